@@ -1,0 +1,34 @@
+//! Events as bytes on the bus: one version byte, then postcard.
+
+use crate::event::Event;
+
+/// Version 1: postcard of [`Event`] as of 2026-11.
+const V1: u8 = 1;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    #[error("empty payload")]
+    Empty,
+    #[error("event version {0} is not known here: a newer node wrote it")]
+    Version(u8),
+    #[error("not an event: {0}")]
+    Postcard(postcard::Error),
+    #[error("{0} bytes after the event")]
+    Trailing(usize),
+}
+
+pub fn encode(event: &Event) -> Vec<u8> {
+    postcard::to_extend(event, vec![V1]).expect("postcard into a Vec fails only for lengths unknown up front")
+}
+
+pub fn decode(bytes: &[u8]) -> Result<Event, CodecError> {
+    match bytes.split_first() {
+        None => Err(CodecError::Empty),
+        Some((&V1, rest)) => match postcard::take_from_bytes(rest) {
+            Ok((event, [])) => Ok(event),
+            Ok((_, trailing)) => Err(CodecError::Trailing(trailing.len())),
+            Err(e) => Err(CodecError::Postcard(e)),
+        },
+        Some((version, _)) => Err(CodecError::Version(*version)),
+    }
+}

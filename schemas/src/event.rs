@@ -1,0 +1,216 @@
+//! The log's vocabulary. An event is a fact about one conversation, in the order of its log.
+//!
+//! Variants and fields are only ever appended: logs of old versions are read for ever (golden bytes in
+//! `tests/golden.rs` prove it).
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
+
+use crate::id::{ConversationId, EventId, Seq, UserId};
+
+/// Milliseconds since the Unix epoch; RFC 3339 UTC with milliseconds in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    pub fn now() -> Self {
+        let now = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
+        Self(i64::try_from(now).unwrap_or(i64::MAX))
+    }
+
+    fn date(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let form = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+        f.write_str(&self.date().format(&form).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if to.is_human_readable() { to.collect_str(self) } else { self.0.serialize(to) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        if !from.is_human_readable() {
+            return i64::deserialize(from).map(Self);
+        }
+        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        let date = OffsetDateTime::parse(&text, &Rfc3339).map_err(serde::de::Error::custom)?;
+        i64::try_from(date.unix_timestamp_nanos() / 1_000_000).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// One fact of a conversation's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    pub id: EventId,
+    pub conversation: ConversationId,
+    pub author: UserId,
+    /// The device that sent it; empty for REST and for services.
+    pub device: String,
+    /// The sender's own id for a posted message.
+    pub client_id: Option<String>,
+    pub at: Timestamp,
+    pub kind: Kind,
+    /// W3C Trace Context of the request that caused it.
+    pub traceparent: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    Posted { body: Body, reply_to: Option<Seq> },
+    Edited { target: Seq, body: Body },
+    Deleted { target: Seq },
+    Reacted { target: Seq, emoji: String, on: bool },
+    MemberAdded { user: UserId, role: Role },
+    MemberRemoved { user: UserId },
+    RoleChanged { user: UserId, role: Role },
+    Renamed { name: String },
+    Created { shape: Shape, name: Option<String>, members: Vec<Member> },
+}
+
+/// A message's content as it rests in the log and the store.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body {
+    Plain(String),
+    Sealed { key_version: u32, nonce: [u8; 12], ciphertext: Vec<u8> },
+}
+
+/// Content never reaches a log line.
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(text) => write!(f, "Plain({} B)", text.len()),
+            Self::Sealed { key_version, ciphertext, .. } => {
+                write!(f, "Sealed(key {key_version}, {} B)", ciphertext.len())
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shape {
+    /// Two people; its id follows from theirs, its members never change.
+    Direct,
+    Group,
+}
+
+/// What a member may do; later variants may do more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    Member,
+    Admin,
+    Owner,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    pub user: UserId,
+    pub role: Role,
+}
+
+/// An event and where the log put it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Logged {
+    pub seq: Seq,
+    pub event: Event,
+}
+
+/// A message as it stands now: the posted event with every edit, deletion and reaction up to some moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    pub id: EventId,
+    pub conversation: ConversationId,
+    pub seq: Seq,
+    pub author: UserId,
+    pub client_id: Option<String>,
+    /// `None` once deleted: the message keeps its place, not its content.
+    pub body: Option<Body>,
+    pub reply_to: Option<Seq>,
+    pub created_at: Timestamp,
+    pub edited_at: Option<Timestamp>,
+    pub deleted_at: Option<Timestamp>,
+    /// Seq of the newest edit or deletion applied; an older one changes nothing.
+    pub version: Seq,
+    /// The event whose body this is: what a sealed body is bound to.
+    pub body_event: EventId,
+    pub reactions: Vec<Reaction>,
+}
+
+/// Everyone who reacted with one emoji, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reaction {
+    pub emoji: String,
+    pub users: Vec<UserId>,
+}
+
+impl Message {
+    /// The message a `Posted` event begins; `None` for any other event.
+    pub fn posted(seq: Seq, event: &Event) -> Option<Self> {
+        let Kind::Posted { body, reply_to } = &event.kind else { return None };
+        Some(Self {
+            id: event.id,
+            conversation: event.conversation,
+            seq,
+            author: event.author,
+            client_id: event.client_id.clone(),
+            body: Some(body.clone()),
+            reply_to: *reply_to,
+            created_at: event.at,
+            edited_at: None,
+            deleted_at: None,
+            version: seq,
+            body_event: event.id,
+            reactions: Vec::new(),
+        })
+    }
+
+    /// Applies a later event of the same conversation. Events that do not target this message, and those it
+    /// already reflects, change nothing; a deletion is final.
+    pub fn apply(&mut self, seq: Seq, event: &Event) {
+        match &event.kind {
+            Kind::Edited { target, body } if *target == self.seq && seq > self.version => {
+                if self.deleted_at.is_none() {
+                    self.body = Some(body.clone());
+                    self.body_event = event.id;
+                    self.edited_at = Some(event.at);
+                    self.version = seq;
+                }
+            }
+            Kind::Deleted { target } if *target == self.seq => {
+                if self.deleted_at.is_none() {
+                    self.body = None;
+                    self.deleted_at = Some(event.at);
+                    self.reactions.clear();
+                    self.version = self.version.max(seq);
+                }
+            }
+            Kind::Reacted { target, emoji, on } if *target == self.seq && self.deleted_at.is_none() => {
+                self.react(event.author, emoji, *on);
+            }
+            _ => {}
+        }
+    }
+
+    fn react(&mut self, user: UserId, emoji: &str, on: bool) {
+        match (self.reactions.iter_mut().find(|r| r.emoji == emoji), on) {
+            (Some(reaction), true) if !reaction.users.contains(&user) => reaction.users.push(user),
+            (Some(reaction), false) => reaction.users.retain(|u| *u != user),
+            (None, true) => self.reactions.push(Reaction { emoji: emoji.to_owned(), users: vec![user] }),
+            _ => {}
+        }
+        self.reactions.retain(|r| !r.users.is_empty());
+    }
+}

@@ -1,0 +1,14 @@
+//! Pure types every process agrees on: what an event is, what a client may send, what services ask each
+//! other, what may go wrong. No I/O, no clock, no randomness: those are arguments.
+
+pub mod id; // who and what: typed ids, partitions, event ids
+pub mod limits; // every bound, with its arithmetic
+
+pub mod event; // the log's vocabulary
+pub mod codec; // events as bytes on the bus
+
+pub mod frame; // what travels on a socket
+pub mod rest; // what travels over HTTP
+pub mod rpc; // what services ask each other over NATS
+
+pub mod code; // the one table of failures

@@ -1,0 +1,99 @@
+//! Every bound of the system in one place, each with its reason. Sizes are bytes unless the name says else.
+
+use std::time::Duration;
+
+// What people may send.
+
+/// A message's text after UTF-8 encoding: four pages of prose; larger things are files.
+pub const CONTENT: usize = 8 * 1024;
+/// An HTTP body: a full message, JSON-escaped at worst six times (`\u00XX`), still fits.
+pub const HTTP_BODY: usize = 64 * 1024;
+/// A socket frame, for the same reason as an HTTP body.
+pub const FRAME: usize = 64 * 1024;
+pub const USERNAME: std::ops::RangeInclusive<usize> = 3..=32;
+/// 128 bytes bound the cost of hashing; 8 is NIST SP 800-63B's minimum.
+pub const PASSWORD: std::ops::RangeInclusive<usize> = 8..=128;
+/// RFC 5321 §4.5.3.1.3: a path is at most 256 octets with its brackets.
+pub const EMAIL: usize = 254;
+/// Names of people and conversations, in characters.
+pub const NAME: std::ops::RangeInclusive<usize> = 1..=100;
+/// People named in one call.
+pub const PARTICIPANTS_PER_CALL: usize = 500;
+/// People in one group: a page of members (10,000 × about 120 B) still fits one NATS message.
+pub const PARTICIPANTS: usize = 10_000;
+/// `clientId`, `Idempotency-Key`, `deviceId` and a request's `id`: visible ASCII.
+pub const CLIENT_ID: usize = 64;
+/// One emoji as people see it, in bytes: the longest family with skin tones has 41.
+pub const EMOJI: usize = 64;
+/// Positions in one `resume`: 1,000 × 60 B of JSON is one frame.
+pub const RESUME_POSITIONS: usize = 1_000;
+/// Missing events that are sent again; with more, loading a page is cheaper for both sides.
+pub const RESUME_EVENTS: usize = 500;
+pub const PAGE: std::ops::RangeInclusive<usize> = 1..=100;
+pub const PAGE_DEFAULT: usize = 50;
+pub const USER_SEARCH_PAGE: usize = 50;
+pub const PRESENCE_BATCH: usize = 200;
+/// Unread messages are counted to here and no further; clients show `99+`.
+pub const UNREAD: usize = 100;
+
+// Sockets.
+
+/// From the upgrade to `hello`.
+pub const HELLO: Duration = Duration::from_secs(10);
+/// Idle NAT entries of mobile carriers end after 30 s and more.
+pub const PING_EVERY: Duration = Duration::from_secs(25);
+pub const PONG_WITHIN: Duration = Duration::from_secs(10);
+/// 256 KiB holds about 1,000 frames: 20 s for a reader at 50/s; 2.6 GB worst case at 10,000 sockets.
+pub const OUT_QUEUE: usize = 256 * 1024;
+/// How long a slow reader's close frame waits for room in the kernel's buffer before the socket is cut.
+pub const SLOW_CLOSE_GRACE: Duration = Duration::from_secs(30);
+/// Requests of one socket waiting for their answers; beyond it the socket is not read. 256 × 8 KiB = 2 MiB.
+pub const SOCKET_PENDING: usize = 256;
+/// Live events of one conversation held while a gap before them is filled; past it they are fetched again.
+pub const ROOM_PENDING: usize = 1_000;
+/// Sockets of one user on one edge: every tab of a keen user, not a leak.
+pub const SOCKETS_PER_USER: usize = 50;
+/// Typing is repeated while it lasts; others drop it after this.
+pub const TYPING_EXPIRES: Duration = Duration::from_secs(6);
+
+// HTTP connections.
+
+/// From accept to the end of the request's header.
+pub const HTTP_HEADER: Duration = Duration::from_secs(10);
+/// From the header to the answer, body included.
+pub const HTTP_REQUEST: Duration = Duration::from_secs(60);
+
+// The bus.
+
+/// Publishes in flight per connection: at 10 ms an ack 512 give 50,000/s.
+pub const PUBLISHES_IN_FLIGHT: usize = 512;
+/// One attempt; a leader change takes longer and is met by the next attempt.
+pub const PUBLISH_ATTEMPT: Duration = Duration::from_secs(3);
+/// All attempts together: a leader killed without warning stalls its partition for 7–15 s.
+pub const PUBLISH: Duration = Duration::from_secs(30);
+/// A restarted publisher's ids are still known to the stream this long after they were stored.
+pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(300);
+/// The log reaches back a week: resumes come from it, older ones from the store.
+pub const LOG_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Membership and session changes outlive every access token (`JWT_EXPIRES_IN` may not exceed it).
+pub const CONTROL_AGE: Duration = Duration::from_secs(3600);
+/// A NATS message: a page of 500 full events (500 × 8 KiB) fits; nats-server warns above 8 MiB.
+pub const NATS_PAYLOAD: usize = 8 * 1024 * 1024;
+pub const PARTITIONS_DEFAULT: u16 = 16;
+/// Consumers, connections and streams cost per partition; more than this has no use on real clusters.
+pub const PARTITIONS_MAX: u16 = 256;
+
+// Workers.
+
+/// Events persisted in one transaction: one fsync for all of them, about 5 ms of work.
+pub const PERSIST_BATCH: usize = 512;
+/// Deliveries waiting for their ack: 20 batches under way before a slow store holds the consumer.
+pub const PERSIST_ACK_PENDING: i64 = 20_000;
+/// Requests one service answers at once; more wait in its NATS subscription.
+pub const SERVICE_CONCURRENCY: usize = 256;
+/// Log-ins waiting for a hashing thread; the next one is told to come back (429).
+pub const HASHES_WAITING: usize = 64;
+/// A question to a service, unless it says otherwise.
+pub const RPC: Duration = Duration::from_secs(5);
+/// Hashing waits in a queue: 64 × 40 ms on one core.
+pub const RPC_HASHING: Duration = Duration::from_secs(10);
