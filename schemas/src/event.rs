@@ -142,7 +142,7 @@ pub struct Message {
     pub created_at: Timestamp,
     pub edited_at: Option<Timestamp>,
     pub deleted_at: Option<Timestamp>,
-    /// Seq of the newest edit or deletion applied; an older one changes nothing.
+    /// Seq of the deletion, else of the newest edit applied, else of the message itself.
     pub version: Seq,
     /// The event whose body this is: what a sealed body is bound to.
     pub body_event: EventId,
@@ -177,31 +177,36 @@ impl Message {
         })
     }
 
-    /// Applies a later event of the same conversation. Events that do not target this message, and those it
-    /// already reflects, change nothing; a deletion is final.
+    /// Applies a later event of the same conversation. Events that do not target this message change nothing.
+    /// Edits and deletions may come in any order, any number of times: the newest edit counts, and the first
+    /// deletion is final. Reactions of one user must come in the order of the log; repeats are harmless.
     pub fn apply(&mut self, seq: Seq, event: &Event) {
-        match &event.kind {
-            Kind::Edited { target, body } if *target == self.seq && seq > self.version => {
-                if self.deleted_at.is_none() {
-                    self.body = Some(body.clone());
-                    self.body_event = event.id;
-                    self.edited_at = Some(event.at);
-                    self.version = seq;
-                }
+        match (&event.kind, self.deleted_at) {
+            (Kind::Edited { target, body }, None) if *target == self.seq && seq > self.version => {
+                self.body = Some(body.clone());
+                self.body_event = event.id;
+                self.edited_at = Some(event.at);
+                self.version = seq;
             }
-            Kind::Deleted { target } if *target == self.seq => {
-                if self.deleted_at.is_none() {
-                    self.body = None;
-                    self.deleted_at = Some(event.at);
-                    self.reactions.clear();
-                    self.version = self.version.max(seq);
-                }
+            (Kind::Deleted { target }, None) if *target == self.seq => self.delete(seq, event.at),
+            (Kind::Deleted { target }, Some(_)) if *target == self.seq && seq < self.version => {
+                self.delete(seq, event.at);
             }
-            Kind::Reacted { target, emoji, on } if *target == self.seq && self.deleted_at.is_none() => {
+            (Kind::Reacted { target, emoji, on }, None) if *target == self.seq => {
                 self.react(event.author, emoji, *on);
             }
             _ => {}
         }
+    }
+
+    /// Leaves nothing that depends on which edits were applied before.
+    fn delete(&mut self, seq: Seq, at: Timestamp) {
+        self.body = None;
+        self.body_event = self.id;
+        self.edited_at = None;
+        self.deleted_at = Some(at);
+        self.version = seq;
+        self.reactions.clear();
     }
 
     fn react(&mut self, user: UserId, emoji: &str, on: bool) {

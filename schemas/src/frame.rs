@@ -191,13 +191,19 @@ pub enum ServerFrame {
         unread_count: usize,
     },
     #[serde(rename = "resume:gap")]
-    ResumeGap { conversation_id: ConversationId, head_seq: Seq },
+    ResumeGap {
+        conversation_id: ConversationId,
+        head_seq: Seq,
+    },
     #[serde(rename = "resume:done")]
     ResumeDone {
         #[serde(skip_serializing_if = "Option::is_none")]
         id: Option<RequestId>,
     },
-    Pong { id: Option<RequestId>, server_time: Timestamp },
+    Pong {
+        id: Option<RequestId>,
+        server_time: Timestamp,
+    },
     Error {
         id: Option<RequestId>,
         code: Code,
@@ -259,15 +265,38 @@ pub enum ServerFrame {
         at: Timestamp,
     },
     #[serde(rename = "conversation:added")]
-    ConversationAdded { conversation: Box<ConversationView> },
+    ConversationAdded {
+        conversation: Box<ConversationView>,
+    },
     #[serde(rename = "conversation:removed")]
-    ConversationRemoved { conversation_id: ConversationId },
+    ConversationRemoved {
+        conversation_id: ConversationId,
+    },
     #[serde(rename = "read:receipt")]
-    ReadReceipt { conversation_id: ConversationId, user_id: UserId, seq: Seq, read_at: Timestamp },
-    Typing { conversation_id: ConversationId, user_id: UserId, is_typing: bool },
-    Presence { user_id: UserId, status: Status, last_seen_at: Option<Timestamp>, version: u64 },
-    Heads { positions: Positions },
-    Goodbye { reason: Code, retry_after_ms: u64 },
+    ReadReceipt {
+        conversation_id: ConversationId,
+        user_id: UserId,
+        seq: Seq,
+        read_at: Timestamp,
+    },
+    Typing {
+        conversation_id: ConversationId,
+        user_id: UserId,
+        is_typing: bool,
+    },
+    Presence {
+        user_id: UserId,
+        status: Status,
+        last_seen_at: Option<Timestamp>,
+        version: u64,
+    },
+    Heads {
+        positions: Positions,
+    },
+    Goodbye {
+        reason: Code,
+        retry_after_ms: u64,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -111,12 +111,9 @@ impl Partition {
     /// FNV-1a (64 bit) of the id's 16 bytes, modulo the number of partitions. Never changed: a conversation
     /// would move away from its history.
     pub fn of(conversation: ConversationId, partitions: u16) -> Self {
-        let hash = conversation
-            .as_bytes()
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-            });
+        let hash = conversation.as_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
         let p = hash % u64::from(partitions.max(1));
         Self(u16::try_from(p).expect("a remainder of a u16 fits a u16"))
     }

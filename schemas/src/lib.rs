@@ -4,8 +4,8 @@
 pub mod id; // who and what: typed ids, partitions, event ids
 pub mod limits; // every bound, with its arithmetic
 
-pub mod event; // the log's vocabulary
-pub mod codec; // events as bytes on the bus
+pub mod codec;
+pub mod event; // the log's vocabulary // events as bytes on the bus
 
 pub mod frame; // what travels on a socket
 pub mod rest; // what travels over HTTP

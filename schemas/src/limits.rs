@@ -61,7 +61,7 @@ pub const TYPING_EXPIRES: Duration = Duration::from_secs(6);
 /// From accept to the end of the request's header.
 pub const HTTP_HEADER: Duration = Duration::from_secs(10);
 /// From the header to the answer, body included.
-pub const HTTP_REQUEST: Duration = Duration::from_secs(60);
+pub const HTTP_REQUEST: Duration = Duration::from_mins(1);
 
 // The bus.
 
@@ -72,11 +72,11 @@ pub const PUBLISH_ATTEMPT: Duration = Duration::from_secs(3);
 /// All attempts together: a leader killed without warning stalls its partition for 7–15 s.
 pub const PUBLISH: Duration = Duration::from_secs(30);
 /// A restarted publisher's ids are still known to the stream this long after they were stored.
-pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(300);
+pub const DUPLICATE_WINDOW: Duration = Duration::from_mins(5);
 /// The log reaches back a week: resumes come from it, older ones from the store.
-pub const LOG_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+pub const LOG_AGE: Duration = Duration::from_hours(7 * 24);
 /// Membership and session changes outlive every access token (`JWT_EXPIRES_IN` may not exceed it).
-pub const CONTROL_AGE: Duration = Duration::from_secs(3600);
+pub const CONTROL_AGE: Duration = Duration::from_hours(1);
 /// A NATS message: a page of 500 full events (500 × 8 KiB) fits; nats-server warns above 8 MiB.
 pub const NATS_PAYLOAD: usize = 8 * 1024 * 1024;
 pub const PARTITIONS_DEFAULT: u16 = 16;

@@ -253,7 +253,6 @@ pub struct FieldError {
 }
 
 /// The rules for what people type, shared by HTTP bodies and socket frames. `&()` is garde's context.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "garde calls validators with a reference to the context")]
 pub mod check {
     use unicode_segmentation::UnicodeSegmentation;
 
@@ -274,7 +273,9 @@ pub mod check {
     }
 
     pub fn content(text: &str, _: &()) -> Checked {
-        must(text.len() <= limits::CONTENT, || format!("must be at most {} bytes of UTF-8", limits::CONTENT))?;
+        must(text.len() <= limits::CONTENT, || {
+            format!("must be at most {} bytes of UTF-8", limits::CONTENT)
+        })?;
         must(!text.trim().is_empty(), || "must not be blank".to_owned())
     }
 
@@ -334,7 +335,8 @@ pub mod check {
 
         #[test]
         fn one_emoji_is_one_grapheme_and_a_picture() {
-            for good in ["👍", "❤️", "👩‍👩‍👧‍👦", "🇩🇪", "1️⃣", "👍🏽", "✅", "©️"] {
+            for good in ["👍", "❤️", "👩‍👩‍👧‍👦", "🇩🇪", "1️⃣", "👍🏽", "✅", "©️"]
+            {
                 assert!(emoji(good, &()).is_ok(), "{good}");
             }
             for bad in ["", "a", "👍👍", "ok", "é", "漢", " ", "1", "👍 "] {

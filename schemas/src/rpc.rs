@@ -394,4 +394,3 @@ pub struct ReadMark {
     pub seq: Seq,
     pub at: Timestamp,
 }
-
