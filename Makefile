@@ -1,0 +1,39 @@
+# Everything a clone needs lands in target/, .deps/ and .natter/ of this folder.
+# Flags for the command: make run ARGS='--port 3001'
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run build test check bench clean deps cargo
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: deps build ## builds and starts `natter dev` with demo users; ARGS are passed on
+	@exec target/release/natter dev --demo $(ARGS)
+
+build: cargo ## the release binary: target/release/natter
+	@cargo build --release --locked -p natter
+
+test: deps ## every test: the workspace's, then an independent client against the real program
+	@cargo test --workspace --all-features --quiet --locked
+	@cargo build --quiet --locked -p natter
+	@scripts/external-client target/debug/natter
+
+check: deps ## format, lints, file lengths, then every test
+	@cargo fmt --all -- --check
+	@scripts/check-lengths
+	@cargo clippy --workspace --all-targets --all-features --quiet --locked -- -D warnings
+	@$(MAKE) --no-print-directory test
+
+bench: deps build ## load with proof: 1,000 sockets in direct rooms; ARGS are passed on to natter-bench
+	@cargo build --release --quiet --locked -p natter-bench
+	@scripts/bench $(ARGS)
+
+clean: ## removes what was built and fetched; keeps .natter (your messages)
+	@rm -rf target .deps
+
+deps: cargo
+	@scripts/fetch-nats-server
+
+cargo:
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs, then run this again" >&2; exit 1; }
