@@ -1,1 +1,11 @@
+//! What every process of Natter needs to run: settings, logs and metrics, an orderly end, and the state
+//! that processes share without keeping it.
 
+pub mod config; // settings from the environment, each refused with a sentence when it is wrong
+pub mod rates; // rate limits: classes, buckets, their text form
+
+pub mod lifecycle; // tasks with owners, signals, drain
+pub mod telemetry; // logs and metrics
+pub mod admin; // GET /metrics and /health on the admin port
+
+pub mod shared_state; // idempotency records and buckets: memory (one process)

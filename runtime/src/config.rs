@@ -1,0 +1,303 @@
+//! Settings. Each has one name, one default, one sentence when it is wrong; `docs/operations.md` lists them.
+
+use std::{net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::rates::Rates;
+
+/// A setting that stops the start: which, what it is, what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name} {wrong}; allowed: {allowed}")]
+pub struct BadSetting {
+    pub name: &'static str,
+    pub wrong: String,
+    pub allowed: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Json,
+    Pretty,
+}
+
+/// What an ack promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// On disk, fsynced, before the ack.
+    Durable,
+    /// On three hosts, by quorum.
+    Replicated,
+    /// In the server's memory and the kernel's cache: a power cut can take the last minutes.
+    Relaxed,
+}
+
+impl Durability {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Durable => "durable",
+            Self::Replicated => "replicated",
+            Self::Relaxed => "relaxed",
+        }
+    }
+
+    /// Replicas of every stream.
+    pub const fn replicas(self) -> usize {
+        match self {
+            Self::Durable | Self::Relaxed => 1,
+            Self::Replicated => 3,
+        }
+    }
+}
+
+/// Where history is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    Sqlite(PathBuf),
+}
+
+/// `dev` relaxes what a laptop cannot give; everything else is refused when missing or weak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strictness {
+    Dev,
+    Production,
+}
+
+/// Where settings come from: a name to its text.
+pub type Source<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    pub host: IpAddr,
+    pub port: u16,
+    pub admin_port: u16,
+    pub nats_url: Option<String>,
+    pub nats_creds: Option<PathBuf>,
+    pub database: Option<Database>,
+    pub jwt_secret: Option<SecretString>,
+    pub jwt_expires_in: Duration,
+    pub refresh_expires_in: Duration,
+    pub cors_origins: Vec<String>,
+    pub rates: Rates,
+    pub partitions: u16,
+    pub durability: Durability,
+    /// Bytes of one partition's log on disk, per replica; when it is full, sends are refused, never dropped.
+    pub log_max_bytes: i64,
+    pub log_level: String,
+    pub log_format: LogFormat,
+}
+
+/// Bytes: below it a secret can be guessed (RFC 7518 §3.2: at least the hash's 256 bits).
+const SECRET_MIN: usize = 32;
+
+impl Settings {
+    pub fn read(source: &Source<'_>, strictness: Strictness) -> Result<Self, BadSetting> {
+        let dev = strictness == Strictness::Dev;
+        Ok(Self {
+            host: number(source, "HOST", "an IP address")?
+                .unwrap_or(if dev { IpAddr::from([127, 0, 0, 1]) } else { IpAddr::from([0, 0, 0, 0]) }),
+            port: number(source, "PORT", "a port from 0 (any free one) to 65535")?.unwrap_or(3000),
+            admin_port: number(source, "ADMIN_PORT", "a port from 0 (any free one) to 65535")?
+                .unwrap_or(9464),
+            nats_url: text(source, "NATS_URL"),
+            nats_creds: text(source, "NATS_CREDS").map(PathBuf::from),
+            database: database(source)?,
+            jwt_secret: secret(source, dev)?,
+            jwt_expires_in: lifetime(source, "JWT_EXPIRES_IN", 15 * 60, schemas::limits::CONTROL_AGE)?,
+            refresh_expires_in: lifetime(source, "REFRESH_EXPIRES_IN", 30 * 86_400, DAYS_400)?,
+            cors_origins: cors(source)?,
+            rates: rates(source, dev)?,
+            partitions: partitions(source)?,
+            durability: durability(source)?,
+            log_max_bytes: log_max_bytes(source)?,
+            log_level: text(source, "LOG_LEVEL").unwrap_or_else(|| default_level(dev)),
+            log_format: log_format(source, dev)?,
+        })
+    }
+}
+
+/// Browsers forget cookies after 400 days (RFC 6265bis §5.5).
+const DAYS_400: Duration = Duration::from_secs(400 * 86_400);
+
+fn text(source: &Source<'_>, name: &str) -> Option<String> {
+    source(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
+fn bad(name: &'static str, value: &str, allowed: impl Into<String>) -> BadSetting {
+    BadSetting { name, wrong: format!("is '{value}'"), allowed: allowed.into() }
+}
+
+fn number<T: FromStr>(source: &Source<'_>, name: &'static str, allowed: &str) -> Result<Option<T>, BadSetting> {
+    text(source, name).map(|value| value.parse().map_err(|_| bad(name, &value, allowed))).transpose()
+}
+
+fn database(source: &Source<'_>) -> Result<Option<Database>, BadSetting> {
+    let Some(url) = text(source, "DATABASE_URL") else { return Ok(None) };
+    match url.split_once(':') {
+        Some(("sqlite", path)) if !path.is_empty() => Ok(Some(Database::Sqlite(PathBuf::from(path)))),
+        // The URL may hold a password: only its scheme is repeated.
+        Some((scheme, _)) => Err(bad("DATABASE_URL", &format!("{scheme}:…"), "sqlite:PATH")),
+        None => Err(bad("DATABASE_URL", "without a scheme", "sqlite:PATH")),
+    }
+}
+
+fn secret(source: &Source<'_>, dev: bool) -> Result<Option<SecretString>, BadSetting> {
+    let allowed = format!("a secret of at least {SECRET_MIN} bytes, for example from `openssl rand -hex 32`");
+    match text(source, "JWT_SECRET").map(SecretString::from) {
+        Some(secret) if secret.expose_secret().len() >= SECRET_MIN => Ok(Some(secret)),
+        Some(_) => Err(BadSetting { name: "JWT_SECRET", wrong: "is too short".to_owned(), allowed }),
+        None if dev => Ok(None),
+        None => Err(BadSetting { name: "JWT_SECRET", wrong: "is missing".to_owned(), allowed }),
+    }
+}
+
+/// `90s`, `15m`, `12h`, `30d`, or plain seconds.
+fn duration(value: &str) -> Option<Duration> {
+    let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &value[digits.len()..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit).map(Duration::from_secs)
+}
+
+fn lifetime(
+    source: &Source<'_>,
+    name: &'static str,
+    default_seconds: u64,
+    longest: Duration,
+) -> Result<Duration, BadSetting> {
+    let Some(value) = text(source, name) else { return Ok(Duration::from_secs(default_seconds)) };
+    let allowed = || format!("1s to {}s, as in 90s, 15m, 12h or 30d", longest.as_secs());
+    duration(&value)
+        .filter(|d| *d >= Duration::from_secs(1) && *d <= longest)
+        .ok_or_else(|| bad(name, &value, allowed()))
+}
+
+fn cors(source: &Source<'_>) -> Result<Vec<String>, BadSetting> {
+    let list = text(source, "CORS_ORIGINS").unwrap_or_default();
+    let origins: Vec<String> = list.split(',').map(|o| o.trim().to_owned()).filter(|o| !o.is_empty()).collect();
+    for origin in &origins {
+        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        if host.is_none_or(|host| host.is_empty() || host.contains(['/', '*', ' '])) {
+            return Err(bad("CORS_ORIGINS", origin, "origins such as https://chat.example.org, comma-separated"));
+        }
+    }
+    Ok(origins)
+}
+
+fn rates(source: &Source<'_>, dev: bool) -> Result<Rates, BadSetting> {
+    let base = if dev { Rates::dev() } else { Rates::production() };
+    match text(source, "RATE_LIMITS") {
+        None => Ok(base),
+        Some(off) if off == "off" && dev => Ok(Rates::off()),
+        Some(off) if off == "off" => Err(bad("RATE_LIMITS", &off, "'off' only in natter dev")),
+        Some(list) => base.with(&list).map_err(|allowed| bad("RATE_LIMITS", &list, allowed)),
+    }
+}
+
+fn partitions(source: &Source<'_>) -> Result<u16, BadSetting> {
+    use schemas::limits::{PARTITIONS_DEFAULT, PARTITIONS_MAX};
+    let allowed = format!("1 to {PARTITIONS_MAX}");
+    let partitions = number(source, "PARTITIONS", &allowed)?.unwrap_or(PARTITIONS_DEFAULT);
+    if (1..=PARTITIONS_MAX).contains(&partitions) {
+        Ok(partitions)
+    } else {
+        Err(bad("PARTITIONS", &partitions.to_string(), allowed))
+    }
+}
+
+fn durability(source: &Source<'_>) -> Result<Durability, BadSetting> {
+    let all = [Durability::Durable, Durability::Replicated, Durability::Relaxed];
+    let Some(value) = text(source, "DURABILITY") else { return Ok(Durability::Durable) };
+    all.into_iter()
+        .find(|d| d.name() == value)
+        .ok_or_else(|| bad("DURABILITY", &value, all.map(Durability::name).join(", ")))
+}
+
+/// 512 MiB hold about two million messages of 200 B.
+const LOG_MAX_BYTES: i64 = 512 * 1024 * 1024;
+const LOG_MAX_BYTES_LEAST: i64 = 1024 * 1024;
+
+fn log_max_bytes(source: &Source<'_>) -> Result<i64, BadSetting> {
+    let allowed = format!("bytes of one partition's log, {LOG_MAX_BYTES_LEAST} or more");
+    let bytes = number(source, "LOG_MAX_BYTES", &allowed)?.unwrap_or(LOG_MAX_BYTES);
+    if bytes >= LOG_MAX_BYTES_LEAST {
+        Ok(bytes)
+    } else {
+        Err(bad("LOG_MAX_BYTES", &bytes.to_string(), allowed))
+    }
+}
+
+fn default_level(dev: bool) -> String {
+    if dev { "warn,natter=info" } else { "info" }.to_owned()
+}
+
+fn log_format(source: &Source<'_>, dev: bool) -> Result<LogFormat, BadSetting> {
+    match text(source, "LOG_FORMAT").as_deref() {
+        None if dev => Ok(LogFormat::Pretty),
+        None | Some("json") => Ok(LogFormat::Json),
+        Some("pretty") => Ok(LogFormat::Pretty),
+        Some(other) => Err(bad("LOG_FORMAT", other, "json, pretty")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)], strictness: Strictness) -> Result<Settings, BadSetting> {
+        let source = |name: &str| {
+            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
+        Settings::read(&source, strictness)
+    }
+
+    #[test]
+    fn nothing_set_is_enough_for_dev_only() {
+        let settings = read(&[], Strictness::Dev).expect("dev needs nothing");
+        assert_eq!((settings.port, settings.admin_port, settings.partitions), (3000, 9464, 16));
+        assert_eq!(settings.jwt_expires_in, Duration::from_secs(900));
+        let error = read(&[], Strictness::Production).expect_err("a secret is needed");
+        assert!(error.to_string().starts_with("JWT_SECRET is missing; allowed: a secret"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_value_stops_the_start_with_a_sentence() {
+        for (name, value) in [
+            ("PORT", "http"),
+            ("PORT", "70000"),
+            ("ADMIN_PORT", "-1"),
+            ("HOST", "localhost:1"),
+            ("DATABASE_URL", "postgres://user:hunter2@host/db"),
+            ("DATABASE_URL", "natter.db"),
+            ("JWT_SECRET", "short"),
+            ("JWT_EXPIRES_IN", "2h"),
+            ("JWT_EXPIRES_IN", "soon"),
+            ("REFRESH_EXPIRES_IN", "0"),
+            ("REFRESH_EXPIRES_IN", "99999999999999999999d"),
+            ("CORS_ORIGINS", "*"),
+            ("CORS_ORIGINS", "https://a.example/path"),
+            ("RATE_LIMITS", "login=often"),
+            ("PARTITIONS", "0"),
+            ("PARTITIONS", "257"),
+            ("DURABILITY", "some"),
+            ("LOG_MAX_BYTES", "1"),
+            ("LOG_FORMAT", "xml"),
+        ] {
+            let error = read(&[(name, value)], Strictness::Dev).expect_err(name).to_string();
+            assert!(error.starts_with(name) && error.contains("allowed: "), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn limits_can_be_switched_off_in_dev_only() {
+        let off = [("RATE_LIMITS", "off"), ("JWT_SECRET", "0123456789abcdef0123456789abcdef")];
+        assert_eq!(read(&off, Strictness::Dev).expect("dev may").rates, Rates::off());
+        assert!(read(&off, Strictness::Production).is_err());
+    }
+}

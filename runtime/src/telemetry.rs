@@ -1,0 +1,40 @@
+//! Logs to stderr, metrics to the Prometheus recorder. Logs carry ids, never content or secrets.
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::{EnvFilter, fmt, prelude::*};
+
+use crate::config::LogFormat;
+
+/// Seconds: fine around the 1–50 ms where acks and requests live.
+const SECONDS: &[f64] =
+    &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
+
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    #[error("LOG_LEVEL is '{0}': not a level (error, warn, info, debug, trace) or a list such as 'info,edge=debug'")]
+    Level(String),
+    #[error("telemetry was started twice: {0}")]
+    Twice(String),
+}
+
+/// Starts logging. `level` is a level or a list of `target=level`.
+pub fn start_logs(level: &str, format: LogFormat) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(level).map_err(|_| TelemetryError::Level(level.to_owned()))?;
+    let registry = tracing_subscriber::registry().with(filter);
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    match format {
+        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+        LogFormat::Pretty => registry.with(layer.with_target(true).compact()).try_init(),
+    }
+    .map_err(|e| TelemetryError::Twice(e.to_string()))
+}
+
+/// Starts the metrics recorder; the handle renders `/metrics`.
+pub fn start_metrics() -> Result<PrometheusHandle, TelemetryError> {
+    let handle = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
+        .and_then(PrometheusBuilder::install_recorder)
+        .map_err(|e| TelemetryError::Twice(e.to_string()))?;
+    metrics_process::Collector::default().describe();
+    Ok(handle)
+}
