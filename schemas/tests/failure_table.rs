@@ -1,0 +1,83 @@
+//! The failure table as people read it: printed, committed, compared. `UPDATE=1` prints it anew.
+
+use std::{collections::HashSet, fmt::Write as _, fs, path::PathBuf};
+
+use schemas::code::{Advice, Code};
+
+fn advice(advice: Advice) -> &'static str {
+    match advice {
+        Advice::Fix => "correct the request; the same one fails again",
+        Advice::Authenticate => "log in again, or renew the token",
+        Advice::Retry => "the same request later, with the same ids",
+        Advice::Resume => "reconnect and resume",
+        Advice::Stop => "do not reconnect by itself",
+    }
+}
+
+fn page() -> String {
+    let mut page = String::from(
+        "# Failures\n\n\
+         Everything a client can be refused with, generated from `schemas/src/code.rs` \
+         (`UPDATE=1 cargo test -p schemas --test failure_table`).\n\n\
+         Over HTTP a failure is `application/problem+json` with this `status`, `title` and `code`; on a socket it is an\n\
+         `error` frame with this `code`, and with a close code the socket closes after it.\n\n\
+         | code | HTTP status | close code | title | what a client does |\n|---|---|---|---|---|\n",
+    );
+    for code in Code::ALL {
+        let row = code.row();
+        let close = row.close.map_or_else(|| "—".to_owned(), |close| close.to_string());
+        let _ = writeln!(
+            page,
+            "| `{}` | {} | {close} | {} | {} |",
+            row.name,
+            row.status,
+            row.title,
+            advice(row.advice)
+        );
+    }
+    page
+}
+
+#[test]
+fn the_printed_table_is_the_table() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs/failures.md");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, page()).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(committed, page(), "docs/failures.md is not the table: print it anew with UPDATE=1");
+}
+
+#[test]
+fn every_status_is_an_http_error_and_every_title_says_something() {
+    for code in Code::ALL {
+        let row = code.row();
+        assert!((400..=599).contains(&row.status), "{code}");
+        assert!(!row.title.is_empty() && !row.title.ends_with('.'), "{code}");
+        assert!(row.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code}");
+    }
+}
+
+#[test]
+fn no_two_failures_share_a_close_code_unless_the_client_does_the_same() {
+    for a in Code::ALL {
+        for b in Code::ALL {
+            let (a, b) = (a.row(), b.row());
+            assert!(
+                a.close.is_none() || a.close != b.close || a.advice == b.advice,
+                "{} and {}",
+                a.name,
+                b.name
+            );
+        }
+    }
+}
+
+#[test]
+fn a_name_used_twice_means_the_same_over_http() {
+    let mut seen = HashSet::new();
+    for code in Code::ALL.iter().filter(|code| !seen.insert(code.name())) {
+        let first = Code::ALL.iter().find(|other| other.name() == code.name()).unwrap();
+        assert_eq!(first.row().status, code.row().status, "{code}");
+    }
+}
