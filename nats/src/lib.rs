@@ -1,1 +1,21 @@
+//! The bus: the only crate that speaks NATS. Subjects, streams and headers are spelled here and nowhere else.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod subject; // every subject, built from fixed words, partitions and ids
+
+pub mod apply;
+pub mod topology; // the streams and consumers a deployment has // makes a server so, or says where it is not
+
+pub mod connect; // one connection per purpose
+pub mod live; // stored events as they are republished
+pub mod log; // stored events read back, by conversation or position
+pub mod publisher; // an event becomes stored, exactly once
+pub mod service; // questions and answers between processes
+
+pub mod server; // nats-server as a child process
+#[cfg(feature = "testkit")]
+pub mod testkit; // a real server for tests
+
+mod hex; // secrets as text
+
+pub use async_nats;

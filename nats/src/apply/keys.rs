@@ -1,0 +1,98 @@
+//! What a deployment agrees on, in the bucket: made once, by whoever provisions first.
+
+use async_nats::jetstream::{
+    Context,
+    kv::{CreateErrorKind, Store},
+};
+use bytes::Bytes;
+use schemas::id::EventKey;
+
+use super::{ApplyError, Deployment, Difference};
+use crate::{hex, topology::BUCKET};
+
+const PARTITIONS: &str = "partitions";
+const EPOCH: &str = "epoch";
+const EVENT_KEY: &str = "event-key";
+
+pub struct Keys {
+    store: Store,
+}
+
+impl Keys {
+    pub async fn open(js: &Context) -> Result<Self, ApplyError> {
+        let store = js.get_key_value(BUCKET).await.map_err(|e| ApplyError::Unavailable(e.to_string()))?;
+        Ok(Self { store })
+    }
+
+    pub async fn partitions(&self) -> Result<Option<String>, ApplyError> {
+        self.get(PARTITIONS).await
+    }
+
+    /// What is stored; a key that is missing means that nobody has provisioned to the end.
+    pub async fn read(&self, partitions: u16) -> Result<Deployment, ApplyError> {
+        let missing = |key| ApplyError::Missing { what: format!("key {key}") };
+        let stored = self.get(PARTITIONS).await?.ok_or_else(|| missing(PARTITIONS))?;
+        let epoch = self.get(EPOCH).await?.ok_or_else(|| missing(EPOCH))?;
+        let event_key = self.get(EVENT_KEY).await?.ok_or_else(|| missing(EVENT_KEY))?;
+        deployment(partitions, stored, epoch, &event_key)
+    }
+
+    pub async fn read_or_create(
+        &self,
+        partitions: u16,
+        differences: &mut Vec<Difference>,
+    ) -> Result<Deployment, ApplyError> {
+        let stored = self.get_or_create(PARTITIONS, partitions.to_string(), differences).await?;
+        let epoch = self.get_or_create(EPOCH, hex::random::<16>(), differences).await?;
+        let event_key = self.get_or_create(EVENT_KEY, hex::random::<32>(), differences).await?;
+        deployment(partitions, stored, epoch, &event_key)
+    }
+
+    pub async fn renew_epoch(&self, differences: &mut Vec<Difference>) -> Result<String, ApplyError> {
+        let epoch = hex::random::<16>();
+        self.store
+            .put(EPOCH, epoch.clone().into())
+            .await
+            .map_err(|e| ApplyError::Unavailable(e.to_string()))?;
+        differences.push(Difference::EpochRenewed);
+        Ok(epoch)
+    }
+
+    async fn get(&self, key: &'static str) -> Result<Option<String>, ApplyError> {
+        let value = self.store.get(key).await.map_err(|e| ApplyError::Unavailable(e.to_string()))?;
+        let text = |bytes: Bytes| String::from_utf8(bytes.into());
+        value.map(text).transpose().map_err(|_| ApplyError::Key { key, reason: "not text".to_owned() })
+    }
+
+    async fn get_or_create(
+        &self,
+        key: &'static str,
+        value: String,
+        differences: &mut Vec<Difference>,
+    ) -> Result<String, ApplyError> {
+        if let Some(stored) = self.get(key).await? {
+            return Ok(stored);
+        }
+        match self.store.create(key, value.clone().into()).await {
+            Ok(_) => {
+                differences.push(Difference::KeySet { key });
+                Ok(value)
+            }
+            // Somebody else was faster: theirs counts.
+            Err(error) if error.kind() == CreateErrorKind::AlreadyExists => {
+                let stored = self.get(key).await?;
+                stored.ok_or_else(|| ApplyError::Key { key, reason: "it comes and goes".to_owned() })
+            }
+            Err(error) => Err(ApplyError::Unavailable(error.to_string())),
+        }
+    }
+}
+
+fn deployment(wanted: u16, stored: String, epoch: String, event_key: &str) -> Result<Deployment, ApplyError> {
+    if stored != wanted.to_string() {
+        return Err(ApplyError::Partitions { wanted, stored });
+    }
+    let event_key = hex::parse(event_key)
+        .ok_or_else(|| ApplyError::Key { key: EVENT_KEY, reason: "not 64 hexadecimal digits".to_owned() })?;
+    Ok(Deployment { partitions: wanted, epoch, event_key: EventKey(event_key) })
+}

@@ -1,0 +1,267 @@
+//! Makes a server what the topology says, or says where it is not. `apply` is for provisioning; services call
+//! `check` and refuse to start on drift, so nothing is ever made by accident.
+
+mod compare; // settings wanted against settings found
+mod found; // what the server has
+mod keys; // partitions, epoch and event key in the bucket
+
+use std::fmt;
+
+use async_nats::jetstream::Context;
+use schemas::{
+    id::{EventKey, Partition, Seq},
+    limits,
+};
+use serde_json::Value;
+
+use crate::topology::{Topology, bucket_stream, log_stream};
+use compare::Change;
+use found::Server;
+use keys::Keys;
+
+/// What every process of a deployment agrees on.
+#[derive(Clone)]
+pub struct Deployment {
+    pub partitions: u16,
+    /// Changes when a log had to be made again: positions of another epoch mean nothing.
+    pub epoch: String,
+    pub event_key: EventKey,
+}
+
+/// One thing `apply` did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Difference {
+    Created(String),
+    /// The log begins above everything the store has.
+    CreatedAbove {
+        what: String,
+        highest: Seq,
+    },
+    Changed {
+        what: String,
+        setting: String,
+        found: String,
+        wanted: String,
+    },
+    KeySet {
+        key: &'static str,
+    },
+    EpochRenewed,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Created(what) => write!(f, "{what}: created"),
+            Self::CreatedAbove { what, highest } => {
+                write!(f, "{what}: created again, above {highest}, the highest seq in the store")
+            }
+            Self::Changed { what, setting, found, wanted } => {
+                write!(f, "{what}: {setting} {found} -> {wanted}")
+            }
+            Self::KeySet { key } => write!(f, "key {key}: set"),
+            Self::EpochRenewed => write!(f, "key epoch: renewed, because a log is made again"),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    #[error(
+        "PARTITIONS is {wanted}, but {stored} is stored for this deployment and cannot change: a conversation would move away from its history"
+    )]
+    Partitions { wanted: u16, stored: String },
+    #[error("PARTITIONS is {0}: between 1 and {max} are allowed", max = limits::PARTITIONS_MAX)]
+    PartitionsRange(u16),
+    #[error("{what} is missing: run `natter migrate`")]
+    Missing { what: String },
+    #[error("{what}: {setting} is {found}, but this version wants {wanted}: run `natter migrate`")]
+    Drift { what: String, setting: String, found: String, wanted: String },
+    #[error("{what} cannot be made as wanted: {reason}")]
+    Refused { what: String, reason: String },
+    #[error(
+        "{stream} ends at seq {last}, but the store has events up to {highest}: the log was rolled back or belongs to another store. Restore it, or delete the stream and migrate, which begins a new epoch"
+    )]
+    Behind { stream: String, last: Seq, highest: Seq },
+    #[error("the key {key} holds something else than expected: {reason}")]
+    Key { key: &'static str, reason: String },
+    #[error("JetStream does not answer: {0}")]
+    Unavailable(String),
+}
+
+/// Makes the server so. Idempotent: the second time there is no difference. `highest` is the highest seq the
+/// store holds, by partition: a log that has to be made again starts above it and in a new epoch.
+pub async fn apply(
+    js: &Context,
+    topology: &Topology,
+    highest: &[Seq],
+) -> Result<(Deployment, Vec<Difference>), ApplyError> {
+    check_range(topology.partitions)?;
+    let server = Server::new(js);
+    let mut differences = Vec::new();
+    refuse_other_partitions(&server, topology).await?;
+    let missing = missing_logs(&server, topology, highest).await?;
+
+    let mut streams = topology.streams();
+    let bucket = streams.remove(0);
+    debug_assert_eq!(bucket.name, bucket_stream());
+    let was_there = !apply_stream(&server, json_of(&bucket), 0, &mut differences).await?;
+    let keys = Keys::open(js).await?;
+    let mut deployment = keys.read_or_create(topology.partitions, &mut differences).await?;
+    // Before the log is made: a crash in between must not leave a new log in the old epoch.
+    if was_there && !missing.is_empty() || missing.iter().any(|p| highest_of(highest, *p) > 0) {
+        deployment.epoch = keys.renew_epoch(&mut differences).await?;
+    }
+    for config in streams {
+        let first = Partition::all(topology.partitions).find(|p| log_stream(*p) == config.name);
+        let above = first.map_or(0, |p| highest_of(highest, p));
+        apply_stream(&server, json_of(&config), above, &mut differences).await?;
+    }
+    for (stream, config) in topology.consumers() {
+        apply_consumer(&server, &stream, json_of(&config), &mut differences).await?;
+    }
+    Ok((deployment, differences))
+}
+
+/// What services call at their start: the server must already be so.
+pub async fn check(js: &Context, topology: &Topology) -> Result<Deployment, ApplyError> {
+    check_range(topology.partitions)?;
+    let server = Server::new(js);
+    refuse_other_partitions(&server, topology).await?;
+    for config in topology.streams() {
+        let what = format!("stream {}", config.name);
+        let found = server.stream(&config.name).await?;
+        let found = found.ok_or_else(|| ApplyError::Missing { what: what.clone() })?;
+        refuse_drift(&what, &found.config, &json_of(&config))?;
+    }
+    for (stream, config) in topology.consumers() {
+        let wanted = json_of(&config);
+        let what = consumer_name(&stream, &wanted);
+        let found = server.consumer(&stream, name_of(&wanted)).await?;
+        refuse_drift(&what, &found.ok_or_else(|| ApplyError::Missing { what: what.clone() })?, &wanted)?;
+    }
+    Keys::open(js).await?.read(topology.partitions).await
+}
+
+const fn check_range(partitions: u16) -> Result<(), ApplyError> {
+    if partitions >= 1 && partitions <= limits::PARTITIONS_MAX {
+        Ok(())
+    } else {
+        Err(ApplyError::PartitionsRange(partitions))
+    }
+}
+
+/// The stored number decides; without one (the bucket was lost) the logs that are there do.
+async fn refuse_other_partitions(server: &Server<'_>, topology: &Topology) -> Result<(), ApplyError> {
+    let wanted = topology.partitions;
+    if server.stream(&bucket_stream()).await?.is_some()
+        && let Some(stored) = Keys::open(server.js()).await?.partitions().await?
+    {
+        return if stored == wanted.to_string() {
+            Ok(())
+        } else {
+            Err(ApplyError::Partitions { wanted, stored })
+        };
+    }
+    let logs = server.log_streams().await?;
+    let beyond = logs.iter().filter(|name| Partition::all(wanted).all(|p| log_stream(p) != **name)).count();
+    if beyond > 0 { Err(ApplyError::Partitions { wanted, stored: logs.len().to_string() }) } else { Ok(()) }
+}
+
+/// Logs that have to be made. One that is there must reach as far as the store.
+async fn missing_logs(
+    server: &Server<'_>,
+    topology: &Topology,
+    highest: &[Seq],
+) -> Result<Vec<Partition>, ApplyError> {
+    let mut missing = Vec::new();
+    for p in Partition::all(topology.partitions) {
+        match server.stream(&log_stream(p)).await? {
+            None => missing.push(p),
+            Some(found) if found.last < highest_of(highest, p) => {
+                let highest = highest_of(highest, p);
+                return Err(ApplyError::Behind { stream: log_stream(p), last: found.last, highest });
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(missing)
+}
+
+fn highest_of(highest: &[Seq], p: Partition) -> Seq {
+    highest.get(usize::from(p.0)).copied().unwrap_or(0)
+}
+
+/// Returns whether the stream had to be created.
+async fn apply_stream(
+    server: &Server<'_>,
+    mut wanted: Value,
+    above: Seq,
+    differences: &mut Vec<Difference>,
+) -> Result<bool, ApplyError> {
+    let name = name_of(&wanted).to_owned();
+    let what = format!("stream {name}");
+    let Some(found) = server.stream(&name).await? else {
+        if above > 0 {
+            wanted["first_seq"] = (above + 1).into();
+        }
+        server.create_stream(&name, &wanted).await?;
+        differences.push(match above {
+            0 => Difference::Created(what),
+            highest => Difference::CreatedAbove { what, highest },
+        });
+        return Ok(true);
+    };
+    let changes = compare::changes(&found.config, &wanted);
+    if !changes.is_empty() {
+        server.update_stream(&name, &compare::overlay(&found.config, &wanted)).await?;
+        differences.extend(changes.into_iter().map(|change| changed(&what, change)));
+    }
+    Ok(false)
+}
+
+async fn apply_consumer(
+    server: &Server<'_>,
+    stream: &str,
+    wanted: Value,
+    differences: &mut Vec<Difference>,
+) -> Result<(), ApplyError> {
+    let name = name_of(&wanted).to_owned();
+    let what = consumer_name(stream, &wanted);
+    let Some(found) = server.consumer(stream, &name).await? else {
+        server.put_consumer(stream, &name, &wanted, "create").await?;
+        differences.push(Difference::Created(what));
+        return Ok(());
+    };
+    let changes = compare::changes(&found, &wanted);
+    if !changes.is_empty() {
+        server.put_consumer(stream, &name, &compare::overlay(&found, &wanted), "update").await?;
+        differences.extend(changes.into_iter().map(|change| changed(&what, change)));
+    }
+    Ok(())
+}
+
+fn changed(what: &str, Change { setting, found, wanted }: Change) -> Difference {
+    Difference::Changed { what: what.to_owned(), setting, found, wanted }
+}
+
+fn refuse_drift(what: &str, found: &Value, wanted: &Value) -> Result<(), ApplyError> {
+    match compare::changes(found, wanted).into_iter().next() {
+        None => Ok(()),
+        Some(Change { setting, found, wanted }) => {
+            Err(ApplyError::Drift { what: what.to_owned(), setting, found, wanted })
+        }
+    }
+}
+
+fn consumer_name(stream: &str, config: &Value) -> String {
+    format!("consumer {stream}/{}", name_of(config))
+}
+
+fn name_of(config: &Value) -> &str {
+    config["name"].as_str().unwrap_or_default()
+}
+
+fn json_of<T: serde::Serialize>(config: &T) -> Value {
+    serde_json::to_value(config).unwrap_or(Value::Null)
+}

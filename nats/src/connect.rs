@@ -1,0 +1,219 @@
+//! Connections to NATS. A connection is one task in async-nats, so publishing, live traffic and requests have
+//! one each and do not wait for one another.
+
+use std::{path::PathBuf, time::Duration};
+
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
+use backon::{ExponentialBuilder, Retryable};
+use rand::RngExt;
+use tracing::{debug, info, warn};
+
+/// A dead server is noticed after two of these.
+const PING: Duration = Duration::from_secs(5);
+const CONNECT: Duration = Duration::from_secs(3);
+/// A server that starts together with this process is waited for.
+const FIRST_CONNECT: Duration = Duration::from_secs(10);
+/// Between attempts to reconnect; half of it is random, or all edges would come back in one instant.
+const RECONNECT_MIN: Duration = Duration::from_millis(50);
+const RECONNECT_MAX: Duration = Duration::from_secs(2);
+
+/// What a connection is for; it has its name on the server, and its buffers, from this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Publish,
+    Live,
+    Rpc,
+    Work,
+    Provision,
+}
+
+impl Purpose {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Live => "live",
+            Self::Rpc => "rpc",
+            Self::Work => "work",
+            Self::Provision => "provision",
+        }
+    }
+
+    /// Messages a subscription holds before the client drops them (and says so with `SlowConsumer`). Only
+    /// live traffic comes in bursts nobody asked for: 262,144 × 500 B = 128 MiB at worst.
+    const fn subscription_capacity(self) -> usize {
+        match self {
+            Self::Live => 256 * 1024,
+            Self::Publish | Self::Rpc | Self::Work | Self::Provision => 64 * 1024,
+        }
+    }
+}
+
+/// Where NATS is, and as whom to connect.
+#[derive(Debug, Clone)]
+pub struct Address {
+    /// One or more servers, separated by commas: `nats://user:password@host:4222,nats://…`. User and
+    /// password come from the first one, percent-encoded where they need it. The user also names the inbox:
+    /// `_INBOX.<user>.>`, which is all a user of `server/cluster.conf` may subscribe to for its answers.
+    pub url: String,
+    /// A credentials file (JWT and seed). The user of the URL then only names the inbox.
+    pub creds: Option<PathBuf>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("{0} is not a NATS address: expected nats://host:port, several separated by commas")]
+    Address(String),
+    #[error("the credentials file {path} cannot be used: {source}")]
+    Credentials { path: PathBuf, source: std::io::Error },
+    #[error("NATS at {servers} does not let this user in")]
+    NotAllowed { servers: String },
+    #[error("NATS at {servers} cannot be reached: {source}")]
+    Unreachable { servers: String, source: async_nats::ConnectError },
+}
+
+/// Connects, waiting up to 10 s for a server that is not there yet. Afterwards the client reconnects for ever;
+/// what was sent meanwhile is lost, so every sender waits for its answer.
+pub async fn connect(address: &Address, purpose: Purpose) -> Result<Client, ConnectError> {
+    let servers = parse_servers(&address.url)?;
+    let shown = servers.iter().map(|s| format!("{}:{}", s.host(), s.port())).collect::<Vec<_>>().join(", ");
+    let patience = ExponentialBuilder::default()
+        .with_min_delay(RECONNECT_MIN)
+        .with_max_delay(RECONNECT_MAX)
+        .with_jitter()
+        .without_max_times()
+        .with_total_delay(Some(FIRST_CONNECT));
+    let attempt = || async {
+        let options = options(address, &servers, purpose)?;
+        options.connect(servers.clone()).await.map_err(|source| match source.kind() {
+            ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
+                ConnectError::NotAllowed { servers: shown.clone() }
+            }
+            _ => ConnectError::Unreachable { servers: shown.clone(), source },
+        })
+    };
+    attempt
+        .retry(patience)
+        .when(|e| matches!(e, ConnectError::Unreachable { .. }))
+        .notify(|e, after| debug!(purpose = purpose.name(), error = %e, after_ms = after.as_millis(), "not connected yet"))
+        .await
+}
+
+fn parse_servers(url: &str) -> Result<Vec<ServerAddr>, ConnectError> {
+    let bad = || ConnectError::Address(without_secrets(url));
+    let servers: Vec<ServerAddr> =
+        url.split(',').map(str::trim).map(|s| s.parse().map_err(|_| bad())).collect::<Result<_, _>>()?;
+    if servers.is_empty() { Err(bad()) } else { Ok(servers) }
+}
+
+/// An address as it may appear in a message: whatever stands before an `@` stays out.
+fn without_secrets(url: &str) -> String {
+    url.split(',').map(|s| s.rsplit_once('@').map_or(s, |(_, host)| host)).collect::<Vec<_>>().join(",")
+}
+
+fn options(
+    address: &Address,
+    servers: &[ServerAddr],
+    purpose: Purpose,
+) -> Result<ConnectOptions, ConnectError> {
+    let mut options = ConnectOptions::new()
+        .name(format!("natter {}", purpose.name()))
+        .ping_interval(PING)
+        .connection_timeout(CONNECT)
+        .subscription_capacity(purpose.subscription_capacity())
+        .max_reconnects(None)
+        .reconnect_delay_callback(reconnect_delay)
+        .event_callback(move |event| async move { on_event(purpose, &event) });
+    let user = servers.first().and_then(ServerAddr::username).map(percent_decoded);
+    // Each user has an inbox of its own, or one could read the answers to another.
+    if let Some(user) = user.as_deref().filter(|user| is_one_word(user)) {
+        options = options.custom_inbox_prefix(format!("_INBOX.{user}"));
+    }
+    if let Some(path) = &address.creds {
+        let failed = |source| ConnectError::Credentials { path: path.clone(), source };
+        let text = std::fs::read_to_string(path).map_err(failed)?;
+        return options.credentials(&text).map_err(failed);
+    }
+    // async-nats reads host and port from an address, and leaves user and password to its options.
+    Ok(match (user, servers.first().and_then(ServerAddr::password)) {
+        (Some(user), Some(password)) => options.user_and_password(user, percent_decoded(password)),
+        (Some(token), None) => options.token(token),
+        (None, _) => options,
+    })
+}
+
+fn is_one_word(user: &str) -> bool {
+    !user.is_empty() && user.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let hex = tail.get(..2).and_then(|h| std::str::from_utf8(h).ok());
+        match hex.filter(|_| first == b'%').and_then(|h| u8::from_str_radix(h, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                out.push(first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn reconnect_delay(attempts: usize) -> Duration {
+    let doublings = u32::try_from(attempts).unwrap_or(u32::MAX).min(10);
+    let longest = (RECONNECT_MIN * 2_u32.pow(doublings)).min(RECONNECT_MAX);
+    rand::rng().random_range(longest / 2..=longest)
+}
+
+fn on_event(purpose: Purpose, event: &Event) {
+    let purpose = purpose.name();
+    match event {
+        Event::Connected => info!(purpose, "connected to nats"),
+        Event::Disconnected => {
+            metrics::counter!("natter_nats_disconnects_total", "purpose" => purpose).increment(1);
+            warn!(purpose, "disconnected from nats");
+        }
+        Event::LameDuckMode => info!(purpose, "this nats server is about to stop, moving on"),
+        Event::SlowConsumer(subscription) => {
+            metrics::counter!("natter_nats_slow_consumer_total", "purpose" => purpose).increment(1);
+            warn!(purpose, subscription, "a subscription was full and dropped messages");
+        }
+        Event::ServerError(error) => warn!(purpose, %error, "nats reported an error"),
+        Event::ClientError(error) => warn!(purpose, %error, "nats client error"),
+        Event::Draining | Event::Closed => debug!(purpose, %event, "nats connection"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_address_is_named_without_its_password() {
+        let error = parse_servers("nats://user:secret@ho st:4222").unwrap_err().to_string();
+        assert!(error.contains("ho st") && !error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn several_servers_may_be_given() {
+        assert_eq!(parse_servers("nats://a:1,nats://b:2, nats://c:3").unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_password_may_have_any_character() {
+        assert_eq!(percent_decoded("p%40ss%2Fw%25rd%"), "p@ss/w%rd%");
+    }
+
+    #[test]
+    fn reconnects_are_spread_and_never_far_apart() {
+        for attempts in [0, 1, 2, 10, usize::MAX] {
+            let delay = reconnect_delay(attempts);
+            assert!(delay >= RECONNECT_MIN / 2 && delay <= RECONNECT_MAX, "{attempts}: {delay:?}");
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Stored events as the server republishes them: at most once, each naming the one before it.
+
+use async_nats::{HeaderMap, Message};
+use bytes::Bytes;
+use schemas::id::{ConversationId, Partition, Seq};
+
+use crate::subject;
+
+pub struct LiveEvent {
+    pub partition: Partition,
+    pub conversation: ConversationId,
+    pub seq: Seq,
+    /// The event before it in this conversation. 0: none, or no longer in the log, so never a proof that
+    /// there was nothing.
+    pub prev: Seq,
+    pub payload: Bytes,
+}
+
+/// `None` for a message the log did not republish.
+pub fn parse(message: Message) -> Option<LiveEvent> {
+    let (partition, conversation) = subject::parse_conversation(&message.subject)?;
+    let headers = message.headers.as_ref()?;
+    Some(LiveEvent {
+        partition,
+        conversation,
+        seq: number(headers, "Nats-Sequence")?,
+        prev: number(headers, "Nats-Last-Sequence")?,
+        payload: message.payload,
+    })
+}
+
+pub(crate) fn number(headers: &HeaderMap, name: &'static str) -> Option<Seq> {
+    headers.get(name)?.as_str().parse().ok()
+}

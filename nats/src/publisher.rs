@@ -1,0 +1,188 @@
+//! An event becomes stored, exactly once. Arrives: a subject, an id, bytes. Leaves: the seq the log gave it.
+//!
+//! A publish whose answer is missing may have been stored, so it is repeated with the same id until the server
+//! answers: the stream knows the ids of the last five minutes and gives the first seq back.
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{
+    Client, HeaderMap, Request, RequestErrorKind,
+    header::NATS_MESSAGE_ID,
+    jetstream::{ErrorCode, publish::PublishAck, response::Response},
+};
+use bytes::Bytes;
+use rand::RngExt;
+use schemas::{id::Seq, limits};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, sleep, timeout_at},
+};
+use tracing::{debug, warn};
+
+/// Between attempts: a leader change is over within a second or takes several; half of each wait is random.
+const BACKOFF_MIN: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    pub seq: Seq,
+    /// It was there before this publish, or before a repeated attempt of it.
+    pub duplicate: bool,
+    pub attempts: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    #[error("no answer in time: it may or may not be stored")]
+    TimedOut,
+    #[error("the log is full: not stored")]
+    Full,
+    #[error("refused: {0}")]
+    Refused(String),
+}
+
+/// Publishes over one connection, so many at a time.
+#[derive(Clone)]
+pub struct Publisher {
+    client: Client,
+    slots: Arc<Semaphore>,
+}
+
+/// What one attempt says.
+enum Attempt {
+    Stored {
+        seq: Seq,
+        duplicate: bool,
+    },
+    Failed(PublishError),
+    /// Nobody knows whether it is stored.
+    Unknown(String),
+}
+
+impl Publisher {
+    pub fn new(client: Client) -> Self {
+        Self { client, slots: Arc::new(Semaphore::new(limits::PUBLISHES_IN_FLIGHT)) }
+    }
+
+    /// Returns once the event is stored to the deployment's durability. `id` is one of the system's own ids:
+    /// no text of a client may become a header.
+    ///
+    /// Two publishes to one subject keep their order only if the first is awaited before the second starts.
+    pub async fn publish(&self, subject: String, id: &str, payload: Bytes) -> Result<Stored, PublishError> {
+        let started = Instant::now();
+        let deadline = started + limits::PUBLISH;
+        let Ok(Ok(_slot)) = timeout_at(deadline, self.slots.acquire()).await else {
+            return Err(PublishError::TimedOut);
+        };
+        let mut attempts = 0_u32;
+        loop {
+            attempts += 1;
+            match self.attempt(&subject, id, payload.clone()).await {
+                Attempt::Stored { seq, duplicate } => {
+                    metrics::histogram!("natter_publish_ack_seconds").record(started.elapsed().as_secs_f64());
+                    return Ok(Stored { seq, duplicate, attempts });
+                }
+                Attempt::Failed(error) => {
+                    warn!(%subject, %id, attempts, %error, "publish failed");
+                    return Err(error);
+                }
+                Attempt::Unknown(reason) => {
+                    let wait = backoff(attempts);
+                    if Instant::now() + wait >= deadline {
+                        warn!(%subject, %id, attempts, reason, "publish gave up, its outcome is unknown");
+                        return Err(PublishError::TimedOut);
+                    }
+                    debug!(%subject, %id, attempts, reason, "publish is tried again with the same id");
+                    metrics::counter!("natter_publish_retries_total").increment(1);
+                    sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, subject: &str, id: &str, payload: Bytes) -> Attempt {
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_MESSAGE_ID, id);
+        let request = Request::new().headers(headers).payload(payload).timeout(Some(limits::PUBLISH_ATTEMPT));
+        match self.client.send_request(subject.to_owned(), request).await {
+            Ok(answer) => read_answer(&answer.payload),
+            Err(error) => match error.kind() {
+                RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
+                    Attempt::Failed(PublishError::Refused(error.to_string()))
+                }
+                RequestErrorKind::TimedOut | RequestErrorKind::NoResponders | RequestErrorKind::Other => {
+                    Attempt::Unknown(error.to_string())
+                }
+            },
+        }
+    }
+}
+
+fn backoff(attempts: u32) -> Duration {
+    let longest = (BACKOFF_MIN * 2_u32.pow(attempts.min(10))).min(BACKOFF_MAX);
+    rand::rng().random_range(longest / 2..=longest)
+}
+
+fn read_answer(payload: &[u8]) -> Attempt {
+    let error = match serde_json::from_slice::<Response<PublishAck>>(payload) {
+        Ok(Response::Ok(ack)) => return Attempt::Stored { seq: ack.sequence, duplicate: ack.duplicate },
+        Ok(Response::Err { error }) => error,
+        Err(error) => return Attempt::Unknown(format!("an answer that is not one: {error}")),
+    };
+    let text = error.to_string();
+    match error.error_code() {
+        // The same id is being stored by an earlier attempt that has not finished.
+        ErrorCode::STREAM_DUPLICATE_MESSAGE_CONFLICT => Attempt::Unknown(text),
+        ErrorCode::INSUFFICIENT_RESOURCES
+        | ErrorCode::STORAGE_RESOURCES_EXCEEDED
+        | ErrorCode::ACCOUNT_RESOURCES_EXCEEDED => Attempt::Failed(PublishError::Full),
+        // One number for everything a store can say; only these mean that there is no room.
+        ErrorCode::STREAM_STORE_FAILED if text.contains("maximum") || text.contains("no space left") => {
+            Attempt::Failed(PublishError::Full)
+        }
+        // No leader, shutting down, too busy: each passes.
+        _ if matches!(error.code(), 429 | 503) => Attempt::Unknown(text),
+        _ => Attempt::Failed(PublishError::Refused(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(code: u16, number: u16, text: &str) -> Attempt {
+        let json = format!(r#"{{"error":{{"code":{code},"err_code":{number},"description":"{text}"}}}}"#);
+        read_answer(json.as_bytes())
+    }
+
+    #[test]
+    fn a_full_log_is_told_from_a_passing_failure() {
+        for full in [
+            answer(503, 10077, "maximum bytes exceeded"),
+            answer(503, 10077, "maximum messages exceeded"),
+            answer(503, 10023, "insufficient resources"),
+            answer(500, 10047, "insufficient storage resources available"),
+        ] {
+            assert!(matches!(full, Attempt::Failed(PublishError::Full)));
+        }
+        for passing in [
+            answer(503, 10077, "store is closed"),
+            answer(503, 10008, "JetStream system temporarily unavailable"),
+            answer(409, 10158, "duplicate message id is in process"),
+            answer(429, 10167, "too many requests"),
+            read_answer(b"?"),
+        ] {
+            assert!(matches!(passing, Attempt::Unknown(_)));
+        }
+        let refused = answer(400, 10054, "message size exceeds maximum allowed");
+        assert!(matches!(refused, Attempt::Failed(PublishError::Refused(_))));
+    }
+
+    #[test]
+    fn retries_start_at_once_and_stay_below_a_second() {
+        for attempts in 1..40 {
+            let wait = backoff(attempts);
+            assert!(wait >= BACKOFF_MIN && wait <= BACKOFF_MAX, "{attempts}: {wait:?}");
+        }
+    }
+}

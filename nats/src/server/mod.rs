@@ -1,0 +1,136 @@
+//! nats-server as a child process: what `natter dev` runs and what tests run against. It listens on 127.0.0.1
+//! alone, keeps its port when it is restarted, and never outlives this process.
+
+mod binary; // which nats-server
+mod config; // its configuration file
+mod keeper; // the thread that starts it and starts it again
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use serde::Deserialize;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::info;
+
+pub use binary::{find, version};
+use config::Files;
+use keeper::{Keeper, Signal};
+
+/// Recovering a log of some gigabytes takes seconds; a server that is silent for longer hangs.
+const READY: Duration = Duration::from_secs(60);
+const READY_POLL: Duration = Duration::from_millis(5);
+/// From the polite signal to the impolite one.
+const STOP: Duration = Duration::from_secs(5);
+
+pub struct Options {
+    pub binary: PathBuf,
+    /// Holds nats-server.conf, its password, its log and jetstream/.
+    pub data_dir: PathBuf,
+    /// fsync before every ack. Without it a power cut, not a crash of the process, may rob the last minutes.
+    pub always_sync: bool,
+    /// Streams reserve their `max_bytes` from it: `Topology::reserved_bytes` is the least that works.
+    pub max_store_bytes: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error("no nats-server found in NATTER_NATS_SERVER, .deps/bin or PATH")]
+    NotFound,
+    #[error("{path} cannot be run: {source}")]
+    NotRunnable { path: PathBuf, source: std::io::Error },
+    #[error("{path} is nats-server {found}, but at least {least} is needed")]
+    TooOld { path: PathBuf, found: String, least: &'static str },
+    #[error("{path} cannot be used: {source}")]
+    Folder { path: PathBuf, source: std::io::Error },
+    #[error("nats-server did not start; the end of {log}:\n{tail}")]
+    Died { log: PathBuf, tail: String },
+    #[error("nats-server is not ready after {}s; the end of {log}:\n{tail}", READY.as_secs())]
+    NotReady { log: PathBuf, tail: String },
+}
+
+/// A running nats-server. Dropping it kills the child.
+pub struct Server {
+    url: String,
+    keeper: Arc<Keeper>,
+}
+
+impl Server {
+    /// Returns when the server takes connections and has recovered its streams.
+    pub async fn start(options: Options) -> Result<Self, ServerError> {
+        version(&options.binary).await?;
+        let files = Files::prepare(&options)?;
+        files.write_config(&options, None)?;
+        let keeper = Keeper::start(options.binary.clone(), files.clone())
+            .map_err(|source| ServerError::NotRunnable { path: options.binary.clone(), source })?;
+        let port = match ready(&keeper, &files).await {
+            Ok(port) => port,
+            Err(error) => {
+                keeper.end(Signal::Kill);
+                return Err(error);
+            }
+        };
+        // From now on it comes back where its clients look for it.
+        files.write_config(&options, Some(port))?;
+        keeper.keep_running();
+        info!(port, pid = keeper.pid(), data = %options.data_dir.display(), "nats-server is ready");
+        Ok(Self { url: format!("nats://{}:{}@127.0.0.1:{port}", config::USER, files.password), keeper })
+    }
+
+    /// With user and password: not for logs.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// `None` while it is being started again.
+    pub fn pid(&self) -> Option<u32> {
+        self.keeper.pid()
+    }
+
+    pub async fn stop(self) {
+        self.keeper.end(Signal::Terminate);
+        if timeout(STOP, self.keeper.ended()).await.is_err() {
+            self.keeper.end(Signal::Kill);
+            self.keeper.ended().await;
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.keeper.end(Signal::Kill);
+        self.keeper.join();
+    }
+}
+
+/// What nats-server writes into its ports file.
+#[derive(Deserialize)]
+struct Ports {
+    nats: Vec<String>,
+}
+
+async fn ready(keeper: &Keeper, files: &Files) -> Result<u16, ServerError> {
+    let deadline = Instant::now() + READY;
+    loop {
+        // Read after the question, so that a file of the last moment is not missed.
+        let over = keeper.is_over();
+        if let Some(port) = keeper.pid().and_then(|pid| read_port(&files.ports(pid))) {
+            return Ok(port);
+        }
+        let log = files.log.clone();
+        if over {
+            return Err(ServerError::Died { tail: files.log_tail(), log });
+        }
+        if Instant::now() >= deadline {
+            return Err(ServerError::NotReady { tail: files.log_tail(), log });
+        }
+        sleep(READY_POLL).await;
+    }
+}
+
+fn read_port(path: &Path) -> Option<u16> {
+    let ports: Ports = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    ports.nats.first()?.rsplit_once(':')?.1.parse().ok()
+}

@@ -1,0 +1,72 @@
+//! The side that asks.
+
+use async_nats::{Client, HeaderMap, Message, Request, RequestErrorKind};
+use schemas::{
+    code::Code,
+    event::Timestamp,
+    rpc::{Call, Refused},
+};
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::DEADLINE;
+use crate::subject;
+
+/// Asks services over one connection.
+#[derive(Clone)]
+pub struct Asker {
+    client: Client,
+}
+
+impl Asker {
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Waits for the call's deadline at most. Nobody there, or no answer in time: `unavailable`, and whether
+    /// the call had an effect is then unknown.
+    pub async fn ask<C: Call>(&self, call: &C) -> Result<C::Reply, Refused> {
+        let started = Instant::now();
+        let answer = self.exchange(call).await;
+        let (service, name) = (C::SERVICE.name(), C::NAME);
+        metrics::histogram!("natter_rpc_seconds", "service" => service, "call" => name)
+            .record(started.elapsed().as_secs_f64());
+        if let Err(refused) = &answer {
+            let code = refused.code.name();
+            metrics::counter!("natter_rpc_refused_total", "service" => service, "call" => name, "code" => code)
+                .increment(1);
+        }
+        answer
+    }
+
+    async fn exchange<C: Call>(&self, call: &C) -> Result<C::Reply, Refused> {
+        let payload = postcard::to_allocvec(call).map_err(|error| {
+            warn!(service = C::SERVICE.name(), call = C::NAME, %error, "a question cannot be encoded");
+            Code::Internal
+        })?;
+        let mut headers = HeaderMap::new();
+        let patience = i64::try_from(C::DEADLINE.as_millis()).unwrap_or(i64::MAX);
+        headers.insert(DEADLINE, Timestamp::now().0.saturating_add(patience).to_string());
+        let request = Request::new().headers(headers).payload(payload.into()).timeout(Some(C::DEADLINE));
+        match self.client.send_request(subject::service(C::SERVICE, C::NAME), request).await {
+            Ok(message) => read::<C>(&message),
+            Err(error) => {
+                warn!(service = C::SERVICE.name(), call = C::NAME, %error, "a question was not answered");
+                Err(match error.kind() {
+                    RequestErrorKind::MaxPayloadExceeded => Code::TooLarge.into(),
+                    RequestErrorKind::InvalidSubject => Code::Internal.into(),
+                    RequestErrorKind::TimedOut | RequestErrorKind::NoResponders | RequestErrorKind::Other => {
+                        Code::Unavailable.into()
+                    }
+                })
+            }
+        }
+    }
+}
+
+fn read<C: Call>(message: &Message) -> Result<C::Reply, Refused> {
+    postcard::from_bytes::<Result<C::Reply, Refused>>(&message.payload).unwrap_or_else(|error| {
+        warn!(service = C::SERVICE.name(), call = C::NAME, %error, "an answer cannot be read");
+        Err(Code::Internal.into())
+    })
+}

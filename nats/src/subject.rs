@@ -1,0 +1,114 @@
+//! Every subject of the system. Built from fixed words, a partition number and ids alone: text a person wrote
+//! never enters one, so no wildcard or dot can be smuggled in.
+
+use std::str::FromStr;
+
+use schemas::{
+    id::{ConversationId, Partition, SessionId, UserId},
+    rpc::Service,
+};
+
+/// Where a conversation's events are published and stored.
+pub fn conv(p: Partition, c: ConversationId) -> String {
+    format!("conv.{p}.{c}")
+}
+
+/// Every conversation of a partition: what its stream stores.
+pub(crate) fn conv_all(p: Partition) -> String {
+    format!("conv.{p}.*")
+}
+
+/// Stored events of a partition as they are republished: what an edge listens to. Never `conv.*`, which
+/// also shows what was refused, repeated or not stored.
+pub fn live(p: Partition) -> String {
+    format!("live.{p}.*")
+}
+
+/// Where a user's read mark in a conversation is published and its last value kept.
+pub fn reads(p: Partition, c: ConversationId, u: UserId) -> String {
+    format!("reads.{p}.{c}.{u}")
+}
+
+/// Read marks of a partition as they are republished.
+pub fn live_reads(p: Partition) -> String {
+    format!("live-reads.{p}.*.*")
+}
+
+pub fn control_user(u: UserId) -> String {
+    format!("control.user.{u}")
+}
+
+pub fn control_session(s: SessionId) -> String {
+    format!("control.session.{s}")
+}
+
+/// Whom a CONTROL message concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ControlTo {
+    User(UserId),
+    Session(SessionId),
+}
+
+pub fn parse_control(subject: &str) -> Option<ControlTo> {
+    let (kind, id) = subject.strip_prefix("control.")?.split_once('.')?;
+    match kind {
+        "user" => id.parse().ok().map(ControlTo::User),
+        "session" => id.parse().ok().map(ControlTo::Session),
+        _ => None,
+    }
+}
+
+/// The partition and conversation of any subject that has them as its second and third word.
+pub fn parse_conversation(subject: &str) -> Option<(Partition, ConversationId)> {
+    let mut words = subject.split('.');
+    if !matches!(words.next()?, "conv" | "live" | "reads" | "live-reads") {
+        return None;
+    }
+    let partition = Partition(u16::from_str(words.next()?).ok()?);
+    Some((partition, words.next()?.parse().ok()?))
+}
+
+/// The user whose read mark `reads.*` or `live-reads.*` carries.
+pub fn parse_reader(subject: &str) -> Option<UserId> {
+    let mut words = subject.split('.');
+    matches!(words.next()?, "reads" | "live-reads").then_some(())?;
+    words.nth(2)?.parse().ok()
+}
+
+/// One question of a service.
+pub fn service(s: Service, name: &str) -> String {
+    format!("svc.{}.{name}", s.name())
+}
+
+/// Where a job puts the events of a partition it cannot work on. `job` is one of the program's own names.
+pub fn parked(job: &str, p: Partition) -> String {
+    format!("parked.{job}.{p}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_gives_back_what_it_was_built_from() {
+        let (c, u, p) = (ConversationId::fresh(), UserId::fresh(), Partition(11));
+        assert_eq!(parse_conversation(&conv(p, c)), Some((p, c)));
+        assert_eq!(parse_conversation(&format!("live.{p}.{c}")), Some((p, c)));
+        assert_eq!(parse_conversation(&reads(p, c, u)), Some((p, c)));
+        assert_eq!(parse_conversation(&format!("live-reads.{p}.{c}.{u}")), Some((p, c)));
+        assert_eq!(parse_reader(&reads(p, c, u)), Some(u));
+        assert_eq!(parse_control(&control_user(u)), Some(ControlTo::User(u)));
+        let session = SessionId::fresh();
+        assert_eq!(parse_control(&control_session(session)), Some(ControlTo::Session(session)));
+    }
+
+    #[test]
+    fn a_foreign_subject_is_nobodys() {
+        for subject in ["", "conv", "conv.1", "conv.x.y", "conv.1.*", "other.1.x", "conv.99999.x"] {
+            assert_eq!(parse_conversation(subject), None, "{subject}");
+        }
+        for subject in ["", "control", "control.user", "control.user.*", "control.room.x"] {
+            assert_eq!(parse_control(subject), None, "{subject}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! A real nats-server for tests, each with a folder and a port of its own.
+#![allow(clippy::missing_panics_doc, reason = "a test that cannot start its server has failed")]
+
+use std::time::Duration;
+
+use async_nats::{Client, jetstream};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    apply::{self, Deployment},
+    connect::{Address, Purpose, connect},
+    server::{self, Options, Server},
+    topology::Topology,
+};
+
+const STORE_BYTES: u64 = 64 * 1024 * 1024 * 1024;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct TestServer {
+    server: Option<Server>,
+    // Dropped after the server, which writes into it.
+    folder: TempDir,
+}
+
+impl TestServer {
+    /// With the default sync: what a test asks is not what a power cut does.
+    pub async fn start() -> Self {
+        Self::with_sync(false).await
+    }
+
+    /// fsync before every ack, as in the *durable* profile.
+    pub async fn durable() -> Self {
+        Self::with_sync(true).await
+    }
+
+    async fn with_sync(always_sync: bool) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let server = Some(start(&folder, always_sync).await);
+        Self { server, folder }
+    }
+
+    fn server(&self) -> &Server {
+        self.server.as_ref().expect("it runs until it is dropped")
+    }
+
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    pub fn url(&self) -> &str {
+        self.server().url()
+    }
+
+    pub fn pid(&self) -> Option<u32> {
+        self.server().pid()
+    }
+
+    pub fn address(&self) -> Address {
+        Address { url: self.url().to_owned(), creds: None }
+    }
+
+    pub async fn client(&self, purpose: Purpose) -> Client {
+        connect(&self.address(), purpose).await.expect("the test server takes connections")
+    }
+
+    pub async fn js(&self) -> jetstream::Context {
+        jetstream::new(self.client(Purpose::Provision).await)
+    }
+
+    /// Makes the topology with so many partitions on a server without history.
+    pub async fn provision(&self, partitions: u16) -> Deployment {
+        let (deployment, _) =
+            apply::apply(&self.js().await, &small(partitions), &[]).await.expect("the topology is applied");
+        deployment
+    }
+
+    /// Kills the server without a warning and returns at once; its keeper starts it again on the same port.
+    pub fn kill9(&self) {
+        let pid = self.pid().and_then(|pid| i32::try_from(pid).ok()).expect("it runs");
+        kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it is ours to kill");
+    }
+
+    /// Kills the server and waits until another one takes connections in its place.
+    pub async fn restart(&self) {
+        let before = self.pid();
+        self.kill9();
+        let deadline = Instant::now() + PATIENCE;
+        while self.pid().is_none() || self.pid() == before {
+            assert!(Instant::now() < deadline, "the server was not started again");
+            sleep(Duration::from_millis(5)).await;
+        }
+        self.client(Purpose::Provision).await;
+    }
+
+    /// Stops the server for as long as a test wants it gone; `resume` starts another in the same folder, on
+    /// another port.
+    pub async fn stop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop().await;
+        }
+    }
+}
+
+/// A topology whose logs hold 64 MiB each.
+pub fn small(partitions: u16) -> Topology {
+    Topology { partitions, replicas: 1, log_max_bytes: 64 * 1024 * 1024 }
+}
+
+async fn start(folder: &TempDir, always_sync: bool) -> Server {
+    let binary = server::find().expect("a nats-server to test with");
+    let data_dir = folder.path().join("nats");
+    let options = Options { binary, data_dir, always_sync, max_store_bytes: STORE_BYTES };
+    Server::start(options).await.unwrap_or_else(|error| panic!("{error}"))
+}

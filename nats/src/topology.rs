@@ -1,0 +1,212 @@
+//! The streams and consumers of a deployment, as data. `apply` makes a server so; `topology.json` is the
+//! committed print, so that a change of a setting is seen in review.
+
+use std::time::Duration;
+
+use async_nats::jetstream::{
+    consumer::{AckPolicy, DeliverPolicy, ReplayPolicy, pull},
+    stream::{self, DiscardPolicy, Republish, RetentionPolicy, StorageType},
+};
+use schemas::{id::Partition, limits};
+
+use crate::subject;
+
+/// Read marks, the last value of each.
+pub const READS: &str = "READS";
+/// Membership and session changes, for every edge.
+pub const CONTROL: &str = "CONTROL";
+/// Events no worker could handle, for people to look at.
+pub const PARKED: &str = "PARKED";
+/// The durable consumer of each log whose events go into the store.
+pub const PERSIST: &str = "persist";
+/// The bucket that keeps the partitions, the epoch and the event key.
+pub const BUCKET: &str = "natter";
+
+/// The server keeps about 140 B of memory per subject: 256 MiB of marks are 1.5 million of them. A mark that
+/// falls out is still in the store.
+const READS_MAX_BYTES: i64 = 256 * MIB;
+/// An hour of changes at 500/s of 150 B.
+const CONTROL_MAX_BYTES: i64 = 256 * MIB;
+/// 30,000 of the biggest events; when it is full, parking waits for people.
+const PARKED_MAX_BYTES: i64 = 256 * MIB;
+/// Three short values.
+const BUCKET_MAX_BYTES: i64 = MIB;
+const MIB: i64 = 1024 * 1024;
+
+/// From a delivery to its redelivery, when the worker that had it is gone.
+const ACK_WAIT: Duration = Duration::from_secs(30);
+/// Pull requests waiting on one consumer: two for each of 256 workers.
+const PULLS_WAITING: i64 = 512;
+
+pub struct Topology {
+    pub partitions: u16,
+    /// Copies of everything: 1, or 3 on a cluster.
+    pub replicas: usize,
+    /// Of one partition's log. A full log refuses, it never forgets.
+    pub log_max_bytes: i64,
+}
+
+pub fn log_stream(p: Partition) -> String {
+    format!("CONV_{p}")
+}
+
+/// The stream behind the bucket.
+pub(crate) fn bucket_stream() -> String {
+    format!("KV_{BUCKET}")
+}
+
+impl Topology {
+    /// The bucket first: it decides whether the rest may be made.
+    pub fn streams(&self) -> Vec<stream::Config> {
+        let logs = Partition::all(self.partitions).map(|p| self.log(p));
+        [self.bucket()].into_iter().chain(logs).chain([self.reads(), self.control(), self.parked()]).collect()
+    }
+
+    /// Each with the stream it belongs to.
+    pub fn consumers(&self) -> Vec<(String, pull::Config)> {
+        Partition::all(self.partitions).map(|p| (log_stream(p), persist())).collect()
+    }
+
+    /// What the streams reserve of a server's `max_file_store`.
+    pub fn reserved_bytes(&self) -> u64 {
+        self.streams().iter().map(|s| u64::try_from(s.max_bytes).unwrap_or(0)).sum()
+    }
+
+    /// The print that is committed.
+    pub fn to_json(&self) -> String {
+        let consumers: Vec<_> = self
+            .consumers()
+            .into_iter()
+            .map(|(stream, config)| serde_json::json!({ "stream": stream, "config": config }))
+            .collect();
+        let all = serde_json::json!({ "streams": self.streams(), "consumers": consumers });
+        format!("{all:#}\n")
+    }
+
+    fn stream(&self, name: String, subjects: Vec<String>) -> stream::Config {
+        stream::Config {
+            name,
+            subjects,
+            retention: RetentionPolicy::Limits,
+            storage: StorageType::File,
+            num_replicas: self.replicas,
+            // -1 is "no limit", and what the server says back; 0 would read as drift.
+            max_messages: -1,
+            max_messages_per_subject: -1,
+            max_consumers: -1,
+            max_message_size: -1,
+            allow_direct: true,
+            duplicate_window: limits::DUPLICATE_WINDOW,
+            ..stream::Config::default()
+        }
+    }
+
+    fn log(&self, p: Partition) -> stream::Config {
+        stream::Config {
+            description: Some(format!("events of the conversations of partition {p}")),
+            max_age: limits::LOG_AGE,
+            max_bytes: self.log_max_bytes,
+            // A full log refuses new events: the alternative is to forget acked ones.
+            discard: DiscardPolicy::New,
+            deny_delete: true,
+            deny_purge: true,
+            allow_atomic_publish: true,
+            republish: Some(republish(subject::conv_all(p), format!("live.{p}.{{{{wildcard(1)}}}}"))),
+            ..self.stream(log_stream(p), vec![subject::conv_all(p)])
+        }
+    }
+
+    fn reads(&self) -> stream::Config {
+        let destination = "live-reads.{{wildcard(1)}}.{{wildcard(2)}}.{{wildcard(3)}}";
+        stream::Config {
+            description: Some("the last read mark of each member of each conversation".to_owned()),
+            max_messages_per_subject: 1,
+            max_bytes: READS_MAX_BYTES,
+            discard: DiscardPolicy::Old,
+            republish: Some(republish("reads.*.*.*".to_owned(), destination.to_owned())),
+            ..self.stream(READS.to_owned(), vec!["reads.*.*.*".to_owned()])
+        }
+    }
+
+    fn control(&self) -> stream::Config {
+        stream::Config {
+            description: Some("changes of memberships and sessions, for every edge".to_owned()),
+            max_age: limits::CONTROL_AGE,
+            max_bytes: CONTROL_MAX_BYTES,
+            discard: DiscardPolicy::Old,
+            ..self
+                .stream(CONTROL.to_owned(), vec!["control.user.*".to_owned(), "control.session.*".to_owned()])
+        }
+    }
+
+    fn parked(&self) -> stream::Config {
+        stream::Config {
+            description: Some("events no worker could handle, with the reason".to_owned()),
+            max_bytes: PARKED_MAX_BYTES,
+            discard: DiscardPolicy::New,
+            ..self.stream(PARKED.to_owned(), vec!["parked.*.*".to_owned()])
+        }
+    }
+
+    /// Laid out as a key-value bucket (ADR-8), written as a stream so that it is made and checked like one.
+    fn bucket(&self) -> stream::Config {
+        stream::Config {
+            description: Some("partitions, epoch and event key of this deployment".to_owned()),
+            max_messages_per_subject: 1,
+            max_bytes: BUCKET_MAX_BYTES,
+            discard: DiscardPolicy::New,
+            allow_rollup: true,
+            deny_delete: true,
+            ..self.stream(bucket_stream(), vec![format!("$KV.{BUCKET}.>")])
+        }
+    }
+}
+
+fn republish(source: String, destination: String) -> Republish {
+    Republish { source, destination, headers_only: false }
+}
+
+/// Shared by all workers; every event is delivered until a worker acks it.
+fn persist() -> pull::Config {
+    pull::Config {
+        durable_name: Some(PERSIST.to_owned()),
+        name: Some(PERSIST.to_owned()),
+        description: Some("events on their way into the store".to_owned()),
+        deliver_policy: DeliverPolicy::All,
+        ack_policy: AckPolicy::Explicit,
+        ack_wait: ACK_WAIT,
+        max_deliver: -1,
+        max_ack_pending: limits::PERSIST_ACK_PENDING,
+        max_waiting: PULLS_WAITING,
+        replay_policy: ReplayPolicy::Instant,
+        ..pull::Config::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_committed_print_is_the_topology() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/topology.json");
+        let topology =
+            Topology { partitions: limits::PARTITIONS_DEFAULT, replicas: 1, log_max_bytes: 1024 * MIB };
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, topology.to_json()).unwrap();
+        }
+        let committed = std::fs::read_to_string(path).unwrap();
+        assert_eq!(committed, topology.to_json(), "run with UPDATE=1 and look at the difference");
+    }
+
+    #[test]
+    fn nothing_is_kept_in_memory_or_acked_before_it_is_written() {
+        let topology = Topology { partitions: 2, replicas: 3, log_max_bytes: MIB };
+        for stream in topology.streams() {
+            assert!(stream.storage == StorageType::File, "{}", stream.name);
+            assert!(stream.persist_mode.is_none(), "{}", stream.name);
+            assert!(stream.max_bytes > 0, "{}", stream.name);
+        }
+        assert!(topology.consumers().iter().all(|(_, c)| !c.memory_storage));
+    }
+}
