@@ -1,5 +1,7 @@
 //! The failure table as people read it: printed, committed, compared. `UPDATE=1` prints it anew.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{collections::HashSet, fmt::Write as _, fs, path::PathBuf};
 
 use schemas::code::{Advice, Code};

@@ -1,5 +1,7 @@
 //! Every frame as it travels: samples are committed, `UPDATE=1` writes them anew (and shows in the diff).
 
+#![allow(clippy::unwrap_used, clippy::unnecessary_wraps, clippy::needless_for_each)]
+
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use schemas::{

@@ -1,5 +1,7 @@
 //! Old logs are read for ever: these bytes were written by released code and never change.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use proptest::prelude::*;

@@ -1,5 +1,7 @@
 //! A message in its present state does not depend on how its events arrived.
 
+#![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 use schemas::{
     event::{Body, Event, Kind, Message, Timestamp},

@@ -1,0 +1,107 @@
+//! What a run came to: a table for people, JSON for machines. A run with a fault has no figures.
+
+use std::{collections::BTreeMap, fmt, io::Write as _};
+
+use serde::Serialize;
+
+use crate::{
+    check::Fault,
+    step::{Latency, Stats},
+};
+
+const FAULTS_SHOWN: usize = 20;
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    pub scenario: &'static str,
+    pub sockets: u32,
+    pub bytes: u32,
+    pub steps: Vec<Stats>,
+    /// Highest rate that was kept up with, messages a second; `None` when it was not looked for.
+    pub capacity: Option<f64>,
+    /// Rooms whose history was compared, and the messages in them.
+    pub history_rooms: usize,
+    pub history_messages: usize,
+    pub fault_count: usize,
+    /// The first of them.
+    pub faults: Vec<Fault>,
+}
+
+impl Report {
+    pub fn with_faults(mut self, mut faults: Vec<Fault>) -> Self {
+        self.fault_count = faults.len();
+        faults.truncate(FAULTS_SHOWN);
+        self.faults = faults;
+        self
+    }
+
+    /// Whether every promise was kept, and there was something to keep.
+    pub fn holds(&self) -> bool {
+        self.fault_count == 0 && self.steps.iter().any(|step| step.acked > 0)
+    }
+
+    pub fn print(&self) {
+        // Nothing to be done about a closed terminal.
+        let _ = write!(std::io::stdout().lock(), "{self}");
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\n{}: {} sockets, {} bytes a message", self.scenario, self.sockets, self.bytes)?;
+        for step in &self.steps {
+            show(f, step)?;
+        }
+        if let Some(capacity) = self.capacity {
+            writeln!(f, "\ncapacity: {capacity:.0} messages/s")?;
+        }
+        let (rooms, messages) = (self.history_rooms, self.history_messages);
+        writeln!(f, "\nhistory compared: {messages} messages in {rooms} rooms")?;
+        if self.holds() {
+            return writeln!(
+                f,
+                "every acked message was delivered once, in order, and is in history: the run counts"
+            );
+        }
+        writeln!(f, "VOID: {} broken promises; the first of them:", self.fault_count)?;
+        self.faults.iter().try_for_each(|fault| writeln!(f, "  {fault:?}"))
+    }
+}
+
+fn show(f: &mut fmt::Formatter<'_>, step: &Stats) -> fmt::Result {
+    let Stats { planned_per_second: planned, acked_per_second: rate, sent, acked, delivered, .. } = step;
+    writeln!(f, "\nplanned {planned:.0}/s: {rate:.0}/s acked in {:.1} s", step.seconds)?;
+    writeln!(
+        f,
+        "  {sent} sent, {acked} acked, {delivered} deliveries, refused: {}",
+        refusals(&step.refusals)
+    )?;
+    writeln!(
+        f,
+        "  {:<22} {:>9} {:>9} {:>9} {:>9} {:>9}",
+        "ms from due time", "p50", "p90", "p99", "p99.9", "max"
+    )?;
+    row(f, "to the ack", &step.ack_ms)?;
+    row(f, "to the other side", &step.delivery_ms)?;
+    row(f, "(until written)", &step.bench_lateness_ms)?;
+    let per_message =
+        step.server.cpu_seconds * 1e6 / f64::from(u32::try_from(*acked).unwrap_or(u32::MAX)).max(1.0);
+    writeln!(
+        f,
+        "  server: {:.1} s of CPU ({per_message:.0} us a message), {:.0} MiB; bench: {:.1} s of CPU",
+        step.server.cpu_seconds, step.server.rss_mib, step.bench.cpu_seconds
+    )
+}
+
+fn row(f: &mut fmt::Formatter<'_>, name: &str, l: &Latency) -> fmt::Result {
+    let Latency { p50, p90, p99, p999, max } = l;
+    writeln!(f, "  {name:<22} {p50:>9.1} {p90:>9.1} {p99:>9.1} {p999:>9.1} {max:>9.1}")
+}
+
+fn refusals(by_code: &BTreeMap<String, u64>) -> String {
+    if by_code.is_empty() {
+        return "none".to_owned();
+    }
+    by_code.iter().map(|(code, times)| format!("{times} {code}")).collect::<Vec<_>>().join(", ")
+}
