@@ -140,7 +140,7 @@ pub fn history(fates: &HashMap<Name, Fate>, rows: &[Row]) -> Vec<Fault> {
             Some(row) if row.seq != seq => {
                 faults.push(Fault::OtherSeq { name, acked: seq, elsewhere: row.seq });
             }
-            Some(row) if row.id != id => faults.push(Fault::OtherId { name, acked: id, history: row.id });,
+            Some(row) if row.id != id => faults.push(Fault::OtherId { name, acked: id, history: row.id }),
             Some(_) => {}
         }
     }
