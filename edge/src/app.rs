@@ -1,0 +1,79 @@
+//! What an edge is made of. Everything is a field: no statics, no ambient state.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use nats::{apply::Deployment, async_nats, connect::Address, publisher::Publisher, service::Asker};
+use runtime::{lifecycle::Lifecycle, rates::Rates, shared_state::SharedState};
+use tokio::net::TcpListener;
+
+use crate::{
+    auth::Tokens, control, limit::Limiter, membership::Members, outbound, outbound::hub::Hub, serve,
+    sockets::Sockets,
+};
+
+/// What an edge is told at start.
+pub struct Config {
+    pub nats: Address,
+    pub jwt_secret: Vec<u8>,
+    pub jwt_expires_in: Duration,
+    pub refresh_expires_in: Duration,
+    pub cors_origins: Vec<String>,
+    pub rates: Rates,
+    /// The durability profile's name, for `/health/ready`.
+    pub durability: &'static str,
+}
+
+pub struct Edge {
+    pub(crate) deployment: Deployment,
+    pub(crate) config: Config,
+    pub(crate) tokens: Tokens,
+    pub(crate) asker: Asker,
+    pub(crate) publisher: Publisher,
+    pub(crate) members: Members,
+    pub(crate) sockets: Sockets,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) limiter: Limiter,
+    pub(crate) shared: Arc<dyn SharedState>,
+    pub(crate) lifecycle: Lifecycle,
+    /// The connection that live traffic arrives on.
+    pub(crate) live: async_nats::Client,
+    pub(crate) control: control::Contact,
+}
+
+impl Edge {
+    /// Connects, follows the log and CONTROL, and serves `listener` until drain. Returns once it accepts.
+    pub async fn start(
+        config: Config,
+        deployment: Deployment,
+        shared: Arc<dyn SharedState>,
+        listener: TcpListener,
+        lifecycle: Lifecycle,
+    ) -> anyhow::Result<SocketAddr> {
+        use nats::connect::{Purpose, connect};
+        let address = listener.local_addr()?;
+        // One connection is one task: a burst of publishes must not hold up live traffic or requests.
+        let publish = connect(&config.nats, Purpose::Publish).await?;
+        let rpc = connect(&config.nats, Purpose::Rpc).await?;
+        let live = connect(&config.nats, Purpose::Live).await?;
+        let asker = Asker::new(rpc);
+        let edge = Arc::new(Self {
+            tokens: Tokens::new(&config.jwt_secret, config.jwt_expires_in),
+            members: Members::new(asker.clone()),
+            sockets: Sockets::default(),
+            hub: Hub::new(deployment.partitions, asker.clone(), lifecycle.clone()),
+            limiter: Limiter::new(shared.clone(), config.rates.clone()),
+            publisher: Publisher::new(publish),
+            control: control::Contact::default(),
+            deployment,
+            config,
+            asker,
+            shared,
+            lifecycle,
+            live,
+        });
+        outbound::live::follow(&edge).await?;
+        control::follow(&edge).await?;
+        serve::start(&edge, listener);
+        Ok(address)
+    }
+}

@@ -1,0 +1,142 @@
+//! Bytes become a frame, or a refusal that names the request it answers.
+
+use garde::Validate;
+use schemas::{
+    code::Code,
+    frame::{CLIENT_TYPES, ClientFrame, Envelope, RequestId},
+    limits,
+};
+
+use crate::refusal::Refusal;
+
+/// A refused frame and the id it carried, if that much could be read.
+#[derive(Debug)]
+pub struct Bad {
+    pub id: Option<RequestId>,
+    pub refusal: Refusal,
+}
+
+pub fn decode(text: &str) -> Result<ClientFrame, Bad> {
+    let frame: ClientFrame = serde_json::from_str(text).map_err(|error| explain(text, &error))?;
+    check_id(&frame)?;
+    check_positions(&frame)?;
+    match frame.validate() {
+        Ok(()) => Ok(frame),
+        Err(report) => Err(Bad { id: id_of(&frame).cloned(), refusal: Refusal::report(&report) }),
+    }
+}
+
+/// Only a refused frame pays for a second reading.
+fn explain(text: &str, error: &serde_json::Error) -> Bad {
+    let malformed = |id, detail: String| Bad { id, refusal: Refusal::new(Code::Malformed, detail) };
+    let Ok(envelope) = serde_json::from_str::<Envelope>(text) else {
+        return malformed(None, "a frame is one JSON object with a 'type'".to_owned());
+    };
+    let id = envelope.id.filter(RequestId::is_valid);
+    match envelope.kind {
+        None => malformed(id, "'type' is missing".to_owned()),
+        Some(kind) if !CLIENT_TYPES.contains(&kind.as_str()) => {
+            malformed(id, format!("unknown 'type'; known: {}", CLIENT_TYPES.join(", ")))
+        }
+        Some(_) => Bad { id, refusal: Refusal::new(Code::Invalid, without_position(error)) },
+    }
+}
+
+/// serde's sentence names the field; its line and column mean nothing in a frame.
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" at line ").map_or(text.clone(), |(sentence, _)| sentence.to_owned())
+}
+
+fn check_id(frame: &ClientFrame) -> Result<(), Bad> {
+    match id_of(frame) {
+        Some(id) if !id.is_valid() => {
+            let rule = format!("must be a number or 1 to {} visible ASCII characters", limits::CLIENT_ID);
+            Err(Bad { id: None, refusal: Refusal::invalid("id", rule) })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_positions(frame: &ClientFrame) -> Result<(), Bad> {
+    let (id, count) = match frame {
+        ClientFrame::Resume { id, positions } => (id.clone(), positions.len()),
+        ClientFrame::Hello { resume: Some(resume), .. } => (None, resume.positions.len()),
+        _ => return Ok(()),
+    };
+    if count <= limits::RESUME_POSITIONS {
+        return Ok(());
+    }
+    let rule = format!("must have at most {} entries", limits::RESUME_POSITIONS);
+    Err(Bad { id, refusal: Refusal::invalid("positions", rule) })
+}
+
+/// The id a client gave its request.
+pub fn id_of(frame: &ClientFrame) -> Option<&RequestId> {
+    match frame {
+        ClientFrame::Hello { .. } | ClientFrame::Typing { .. } => None,
+        ClientFrame::Send { id, .. }
+        | ClientFrame::Edit { id, .. }
+        | ClientFrame::Delete { id, .. }
+        | ClientFrame::React { id, .. }
+        | ClientFrame::Join { id, .. }
+        | ClientFrame::Leave { id, .. }
+        | ClientFrame::Read { id, .. }
+        | ClientFrame::Resume { id, .. }
+        | ClientFrame::Ping { id }
+        | ClientFrame::Token { id, .. } => id.as_ref(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOM: &str = "0190b5a0-7a5e-7abc-8def-0123456789ab";
+
+    fn refused(text: &str) -> (Option<RequestId>, Code, String) {
+        let bad = decode(text).expect_err(text);
+        (bad.id, bad.refusal.code, bad.refusal.detail.into_owned())
+    }
+
+    #[test]
+    fn rubbish_is_malformed_and_wrong_fields_are_invalid() {
+        let send = |rest: &str| format!(r#"{{"type":"send","id":"7","conversationId":"{ROOM}"{rest}}}"#);
+        for (text, code) in [
+            (String::new(), Code::Malformed),
+            ("[]".to_owned(), Code::Malformed),
+            ("{".to_owned(), Code::Malformed),
+            ("null".to_owned(), Code::Malformed),
+            ("{}".to_owned(), Code::Malformed),
+            (r#"{"type":"shout"}"#.to_owned(), Code::Malformed),
+            (r#"{"type":7}"#.to_owned(), Code::Malformed),
+            ("[".repeat(60_000), Code::Malformed),
+            (send(""), Code::Invalid),
+            (send(r#","content":7,"clientId":"c""#), Code::Invalid),
+            (send(r#","content":"  ","clientId":"c""#), Code::Invalid),
+            (send(r#","content":"x","clientId":"""#), Code::Invalid),
+            (send(r#","content":"x","clientId":"a b""#), Code::Invalid),
+            (send(r#","content":"x","clientId":"c","replyTo":-1"#), Code::Invalid),
+            (r#"{"type":"read","conversationId":"*","seq":1}"#.to_owned(), Code::Invalid),
+            (format!(r#"{{"type":"ping","id":"{}"}}"#, "x".repeat(65)), Code::Invalid),
+        ] {
+            assert_eq!(refused(&text).1, code, "{text:.80}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_request_and_the_field() {
+        let (id, _, detail) = refused(r#"{"type":"send","id":"7","content":"x","clientId":"c"}"#);
+        assert_eq!(id, Some(RequestId::Text("7".to_owned())));
+        assert!(detail.contains("conversationId"), "{detail}");
+        let (id, _, detail) =
+            refused(&format!(r#"{{"type":"edit","id":7,"conversationId":"{ROOM}","seq":1,"content":" "}}"#));
+        assert_eq!(id, Some(RequestId::Number(7)));
+        assert!(detail.contains("content"), "{detail}");
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored() {
+        assert!(decode(r#"{"type":"ping","id":1,"mood":"good"}"#).is_ok());
+    }
+}

@@ -1,0 +1,107 @@
+//! HTTP becomes a socket (RFC 6455 §4.2). Nothing secret is in the URL: the token comes in the first frame.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderValue, Response, StatusCode, header},
+};
+use hyper_util::rt::TokioIo;
+use schemas::{code::Code, frame::SUBPROTOCOL, limits};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        handshake::derive_accept_key,
+        protocol::{Role, WebSocketConfig},
+    },
+};
+
+use crate::{app::Edge, refusal::Refusal, socket};
+
+/// A read buffer of tungstenite's default size would cost 128 KiB a socket.
+const READ_BUFFER: usize = 4 * 1024;
+/// Frames are collected to this size before they are written: one system call for many.
+const WRITE_BUFFER: usize = 16 * 1024;
+
+pub async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request) -> Result<Response<Body>, Refusal> {
+    let key = handshake(request.headers())?;
+    check_origin(&edge, request.headers())?;
+    let accept = derive_accept_key(key.as_bytes());
+    let offered = subprotocol(request.headers())?;
+    let on_upgrade = hyper::upgrade::on(&mut request);
+    let lifecycle = edge.lifecycle.clone();
+    lifecycle.tracker().spawn(async move {
+        match on_upgrade.await {
+            Ok(upgraded) => {
+                let stream = TokioIo::new(upgraded);
+                let wire = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config())).await;
+                socket::serve(edge, wire).await;
+            }
+            Err(error) => tracing::debug!(%error, "a client left during the upgrade"),
+        }
+    });
+    let mut response = Response::builder()
+        .status(StatusCode::SWITCHING_PROTOCOLS)
+        .header(header::CONNECTION, "Upgrade")
+        .header(header::UPGRADE, "websocket")
+        .header(header::SEC_WEBSOCKET_ACCEPT, accept);
+    if offered {
+        response = response.header(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    }
+    response.body(Body::empty()).map_err(|_| Refusal::from(Code::Internal))
+}
+
+fn config() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_write_buffer_size(2 * limits::OUT_QUEUE + limits::NATS_PAYLOAD)
+        .max_frame_size(Some(limits::FRAME))
+        .max_message_size(Some(limits::FRAME))
+}
+
+/// The client's `Sec-WebSocket-Key`, if this is a WebSocket handshake of version 13.
+fn handshake(headers: &HeaderMap) -> Result<String, Refusal> {
+    let wrong = |what: &'static str| Refusal::new(Code::Malformed, what);
+    if !has_word(headers, header::UPGRADE, "websocket") || !has_word(headers, header::CONNECTION, "upgrade") {
+        return Err(wrong("this address speaks WebSocket: send an upgrade request"));
+    }
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|v| v != "13") {
+        return Err(wrong("Sec-WebSocket-Version must be 13"));
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|k| k.to_str().ok());
+    key.map(str::to_owned).ok_or_else(|| wrong("Sec-WebSocket-Key is missing"))
+}
+
+/// Whether `natter.v1` was offered; a client that offers only others speaks something else. One that offers
+/// none is taken to speak it.
+fn subprotocol(headers: &HeaderMap) -> Result<bool, Refusal> {
+    if !headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
+        return Ok(false);
+    }
+    if has_word(headers, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
+        Ok(true)
+    } else {
+        Err(Refusal::new(Code::Malformed, "none of the offered subprotocols is natter.v1"))
+    }
+}
+
+/// Browsers always send `Origin`; other clients need none. A page of this very host is always welcome.
+fn check_origin(edge: &Edge, headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    let own = headers.get(header::HOST).and_then(|h| h.to_str().ok());
+    let same = own.is_some_and(|host| origin.split_once("://").is_some_and(|(_, from)| from == host));
+    if same || edge.config.cors_origins.iter().any(|allowed| allowed == origin) {
+        Ok(())
+    } else {
+        Err(Refusal::new(Code::Forbidden, "this origin is not in CORS_ORIGINS"))
+    }
+}
+
+fn has_word(headers: &HeaderMap, name: header::HeaderName, word: &str) -> bool {
+    let values = headers.get_all(name);
+    let mut texts = values.iter().filter_map(|value| value.to_str().ok());
+    texts.any(|text| text.split(',').any(|item| item.trim().eq_ignore_ascii_case(word)))
+}

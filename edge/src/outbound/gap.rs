@@ -1,0 +1,109 @@
+//! Holes are filled from history. Two signs show them: an event that does not chain to the last one sent, and
+//! a partition's head that this edge has not seen although time has passed.
+
+use std::{sync::Arc, time::Duration};
+
+use schemas::{
+    id::{ConversationId, Partition, Seq},
+    limits,
+    rpc::{EventsAfter, Heads, LogHeads, Replay},
+};
+use tracing::{debug, warn};
+
+use super::{hub::Hub, room::Then};
+
+/// Twice this, plus the repair, is below the contract's 2 s.
+const WATCH: Duration = Duration::from_millis(500);
+/// Between attempts while history does not answer.
+const RETRY: Duration = Duration::from_millis(200);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Conversations in one question for heads.
+const HEADS: usize = 500;
+
+/// Fills one room's hole; a task of its own, at most one a room.
+pub async fn repair(hub: Arc<Hub>, conversation: ConversationId) {
+    metrics::counter!("natter_gaps_found_total").increment(1);
+    let started = std::time::Instant::now();
+    let mut wait = RETRY;
+    loop {
+        let Some(after) = hub.last(conversation) else { return };
+        match hub.fetch(conversation, after).await {
+            Some(replay) => {
+                let progress = replay.more || !replay.events.is_empty();
+                if hub.with_room(conversation, |room| room.replay(&replay)) != Some(Then::Repair) {
+                    break;
+                }
+                if progress {
+                    continue;
+                }
+            }
+            None if hub.stopping() => {
+                hub.with_room(conversation, |room| {
+                    room.not_repaired();
+                    Then::Nothing
+                });
+                return;
+            }
+            None => {}
+        }
+        // History is behind or away: what waits stays in order, so there is time.
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(RETRY_MAX);
+    }
+    metrics::counter!("natter_gaps_filled_total").increment(1);
+    metrics::histogram!("natter_gap_fill_seconds").record(started.elapsed());
+    debug!(%conversation, "gap filled");
+}
+
+/// Watches the partitions' heads: an edge that lost the last event of a partition sees nothing else of it.
+pub async fn watch(hub: Arc<Hub>) {
+    let mut ticks = tokio::time::interval(WATCH);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut before: Vec<Seq> = Vec::new();
+    loop {
+        tokio::select! {
+            () = hub.stopped() => return,
+            _ = ticks.tick() => {}
+        }
+        let Ok(heads) = hub.asker.ask(&LogHeads).await else { continue };
+        for (p, head) in Partition::all(hub.partitions).zip(&heads) {
+            // Behind a head that is a whole tick old: on a healthy connection its event has long arrived.
+            let old = before.get(usize::from(p.0)).copied().unwrap_or(0);
+            if hub.seen(p, *head) < old {
+                warn!(partition = %p, head = old, "events of this partition did not arrive");
+                check(&hub, p).await;
+            }
+        }
+        before = heads;
+    }
+}
+
+/// Asks for the head of every room of a partition; rooms behind theirs repair themselves.
+pub async fn check(hub: &Arc<Hub>, partition: Partition) {
+    // Taken before asking: what is stored later will arrive live, or be missed by the next watch.
+    let Ok(heads) = hub.asker.ask(&LogHeads).await else { return };
+    let rooms = hub.rooms(partition);
+    for conversations in rooms.chunks(HEADS) {
+        let question = Heads { conversations: conversations.to_vec() };
+        let Ok(answers) = hub.asker.ask(&question).await else { return };
+        for (conversation, head) in conversations.iter().zip(answers) {
+            hub.news(*conversation, |room| room.head(head));
+        }
+    }
+    if let Some(head) = heads.get(usize::from(partition.0)) {
+        hub.checked(partition, *head);
+    }
+}
+
+impl Hub {
+    async fn fetch(&self, conversation: ConversationId, after: Seq) -> Option<Replay> {
+        let question = EventsAfter { conversation, after, limit: limits::RESUME_EVENTS };
+        match self.asker.ask(&question).await {
+            Ok(replay) => Some(replay),
+            Err(refused) => {
+                warn!(%conversation, after, %refused, "history does not fill a gap");
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A repeat of the log finds its room. One lock per partition: a partition's events arrive on one task, so the
+//! lock is contended only by sockets that come and go.
+
+use std::{collections::HashMap, sync::Arc};
+
+use nats::{live::LiveEvent, service::Asker};
+use parking_lot::Mutex;
+use runtime::lifecycle::Lifecycle;
+use schemas::id::{ConversationId, Partition, Seq};
+
+use super::{
+    gap,
+    room::{Room, Then},
+};
+use crate::sockets::Socket;
+
+pub struct Hub {
+    pub(super) asker: Asker,
+    pub(super) partitions: u16,
+    shards: Vec<Mutex<Shard>>,
+    lifecycle: Lifecycle,
+    /// For tasks that outlive the call that starts them.
+    me: std::sync::Weak<Self>,
+}
+
+#[derive(Default)]
+struct Shard {
+    rooms: HashMap<ConversationId, Room>,
+    /// Seq of the newest event of the partition seen here, wherever it went; 0 until one or a head is known.
+    seen: Seq,
+}
+
+impl Hub {
+    pub fn new(partitions: u16, asker: Asker, lifecycle: Lifecycle) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            asker,
+            partitions,
+            shards: (0..partitions).map(|_| Mutex::default()).collect(),
+            lifecycle,
+            me: me.clone(),
+        })
+    }
+
+    /// A live event. Within a partition seqs rise by one: a jump means that events were lost on the way here.
+    pub fn arrive(&self, event: LiveEvent) {
+        let (partition, conversation) = (event.partition, event.conversation);
+        let Some(shard) = self.shards.get(usize::from(partition.0)) else { return };
+        let mut shard = shard.lock();
+        let jumped = shard.seen != 0 && event.seq > shard.seen + 1;
+        shard.seen = shard.seen.max(event.seq);
+        let then = shard.rooms.get_mut(&conversation).map(|room| room.arrive(event));
+        drop(shard);
+        if then == Some(Then::Repair) {
+            self.repair(conversation);
+        }
+        if jumped {
+            metrics::counter!("natter_live_jumps_total").increment(1);
+            self.check(partition);
+        }
+    }
+
+    /// Puts the socket into the rooms. Rooms whose head is not known yet are answered: until
+    /// [`Self::begin`] they hold their events back.
+    pub fn join(&self, socket: &Arc<Socket>, conversations: &[ConversationId]) -> Vec<ConversationId> {
+        let joined = conversations.iter().filter(|conversation| {
+            let mut shard = self.shard(**conversation).lock();
+            let room = shard.rooms.entry(**conversation).or_insert_with(|| Room::new(**conversation));
+            room.join(socket);
+            socket.rooms.lock().insert(**conversation);
+            room.last().is_none()
+        });
+        joined.copied().collect()
+    }
+
+    /// The head of a conversation, read after a socket joined it: from here its events flow.
+    pub fn begin(&self, conversation: ConversationId, head: Seq) {
+        self.news(conversation, |room| if room.last().is_none() { room.head(head) } else { Then::Nothing });
+    }
+
+    /// Takes the socket out of a room; says whether it was there.
+    pub fn leave(&self, socket: &Arc<Socket>, conversation: ConversationId) -> bool {
+        let mut shard = self.shard(conversation).lock();
+        if shard.rooms.get_mut(&conversation).is_some_and(|room| room.leave(socket)) {
+            shard.rooms.remove(&conversation);
+        }
+        socket.rooms.lock().remove(&conversation)
+    }
+
+    pub fn leave_all(&self, socket: &Arc<Socket>) {
+        let rooms: Vec<_> = socket.rooms.lock().iter().copied().collect();
+        for conversation in rooms {
+            self.leave(socket, conversation);
+        }
+    }
+
+    /// Hands news to a room, if it is here, and starts the repair it asks for.
+    pub(super) fn news(&self, conversation: ConversationId, tell: impl FnOnce(&mut Room) -> Then) {
+        if self.with_room(conversation, tell) == Some(Then::Repair) {
+            self.repair(conversation);
+        }
+    }
+
+    pub(super) fn with_room<T>(
+        &self,
+        conversation: ConversationId,
+        f: impl FnOnce(&mut Room) -> T,
+    ) -> Option<T> {
+        self.shard(conversation).lock().rooms.get_mut(&conversation).map(f)
+    }
+
+    pub(super) fn last(&self, conversation: ConversationId) -> Option<Seq> {
+        self.with_room(conversation, |room| room.last()).flatten()
+    }
+
+    pub(super) fn rooms(&self, partition: Partition) -> Vec<ConversationId> {
+        self.shards.get(usize::from(partition.0)).map_or_else(Vec::new, |shard| {
+            let shard = shard.lock();
+            shard.rooms.keys().copied().collect()
+        })
+    }
+
+    /// The newest seq seen of a partition; the first head heard of counts as seen.
+    pub(super) fn seen(&self, partition: Partition, head: Seq) -> Seq {
+        self.shards.get(usize::from(partition.0)).map_or(head, |shard| {
+            let mut shard = shard.lock();
+            if shard.seen == 0 {
+                shard.seen = head;
+            }
+            shard.seen
+        })
+    }
+
+    /// Every room of the partition was compared with its head: nothing up to `head` is missed any more.
+    pub(super) fn checked(&self, partition: Partition, head: Seq) {
+        if let Some(shard) = self.shards.get(usize::from(partition.0)) {
+            let mut shard = shard.lock();
+            shard.seen = shard.seen.max(head);
+        }
+    }
+
+    pub(super) fn stopping(&self) -> bool {
+        self.lifecycle.stop().is_cancelled()
+    }
+
+    pub(super) async fn stopped(&self) {
+        self.lifecycle.stop().cancelled().await;
+    }
+
+    fn shard(&self, conversation: ConversationId) -> &Mutex<Shard> {
+        &self.shards[usize::from(Partition::of(conversation, self.partitions).0)]
+    }
+
+    fn repair(&self, conversation: ConversationId) {
+        if let Some(hub) = self.me.upgrade() {
+            self.lifecycle.tracker().spawn(gap::repair(hub, conversation));
+        }
+    }
+
+    fn check(&self, partition: Partition) {
+        if let Some(hub) = self.me.upgrade() {
+            self.lifecycle.tracker().spawn(async move { gap::check(&hub, partition).await });
+        }
+    }
+}

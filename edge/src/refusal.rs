@@ -1,0 +1,138 @@
+//! How a failure is said to a client: one type for HTTP and sockets, made from the one table.
+
+use std::{borrow::Cow, time::Duration};
+
+use axum::response::{IntoResponse, Response};
+use nats::publisher::PublishError;
+use runtime::rates::{Class, Rule};
+use schemas::{
+    code::Code,
+    frame::{RequestId, ServerFrame},
+    rest::FieldError,
+    rpc::Refused,
+};
+
+/// Come back in this long when nothing better is known: longer than a leader change usually takes.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    pub code: Code,
+    pub detail: Cow<'static, str>,
+    pub errors: Vec<FieldError>,
+    pub retry_after: Option<Duration>,
+    /// The rule that was hit, for the `RateLimit` headers.
+    pub limit: Option<(Class, Rule)>,
+}
+
+impl Refusal {
+    pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        let retry_after = (code == Code::Unavailable).then_some(RETRY_AFTER);
+        Self { code, detail: detail.into(), errors: Vec::new(), retry_after, limit: None }
+    }
+
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::fields(vec![FieldError { field: field.into(), message: message.into() }])
+    }
+
+    pub fn fields(errors: Vec<FieldError>) -> Self {
+        let detail =
+            errors.iter().map(|e| format!("{}: {}", e.field, e.message)).collect::<Vec<_>>().join("; ");
+        Self { errors, ..Self::new(Code::Invalid, detail) }
+    }
+
+    pub fn limited(class: Class, rule: Rule, retry_after: Duration) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            limit: Some((class, rule)),
+            ..Self::new(Code::RateLimited, format!("more than the '{}' limit allows", class.name()))
+        }
+    }
+
+    /// What a garde report says, with fields spelled as in JSON.
+    pub fn report(report: &garde::Report) -> Self {
+        let errors = report.iter().map(|(path, error)| FieldError {
+            field: camel_case(&path.to_string()),
+            message: error.to_string(),
+        });
+        Self::fields(errors.collect())
+    }
+
+    /// The socket's form.
+    pub fn frame(&self, id: Option<RequestId>) -> ServerFrame {
+        ServerFrame::Error {
+            id,
+            code: self.code,
+            message: self.detail.clone().into_owned(),
+            retry_after_ms: self.retry_after.map(|d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+/// Titles do for details where there is nothing more to say.
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        Self::new(code, code.row().title)
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        match refused.field {
+            Some(field) => Self::invalid(field, "is not valid"),
+            None => Self { retry_after: retry_after(refused.code), ..Self::from(refused.code) },
+        }
+    }
+}
+
+fn retry_after(code: Code) -> Option<Duration> {
+    matches!(code, Code::Unavailable | Code::RateLimited).then_some(RETRY_AFTER)
+}
+
+impl From<PublishError> for Refusal {
+    fn from(error: PublishError) -> Self {
+        tracing::warn!(%error, "publish failed");
+        match error {
+            PublishError::TimedOut => Self::new(
+                Code::Unavailable,
+                "the log did not answer in time; it is not known whether the event was stored: send it again \
+                 with the same clientId",
+            ),
+            PublishError::Full => Self::new(Code::Unavailable, "the log is full"),
+            PublishError::Refused(_) => Self::from(Code::Internal),
+        }
+    }
+}
+
+/// The problem document is written by the outermost layer, which knows the request id.
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = axum::http::StatusCode::from_u16(self.code.row().status)
+            .unwrap_or(axum::http::StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+fn camel_case(snake: &str) -> String {
+    let mut words = snake.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |mut text, word| {
+        let mut letters = word.chars();
+        text.extend(letters.next().map(|c| c.to_ascii_uppercase()));
+        text.push_str(letters.as_str());
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_spelled_as_in_json() {
+        assert_eq!(camel_case("participant_ids[3]"), "participantIds[3]");
+        assert_eq!(camel_case("content"), "content");
+    }
+}

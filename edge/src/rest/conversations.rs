@@ -1,0 +1,126 @@
+//! Conversations: create, list, get, rename.
+
+use std::sync::Arc;
+
+use axum::{
+    Json as Reply,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use runtime::rates::Class;
+use schemas::{
+    event::Timestamp,
+    id::ConversationId,
+    limits,
+    rest::{ConversationPage, ConversationView, CreateConversation, RenameConversation},
+    rpc::{GetConversation, ListConversations, ListCursor, OpenConversation, Rename},
+};
+
+use super::{
+    extract::{Caller, Json, Params, segment},
+    messages::traceparent,
+};
+use crate::{app::Edge, control, outbound::encode, refusal::Refusal};
+
+pub async fn create(
+    State(edge): State<Arc<Edge>>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(body): Json<CreateConversation>,
+) -> Result<(StatusCode, Reply<ConversationView>), Refusal> {
+    let creator = caller.limit(&edge, Class::Write).await?;
+    let opened = edge
+        .asker
+        .ask(&OpenConversation {
+            creator,
+            shape: body.shape,
+            name: body.name,
+            participants: body.participant_ids,
+            traceparent: traceparent(&headers),
+        })
+        .await?;
+    // CONTROL tells the same; who creates must be able to send before it has come round.
+    if edge.members.change(creator, opened.membership).await {
+        control::membership_changed(&edge, creator, opened.membership);
+    }
+    let status = if opened.existed { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Reply(encode::conversation(opened.conversation))))
+}
+
+pub async fn list(
+    State(edge): State<Arc<Edge>>,
+    caller: Caller,
+    params: Params,
+) -> Result<Reply<ConversationPage>, Refusal> {
+    let user = caller.limit(&edge, Class::Read).await?;
+    let limit = params.limit(limits::PAGE_DEFAULT, *limits::PAGE.end())?;
+    let after = match params.get::<String>("cursor", "text")? {
+        Some(text) => Some(
+            read_cursor(&text)
+                .ok_or_else(|| Refusal::invalid("cursor", "must be the nextCursor of an earlier page"))?,
+        ),
+        None => None,
+    };
+    let page = edge.asker.ask(&ListConversations { user, limit, after }).await?;
+    Ok(Reply(ConversationPage {
+        items: page.items.into_iter().map(encode::conversation).collect(),
+        next_cursor: page.next.map(write_cursor),
+    }))
+}
+
+pub async fn get(
+    State(edge): State<Arc<Edge>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Reply<ConversationView>, Refusal> {
+    let user = caller.limit(&edge, Class::Read).await?;
+    let conversation: ConversationId = segment(&id)?;
+    edge.members.of_one(user, conversation).await?;
+    Ok(Reply(encode::conversation(edge.asker.ask(&GetConversation { user, conversation }).await?)))
+}
+
+pub async fn rename(
+    State(edge): State<Arc<Edge>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Json(body): Json<RenameConversation>,
+) -> Result<Reply<ConversationView>, Refusal> {
+    let user = caller.limit(&edge, Class::Write).await?;
+    let conversation: ConversationId = segment(&id)?;
+    edge.members.of_one(user, conversation).await?;
+    let traceparent = traceparent(&headers);
+    edge.asker.ask(&Rename { user, conversation, name: body.name, traceparent }).await?;
+    Ok(Reply(encode::conversation(edge.asker.ask(&GetConversation { user, conversation }).await?)))
+}
+
+/// Opaque to clients: the last item's time and id.
+fn write_cursor(cursor: ListCursor) -> String {
+    let mut bytes = cursor.last_activity_at.0.to_be_bytes().to_vec();
+    bytes.extend(cursor.conversation.as_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn read_cursor(text: &str) -> Option<ListCursor> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+    let (time, id) = bytes.split_first_chunk::<8>()?;
+    Some(ListCursor {
+        last_activity_at: Timestamp(i64::from_be_bytes(*time)),
+        conversation: ConversationId::from_bytes(id.try_into().ok()?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_back_and_rubbish_is_not() {
+        let cursor = ListCursor { last_activity_at: Timestamp(-5), conversation: ConversationId::fresh() };
+        assert_eq!(read_cursor(&write_cursor(cursor)), Some(cursor));
+        for bad in ["", "x", "////", &"A".repeat(100)] {
+            assert_eq!(read_cursor(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What a request says: its body, query, path and caller, each refused with the contract's code.
+
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+use axum::{
+    body::to_bytes,
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, header, request::Parts},
+};
+use garde::Validate;
+use runtime::rates::Class;
+use schemas::{
+    code::Code,
+    id::{SessionId, UserId},
+    limits,
+};
+use serde::de::DeserializeOwned;
+
+use crate::{app::Edge, auth, refusal::Refusal, serve::Peer};
+
+/// A body's bytes must all arrive within this.
+const BODY: Duration = Duration::from_secs(15);
+
+/// A validated JSON body.
+pub struct Json<T>(pub T);
+
+impl<T> FromRequest<Arc<Edge>> for Json<T>
+where
+    T: DeserializeOwned + Validate<Context = ()>,
+{
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &Arc<Edge>) -> Result<Self, Refusal> {
+        if !is_json(request.headers()) {
+            return Err(Code::UnsupportedMediaType.into());
+        }
+        parse(&read(request).await?)
+    }
+}
+
+/// A validated JSON body, or its default when there is none.
+pub struct OptionalJson<T>(pub T);
+
+impl<T> FromRequest<Arc<Edge>> for OptionalJson<T>
+where
+    T: DeserializeOwned + Validate<Context = ()> + Default,
+{
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, _: &Arc<Edge>) -> Result<Self, Refusal> {
+        let json = is_json(request.headers());
+        let bytes = read(request).await?;
+        match (bytes.is_empty(), json) {
+            (true, _) => Ok(Self(T::default())),
+            (false, true) => parse(&bytes).map(|Json(value)| Self(value)),
+            (false, false) => Err(Code::UnsupportedMediaType.into()),
+        }
+    }
+}
+
+async fn read(request: Request) -> Result<bytes::Bytes, Refusal> {
+    let too_large =
+        || Refusal::new(Code::TooLarge, format!("a body has at most {} bytes", limits::HTTP_BODY));
+    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|l| l.to_str().ok()?.parse().ok());
+    if declared.is_some_and(|length: usize| length > limits::HTTP_BODY) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(BODY, to_bytes(request.into_body(), limits::HTTP_BODY)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if is_length_limit(&error) => Err(too_large()),
+        Ok(Err(_)) => Err(Refusal::new(Code::Malformed, "the body ended before its length")),
+        Err(_) => Err(Refusal::new(Code::Malformed, "the body came too slowly")),
+    }
+}
+
+fn is_length_limit(error: &axum::Error) -> bool {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = source {
+        if error.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let essence = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = essence.map(|text| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+    essence
+        .is_some_and(|e| e == "application/json" || (e.starts_with("application/") && e.ends_with("+json")))
+}
+
+fn parse<T>(bytes: &[u8]) -> Result<Json<T>, Refusal>
+where
+    T: DeserializeOwned + Validate<Context = ()>,
+{
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value: T = serde_path_to_error::deserialize(&mut reader).map_err(|error| explain(&error))?;
+    reader.end().map_err(|_| Refusal::new(Code::Malformed, "there is more than one JSON value"))?;
+    match value.validate() {
+        Ok(()) => Ok(Json(value)),
+        Err(report) => Err(Refusal::report(&report)),
+    }
+}
+
+fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
+    let text = error.inner().to_string();
+    if !error.inner().is_data() {
+        return Refusal::new(Code::Malformed, format!("the body is not JSON: {text}"));
+    }
+    let sentence = text.split_once(" at line ").map_or(text.as_str(), |(sentence, _)| sentence);
+    // A missing field is named by serde in backquotes and has no path of its own.
+    let missing = sentence.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    let path = error.path().to_string();
+    match (missing, path.as_str()) {
+        (Some(field), ".") => Refusal::invalid(field, "is missing"),
+        (Some(field), path) => Refusal::invalid(format!("{path}.{field}"), "is missing"),
+        (None, path) => Refusal::invalid(path, sentence),
+    }
+}
+
+/// Who is asking, proven by the bearer token of a session that has not ended.
+pub struct Caller(pub auth::Identity);
+
+impl Caller {
+    pub fn user(&self) -> UserId {
+        self.0.user
+    }
+
+    pub fn session(&self) -> SessionId {
+        self.0.session
+    }
+
+    /// Takes a token of the caller's bucket.
+    pub async fn limit(&self, edge: &Edge, class: Class) -> Result<UserId, Refusal> {
+        edge.limiter.take(class, &self.user().to_string()).await?;
+        Ok(self.user())
+    }
+}
+
+impl FromRequestParts<Arc<Edge>> for Caller {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, Refusal> {
+        let token = auth::bearer(&parts.headers).ok_or_else(|| {
+            Refusal::new(Code::Unauthenticated, "an Authorization: Bearer header is needed")
+        })?;
+        let identity = edge.tokens.verify(token)?;
+        if edge.control.has_ended(identity.session).await {
+            return Err(Refusal::new(Code::Unauthenticated, "the session has ended"));
+        }
+        Ok(Self(identity))
+    }
+}
+
+/// The client's address, for limits on those who have no token yet.
+pub struct Address(pub String);
+
+impl FromRequestParts<Arc<Edge>> for Address {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Edge>) -> Result<Self, Refusal> {
+        let peer = parts.extensions.get::<Peer>();
+        Ok(Self(peer.map_or_else(String::new, |Peer(address)| address.ip().to_string())))
+    }
+}
+
+/// The query string's parameters.
+pub struct Params(Vec<(String, String)>);
+
+impl FromRequestParts<Arc<Edge>> for Params {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Edge>) -> Result<Self, Refusal> {
+        axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map(|query| Self(query.0))
+            .map_err(|_| Refusal::new(Code::Malformed, "the query string cannot be read"))
+    }
+}
+
+impl Params {
+    /// A parameter, `None` when absent or empty.
+    pub fn get<T: FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, Refusal> {
+        let value = self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        match value.filter(|value| !value.is_empty()) {
+            None => Ok(None),
+            Some(text) => {
+                text.parse().map(Some).map_err(|_| Refusal::invalid(name, format!("must be {what}")))
+            }
+        }
+    }
+
+    pub fn need<T: FromStr>(&self, name: &str, what: &str) -> Result<T, Refusal> {
+        self.get(name, what)?.ok_or_else(|| Refusal::invalid(name, "is missing"))
+    }
+
+    /// `limit`, from 1 to `most`.
+    pub fn limit(&self, default: usize, most: usize) -> Result<usize, Refusal> {
+        let what = format!("a number from 1 to {most}");
+        let limit = self.get("limit", &what)?.unwrap_or(default);
+        if (1..=most).contains(&limit) {
+            Ok(limit)
+        } else {
+            Err(Refusal::invalid("limit", format!("must be {what}")))
+        }
+    }
+}
+
+/// A part of the path. What is not of its form names nothing that exists.
+pub fn segment<T: FromStr>(text: &str) -> Result<T, Refusal> {
+    text.parse().map_err(|_| Refusal::from(Code::NotFound))
+}

@@ -1,0 +1,231 @@
+//! Messages: read a page, post one, move the read mark.
+
+use std::sync::Arc;
+
+use axum::{
+    Json as Reply,
+    extract::State,
+    http::{HeaderMap, HeaderName, StatusCode},
+    response::{IntoResponse, Response},
+};
+use runtime::{
+    rates::Class,
+    shared_state::{Attempt, Down, Fingerprint, Receipt},
+};
+use schemas::{
+    code::Code,
+    event::{Body, Kind, Logged, Message},
+    id::{ConversationId, UserId},
+    limits,
+    rest::{MarkRead as MarkReadBody, MessagePage, MessageView, PostMessage, ReadView, check},
+    rpc::{MarkRead, Page, Window},
+};
+
+use super::extract::{Caller, Json, Params};
+use crate::{
+    app::Edge,
+    inbound::{
+        admit::{Draft, Wish},
+        publish::{self, Acked, Identity},
+    },
+    outbound::encode,
+    refusal::Refusal,
+};
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+pub async fn list(
+    State(edge): State<Arc<Edge>>,
+    caller: Caller,
+    params: Params,
+) -> Result<Reply<MessagePage>, Refusal> {
+    let user = caller.limit(&edge, Class::Read).await?;
+    let conversation: ConversationId = params.need("conversationId", "a conversation id")?;
+    let window = window(&params)?;
+    let limit = params.limit(limits::PAGE_DEFAULT, *limits::PAGE.end())?;
+    edge.members.of_one(user, conversation).await?;
+    let page = edge.asker.ask(&Page { conversation, window, limit }).await?;
+    Ok(Reply(MessagePage {
+        items: page.messages.into_iter().map(encode::message).collect(),
+        has_more: page.has_more,
+        head_seq: page.head,
+    }))
+}
+
+fn window(params: &Params) -> Result<Window, Refusal> {
+    let what = "a seq";
+    match (params.get::<u64>("before", what)?, params.get::<u64>("after", what)?) {
+        (Some(_), Some(_)) => Err(Refusal::invalid("after", "must not be given together with before")),
+        (Some(before), None) => Ok(Window::Before(storable("before", before)?)),
+        (None, Some(after)) => Ok(Window::After(storable("after", after)?)),
+        (None, None) => Ok(Window::Newest),
+    }
+}
+
+/// Seqs are kept with 63 bits.
+fn storable(field: &str, seq: u64) -> Result<u64, Refusal> {
+    if i64::try_from(seq).is_ok() { Ok(seq) } else { Err(Refusal::invalid(field, "must be a seq")) }
+}
+
+pub async fn read(
+    State(edge): State<Arc<Edge>>,
+    caller: Caller,
+    Json(body): Json<MarkReadBody>,
+) -> Result<Reply<ReadView>, Refusal> {
+    let user = caller.limit(&edge, Class::Write).await?;
+    let (conversation, seq) = (body.conversation_id, body.seq);
+    let mark = super::mark_read(&edge, MarkRead { user, conversation, seq }).await?;
+    Ok(Reply(ReadView { conversation_id: conversation, seq: mark.seq, unread_count: mark.unread }))
+}
+
+pub async fn post(
+    State(edge): State<Arc<Edge>>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(body): Json<PostMessage>,
+) -> Result<Response, Refusal> {
+    let user = caller.user();
+    match key(&headers)? {
+        None => {
+            let identity = if body.client_id.is_some() { Identity::ClientId } else { Identity::Fresh };
+            let acked = publish::send(&edge, draft(user, &headers, &body), &identity, false).await?;
+            Ok(created(view(&acked.logged), false))
+        }
+        Some(key) => post_once(&edge, user, key, &headers, &body).await,
+    }
+}
+
+/// A post with an `Idempotency-Key`: claimed first, so that one key is one message on any node.
+async fn post_once(
+    edge: &Arc<Edge>,
+    user: UserId,
+    key: String,
+    headers: &HeaderMap,
+    body: &PostMessage,
+) -> Result<Response, Refusal> {
+    let fingerprint = fingerprint(body);
+    match edge.shared.begin(user, &key, fingerprint).await {
+        Ok(Attempt::InProgress) => return Err(Code::InProgress.into()),
+        Ok(Attempt::Mismatch) => return Err(Code::IdempotencyMismatch.into()),
+        Ok(Attempt::Finished(receipt)) => return Ok(created(replayed(user, body, receipt), true)),
+        // Without the shared state the event id still makes one message of one key.
+        Ok(Attempt::First) | Err(Down) => {}
+    }
+    // A claim outlives neither success nor failure, nor the client's patience: a dropped request frees it.
+    let claim = Claim { edge: edge.clone(), user, key: key.clone(), kept: false };
+    let may_exist = !edge.shared.remembers_every_key().await;
+    let identity = if body.client_id.is_some() { Identity::ClientId } else { Identity::Key(key.clone()) };
+    let Acked { logged, duplicate } =
+        publish::send(edge, draft(user, headers, body), &identity, may_exist).await?;
+    if duplicate && !same_content(&logged, body) {
+        return Err(Code::IdempotencyMismatch.into());
+    }
+    let receipt = Receipt { message: logged.event.id, seq: logged.seq, created_at: logged.event.at };
+    if edge.shared.finish(user, &key, fingerprint, receipt).await.is_ok() {
+        claim.keep();
+    }
+    Ok(created(view(&logged), duplicate))
+}
+
+/// The key of an attempt under way: freed when the attempt ends without success, however it ends.
+struct Claim {
+    edge: Arc<Edge>,
+    user: UserId,
+    key: String,
+    kept: bool,
+}
+
+impl Claim {
+    fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        let (edge, user, key) = (self.edge.clone(), self.user, std::mem::take(&mut self.key));
+        self.edge.lifecycle.tracker().spawn(async move {
+            if edge.shared.abandon(user, &key).await.is_err() {
+                tracing::warn!("an idempotency key could not be freed; it frees itself");
+            }
+        });
+    }
+}
+
+fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    if check::visible_ascii(text) {
+        Ok(Some(text.to_owned()))
+    } else {
+        let rule = format!("must be 1 to {} visible ASCII characters", limits::CLIENT_ID);
+        Err(Refusal::invalid("Idempotency-Key", rule))
+    }
+}
+
+fn fingerprint(body: &PostMessage) -> Fingerprint {
+    let json = serde_json::to_vec(body).unwrap_or_default();
+    *blake3::hash(&json).as_bytes()
+}
+
+fn draft(author: UserId, headers: &HeaderMap, body: &PostMessage) -> Draft {
+    Draft {
+        author,
+        conversation: body.conversation_id,
+        device: String::new(),
+        client_id: body.client_id.clone(),
+        wish: Wish::Post { content: body.content.clone(), reply_to: body.reply_to },
+        traceparent: traceparent(headers),
+    }
+}
+
+/// W3C Trace Context §3.2: version, trace id, parent id, flags.
+pub fn traceparent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+    let hex = text.bytes().all(|b| b == b'-' || b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    (hex && lengths == [2, 32, 16, 2]).then(|| text.to_owned())
+}
+
+fn same_content(logged: &Logged, body: &PostMessage) -> bool {
+    match &logged.event.kind {
+        Kind::Posted { body: Body::Plain(text), reply_to } => {
+            *text == body.content && *reply_to == body.reply_to
+        }
+        _ => false,
+    }
+}
+
+fn view(logged: &Logged) -> Option<MessageView> {
+    Message::posted(logged.seq, &logged.event).map(encode::message)
+}
+
+/// The first answer again: the same request with what the first attempt produced.
+fn replayed(user: UserId, body: &PostMessage, receipt: Receipt) -> Option<MessageView> {
+    Some(MessageView {
+        id: receipt.message,
+        conversation_id: body.conversation_id,
+        seq: receipt.seq,
+        sender_id: user,
+        client_id: body.client_id.clone(),
+        content: Some(body.content.clone()),
+        reply_to: body.reply_to,
+        created_at: receipt.created_at,
+        edited_at: None,
+        deleted_at: None,
+        reactions: Vec::new(),
+    })
+}
+
+fn created(message: Option<MessageView>, replayed: bool) -> Response {
+    let Some(message) = message else { return Refusal::from(Code::Internal).into_response() };
+    let mut response = (StatusCode::CREATED, Reply(message)).into_response();
+    if replayed {
+        response.headers_mut().insert(REPLAYED, axum::http::HeaderValue::from_static("true"));
+    }
+    response
+}

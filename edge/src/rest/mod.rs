@@ -1,0 +1,86 @@
+//! HTTP. All routes on one page; each handler is one file's verb. Failures leave as a `Refusal` and become a
+//! problem document in the outermost layer.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    http::{HeaderValue, Method, header},
+    middleware,
+    routing::{get, patch, post, put},
+};
+use schemas::{
+    code::Code,
+    rpc::{Mark, MarkRead},
+};
+use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
+
+mod extract; // bodies, queries, paths, who is asking
+mod respond; // request ids, problem documents, security headers
+
+mod accounts; // register, log in, renew, log out
+mod conversations; // create, list, get, rename
+mod health; // is this node well
+mod messages; // read and post
+mod moderate; // edit, delete, react
+mod users; // profiles
+
+use crate::{app::Edge, inbound::upgrade, refusal::Refusal};
+
+pub fn router(edge: &Arc<Edge>) -> Router {
+    Router::new()
+        .route("/api/auth/register", post(accounts::register))
+        .route("/api/auth/login", post(accounts::login))
+        .route("/api/auth/refresh", post(accounts::refresh))
+        .route("/api/auth/logout", post(accounts::logout))
+        .route("/api/auth/logout-all", post(accounts::logout_all))
+        .route("/api/me", get(users::me).patch(users::update_me))
+        .route("/api/me/password", post(users::change_password))
+        .route("/api/users", get(users::search))
+        .route("/api/users/{id}", get(users::get))
+        .route("/api/conversations", get(conversations::list).post(conversations::create))
+        .route("/api/conversations/{id}", get(conversations::get).patch(conversations::rename))
+        .route("/api/conversations/{id}/messages/{seq}", patch(moderate::edit).delete(moderate::delete))
+        .route(
+            "/api/conversations/{id}/messages/{seq}/reactions/{emoji}",
+            put(moderate::react).delete(moderate::unreact),
+        )
+        .route("/api/messages", get(messages::list).post(messages::post))
+        .route("/api/messages/read", post(messages::read))
+        .route("/health", get(health::health))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/ws", get(upgrade::upgrade))
+        .fallback(|| async { Refusal::new(Code::NotFound, "no such address") })
+        .method_not_allowed_fallback(|| async { Refusal::from(Code::MethodNotAllowed) })
+        .layer(CatchPanicLayer::custom(respond::panicked))
+        .layer(cors(edge))
+        .layer(middleware::from_fn(respond::finish))
+        .with_state(edge.clone())
+}
+
+fn cors(edge: &Edge) -> CorsLayer {
+    let origins = edge.config.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    CorsLayer::new()
+        .allow_origin(origins.collect::<Vec<_>>())
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::HeaderName::from_static("idempotency-key"),
+            header::HeaderName::from_static("x-request-id"),
+        ])
+        .expose_headers([
+            header::HeaderName::from_static("x-request-id"),
+            header::HeaderName::from_static("idempotency-replayed"),
+            header::RETRY_AFTER,
+        ])
+        .allow_credentials(true)
+        .max_age(std::time::Duration::from_secs(3600))
+}
+
+/// Moves a read mark; sockets and HTTP alike.
+pub async fn mark_read(edge: &Arc<Edge>, mark: MarkRead) -> Result<Mark, Refusal> {
+    edge.members.of_one(mark.user, mark.conversation).await?;
+    Ok(edge.asker.ask(&mark).await?)
+}

@@ -1,0 +1,120 @@
+//! Every response: a request id, the problem document of a refusal, security headers.
+
+use std::{any::Any, time::Instant};
+
+use axum::{
+    body::Body,
+    extract::{MatchedPath, Request},
+    http::{HeaderMap, HeaderName, HeaderValue, Response, header},
+    middleware::Next,
+    response::IntoResponse,
+};
+use schemas::{
+    code::Code,
+    id::EventId,
+    limits,
+    rest::{Problem, check},
+};
+use tracing::{error, info};
+
+use crate::refusal::Refusal;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// Answers are data, never a page: nothing may be loaded, framed or guessed from them.
+const SECURITY: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+/// The outermost layer.
+pub async fn finish(request: Request, next: Next) -> Response<Body> {
+    let id = request_id(request.headers());
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let secure = request.headers().get("x-forwarded-proto").is_some_and(|proto| proto == "https");
+    let started = Instant::now();
+    let answered = tokio::time::timeout(limits::HTTP_REQUEST, next.run(request)).await;
+    let mut response = answered
+        .unwrap_or_else(|_| Refusal::new(Code::Unavailable, "the request took too long").into_response());
+    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        write_problem(&mut response, &refusal, &id);
+        if refusal.code == Code::Internal {
+            error!(request = %id, %method, route, "answered 500");
+        } else {
+            info!(request = %id, %method, route, code = %refusal.code, "refused");
+        }
+    }
+    let status = response.status().as_u16().to_string();
+    metrics::histogram!(
+        "natter_http_seconds",
+        "route" => route.unwrap_or_else(|| "none".to_owned()), "method" => method.to_string(), "status" => status
+    )
+    .record(started.elapsed());
+    add_headers(response.headers_mut(), &id, secure);
+    response
+}
+
+/// The client's own id if it is fit for a log line, else a fresh one.
+fn request_id(headers: &HeaderMap) -> String {
+    let own = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    own.filter(|text| check::visible_ascii(text)).map_or_else(|| EventId::fresh().to_string(), str::to_owned)
+}
+
+fn add_headers(headers: &mut HeaderMap, id: &str, secure: bool) {
+    for (name, value) in SECURITY {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if secure {
+        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+    if let Ok(value) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, value);
+    }
+}
+
+/// RFC 9457 §3: `type` is `about:blank#code`-free here; the code is a member of its own.
+fn write_problem(response: &mut Response<Body>, refusal: &Refusal, id: &str) {
+    let row = refusal.code.row();
+    let problem = Problem {
+        kind: format!("urn:natter:problem:{}", row.name),
+        title: row.title.to_owned(),
+        status: row.status,
+        detail: refusal.detail.clone().into_owned(),
+        code: refusal.code,
+        request_id: id.to_owned(),
+        errors: refusal.errors.clone(),
+    };
+    let json = serde_json::to_vec(&problem).unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(json.len()));
+    if let Some(wait) = refusal.retry_after {
+        // Whole seconds, rounded up: coming back early is refused again.
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1000).max(1) as u64));
+    }
+    if let Some((class, rule)) = refusal.limit {
+        let seconds = refusal.retry_after.map_or(1, |wait| wait.as_millis().div_ceil(1000).max(1));
+        let left = format!("\"{}\";r=0;t={seconds}", class.name());
+        let policy = format!("\"{}\";q={};w={}", class.name(), rule.count, rule.window.as_secs());
+        headers.extend(HeaderValue::from_str(&left).ok().map(|value| (RATE_LIMIT, value)));
+        headers.extend(HeaderValue::from_str(&policy).ok().map(|value| (RATE_LIMIT_POLICY, value)));
+    }
+    *response.body_mut() = Body::from(json);
+}
+
+/// A panic is a bug: it is counted, logged, and answered like any other failure of ours.
+#[expect(clippy::needless_pass_by_value, reason = "tower-http hands the payload over")]
+pub fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response<Body> {
+    let what = payload.downcast_ref::<String>().map(String::as_str);
+    let what = what.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    metrics::counter!("natter_panics_total").increment(1);
+    error!(panic = what, "a handler panicked");
+    Refusal::from(Code::Internal).into_response()
+}

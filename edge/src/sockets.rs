@@ -1,0 +1,78 @@
+//! The live sockets of this edge, by user and by session: whom a membership change or a log-out concerns.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use schemas::{
+    code::Code,
+    id::{ConversationId, SessionId, UserId},
+    limits,
+};
+
+use crate::outbound::queue::Outbox;
+
+/// One authenticated socket.
+pub struct Socket {
+    pub user: UserId,
+    pub session: SessionId,
+    pub device: String,
+    pub outbox: Outbox,
+    /// The rooms it is in; kept by the hub.
+    pub rooms: Mutex<HashSet<ConversationId>>,
+}
+
+impl Socket {
+    pub fn new(user: UserId, session: SessionId, device: String) -> Self {
+        Self { user, session, device, outbox: Outbox::default(), rooms: Mutex::default() }
+    }
+}
+
+#[derive(Default)]
+pub struct Sockets {
+    by_user: Mutex<HashMap<UserId, Vec<Arc<Socket>>>>,
+}
+
+impl Sockets {
+    /// Registers a socket, or refuses it when its user has too many here.
+    pub fn add(&self, socket: &Arc<Socket>) -> Result<(), Code> {
+        let mut by_user = self.by_user.lock();
+        let sockets = by_user.entry(socket.user).or_default();
+        if sockets.len() >= limits::SOCKETS_PER_USER {
+            return Err(Code::TooManySockets);
+        }
+        sockets.push(socket.clone());
+        metrics::gauge!("natter_sockets").increment(1.0);
+        Ok(())
+    }
+
+    pub fn remove(&self, socket: &Arc<Socket>) {
+        let mut by_user = self.by_user.lock();
+        if let Some(sockets) = by_user.get_mut(&socket.user) {
+            let before = sockets.len();
+            sockets.retain(|s| !Arc::ptr_eq(s, socket));
+            if sockets.len() < before {
+                metrics::gauge!("natter_sockets").decrement(1.0);
+            }
+            if sockets.is_empty() {
+                by_user.remove(&socket.user);
+            }
+        }
+    }
+
+    pub fn of_user(&self, user: UserId) -> Vec<Arc<Socket>> {
+        self.by_user.lock().get(&user).cloned().unwrap_or_default()
+    }
+
+    /// Every socket of a session: rare (log-out), so it looks at all of them.
+    pub fn of_session(&self, session: SessionId) -> Vec<Arc<Socket>> {
+        let by_user = self.by_user.lock();
+        by_user.values().flatten().filter(|s| s.session == session).cloned().collect()
+    }
+
+    pub fn all(&self) -> Vec<Arc<Socket>> {
+        self.by_user.lock().values().flatten().cloned().collect()
+    }
+}
