@@ -4,6 +4,15 @@
 //! The log is the truth for conversations: `persist` applies its events, any number of times and in any
 //! order, always to the same result. Accounts, sessions and read marks exist only here.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod sqlite; // the embedded store: one file, no server
+
+#[cfg(feature = "conformance")]
+pub mod conformance; // what every implementation must do
+
+mod fold; // upper and lower case made alike
+
 use async_trait::async_trait;
 use schemas::{
     event::{Logged, Member, Message, Role, Shape, Timestamp},

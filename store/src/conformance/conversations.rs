@@ -1,0 +1,160 @@
+use schemas::{
+    event::{Kind, Member, Role, Shape},
+    id::{ConversationId, UserId},
+    rpc::{ListCursor, Membership},
+};
+
+use super::{
+    Arc,
+    scene::{Room, at, plain, posted},
+};
+use crate::Store;
+
+fn added(user: UserId) -> Kind {
+    Kind::MemberAdded { user, role: Role::Member }
+}
+
+async fn role(store: &dyn Store, room: &Room, user: UserId) -> Option<(Option<Role>, u64)> {
+    store.membership(room.id, user).await.unwrap().map(|m| (m.role, m.version))
+}
+
+pub async fn a_conversation_is_what_its_events_say(store: Arc<dyn Store>) {
+    let (anna, ben) = (UserId::fresh(), UserId::fresh());
+    let mut room = Room::of(&[anna]);
+    let joined = room.add(room.owner, added(ben));
+    room.add(room.owner, Kind::Renamed { name: "first".to_owned() });
+    let last = room.add(room.owner, Kind::Renamed { name: "second 👍".to_owned() });
+    assert_eq!(store.conversation(room.id).await.unwrap(), None);
+    room.persist(&*store).await;
+
+    let row = store.conversation(room.id).await.unwrap().unwrap();
+    assert_eq!((row.id, row.shape, row.name.as_deref()), (room.id, Shape::Group, Some("second 👍")));
+    assert_eq!((row.created_at, row.members, row.head), (at(10), 3, last));
+    assert_eq!(row.last_activity_at, at(last));
+    let members = store.members(room.id).await.unwrap();
+    let found: Vec<_> = members.iter().map(|m| (m.member, m.joined_at)).collect();
+    assert!(found.contains(&(Member { user: room.owner, role: Role::Owner }, at(10))));
+    assert!(found.contains(&(Member { user: anna, role: Role::Member }, at(10))));
+    assert_eq!(found[2], (Member { user: ben, role: Role::Member }, at(joined)));
+}
+
+pub async fn a_member_who_left_is_a_former_one(store: Arc<dyn Store>) {
+    let anna = UserId::fresh();
+    let mut room = Room::of(&[anna]);
+    let left = room.add(anna, Kind::MemberRemoved { user: anna });
+    room.persist(&*store).await;
+    assert_eq!(role(&*store, &room, anna).await, Some((None, left)));
+    assert_eq!(role(&*store, &room, UserId::fresh()).await, None);
+    assert_eq!(store.conversation(room.id).await.unwrap().unwrap().members, 1);
+    assert_eq!(store.members(room.id).await.unwrap().len(), 1);
+
+    let back = room.add(room.owner, added(anna));
+    room.persist(&*store).await;
+    assert_eq!(role(&*store, &room, anna).await, Some((Some(Role::Member), back)));
+    assert_eq!(store.conversation(room.id).await.unwrap().unwrap().members, 2);
+    assert_eq!(store.members(room.id).await.unwrap()[1].joined_at, at(back));
+}
+
+pub async fn a_role_change_keeps_the_time_of_joining_and_cannot_bring_anybody_back(store: Arc<dyn Store>) {
+    let anna = UserId::fresh();
+    let mut room = Room::of(&[anna]);
+    let raised = room.add(room.owner, Kind::RoleChanged { user: anna, role: Role::Admin });
+    room.persist(&*store).await;
+    assert_eq!(role(&*store, &room, anna).await, Some((Some(Role::Admin), raised)));
+    assert!(store.members(room.id).await.unwrap().iter().all(|m| m.joined_at == at(10)));
+
+    let left = room.add(room.owner, Kind::MemberRemoved { user: anna });
+    room.add(room.owner, Kind::RoleChanged { user: anna, role: Role::Owner });
+    room.persist(&*store).await;
+    assert_eq!(role(&*store, &room, anna).await, Some((None, left)));
+    assert!(store.memberships(anna).await.unwrap().is_empty());
+}
+
+pub async fn a_role_change_that_arrives_before_the_joining_counts(store: Arc<dyn Store>) {
+    let (anna, ben) = (UserId::fresh(), UserId::fresh());
+    let mut room = Room::of(&[]);
+    room.add(room.owner, added(anna));
+    let raised = room.add(room.owner, Kind::RoleChanged { user: anna, role: Role::Admin });
+    room.add(room.owner, Kind::RoleChanged { user: ben, role: Role::Admin });
+    for logged in room.log.iter().rev() {
+        store.persist(room.partition, std::slice::from_ref(logged)).await.unwrap();
+    }
+    assert_eq!(role(&*store, &room, anna).await, Some((Some(Role::Admin), raised)));
+    assert_eq!(role(&*store, &room, ben).await, None);
+    assert_eq!(store.conversation(room.id).await.unwrap().unwrap().members, 2);
+}
+
+pub async fn events_that_arrive_before_created_are_not_lost(store: Arc<dyn Store>) {
+    let anna = UserId::fresh();
+    let mut room = Room::of(&[]);
+    room.add(room.owner, added(anna));
+    room.add(room.owner, Kind::Renamed { name: "late".to_owned() });
+    let last = room.add(room.owner, posted("first words"));
+    store.persist(room.partition, &room.log[1..]).await.unwrap();
+    assert_eq!(store.conversation(room.id).await.unwrap(), None);
+    assert!(store.list_conversations(anna, None, 10).await.unwrap().is_empty());
+    assert_eq!(store.heads(&[room.id]).await.unwrap(), [last]);
+
+    store.persist(room.partition, &room.log[..1]).await.unwrap();
+    let row = store.conversation(room.id).await.unwrap().unwrap();
+    assert_eq!((row.members, row.name.as_deref(), row.head), (2, Some("late"), last));
+    assert_eq!((row.created_at, row.last_activity_at), (at(10), at(last)));
+    assert_eq!(store.list_conversations(anna, None, 10).await.unwrap().len(), 1);
+    assert!(store.message(room.id, last).await.unwrap().is_some());
+}
+
+pub async fn memberships_are_the_present_ones(store: Arc<dyn Store>) {
+    let anna = UserId::fresh();
+    let (stays, mut leaves) = (Room::of(&[anna]), Room::of(&[anna]));
+    leaves.add(anna, Kind::MemberRemoved { user: anna });
+    stays.persist(&*store).await;
+    leaves.persist(&*store).await;
+    let expected =
+        Membership { conversation: stays.id, shape: Shape::Group, role: Some(Role::Member), version: 10 };
+    assert_eq!(store.memberships(anna).await.unwrap(), [expected]);
+    assert!(store.memberships(UserId::fresh()).await.unwrap().is_empty());
+}
+
+pub async fn a_list_is_by_newest_activity_and_pages_without_loss_or_repeat(store: Arc<dyn Store>) {
+    let anna = UserId::fresh();
+    let mut expected = Vec::new();
+    // Three of each activity, so that ties lie within pages and across their edges.
+    for n in 0..12_u64 {
+        let mut room = Room::of(&[anna]);
+        room.skip_to(100 + n / 3);
+        let seq = room.add(room.owner, posted("hi"));
+        room.persist(&*store).await;
+        expected.push((at(seq), room.id));
+    }
+    expected.sort_by(|a, b| b.cmp(a));
+    for page in [1, 2, 5, 12, 50] {
+        let mut listed = Vec::new();
+        let mut after = None;
+        loop {
+            let rows = store.list_conversations(anna, after, page).await.unwrap();
+            assert!(rows.len() <= page);
+            let Some(last) = rows.last() else { break };
+            let last = &last.conversation;
+            after = Some(ListCursor { last_activity_at: last.last_activity_at, conversation: last.id });
+            listed.extend(rows.iter().map(|row| (row.conversation.last_activity_at, row.conversation.id)));
+        }
+        assert_eq!(listed, expected, "in pages of {page}");
+    }
+    let row = store.list_conversations(anna, None, 1).await.unwrap().remove(0);
+    assert_eq!((row.role, row.read, row.conversation.members), (Role::Member, 0, 2));
+    assert_eq!(Some(row.conversation.clone()), store.conversation(row.conversation.id).await.unwrap());
+    store.advance_read(row.conversation.id, anna, 100, at(1)).await.unwrap();
+    assert_eq!(store.list_conversations(anna, None, 1).await.unwrap()[0].read, 100);
+}
+
+pub async fn edits_deletions_and_reactions_are_no_activity(store: Arc<dyn Store>) {
+    let mut room = Room::of(&[]);
+    let target = room.add(room.owner, posted("hi"));
+    room.add(room.owner, Kind::Edited { target, body: plain("ho") });
+    room.add(room.owner, Kind::Reacted { target, emoji: "👍".to_owned(), on: true });
+    let last = room.add(room.owner, Kind::Deleted { target });
+    room.persist(&*store).await;
+    let row = store.conversation(room.id).await.unwrap().unwrap();
+    assert_eq!((row.last_activity_at, row.head), (at(target), last));
+    assert_eq!(store.conversation(ConversationId::fresh()).await.unwrap(), None);
+}

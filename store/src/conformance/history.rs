@@ -1,0 +1,118 @@
+use schemas::{
+    event::{Kind, Reaction},
+    id::{Seq, UserId},
+    rpc::Window,
+};
+
+use super::{
+    Arc,
+    scene::{Room, at, plain, posted},
+};
+use crate::Store;
+
+/// A room with `n` messages among other events, and their seqs.
+async fn chatty(store: &dyn Store, n: usize) -> (Room, Vec<Seq>) {
+    let mut room = Room::of(&[]);
+    let mut seqs = Vec::new();
+    for i in 0..n {
+        let seq = room.add(room.owner, posted(&format!("message {i}")));
+        seqs.push(seq);
+        room.add(room.owner, Kind::Reacted { target: seq, emoji: "👍".to_owned(), on: true });
+        room.add(room.owner, Kind::Edited { target: seq, body: plain("edited") });
+    }
+    room.persist(store).await;
+    (room, seqs)
+}
+
+async fn page(store: &dyn Store, room: &Room, window: Window, up_to: Seq, limit: usize) -> Vec<Seq> {
+    let messages = store.messages(room.id, window, up_to, limit).await.unwrap();
+    messages.iter().map(|message| message.seq).collect()
+}
+
+pub async fn the_newest_page_ends_at_the_head(store: Arc<dyn Store>) {
+    let (room, seqs) = chatty(&*store, 10).await;
+    assert_eq!(page(&*store, &room, Window::Newest, Seq::MAX, 3).await, seqs[7..]);
+    assert_eq!(page(&*store, &room, Window::Newest, Seq::MAX, 100).await, seqs);
+    assert!(page(&*store, &room, Window::Newest, Seq::MAX, 0).await.is_empty());
+    assert!(page(&*store, &Room::of(&[]), Window::Newest, Seq::MAX, 9).await.is_empty());
+}
+
+pub async fn pages_before_and_after_a_seq_touch_it_but_do_not_contain_it(store: Arc<dyn Store>) {
+    let (room, seqs) = chatty(&*store, 10).await;
+    assert_eq!(page(&*store, &room, Window::Before(seqs[5]), Seq::MAX, 3).await, seqs[2..5]);
+    assert_eq!(page(&*store, &room, Window::After(seqs[5]), Seq::MAX, 3).await, seqs[6..9]);
+    // Between messages, where an edit is.
+    assert_eq!(page(&*store, &room, Window::Before(seqs[5] + 1), Seq::MAX, 2).await, seqs[4..6]);
+    assert_eq!(page(&*store, &room, Window::After(seqs[5] - 1), Seq::MAX, 2).await, seqs[5..7]);
+    assert_eq!(page(&*store, &room, Window::After(0), Seq::MAX, 100).await, seqs);
+    assert!(page(&*store, &room, Window::Before(seqs[0]), Seq::MAX, 5).await.is_empty());
+    assert!(page(&*store, &room, Window::After(seqs[9]), Seq::MAX, 5).await.is_empty());
+}
+
+pub async fn no_page_goes_beyond_its_ceiling(store: Arc<dyn Store>) {
+    let (room, seqs) = chatty(&*store, 10).await;
+    let ceiling = seqs[6];
+    assert_eq!(page(&*store, &room, Window::Newest, ceiling, 2).await, seqs[5..7]);
+    assert_eq!(page(&*store, &room, Window::Newest, ceiling - 1, 2).await, seqs[4..6]);
+    assert_eq!(page(&*store, &room, Window::After(seqs[4]), ceiling, 9).await, seqs[5..7]);
+    assert_eq!(page(&*store, &room, Window::Before(seqs[9]), ceiling, 2).await, seqs[5..7]);
+    assert!(page(&*store, &room, Window::Newest, 0, 9).await.is_empty());
+}
+
+pub async fn a_message_shows_its_newest_edit(store: Arc<dyn Store>) {
+    let mut room = Room::of(&[]);
+    let seq = room.add(room.owner, posted("one"));
+    let second = room.add(room.owner, Kind::Edited { target: seq, body: plain("two") });
+    let third = room.add(room.owner, Kind::Edited { target: seq, body: plain("three") });
+    // The older edit comes last.
+    for at in [0, 1, 3, 2] {
+        store.persist(room.partition, &room.log[at..=at]).await.unwrap();
+    }
+    let message = store.message(room.id, seq).await.unwrap().unwrap();
+    assert_eq!((message.body, message.edited_at), (Some(plain("three")), Some(at(third))));
+    assert_eq!((message.version, message.body_event), (third, room.log[3].event.id));
+    assert_eq!(message.created_at, at(seq));
+    // Only messages are messages.
+    assert_eq!(store.message(room.id, second).await.unwrap(), None);
+    assert_eq!(store.message(room.id, seq + 1).await.unwrap(), None);
+}
+
+pub async fn a_deletion_is_final_and_keeps_the_place(store: Arc<dyn Store>) {
+    let mut room = Room::of(&[]);
+    let seq = room.add(room.owner, posted("one"));
+    room.add(room.owner, Kind::Reacted { target: seq, emoji: "👍".to_owned(), on: true });
+    let deleted = room.add(room.owner, Kind::Deleted { target: seq });
+    room.add(room.owner, Kind::Edited { target: seq, body: plain("risen") });
+    room.add(room.owner, Kind::Reacted { target: seq, emoji: "👻".to_owned(), on: true });
+    room.add(room.owner, Kind::Deleted { target: seq });
+    room.persist(&*store).await;
+    let messages = store.messages(room.id, Window::Newest, Seq::MAX, 5).await.unwrap();
+    assert_eq!(messages.len(), 1);
+    assert_eq!((messages[0].body.as_ref(), messages[0].deleted_at), (None, Some(at(deleted))));
+    assert_eq!((messages[0].edited_at, messages[0].version), (None, deleted));
+    assert!(messages[0].reactions.is_empty());
+}
+
+pub async fn reactions_keep_the_order_in_which_they_came(store: Arc<dyn Store>) {
+    let (anna, ben) = (UserId::fresh(), UserId::fresh());
+    let mut room = Room::of(&[anna, ben]);
+    let target = room.add(room.owner, posted("one"));
+    let mut react = |user, emoji: &str, on| {
+        room.add(user, Kind::Reacted { target, emoji: emoji.to_owned(), on });
+    };
+    react(anna, "👍", true);
+    react(ben, "🎉", true);
+    react(ben, "👍", true);
+    react(anna, "👍", true); // again: she keeps her place
+    react(anna, "🙈", true);
+    react(anna, "🙈", false);
+    react(anna, "👍", false);
+    react(anna, "👍", true); // anew: she goes behind Ben, the thumb keeps its place
+    for logged in room.log.iter().rev() {
+        store.persist(room.partition, std::slice::from_ref(logged)).await.unwrap();
+    }
+    let message = store.message(room.id, target).await.unwrap().unwrap();
+    let reaction =
+        |emoji: &str, users: &[UserId]| Reaction { emoji: emoji.to_owned(), users: users.to_vec() };
+    assert_eq!(message.reactions, [reaction("👍", &[ben, anna]), reaction("🎉", &[ben])]);
+}

@@ -1,0 +1,156 @@
+use schemas::{
+    event::{Body, Kind, Logged, Role},
+    id::{ConversationId, EventId, UserId},
+    rpc::Window,
+};
+
+use super::{
+    Arc,
+    scene::{Room, partition, plain, posted},
+};
+use crate::{Store, StoreError};
+
+pub async fn persisting_twice_is_persisting_once(store: Arc<dyn Store>) {
+    let anna = UserId::fresh();
+    let mut room = Room::of(&[anna]);
+    let target = room.add(anna, posted("hi"));
+    room.add(anna, Kind::Reacted { target, emoji: "👍".to_owned(), on: true });
+    room.persist(&*store).await;
+    let before = store.conversation(room.id).await.unwrap();
+    let messages = store.messages(room.id, Window::Newest, u64::MAX, 10).await.unwrap();
+    let twice: Vec<Logged> = room.log.iter().chain(&room.log).cloned().collect();
+    store.persist(room.partition, &twice).await.unwrap();
+    assert_eq!(store.conversation(room.id).await.unwrap(), before);
+    assert_eq!(store.messages(room.id, Window::Newest, u64::MAX, 10).await.unwrap(), messages);
+    assert_eq!(store.events_from(room.id, 0, u64::MAX, 10).await.unwrap(), room.log);
+}
+
+pub async fn heads_are_answered_in_the_order_asked(store: Arc<dyn Store>) {
+    let (mut a, b) = (Room::of(&[]), Room::of(&[]));
+    let head = a.add(a.owner, posted("hi"));
+    a.persist(&*store).await;
+    b.persist(&*store).await;
+    let unknown = ConversationId::fresh();
+    assert_eq!(store.heads(&[b.id, unknown, a.id, b.id]).await.unwrap(), [10, 0, head, 10]);
+    assert!(store.heads(&[]).await.unwrap().is_empty());
+    let many: Vec<_> = (0..3_000).map(|_| ConversationId::fresh()).chain([a.id]).collect();
+    assert_eq!(store.heads(&many).await.unwrap().last(), Some(&head));
+}
+
+pub async fn highest_is_by_partition_and_never_falls(store: Arc<dyn Store>) {
+    let mut room = Room::of(&[]);
+    assert_eq!(store.highest(room.partition).await.unwrap(), 0);
+    let last = room.add(room.owner, posted("hi"));
+    store.persist(room.partition, &room.log[1..]).await.unwrap();
+    assert_eq!(store.highest(room.partition).await.unwrap(), last);
+    store.persist(room.partition, &room.log[..1]).await.unwrap();
+    assert_eq!(store.highest(room.partition).await.unwrap(), last);
+    assert_eq!(store.highest(partition()).await.unwrap(), 0);
+}
+
+pub async fn events_are_replayed_as_they_were_logged(store: Arc<dyn Store>) {
+    let anna = UserId::fresh();
+    let mut room = Room::of(&[]);
+    let target = room.add(room.owner, posted("hi"));
+    for kind in [
+        Kind::Posted { body: plain("a reply"), reply_to: Some(target) },
+        Kind::Edited {
+            target,
+            body: Body::Sealed { key_version: 3, nonce: [9; 12], ciphertext: vec![0, 255, 7] },
+        },
+        Kind::Reacted { target, emoji: "👩‍👩‍👧‍👦".to_owned(), on: true },
+        Kind::MemberAdded { user: anna, role: Role::Admin },
+        Kind::RoleChanged { user: anna, role: Role::Owner },
+        Kind::MemberRemoved { user: anna },
+        Kind::Renamed { name: "n".to_owned() },
+        Kind::Deleted { target },
+    ] {
+        room.add(room.owner, kind);
+    }
+    room.persist(&*store).await;
+    let last = room.log.last().unwrap().seq;
+    assert_eq!(store.events_from(room.id, 0, last, 100).await.unwrap(), room.log);
+    // The event at `after` itself is the first.
+    assert_eq!(store.events_from(room.id, target, last, 100).await.unwrap(), room.log[1..]);
+    assert_eq!(store.events_from(room.id, target + 1, last, 2).await.unwrap(), room.log[2..4]);
+    assert_eq!(store.events_from(room.id, 0, target, 100).await.unwrap(), room.log[..2]);
+    assert!(store.events_from(room.id, last + 1, u64::MAX, 100).await.unwrap().is_empty());
+    assert!(store.events_from(room.id, 0, last, 0).await.unwrap().is_empty());
+}
+
+pub async fn an_event_is_found_by_its_id_in_its_conversation_only(store: Arc<dyn Store>) {
+    let mut room = Room::of(&[]);
+    room.add(room.owner, posted("hi"));
+    // The same id once more, as after a retry that outlived the log's memory: the first one counts.
+    let mut again = room.log[1].clone();
+    again.seq += 100;
+    room.log.push(again);
+    let other = Room::of(&[]);
+    room.persist(&*store).await;
+    other.persist(&*store).await;
+    let id = room.log[1].event.id;
+    assert_eq!(store.find_event(room.id, id).await.unwrap(), Some(room.log[1].clone()));
+    assert_eq!(store.find_event(other.id, id).await.unwrap(), None);
+    assert_eq!(store.find_event(room.id, EventId::fresh()).await.unwrap(), None);
+    assert_eq!(store.events_from(room.id, 0, u64::MAX, 10).await.unwrap().len(), 3);
+}
+
+pub async fn another_event_at_a_known_seq_is_refused(store: Arc<dyn Store>) {
+    let mut room = Room::of(&[]);
+    room.add(room.owner, posted("hi"));
+    room.persist(&*store).await;
+    let mut stranger = room.log[1].clone();
+    stranger.event.id = EventId::fresh();
+    let refused = store.persist(room.partition, &[stranger]).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+    assert_eq!(store.events_from(room.id, 0, u64::MAX, 10).await.unwrap(), room.log);
+}
+
+pub async fn hostile_content_comes_back_as_it_was(store: Arc<dyn Store>) {
+    let mut room = Room::of(&[]);
+    let long = "é".repeat(4 * 1024);
+    for nasty in ["'; DROP TABLE events; --", "a\0b\0", "👍🏽\u{202e}\u{FFFD}", "\"\\\r\n\t", long.as_str()]
+    {
+        let target = room.add(room.owner, posted(nasty));
+        let last = room.log.last_mut().unwrap();
+        nasty.clone_into(&mut last.event.device);
+        last.event.client_id = Some(nasty.to_owned());
+        last.event.traceparent = Some(nasty.to_owned());
+        room.add(room.owner, Kind::Reacted { target, emoji: nasty.to_owned(), on: true });
+        room.add(room.owner, Kind::Renamed { name: nasty.to_owned() });
+    }
+    room.persist(&*store).await;
+    assert_eq!(store.events_from(room.id, 0, u64::MAX, 100).await.unwrap(), room.log);
+    assert_eq!(store.conversation(room.id).await.unwrap().unwrap().name, Some(long.clone()));
+    for message in store.messages(room.id, Window::Newest, u64::MAX, 100).await.unwrap() {
+        let Some(Body::Plain(text)) = message.body else { panic!("{message:?}") };
+        assert_eq!(message.client_id, Some(text.clone()));
+        assert_eq!(message.reactions[0].emoji, text);
+    }
+}
+
+pub async fn positions_beyond_every_log_are_harmless(store: Arc<dyn Store>) {
+    let mut room = Room::of(&[]);
+    let seq = room.add(room.owner, posted("hi"));
+    for target in [0, u64::MAX, u64::MAX - 1, 1 << 63] {
+        room.add(room.owner, Kind::Edited { target, body: plain("x") });
+        room.add(room.owner, Kind::Deleted { target });
+        room.add(room.owner, Kind::Reacted { target, emoji: "👍".to_owned(), on: true });
+    }
+    room.persist(&*store).await;
+    let all = store.messages(room.id, Window::Before(u64::MAX), u64::MAX, usize::MAX).await.unwrap();
+    assert_eq!(all.iter().map(|m| (m.seq, m.version)).collect::<Vec<_>>(), [(seq, seq)]);
+    assert!(store.messages(room.id, Window::After(u64::MAX), u64::MAX, 5).await.unwrap().is_empty());
+    assert!(store.messages(room.id, Window::Before(0), u64::MAX, 5).await.unwrap().is_empty());
+    assert_eq!(store.message(room.id, u64::MAX).await.unwrap(), None);
+    assert!(store.events_from(room.id, u64::MAX, u64::MAX, usize::MAX).await.unwrap().is_empty());
+    assert!(store.countable(room.id, UserId::fresh(), u64::MAX, 0, 5).await.unwrap().is_empty());
+}
+
+pub async fn an_empty_batch_is_fine(store: Arc<dyn Store>) {
+    let partition = partition();
+    store.persist(partition, &[]).await.unwrap();
+    assert_eq!(store.highest(partition).await.unwrap(), 0);
+    assert_eq!(store.read_mark(ConversationId::fresh(), UserId::fresh()).await.unwrap(), 0);
+    store.ready().await.unwrap();
+}

@@ -1,0 +1,111 @@
+//! What every implementation of `Store` must do, as tests that are written once. A crate's test file names a
+//! function that makes a store, and gets one test per sentence:
+//!
+//! ```text
+//! store::conformance!(fresh); // async fn fresh() -> (Arc<dyn Store>, impl Sized)
+//! ```
+//!
+//! The second value is kept until the test ends: a temporary folder, a connection. Stores may be shared: every
+//! sentence makes its own people, conversations and partitions.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "these are tests")]
+
+pub mod scene; // people and rooms to play with
+
+pub mod accounts;
+pub mod sessions;
+
+pub mod convergence; // any order gives the pure fold
+pub mod conversations;
+pub mod history;
+pub mod log;
+pub mod reads;
+
+pub use std::sync::Arc;
+
+/// One `#[tokio::test]` per sentence of the suite.
+#[macro_export]
+macro_rules! conformance {
+    ($fresh:path) => {
+        $crate::conformance! { $fresh,
+            accounts: [
+                a_user_is_found_by_id_username_and_email_whatever_the_case
+                usernames_and_emails_are_unique_whatever_the_case
+                of_many_registrations_of_one_name_at_once_one_succeeds
+                adding_the_same_user_again_is_no_conflict
+                search_finds_prefixes_of_names_whatever_the_case_by_username
+                search_takes_wildcards_literally
+                a_display_name_and_a_password_can_be_changed
+                hostile_names_come_back_as_they_were
+            ]
+            sessions: [
+                a_session_is_renewed_from_token_to_token
+                a_token_used_again_ends_its_session
+                of_many_renewals_with_one_token_at_once_one_succeeds
+                a_session_ends_when_it_is_ended_or_expires
+                sessions_of_a_user_are_those_that_live
+            ]
+            conversations: [
+                a_conversation_is_what_its_events_say
+                a_member_who_left_is_a_former_one
+                a_role_change_keeps_the_time_of_joining_and_cannot_bring_anybody_back
+                a_role_change_that_arrives_before_the_joining_counts
+                events_that_arrive_before_created_are_not_lost
+                memberships_are_the_present_ones
+                a_list_is_by_newest_activity_and_pages_without_loss_or_repeat
+                edits_deletions_and_reactions_are_no_activity
+            ]
+            log: [
+                persisting_twice_is_persisting_once
+                heads_are_answered_in_the_order_asked
+                highest_is_by_partition_and_never_falls
+                events_are_replayed_as_they_were_logged
+                an_event_is_found_by_its_id_in_its_conversation_only
+                another_event_at_a_known_seq_is_refused
+                hostile_content_comes_back_as_it_was
+                positions_beyond_every_log_are_harmless
+                an_empty_batch_is_fine
+            ]
+            history: [
+                the_newest_page_ends_at_the_head
+                pages_before_and_after_a_seq_touch_it_but_do_not_contain_it
+                no_page_goes_beyond_its_ceiling
+                a_message_shows_its_newest_edit
+                a_deletion_is_final_and_keeps_the_place
+                reactions_keep_the_order_in_which_they_came
+            ]
+            reads: [
+                a_read_mark_only_moves_forward
+                posting_reads_up_to_the_own_message
+                countable_are_others_messages_that_are_not_deleted
+            ]
+        }
+        $crate::conformance_of_order!($fresh);
+    };
+    ($fresh:path, $($part:ident: [$($sentence:ident)*])*) => {
+        mod conformance {
+            $(mod $part {
+                use super::super::*;
+                $(#[tokio::test(flavor = "multi_thread")]
+                async fn $sentence() {
+                    let (store, _kept) = $fresh().await;
+                    $crate::conformance::$part::$sentence(store).await;
+                })*
+            })*
+        }
+    };
+}
+
+/// The property that needs many cases: they share one store.
+#[macro_export]
+macro_rules! conformance_of_order {
+    ($fresh:path) => {
+        #[test]
+        fn rows_persisted_in_any_order_are_the_fold_of_the_log() {
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
+            let (store, _kept) = runtime.block_on($fresh());
+            $crate::conformance::convergence::run(|case| {
+                runtime.block_on($crate::conformance::convergence::check(store.as_ref(), case));
+            });
+        }
+    };
+}

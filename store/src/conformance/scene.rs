@@ -1,0 +1,93 @@
+//! People and rooms to play with.
+
+use schemas::{
+    event::{Body, Event, Kind, Logged, Member, Role, Shape, Timestamp},
+    id::{ConversationId, EventId, Partition, Seq, UserId},
+    rpc::User,
+};
+
+use crate::Store;
+
+/// A word nobody else uses.
+pub fn word() -> String {
+    let id = UserId::fresh().to_string();
+    format!("w{}", &id[24..])
+}
+
+pub fn user(username: &str) -> User {
+    User {
+        id: UserId::fresh(),
+        username: username.to_owned(),
+        email: format!("{username}@example.org"),
+        display_name: username.to_owned(),
+        created_at: Timestamp(1_764_000_000_123),
+    }
+}
+
+/// Random, so that tests that share a store do not meet in `highest`.
+pub fn partition() -> Partition {
+    let id = UserId::fresh();
+    let [.., a, b] = *id.as_bytes();
+    Partition(u16::from_be_bytes([a, b]))
+}
+
+pub fn plain(text: &str) -> Body {
+    Body::Plain(text.to_owned())
+}
+
+pub fn posted(text: &str) -> Kind {
+    Kind::Posted { body: plain(text), reply_to: None }
+}
+
+pub fn at(seq: Seq) -> Timestamp {
+    Timestamp(1_764_000_000_000 + i64::try_from(seq).unwrap() * 1_000)
+}
+
+/// A conversation's log as it is written: seqs rise, not by one.
+pub struct Room {
+    pub id: ConversationId,
+    pub partition: Partition,
+    pub owner: UserId,
+    pub log: Vec<Logged>,
+    next: Seq,
+}
+
+impl Room {
+    /// A group that has been created at seq 10, with its owner and these members.
+    pub fn of(others: &[UserId]) -> Self {
+        let owner = UserId::fresh();
+        let mut room =
+            Self { id: ConversationId::fresh(), partition: partition(), owner, log: Vec::new(), next: 10 };
+        let others = others.iter().map(|user| Member { user: *user, role: Role::Member });
+        let members = std::iter::once(Member { user: owner, role: Role::Owner }).chain(others).collect();
+        room.add(owner, Kind::Created { shape: Shape::Group, name: Some("room".to_owned()), members });
+        room
+    }
+
+    /// Appends an event; answers its seq.
+    pub fn add(&mut self, author: UserId, kind: Kind) -> Seq {
+        let seq = self.next;
+        self.next += 3;
+        let event = Event {
+            id: EventId::fresh(),
+            conversation: self.id,
+            author,
+            device: "phone".to_owned(),
+            client_id: Some(format!("c-{seq}")),
+            at: at(seq),
+            kind,
+            traceparent: None,
+        };
+        self.log.push(Logged { seq, event });
+        seq
+    }
+
+    /// Later events begin here.
+    pub fn skip_to(&mut self, seq: Seq) {
+        self.next = seq;
+    }
+
+    pub async fn persist(&self, store: &dyn Store) {
+        store.persist(self.partition, &self.log).await.unwrap();
+    }
+}

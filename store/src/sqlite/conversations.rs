@@ -1,0 +1,114 @@
+//! A conversation's shape, name and activity; a user's list of conversations.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use schemas::{
+    event::{Shape, Timestamp},
+    id::{ConversationId, Seq, UserId},
+    rpc::ListCursor,
+};
+
+use super::columns::{conversation, int, limit, of_shape, role, seq, shape, time};
+use crate::{ConversationRow, ListedRow, Result};
+
+/// The lowest Created says what a conversation is.
+pub fn create(db: &Connection, id: ConversationId, of: Shape, at_seq: Seq, at: Timestamp) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO conversations (id, shape, created_seq, created_at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (id) DO UPDATE
+            SET shape = excluded.shape, created_seq = excluded.created_seq, created_at = excluded.created_at
+          WHERE created_seq IS NULL OR excluded.created_seq < created_seq",
+    )?
+    .execute(params![id.as_bytes(), of_shape(of), int(at_seq), at.0])?;
+    Ok(())
+}
+
+/// The highest name stays.
+pub fn rename(db: &Connection, id: ConversationId, name: &str, at_seq: Seq) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO conversations (id, name, name_seq) VALUES (?1, ?2, ?3)
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, name_seq = excluded.name_seq
+          WHERE excluded.name_seq > name_seq",
+    )?
+    .execute(params![id.as_bytes(), name, int(at_seq)])?;
+    Ok(())
+}
+
+/// Moves the head and the time of the newest activity forward.
+pub fn touch(db: &Connection, id: ConversationId, head: Seq, activity: Timestamp) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO conversations (id, head, last_activity_at) VALUES (?1, ?2, ?3)
+         ON CONFLICT (id) DO UPDATE
+            SET head = max(head, excluded.head),
+                last_activity_at = max(last_activity_at, excluded.last_activity_at)",
+    )?
+    .execute(params![id.as_bytes(), int(head), activity.0])?;
+    Ok(())
+}
+
+/// `change`: +1 when somebody became a member, -1 when somebody ceased to be one.
+pub fn count_member(db: &Connection, id: ConversationId, change: i64) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO conversations (id, members) VALUES (?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET members = members + excluded.members",
+    )?
+    .execute(params![id.as_bytes(), change])?;
+    Ok(())
+}
+
+pub fn find(db: &Connection, id: ConversationId) -> Result<Option<ConversationRow>> {
+    let found = db
+        .prepare_cached(
+            "SELECT id, shape, name, created_at, members, head, last_activity_at FROM conversations
+             WHERE id = ?1 AND created_seq IS NOT NULL",
+        )?
+        .query_row([id.as_bytes()], row)
+        .optional()?;
+    Ok(found)
+}
+
+pub fn heads(db: &Connection, ids: &[ConversationId]) -> Result<Vec<Seq>> {
+    let mut head = db.prepare_cached("SELECT head FROM conversations WHERE id = ?1")?;
+    let mut heads = Vec::with_capacity(ids.len());
+    for id in ids {
+        heads.push(head.query_row([id.as_bytes()], |row| seq(row, 0)).optional()?.unwrap_or(0));
+    }
+    Ok(heads)
+}
+
+pub fn list(db: &Connection, user: UserId, after: Option<ListCursor>, most: usize) -> Result<Vec<ListedRow>> {
+    let first = (Timestamp(i64::MAX), ConversationId::from_bytes([0xFF; 16]));
+    let (activity, id) = after.map_or(first, |cursor| (cursor.last_activity_at, cursor.conversation));
+    // The page is chosen on two narrow columns; only its lines are then read in full.
+    let mut list = db.prepare_cached(
+        "WITH page AS MATERIALIZED (
+             SELECT m.role, c.id FROM members m JOIN conversations c ON c.id = m.conversation
+              WHERE m.user = ?1 AND m.role IS NOT NULL AND c.created_seq IS NOT NULL
+                AND (c.last_activity_at, c.id) < (?2, ?3)
+              ORDER BY c.last_activity_at DESC, c.id DESC LIMIT ?4)
+         SELECT c.id, c.shape, c.name, c.created_at, c.members, c.head, c.last_activity_at, p.role,
+                coalesce(r.seq, 0)
+           FROM page p JOIN conversations c ON c.id = p.id
+           LEFT JOIN reads r ON r.conversation = c.id AND r.user = ?1
+          ORDER BY c.last_activity_at DESC, c.id DESC",
+    )?;
+    let mut rows = list.query(params![user.as_bytes(), activity.0, id.as_bytes(), limit(most)])?;
+    let mut listed = Vec::new();
+    while let Some(line) = rows.next()? {
+        // The query asks for present members only.
+        let Some(role) = role(line, 7)? else { continue };
+        listed.push(ListedRow { conversation: row(line)?, role, read: seq(line, 8)? });
+    }
+    Ok(listed)
+}
+
+fn row(row: &Row<'_>) -> rusqlite::Result<ConversationRow> {
+    Ok(ConversationRow {
+        id: conversation(row, 0)?,
+        shape: shape(row, 1)?,
+        name: row.get(2)?,
+        created_at: time(row, 3)?,
+        members: usize::try_from(row.get::<_, i64>(4)?).unwrap_or(0),
+        head: seq(row, 5)?,
+        last_activity_at: time(row, 6)?,
+    })
+}

@@ -1,0 +1,46 @@
+//! What SQLite reports, sorted by what a caller can do about it.
+
+use rusqlite::ErrorCode;
+use schemas::codec::CodecError;
+
+use crate::StoreError;
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::Error as E;
+        match &error {
+            E::SqliteFailure(failure, _) if passes(failure.code) => Self::Unavailable(error.to_string()),
+            _ => Self::Corrupt(error.to_string()),
+        }
+    }
+}
+
+impl From<CodecError> for StoreError {
+    fn from(error: CodecError) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}
+
+/// Trouble of the machine, not of the data: it ends when somebody makes room or lets go of a lock.
+fn passes(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked
+            | ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::OutOfMemory
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::NoLargeFileSupport
+            | ErrorCode::OperationInterrupted
+            | ErrorCode::OperationAborted
+            | ErrorCode::SchemaChanged
+    )
+}
+
+pub fn closed() -> StoreError {
+    StoreError::Unavailable("the store is closed".to_owned())
+}

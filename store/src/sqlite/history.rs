@@ -1,0 +1,116 @@
+//! Messages and events read back.
+
+use rusqlite::{CachedStatement, Connection, Params, params};
+use schemas::{
+    event::{Logged, Message},
+    id::{ConversationId, EventId, Seq},
+    rpc::Window,
+};
+
+use super::{
+    columns::{int, kind, limit, logged},
+    reactions,
+};
+use crate::{Result, StoreError};
+
+pub fn messages(
+    db: &Connection,
+    conversation: ConversationId,
+    window: Window,
+    up_to: Seq,
+    most: usize,
+) -> Result<Vec<Message>> {
+    let (after, until, newest) = match window {
+        Window::Newest => (0, up_to, true),
+        Window::Before(0) => return Ok(Vec::new()),
+        Window::Before(seq) => (0, up_to.min(seq - 1), true),
+        Window::After(seq) => (seq, up_to, false),
+    };
+    let mut page = db.prepare_cached(if newest {
+        "SELECT seq, data FROM events INDEXED BY messages
+          WHERE conversation = ?1 AND kind = 1 AND seq > ?2 AND seq <= ?3 ORDER BY seq DESC LIMIT ?4"
+    } else {
+        "SELECT seq, data FROM events INDEXED BY messages
+          WHERE conversation = ?1 AND kind = 1 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4"
+    })?;
+    let mut posted = all(&mut page, params![conversation.as_bytes(), int(after), int(until), limit(most)])?;
+    if newest {
+        posted.reverse();
+    }
+    posted.iter().map(|posted| present(db, posted)).collect()
+}
+
+pub fn message(db: &Connection, conversation: ConversationId, seq: Seq) -> Result<Option<Message>> {
+    let posted = first(
+        db,
+        "SELECT seq, data FROM events WHERE conversation = ?1 AND seq = ?2 AND kind = 1",
+        params![conversation.as_bytes(), int(seq)],
+    )?;
+    posted.map(|posted| present(db, &posted)).transpose()
+}
+
+/// The message as it stands: its first deletion, the newest edit before that, and what reactions are left.
+fn present(db: &Connection, posted: &Logged) -> Result<Message> {
+    let mut message = Message::posted(posted.seq, &posted.event)
+        .ok_or_else(|| StoreError::Corrupt(format!("event {} is not a posted message", posted.event.id)))?;
+    let (conversation, seq) = (message.conversation, int(message.seq));
+    let deletion = first(
+        db,
+        "SELECT seq, data FROM events INDEXED BY changes
+          WHERE conversation = ?1 AND target = ?2 AND kind = ?3 AND seq > ?2 ORDER BY seq LIMIT 1",
+        params![conversation.as_bytes(), seq, kind::DELETED],
+    )?;
+    let end = deletion.as_ref().map_or(i64::MAX, |deletion| int(deletion.seq));
+    let edit = first(
+        db,
+        "SELECT seq, data FROM events INDEXED BY changes
+          WHERE conversation = ?1 AND target = ?2 AND kind = ?3 AND seq > ?2 AND seq < ?4
+          ORDER BY seq DESC LIMIT 1",
+        params![conversation.as_bytes(), seq, kind::EDITED, end],
+    )?;
+    for change in edit.iter().chain(&deletion) {
+        message.apply(change.seq, &change.event);
+    }
+    if message.deleted_at.is_none() {
+        message.reactions = reactions::of(db, conversation, message.seq)?;
+    }
+    Ok(message)
+}
+
+pub fn events_from(
+    db: &Connection,
+    conversation: ConversationId,
+    after: Seq,
+    up_to: Seq,
+    most: usize,
+) -> Result<Vec<Logged>> {
+    let mut events = db.prepare_cached(
+        "SELECT seq, data FROM events WHERE conversation = ?1 AND seq >= ?2 AND seq <= ?3
+          ORDER BY seq LIMIT ?4",
+    )?;
+    all(&mut events, params![conversation.as_bytes(), int(after), int(up_to), limit(most)])
+}
+
+pub fn find_event(db: &Connection, conversation: ConversationId, id: EventId) -> Result<Option<Logged>> {
+    first(
+        db,
+        "SELECT seq, data FROM events INDEXED BY events_by_id
+          WHERE conversation = ?1 AND id = ?2 ORDER BY seq LIMIT 1",
+        params![conversation.as_bytes(), id.as_bytes()],
+    )
+}
+
+fn all(query: &mut CachedStatement<'_>, params: impl Params) -> Result<Vec<Logged>> {
+    let mut rows = query.query(params)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(logged(row)?);
+    }
+    Ok(found)
+}
+
+fn first(db: &Connection, sql: &str, params: impl Params) -> Result<Option<Logged>> {
+    let mut query = db.prepare_cached(sql)?;
+    let mut rows = query.query(params)?;
+    rows.next()?.map(logged).transpose()
+}

@@ -1,0 +1,135 @@
+//! Who is in a conversation, as what, since when.
+
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use schemas::{
+    event::{Member, Role, Timestamp},
+    id::{ConversationId, Seq, UserId},
+    rpc::Membership,
+};
+
+use super::{
+    columns::{conversation, int, of_role, role, seq, shape, time, user},
+    conversations,
+};
+use crate::{MemberRow, Result};
+
+/// Whose row an event changes, and which event it is.
+#[derive(Clone, Copy)]
+pub struct Change {
+    pub conversation: ConversationId,
+    pub user: UserId,
+    pub seq: Seq,
+}
+
+/// On equal seqs the first stays: one Created may name a person twice.
+const PRESENCE: &str = "
+    INSERT INTO members (conversation, user, present_seq, present_role, joined_seq, joined_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+    ON CONFLICT (conversation, user) DO UPDATE
+       SET present_role = iif(excluded.present_seq > present_seq, excluded.present_role, present_role),
+           present_seq = max(present_seq, excluded.present_seq),
+           joined_at = iif(excluded.joined_seq > joined_seq, excluded.joined_at, joined_at),
+           joined_seq = max(joined_seq, excluded.joined_seq)";
+
+const ROLE: &str = "
+    INSERT INTO members (conversation, user, role_seq, role_given) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (conversation, user) DO UPDATE
+       SET role_given = iif(excluded.role_seq > role_seq, excluded.role_given, role_given),
+           role_seq = max(role_seq, excluded.role_seq)";
+
+pub fn add(db: &Connection, change: Change, given: Role, at: Timestamp) -> Result<()> {
+    let seq = int(change.seq);
+    apply(
+        db,
+        change,
+        PRESENCE,
+        params![change.conversation.as_bytes(), change.user.as_bytes(), seq, of_role(given), seq, at.0],
+    )
+}
+
+pub fn remove(db: &Connection, change: Change) -> Result<()> {
+    let nobody = None::<i64>;
+    apply(
+        db,
+        change,
+        PRESENCE,
+        params![change.conversation.as_bytes(), change.user.as_bytes(), int(change.seq), nobody, 0, 0],
+    )
+}
+
+pub fn change_role(db: &Connection, change: Change, given: Role) -> Result<()> {
+    apply(
+        db,
+        change,
+        ROLE,
+        params![change.conversation.as_bytes(), change.user.as_bytes(), int(change.seq), of_role(given)],
+    )
+}
+
+/// Keeps the conversation's count of members in step with the row.
+fn apply(db: &Connection, change: Change, upsert: &str, params: &[&dyn ToSql]) -> Result<()> {
+    let before = present(db, change)?;
+    db.prepare_cached(upsert)?.execute(params)?;
+    match (before, present(db, change)?) {
+        (false, true) => conversations::count_member(db, change.conversation, 1),
+        (true, false) => conversations::count_member(db, change.conversation, -1),
+        (true, true) | (false, false) => Ok(()),
+    }
+}
+
+fn present(db: &Connection, change: Change) -> Result<bool> {
+    let found = db
+        .prepare_cached("SELECT 1 FROM members WHERE conversation = ?1 AND user = ?2 AND role IS NOT NULL")?
+        .exists(params![change.conversation.as_bytes(), change.user.as_bytes()])?;
+    Ok(found)
+}
+
+pub fn list(db: &Connection, id: ConversationId) -> Result<Vec<MemberRow>> {
+    let mut list = db.prepare_cached(
+        "SELECT m.user, m.role, m.joined_at, coalesce(r.seq, 0) FROM members m
+           LEFT JOIN reads r ON r.conversation = m.conversation AND r.user = m.user
+          WHERE m.conversation = ?1 AND m.role IS NOT NULL
+          ORDER BY m.joined_at, m.joined_seq, m.user",
+    )?;
+    let mut rows = list.query([id.as_bytes()])?;
+    let mut members = Vec::new();
+    while let Some(row) = rows.next()? {
+        // The query asks for present members only.
+        let Some(role) = role(row, 1)? else { continue };
+        let member = Member { user: user(row, 0)?, role };
+        members.push(MemberRow { member, joined_at: time(row, 2)?, read: seq(row, 3)? });
+    }
+    Ok(members)
+}
+
+pub fn find(db: &Connection, id: ConversationId, user: UserId) -> Result<Option<Membership>> {
+    // `present_seq` is 0 when only a role change has arrived: that alone makes nobody a member.
+    let found = db
+        .prepare_cached(
+            "SELECT m.conversation, c.shape, m.role, m.version
+               FROM members m JOIN conversations c ON c.id = m.conversation
+              WHERE m.conversation = ?1 AND m.user = ?2 AND m.present_seq > 0 AND c.created_seq IS NOT NULL",
+        )?
+        .query_row(params![id.as_bytes(), user.as_bytes()], membership)
+        .optional()?;
+    Ok(found)
+}
+
+pub fn of(db: &Connection, user: UserId) -> Result<Vec<Membership>> {
+    let mut of = db.prepare_cached(
+        "SELECT m.conversation, c.shape, m.role, m.version
+           FROM members m JOIN conversations c ON c.id = m.conversation
+          WHERE m.user = ?1 AND m.role IS NOT NULL AND c.created_seq IS NOT NULL",
+    )?;
+    let found = of.query_map([user.as_bytes()], membership)?.collect::<rusqlite::Result<_>>()?;
+    Ok(found)
+}
+
+fn membership(row: &Row<'_>) -> rusqlite::Result<Membership> {
+    Ok(Membership {
+        conversation: conversation(row, 0)?,
+        shape: shape(row, 1)?,
+        role: role(row, 2)?,
+        version: seq(row, 3)?,
+    })
+}

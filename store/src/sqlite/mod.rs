@@ -1,0 +1,66 @@
+//! The embedded store: one file, no server. For `natter dev` and small single-node deployments.
+//!
+//! Every write goes through one thread that commits whatever is waiting in one transaction and answers when it
+//! is on the disk; reads run beside it on a few connections of their own, each call on one snapshot.
+
+mod columns;
+mod failure; // what SQLite reports becomes Unavailable or Corrupt
+mod open; // a file becomes connections: settings, migrations // values of ours as SQLite's
+
+mod readers; // calls that only look
+mod writer; // calls that change something, committed in groups
+
+mod accounts; // users and passwords
+mod sessions; // log-ins and their refresh tokens
+
+mod conversations; // shape, name, activity
+mod history; // messages and events read back
+mod members; // who is in, as what, since when
+mod persist; // events become rows
+mod reactions; // who reacts with what
+mod reads; // read marks and what is beyond them
+
+mod store; // the trait, method by method
+
+use std::path::Path;
+
+use crate::Result;
+
+/// Readers at work at once. Reads come from the page cache and are bound by the CPU: two per core of a small
+/// machine keep it busy, and each costs a cache of 8 MiB.
+const READERS: usize = 4;
+
+pub struct SqliteStore {
+    writer: writer::Writer,
+    readers: readers::Readers,
+}
+
+impl SqliteStore {
+    /// Opens the database at `path`, made and migrated if need be. Blocks; call it at start.
+    ///
+    /// # Errors
+    /// `Corrupt` when the file is not a database, is another program's, or was written by a newer version.
+    pub fn open(path: &Path) -> Result<Self> {
+        let writing = open::for_writing(path)?;
+        let reading = (0..READERS).map(|_| open::for_reading(path)).collect::<Result<Vec<_>>>()?;
+        Ok(Self { writer: writer::Writer::start(writing)?, readers: readers::Readers::new(reading) })
+    }
+
+    /// Transactions committed since it was opened: under load far fewer than calls.
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
+    }
+
+    /// Lets the database grow to `bytes` and no further (never below what it has): writes beyond are
+    /// `Unavailable`, as on a full disk, until the limit is raised.
+    pub async fn limit_size(&self, bytes: u64) -> Result<()> {
+        self.writer.write(1, move |db| open::limit_size(db, bytes)).await
+    }
+
+    /// Finishes the writes that are queued, then lets go of the file. Later calls are `Unavailable`. Without it
+    /// the same happens in the background when the store is dropped.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close();
+    }
+}

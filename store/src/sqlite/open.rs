@@ -1,0 +1,117 @@
+//! A file becomes connections: settings, and the schema brought up to date.
+
+use std::{path::Path, time::Duration};
+
+use refinery::error::Kind;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::{Result, StoreError};
+
+mod embedded {
+    refinery::embed_migrations!("migrations/sqlite");
+}
+
+/// How long a call waits for another process (a backup, a command) to let go of the file.
+const BUSY: Duration = Duration::from_secs(5);
+/// As in the first migration: "NATT".
+const APPLICATION_ID: i64 = 0x4E41_5454;
+/// Every statement of ours is prepared once per connection; there are fewer than this.
+const STATEMENTS: usize = 64;
+/// Pages in the WAL before they are moved into the file: 4,096 × 4 KiB = 16 MiB, so that a page that changes
+/// with every message is moved once for many commits.
+const CHECKPOINT_PAGES: u32 = 4_096;
+/// KiB of page cache, negative as SQLite wants it: the writer holds the upper levels of every index.
+const WRITER_CACHE: i32 = -32 * 1024;
+const READER_CACHE: i32 = -8 * 1024;
+/// After a burst the WAL file shrinks to this: 64 MiB.
+const WAL_KEPT: u32 = 64 << 20;
+
+pub fn for_writing(path: &Path) -> Result<Connection> {
+    let mut db = connect(path, OpenFlags::SQLITE_OPEN_CREATE).map_err(|e| at(path, e))?;
+    ours(&db).map_err(|e| at(path, e))?;
+    settle(&db).map_err(|e| at(path, e))?;
+    migrate(&mut db).map_err(|e| at(path, e))?;
+    Ok(db)
+}
+
+/// `query_only` instead of a read-only file: a reader may have to recover the WAL's index.
+pub fn for_reading(path: &Path) -> Result<Connection> {
+    let db = connect(path, OpenFlags::empty()).map_err(|e| at(path, e))?;
+    db.pragma_update(None, "query_only", true)?;
+    db.pragma_update(None, "cache_size", READER_CACHE)?;
+    Ok(db)
+}
+
+pub fn limit_size(db: &Connection, bytes: u64) -> Result<()> {
+    let page: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
+    let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);
+    // SQLite's own ceiling; a number above it would be ignored.
+    db.pragma_update_and_check(None, "max_page_count", pages.clamp(1, 0xffff_fffe), |_| Ok(()))?;
+    Ok(())
+}
+
+fn connect(path: &Path, more: OpenFlags) -> Result<Connection> {
+    // No SQLITE_OPEN_URI: a path is a path. No mutex: a connection is used by one thread at a time.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+    let db = Connection::open_with_flags(path, flags)?;
+    db.busy_timeout(BUSY)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    db.pragma_update(None, "foreign_keys", true)?;
+    Ok(db)
+}
+
+/// Before anything is written: whether the file is empty or ours. The first statement that reads the file is
+/// here, so what is no database at all fails here too.
+fn ours(db: &Connection) -> Result<()> {
+    let tables: i64 =
+        db.query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0))?;
+    let id: i64 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    // Migrations make their own table before the first of them sets the id: a crash between leaves just that.
+    let begun = tables <= 1 && db.table_exists(None, "refinery_schema_history")?;
+    if tables == 0 || begun || id == APPLICATION_ID {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt("it is the database of another program".to_owned()))
+}
+
+fn settle(db: &Connection) -> Result<()> {
+    let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(StoreError::Unavailable(format!("write-ahead logging is not possible here ({mode})")));
+    }
+    // FULL syncs the WAL at every commit: events are acked to the log after it and may be gone from there.
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "cache_size", WRITER_CACHE)?;
+    db.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
+    db.pragma_update_and_check(None, "journal_size_limit", WAL_KEPT, |_| Ok(()))?;
+    Ok(())
+}
+
+fn migrate(db: &mut Connection) -> Result<()> {
+    let run = embedded::migrations::runner().run(db);
+    run.map(drop).map_err(|error| match error.kind() {
+        Kind::MissingVersion(found) => StoreError::Corrupt(format!(
+            "a newer version of this program has changed it (migration {found}); start that version or a later one"
+        )),
+        Kind::DivergentVersion(found, own) => StoreError::Corrupt(format!(
+            "its migration {found} is not this program's {own}: it was made by a version that was never released"
+        )),
+        Kind::Connection(doing, cause) => match cause.downcast_ref::<rusqlite::Error>() {
+            Some(rusqlite::Error::SqliteFailure(failure, _)) => {
+                let code = failure.extended_code;
+                let cause = rusqlite::Error::SqliteFailure(*failure, Some(format!("{doing} (code {code})")));
+                StoreError::from(cause)
+            }
+            _ => StoreError::Corrupt(error.to_string()),
+        },
+        _ => StoreError::Corrupt(error.to_string()),
+    })
+}
+
+fn at(path: &Path, error: StoreError) -> StoreError {
+    let path = path.display();
+    match error {
+        StoreError::Unavailable(why) => StoreError::Unavailable(format!("{path}: {why}")),
+        StoreError::Corrupt(why) => StoreError::Corrupt(format!("{path}: {why}")),
+    }
+}

@@ -1,0 +1,114 @@
+//! Who reacts with what, exactly as `Message::apply` would have it in log order.
+//!
+//! In order, an event is one or two rows. Out of order, the reactions of that emoji to that message are built
+//! again from the log: rare, because events arrive in order but for redeliveries and rival workers.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use schemas::{
+    event::{Kind, Logged, Reaction},
+    id::{ConversationId, Seq, UserId},
+};
+
+use super::columns::{int, kind, logged, user};
+use crate::Result;
+
+/// The reactions of one emoji to one message.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    pub conversation: ConversationId,
+    pub target: Seq,
+    pub emoji: &'a str,
+}
+
+/// One person's change; the event is in `events` already.
+#[derive(Clone, Copy)]
+pub struct Change {
+    pub seq: Seq,
+    pub user: UserId,
+    pub on: bool,
+}
+
+pub fn apply(db: &Connection, place: Place<'_>, change: Change) -> Result<()> {
+    let last: Option<i64> = db
+        .prepare_cached(
+            "SELECT last_seq FROM reactions WHERE conversation = ?1 AND target = ?2 AND emoji = ?3",
+        )?
+        .query_row(params![place.conversation.as_bytes(), int(place.target), place.emoji], |row| row.get(0))
+        .optional()?;
+    if last.is_some_and(|last| int(change.seq) < last) {
+        return rebuild(db, place);
+    }
+    follow(db, place, change)
+}
+
+/// Applies the newest change so far.
+fn follow(db: &Connection, place: Place<'_>, change: Change) -> Result<()> {
+    let (room, target, seq) = (place.conversation.as_bytes(), int(place.target), int(change.seq));
+    if change.on {
+        db.prepare_cached(
+            "INSERT INTO reactors (conversation, target, emoji, user, since) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![room, target, place.emoji, change.user.as_bytes(), seq])?;
+    } else {
+        db.prepare_cached(
+            "DELETE FROM reactors WHERE conversation = ?1 AND target = ?2 AND emoji = ?3 AND user = ?4",
+        )?
+        .execute(params![room, target, place.emoji, change.user.as_bytes()])?;
+    }
+    let anybody = db
+        .prepare_cached("SELECT 1 FROM reactors WHERE conversation = ?1 AND target = ?2 AND emoji = ?3")?
+        .exists(params![room, target, place.emoji])?;
+    db.prepare_cached(
+        "INSERT INTO reactions (conversation, target, emoji, since, last_seq)
+         VALUES (?1, ?2, ?3, iif(?4, ?5, NULL), ?5)
+         ON CONFLICT (conversation, target, emoji) DO UPDATE
+            SET since = iif(?4, coalesce(since, ?5), NULL), last_seq = ?5",
+    )?
+    .execute(params![room, target, place.emoji, anybody, seq])?;
+    Ok(())
+}
+
+fn rebuild(db: &Connection, place: Place<'_>) -> Result<()> {
+    let (room, target) = (place.conversation.as_bytes(), int(place.target));
+    for rows in [
+        "DELETE FROM reactors WHERE conversation = ?1 AND target = ?2 AND emoji = ?3",
+        "DELETE FROM reactions WHERE conversation = ?1 AND target = ?2 AND emoji = ?3",
+    ] {
+        db.prepare_cached(rows)?.execute(params![room, target, place.emoji])?;
+    }
+    let mut every = db.prepare_cached(
+        "SELECT seq, data FROM events INDEXED BY changes
+          WHERE conversation = ?1 AND target = ?2 AND kind = ?3 AND seq > ?2 ORDER BY seq",
+    )?;
+    let mut rows = every.query(params![room, target, kind::REACTED])?;
+    while let Some(row) = rows.next()? {
+        let Logged { seq, event } = logged(row)?;
+        if let Kind::Reacted { emoji, on, .. } = &event.kind
+            && emoji == place.emoji
+        {
+            follow(db, place, Change { seq, user: event.author, on: *on })?;
+        }
+    }
+    Ok(())
+}
+
+/// In the order in which they came to be.
+pub fn of(db: &Connection, conversation: ConversationId, target: Seq) -> Result<Vec<Reaction>> {
+    let mut of = db.prepare_cached(
+        "SELECT r.emoji, u.user FROM reactions r
+           JOIN reactors u ON u.conversation = r.conversation AND u.target = r.target AND u.emoji = r.emoji
+          WHERE r.conversation = ?1 AND r.target = ?2 AND r.since IS NOT NULL
+          ORDER BY r.since, u.since",
+    )?;
+    let mut rows = of.query(params![conversation.as_bytes(), int(target)])?;
+    let mut reactions: Vec<Reaction> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (emoji, by) = (row.get::<_, String>(0)?, user(row, 1)?);
+        match reactions.last_mut() {
+            Some(same) if same.emoji == emoji => same.users.push(by),
+            _ => reactions.push(Reaction { emoji, users: vec![by] }),
+        }
+    }
+    Ok(reactions)
+}

@@ -1,0 +1,70 @@
+//! Calls that only look: a few connections, lent to blocking threads. When all are lent, callers wait.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rusqlite::Connection;
+use tokio::{sync::Semaphore, task::spawn_blocking};
+
+use super::failure::closed;
+use crate::{Result, StoreError};
+
+type Idle = Arc<Mutex<Vec<Connection>>>;
+
+pub struct Readers {
+    idle: Idle,
+    /// As many as connections: whoever holds one finds a connection among the idle.
+    permits: Arc<Semaphore>,
+}
+
+impl Readers {
+    pub fn new(connections: Vec<Connection>) -> Self {
+        let permits = Arc::new(Semaphore::new(connections.len()));
+        Self { idle: Arc::new(Mutex::new(connections)), permits }
+    }
+
+    /// Runs `work` on one snapshot: all its statements see the same state.
+    pub async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| closed())?;
+        let idle = Arc::clone(&self.idle);
+        let reading = spawn_blocking(move || {
+            let _until_returned = permit;
+            let lent = Lent::from(idle)?;
+            let snapshot = lent.connection()?.unchecked_transaction()?;
+            work(&snapshot)
+        });
+        reading.await.map_err(|e| StoreError::Unavailable(format!("a read was cut short: {e}")))?
+    }
+
+    pub fn close(&self) {
+        self.permits.close();
+        self.idle.lock().clear();
+    }
+}
+
+/// A connection that goes back when done, also when the work panics.
+struct Lent {
+    connection: Option<Connection>,
+    idle: Idle,
+}
+
+impl Lent {
+    fn from(idle: Idle) -> Result<Self> {
+        let connection = Some(idle.lock().pop().ok_or_else(closed)?);
+        Ok(Self { connection, idle })
+    }
+
+    fn connection(&self) -> Result<&Connection> {
+        self.connection.as_ref().ok_or_else(closed)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        self.idle.lock().extend(self.connection.take());
+    }
+}

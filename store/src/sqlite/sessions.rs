@@ -1,0 +1,86 @@
+//! Log-ins and their refresh tokens.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use schemas::{
+    event::Timestamp,
+    id::{SessionId, UserId},
+};
+
+use super::columns::user as user_id;
+use crate::{Renewal, Result, TokenHash};
+
+/// Expired sessions removed by one renewal: more than expire between two, so that none are left in the end.
+const SWEPT: i64 = 10;
+
+pub fn add(
+    db: &Connection,
+    session: SessionId,
+    user: UserId,
+    token: &TokenHash,
+    expires_at: Timestamp,
+) -> Result<()> {
+    // A repeated call, after an answer that was lost, changes nothing.
+    db.prepare_cached(
+        "INSERT INTO sessions (id, user, expires_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![session.as_bytes(), user.as_bytes(), expires_at.0])?;
+    issue(db, session, token, expires_at)
+}
+
+pub fn renew(
+    db: &Connection,
+    token: &TokenHash,
+    next: &TokenHash,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<Renewal> {
+    sweep(db, now)?;
+    let found = db
+        .prepare_cached(
+            "SELECT s.id, s.user, t.spent FROM refresh_tokens t JOIN sessions s ON s.id = t.session
+             WHERE t.hash = ?1 AND t.expires_at > ?2 AND s.expires_at > ?2",
+        )?
+        .query_row(params![token, now.0], |row| {
+            Ok((SessionId::from_bytes(row.get(0)?), user_id(row, 1)?, row.get::<_, bool>(2)?))
+        })
+        .optional()?;
+    let Some((session, user, spent)) = found else { return Ok(Renewal::Unknown) };
+    if spent {
+        end(db, session)?;
+        return Ok(Renewal::Reused { user, session });
+    }
+    db.prepare_cached("UPDATE refresh_tokens SET spent = TRUE WHERE hash = ?1")?.execute([token])?;
+    db.prepare_cached("DELETE FROM refresh_tokens WHERE session = ?1 AND expires_at <= ?2")?
+        .execute(params![session.as_bytes(), now.0])?;
+    db.prepare_cached("UPDATE sessions SET expires_at = ?2 WHERE id = ?1")?
+        .execute(params![session.as_bytes(), expires_at.0])?;
+    issue(db, session, next, expires_at)?;
+    Ok(Renewal::Renewed { user, session })
+}
+
+pub fn end(db: &Connection, session: SessionId) -> Result<()> {
+    db.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([session.as_bytes()])?;
+    Ok(())
+}
+
+pub fn of(db: &Connection, user: UserId, now: Timestamp) -> Result<Vec<SessionId>> {
+    let mut open = db.prepare_cached("SELECT id FROM sessions WHERE user = ?1 AND expires_at > ?2")?;
+    let ids = open.query_map(params![user.as_bytes(), now.0], |row| row.get(0).map(SessionId::from_bytes))?;
+    Ok(ids.collect::<rusqlite::Result<_>>()?)
+}
+
+fn issue(db: &Connection, session: SessionId, token: &TokenHash, expires_at: Timestamp) -> Result<()> {
+    db.prepare_cached(
+        "INSERT INTO refresh_tokens (hash, session, expires_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![token, session.as_bytes(), expires_at.0])?;
+    Ok(())
+}
+
+fn sweep(db: &Connection, now: Timestamp) -> Result<()> {
+    db.prepare_cached(
+        "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ?1 LIMIT ?2)",
+    )?
+    .execute(params![now.0, SWEPT])?;
+    Ok(())
+}

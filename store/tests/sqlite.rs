@@ -1,0 +1,202 @@
+//! The embedded store on real files: the suite every store passes, and what only a file can get wrong.
+#![allow(clippy::unwrap_used)]
+
+use std::{path::PathBuf, sync::Arc};
+
+use futures_util::future::join_all;
+use rusqlite::Connection;
+use schemas::{
+    event::Timestamp,
+    id::{EventId, SessionId, UserId},
+    rpc::Window,
+};
+use store::{
+    Store, StoreError,
+    conformance::scene::{self, Room, posted},
+    sqlite::SqliteStore,
+};
+use tempfile::TempDir;
+
+async fn fresh() -> (Arc<dyn Store>, TempDir) {
+    let (store, folder) = opened();
+    (Arc::new(store), folder)
+}
+
+store::conformance!(fresh);
+
+fn opened() -> (SqliteStore, TempDir) {
+    let folder = TempDir::new().unwrap();
+    (SqliteStore::open(&file(&folder)).unwrap(), folder)
+}
+
+fn file(folder: &TempDir) -> PathBuf {
+    folder.path().join("natter.db")
+}
+
+#[tokio::test]
+async fn what_was_stored_is_there_after_reopening() {
+    let (store, folder) = opened();
+    let (user, session) = (scene::user(&scene::word()), SessionId::fresh());
+    let mut room = Room::of(&[user.id]);
+    let seq = room.add(user.id, posted("hi"));
+    store.add_user(&user, "hash").await.unwrap();
+    store.add_session(session, user.id, [1; 32], Timestamp(2)).await.unwrap();
+    room.persist(&store).await;
+    store.close().await;
+
+    let store = SqliteStore::open(&file(&folder)).unwrap();
+    assert_eq!(store.users(&[user.id]).await.unwrap(), std::slice::from_ref(&user));
+    assert_eq!(store.sessions_of(user.id, Timestamp(1)).await.unwrap(), [session]);
+    assert_eq!(store.highest(room.partition).await.unwrap(), seq);
+    assert_eq!(store.read_mark(room.id, user.id).await.unwrap(), seq);
+    assert_eq!(store.messages(room.id, Window::Newest, seq, 10).await.unwrap()[0].seq, seq);
+    assert_eq!(store.members(room.id).await.unwrap().len(), 2);
+}
+
+/// All calls are queued while another connection holds the file, so the count does not depend on timing.
+#[tokio::test]
+async fn two_hundred_concurrent_persists_are_committed_in_a_few_transactions() {
+    let (store, folder) = opened();
+    let other = Connection::open(file(&folder)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let rooms: Vec<Room> = (0..200).map(|_| Room::of(&[])).collect();
+    let before = store.commits();
+    let persists = join_all(rooms.iter().map(|room| room.persist(&store)));
+    let let_go = async { other.execute_batch("COMMIT").unwrap() };
+    // Polled in this order: the lock is let go when every persist has been queued.
+    tokio::join!(biased; persists, let_go);
+    let commits = store.commits() - before;
+    assert!((1..=5).contains(&commits), "{commits} transactions for 200 calls");
+    let ids: Vec<_> = rooms.iter().map(|room| room.id).collect();
+    assert_eq!(store.heads(&ids).await.unwrap(), [10; 200]);
+}
+
+#[tokio::test]
+async fn one_failing_call_does_not_spoil_those_committed_with_it() {
+    let (store, folder) = opened();
+    let (good, mut bad) = (Room::of(&[]), Room::of(&[]));
+    let taken = bad.add(bad.owner, posted("hi"));
+    bad.persist(&store).await;
+    // An event that is fine, then a stranger at a seq that is taken: neither may stay.
+    let mut events = vec![bad.log[1].clone(), bad.log[1].clone()];
+    for logged in &mut events {
+        logged.event.id = EventId::fresh();
+    }
+    events[0].seq = taken - 1;
+
+    let other = Connection::open(file(&folder)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let let_go = async { other.execute_batch("COMMIT").unwrap() };
+    let failing = store.persist(bad.partition, &events);
+    let ((), failed, ()) = tokio::join!(biased; good.persist(&store), failing, let_go);
+    assert!(matches!(failed, Err(StoreError::Corrupt(_))), "{failed:?}");
+    assert_eq!(store.heads(&[good.id, bad.id]).await.unwrap(), [10, taken]);
+    assert_eq!(store.message(bad.id, taken - 1).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_unavailable_and_the_store_goes_on_when_there_is_room() {
+    let (store, _folder) = opened();
+    let kept = Room::of(&[]);
+    kept.persist(&store).await;
+    store.limit_size(1).await.unwrap();
+    let mut room = Room::of(&[]);
+    for _ in 0..100 {
+        room.add(room.owner, posted(&"x".repeat(8 * 1024)));
+    }
+    for _ in 0..3 {
+        let full = store.persist(room.partition, &room.log).await;
+        assert!(matches!(full, Err(StoreError::Unavailable(_))), "{full:?}");
+    }
+    // Nothing of it stayed, reads go on.
+    assert_eq!(store.heads(&[room.id, kept.id]).await.unwrap(), [0, 10]);
+    store.ready().await.unwrap();
+
+    store.limit_size(u64::MAX).await.unwrap();
+    room.persist(&store).await;
+    assert_eq!(store.events_from(room.id, 0, u64::MAX, 1_000).await.unwrap(), room.log);
+}
+
+#[tokio::test]
+async fn a_closed_store_has_finished_its_queue_and_is_unavailable() {
+    let (store, folder) = opened();
+    let rooms: Vec<Room> = (0..50).map(|_| Room::of(&[])).collect();
+    let persists = join_all(rooms.iter().map(|room| room.persist(&store)));
+    tokio::join!(biased; persists, store.close());
+    assert!(matches!(store.ready().await, Err(StoreError::Unavailable(_))));
+    let late = store.advance_read(rooms[0].id, UserId::fresh(), 1, Timestamp(1)).await;
+    assert!(matches!(late, Err(StoreError::Unavailable(_))));
+    store.close().await;
+
+    let store = SqliteStore::open(&file(&folder)).unwrap();
+    let ids: Vec<_> = rooms.iter().map(|room| room.id).collect();
+    assert_eq!(store.heads(&ids).await.unwrap(), [10; 50]);
+}
+
+#[tokio::test]
+async fn a_user_with_thousands_of_conversations_gets_a_page_of_them() {
+    let (store, _folder) = opened();
+    let anna = UserId::fresh();
+    let partition = scene::partition();
+    let rooms: Vec<Room> = (0..3_000).map(|_| Room::of(&[anna])).collect();
+    let created: Vec<_> = rooms.iter().flat_map(|room| room.log.clone()).collect();
+    store.persist(partition, &created).await.unwrap();
+    let mut ids: Vec<_> = rooms.iter().map(|room| room.id).collect();
+    ids.sort_by(|a, b| b.cmp(a));
+    let page = store.list_conversations(anna, None, 50).await.unwrap();
+    let listed: Vec<_> = page.iter().map(|row| row.conversation.id).collect();
+    assert_eq!(listed, ids[..50]);
+    assert_eq!(store.memberships(anna).await.unwrap().len(), 3_000);
+}
+
+fn refused(folder: &TempDir) -> String {
+    match SqliteStore::open(&file(folder)) {
+        Err(StoreError::Corrupt(why)) => why,
+        Err(other) => panic!("not corrupt: {other}"),
+        Ok(_) => panic!("it was opened"),
+    }
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_refused_with_a_sentence() {
+    let (store, folder) = opened();
+    store.close().await;
+    drop(store);
+    let newer = "INSERT INTO refinery_schema_history VALUES (9999, 'later', '2030-01-01T00:00:00Z', '1')";
+    Connection::open(file(&folder)).unwrap().execute_batch(newer).unwrap();
+    let why = refused(&folder);
+    assert!(why.contains("a newer version of this program has changed it"), "{why}");
+    assert!(why.contains("natter.db"), "{why}");
+}
+
+#[test]
+fn a_file_that_is_not_a_database_is_refused_and_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let text = "this is a diary, not a database. ".repeat(100);
+    std::fs::write(file(&folder), &text).unwrap();
+    let why = refused(&folder);
+    assert!(why.contains("not a database"), "{why}");
+    assert_eq!(std::fs::read_to_string(file(&folder)).unwrap(), text);
+}
+
+#[test]
+fn the_database_of_another_program_is_refused_and_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let other = Connection::open(file(&folder)).unwrap();
+    other.execute_batch("CREATE TABLE recipes (name TEXT)").unwrap();
+    let why = refused(&folder);
+    assert!(why.contains("another program"), "{why}");
+    let tables: i64 = other.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+    assert_eq!(tables, 1);
+}
+
+#[test]
+fn a_folder_that_does_not_exist_is_unavailable_and_named() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("missing").join("natter.db");
+    match SqliteStore::open(&path) {
+        Err(StoreError::Unavailable(why)) => assert!(why.contains("missing"), "{why}"),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was opened"),
+    }
+}
