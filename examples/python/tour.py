@@ -220,7 +220,9 @@ async def outsider(w):
     place = {"conversationId": w.room}
     requests = [
         {"type": "send", **place, "content": "let me in", "clientId": "c"},
-        {"type": "join", **place},
+        {"type": "edit", **place, "seq": w.sent[0]["seq"], "content": "mine now"},
+        {"type": "delete", **place, "seq": w.sent[0]["seq"]},
+        {"type": "react", **place, "seq": w.sent[0]["seq"], "emoji": "👍", "on": True},
         {"type": "read", **place, "seq": 1},
     ]
     for request in requests:
@@ -287,7 +289,6 @@ async def resume(w):
 @step("reading moves forward only, and the others are told")
 async def reading(w):
     head = w.b.positions[w.room]
-    await w.a.ask({"type": "join", "conversationId": w.room})
     await w.b.connection.send(json.dumps({"type": "read", "conversationId": w.room, "seq": head}))
     await w.b.until(lambda: w.b.of_type("read:ack", conversationId=w.room), "read:ack")
     answer = w.b.of_type("read:ack", conversationId=w.room)[-1]
@@ -306,12 +307,31 @@ async def reading(w):
     expect(unread == 3, f"3 unread messages expected, {unread} told")
 
 
-@step("typing is shown to those who joined")
-async def typing(w):
-    await w.b.ask({"type": "join", "conversationId": w.room})
-    await w.a.connection.send(json.dumps({"type": "typing", "conversationId": w.room, "isTyping": True}))
-    alice = w.alice.user["id"]
-    await w.b.until(lambda: w.b.of_type("typing", userId=alice, isTyping=True), "typing")
+@step("edits, reactions and deletions are shown to all and are in history")
+async def changes(w):
+    target = await w.a.post(w.room, "frist")
+    place = {"conversationId": w.room, "seq": target["seq"]}
+    await w.a.ask({"type": "edit", **place, "content": "first"})
+    await w.b.ask({"type": "react", **place, "emoji": "👍", "on": True})
+    try:
+        raise Broken(f"editing somebody else's message: {await w.b.ask({'type': 'edit', **place, 'content': 'x'})}")
+    except Refused as refused:
+        expect(refused.code == "forbidden", f"editing somebody else's message: {refused.frame}")
+    for socket in (w.a, w.b):
+        await socket.until(lambda: socket.of_type("reaction:changed", target=target["seq"]), "reaction:changed")
+        edited = socket.of_type("message:edited", target=target["seq"])
+        expect(edited and edited[0]["content"] == "first", f"message:edited: {edited}")
+    page = await w.bob.ok("GET", "/api/messages", params={"conversationId": w.room, "limit": 1})
+    now = page["items"][-1]
+    expect((now["seq"], now["content"]) == (target["seq"], "first") and now["editedAt"], f"edited in history: {now}")
+    reaction = {"emoji": "👍", "count": 1, "userIds": [w.bob.user["id"]]}
+    expect(now["reactions"] == [reaction], f"a reaction in history: {now['reactions']}")
+    await w.a.ask({"type": "delete", **place})
+    await w.b.until(lambda: w.b.of_type("message:deleted", target=target["seq"]), "message:deleted")
+    page = await w.bob.ok("GET", "/api/messages", params={"conversationId": w.room, "limit": 1})
+    now = page["items"][-1]
+    expect(now["seq"] == target["seq"] and now["content"] is None and now["deletedAt"], f"deleted in history: {now}")
+    w.sent.append(target)
 
 
 @step("a new name is told to all and keeps the chain whole")
