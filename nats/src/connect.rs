@@ -98,6 +98,12 @@ pub async fn connect(address: &Address, purpose: Purpose) -> Result<Client, Conn
         .await
 }
 
+/// Returns when the server has read everything this connection sent before, subscriptions above all: `flush`
+/// only says that it was sent. Nobody answers this question, and the server says so in its turn.
+pub async fn settled(client: &Client) {
+    let _ = client.request("svc.nobody.settled", "".into()).await;
+}
+
 fn parse_servers(url: &str) -> Result<Vec<ServerAddr>, ConnectError> {
     let bad = || ConnectError::Address(without_secrets(url));
     let servers: Vec<ServerAddr> =
@@ -150,15 +156,12 @@ fn percent_decoded(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
         let hex = tail.get(..2).and_then(|h| std::str::from_utf8(h).ok());
-        match hex.filter(|_| first == b'%').and_then(|h| u8::from_str_radix(h, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                out.push(first);
-                rest = tail;
-            }
+        if let Some(byte) = hex.filter(|_| first == b'%').and_then(|h| u8::from_str_radix(h, 16).ok()) {
+            out.push(byte);
+            rest = &tail[2..];
+        } else {
+            out.push(first);
+            rest = tail;
         }
     }
     String::from_utf8_lossy(&out).into_owned()

@@ -22,7 +22,7 @@ const STORE_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct TestServer {
-    server: Option<Server>,
+    server: Server,
     // Dropped after the server, which writes into it.
     folder: TempDir,
 }
@@ -40,12 +40,8 @@ impl TestServer {
 
     async fn with_sync(always_sync: bool) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let server = Some(start(&folder, always_sync).await);
+        let server = start(&folder, always_sync).await;
         Self { server, folder }
-    }
-
-    fn server(&self) -> &Server {
-        self.server.as_ref().expect("it runs until it is dropped")
     }
 
     pub fn folder(&self) -> &std::path::Path {
@@ -53,11 +49,11 @@ impl TestServer {
     }
 
     pub fn url(&self) -> &str {
-        self.server().url()
+        self.server.url()
     }
 
     pub fn pid(&self) -> Option<u32> {
-        self.server().pid()
+        self.server.pid()
     }
 
     pub fn address(&self) -> Address {
@@ -81,8 +77,7 @@ impl TestServer {
 
     /// Kills the server without a warning and returns at once; its keeper starts it again on the same port.
     pub fn kill9(&self) {
-        let pid = self.pid().and_then(|pid| i32::try_from(pid).ok()).expect("it runs");
-        kill(Pid::from_raw(pid), Signal::SIGKILL).expect("it is ours to kill");
+        self.signal(Signal::SIGKILL);
     }
 
     /// Kills the server and waits until another one takes connections in its place.
@@ -97,12 +92,18 @@ impl TestServer {
         self.client(Purpose::Provision).await;
     }
 
-    /// Stops the server for as long as a test wants it gone; `resume` starts another in the same folder, on
-    /// another port.
-    pub async fn stop(&mut self) {
-        if let Some(server) = self.server.take() {
-            server.stop().await;
-        }
+    /// Holds the server still: connections stay open and nothing answers, as in a network that swallows packets.
+    pub fn pause(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    pub fn resume(&self) {
+        self.signal(Signal::SIGCONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = self.pid().and_then(|pid| i32::try_from(pid).ok()).expect("it runs");
+        kill(Pid::from_raw(pid), signal).expect("it is ours");
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Chosen when a stream is made or by those who run the servers, not by the topology.
 const NOT_OURS: &[&str] = &["metadata", "placement", "first_seq", "pause_until"];
@@ -20,8 +20,8 @@ pub fn changes(found: &Value, wanted: &Value) -> Vec<Change> {
     keys.into_iter()
         .filter(|key| !NOT_OURS.contains(&key.as_str()))
         .filter_map(|key| {
-            let (found, wanted) = (set(&found[key.as_str()]), set(&wanted[key.as_str()]));
-            let text = |v: Option<&Value>| v.map_or_else(|| "unset".to_owned(), Value::to_string);
+            let (found, wanted) = (said(&found[key.as_str()]), said(&wanted[key.as_str()]));
+            let text = |v: Option<Value>| v.map_or_else(|| "unset".to_owned(), |v| v.to_string());
             (found != wanted).then(|| Change {
                 setting: key.clone(),
                 found: text(found),
@@ -42,17 +42,21 @@ pub fn overlay(found: &Value, wanted: &Value) -> Value {
     config
 }
 
-/// A setting that says something. Servers and clients differ in whether they spell out a default.
-fn set(value: &Value) -> Option<&Value> {
+/// A setting that says something, without what it leaves at its default: servers and clients differ in
+/// whether they spell a default out.
+fn said(value: &Value) -> Option<Value> {
     let says_nothing = match value {
         Value::Null | Value::Bool(false) => true,
         Value::Number(n) => matches!(n.as_i64(), Some(0 | -1)),
         Value::String(s) => matches!(s.as_str(), "" | "none" | "default"),
         Value::Array(a) => a.is_empty(),
-        Value::Object(o) => o.values().all(|v| set(v).is_none()),
+        Value::Object(o) => {
+            let said: Map<_, _> = o.iter().filter_map(|(k, v)| Some((k.clone(), said(v)?))).collect();
+            return (!said.is_empty()).then_some(Value::Object(said));
+        }
         Value::Bool(true) => false,
     };
-    (!says_nothing).then_some(value)
+    (!says_nothing).then(|| value.clone())
 }
 
 #[cfg(test)]
@@ -64,8 +68,10 @@ mod tests {
     #[test]
     fn a_default_spelled_out_is_no_change() {
         let found = json!({"name": "S", "max_msgs": -1, "sealed": false, "compression": "none",
-            "consumer_limits": {}, "metadata": {"_nats.level": "3"}, "first_seq": 7});
-        assert!(changes(&found, &json!({"name": "S"})).is_empty());
+            "consumer_limits": {}, "metadata": {"_nats.level": "3"}, "first_seq": 7,
+            "republish": {"src": "a", "dest": "b"}});
+        let wanted = json!({"name": "S", "republish": {"src": "a", "dest": "b", "headers_only": false}});
+        assert!(changes(&found, &wanted).is_empty());
     }
 
     #[test]

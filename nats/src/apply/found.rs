@@ -73,7 +73,7 @@ impl<'a> Server<'a> {
     }
 
     async fn info(&self, what: &str, question: String) -> Result<Option<Value>, ApplyError> {
-        match self.js.request(question, &()).await {
+        match self.js.request(question, &json!({})).await {
             Ok(Response::Ok(info)) => Ok(Some(info)),
             Ok(Response::Err { error })
                 if matches!(

@@ -14,6 +14,7 @@ use schemas::{
     id::{ConversationId, Partition, Seq},
 };
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use crate::{
     subject,
@@ -177,7 +178,7 @@ impl LogReader {
     }
 
     async fn info<T: DeserializeOwned>(&self, question: String) -> Result<T, LogError> {
-        match self.js.request(question, &()).await {
+        match self.js.request(question, &json!({})).await {
             Ok(Response::Ok(info)) => Ok(info),
             Ok(Response::Err { error }) => Err(LogError::Refused(error.to_string())),
             Err(error) => Err(LogError::Unavailable(error.to_string())),

@@ -20,7 +20,7 @@ use config::Files;
 use keeper::{Keeper, Signal};
 
 /// Recovering a log of some gigabytes takes seconds; a server that is silent for longer hangs.
-const READY: Duration = Duration::from_secs(60);
+const READY: Duration = Duration::from_mins(1);
 const READY_POLL: Duration = Duration::from_millis(5);
 /// From the polite signal to the impolite one.
 const STOP: Duration = Duration::from_secs(5);

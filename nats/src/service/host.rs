@@ -18,7 +18,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, warn};
 
 use super::DEADLINE;
-use crate::subject;
+use crate::{connect::settled, subject};
 
 #[derive(Debug, thiserror::Error)]
 #[error("the service {service} cannot be offered: {source}")]
@@ -58,7 +58,7 @@ impl Host {
         Ok(Self { client, service, offered, tracker: tracker.clone(), stop, slots })
     }
 
-    /// Answers one kind of question from here on.
+    /// Answers one kind of question. When this returns, the server sends them here.
     pub async fn serve<C, F, Fut>(&mut self, handler: F) -> Result<(), ServiceError>
     where
         C: Call,
@@ -81,6 +81,7 @@ impl Host {
             slots: Arc::clone(&self.slots),
         };
         self.tracker.spawn(desk.run::<C, F, Fut>(endpoint, handler));
+        settled(&self.client).await;
         Ok(())
     }
 }

@@ -1,0 +1,188 @@
+//! The committed configurations, and what the three users of a cluster may do.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use futures_util::StreamExt;
+use nats::{
+    apply,
+    async_nats::{Client, jetstream},
+    connect::{Address, Purpose, connect, settled},
+    log::LogReader,
+    publisher::Publisher,
+    server, subject,
+    testkit::{TestServer, small},
+    topology::{PERSIST, log_stream},
+};
+use schemas::{
+    id::{ConversationId, EventId, Partition, UserId},
+    rpc::{Call, LogHeads, Service},
+};
+use tokio::process::Child;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+const CLUSTER: &str = include_str!("../../server/cluster.conf");
+const SECRETS: [&str; 6] = [
+    "NATTER_SERVER_NAME",
+    "NATTER_ROUTE_PASSWORD",
+    "NATTER_EDGE_PASSWORD",
+    "NATTER_WORKER_PASSWORD",
+    "NATTER_PROVISION_PASSWORD",
+    "NATTER_SYS_PASSWORD",
+];
+
+fn parses(config: &Path) {
+    let output = Command::new(server::find().unwrap())
+        .arg("-t")
+        .arg("-c")
+        .arg(config)
+        .envs(SECRETS.map(|name| (name, "secret")))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test]
+async fn both_configurations_are_accepted_by_the_server() {
+    let server = TestServer::start().await;
+    parses(&server.folder().join("nats/nats-server.conf"));
+    parses(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/server/cluster.conf")));
+}
+
+/// One server with the accounts of the cluster.
+struct Accounts {
+    _child: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Accounts {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let accounts = &CLUSTER[CLUSTER.find("accounts {").unwrap()..];
+        let dir = folder.path().display();
+        let config = format!(
+            "listen: \"127.0.0.1:-1\"\nports_file_dir: \"{dir}\"\nmax_payload: 8MB\n\
+             jetstream {{ store_dir: \"{dir}/js\", max_file_store: 10GB }}\n{accounts}"
+        );
+        let path = folder.path().join("nats.conf");
+        fs::write(&path, config).unwrap();
+        let child = tokio::process::Command::new(server::find().unwrap())
+            .arg("-c")
+            .arg(path)
+            .envs(SECRETS.map(|name| (name, "secret")))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        Self { _child: child, folder }
+    }
+
+    async fn host(&self) -> String {
+        loop {
+            let files = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+            let ports = files.into_iter().find(|path| path.extension().is_some_and(|e| e == "ports"));
+            let text = ports.and_then(|path| fs::read(path).ok()).unwrap_or_default();
+            if let Ok(ports) = serde_json::from_slice::<serde_json::Value>(&text) {
+                return ports["nats"][0].as_str().unwrap().trim_start_matches("nats://").to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    async fn client(&self, user: &str) -> Client {
+        let url = format!("nats://{user}:secret@{}", self.host().await);
+        connect(&Address { url, creds: None }, Purpose::Work).await.unwrap()
+    }
+}
+
+async fn answer_log_heads(_: LogHeads) -> Result<Vec<u64>, schemas::rpc::Refused> {
+    Ok(vec![1, 2])
+}
+
+#[tokio::test]
+async fn each_user_of_a_cluster_can_do_its_work() {
+    let accounts = Accounts::start();
+    let provision = jetstream::new(accounts.client("provision").await);
+    apply::apply(&provision, &small(1), &[]).await.unwrap();
+    assert!(apply::apply(&provision, &small(1), &[]).await.unwrap().1.is_empty());
+
+    // The edge publishes, hears what was stored, follows CONTROL.
+    let edge = accounts.client("edge").await;
+    let edge_js = jetstream::new(edge.clone());
+    apply::check(&edge_js, &small(1)).await.unwrap();
+    let mut live = edge.subscribe(subject::live(Partition(0))).await.unwrap();
+    settled(&edge).await;
+    let c = ConversationId::fresh();
+    let seq = super::publish(&Publisher::new(edge.clone()), 1, c, "x").await;
+    assert_eq!(nats::live::parse(live.next().await.unwrap()).unwrap().seq, seq);
+    let control = edge_js.get_stream("CONTROL").await.unwrap();
+    let ordered = jetstream::consumer::pull::OrderedConfig::default();
+    let mut changes = control.create_consumer(ordered).await.unwrap().messages().await.unwrap();
+
+    // The worker reads logs, acks, answers, tells edges.
+    let worker = accounts.client("worker").await;
+    let worker_js = jetstream::new(worker.clone());
+    apply::check(&worker_js, &small(1)).await.unwrap();
+    let log = LogReader::new(worker_js.clone(), 1);
+    assert_eq!(log.from(c, 0, 10).await.unwrap().len(), 1);
+    assert_eq!(log.heads(&[c]).await.unwrap()[&c], seq);
+    let persist: jetstream::consumer::PullConsumer =
+        worker_js.get_consumer_from_stream(PERSIST, log_stream(Partition(0))).await.unwrap();
+    let event = persist.messages().await.unwrap().next().await.unwrap().unwrap();
+    event.double_ack().await.unwrap();
+    assert_eq!(log.floors().await.unwrap(), [seq]);
+    let told = subject::control_user(UserId::fresh());
+    Publisher::new(worker.clone())
+        .publish(told.clone(), &EventId::fresh().to_string(), "x".into())
+        .await
+        .unwrap();
+    assert_eq!(changes.next().await.unwrap().unwrap().subject.as_str(), told);
+
+    let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+    let mut host = nats::service::Host::start(worker, Service::History, &tracker, stop).await.unwrap();
+    host.serve::<LogHeads, _, _>(answer_log_heads).await.unwrap();
+    assert_eq!(nats::service::Asker::new(edge).ask(&LogHeads).await.unwrap(), [1, 2]);
+}
+
+#[tokio::test]
+async fn no_user_of_a_cluster_can_do_the_work_of_another() {
+    let accounts = Accounts::start();
+    let provision = jetstream::new(accounts.client("provision").await);
+    apply::apply(&provision, &small(1), &[]).await.unwrap();
+    let edge = accounts.client("edge").await;
+    let short = |client: Client| {
+        let mut js = jetstream::new(client);
+        js.set_timeout(Duration::from_millis(300));
+        js
+    };
+    // Denied requests are not answered.
+    assert!(short(edge.clone()).delete_stream("CONTROL").await.is_err());
+    assert!(short(accounts.client("worker").await).delete_stream("CONTROL").await.is_err());
+    let read = short(edge.clone()).get_stream_no_info("CONV_0").await.unwrap();
+    assert!(read.direct_get(1).await.is_err());
+    // Nor does a denied subscription get what is sent to it.
+    let mut stolen = edge
+        .queue_subscribe(subject::service(Service::History, LogHeads::NAME), "history".into())
+        .await
+        .unwrap();
+    let mut inboxes = edge.subscribe("_INBOX.>").await.unwrap();
+    settled(&edge).await;
+    let worker = accounts.client("worker").await;
+    assert!(nats::service::Asker::new(worker).ask(&LogHeads).await.is_err());
+    let waited = tokio::time::timeout(Duration::from_millis(100), async {
+        tokio::select! { Some(_) = stolen.next() => {}, Some(_) = inboxes.next() => {} }
+    });
+    assert!(waited.await.is_err(), "the edge heard what is not for it");
+    assert!(js_has(&provision, "CONTROL").await);
+}
+
+async fn js_has(js: &jetstream::Context, stream: &str) -> bool {
+    js.get_stream(stream).await.is_ok()
+}

@@ -1,0 +1,186 @@
+use std::{collections::HashMap, time::Duration};
+
+use futures_util::{StreamExt, future::join_all};
+use nats::{
+    apply,
+    async_nats::jetstream::{self, consumer::pull},
+    connect::Purpose,
+    log::{LogError, LogReader},
+    publisher::Publisher,
+    testkit::{TestServer, small},
+    topology,
+};
+use schemas::{
+    event::{Event, Kind, Timestamp},
+    id::{ConversationId, EventId, Partition, Seq, UserId},
+};
+
+struct Fixture {
+    server: TestServer,
+    publisher: Publisher,
+    log: LogReader,
+    js: jetstream::Context,
+    partitions: u16,
+}
+
+async fn fixture(partitions: u16) -> Fixture {
+    let server = TestServer::start().await;
+    server.provision(partitions).await;
+    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let js = jetstream::new(server.client(Purpose::Work).await);
+    Fixture { server, publisher, log: LogReader::new(js.clone(), partitions), js, partitions }
+}
+
+impl Fixture {
+    async fn publish(&self, c: ConversationId, payload: impl Into<bytes::Bytes>) -> Seq {
+        super::publish(&self.publisher, self.partitions, c, payload).await
+    }
+
+    /// Several events of one conversation, in no particular order.
+    async fn publish_many(&self, c: ConversationId, count: usize, bytes: usize) -> Vec<Seq> {
+        let mut seqs = join_all((0..count).map(|_| self.publish(c, vec![7; bytes]))).await;
+        seqs.sort_unstable();
+        seqs
+    }
+}
+
+fn seqs(events: &[nats::log::RawEvent]) -> Vec<Seq> {
+    events.iter().map(|event| event.seq).collect()
+}
+
+#[tokio::test]
+async fn a_conversation_is_read_whole_over_several_batches() {
+    let f = fixture(1).await;
+    let (c, other) = (ConversationId::fresh(), ConversationId::fresh());
+    let (wanted, _) = tokio::join!(f.publish_many(c, 1_250, 10), f.publish_many(other, 700, 10));
+
+    assert_eq!(seqs(&f.log.from(c, 0, 5_000).await.unwrap()), wanted);
+    assert_eq!(seqs(&f.log.from(c, 0, 1_100).await.unwrap()), wanted[..1_100]);
+    assert_eq!(seqs(&f.log.from(c, wanted[600], 600).await.unwrap()), wanted[600..1_200]);
+    assert_eq!(seqs(&f.log.from(c, wanted[600] + 1, 1).await.unwrap()), wanted[601..602]);
+    let last = wanted[wanted.len() - 1];
+    assert_eq!(seqs(&f.log.from(c, last, 10).await.unwrap()), [last]);
+    assert!(f.log.from(c, last + 1, 10).await.unwrap().is_empty());
+    assert!(f.log.from(c, 0, 0).await.unwrap().is_empty());
+    assert!(f.log.from(ConversationId::fresh(), 0, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn big_events_are_read_whole_although_a_batch_is_cut_by_its_bytes() {
+    let f = fixture(1).await;
+    let c = ConversationId::fresh();
+    let wanted = f.publish_many(c, 600, 9_000).await;
+    assert_eq!(seqs(&f.log.from(c, 0, 600).await.unwrap()), wanted);
+}
+
+#[tokio::test]
+async fn heads_of_many_conversations_come_from_few_questions() {
+    let f = fixture(3).await;
+    let mut wanted = HashMap::new();
+    let rooms: Vec<ConversationId> = (0..3_300).map(|_| ConversationId::fresh()).collect();
+    for some in rooms.chunks(400) {
+        join_all(some.iter().map(|c| f.publish(*c, "old"))).await;
+        let seqs = join_all(some.iter().map(|c| f.publish(*c, "new"))).await;
+        wanted.extend(some.iter().copied().zip(seqs));
+    }
+    let silent = ConversationId::fresh();
+    let asked: Vec<_> = rooms.iter().copied().chain([silent]).collect();
+    assert_eq!(f.log.heads(&asked).await.unwrap(), wanted);
+    assert!(f.log.heads(&[silent]).await.unwrap().is_empty());
+    assert!(f.log.heads(&[]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn heads_are_whole_although_an_answer_is_cut_by_its_bytes() {
+    let f = fixture(1).await;
+    let rooms: Vec<ConversationId> = (0..700).map(|_| ConversationId::fresh()).collect();
+    let seqs = join_all(rooms.iter().map(|c| f.publish(*c, vec![0; 9_000]))).await;
+    let wanted: HashMap<_, _> = rooms.iter().copied().zip(seqs).collect();
+    assert_eq!(f.log.heads(&rooms).await.unwrap(), wanted);
+}
+
+#[tokio::test]
+async fn an_event_is_found_by_its_seq_alone() {
+    let f = fixture(1).await;
+    let event = Event {
+        id: EventId::fresh(),
+        conversation: ConversationId::fresh(),
+        author: UserId::fresh(),
+        device: "phone".to_owned(),
+        client_id: None,
+        at: Timestamp(1),
+        kind: Kind::Renamed { name: "name".to_owned() },
+        traceparent: None,
+    };
+    let seq = f.publish(event.conversation, schemas::codec::encode(&event)).await;
+    let found = f.log.event_at(Partition(0), seq).await.unwrap().unwrap();
+    let logged = found.decode().unwrap();
+    assert_eq!((logged.seq, logged.event), (seq, event));
+    assert_eq!(f.log.event_at(Partition(0), seq + 1).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_floor_follows_the_acks_of_the_persister() {
+    let f = fixture(2).await;
+    let c = ConversationId::fresh();
+    let p = usize::from(Partition::of(c, 2).0);
+    let wanted = f.publish_many(c, 20, 10).await;
+    assert_eq!(f.log.last_seqs().await.unwrap()[p], 20);
+    assert_eq!(f.log.floors().await.unwrap(), [0, 0]);
+
+    let stream = topology::log_stream(Partition::of(c, 2));
+    let persist: jetstream::consumer::Consumer<pull::Config> =
+        f.js.get_consumer_from_stream(topology::PERSIST, stream).await.unwrap();
+    let batch = persist.fetch().max_messages(20).messages().await.unwrap();
+    let messages: Vec<_> = batch.map(Result::unwrap).collect().await;
+    // All but the tenth: everything above it waits.
+    for (n, message) in messages.iter().enumerate().filter(|(n, _)| *n != 9) {
+        message.double_ack().await.unwrap_or_else(|e| panic!("ack {n}: {e}"));
+    }
+    assert_eq!(f.log.floors().await.unwrap()[p], wanted[8]);
+    messages[9].double_ack().await.unwrap();
+    assert_eq!(f.log.floors().await.unwrap()[p], wanted[19]);
+}
+
+#[tokio::test]
+async fn a_log_made_again_starts_above_the_store_and_its_floor_is_the_store() {
+    let server = TestServer::start().await;
+    let js = server.js().await;
+    apply::apply(&js, &small(2), &[500, 0]).await.unwrap();
+    let log = LogReader::new(js, 2);
+    assert_eq!(log.last_seqs().await.unwrap(), [500, 0]);
+    assert_eq!(log.floors().await.unwrap(), [500, 0]);
+    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let c = std::iter::repeat_with(ConversationId::fresh).find(|c| Partition::of(*c, 2).0 == 0).unwrap();
+    assert_eq!(super::publish(&publisher, 2, c, "x").await, 501);
+    assert_eq!(log.floors().await.unwrap(), [500, 0]);
+}
+
+#[tokio::test]
+async fn the_log_is_read_again_after_the_server_was_killed() {
+    let f = fixture(1).await;
+    let c = ConversationId::fresh();
+    let wanted = f.publish_many(c, 10, 10).await;
+    f.server.restart().await;
+    let read = async {
+        loop {
+            match f.log.from(c, 0, 100).await {
+                Ok(events) => break events,
+                // Until this connection has noticed.
+                Err(LogError::Unavailable(_)) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    let events = tokio::time::timeout(Duration::from_secs(20), read).await.unwrap();
+    assert_eq!(seqs(&events), wanted);
+}
+
+#[tokio::test]
+async fn a_log_that_is_not_there_is_unavailable_and_not_empty() {
+    let server = TestServer::start().await;
+    let log = LogReader::new(server.js().await, 1);
+    assert!(matches!(log.from(ConversationId::fresh(), 0, 1).await, Err(LogError::Unavailable(_))));
+    assert!(matches!(log.heads(&[ConversationId::fresh()]).await, Err(LogError::Unavailable(_))));
+    assert!(log.last_seqs().await.is_err() && log.floors().await.is_err());
+}

@@ -1,0 +1,24 @@
+//! The bus against a real nats-server.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+mod apply; // provisioning, drift, epochs
+mod config; // the committed configurations
+mod log; // Direct Get, positions
+mod publish; // storing, republishing, retries
+mod server; // the child process
+mod service; // questions and answers
+
+use bytes::Bytes;
+use nats::{publisher::Publisher, subject};
+use schemas::id::{ConversationId, EventId, Partition, Seq};
+
+/// Publishes one event of a conversation and returns its seq.
+async fn publish(
+    publisher: &Publisher,
+    partitions: u16,
+    c: ConversationId,
+    payload: impl Into<Bytes>,
+) -> Seq {
+    let subject = subject::conv(Partition::of(c, partitions), c);
+    publisher.publish(subject, &EventId::fresh().to_string(), payload.into()).await.unwrap().seq
+}

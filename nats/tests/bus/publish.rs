@@ -1,0 +1,153 @@
+use std::{collections::HashSet, sync::Arc};
+
+use futures_util::{StreamExt, future::join_all};
+use nats::{
+    apply,
+    async_nats::jetstream,
+    connect::{Purpose, settled},
+    live,
+    log::LogReader,
+    publisher::{PublishError, Publisher},
+    subject,
+    testkit::{TestServer, small},
+    topology::Topology,
+};
+use schemas::id::{ConversationId, EventId, Partition};
+use tokio::sync::Barrier;
+
+#[tokio::test]
+async fn a_stored_event_comes_back_live_and_names_the_one_before_it() {
+    let server = TestServer::start().await;
+    server.provision(2).await;
+    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let (c, other) = (ConversationId::fresh(), ConversationId::fresh());
+    let p = Partition::of(c, 2);
+    let listener = server.client(Purpose::Live).await;
+    let mut events = listener.subscribe(subject::live(p)).await.unwrap();
+    settled(&listener).await;
+
+    let mut prev = 0;
+    for body in ["one", "two", "three"] {
+        // Another conversation in between: the chain is one conversation's.
+        super::publish(&publisher, 2, other, "noise").await;
+        let seq = super::publish(&publisher, 2, c, body).await;
+        let event = loop {
+            let event = live::parse(events.next().await.unwrap()).unwrap();
+            if event.conversation == c {
+                break event;
+            }
+        };
+        assert_eq!((event.partition, event.seq, event.prev), (p, seq, prev));
+        assert_eq!(event.payload, body);
+        prev = seq;
+    }
+}
+
+#[tokio::test]
+async fn a_read_mark_comes_back_live_on_its_own_subject() {
+    let server = TestServer::start().await;
+    server.provision(1).await;
+    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let listener = server.client(Purpose::Live).await;
+    let mut marks = listener.subscribe(subject::live_reads(Partition(0))).await.unwrap();
+    settled(&listener).await;
+    let (c, u) = (ConversationId::fresh(), schemas::id::UserId::fresh());
+    publisher.publish(subject::reads(Partition(0), c, u), "mark", "7".into()).await.unwrap();
+    let message = marks.next().await.unwrap();
+    assert_eq!(subject::parse_conversation(&message.subject), Some((Partition(0), c)));
+    assert_eq!(subject::parse_reader(&message.subject), Some(u));
+}
+
+#[tokio::test]
+async fn the_same_id_twice_is_stored_once_and_answered_with_one_seq() {
+    let server = TestServer::start().await;
+    server.provision(1).await;
+    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let subject = subject::conv(Partition(0), ConversationId::fresh());
+    let id = EventId::fresh().to_string();
+    let first = publisher.publish(subject.clone(), &id, "a".into()).await.unwrap();
+    let second = publisher.publish(subject.clone(), &id, "a".into()).await.unwrap();
+    assert!(!first.duplicate && second.duplicate);
+    assert_eq!(first.seq, second.seq);
+    let many = join_all((0..50).map(|_| publisher.publish(subject.clone(), "another", "b".into()))).await;
+    let seqs: HashSet<_> = many.into_iter().map(|stored| stored.unwrap().seq).collect();
+    assert_eq!(seqs.len(), 1);
+}
+
+#[tokio::test]
+async fn a_log_that_is_full_says_so_and_keeps_what_it_has() {
+    let server = TestServer::start().await;
+    let topology = Topology { log_max_bytes: 64 * 1024, ..small(1) };
+    let js = server.js().await;
+    apply::apply(&js, &topology, &[]).await.unwrap();
+    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let c = ConversationId::fresh();
+    let subject = subject::conv(Partition(0), c);
+    let mut stored = 0;
+    let error = loop {
+        match publisher.publish(subject.clone(), &EventId::fresh().to_string(), vec![0; 4096].into()).await {
+            Ok(_) => stored += 1,
+            Err(error) => break error,
+        }
+        assert!(stored < 64, "64 KiB do not hold this much");
+    };
+    assert_eq!(error, PublishError::Full);
+    assert_eq!(LogReader::new(js, 1).from(c, 0, 100).await.unwrap().len(), stored);
+}
+
+#[tokio::test]
+async fn a_subject_no_stream_takes_is_not_acked() {
+    let server = TestServer::start().await;
+    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let subject = "a subject with blanks".to_owned();
+    let refused = publisher.publish(subject, "id", "x".into()).await;
+    assert!(matches!(refused, Err(PublishError::Refused(_))), "{refused:?}");
+}
+
+/// 2,000 publishes, 8 conversations at a time, while the server is killed twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_publish_across_kills_of_the_server_is_stored_once_and_in_order() {
+    const ROOMS: usize = 8;
+    const EACH: usize = 250;
+    let server = Arc::new(TestServer::durable().await);
+    server.provision(4).await;
+    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let rooms: Vec<ConversationId> = (0..ROOMS).map(|_| ConversationId::fresh()).collect();
+    // Every room is at the same place when the server dies, with publishes of the others in flight.
+    let halfway = Arc::new(Barrier::new(ROOMS + 1));
+    let senders: Vec<_> = rooms
+        .iter()
+        .map(|room| {
+            let (publisher, halfway, room) = (publisher.clone(), Arc::clone(&halfway), *room);
+            tokio::spawn(async move {
+                let mut attempts = 0;
+                for n in 0..EACH {
+                    if n == EACH / 3 || n == 2 * EACH / 3 {
+                        halfway.wait().await;
+                    }
+                    let subject = subject::conv(Partition::of(room, 4), room);
+                    let id = EventId::fresh().to_string();
+                    let stored = publisher.publish(subject, &id, n.to_string().into()).await.unwrap();
+                    attempts += stored.attempts;
+                }
+                attempts
+            })
+        })
+        .collect();
+    for _ in 0..2 {
+        halfway.wait().await;
+        server.restart().await;
+    }
+    let attempts: u32 = join_all(senders).await.into_iter().map(Result::unwrap).sum();
+    assert!(attempts as usize > ROOMS * EACH, "no publish met the kill");
+
+    let log = LogReader::new(jetstream::new(server.client(Purpose::Work).await), 4);
+    for room in rooms {
+        let events = log.from(room, 0, 10 * EACH).await.unwrap();
+        let bodies: Vec<String> =
+            events.iter().map(|e| String::from_utf8(e.payload.to_vec()).unwrap()).collect();
+        let expected: Vec<String> = (0..EACH).map(|n| n.to_string()).collect();
+        assert_eq!(bodies, expected);
+        assert!(events.is_sorted_by(|a, b| a.seq < b.seq));
+    }
+}

@@ -1,0 +1,218 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use nats::{
+    async_nats::{Client, HeaderMap, Request, RequestErrorKind},
+    connect::Purpose,
+    service::{Asker, Host},
+    subject,
+    testkit::TestServer,
+};
+use schemas::{
+    code::Code,
+    event::Timestamp,
+    limits,
+    rpc::{Call, Refused, Service},
+};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Semaphore, oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Answered with so many bytes, or as told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+enum Probe {
+    Bytes(usize),
+    Refuse,
+    Panic,
+    Never,
+}
+
+impl Call for Probe {
+    type Reply = Vec<u8>;
+    const SERVICE: Service = Service::History;
+    const NAME: &'static str = "probe";
+    const DEADLINE: Duration = Duration::from_secs(2);
+}
+
+async fn handle(probe: Probe) -> Result<Vec<u8>, Refused> {
+    match probe {
+        Probe::Bytes(count) => Ok(vec![7; count]),
+        Probe::Refuse => Err(Refused::invalid("limit")),
+        Probe::Panic => panic!("asked to"),
+        Probe::Never => std::future::pending().await,
+    }
+}
+
+struct Fixture {
+    server: TestServer,
+    client: Client,
+    asker: Asker,
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+async fn fixture() -> Fixture {
+    let server = TestServer::start().await;
+    let client = server.client(Purpose::Rpc).await;
+    Fixture {
+        asker: Asker::new(client.clone()),
+        client,
+        server,
+        tracker: TaskTracker::new(),
+        stop: CancellationToken::new(),
+    }
+}
+
+impl Fixture {
+    async fn host(&self) -> Host {
+        let client = self.server.client(Purpose::Work).await;
+        Host::start(client, Service::History, &self.tracker, self.stop.clone()).await.unwrap()
+    }
+
+    async fn probe(&self) {
+        self.host().await.serve::<Probe, _, _>(handle).await.unwrap();
+    }
+
+    async fn code(&self, probe: Probe) -> Code {
+        self.asker.ask(&probe).await.unwrap_err().code
+    }
+}
+
+#[tokio::test]
+async fn a_question_gets_its_answer_or_its_code() {
+    let f = fixture().await;
+    f.probe().await;
+    assert_eq!(f.asker.ask(&Probe::Bytes(3)).await.unwrap(), [7, 7, 7]);
+    assert_eq!(f.asker.ask(&Probe::Refuse).await, Err(Refused::invalid("limit")));
+}
+
+#[tokio::test]
+async fn a_full_page_fits_an_answer_and_more_is_internal() {
+    let f = fixture().await;
+    f.probe().await;
+    assert_eq!(f.asker.ask(&Probe::Bytes(7_900_000)).await.unwrap().len(), 7_900_000);
+    assert_eq!(f.code(Probe::Bytes(limits::NATS_PAYLOAD)).await, Code::Internal);
+}
+
+#[tokio::test]
+async fn a_panic_is_internal_and_the_next_question_is_answered() {
+    let f = fixture().await;
+    f.probe().await;
+    assert_eq!(f.code(Probe::Panic).await, Code::Internal);
+    assert_eq!(f.asker.ask(&Probe::Bytes(1)).await.unwrap(), [7]);
+}
+
+#[tokio::test]
+async fn nobody_there_and_no_answer_in_time_are_unavailable() {
+    let f = fixture().await;
+    assert_eq!(f.code(Probe::Bytes(1)).await, Code::Unavailable);
+    f.probe().await;
+    assert_eq!(f.code(Probe::Never).await, Code::Unavailable);
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_question_are_malformed() {
+    let f = fixture().await;
+    f.probe().await;
+    let subject = subject::service(Service::History, Probe::NAME);
+    let answer = f.client.request(subject, vec![200].into()).await.unwrap();
+    let refused: Result<Vec<u8>, Refused> = postcard::from_bytes(&answer.payload).unwrap();
+    assert_eq!(refused, Err(Code::Malformed.into()));
+}
+
+#[tokio::test]
+async fn a_question_nobody_waits_for_any_more_is_dropped() {
+    let f = fixture().await;
+    let handled = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&handled);
+    let mut host = f.host().await;
+    host.serve::<Probe, _, _>(move |probe| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        handle(probe)
+    })
+    .await
+    .unwrap();
+    let mut headers = HeaderMap::new();
+    headers.insert("Natter-Deadline", (Timestamp::now().0 - 1).to_string());
+    let late = Request::new()
+        .headers(headers)
+        .payload(postcard::to_allocvec(&Probe::Bytes(1)).unwrap().into())
+        .timeout(Some(Duration::from_millis(200)));
+    let subject = subject::service(Service::History, Probe::NAME);
+    assert!(f.client.send_request(subject, late).await.is_err());
+    f.asker.ask(&Probe::Bytes(1)).await.unwrap();
+    assert_eq!(handled.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_stopped_service_finishes_what_it_has_begun_and_takes_nothing_more() {
+    let f = fixture().await;
+    let (begun, go_on) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (tell, wait) = (Arc::clone(&begun), Arc::clone(&go_on));
+    let mut host = f.host().await;
+    host.serve::<Probe, _, _>(move |probe| {
+        let (tell, wait) = (Arc::clone(&tell), Arc::clone(&wait));
+        async move {
+            tell.add_permits(1);
+            let _waited = wait.acquire().await;
+            handle(probe).await
+        }
+    })
+    .await
+    .unwrap();
+    let (answered, answer) = oneshot::channel();
+    let asker = f.asker.clone();
+    tokio::spawn(async move { answered.send(asker.ask(&Probe::Bytes(2)).await) });
+    let _begun = begun.acquire().await.unwrap();
+
+    f.stop.cancel();
+    f.tracker.close();
+    let subject = subject::service(Service::History, Probe::NAME);
+    let gone = async {
+        let short = || Request::new().timeout(Some(Duration::from_millis(20)));
+        // Until the server has heard of it, a question may still be taken, and waits like the first.
+        while f.client.send_request(subject.clone(), short()).await.unwrap_err().kind()
+            != RequestErrorKind::NoResponders
+        {}
+    };
+    tokio::time::timeout(Duration::from_secs(1), gone).await.unwrap();
+    go_on.add_permits(100);
+    assert_eq!(answer.await.unwrap().unwrap(), [7, 7]);
+    tokio::time::timeout(Duration::from_secs(5), f.tracker.wait()).await.unwrap();
+    assert_eq!(f.code(Probe::Bytes(1)).await, Code::Unavailable);
+}
+
+#[tokio::test]
+async fn two_hosts_share_the_questions() {
+    let f = fixture().await;
+    let counts: Vec<_> = (0..2).map(|_| Arc::new(AtomicUsize::new(0))).collect();
+    for count in &counts {
+        let count = Arc::clone(count);
+        let serve = move |probe| {
+            count.fetch_add(1, Ordering::Relaxed);
+            handle(probe)
+        };
+        f.host().await.serve::<Probe, _, _>(serve).await.unwrap();
+    }
+    for _ in 0..100 {
+        f.asker.ask(&Probe::Bytes(1)).await.unwrap();
+    }
+    let counts: Vec<usize> = counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+    assert!(counts.iter().sum::<usize>() == 100 && counts.iter().all(|count| *count > 0), "{counts:?}");
+}
+
+#[tokio::test]
+async fn the_services_are_listed_for_the_nats_command() {
+    let f = fixture().await;
+    f.probe().await;
+    let answer = f.client.request("$SRV.INFO.history", "".into()).await.unwrap();
+    let info: serde_json::Value = serde_json::from_slice(&answer.payload).unwrap();
+    assert_eq!(info["name"], "history");
+    assert_eq!(info["endpoints"][0]["subject"], "svc.history.probe");
+    assert_eq!(info["endpoints"][0]["queue_group"], "history");
+}
