@@ -49,31 +49,30 @@ pub fn message(db: &Connection, conversation: ConversationId, seq: Seq) -> Resul
     posted.map(|posted| present(db, &posted)).transpose()
 }
 
-/// The message as it stands: its first deletion, the newest edit before that, and what reactions are left.
+/// The message as it stands: its first deletion, or else its newest edit and the reactions that are left.
 fn present(db: &Connection, posted: &Logged) -> Result<Message> {
     let mut message = Message::posted(posted.seq, &posted.event)
         .ok_or_else(|| StoreError::Corrupt(format!("event {} is not a posted message", posted.event.id)))?;
-    let (conversation, seq) = (message.conversation, int(message.seq));
-    let deletion = first(
-        db,
+    let conversation = message.conversation;
+    let change = |sql, kind: i64| first(db, sql, params![conversation.as_bytes(), int(posted.seq), kind]);
+    let deletion = change(
         "SELECT seq, data FROM events INDEXED BY changes
           WHERE conversation = ?1 AND target = ?2 AND kind = ?3 AND seq > ?2 ORDER BY seq LIMIT 1",
-        params![conversation.as_bytes(), seq, kind::DELETED],
+        kind::DELETED,
     )?;
-    let end = deletion.as_ref().map_or(i64::MAX, |deletion| int(deletion.seq));
-    let edit = first(
-        db,
+    if let Some(deletion) = deletion {
+        message.apply(deletion.seq, &deletion.event);
+        return Ok(message);
+    }
+    let edit = change(
         "SELECT seq, data FROM events INDEXED BY changes
-          WHERE conversation = ?1 AND target = ?2 AND kind = ?3 AND seq > ?2 AND seq < ?4
-          ORDER BY seq DESC LIMIT 1",
-        params![conversation.as_bytes(), seq, kind::EDITED, end],
+          WHERE conversation = ?1 AND target = ?2 AND kind = ?3 AND seq > ?2 ORDER BY seq DESC LIMIT 1",
+        kind::EDITED,
     )?;
-    for change in edit.iter().chain(&deletion) {
-        message.apply(change.seq, &change.event);
+    if let Some(edit) = edit {
+        message.apply(edit.seq, &edit.event);
     }
-    if message.deleted_at.is_none() {
-        message.reactions = reactions::of(db, conversation, message.seq)?;
-    }
+    message.reactions = reactions::of(db, conversation, message.seq)?;
     Ok(message)
 }
 
