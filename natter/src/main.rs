@@ -1,1 +1,36 @@
-fn main() {}
+//! One binary, by role: `natter dev` runs everything on a laptop; the rest are its tools.
+
+mod cli; // the command line
+mod settings; // environment and flags become settings
+
+mod dev; // everything in one process, with a nats-server beside it
+mod doctor;
+mod migrate; // makes NATS and the store what this version needs // what is missing here, and how to mend it
+
+mod client; // a small client of the public API
+mod connect; // a socket on the command line
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&anyhow::anyhow!("cannot start threads: {error}")),
+    };
+    let done = runtime.block_on(cli.run());
+    // Hashing and disk work that nobody waits for any more must not hold up the exit.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match done {
+        Ok(code) => code,
+        Err(error) => fail(&error),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one sentence a failed command says")]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("natter: {error:#}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,94 @@
+//! The command line.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::{connect, dev, doctor, migrate};
+
+/// A self-hosted chat back end: sockets at the edge, one durable ordered log per conversation in NATS JetStream.
+///
+/// Settings come from the environment (see docs/operations.md); flags win over it.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything in one process: nats-server as a child, SQLite, memory. Data stays in the data folder.
+    Dev(DevArgs),
+    /// Make NATS (streams, consumers, keys) and the store (schema) what this version needs. Prints what it
+    /// changed; the second time nothing.
+    Migrate,
+    /// Say what is missing on this machine and how to mend it. Exits 1 when something is.
+    Doctor(DoctorArgs),
+    /// Open a socket, print every frame, send every line of standard input.
+    Connect(ConnectArgs),
+    /// Print the completion script of a shell.
+    Completions { shell: Shell },
+}
+
+#[derive(Debug, Args)]
+pub struct DevArgs {
+    /// Port of HTTP and WebSocket (PORT; 0: any free one)
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Port of Prometheus metrics (`ADMIN_PORT`; 0: any free one)
+    #[arg(long)]
+    pub admin_port: Option<u16>,
+    /// Where messages, accounts and secrets stay
+    #[arg(long, default_value = ".natter")]
+    pub data_dir: PathBuf,
+    /// Make users alice and bob, a bot that answers, and rooms for them
+    #[arg(long)]
+    pub demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// The data folder `natter dev` would use
+    #[arg(long, default_value = ".natter")]
+    pub data_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ConnectArgs {
+    /// Address of the server
+    #[arg(default_value = "http://127.0.0.1:3000")]
+    pub url: String,
+    /// Who: `username:password`
+    #[arg(long, value_name = "USER:PASSWORD")]
+    pub login: String,
+    /// Lines that are not JSON go to this user's direct conversation, or to the conversation with this id
+    #[arg(long, value_name = "USER|CONVERSATION")]
+    pub to: Option<String>,
+}
+
+impl Cli {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Dev(args) => dev::run(&args).await.map(|()| ExitCode::SUCCESS),
+            Command::Migrate => migrate::run().await.map(|()| ExitCode::SUCCESS),
+            Command::Doctor(args) => doctor::run(&args).await,
+            Command::Connect(args) => connect::run(&args).await.map(|()| ExitCode::SUCCESS),
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut Self::command(), "natter", &mut std::io::stdout());
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

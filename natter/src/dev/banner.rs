@@ -1,0 +1,47 @@
+//! What is printed when everything is ready: addresses, and lines that work as pasted.
+
+use runtime::config::{Durability, Settings};
+
+use super::{demo, process::Process};
+use crate::cli::DevArgs;
+
+#[expect(clippy::print_stdout, reason = "the banner is what the command is started for")]
+pub fn print(process: &Process, settings: &Settings, args: &DevArgs) {
+    let (public, admin) = (process.public, process.admin);
+    let promise = match settings.durability {
+        Durability::Durable => "every ack is on disk",
+        Durability::Replicated => "every ack is on three hosts",
+        Durability::Relaxed => "a power cut can take the last minutes",
+    };
+    println!(
+        "\nnatter is ready ({}: {promise})\n\n\
+         \x20 http     http://{public}\n\
+         \x20 socket   ws://{public}/ws   (subprotocol natter.v1)\n\
+         \x20 metrics  http://{admin}/metrics\n\
+         \x20 data     {}",
+        settings.durability.name(),
+        args.data_dir.display()
+    );
+    if args.demo {
+        print_demo(&format!("http://{public}"));
+    }
+    println!("\nCtrl-C ends everything; what was said stays.");
+}
+
+#[expect(clippy::print_stdout, reason = "part of the banner")]
+fn print_demo(url: &str) {
+    let program = std::env::args().next().unwrap_or_else(|| "natter".to_owned());
+    let password = demo::PASSWORD;
+    println!("\nLog in as");
+    for user in demo::PEOPLE {
+        println!("  {:<8} {password}", user.username);
+    }
+    println!(
+        "\nA token\n  curl -s {url}/api/auth/login -H 'content-type: application/json' \
+         -d '{{\"login\":\"alice\",\"password\":\"{password}\"}}'\n\
+         \nA message over a socket, and the bot's answer\n  \
+         (echo 'hello from the shell'; sleep 2) | {program} connect {url} --login alice:{password} --to echo\n\
+         \nA socket that stays open: lines go to bob, frames are printed\n  \
+         {program} connect {url} --login alice:{password} --to bob"
+    );
+}

@@ -1,0 +1,142 @@
+//! The parts of `natter dev`, started in order and ended in reverse.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
+use nats::{
+    apply::Deployment,
+    async_nats::jetstream,
+    connect::{Address, Purpose, connect},
+    log::LogReader,
+    publisher::Publisher,
+    server::{self, Server},
+    topology::Topology,
+};
+use runtime::{
+    admin,
+    config::{Durability, Settings},
+    lifecycle::{self, Lifecycle},
+    shared_state,
+};
+use secrecy::ExposeSecret;
+use store::{Store, sqlite::SqliteStore};
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+use workers::{Deps, Job};
+
+use super::folder::Folder;
+use crate::migrate;
+
+pub struct Process {
+    pub public: SocketAddr,
+    pub admin: SocketAddr,
+    lifecycle: Lifecycle,
+    nats: Server,
+    store: Arc<SqliteStore>,
+}
+
+pub async fn start(
+    settings: &Settings,
+    folder: &Folder,
+    listener: TcpListener,
+    admin: TcpListener,
+    metrics: PrometheusHandle,
+) -> anyhow::Result<Process> {
+    let topology = topology(settings)?;
+    let nats = start_nats(settings, folder, &topology).await?;
+    let store = Arc::new(SqliteStore::open(&folder.join("natter.db"))?);
+    let address = Address { url: nats.url().to_owned(), creds: None };
+    let lifecycle = Lifecycle::new();
+
+    let (deployment, _) = migrate::provision(&address, &topology, store.as_ref()).await?;
+    start_workers(settings, &address, &deployment, store.clone(), &lifecycle).await?;
+    let admin_address = admin.local_addr()?;
+    admin::serve(admin, metrics, &lifecycle);
+    let config = edge_config(settings, folder, address)?;
+    let shared = Arc::new(shared_state::Memory::new());
+    let public = edge::Edge::start(config, deployment, shared, listener, lifecycle.clone()).await?;
+    Ok(Process { public, admin: admin_address, lifecycle, nats, store })
+}
+
+impl Process {
+    pub fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+
+    /// Clients first, then the jobs, then the log, then the store: nobody loses what they still need.
+    pub async fn stop(self) {
+        info!("stopping");
+        self.lifecycle.drain(lifecycle::DRAIN).await;
+        self.nats.stop().await;
+        let closed = tokio::time::timeout(Duration::from_secs(5), self.store.close()).await;
+        if closed.is_err() {
+            warn!("the store did not close in time; it recovers at the next start");
+        }
+    }
+}
+
+fn topology(settings: &Settings) -> anyhow::Result<Topology> {
+    if settings.durability == Durability::Replicated {
+        anyhow::bail!(
+            "DURABILITY is 'replicated', which needs three hosts; allowed in natter dev: durable, relaxed"
+        );
+    }
+    let replicas = settings.durability.replicas();
+    Ok(Topology { partitions: settings.partitions, replicas, log_max_bytes: settings.log_max_bytes })
+}
+
+async fn start_nats(settings: &Settings, folder: &Folder, topology: &Topology) -> anyhow::Result<Server> {
+    let binary = server::find().context(
+        "`make run` fetches nats-server; or install version 2.14 or later and put it into PATH (`natter doctor` \
+         says more)",
+    )?;
+    if settings.durability == Durability::Relaxed {
+        warn!("DURABILITY=relaxed: a power cut can take the last minutes of acked messages");
+    }
+    let options = server::Options {
+        binary,
+        data_dir: folder.join("nats"),
+        always_sync: settings.durability == Durability::Durable,
+        max_store_bytes: topology.reserved_bytes(),
+    };
+    Ok(Server::start(options).await?)
+}
+
+async fn start_workers(
+    settings: &Settings,
+    address: &Address,
+    deployment: &Deployment,
+    store: Arc<dyn Store>,
+    lifecycle: &Lifecycle,
+) -> anyhow::Result<()> {
+    let work = jetstream::new(connect(address, Purpose::Work).await?);
+    let client = connect(address, Purpose::Rpc).await?;
+    let deps = Deps {
+        store,
+        client: client.clone(),
+        log: LogReader::new(jetstream::new(client), deployment.partitions),
+        js: work,
+        publisher: Publisher::new(connect(address, Purpose::Publish).await?),
+        deployment: Arc::new(deployment.clone()),
+        refresh_lifetime: settings.refresh_expires_in,
+    };
+    workers::start(&deps, &Job::ALL, lifecycle.tracker(), lifecycle.stop().clone()).await?;
+    Ok(())
+}
+
+fn edge_config(settings: &Settings, folder: &Folder, nats: Address) -> anyhow::Result<edge::Config> {
+    let jwt_secret = match &settings.jwt_secret {
+        Some(secret) => secret.expose_secret().as_bytes().to_vec(),
+        None => folder.secret("jwt.secret")?,
+    };
+    Ok(edge::Config {
+        nats,
+        jwt_secret,
+        jwt_expires_in: settings.jwt_expires_in,
+        refresh_expires_in: settings.refresh_expires_in,
+        cors_origins: settings.cors_origins.clone(),
+        rates: settings.rates.clone(),
+        durability: settings.durability.name(),
+    })
+}

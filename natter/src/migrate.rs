@@ -1,0 +1,58 @@
+//! `natter migrate`: makes NATS and the store what this version needs, and says what it changed.
+
+use anyhow::Context;
+use nats::{
+    apply::{self, Deployment, Difference},
+    async_nats::jetstream,
+    connect::{Address, Purpose, connect},
+    topology::Topology,
+};
+use runtime::config::{Database, Strictness};
+use schemas::id::Partition;
+use store::{Store, sqlite::SqliteStore};
+
+use crate::settings;
+
+pub async fn run() -> anyhow::Result<()> {
+    // A provisioner signs no tokens: it is not asked for the secret of those who do.
+    let settings = settings::read(&[], Strictness::Dev)?;
+    let url = settings.nats_url.clone().context("NATS_URL is missing; allowed: nats://host:4222[,…]")?;
+    let Some(Database::Sqlite(path)) = &settings.database else {
+        anyhow::bail!("DATABASE_URL is missing; allowed: sqlite:PATH");
+    };
+    let topology = Topology {
+        partitions: settings.partitions,
+        replicas: settings.durability.replicas(),
+        log_max_bytes: settings.log_max_bytes,
+    };
+    let store = SqliteStore::open(path)?;
+    let address = Address { url, creds: settings.nats_creds.clone() };
+    let provisioned = provision(&address, &topology, &store).await;
+    store.close().await;
+    report(&provisioned?.1);
+    Ok(())
+}
+
+/// Makes the log what the topology says, above everything the store has.
+pub async fn provision(
+    address: &Address,
+    topology: &Topology,
+    store: &impl Store,
+) -> anyhow::Result<(Deployment, Vec<Difference>)> {
+    let js = jetstream::new(connect(address, Purpose::Provision).await?);
+    let mut highest = Vec::new();
+    for partition in Partition::all(topology.partitions) {
+        highest.push(store.highest(partition).await?);
+    }
+    Ok(apply::apply(&js, topology, &highest).await?)
+}
+
+#[expect(clippy::print_stdout, reason = "the differences are the command's answer")]
+fn report(differences: &[Difference]) {
+    for difference in differences {
+        println!("{difference}");
+    }
+    if differences.is_empty() {
+        println!("nothing to change");
+    }
+}
