@@ -138,8 +138,9 @@ class Socket:
         try:
             async for text in self.connection:
                 expect(isinstance(text, str), "a binary frame from the server")
-                expect(text.startswith('{"type":"'), f"type is not the first field: {text[:80]}")
-                self._take(json.loads(text))
+                frame = json.loads(text)
+                expect(next(iter(frame), None) == "type", f"type is not the first field: {text[:80]}")
+                self._take(frame)
                 await self._wake()
             self.closed = self.connection.close_code
         except ConnectionClosed as closed:

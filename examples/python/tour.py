@@ -40,6 +40,10 @@ class World:
         self.mute = None  # a socket that never says hello
 
 
+class BadText(bytes):
+    """Bytes to be sent as a text frame all the same."""
+
+
 def name(who):
     return f"{who}-{uuid.uuid4().hex[:12]}"
 
@@ -374,6 +378,7 @@ async def bad_sockets(w):
         ("a bad token", '{"type":"hello","token":"no.such.token"}', 4001),
         ("no hello first", '{"type":"ping"}', 4001),
         ("a binary frame", b"\x00\x01", 4501),
+        ("text that is not UTF-8", BadText(b'{"type":"ping","x":"\xff"}'), 4501),
         ("a frame of 65 KiB", json.dumps({"type": "ping", "x": "x" * 66_560}), 1009),
     ]
     for what, frame, code in cases:
@@ -382,15 +387,10 @@ async def bad_sockets(w):
             await connection.send(hello)
             await connection.recv()
         try:
-            await connection.send(frame)
+            await connection.send(frame, text=isinstance(frame, (str, BadText)))
             await closes_with(connection, code)
         except (Broken, ConnectionClosed) as broken:
             raise Broken(f"{what}: {broken}") from None
-    connection = await dial(w.base)
-    await connection.send(hello)
-    await connection.recv()
-    await connection.send(b'{"type":"ping","x":"\xff"}', text=True)
-    await closes_with(connection, 4501)
 
 
 @step("a refresh token works once; a second use ends the whole session")
