@@ -3,10 +3,11 @@
 use std::{str::FromStr, sync::Arc, time::Duration};
 
 use axum::{
-    body::to_bytes,
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, header, request::Parts},
 };
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
 use garde::Validate;
 use runtime::rates::Class;
 use schemas::{
@@ -20,6 +21,8 @@ use crate::{app::Edge, auth, refusal::Refusal, serve::Peer};
 
 /// A body's bytes must all arrive within this.
 const BODY: Duration = Duration::from_secs(15);
+/// Of a body that is too large, so much is read to no use; then the connection is cut.
+const DROPPED: usize = 1024 * 1024;
 
 /// A validated JSON body.
 pub struct Json<T>(pub T);
@@ -58,30 +61,34 @@ where
     }
 }
 
-async fn read(request: Request) -> Result<bytes::Bytes, Refusal> {
-    let too_large =
-        || Refusal::new(Code::TooLarge, format!("a body has at most {} bytes", limits::HTTP_BODY));
-    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|l| l.to_str().ok()?.parse().ok());
-    if declared.is_some_and(|length: usize| length > limits::HTTP_BODY) {
-        return Err(too_large());
-    }
-    match tokio::time::timeout(BODY, to_bytes(request.into_body(), limits::HTTP_BODY)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if is_length_limit(&error) => Err(too_large()),
-        Ok(Err(_)) => Err(Refusal::new(Code::Malformed, "the body ended before its length")),
+/// The whole body. One that is too large is still read for a while: a connection closed with unread bytes is
+/// reset, and the client would see that instead of the answer.
+async fn read(request: Request) -> Result<Bytes, Refusal> {
+    let mut body = request.into_body().into_data_stream();
+    let mut bytes = BytesMut::new();
+    let mut dropped = 0;
+    let reading = async {
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(|_| Refusal::new(Code::Malformed, "the body ended before its length"))?;
+            if dropped == 0 && bytes.len() + chunk.len() <= limits::HTTP_BODY {
+                bytes.extend_from_slice(&chunk);
+                continue;
+            }
+            dropped += chunk.len();
+            if dropped > DROPPED {
+                break;
+            }
+        }
+        Ok(())
+    };
+    match tokio::time::timeout(BODY, reading).await {
+        Ok(Ok(())) if dropped == 0 => Ok(bytes.freeze()),
+        Ok(Ok(())) => {
+            Err(Refusal::new(Code::TooLarge, format!("a body has at most {} bytes", limits::HTTP_BODY)))
+        }
+        Ok(Err(refusal)) => Err(refusal),
         Err(_) => Err(Refusal::new(Code::Malformed, "the body came too slowly")),
     }
-}
-
-fn is_length_limit(error: &axum::Error) -> bool {
-    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = source {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
-        }
-        source = error.source();
-    }
-    false
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
