@@ -1,1 +1,15 @@
+//! Jobs behind the bus: what follows the log, and what answers edges. Stateless; any of them may die at any
+//! time, any number of them may run.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod consume; // the one pull loop: batches in, verdicts out, and only it acks
+pub mod park; // events nobody can use, kept for a person to look at
+pub mod persist; // the log's events become rows
+
+pub mod services; // questions become answers: accounts, conversations, history, inbox
+
+pub mod control; // what every edge is told: who is in, which session has ended
+
+mod start; // jobs by name, and what they need
+pub use start::{Deps, Job, StartError, start};

@@ -1,0 +1,256 @@
+//! The one pull loop. Arrives: batches of a durable pull consumer. Leaves: an ack, a delayed nak or a parked
+//! copy for each event, as the job decided. Fails: never; it follows anew, after a pause.
+
+use std::{future::Future, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt, future::join_all};
+use metrics::{counter, histogram};
+use nats::async_nats::jetstream::{self, AckKind, Message, consumer::PullConsumer};
+use schemas::{
+    id::{Partition, Seq},
+    limits,
+};
+use tokio::time::{Instant, interval_at, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error, warn};
+
+use crate::park::Park;
+
+/// A pull that brought nothing ends and is asked anew.
+const EXPIRES: Duration = Duration::from_secs(5);
+/// Two heartbeats missed: the server or the way to it has gone.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Silence this long while events are waiting means that the pull is lost; a batch this long in work is told
+/// to the server, so that no other worker gets it too.
+const STALL: Duration = Duration::from_secs(10);
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+/// Well below the consumer's ack wait: what is buffered here meanwhile is not delivered a second time.
+const PAUSE_LAST: Duration = Duration::from_secs(5);
+
+/// What becomes of one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    Done,
+    /// Again later: nothing is wrong with the event.
+    Retry,
+    /// It will never work; the reason goes with it.
+    Park(String),
+}
+
+impl Verdict {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Retry => "retry",
+            Self::Park(_) => "park",
+        }
+    }
+}
+
+/// An event as a job sees it: without a way to ack it.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    pub subject: String,
+    pub seq: Seq,
+    pub payload: Bytes,
+}
+
+/// A job: decides about each event of a batch, in the order given.
+pub trait Work: Send + Sync + 'static {
+    const NAME: &'static str;
+    fn batch(&self, batch: &[Delivery]) -> impl Future<Output = Vec<Verdict>> + Send;
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Interrupted {
+    #[error("the consumer is not there: {0}")]
+    Consumer(#[from] jetstream::stream::ConsumerError),
+    #[error("the pull did not start: {0}")]
+    Start(#[from] jetstream::consumer::StreamError),
+    #[error("the pull broke: {0}")]
+    Pull(#[from] jetstream::consumer::pull::MessagesError),
+    #[error("the consumer does not tell its state: {0}")]
+    Info(#[from] jetstream::context::ConsumerInfoError),
+    #[error("the pull ended")]
+    Ended,
+    #[error("nothing came for {STALL:?} although {0} events wait")]
+    Stalled(u64),
+}
+
+/// One consumer of one partition's log, and the job that works on it.
+pub struct Loop<W> {
+    pub work: W,
+    pub partition: Partition,
+    pub stream: String,
+    pub consumer: String,
+    pub js: jetstream::Context,
+    pub park: Park,
+}
+
+impl<W: Work> Loop<W> {
+    /// Ends when told to stop, after the batch under way.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut pause = Pause::default();
+        while !stop.is_cancelled() {
+            let Err(reason) = self.follow(&stop, &mut pause).await else { return };
+            counter!("natter_consume_interrupted_total", "job" => W::NAME).increment(1);
+            warn!(job = W::NAME, partition = %self.partition, %reason, "following anew");
+            pause.wait(&stop).await;
+        }
+    }
+
+    async fn follow(&self, stop: &CancellationToken, pause: &mut Pause) -> Result<(), Interrupted> {
+        let consumer: PullConsumer = self.js.get_consumer_from_stream(&self.consumer, &self.stream).await?;
+        let pull = consumer.stream().max_messages_per_batch(limits::PERSIST_BATCH);
+        let messages = pull.expires(EXPIRES).heartbeat(HEARTBEAT).messages().await?;
+        let mut chunks = messages.ready_chunks(limits::PERSIST_BATCH);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {
+                    give_back(chunks.next().now_or_never().flatten().unwrap_or_default()).await;
+                    return Ok(());
+                }
+                chunk = chunks.next() => {
+                    let (messages, broken) = split(chunk.ok_or(Interrupted::Ended)?);
+                    if !messages.is_empty() {
+                        self.handle(messages, stop, pause).await;
+                    }
+                    broken?;
+                }
+                () = sleep(STALL) => match consumer.get_info().await?.num_pending {
+                    0 => {}
+                    waiting => return Err(Interrupted::Stalled(waiting)),
+                },
+            }
+        }
+    }
+
+    /// A batch of which nothing worked is followed by a pause: whatever it needs is away.
+    async fn handle(&self, messages: Vec<Message>, stop: &CancellationToken, pause: &mut Pause) {
+        let batch: Vec<Delivery> = messages.iter().filter_map(delivery).collect();
+        if batch.len() != messages.len() {
+            error!(job = W::NAME, partition = %self.partition, "messages without a position; left to the server");
+            return;
+        }
+        let begun = Instant::now();
+        let verdicts = self.decide(&messages, &batch).await;
+        histogram!("natter_consume_batch_seconds", "job" => W::NAME).record(begun.elapsed());
+
+        let nothing_worked = verdicts.iter().all(|verdict| *verdict == Verdict::Retry);
+        let delay = if nothing_worked { pause.next() } else { pause.reset() };
+        // A job that forgot an event gets it again.
+        let verdicts = verdicts.into_iter().chain(std::iter::repeat(Verdict::Retry));
+        let work = messages.iter().zip(&batch).zip(verdicts);
+        join_all(work.map(|((message, delivery), verdict)| self.settle(message, delivery, verdict, delay)))
+            .await;
+        if nothing_worked {
+            wait(delay, stop).await;
+        }
+    }
+
+    async fn decide(&self, messages: &[Message], batch: &[Delivery]) -> Vec<Verdict> {
+        let mut reminder = interval_at(Instant::now() + STALL, STALL);
+        let mut work = std::pin::pin!(self.work.batch(batch));
+        loop {
+            tokio::select! {
+                verdicts = &mut work => return verdicts,
+                _ = reminder.tick() => {
+                    warn!(job = W::NAME, partition = %self.partition, events = batch.len(), "a batch takes long");
+                    join_all(messages.iter().map(|message| tell(message, AckKind::Progress))).await;
+                }
+            }
+        }
+    }
+
+    async fn settle(&self, message: &Message, delivery: &Delivery, verdict: Verdict, delay: Duration) {
+        let label = verdict.name();
+        let kind = match verdict {
+            Verdict::Done => AckKind::Ack,
+            Verdict::Retry => AckKind::Nak(Some(delay)),
+            Verdict::Park(reason) => self.set_aside(delivery, &reason, delay).await,
+        };
+        tell(message, kind).await;
+        counter!("natter_consumed_total", "job" => W::NAME, "verdict" => label).increment(1);
+    }
+
+    /// Acked only once the parked copy is stored.
+    async fn set_aside(&self, delivery: &Delivery, reason: &str, delay: Duration) -> AckKind {
+        let (partition, seq) = (self.partition, delivery.seq);
+        match self.park.park(W::NAME, partition, delivery, reason).await {
+            Ok(()) => {
+                error!(job = W::NAME, %partition, seq, reason, "event parked");
+                AckKind::Ack
+            }
+            Err(e) => {
+                warn!(job = W::NAME, %partition, seq, error = %e, "event not parked yet");
+                AckKind::Nak(Some(delay))
+            }
+        }
+    }
+}
+
+fn delivery(message: &Message) -> Option<Delivery> {
+    let seq = message.info().ok()?.stream_sequence;
+    Some(Delivery { subject: message.subject.to_string(), seq, payload: message.payload.clone() })
+}
+
+type Pulled = Result<Message, jetstream::consumer::pull::MessagesError>;
+
+/// What came before a break is worked on before the break is.
+fn split(chunk: Vec<Pulled>) -> (Vec<Message>, Result<(), Interrupted>) {
+    let mut messages = Vec::with_capacity(chunk.len());
+    for item in chunk {
+        match item {
+            Ok(message) => messages.push(message),
+            Err(e) => return (messages, Err(e.into())),
+        }
+    }
+    (messages, Ok(()))
+}
+
+/// Another worker gets them at once instead of after the ack wait.
+async fn give_back(chunk: Vec<Pulled>) {
+    let (messages, _) = split(chunk);
+    join_all(messages.iter().map(|message| tell(message, AckKind::Nak(None)))).await;
+}
+
+/// An answer that is lost brings the event again, which every job can bear.
+async fn tell(message: &Message, kind: AckKind) {
+    if let Err(e) = message.ack_with(kind).await {
+        debug!(error = %e, "an ack was not sent");
+    }
+}
+
+async fn wait(duration: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = sleep(duration) => {}
+        () = stop.cancelled() => {}
+    }
+}
+
+/// Doubles from [`PAUSE_FIRST`] to [`PAUSE_LAST`], a quarter of it at random so that workers do not march in
+/// step.
+#[derive(Default)]
+struct Pause {
+    failures: u32,
+}
+
+impl Pause {
+    fn next(&mut self) -> Duration {
+        let full = PAUSE_FIRST.saturating_mul(1 << self.failures.min(10)).min(PAUSE_LAST);
+        self.failures += 1;
+        full.mul_f64(rand::random_range(0.75..1.0))
+    }
+
+    fn reset(&mut self) -> Duration {
+        self.failures = 0;
+        PAUSE_FIRST
+    }
+
+    async fn wait(&mut self, stop: &CancellationToken) {
+        let pause = self.next();
+        wait(pause, stop).await;
+    }
+}

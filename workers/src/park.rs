@@ -1,0 +1,64 @@
+//! Where events go that a job can never use: stream `PARKED`, payload untouched, with the reason and where it
+//! came from in headers.
+
+use std::time::Duration;
+
+use nats::{
+    async_nats::jetstream::{self, context::PublishError, message::PublishMessage},
+    subject,
+};
+use schemas::id::Partition;
+
+use crate::consume::Delivery;
+
+pub const REASON: &str = "Natter-Reason";
+/// Subject of the original.
+pub const SUBJECT: &str = "Natter-Subject";
+/// Stream sequence of the original.
+pub const SEQ: &str = "Natter-Seq";
+
+/// The server's answer; past it the event is tried again with the same id.
+const WITHIN: Duration = Duration::from_secs(5);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ParkError {
+    #[error("not stored: {0}")]
+    Publish(#[from] PublishError),
+    #[error("no answer within {WITHIN:?}")]
+    TimedOut,
+}
+
+#[derive(Clone)]
+pub struct Park {
+    js: jetstream::Context,
+}
+
+impl Park {
+    pub const fn new(js: jetstream::Context) -> Self {
+        Self { js }
+    }
+
+    /// Stores a copy; the same event of the same job is stored once.
+    pub async fn park(
+        &self,
+        job: &str,
+        p: Partition,
+        event: &Delivery,
+        reason: &str,
+    ) -> Result<(), ParkError> {
+        let message = PublishMessage::build()
+            .payload(event.payload.clone())
+            .header(REASON, one_line(reason).as_str())
+            .header(SUBJECT, event.subject.as_str())
+            .header(SEQ, event.seq.to_string().as_str())
+            .message_id(format!("{job}:{p}:{}", event.seq));
+        let stored = async { self.js.send_publish(subject::parked(job, p), message).await?.await };
+        tokio::time::timeout(WITHIN, stored).await.map_err(|_| ParkError::TimedOut)??;
+        Ok(())
+    }
+}
+
+/// A header is one line.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

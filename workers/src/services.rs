@@ -1,0 +1,24 @@
+//! Questions from edges become answers. A service reads the store and the log, and changes conversations only
+//! by publishing events. Fails: with a code of the one table; the cause is logged here, once.
+
+/// Routes of one service: each question to the method that answers it.
+macro_rules! answer {
+    ($host:expr, $service:expr, { $($call:ty => $method:ident,)* }) => {
+        let shared: std::sync::Arc<Self> = $service;
+        $({
+            let service = std::sync::Arc::clone(&shared);
+            $host.serve(move |call: $call| {
+                let service = std::sync::Arc::clone(&service);
+                async move { service.$method(call).await.map_err(|failure| failure.answer(stringify!($method))) }
+            }).await?;
+        })*
+    };
+}
+
+pub mod accounts; // users, passwords, sessions
+pub mod conversations; // who talks where: open, list, rename
+pub mod history; // what was said: pages, replays, heads
+pub mod inbox; // what was not read yet
+
+mod failure; // what can go wrong below, and the code it becomes
+pub use failure::Failure;

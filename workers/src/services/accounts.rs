@@ -1,0 +1,69 @@
+//! Users, passwords, sessions. Only this service sees a password, and only its hash is kept; the same goes
+//! for refresh tokens.
+
+mod passwords; // argon2id in a bounded pool
+mod profiles; // who somebody is
+mod sessions; // log in, go on, log out
+
+use std::{sync::Arc, time::Duration};
+
+use nats::{
+    publisher::Publisher,
+    service::{Host, ServiceError},
+};
+use schemas::{
+    event::Timestamp,
+    rpc::{
+        FindUser, FindUsers, LogIn, LogOut, NewPassword, Refused, RegisterUser, Renew, SearchUsers,
+        UpdateUser,
+    },
+};
+use store::Store;
+
+pub use passwords::{HashError, Passwords};
+
+pub struct Accounts {
+    store: Arc<dyn Store>,
+    publisher: Publisher,
+    passwords: Passwords,
+    /// How long a refresh token can be exchanged.
+    refresh_lifetime: Duration,
+}
+
+impl Accounts {
+    pub const fn new(
+        store: Arc<dyn Store>,
+        publisher: Publisher,
+        passwords: Passwords,
+        refresh_lifetime: Duration,
+    ) -> Self {
+        Self { store, publisher, passwords, refresh_lifetime }
+    }
+
+    pub async fn serve(self, host: &mut Host) -> Result<(), ServiceError> {
+        answer!(host, Arc::new(self), {
+            RegisterUser => register,
+            LogIn => log_in,
+            Renew => renew,
+            LogOut => log_out,
+            NewPassword => new_password,
+            FindUser => user,
+            FindUsers => users,
+            SearchUsers => search,
+            UpdateUser => update,
+        });
+        Ok(())
+    }
+
+    fn expiry(&self, now: Timestamp) -> Timestamp {
+        let lifetime = i64::try_from(self.refresh_lifetime.as_millis()).unwrap_or(i64::MAX);
+        Timestamp(now.0.saturating_add(lifetime))
+    }
+}
+
+type Rule = fn(&str, &()) -> Result<(), garde::Error>;
+
+/// The edge has checked already; what arrives by the bus is checked again.
+fn check(field: &str, text: &str, rule: Rule) -> Result<(), Refused> {
+    rule(text, &()).map_err(|_| Refused::invalid(field))
+}

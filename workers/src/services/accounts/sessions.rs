@@ -1,0 +1,128 @@
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use futures_util::future::try_join_all;
+use schemas::{
+    code::Code,
+    event::Timestamp,
+    id::{SessionId, UserId},
+    limits,
+    rest::check as rule,
+    rpc::{LogIn, LogOut, NewPassword, Opened, RegisterUser, Renew, User},
+};
+use store::{AddUser, Renewal, TokenHash};
+use tracing::info;
+use zeroize::Zeroizing;
+
+use super::{Accounts, check, passwords::Password};
+use crate::{control, services::Failure};
+
+impl Accounts {
+    pub(super) async fn register(&self, call: RegisterUser) -> Result<Opened, Failure> {
+        let password = Zeroizing::new(call.password);
+        check("username", &call.username, rule::username)?;
+        check("email", &call.email, rule::email)?;
+        check("password", &password, rule::password)?;
+        let display_name = call.display_name.unwrap_or_else(|| call.username.clone());
+        check("displayName", &display_name, rule::name)?;
+
+        let hash = self.passwords.hash(password).await?;
+        let (username, email) = (call.username, call.email);
+        let user = User { id: UserId::fresh(), username, email, display_name, created_at: Timestamp::now() };
+        match self.store.add_user(&user, &hash).await? {
+            AddUser::Added => self.open(user).await,
+            AddUser::UsernameTaken => Err(Code::UsernameTaken.into()),
+            AddUser::EmailTaken => Err(Code::EmailTaken.into()),
+        }
+    }
+
+    /// One answer for an unknown user and a wrong password, after the same work.
+    pub(super) async fn log_in(&self, call: LogIn) -> Result<Opened, Failure> {
+        let password = bounded(call.password)?;
+        let known = match call.login.len() {
+            1..=limits::EMAIL => self.store.credentials(&call.login).await?,
+            _ => None,
+        };
+        let hash = known.as_ref().map(|credentials| credentials.password_hash.clone());
+        match (self.passwords.verify(password, hash).await?, known) {
+            (true, Some(credentials)) => self.open(credentials.user).await,
+            _ => Err(Code::BadCredentials.into()),
+        }
+    }
+
+    async fn open(&self, user: User) -> Result<Opened, Failure> {
+        let (refresh_token, hash) = fresh_token();
+        let session = SessionId::fresh();
+        self.store.add_session(session, user.id, hash, self.expiry(Timestamp::now())).await?;
+        Ok(Opened { user, session, refresh_token })
+    }
+
+    pub(super) async fn renew(&self, call: Renew) -> Result<Opened, Failure> {
+        let (refresh_token, next) = fresh_token();
+        let now = Timestamp::now();
+        let token = hash(&call.refresh_token);
+        match self.store.renew_session(token, next, now, self.expiry(now)).await? {
+            Renewal::Renewed { user, session } => {
+                let found = self.store.users(&[user]).await?.pop();
+                let user = found.ok_or(Failure::Broken("a session of a user that does not exist"))?;
+                Ok(Opened { user, session, refresh_token })
+            }
+            Renewal::Reused { user, session } => {
+                info!(%user, %session, "a used refresh token came again: its session is over");
+                control::tell_session_ended(&self.publisher, session).await?;
+                Err(Code::Unauthenticated.into())
+            }
+            Renewal::Unknown => Err(Code::Unauthenticated.into()),
+        }
+    }
+
+    /// Told even when the session had ended before: a crash may have come between the two.
+    pub(super) async fn log_out(&self, call: LogOut) -> Result<(), Failure> {
+        let sessions = match call.session {
+            Some(session) => vec![session],
+            None => self.store.sessions_of(call.user, Timestamp::now()).await?,
+        };
+        self.end(sessions).await
+    }
+
+    pub(super) async fn new_password(&self, call: NewPassword) -> Result<(), Failure> {
+        let (current, next) = (bounded(call.current)?, Zeroizing::new(call.next));
+        check("next", &next, rule::password)?;
+        let known = self.store.credentials_of(call.user).await?.map(|credentials| credentials.password_hash);
+        if !self.passwords.verify(current, known).await? {
+            return Err(Code::BadCredentials.into());
+        }
+        let hash = self.passwords.hash(next).await?;
+        self.store.set_password_hash(call.user, &hash).await?;
+        let mut others = self.store.sessions_of(call.user, Timestamp::now()).await?;
+        others.retain(|session| *session != call.session);
+        self.end(others).await
+    }
+
+    /// First the store, then the sockets: nobody whose socket closes can come back with the old token.
+    async fn end(&self, sessions: Vec<SessionId>) -> Result<(), Failure> {
+        try_join_all(sessions.into_iter().map(|session| async move {
+            self.store.end_session(session).await?;
+            control::tell_session_ended(&self.publisher, session).await?;
+            Ok::<_, Failure>(())
+        }))
+        .await?;
+        Ok(())
+    }
+}
+
+/// A password to compare may be of any length that does not make hashing dearer; a longer one is nobody's.
+fn bounded(password: String) -> Result<Password, Failure> {
+    let password = Zeroizing::new(password);
+    if password.len() > 4 * limits::PASSWORD.end() { Err(Code::BadCredentials.into()) } else { Ok(password) }
+}
+
+/// 32 random bytes for the client, their hash for the store.
+fn fresh_token() -> (String, TokenHash) {
+    let token = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+    let hash = hash(&token);
+    (token, hash)
+}
+
+/// The token is 256 random bits, so a plain hash keeps it.
+fn hash(token: &str) -> TokenHash {
+    *blake3::hash(token.as_bytes()).as_bytes()
+}

@@ -1,0 +1,66 @@
+//! Who talks where. A change is validated against the store, published as an event, applied to the store and
+//! told to the members concerned, in this order; whatever a crash leaves undone the persister does, because
+//! it finds the same event in the log.
+
+mod change; // rename
+mod list; // a member's conversations, newest activity first
+mod open; // a new conversation, or the one two people have
+mod record; // an event into the log, the store and every edge
+mod view; // a conversation as a member sees it
+
+use std::sync::Arc;
+
+use nats::{
+    log::LogReader,
+    publisher::Publisher,
+    service::{Host, ServiceError},
+};
+use schemas::rpc::{
+    Access, GetConversation, ListConversations, Membership, Memberships, OpenConversation, Rename,
+};
+use store::Store;
+
+use super::{Failure, history::History};
+
+/// Conversations looked at side by side for one answer.
+const AT_ONCE: usize = 16;
+
+pub struct Conversations {
+    store: Arc<dyn Store>,
+    publisher: Publisher,
+    log: LogReader,
+    history: Arc<History>,
+    partitions: u16,
+}
+
+impl Conversations {
+    pub const fn new(
+        store: Arc<dyn Store>,
+        publisher: Publisher,
+        log: LogReader,
+        history: Arc<History>,
+        partitions: u16,
+    ) -> Self {
+        Self { store, publisher, log, history, partitions }
+    }
+
+    pub async fn serve(self, host: &mut Host) -> Result<(), ServiceError> {
+        answer!(host, Arc::new(self), {
+            OpenConversation => open,
+            GetConversation => get,
+            ListConversations => list,
+            Rename => rename,
+            Memberships => memberships,
+            Access => access,
+        });
+        Ok(())
+    }
+
+    async fn memberships(&self, call: Memberships) -> Result<Vec<Membership>, Failure> {
+        Ok(self.store.memberships(call.user).await?)
+    }
+
+    async fn access(&self, call: Access) -> Result<Option<Membership>, Failure> {
+        Ok(self.store.membership(call.conversation, call.user).await?)
+    }
+}

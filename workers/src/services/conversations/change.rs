@@ -1,0 +1,26 @@
+use schemas::{
+    code::Code,
+    event::{Kind, Logged, Role, Shape},
+    id::EventId,
+    rest::check,
+    rpc::{Refused, Rename},
+};
+
+use super::{Conversations, record};
+use crate::services::Failure;
+
+impl Conversations {
+    pub(super) async fn rename(&self, call: Rename) -> Result<Logged, Failure> {
+        check::name(&call.name, &()).map_err(|_| Refused::invalid("name"))?;
+        let membership = self.store.membership(call.conversation, call.user).await?.ok_or(Code::NotFound)?;
+        let role = membership.role.ok_or(Code::NotFound)?;
+        if membership.shape == Shape::Direct || role < Role::Admin {
+            return Err(Code::Forbidden.into());
+        }
+        let kind = Kind::Renamed { name: call.name };
+        let event = record::event(EventId::fresh(), call.conversation, call.user, kind, call.traceparent);
+        let logged = self.publish(event).await?;
+        self.apply(&logged).await?;
+        Ok(logged)
+    }
+}

@@ -1,0 +1,114 @@
+use std::collections::HashSet;
+
+use schemas::{
+    code::Code,
+    event::{Kind, Logged, Member, Role, Shape},
+    id::{ConversationId, UserId, direct_conversation, opening_event},
+    limits,
+    rest::check,
+    rpc::{GetConversation, OpenConversation, OpenedConversation, Refused},
+};
+
+use super::{Conversations, record};
+use crate::services::Failure;
+
+/// The field of the request that names people.
+const PARTICIPANTS: &str = "participantIds";
+
+impl Conversations {
+    pub(super) async fn open(&self, call: OpenConversation) -> Result<OpenedConversation, Failure> {
+        let others = others(&call)?;
+        let name = match call.shape {
+            Shape::Direct => None,
+            Shape::Group => name(call.name.clone())?,
+        };
+        self.all_exist(call.creator, &others).await?;
+        let id = match (call.shape, others.as_slice()) {
+            (Shape::Direct, [other]) => direct_conversation(call.creator, *other),
+            _ => ConversationId::fresh(),
+        };
+        if call.shape == Shape::Direct && self.exists(id).await? {
+            return self.opened(call.creator, id, true).await;
+        }
+        let kind =
+            Kind::Created { shape: call.shape, name, members: members(call.shape, call.creator, &others) };
+        let event = record::event(opening_event(id), id, call.creator, kind, call.traceparent);
+        let logged = self.publish(event.clone()).await?;
+        self.apply(&logged).await?;
+        self.opened(call.creator, id, logged.event != event).await
+    }
+
+    /// In the store, or in the log only because whoever opened it died before it was stored. The log forgets
+    /// ids after minutes, so a second opening could otherwise be logged behind the first.
+    async fn exists(&self, id: ConversationId) -> Result<bool, Failure> {
+        if self.store.conversation(id).await?.is_some() {
+            return Ok(true);
+        }
+        let first = self.log.from(id, 1, 1).await?;
+        let Some(Ok(first)) = first.first().map(nats::log::RawEvent::decode) else { return Ok(false) };
+        self.heal(&first).await
+    }
+
+    async fn heal(&self, first: &Logged) -> Result<bool, Failure> {
+        let created = matches!(first.event.kind, Kind::Created { .. });
+        if created {
+            self.apply(first).await?;
+        }
+        Ok(created)
+    }
+
+    async fn opened(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+        existed: bool,
+    ) -> Result<OpenedConversation, Failure> {
+        let membership = self.store.membership(conversation, user).await?;
+        let membership = membership.ok_or(Failure::Broken("opened, but not a member"))?;
+        let conversation = self.get(GetConversation { user, conversation }).await?;
+        Ok(OpenedConversation { conversation, membership, existed })
+    }
+
+    async fn all_exist(&self, creator: UserId, others: &[UserId]) -> Result<(), Failure> {
+        let found: HashSet<UserId> =
+            self.store.users(others).await?.into_iter().map(|user| user.id).collect();
+        if others.iter().any(|user| !found.contains(user)) {
+            return Err(Refused::invalid(PARTICIPANTS).into());
+        }
+        // A token outlives its user only if somebody removed the user by hand.
+        self.store.users(&[creator]).await?.pop().ok_or(Code::Unauthenticated)?;
+        Ok(())
+    }
+}
+
+/// The participants besides the creator, each once, in the order given.
+fn others(call: &OpenConversation) -> Result<Vec<UserId>, Refused> {
+    if call.participants.len() > limits::PARTICIPANTS_PER_CALL {
+        return Err(Refused::invalid(PARTICIPANTS));
+    }
+    let with_oneself = call.participants.contains(&call.creator);
+    let mut seen = HashSet::from([call.creator]);
+    let others: Vec<UserId> = call.participants.iter().copied().filter(|user| seen.insert(*user)).collect();
+    let allowed = match call.shape {
+        Shape::Direct => others.len() == 1 && !with_oneself,
+        Shape::Group => !call.participants.is_empty(),
+    };
+    if allowed { Ok(others) } else { Err(Refused::invalid(PARTICIPANTS)) }
+}
+
+fn name(name: Option<String>) -> Result<Option<String>, Refused> {
+    match name {
+        Some(text) if check::name(&text, &()).is_err() => Err(Refused::invalid("name")),
+        name => Ok(name),
+    }
+}
+
+/// A group belongs to whoever made it; two people are alike.
+fn members(shape: Shape, creator: UserId, others: &[UserId]) -> Vec<Member> {
+    let role = match shape {
+        Shape::Direct => Role::Member,
+        Shape::Group => Role::Owner,
+    };
+    let others = others.iter().map(|user| Member { user: *user, role: Role::Member });
+    std::iter::once(Member { user: creator, role }).chain(others).collect()
+}

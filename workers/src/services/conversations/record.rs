@@ -1,0 +1,51 @@
+use nats::{log::LogError, subject};
+use schemas::{
+    codec,
+    event::{Event, Kind, Logged, Timestamp},
+    id::{ConversationId, EventId, Partition, UserId},
+};
+use tracing::warn;
+
+use super::Conversations;
+use crate::{control, services::Failure};
+
+/// An event of a service: of no device, with no name given by a client.
+pub fn event(
+    id: EventId,
+    conversation: ConversationId,
+    author: UserId,
+    kind: Kind,
+    traceparent: Option<String>,
+) -> Event {
+    let at = Timestamp::now();
+    Event { id, conversation, author, device: String::new(), client_id: None, at, kind, traceparent }
+}
+
+impl Conversations {
+    /// The event as the log has it. Under the id of an earlier attempt, or of somebody else's who was faster,
+    /// the log has theirs, and that one counts.
+    pub(super) async fn publish(&self, event: Event) -> Result<Logged, Failure> {
+        let partition = Partition::of(event.conversation, self.partitions);
+        let subject = subject::conv(partition, event.conversation);
+        let payload = codec::encode(&event);
+        let stored = self.publisher.publish(subject, &event.id.to_string(), payload.into()).await?;
+        if !stored.duplicate {
+            return Ok(Logged { seq: stored.seq, event });
+        }
+        let first = self.log.event_at(partition, stored.seq).await?;
+        let first = first
+            .ok_or_else(|| LogError::Unavailable("it has not the event it gave the seq of".to_owned()))?;
+        first.decode().map_err(|_| Failure::Broken("a duplicate of an event that cannot be read"))
+    }
+
+    /// Makes a published event visible everywhere at once instead of when the persister comes to it.
+    pub(super) async fn apply(&self, logged: &Logged) -> Result<(), Failure> {
+        let conversation = logged.event.conversation;
+        let partition = Partition::of(conversation, self.partitions);
+        self.store.persist(partition, std::slice::from_ref(logged)).await?;
+        if let Err(e) = control::tell_members(&self.publisher, logged).await {
+            warn!(%conversation, seq = logged.seq, error = %e, "members not told: the persister will");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! A conversation as a member sees it: its row, and what the log above the floor adds to it.
+
+use std::collections::HashMap;
+
+use schemas::{
+    code::Code,
+    event::{Kind, Logged, Member, Timestamp},
+    id::{ConversationId, Seq, UserId},
+    rpc::{Conversation, GetConversation, Page, Participant, User, Window},
+};
+use store::{ListedRow, MemberRow};
+
+use super::Conversations;
+use crate::services::{Failure, history::Tail, inbox};
+
+/// A row, and the log above the floor it was read over.
+pub struct Seen {
+    pub row: ListedRow,
+    pub floor: Seq,
+    pub tail: Tail,
+    pub head: Seq,
+}
+
+impl Conversations {
+    pub(super) async fn get(&self, call: GetConversation) -> Result<Conversation, Failure> {
+        let GetConversation { user, conversation } = call;
+        let floor = self.history.floor(conversation);
+        let (tail, head) = self.history.tail_and_head(conversation, floor).await?;
+        let rows = self.store.members(conversation).await?;
+        let members = members(rows, &tail);
+        let own = members.iter().find(|row| row.member.user == user).ok_or(Code::NotFound)?;
+        let (role, read) = (own.member.role, own.read);
+        let row = self.store.conversation(conversation).await?.ok_or(Code::NotFound)?;
+        let seen = Seen { row: ListedRow { conversation: row, role, read }, floor, tail, head };
+        let view = self.view(user, seen).await?;
+        let participants = self.participants(&members).await?;
+        Ok(Conversation { participant_count: members.len(), participants: Some(participants), ..view })
+    }
+
+    /// Without the participants.
+    pub(super) async fn view(&self, user: UserId, seen: Seen) -> Result<Conversation, Failure> {
+        let Seen { row, floor, tail, head } = seen;
+        let id = row.conversation.id;
+        let read = inbox::read_through(user, row.read, &tail);
+        let unread = inbox::unread(&*self.store, (id, user), read, floor, &tail).await?;
+        let newest = Page { conversation: id, window: Window::Newest, limit: 1 };
+        let last_message = self.history.page_over(newest, floor, &tail, head).await?.messages.pop();
+        Ok(Conversation {
+            id,
+            shape: row.conversation.shape,
+            name: name(&tail).or(row.conversation.name),
+            role: role(user, &tail).unwrap_or(row.role),
+            created_at: row.conversation.created_at,
+            head,
+            read,
+            unread,
+            last_activity_at: activity(row.conversation.last_activity_at, &tail),
+            last_message,
+            participant_count: self.member_count(id, row.conversation.members, &tail).await?,
+            participants: None,
+        })
+    }
+
+    async fn member_count(&self, id: ConversationId, stored: usize, tail: &Tail) -> Result<usize, Failure> {
+        if !tail.events.iter().any(|logged| changes_members(&logged.event.kind)) {
+            return Ok(stored);
+        }
+        // The row may count some of the tail's changes already: the people are counted instead.
+        Ok(members(self.store.members(id).await?, tail).len())
+    }
+
+    async fn participants(&self, members: &[MemberRow]) -> Result<Vec<Participant>, Failure> {
+        let ids: Vec<UserId> = members.iter().map(|row| row.member.user).collect();
+        let users = self.store.users(&ids).await?;
+        let users: HashMap<UserId, User> = users.into_iter().map(|user| (user.id, user)).collect();
+        let named = |row: &MemberRow| {
+            let user = users.get(&row.member.user)?;
+            Some(Participant {
+                user: user.id,
+                username: user.username.clone(),
+                display_name: user.display_name.clone(),
+                role: row.member.role,
+                joined_at: row.joined_at,
+                read: row.read,
+            })
+        };
+        Ok(members.iter().filter_map(named).collect())
+    }
+}
+
+fn changes_members(kind: &Kind) -> bool {
+    matches!(kind, Kind::Created { .. } | Kind::MemberAdded { .. } | Kind::MemberRemoved { .. })
+}
+
+/// Rows with the tail's changes; those the rows reflect already change nothing.
+fn members(mut rows: Vec<MemberRow>, tail: &Tail) -> Vec<MemberRow> {
+    for logged in &tail.events {
+        match &logged.event.kind {
+            Kind::Created { members, .. } => {
+                for member in members {
+                    place(&mut rows, *member, logged.event.at);
+                }
+            }
+            Kind::MemberAdded { user, role } => {
+                place(&mut rows, Member { user: *user, role: *role }, logged.event.at);
+            }
+            Kind::MemberRemoved { user } => rows.retain(|row| row.member.user != *user),
+            Kind::RoleChanged { user, role } => {
+                rows.iter_mut()
+                    .filter(|row| row.member.user == *user)
+                    .for_each(|row| row.member.role = *role);
+            }
+            Kind::Posted { .. } => {
+                if let Some(row) = rows.iter_mut().find(|row| row.member.user == logged.event.author) {
+                    row.read = row.read.max(logged.seq);
+                }
+            }
+            Kind::Edited { .. } | Kind::Deleted { .. } | Kind::Reacted { .. } | Kind::Renamed { .. } => {}
+        }
+    }
+    rows
+}
+
+fn place(rows: &mut Vec<MemberRow>, member: Member, joined_at: Timestamp) {
+    match rows.iter_mut().find(|row| row.member.user == member.user) {
+        Some(row) => row.member.role = member.role,
+        None => rows.push(MemberRow { member, joined_at, read: 0 }),
+    }
+}
+
+fn name(tail: &Tail) -> Option<String> {
+    tail.events.iter().rev().find_map(|logged| match &logged.event.kind {
+        Kind::Renamed { name } => Some(name.clone()),
+        _ => None,
+    })
+}
+
+fn role(user: UserId, tail: &Tail) -> Option<schemas::event::Role> {
+    tail.events.iter().rev().find_map(|logged| match &logged.event.kind {
+        Kind::MemberAdded { user: who, role } | Kind::RoleChanged { user: who, role } if *who == user => {
+            Some(*role)
+        }
+        _ => None,
+    })
+}
+
+/// Messages, members and names are activity; edits, deletions and reactions are not.
+pub fn activity(stored: Timestamp, tail: &Tail) -> Timestamp {
+    let counts = |logged: &&Logged| {
+        !matches!(logged.event.kind, Kind::Edited { .. } | Kind::Deleted { .. } | Kind::Reacted { .. })
+    };
+    tail.events.iter().filter(counts).map(|logged| logged.event.at).fold(stored, Timestamp::max)
+}

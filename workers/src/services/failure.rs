@@ -1,0 +1,59 @@
+use nats::{log::LogError, publisher::PublishError};
+use schemas::{code::Code, rpc::Refused};
+use store::StoreError;
+use tracing::{error, warn};
+
+use super::accounts::HashError;
+
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the log cannot be read: {0}")]
+    Log(#[from] LogError),
+    #[error("not published: {0}")]
+    Publish(#[from] PublishError),
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// The part of the log above the rows is longer than one answer may read.
+    #[error("more than {0} events wait to be persisted in this conversation")]
+    TooFarBehind(usize),
+    #[error("{0}")]
+    Broken(&'static str),
+}
+
+impl From<Code> for Failure {
+    fn from(code: Code) -> Self {
+        Self::Refused(code.into())
+    }
+}
+
+impl Failure {
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Refused(refused) => refused.code,
+            Self::Store(StoreError::Unavailable(_))
+            | Self::Log(_)
+            | Self::Publish(PublishError::TimedOut | PublishError::Full)
+            | Self::TooFarBehind(_) => Code::Unavailable,
+            Self::Hash(HashError::Busy) => Code::RateLimited,
+            Self::Store(StoreError::Corrupt(_))
+            | Self::Publish(PublishError::Refused(_))
+            | Self::Hash(HashError::Argon(_) | HashError::Stopped)
+            | Self::Broken(_) => Code::Internal,
+        }
+    }
+
+    /// The edge is told a code; what happened stays here, in the log.
+    pub fn answer(self, call: &'static str) -> Refused {
+        match (&self, self.code()) {
+            (Self::Refused(refused), _) => return refused.clone(),
+            (_, Code::Internal) => error!(call, error = %self, "question failed"),
+            (_, _) => warn!(call, error = %self, "question not answered"),
+        }
+        self.code().into()
+    }
+}

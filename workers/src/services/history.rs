@@ -1,0 +1,130 @@
+//! What was said. A page is rows up to the persister's floor plus the log above it, so it has every event of
+//! its range, also those no worker has written yet. Above the floor the log answers, below it the store; and
+//! where the log alone reaches far enough, a store that is away does not matter.
+
+mod compose; // pure: rows and events become a page
+mod floors; // up to where everything is stored
+mod heads; // newest positions
+mod page; // messages in their present state
+mod replay; // events as they were logged
+mod tail; // the log above the floor
+
+use std::{sync::Arc, time::Duration};
+
+use moka::future::Cache;
+use nats::{
+    log::LogReader,
+    service::{Host, ServiceError},
+};
+use schemas::{
+    event::{Logged, Message},
+    id::{ConversationId, Partition, Seq},
+    rpc::{EventsAfter, FindEvent, GetMessage, Heads, LogHeads, Page},
+};
+use store::{Store, StoreError};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use compose::{cut, present};
+pub use floors::{Floors, FloorsError};
+pub use tail::Tail;
+
+use super::Failure;
+
+/// Rows of pages in memory: 64 MiB are about 4,000 pages of 50 short messages.
+const PAGES: u64 = 64 * 1024 * 1024;
+/// A page whose floor has moved on is never asked for again.
+const PAGE_IDLE: Duration = Duration::from_secs(30);
+/// Heads of conversations without events above the floor; 16 B each.
+const HEADS: u64 = 100_000;
+/// Edges ask for the log's heads once a second each.
+const LOG_HEADS_AGE: Duration = Duration::from_millis(250);
+
+/// Reads history; one in a process, shared by the services that need it.
+pub struct History {
+    store: Arc<dyn Store>,
+    log: LogReader,
+    partitions: u16,
+    floors: Arc<Floors>,
+    /// Rows ≤ a floor: with the log above that floor applied they are right for ever.
+    rows: Cache<(Page, Seq), Arc<Vec<Message>>>,
+    /// Newest event ≤ a floor, for the same reason.
+    heads: Cache<(ConversationId, Seq), Seq>,
+    log_heads: Cache<(), Arc<Vec<Seq>>>,
+}
+
+impl History {
+    /// Learns the floors, and keeps learning them until told to stop.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        log: LogReader,
+        partitions: u16,
+        tracker: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Result<Arc<Self>, FloorsError> {
+        let floors = Arc::new(Floors::learn(&log, partitions).await?);
+        tracker.spawn(Arc::clone(&floors).keep(log.clone(), stop));
+        let rows = Cache::builder()
+            .max_capacity(PAGES)
+            .weigher(|_, rows: &Arc<Vec<Message>>| page::weight(rows))
+            .time_to_idle(PAGE_IDLE)
+            .build();
+        let heads = Cache::builder().max_capacity(HEADS).time_to_idle(PAGE_IDLE).build();
+        let log_heads = Cache::builder().max_capacity(1).time_to_live(LOG_HEADS_AGE).build();
+        Ok(Arc::new(Self { store, log, partitions, floors, rows, heads, log_heads }))
+    }
+
+    pub async fn serve(self: &Arc<Self>, host: &mut Host) -> Result<(), ServiceError> {
+        answer!(host, Arc::clone(self), {
+            Page => page,
+            EventsAfter => after,
+            Heads => heads,
+            LogHeads => log_heads,
+            FindEvent => find,
+            GetMessage => message,
+        });
+        Ok(())
+    }
+
+    /// Everything of the conversation's partition up to here is in the store.
+    pub fn floor(&self, conversation: ConversationId) -> Seq {
+        self.floors.of(Partition::of(conversation, self.partitions))
+    }
+
+    /// By partition.
+    pub fn all_floors(&self) -> Vec<Seq> {
+        Partition::all(self.partitions).map(|p| self.floors.of(p)).collect()
+    }
+
+    async fn find(&self, call: FindEvent) -> Result<Option<Logged>, Failure> {
+        let floor = self.floor(call.conversation);
+        let stored = self.store.find_event(call.conversation, call.event).await;
+        if let Ok(Some(found)) = stored {
+            return Ok(Some(found));
+        }
+        let tail = self.tail(call.conversation, floor + 1).await?;
+        match tail.events.into_iter().find(|logged| logged.event.id == call.event) {
+            Some(found) => Ok(Some(found)),
+            None => Ok(stored?),
+        }
+    }
+
+    async fn message(&self, call: GetMessage) -> Result<Option<Message>, Failure> {
+        let GetMessage { conversation, seq } = call;
+        let floor = self.floor(conversation);
+        if seq > floor {
+            return Ok(compose::one(seq, &self.tail(conversation, seq).await?));
+        }
+        match self.store.message(conversation, seq).await {
+            Ok(None) => Ok(None),
+            Ok(Some(row)) => {
+                let tail = self.tail(conversation, floor + 1).await?;
+                Ok(compose::present(vec![row], &tail.events).into_iter().find(|message| message.seq == seq))
+            }
+            Err(away @ StoreError::Unavailable(_)) => {
+                let tail = self.tail(conversation, seq).await?;
+                if tail.first == Some(seq) { Ok(compose::one(seq, &tail)) } else { Err(away.into()) }
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+}

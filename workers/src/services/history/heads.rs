@@ -1,0 +1,54 @@
+use std::{collections::HashMap, sync::Arc};
+
+use nats::log::LogError;
+use schemas::{
+    id::{ConversationId, Seq},
+    rpc::{Heads, LogHeads},
+};
+
+use super::History;
+use crate::services::Failure;
+
+impl History {
+    pub(super) async fn heads(&self, call: Heads) -> Result<Vec<Seq>, Failure> {
+        let heads = self.heads_of(&call.conversations).await?;
+        Ok(call.conversations.iter().map(|c| heads.get(c).copied().unwrap_or(0)).collect())
+    }
+
+    /// From the log; for conversations silent for longer than it reaches, from the store.
+    pub async fn heads_of(
+        &self,
+        conversations: &[ConversationId],
+    ) -> Result<HashMap<ConversationId, Seq>, Failure> {
+        let mut heads = self.log.heads(conversations).await?;
+        let silent: Vec<_> = conversations.iter().copied().filter(|c| !heads.contains_key(c)).collect();
+        if !silent.is_empty() {
+            let stored = self.store.heads(&silent).await?;
+            heads.extend(silent.into_iter().zip(stored));
+        }
+        Ok(heads)
+    }
+
+    /// Newest event of the conversation if it is ≤ `floor`; `None`: there is one above.
+    pub(super) async fn head_below(
+        &self,
+        conversation: ConversationId,
+        floor: Seq,
+    ) -> Result<Option<Seq>, Failure> {
+        if let Some(head) = self.heads.get(&(conversation, floor)).await {
+            return Ok(Some(head));
+        }
+        let head = self.heads_of(&[conversation]).await?.remove(&conversation).unwrap_or(0);
+        if head > floor {
+            return Ok(None);
+        }
+        self.heads.insert((conversation, floor), head).await;
+        Ok(Some(head))
+    }
+
+    pub(super) async fn log_heads(&self, _: LogHeads) -> Result<Vec<Seq>, Failure> {
+        let read = async { self.log.last_seqs().await.map(Arc::new) };
+        let heads = self.log_heads.try_get_with((), read).await;
+        Ok(heads.map_err(|e| LogError::Unavailable(e.to_string()))?.to_vec())
+    }
+}

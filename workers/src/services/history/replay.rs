@@ -1,0 +1,66 @@
+use schemas::{
+    event::Logged,
+    id::Seq,
+    limits,
+    rpc::{EventsAfter, Replay},
+};
+
+use super::{History, Tail, tail};
+use crate::services::Failure;
+
+impl History {
+    /// If the log holds the event at the position, it holds everything after it too, and the store is not
+    /// asked. Otherwise rows up to the floor, then the log.
+    pub(super) async fn after(&self, call: EventsAfter) -> Result<Replay, Failure> {
+        let call = EventsAfter { limit: call.limit.clamp(1, limits::RESUME_EVENTS), ..call };
+        let EventsAfter { conversation, after, limit } = call;
+        let floor = self.floor(conversation);
+        // The event at the position, the answer, and one more to know whether more follow.
+        let wanted = limit + 2;
+        let raw = self.log.from(conversation, after.max(1), wanted).await?;
+        let log = Tail::of(&raw);
+        if (after > 0 && log.first == Some(after)) || after >= floor || log.is_whole() {
+            let kept = raw.iter().filter(|event| event.seq > after);
+            let more = kept.count() > limit;
+            return self.replay(call, log.first == Some(after), log.events, more).await;
+        }
+        let mut events = self.store.events_from(conversation, after, floor, wanted).await?;
+        if events.len() < wanted {
+            let raw = self.log.from(conversation, floor + 1, wanted - events.len()).await?;
+            events.extend(tail::decode(&raw));
+        }
+        let anchored = after > 0 && events.first().is_some_and(|logged| logged.seq == after);
+        let more = events.iter().filter(|logged| logged.seq > after).count() > limit;
+        self.replay(call, anchored, events, more).await
+    }
+
+    async fn replay(
+        &self,
+        call: EventsAfter,
+        anchored: bool,
+        mut events: Vec<Logged>,
+        more: bool,
+    ) -> Result<Replay, Failure> {
+        events.retain(|logged| logged.seq > call.after);
+        events.truncate(call.limit);
+        let last = events.last().map_or(0, |logged| logged.seq);
+        let head =
+            if more { self.head_from(call, last).await? } else { self.end(call, anchored, last).await? };
+        Ok(Replay { events, more, anchored, head })
+    }
+
+    async fn head_from(&self, call: EventsAfter, last: Seq) -> Result<Seq, Failure> {
+        let heads = self.heads_of(&[call.conversation]).await?;
+        Ok(heads.get(&call.conversation).copied().unwrap_or(0).max(last))
+    }
+
+    /// The answer has everything: the head is its last event, or the position itself if nothing followed.
+    async fn end(&self, call: EventsAfter, anchored: bool, last: Seq) -> Result<Seq, Failure> {
+        match (last, anchored) {
+            (0, true) => Ok(call.after),
+            // Nothing at the position and nothing after it: the conversation ends before it.
+            (0, false) => Ok(self.head_from(call, 0).await?.min(call.after)),
+            (last, _) => Ok(last),
+        }
+    }
+}

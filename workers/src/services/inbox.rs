@@ -1,0 +1,81 @@
+//! What was not read yet. A read mark is a position that only rises; the number of unread messages follows
+//! from it and is never kept anywhere.
+
+mod unread; // pure but for one question to the store
+
+use std::{sync::Arc, time::Duration};
+
+use nats::{
+    publisher::Publisher,
+    service::{Host, ServiceError},
+    subject,
+};
+use schemas::{
+    code::Code,
+    event::Timestamp,
+    id::Partition,
+    limits,
+    rpc::{Mark, MarkRead, ReadMark},
+};
+use store::Store;
+use tracing::warn;
+
+pub use unread::{read_through, unread};
+
+use super::{Failure, history::History};
+
+/// The mark is stored by then; who asked waits no longer for the others to be told.
+const TELL: Duration = limits::PUBLISH_ATTEMPT;
+
+pub struct Inbox {
+    store: Arc<dyn Store>,
+    publisher: Publisher,
+    history: Arc<History>,
+    partitions: u16,
+}
+
+impl Inbox {
+    pub const fn new(
+        store: Arc<dyn Store>,
+        publisher: Publisher,
+        history: Arc<History>,
+        partitions: u16,
+    ) -> Self {
+        Self { store, publisher, history, partitions }
+    }
+
+    pub async fn serve(self, host: &mut Host) -> Result<(), ServiceError> {
+        answer!(host, Arc::new(self), { MarkRead => read, });
+        Ok(())
+    }
+
+    async fn read(&self, call: MarkRead) -> Result<Mark, Failure> {
+        let MarkRead { user, conversation, seq } = call;
+        let membership = self.store.membership(conversation, user).await?;
+        membership.and_then(|m| m.role).ok_or(Code::NotFound)?;
+
+        let floor = self.history.floor(conversation);
+        let (tail, head) = self.history.tail_and_head(conversation, floor).await?;
+        let at = Timestamp::now();
+        let mark = self.store.advance_read(conversation, user, seq.min(head), at).await?;
+        let read = read_through(user, mark, &tail);
+        let unread = unread(&*self.store, (conversation, user), read, floor, &tail).await?;
+        self.tell(ReadMark { conversation, user, seq: read, at }).await;
+        Ok(Mark { seq: read, unread })
+    }
+
+    /// The last mark of each user is kept by the stream; one told before falls away.
+    async fn tell(&self, mark: ReadMark) {
+        let ReadMark { conversation, user, seq, .. } = mark;
+        let id = format!("{conversation}:{user}:{seq}");
+        let subject = subject::reads(Partition::of(conversation, self.partitions), conversation, user);
+        let payload = postcard::to_allocvec(&mark)
+            .expect("postcard into a Vec fails only for lengths unknown up front");
+        let publish = self.publisher.publish(subject, &id, payload.into());
+        match tokio::time::timeout(TELL, publish).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(e)) => warn!(%conversation, seq, error = %e, "read mark stored but not told"),
+            Err(_) => warn!(%conversation, seq, "read mark stored but not told in time"),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+use std::collections::BTreeSet;
+
+use schemas::{
+    event::{Kind, Logged},
+    id::{ConversationId, Seq, UserId},
+    limits,
+};
+use store::{Store, StoreError};
+
+use crate::services::history::Tail;
+
+/// Where the user has read to: the stored mark, or one's own newest post that is not stored yet.
+pub fn read_through(user: UserId, mark: Seq, tail: &Tail) -> Seq {
+    let own =
+        |logged: &&Logged| logged.event.author == user && matches!(logged.event.kind, Kind::Posted { .. });
+    tail.events.iter().rev().find(own).map_or(mark, |logged| mark.max(logged.seq))
+}
+
+/// Others' messages after `read` that are not deleted: rows up to the floor, then the log above it. Counted
+/// to [`limits::UNREAD`].
+pub async fn unread(
+    store: &dyn Store,
+    (conversation, user): (ConversationId, UserId),
+    read: Seq,
+    floor: Seq,
+    tail: &Tail,
+) -> Result<usize, StoreError> {
+    let deleted = deleted(tail);
+    let above = above(user, read, tail, &deleted);
+    if above >= limits::UNREAD || read >= floor {
+        return Ok(above.min(limits::UNREAD));
+    }
+    // Rows the tail deletes may count as rows: that many more are asked for.
+    let below = deleted.range(..=floor).count();
+    let rows = store.countable(conversation, user, read, floor, limits::UNREAD + below).await?;
+    let rows = rows.iter().filter(|seq| !deleted.contains(seq)).count();
+    Ok((rows + above).min(limits::UNREAD))
+}
+
+fn deleted(tail: &Tail) -> BTreeSet<Seq> {
+    let target = |logged: &Logged| match logged.event.kind {
+        Kind::Deleted { target } => Some(target),
+        _ => None,
+    };
+    tail.events.iter().filter_map(target).collect()
+}
+
+fn above(user: UserId, read: Seq, tail: &Tail, deleted: &BTreeSet<Seq>) -> usize {
+    let counts = |logged: &&Logged| {
+        logged.seq > read
+            && logged.event.author != user
+            && matches!(logged.event.kind, Kind::Posted { .. })
+            && !deleted.contains(&logged.seq)
+    };
+    tail.events.iter().filter(counts).count()
+}

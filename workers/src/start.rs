@@ -1,0 +1,167 @@
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+
+use nats::{
+    apply::Deployment,
+    async_nats::{Client, jetstream},
+    log::LogReader,
+    publisher::Publisher,
+    service::{Host, ServiceError},
+};
+use schemas::{id::Partition, rpc::Service};
+use store::Store;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::info;
+
+use crate::{
+    persist,
+    services::{
+        accounts::{Accounts, HashError, Passwords},
+        conversations::Conversations,
+        history::{FloorsError, History},
+        inbox::Inbox,
+    },
+};
+
+/// What jobs work with. Clones share everything.
+#[derive(Clone)]
+pub struct Deps {
+    pub store: Arc<dyn Store>,
+    /// Where questions arrive and answers leave.
+    pub client: Client,
+    /// Follows the log; a connection of its own, so that a backlog does not slow answers.
+    pub js: jetstream::Context,
+    pub publisher: Publisher,
+    pub log: LogReader,
+    pub deployment: Arc<Deployment>,
+    /// How long a refresh token can be exchanged (`REFRESH_EXPIRES_IN`).
+    pub refresh_lifetime: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Job {
+    Persist,
+    Accounts,
+    Conversations,
+    History,
+    Inbox,
+}
+
+impl Job {
+    pub const ALL: [Self; 5] =
+        [Self::Persist, Self::Accounts, Self::Conversations, Self::History, Self::Inbox];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Persist => "persist",
+            Self::Accounts => "accounts",
+            Self::Conversations => "conversations",
+            Self::History => "history",
+            Self::Inbox => "inbox",
+        }
+    }
+}
+
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no job {0}; there are persist, accounts, conversations, history and inbox")]
+pub struct UnknownJob(String);
+
+impl FromStr for Job {
+    type Err = UnknownJob;
+
+    fn from_str(name: &str) -> Result<Self, UnknownJob> {
+        Self::ALL.into_iter().find(|job| job.name() == name).ok_or_else(|| UnknownJob(name.to_owned()))
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    #[error(transparent)]
+    Floors(#[from] FloorsError),
+    #[error(transparent)]
+    Hash(#[from] HashError),
+}
+
+/// Starts the named jobs; they answer and follow when this returns. They end on `tracker` after `stop`.
+pub async fn start(
+    deps: &Deps,
+    jobs: &[Job],
+    tracker: &TaskTracker,
+    stop: CancellationToken,
+) -> Result<(), StartError> {
+    let mut start = Start { deps, tracker, stop, history: None };
+    for job in Job::ALL.into_iter().filter(|job| jobs.contains(job)) {
+        match job {
+            Job::Persist => start.persist(),
+            Job::Accounts => start.accounts().await?,
+            Job::Conversations => start.conversations().await?,
+            Job::History => start.history().await?,
+            Job::Inbox => start.inbox().await?,
+        }
+        info!(%job, "job started");
+    }
+    Ok(())
+}
+
+struct Start<'a> {
+    deps: &'a Deps,
+    tracker: &'a TaskTracker,
+    stop: CancellationToken,
+    /// One reader for all services of the process: they share its floors and caches.
+    history: Option<Arc<History>>,
+}
+
+impl Start<'_> {
+    fn persist(&self) {
+        for partition in Partition::all(self.deps.deployment.partitions) {
+            self.tracker.spawn(persist::run(self.deps.clone(), partition, self.stop.clone()));
+        }
+    }
+
+    async fn accounts(&self) -> Result<(), StartError> {
+        let Deps { store, publisher, refresh_lifetime, .. } = self.deps.clone();
+        let accounts = Accounts::new(store, publisher, Passwords::new().await?, refresh_lifetime);
+        Ok(accounts.serve(&mut self.host(Service::Accounts).await?).await?)
+    }
+
+    async fn conversations(&mut self) -> Result<(), StartError> {
+        let history = self.reader().await?;
+        let Deps { store, publisher, log, deployment, .. } = self.deps.clone();
+        let conversations = Conversations::new(store, publisher, log, history, deployment.partitions);
+        Ok(conversations.serve(&mut self.host(Service::Conversations).await?).await?)
+    }
+
+    async fn history(&mut self) -> Result<(), StartError> {
+        let history = self.reader().await?;
+        Ok(history.serve(&mut self.host(Service::History).await?).await?)
+    }
+
+    async fn inbox(&mut self) -> Result<(), StartError> {
+        let history = self.reader().await?;
+        let Deps { store, publisher, deployment, .. } = self.deps.clone();
+        let inbox = Inbox::new(store, publisher, history, deployment.partitions);
+        Ok(inbox.serve(&mut self.host(Service::Inbox).await?).await?)
+    }
+
+    async fn host(&self, service: Service) -> Result<Host, ServiceError> {
+        Host::start(self.deps.client.clone(), service, self.tracker, self.stop.clone()).await
+    }
+
+    async fn reader(&mut self) -> Result<Arc<History>, StartError> {
+        if let Some(history) = &self.history {
+            return Ok(Arc::clone(history));
+        }
+        let Deps { store, log, deployment, .. } = self.deps.clone();
+        let stop = self.stop.clone();
+        let history = History::start(store, log, deployment.partitions, self.tracker, stop).await?;
+        self.history = Some(Arc::clone(&history));
+        Ok(history)
+    }
+}

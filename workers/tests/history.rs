@@ -1,0 +1,213 @@
+//! What a reader is shown, whatever the persister and the store are doing.
+#![allow(clippy::unwrap_used)]
+
+mod scene;
+
+use scene::{Scene, event, posted, texts};
+use schemas::{
+    code::Code,
+    event::{Body, Kind},
+    id::{ConversationId, EventId, Seq, UserId},
+    rpc::{EventsAfter, FindEvent, GetMessage, Heads, LogHeads, Page, Window},
+};
+use workers::Job;
+
+const SERVICES: [Job; 2] = [Job::Conversations, Job::History];
+
+async fn group_of_two(scene: &Scene) -> (ConversationId, UserId, UserId) {
+    let (alice, bob) = (scene.person("alice").await, scene.person("bob").await);
+    (scene.group(alice, &[bob]).await, alice, bob)
+}
+
+fn edited(target: Seq, text: &str) -> Kind {
+    Kind::Edited { target, body: Body::Plain(text.to_owned()) }
+}
+
+fn reacted(target: Seq, on: bool) -> Kind {
+    Kind::Reacted { target, emoji: "👍".to_owned(), on }
+}
+
+#[tokio::test]
+async fn a_page_right_after_the_ack_has_the_message_although_the_persister_stands_still() {
+    let scene = Scene::with(&SERVICES).await;
+    let (room, alice, _) = group_of_two(&scene).await;
+    for n in 1..=20 {
+        let seq = scene.post(alice, room, &format!("message {n}")).await;
+        let page = scene.page(room, Window::Newest, 50).await;
+        assert_eq!(page.messages.last().unwrap().seq, seq);
+        assert_eq!((page.head, page.messages.len(), page.has_more), (seq, n, false));
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_the_same_out_of_the_log_and_out_of_the_store() {
+    let mut scene = Scene::with(&SERVICES).await;
+    let (room, alice, bob) = group_of_two(&scene).await;
+    let mut seqs = Vec::new();
+    for n in 0..12 {
+        seqs.push(scene.post(alice, room, &format!("m{n}")).await);
+    }
+    scene.say(alice, room, edited(seqs[3], "m3, better")).await;
+    scene.say(bob, room, reacted(seqs[4], true)).await;
+    scene.say(alice, room, reacted(seqs[4], true)).await;
+    scene.say(bob, room, reacted(seqs[4], false)).await;
+    scene.say(alice, room, Kind::Deleted { target: seqs[5] }).await;
+    scene.say(alice, room, edited(seqs[5], "too late")).await;
+
+    let windows = [
+        Window::Newest,
+        Window::Before(seqs[6]),
+        Window::Before(seqs[0]),
+        Window::After(seqs[2]),
+        Window::After(seqs[11]),
+        Window::After(0),
+    ];
+    let mut before = Vec::new();
+    for window in windows {
+        for limit in [1, 4, 12, 100] {
+            before.push(scene.page(room, window, limit).await);
+        }
+    }
+    scene.settle(&SERVICES).await;
+    let mut pages = before.into_iter();
+    for window in windows {
+        for limit in [1, 4, 12, 100] {
+            let page = scene.page(room, window, limit).await;
+            assert_eq!(page, pages.next().unwrap(), "{window:?} {limit}");
+        }
+    }
+    let page = scene.page(room, Window::After(seqs[2]), 3).await;
+    assert_eq!(texts(&page), ["m3, better", "m4", "(deleted)"]);
+    assert!(page.has_more);
+    assert_eq!(page.messages[1].reactions[0].users, [alice]);
+}
+
+#[tokio::test]
+async fn events_above_the_floor_change_the_rows_below_it() {
+    let mut scene = Scene::with(&SERVICES).await;
+    let (room, alice, bob) = group_of_two(&scene).await;
+    let first = scene.post(alice, room, "first").await;
+    let second = scene.post(alice, room, "second").await;
+    let third = scene.post(bob, room, "third").await;
+    scene.settle(&SERVICES).await;
+    assert_eq!(texts(&scene.page(room, Window::Newest, 10).await), ["first", "second", "third"]);
+
+    scene.say(alice, room, edited(first, "first, better")).await;
+    scene.say(alice, room, Kind::Deleted { target: second }).await;
+    scene.say(alice, room, reacted(third, true)).await;
+    let head = scene.post(bob, room, "fourth").await;
+    let page = scene.page(room, Window::Newest, 10).await;
+    assert_eq!(texts(&page), ["first, better", "(deleted)", "third", "fourth"]);
+    assert_eq!(page.messages[2].reactions[0].users, [alice]);
+    assert_eq!(page.head, head);
+
+    let message = scene.asker.ask(&GetMessage { conversation: room, seq: first }).await.unwrap().unwrap();
+    assert_eq!(message, page.messages[0]);
+    let message = scene.asker.ask(&GetMessage { conversation: room, seq: head }).await.unwrap().unwrap();
+    assert_eq!(message, page.messages[3]);
+    assert_eq!(scene.asker.ask(&GetMessage { conversation: room, seq: head + 1 }).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn while_the_store_is_away_the_log_answers_what_it_can_and_nothing_is_made_up() {
+    let mut scene = Scene::with(&SERVICES).await;
+    let (room, alice, _) = group_of_two(&scene).await;
+    let mut seqs = Vec::new();
+    for n in 0..10 {
+        seqs.push(scene.post(alice, room, &format!("m{n}")).await);
+    }
+    scene.settle(&SERVICES).await;
+    seqs.push(scene.post(alice, room, "m10").await);
+    scene.store.set_away(true);
+
+    assert_eq!(texts(&scene.page(room, Window::Newest, 3).await), ["m8", "m9", "m10"]);
+    assert_eq!(texts(&scene.page(room, Window::After(seqs[7]), 2).await), ["m8", "m9"]);
+    assert_eq!(texts(&scene.page(room, Window::Before(seqs[2]), 5).await), ["m0", "m1"]);
+    let message = scene.asker.ask(&GetMessage { conversation: room, seq: seqs[1] }).await.unwrap();
+    assert_eq!(message.unwrap().seq, seqs[1]);
+    let replay = EventsAfter { conversation: room, after: seqs[8], limit: 500 };
+    let replay = scene.asker.ask(&replay).await.unwrap();
+    assert_eq!(replay.events.iter().map(|e| e.seq).collect::<Vec<_>>(), [seqs[9], seqs[10]]);
+    assert!(replay.anchored && !replay.more);
+
+    // A position that is no event: the log cannot prove what lies between.
+    let elsewhere = Page { conversation: ConversationId::fresh(), window: Window::Newest, limit: 3 };
+    assert_eq!(scene.asker.ask(&elsewhere).await.unwrap_err().code, Code::Unavailable);
+    let unknown = FindEvent { conversation: room, event: EventId::fresh() };
+    assert_eq!(scene.asker.ask(&unknown).await.unwrap_err().code, Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_replay_begins_where_the_client_was_and_says_when_it_cannot() {
+    let mut scene = Scene::with(&SERVICES).await;
+    let (room, alice, _) = group_of_two(&scene).await;
+    let mut seqs = Vec::new();
+    for n in 0..6 {
+        seqs.push(scene.post(alice, room, &format!("m{n}")).await);
+    }
+    let ask = |after, limit| EventsAfter { conversation: room, after, limit };
+    for persisted in [false, true] {
+        if persisted {
+            scene.settle(&SERVICES).await;
+        }
+        let replay = scene.asker.ask(&ask(seqs[1], 2)).await.unwrap();
+        assert_eq!(replay.events.iter().map(|e| e.seq).collect::<Vec<_>>(), seqs[2..4]);
+        assert!(replay.more && replay.anchored);
+        assert_eq!(replay.head, seqs[5]);
+
+        let replay = scene.asker.ask(&ask(seqs[3], 2)).await.unwrap();
+        assert_eq!(replay.events.iter().map(|e| e.seq).collect::<Vec<_>>(), seqs[4..]);
+        assert!(!replay.more && replay.anchored);
+
+        let replay = scene.asker.ask(&ask(seqs[5], 500)).await.unwrap();
+        assert!(replay.events.is_empty() && !replay.more && replay.anchored);
+        assert_eq!(replay.head, seqs[5]);
+
+        // From nothing: the opening event and all messages.
+        let replay = scene.asker.ask(&ask(0, 500)).await.unwrap();
+        assert_eq!(replay.events.len(), 7);
+        assert!(!replay.more && !replay.anchored);
+
+        // Ahead of the log, as after a rebuilt one.
+        let replay = scene.asker.ask(&ask(seqs[5] + 1_000, 500)).await.unwrap();
+        assert!(replay.events.is_empty() && !replay.anchored);
+        assert_eq!(replay.head, seqs[5]);
+    }
+}
+
+#[tokio::test]
+async fn heads_and_events_are_found_before_and_after_persisting() {
+    let mut scene = Scene::with(&SERVICES).await;
+    let (room, alice, _) = group_of_two(&scene).await;
+    let silent = ConversationId::fresh();
+    let sent = event(alice, room, posted("where am I"));
+    let head = scene.publish(&sent).await;
+    for persisted in [false, true] {
+        if persisted {
+            scene.settle(&SERVICES).await;
+        }
+        let heads = Heads { conversations: vec![silent, room] };
+        assert_eq!(scene.asker.ask(&heads).await.unwrap(), [0, head]);
+        let found =
+            scene.asker.ask(&FindEvent { conversation: room, event: sent.id }).await.unwrap().unwrap();
+        assert_eq!((found.seq, &found.event), (head, &sent));
+        let elsewhere = FindEvent { conversation: silent, event: sent.id };
+        assert_eq!(scene.asker.ask(&elsewhere).await.unwrap(), None);
+        let log_heads = scene.asker.ask(&LogHeads).await.unwrap();
+        assert_eq!(log_heads[usize::from(scene::partition(room).0)], head);
+    }
+}
+
+#[tokio::test]
+async fn many_readers_of_one_page_at_once_all_see_it() {
+    let mut scene = Scene::with(&SERVICES).await;
+    let (room, alice, _) = group_of_two(&scene).await;
+    for n in 0..5 {
+        scene.post(alice, room, &format!("m{n}")).await;
+    }
+    scene.settle(&SERVICES).await;
+    let pages = (0..64).map(|_| scene.page(room, Window::Newest, 50));
+    for page in futures_util::future::join_all(pages).await {
+        assert_eq!(texts(&page), ["m0", "m1", "m2", "m3", "m4"]);
+    }
+}

@@ -1,0 +1,154 @@
+//! The log becomes rows, whatever happens on the way.
+#![allow(clippy::unwrap_used)]
+
+mod scene;
+
+use nats::{subject, topology};
+use scene::{PARTITIONS, Scene, event, partition, posted, until};
+use schemas::{
+    event::{Kind, Logged, Role, Shape},
+    id::{ConversationId, Partition, Seq},
+    rpc::{Control, Membership, Window},
+};
+use store::Store;
+use workers::{Job, park};
+
+async fn stored(scene: &Scene, room: ConversationId) -> Vec<Seq> {
+    let messages = scene.store.messages(room, Window::Newest, Seq::MAX, 1_000).await.unwrap_or_default();
+    messages.iter().map(|message| message.seq).collect()
+}
+
+async fn floors_reach_the_end(scene: &Scene) {
+    until("everything is acked", || async {
+        let last = scene.deps.log.last_seqs().await.unwrap();
+        let floors = scene.deps.log.floors().await.unwrap();
+        floors.iter().zip(&last).all(|(floor, last)| floor >= last).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_undecodable_event_is_parked_and_the_rest_goes_on() {
+    let scene = Scene::with(&[Job::Persist, Job::Conversations]).await;
+    let (alice, bob) = (scene.person("alice").await, scene.person("bob").await);
+    let room = scene.group(alice, &[bob]).await;
+    let p = partition(room);
+    let other = Partition((p.0 + 1) % PARTITIONS);
+
+    let first = scene.post(alice, room, "before").await;
+    let publisher = &scene.deps.publisher;
+    let noise = bytes::Bytes::from_static(b"\x01not an event");
+    let poison = publisher.publish(subject::conv(p, room), "poison", noise.clone()).await.unwrap().seq;
+    // An event under the subject of another conversation, and one in a partition that is not its own.
+    let stray = schemas::codec::encode(&event(alice, room, posted("stray")));
+    let wrong = subject::conv(p, ConversationId::fresh());
+    publisher.publish(wrong, "stray", stray.clone().into()).await.unwrap();
+    publisher.publish(subject::conv(other, room), "abroad", stray.into()).await.unwrap();
+    let last = scene.post(alice, room, "after").await;
+
+    floors_reach_the_end(&scene).await;
+    assert_eq!(stored(&scene, room).await, [first, last]);
+    let parked = scene.stored(topology::PARKED).await;
+    assert_eq!(parked.len(), 3);
+    let poisoned = parked.iter().find(|message| message.payload == noise).unwrap();
+    let header = |name| poisoned.headers.get(name).unwrap().as_str();
+    assert_eq!(header(park::SEQ), poison.to_string());
+    assert_eq!(header(park::SUBJECT), subject::conv(p, room));
+    assert!(header(park::REASON).contains("not an event"), "{}", header(park::REASON));
+    assert_eq!(poisoned.subject.as_str(), subject::parked("persist", p));
+}
+
+#[tokio::test]
+async fn a_store_that_fails_for_a_while_loses_nothing() {
+    let scene = Scene::with(&[Job::Persist, Job::Conversations]).await;
+    let (alice, bob) = (scene.person("alice").await, scene.person("bob").await);
+    let room = scene.group(alice, &[bob]).await;
+    let mut seqs = vec![scene.post(alice, room, "before").await];
+    floors_reach_the_end(&scene).await;
+
+    scene.store.set_away(true);
+    for n in 0..200 {
+        seqs.push(scene.post(alice, room, &format!("while it is away {n}")).await);
+    }
+    let failures = scene.store.failures();
+    until("it was tried more than once", || async { (scene.store.failures() > failures + 3).then_some(()) })
+        .await;
+    let floor = scene.deps.log.floors().await.unwrap()[usize::from(partition(room).0)];
+    assert!(floor < seqs[1], "nothing is acked that is not stored");
+
+    scene.store.set_away(false);
+    seqs.push(scene.post(alice, room, "after").await);
+    floors_reach_the_end(&scene).await;
+    assert_eq!(stored(&scene, room).await, seqs);
+    assert!(scene.stored(topology::PARKED).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_and_comes_back_is_followed_again() {
+    let scene = Scene::with(&[Job::Persist, Job::Conversations]).await;
+    let (alice, bob) = (scene.person("alice").await, scene.person("bob").await);
+    let room = scene.group(alice, &[bob]).await;
+    let mut seqs = Vec::new();
+    for round in 0..3 {
+        for n in 0..20 {
+            seqs.push(scene.post(alice, room, &format!("{round}.{n}")).await);
+        }
+        scene.server.restart().await;
+    }
+    until("all messages are stored", || async {
+        (stored(&scene, room).await.len() == seqs.len()).then_some(())
+    })
+    .await;
+    assert_eq!(stored(&scene, room).await, seqs);
+}
+
+#[tokio::test]
+async fn two_workers_on_one_log_store_everything_once_and_either_may_stop() {
+    let mut scene = Scene::with(&[Job::Persist, Job::Conversations]).await;
+    let (alice, bob) = (scene.person("alice").await, scene.person("bob").await);
+    let room = scene.group(alice, &[bob]).await;
+    scene.start(&[Job::Persist]).await;
+    let mut seqs = Vec::new();
+    for n in 0..100 {
+        seqs.push(scene.post(alice, room, &n.to_string()).await);
+    }
+    scene.stop().await;
+    for n in 0..100 {
+        seqs.push(scene.post(bob, room, &n.to_string()).await);
+    }
+    scene.start(&[Job::Persist]).await;
+    floors_reach_the_end(&scene).await;
+    assert_eq!(stored(&scene, room).await, seqs);
+}
+
+#[tokio::test]
+async fn a_crash_between_publish_and_store_heals() {
+    let scene = Scene::with(&[]).await;
+    let (alice, bob) = (scene.person("alice").await, scene.person("bob").await);
+    // What a service leaves behind that dies right after its publish.
+    let room = ConversationId::fresh();
+    let members = [(alice, Role::Owner), (bob, Role::Member)];
+    let members = members.map(|(user, role)| schemas::event::Member { user, role }).to_vec();
+    let created = event(alice, room, Kind::Created { shape: Shape::Group, name: None, members });
+    let seq = scene.publish(&created).await;
+    assert!(scene.store.conversation(room).await.unwrap().is_none());
+
+    scene.start(&[Job::Persist]).await;
+    floors_reach_the_end(&scene).await;
+    let membership = scene.store.membership(room, bob).await.unwrap().unwrap();
+    assert_eq!(membership.role, Some(Role::Member));
+    let told = scene.stored(topology::CONTROL).await;
+    let mut subjects: Vec<_> = told.iter().map(|message| message.subject.to_string()).collect();
+    subjects.sort();
+    let mut expected = [subject::control_user(alice), subject::control_user(bob)];
+    expected.sort();
+    assert_eq!(subjects, expected);
+    let to_bob = told.iter().find(|message| message.subject.as_str() == subject::control_user(bob)).unwrap();
+    let expected =
+        Membership { conversation: room, shape: Shape::Group, role: Some(Role::Member), version: seq };
+    assert_eq!(postcard::from_bytes::<Control>(&to_bob.payload), Ok(Control::Membership(expected)));
+
+    // The service and the persister both tell; who listens hears it once.
+    workers::control::tell_members(&scene.deps.publisher, &Logged { seq, event: created }).await.unwrap();
+    assert_eq!(scene.stored(topology::CONTROL).await.len(), 2);
+}

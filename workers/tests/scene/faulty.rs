@@ -1,0 +1,85 @@
+//! A real store that fails on command, as one does whose disk is full or whose server is gone.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use schemas::{
+    event::{Logged, Message, Timestamp},
+    id::{ConversationId, EventId, Partition, Seq, SessionId, UserId},
+    rpc::{ListCursor, Membership, User, Window},
+};
+use store::{
+    AddUser, ConversationRow, Credentials, ListedRow, MemberRow, Renewal, Result, Store, StoreError,
+    TokenHash, sqlite::SqliteStore,
+};
+
+pub struct Faulty {
+    real: SqliteStore,
+    away: AtomicBool,
+    failures: AtomicUsize,
+}
+
+impl Faulty {
+    pub fn new(real: SqliteStore) -> Self {
+        Self { real, away: AtomicBool::new(false), failures: AtomicUsize::new(0) }
+    }
+
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// Calls that failed so far.
+    pub fn failures(&self) -> usize {
+        self.failures.load(Ordering::SeqCst)
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.away.load(Ordering::SeqCst) {
+            self.failures.fetch_add(1, Ordering::SeqCst);
+            return Err(StoreError::Unavailable("told to be away".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+macro_rules! pass {
+    ($(fn $name:ident($($arg:ident: $type:ty),*) -> $reply:ty;)*) => {
+        #[async_trait]
+        impl Store for Faulty {
+            $(async fn $name(&self, $($arg: $type),*) -> Result<$reply> {
+                self.check()?;
+                self.real.$name($($arg),*).await
+            })*
+        }
+    };
+}
+
+pass! {
+    fn add_user(user: &User, password_hash: &str) -> AddUser;
+    fn users(ids: &[UserId]) -> Vec<User>;
+    fn credentials(login: &str) -> Option<Credentials>;
+    fn credentials_of(user: UserId) -> Option<Credentials>;
+    fn search_users(prefix: &str, limit: usize) -> Vec<User>;
+    fn set_display_name(user: UserId, name: &str) -> Option<User>;
+    fn set_password_hash(user: UserId, password_hash: &str) -> ();
+    fn add_session(session: SessionId, user: UserId, token: TokenHash, expires_at: Timestamp) -> ();
+    fn renew_session(token: TokenHash, next: TokenHash, now: Timestamp, expires_at: Timestamp) -> Renewal;
+    fn end_session(session: SessionId) -> ();
+    fn sessions_of(user: UserId, now: Timestamp) -> Vec<SessionId>;
+    fn conversation(id: ConversationId) -> Option<ConversationRow>;
+    fn members(id: ConversationId) -> Vec<MemberRow>;
+    fn membership(conversation: ConversationId, user: UserId) -> Option<Membership>;
+    fn memberships(user: UserId) -> Vec<Membership>;
+    fn list_conversations(user: UserId, after: Option<ListCursor>, limit: usize) -> Vec<ListedRow>;
+    fn persist(partition: Partition, events: &[Logged]) -> ();
+    fn highest(partition: Partition) -> Seq;
+    fn heads(conversations: &[ConversationId]) -> Vec<Seq>;
+    fn messages(conversation: ConversationId, window: Window, up_to: Seq, limit: usize) -> Vec<Message>;
+    fn message(conversation: ConversationId, seq: Seq) -> Option<Message>;
+    fn events_from(conversation: ConversationId, after: Seq, up_to: Seq, limit: usize) -> Vec<Logged>;
+    fn find_event(conversation: ConversationId, id: EventId) -> Option<Logged>;
+    fn advance_read(conversation: ConversationId, user: UserId, seq: Seq, at: Timestamp) -> Seq;
+    fn read_mark(conversation: ConversationId, user: UserId) -> Seq;
+    fn countable(conversation: ConversationId, user: UserId, after: Seq, up_to: Seq, limit: usize) -> Vec<Seq>;
+    fn ready() -> ();
+}

@@ -1,0 +1,191 @@
+//! A deployment in small: a real server, a real store that can be told to fail, and the jobs under test.
+#![allow(dead_code, reason = "each test program uses its part of the scene")]
+
+pub mod faulty;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use nats::{
+    async_nats::jetstream, connect::Purpose, log::LogReader, publisher::Publisher, service::Asker, subject,
+    testkit::TestServer,
+};
+use schemas::{
+    codec,
+    event::{Body, Event, Kind, Shape, Timestamp},
+    id::{ConversationId, EventId, Partition, Seq, UserId},
+    rpc::{OpenConversation, Page, PageReply, User, Window},
+};
+use store::{Store, sqlite::SqliteStore};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use workers::{Deps, Job, start};
+
+use faulty::Faulty;
+
+pub const PARTITIONS: u16 = 2;
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for a condition, not for a time.
+pub async fn until<T, Fut: Future<Output = Option<T>>>(what: &str, mut holds: impl FnMut() -> Fut) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = holds().await {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
+pub struct Scene {
+    pub deps: Deps,
+    pub store: Arc<Faulty>,
+    pub asker: Asker,
+    pub server: TestServer,
+    folder: TempDir,
+    running: Running,
+}
+
+struct Running {
+    tracker: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Running {
+    fn new() -> Self {
+        Self { tracker: TaskTracker::new(), stop: CancellationToken::new() }
+    }
+}
+
+impl Scene {
+    pub async fn with(jobs: &[Job]) -> Self {
+        let server = TestServer::start().await;
+        let deployment = Arc::new(server.provision(PARTITIONS).await);
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Faulty::new(SqliteStore::open(&folder.path().join("natter.db")).unwrap()));
+        let js = jetstream::new(server.client(Purpose::Work).await);
+        let rpc = server.client(Purpose::Rpc).await;
+        let deps = Deps {
+            store: Arc::clone(&store) as Arc<dyn Store>,
+            client: rpc.clone(),
+            js,
+            publisher: Publisher::new(server.client(Purpose::Publish).await),
+            log: LogReader::new(jetstream::new(rpc.clone()), PARTITIONS),
+            deployment,
+            refresh_lifetime: Duration::from_hours(1),
+        };
+        let scene = Self { deps, store, asker: Asker::new(rpc), server, folder, running: Running::new() };
+        scene.start(jobs).await;
+        scene
+    }
+
+    pub async fn start(&self, jobs: &[Job]) {
+        start(&self.deps, jobs, &self.running.tracker, self.running.stop.clone()).await.unwrap();
+    }
+
+    /// Drains every job.
+    pub async fn stop(&mut self) {
+        let running = std::mem::replace(&mut self.running, Running::new());
+        running.stop.cancel();
+        running.tracker.close();
+        tokio::time::timeout(PATIENCE, running.tracker.wait()).await.expect("jobs end when told to");
+    }
+
+    /// Persists the whole log, then lets a new process answer, which knows the new floors from its start.
+    pub async fn settle(&mut self, services: &[Job]) {
+        self.stop().await;
+        self.start(&[Job::Persist]).await;
+        let last = self.deps.log.last_seqs().await.unwrap();
+        until("the log is persisted", || async {
+            let floors = self.deps.log.floors().await.unwrap();
+            (floors.iter().zip(&last).all(|(floor, last)| floor >= last)).then_some(())
+        })
+        .await;
+        self.stop().await;
+        self.start(services).await;
+    }
+
+    /// A user whose password nobody asks for.
+    pub async fn person(&self, name: &str) -> UserId {
+        let id = UserId::fresh();
+        let user = User {
+            id,
+            username: name.to_owned(),
+            email: format!("{name}@example.org"),
+            display_name: name.to_owned(),
+            created_at: Timestamp::now(),
+        };
+        self.store.add_user(&user, "").await.unwrap();
+        id
+    }
+
+    pub async fn group(&self, creator: UserId, others: &[UserId]) -> ConversationId {
+        let call = opening(creator, Shape::Group, others);
+        self.asker.ask(&call).await.unwrap().conversation.id
+    }
+
+    /// What an edge does with what a client sends.
+    pub async fn publish(&self, event: &Event) -> Seq {
+        let subject = subject::conv(partition(event.conversation), event.conversation);
+        let payload = codec::encode(event).into();
+        self.deps.publisher.publish(subject, &event.id.to_string(), payload).await.unwrap().seq
+    }
+
+    pub async fn say(&self, author: UserId, conversation: ConversationId, kind: Kind) -> Seq {
+        self.publish(&event(author, conversation, kind)).await
+    }
+
+    pub async fn post(&self, author: UserId, conversation: ConversationId, text: &str) -> Seq {
+        self.say(author, conversation, posted(text)).await
+    }
+
+    pub async fn page(&self, conversation: ConversationId, window: Window, limit: usize) -> PageReply {
+        self.asker.ask(&Page { conversation, window, limit }).await.unwrap()
+    }
+
+    /// Messages of a stream from its beginning, as raw as they are.
+    pub async fn stored(&self, stream: &str) -> Vec<jetstream::message::StreamMessage> {
+        let mut stream = self.server.js().await.get_stream(stream).await.unwrap();
+        let state = stream.info().await.unwrap().state.clone();
+        let mut messages = Vec::new();
+        for seq in state.first_sequence..=state.last_sequence {
+            messages.extend(stream.get_raw_message(seq).await.ok());
+        }
+        messages
+    }
+}
+
+pub fn partition(conversation: ConversationId) -> Partition {
+    Partition::of(conversation, PARTITIONS)
+}
+
+pub fn opening(creator: UserId, shape: Shape, others: &[UserId]) -> OpenConversation {
+    OpenConversation { creator, shape, name: None, participants: others.to_vec(), traceparent: None }
+}
+
+pub fn posted(text: &str) -> Kind {
+    Kind::Posted { body: Body::Plain(text.to_owned()), reply_to: None }
+}
+
+pub fn event(author: UserId, conversation: ConversationId, kind: Kind) -> Event {
+    Event {
+        id: EventId::fresh(),
+        conversation,
+        author,
+        device: "test".to_owned(),
+        client_id: None,
+        at: Timestamp::now(),
+        kind,
+        traceparent: None,
+    }
+}
+
+pub fn texts(page: &PageReply) -> Vec<String> {
+    let text = |body: &Option<Body>| match body {
+        Some(Body::Plain(text)) => text.clone(),
+        Some(Body::Sealed { .. }) => "(sealed)".to_owned(),
+        None => "(deleted)".to_owned(),
+    };
+    page.messages.iter().map(|message| text(&message.body)).collect()
+}
