@@ -60,7 +60,7 @@ impl SqliteStore {
     /// Finishes the writes that are queued, then lets go of the file. Later calls are `Unavailable`. Without it
     /// the same happens in the background when the store is dropped.
     pub async fn close(&self) {
-        self.writer.close().await;
         self.readers.close();
+        self.writer.close().await;
     }
 }

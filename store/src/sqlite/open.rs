@@ -1,6 +1,6 @@
 //! A file becomes connections: settings, and the schema brought up to date.
 
-use std::{path::Path, time::Duration};
+use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use refinery::error::Kind;
 use rusqlite::{Connection, OpenFlags};
@@ -27,7 +27,8 @@ const READER_CACHE: i32 = -8 * 1024;
 const WAL_KEPT: u32 = 64 << 20;
 
 pub fn for_writing(path: &Path) -> Result<Connection> {
-    let mut db = connect(path, OpenFlags::SQLITE_OPEN_CREATE).map_err(|e| at(path, e))?;
+    create(path).map_err(|e| at(path, e))?;
+    let mut db = connect(path).map_err(|e| at(path, e))?;
     ours(&db).map_err(|e| at(path, e))?;
     settle(&db).map_err(|e| at(path, e))?;
     migrate(&mut db).map_err(|e| at(path, e))?;
@@ -36,7 +37,7 @@ pub fn for_writing(path: &Path) -> Result<Connection> {
 
 /// `query_only` instead of a read-only file: a reader may have to recover the WAL's index.
 pub fn for_reading(path: &Path) -> Result<Connection> {
-    let db = connect(path, OpenFlags::empty()).map_err(|e| at(path, e))?;
+    let db = connect(path).map_err(|e| at(path, e))?;
     db.pragma_update(None, "query_only", true)?;
     db.pragma_update(None, "cache_size", READER_CACHE)?;
     Ok(db)
@@ -50,9 +51,19 @@ pub fn limit_size(db: &Connection, bytes: u64) -> Result<()> {
     Ok(())
 }
 
-fn connect(path: &Path, more: OpenFlags) -> Result<Connection> {
+/// The file holds password hashes and everything people wrote: its owner's alone. SQLite gives the files it
+/// puts beside it the same mode. A file that exists is not touched: closing it here would end SQLite's locks
+/// on it in this process.
+fn create(path: &Path) -> Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(e) if e.kind() != io::ErrorKind::AlreadyExists => Err(StoreError::Unavailable(e.to_string())),
+        _ => Ok(()),
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection> {
     // No SQLITE_OPEN_URI: a path is a path. No mutex: a connection is used by one thread at a time.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
@@ -113,5 +124,43 @@ fn at(path: &Path, error: StoreError) -> StoreError {
     match error {
         StoreError::Unavailable(why) => StoreError::Unavailable(format!("{path}: {why}")),
         StoreError::Corrupt(why) => StoreError::Corrupt(format!("{path}: {why}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_commit_is_synced_before_it_is_answered() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let db = for_writing(&folder.path().join("db")).unwrap();
+        let pragma = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, String>(0));
+        let number = |name: &str| db.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+        // 2 is FULL.
+        assert_eq!((pragma("journal_mode").unwrap().as_str(), number("synchronous")), ("wal", 2));
+        assert_eq!(number("foreign_keys"), 1);
+    }
+
+    #[test]
+    fn nobody_else_may_read_the_file() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("db");
+        let _open = for_writing(&path).unwrap();
+        for file in ["db", "db-wal", "db-shm"] {
+            let mode = std::fs::metadata(folder.path().join(file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{file}");
+        }
+    }
+
+    #[test]
+    fn a_reader_cannot_write() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("db");
+        let _open = for_writing(&path).unwrap();
+        let reader = for_reading(&path).unwrap();
+        assert!(reader.execute("INSERT INTO partitions VALUES (1, 1)", []).is_err());
     }
 }
