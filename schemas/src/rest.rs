@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     code::Code,
     event::{Role, Shape, Timestamp},
+    frame::Status,
     id::{ConversationId, EventId, Seq, SessionId, UserId},
     limits,
 };
@@ -229,6 +230,40 @@ pub struct ReadView {
     pub conversation_id: ConversationId,
     pub seq: Seq,
     pub unread_count: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InboxView {
+    /// The sum of what the items say: of a hundred and more unread messages 100 are counted.
+    pub total_unread: usize,
+    pub items: Vec<InboxItemView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InboxItemView {
+    pub conversation_id: ConversationId,
+    pub unread_count: usize,
+    pub head_seq: Seq,
+    pub read_seq: Seq,
+    pub last_message: Option<MessageView>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Validate)]
+#[serde(rename_all = "camelCase")]
+#[garde(allow_unvalidated)]
+pub struct PresenceBatch {
+    #[garde(length(min = 1, max = limits::PRESENCE_BATCH))]
+    pub user_ids: Vec<UserId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PresenceView {
+    pub user_id: UserId,
+    pub status: Status,
+    pub last_seen_at: Option<Timestamp>,
 }
 
 /// RFC 9457 problem details.

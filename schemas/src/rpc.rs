@@ -91,6 +91,13 @@ calls! {
         Rename => "rename" -> Logged;
         Memberships => "memberships" -> Vec<Membership>;
         Access => "access" -> Option<Membership>;
+        AddMembers => "add-members" -> ();
+        RemoveMember => "remove-member" -> ();
+        SetRole => "set-role" -> ();
+        Sharing => "sharing" -> Vec<UserId>;
+        SetBlock => "set-block" -> ();
+        Blocks => "blocks" -> Vec<UserId>;
+        Blocked => "blocked" -> Vec<ConversationId>;
     }
     History {
         Page => "page" -> PageReply;
@@ -102,6 +109,7 @@ calls! {
     }
     Inbox {
         MarkRead => "read" -> Mark;
+        ListInbox => "list" -> Vec<InboxItem>;
     }
 }
 
@@ -252,6 +260,62 @@ pub struct Access {
     pub conversation: ConversationId,
 }
 
+/// Adds people to a group, as members. Those who are in already change nothing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AddMembers {
+    pub by: UserId,
+    pub conversation: ConversationId,
+    pub users: Vec<UserId>,
+    pub traceparent: Option<String>,
+}
+
+/// Takes somebody out of a group; `user` = `by` leaves. When the owner leaves, the longest-serving admin, or
+/// else member, becomes owner.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RemoveMember {
+    pub by: UserId,
+    pub conversation: ConversationId,
+    pub user: UserId,
+    pub traceparent: Option<String>,
+}
+
+/// Changes a member's role. Making somebody owner makes the present owner an admin.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SetRole {
+    pub by: UserId,
+    pub conversation: ConversationId,
+    pub user: UserId,
+    pub role: Role,
+    pub traceparent: Option<String>,
+}
+
+/// Those of `others` who are in a conversation with `user`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Sharing {
+    pub user: UserId,
+    pub others: Vec<UserId>,
+}
+
+/// Blocks or unblocks somebody.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct SetBlock {
+    pub user: UserId,
+    pub other: UserId,
+    pub on: bool,
+}
+
+/// Whom the user has blocked.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Blocks {
+    pub user: UserId,
+}
+
+/// The user's direct conversations in which one side has blocked the other: nobody sends into them.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Blocked {
+    pub user: UserId,
+}
+
 /// A user's place in a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Membership {
@@ -375,6 +439,21 @@ pub struct Mark {
     pub unread: usize,
 }
 
+/// The user's conversations with something unread, newest activity first.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct ListInbox {
+    pub user: UserId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxItem {
+    pub conversation: ConversationId,
+    pub unread: usize,
+    pub head: Seq,
+    pub read: Seq,
+    pub last_message: Option<Message>,
+}
+
 // Told to every edge, without a question.
 
 /// A change an edge applies to its live sockets (stream `CONTROL`).
@@ -384,6 +463,8 @@ pub enum Control {
     Membership(Membership),
     /// The session of the subject has ended.
     SessionEnded,
+    /// To the user of the subject: a direct conversation is blocked by one side, or no longer by any.
+    Blocked { conversation: ConversationId, blocked: bool, at: Timestamp },
 }
 
 /// The last value of a read mark (stream `READS`).
@@ -393,4 +474,20 @@ pub struct ReadMark {
     pub user: UserId,
     pub seq: Seq,
     pub at: Timestamp,
+}
+
+/// Somebody types, or stops (core NATS, never stored).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Typing {
+    pub user: UserId,
+    pub on: bool,
+}
+
+/// A user came online or went offline (core NATS, never stored). A higher version is newer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresenceChange {
+    pub user: UserId,
+    pub online: bool,
+    pub last_seen: Timestamp,
+    pub version: u64,
 }
