@@ -2,6 +2,7 @@
 //! answers and which makes no consumer. By partition: where the log and its persister are.
 
 mod direct; // one Direct Get request and its answers
+mod leader; // how far an answer must reach where there are several copies
 
 use std::{collections::HashMap, time::Duration};
 
@@ -14,13 +15,14 @@ use schemas::{
     id::{ConversationId, Partition, Seq},
 };
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     subject,
     topology::{PERSIST, log_stream},
 };
 use direct::{Found, Query};
+use leader::{Leader, Patience};
 
 /// Events asked for at once. The server stops earlier, at `BATCH_BYTES`; the reader then goes on.
 const BATCH: usize = 500;
@@ -62,19 +64,23 @@ impl From<Found> for RawEvent {
 pub struct LogReader {
     js: Context,
     partitions: u16,
+    leader: Leader,
 }
 
 impl LogReader {
     pub fn new(mut js: Context, partitions: u16) -> Self {
         js.set_timeout(INFO);
-        Self { js, partitions }
+        Self { js, partitions, leader: Leader::default() }
     }
 
-    /// Events of a conversation from `from` on, ascending, at most `limit`. The next seq may be anywhere
-    /// above the last one: a partition numbers all its conversations together.
+    /// Events of a conversation from `from` on, ascending, at most `limit`: all that were acked before the
+    /// question. The next seq may be anywhere above the last one: a partition numbers all its conversations
+    /// together.
     pub async fn from(&self, c: ConversationId, from: Seq, limit: usize) -> Result<Vec<RawEvent>, LogError> {
         let p = Partition::of(c, self.partitions);
         let (stream, subject) = (log_stream(p), subject::conv(p, c));
+        let reach = self.last_on_leader(&stream, &subject).await?.map_or(0, |last| last.seq);
+        let patience = Patience::new();
         let mut events: Vec<RawEvent> = Vec::new();
         let mut next = from.max(1);
         while events.len() < limit {
@@ -86,11 +92,17 @@ impl LogReader {
                 ..Query::default()
             };
             let answer = direct::get(&self.js, &stream, &query).await?;
+            let went_on = !answer.found.is_empty();
             events.extend(answer.found.into_iter().map(RawEvent::from));
-            match events.last() {
-                Some(last) if answer.pending > 0 && last.seq >= next => next = last.seq + 1,
-                _ => break,
+            next = events.last().map_or(next, |last| last.seq + 1);
+            if answer.pending > 0 && went_on {
+                continue;
             }
+            // The end, as this copy knows it.
+            if next > reach {
+                break;
+            }
+            patience.pause().await?;
         }
         Ok(events)
     }
@@ -102,18 +114,40 @@ impl LogReader {
             let p = Partition::of(*c, self.partitions);
             subjects.entry(p).or_default().push(subject::conv(p, *c));
         }
-        let asked = subjects
-            .iter()
-            .flat_map(|(p, all)| all.chunks(SUBJECTS).map(|some| self.last_of(log_stream(*p), some)));
+        let asked = subjects.into_iter().flat_map(|(p, all)| {
+            let parts: Vec<Vec<String>> = all.chunks(SUBJECTS).map(<[String]>::to_vec).collect();
+            parts.into_iter().map(move |part| self.heads_in(p, part))
+        });
         Ok(try_join_all(asked).await?.into_iter().flatten().collect())
     }
 
-    async fn last_of(
+    /// The leader's newest event is asked for along with the others: a copy that has it has all before it.
+    async fn heads_in(
         &self,
-        stream: String,
-        subjects: &[String],
-    ) -> Result<Vec<(ConversationId, Seq)>, LogError> {
-        let mut heads = Vec::with_capacity(subjects.len());
+        p: Partition,
+        mut subjects: Vec<String>,
+    ) -> Result<HashMap<ConversationId, Seq>, LogError> {
+        let stream = log_stream(p);
+        let reach = self.last_on_leader(&stream, &subject::conv_all(p)).await?;
+        let extra = reach.as_ref().map(|last| last.subject.clone()).filter(|s| !subjects.contains(s));
+        subjects.extend(extra.clone());
+        let patience = Patience::new();
+        loop {
+            let mut heads = self.last_of(&stream, &subjects).await?;
+            if reach.as_ref().is_none_or(|last| heads.get(&last.subject).is_some_and(|seq| *seq >= last.seq))
+            {
+                if let Some(extra) = &extra {
+                    heads.remove(extra);
+                }
+                let by_id = |(s, seq): (String, Seq)| Some((subject::parse_conversation(&s)?.1, seq));
+                return Ok(heads.into_iter().filter_map(by_id).collect());
+            }
+            patience.pause().await?;
+        }
+    }
+
+    async fn last_of(&self, stream: &str, subjects: &[String]) -> Result<HashMap<String, Seq>, LogError> {
+        let mut heads = HashMap::with_capacity(subjects.len());
         let (mut next, mut up_to) = (None, None);
         loop {
             let query = Query {
@@ -124,11 +158,9 @@ impl LogReader {
                 max_bytes: Some(BATCH_BYTES),
                 ..Query::default()
             };
-            let answer = direct::get(&self.js, &stream, &query).await?;
+            let answer = direct::get(&self.js, stream, &query).await?;
             let last = answer.found.last().map(|found| found.seq);
-            heads.extend(
-                answer.found.iter().filter_map(|f| Some((subject::parse_conversation(&f.subject)?.1, f.seq))),
-            );
+            heads.extend(answer.found.into_iter().map(|found| (found.subject, found.seq)));
             match last {
                 // Cut off by size: the rest as of the same moment.
                 Some(last) if answer.pending > 0 => {
@@ -137,6 +169,15 @@ impl LogReader {
                 }
                 _ => return Ok(heads),
             }
+        }
+    }
+
+    /// `None` where there is one copy, which then is the leader, or nothing at all.
+    async fn last_on_leader(&self, stream: &str, subject: &str) -> Result<Option<leader::Last>, LogError> {
+        if self.leader.has_followers(&self.js).await? {
+            leader::last(&self.js, stream, subject).await
+        } else {
+            Ok(None)
         }
     }
 
@@ -168,20 +209,22 @@ impl LogReader {
     }
 
     async fn persister(&self, p: Partition) -> Result<jetstream::consumer::Info, LogError> {
-        self.info(format!("CONSUMER.INFO.{}.{PERSIST}", log_stream(p))).await
+        info(&self.js, format!("CONSUMER.INFO.{}.{PERSIST}", log_stream(p)), &json!({})).await
     }
 
     async fn states(&self) -> Result<Vec<jetstream::stream::State>, LogError> {
-        let infos = Partition::all(self.partitions)
-            .map(|p| self.info::<jetstream::stream::Info>(format!("STREAM.INFO.{}", log_stream(p))));
+        let infos = Partition::all(self.partitions).map(|p| async move {
+            info::<jetstream::stream::Info>(&self.js, format!("STREAM.INFO.{}", log_stream(p)), &json!({}))
+                .await
+        });
         Ok(try_join_all(infos).await?.into_iter().map(|info| info.state).collect())
     }
+}
 
-    async fn info<T: DeserializeOwned>(&self, question: String) -> Result<T, LogError> {
-        match self.js.request(question, &json!({})).await {
-            Ok(Response::Ok(info)) => Ok(info),
-            Ok(Response::Err { error }) => Err(LogError::Refused(error.to_string())),
-            Err(error) => Err(LogError::Unavailable(error.to_string())),
-        }
+async fn info<T: DeserializeOwned>(js: &Context, question: String, body: &Value) -> Result<T, LogError> {
+    match js.request(question, body).await {
+        Ok(Response::Ok(info)) => Ok(info),
+        Ok(Response::Err { error }) => Err(LogError::Refused(error.to_string())),
+        Err(error) => Err(LogError::Unavailable(error.to_string())),
     }
 }

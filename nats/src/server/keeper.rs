@@ -15,13 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nix::{
-    sys::{
-        signal,
-        wait::{Id, WaitPidFlag, waitid},
-    },
-    unistd::Pid,
-};
+use nix::{sys::signal, unistd::Pid};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tracing::{error, warn};
@@ -161,7 +155,10 @@ impl Keeper {
     }
 
     /// Until the child has died. It is reaped under the lock: nobody can signal a pid that is free again.
+    #[cfg(target_os = "linux")]
     fn wait(&self, mut child: Child) {
+        use nix::sys::wait::{Id, WaitPidFlag, waitid};
+
         if let Some(pid) = pid_of(&child) {
             while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(nix::Error::EINTR)
             {
@@ -171,6 +168,20 @@ impl Keeper {
         state.pid = None;
         if let Err(error) = child.wait() {
             warn!(%error, "nats-server cannot be waited for");
+        }
+    }
+
+    /// The same where nobody can be told of a death before the pid is free.
+    #[cfg(not(target_os = "linux"))]
+    fn wait(&self, mut child: Child) {
+        loop {
+            let mut state = self.state.lock();
+            if !matches!(child.try_wait(), Ok(None)) {
+                state.pid = None;
+                return;
+            }
+            drop(state);
+            thread::park_timeout(BACKOFF_MIN);
         }
     }
 }

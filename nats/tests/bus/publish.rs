@@ -1,4 +1,4 @@
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::join_all};
 use nats::{
@@ -12,7 +12,10 @@ use nats::{
     testkit::{TestServer, small},
     topology::Topology,
 };
-use schemas::id::{ConversationId, EventId, Partition};
+use schemas::{
+    id::{ConversationId, EventId, Partition},
+    limits,
+};
 use tokio::sync::Barrier;
 
 #[tokio::test]
@@ -102,6 +105,24 @@ async fn a_subject_no_stream_takes_is_not_acked() {
     let subject = "a subject with blanks".to_owned();
     let refused = publisher.publish(subject, "id", "x".into()).await;
     assert!(matches!(refused, Err(PublishError::Refused(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn an_attempt_without_an_answer_is_repeated_and_stored_once() {
+    let server = TestServer::start().await;
+    server.provision(1).await;
+    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let c = ConversationId::fresh();
+    server.pause();
+    let subject = subject::conv(Partition(0), c);
+    let mut publish = std::pin::pin!(publisher.publish(subject, "id", "x".into()));
+    // The second attempt is under way: both reach the server when it goes on.
+    let longer = limits::PUBLISH_ATTEMPT + Duration::from_millis(200);
+    assert!(tokio::time::timeout(longer, &mut publish).await.is_err());
+    server.resume();
+    let stored = publish.await.unwrap();
+    assert_eq!((stored.seq, stored.duplicate, stored.attempts), (1, true, 2));
+    assert_eq!(LogReader::new(server.js().await, 1).from(c, 0, 10).await.unwrap().len(), 1);
 }
 
 /// 2,000 publishes, 8 conversations at a time, while the server is killed twice.

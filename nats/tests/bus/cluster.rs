@@ -1,0 +1,122 @@
+//! Three servers with three copies of everything.
+
+use std::{
+    fs,
+    net::TcpListener,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use nats::{
+    apply,
+    async_nats::{Client, jetstream},
+    connect::{Address, Purpose, connect},
+    log::LogReader,
+    publisher::Publisher,
+    server, subject,
+    testkit::small,
+    topology::{Topology, log_stream},
+};
+use schemas::id::{ConversationId, EventId, Partition};
+use tokio::process::{Child, Command};
+
+struct Cluster {
+    nodes: Vec<(u16, Option<Child>)>,
+    _folder: tempfile::TempDir,
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // Held all at once, or the system might give one of them twice.
+        let held: Vec<_> = (0..6).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let ports: Vec<u16> = held.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
+        drop(held);
+        let routes: Vec<String> =
+            ports[3..].iter().map(|port| format!("\"nats-route://127.0.0.1:{port}\"")).collect();
+        let routes = routes.join(", ");
+        let nodes = (0..3).map(|n| {
+            let (port, dir) = (ports[n], folder.path().join(n.to_string()));
+            let config = format!(
+                "server_name: n{n}\nlisten: \"127.0.0.1:{port}\"\nmax_payload: 8MB\n\
+                 jetstream {{ store_dir: \"{}\", max_file_store: 10GB }}\n\
+                 cluster {{ name: test, listen: \"127.0.0.1:{}\", routes: [{routes}] }}\n",
+                dir.display(),
+                ports[3 + n],
+            );
+            let path = folder.path().join(format!("{n}.conf"));
+            fs::write(&path, config).unwrap();
+            let mut command = Command::new(server::find().unwrap());
+            command.arg("-c").arg(path).kill_on_drop(true);
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            (port, Some(command.spawn().unwrap()))
+        });
+        Self { nodes: nodes.collect(), _folder: folder }
+    }
+
+    /// Connected to one node, or with `None` to any.
+    async fn client(&self, node: Option<usize>) -> Client {
+        let nodes = self.nodes.iter().enumerate().filter(|(n, _)| node.is_none_or(|node| node == *n));
+        let url =
+            nodes.map(|(_, (port, _))| format!("nats://127.0.0.1:{port}")).collect::<Vec<_>>().join(",");
+        connect(&Address { url, creds: None }, Purpose::Work).await.unwrap()
+    }
+
+    /// Waits until the servers have found each other.
+    async fn provision(&self, topology: &Topology) -> jetstream::Context {
+        let js = jetstream::new(self.client(None).await);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while let Err(error) = apply::apply(&js, topology, &[]).await {
+            assert!(Instant::now() < deadline, "{error}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        js
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acked_is_read_from_every_server_of_a_cluster() {
+    let cluster = Cluster::start();
+    let topology = Topology { replicas: 3, ..small(1) };
+    let js = cluster.provision(&topology).await;
+    apply::check(&js, &topology).await.unwrap();
+    let publisher = Publisher::new(cluster.client(None).await);
+    let mut logs = Vec::new();
+    for node in 0..3 {
+        logs.push(LogReader::new(jetstream::new(cluster.client(Some(node)).await), 1));
+    }
+    let (mut misses, mut stale) = (0, 0);
+    for _ in 0..300 {
+        let c = ConversationId::fresh();
+        let seq = super::publish(&publisher, 1, c, "x").await;
+        for log in &logs {
+            let (events, heads) = tokio::join!(log.from(c, 0, 10), log.heads(std::slice::from_ref(&c)));
+            misses += usize::from(events.unwrap().last().map(|event| event.seq) != Some(seq));
+            stale += usize::from(heads.unwrap().get(&c) != Some(&seq));
+        }
+    }
+    assert_eq!((misses, stale), (0, 0), "of 900 each");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishes_ride_over_the_death_of_a_leader() {
+    let mut cluster = Cluster::start();
+    let js = cluster.provision(&Topology { replicas: 3, ..small(1) }).await;
+    let publisher = Publisher::new(cluster.client(None).await);
+    let c = ConversationId::fresh();
+    let subject = subject::conv(Partition(0), c);
+    for n in 0..200 {
+        if n == 100 {
+            let info = js.get_stream(log_stream(Partition(0))).await.unwrap().get_info().await.unwrap();
+            let leader = info.cluster.unwrap().leader.unwrap();
+            let node: usize = leader.trim_start_matches('n').parse().unwrap();
+            cluster.nodes[node].1.take().unwrap().kill().await.unwrap();
+        }
+        let id = EventId::fresh().to_string();
+        publisher.publish(subject.clone(), &id, n.to_string().into()).await.unwrap();
+    }
+    let events = LogReader::new(js, 1).from(c, 0, 1_000).await.unwrap();
+    let bodies: Vec<String> =
+        events.iter().map(|event| String::from_utf8(event.payload.to_vec()).unwrap()).collect();
+    assert_eq!(bodies, (0..200).map(|n| n.to_string()).collect::<Vec<_>>());
+}
