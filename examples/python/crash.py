@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import itertools
+import logging
 import sys
 import uuid
 
@@ -31,7 +32,7 @@ class Person:
         self.socket = None
         self.acked, self.unanswered = {}, {}
         self.numbers = itertools.count()
-        self.another_ack = asyncio.Event()
+        self.another_ack, self.resting = asyncio.Event(), False
 
     async def connect(self, resume=None):
         self.socket = await Socket.open(self.rest.base, self.rest.token, self.device, resume)
@@ -51,9 +52,9 @@ class Person:
             await self.another_ack.wait()
 
     async def chatter(self, room):
-        """Until the socket breaks or a request is refused: nothing was promised for those."""
+        """Until told to rest, the socket breaks or a request is refused: nothing was promised for those."""
         with contextlib.suppress(ConnectionError, ConnectionClosed, Refused):
-            while True:
+            while not self.resting:
                 number = next(self.numbers)
                 await self.post(room, f"m-{number}", f"{self.username} says {number}")
 
@@ -64,6 +65,8 @@ class Person:
 
 
 async def crash_round(natter, people, room, kind):
+    for person in people:
+        person.resting = False
     writers = [asyncio.create_task(p.chatter(room)) for p in people for _ in range(WINDOW)]
     enough = asyncio.gather(*(p.until_acked(len(p.acked) + ACKS_BEFORE_THE_KILL) for p in people))
     try:
@@ -74,26 +77,22 @@ async def crash_round(natter, people, room, kind):
     if kind == "nats-server":
         natter.kill_nats_server()
         # The sockets may live on: messages under way are acked late or refused, others follow.
-        targets = [len(person.acked) + ACKS_BEFORE_THE_KILL for person in people]
-        await keep_writing(people, room, targets)
-        for writer in writers:
-            writer.cancel()
-        await asyncio.gather(*writers, return_exceptions=True)
+        await keep_writing(people, room)
+        for person in people:
+            person.resting = True
     else:
         natter.kill(nats_server_too=kind == "both")
-        await failures_of(writers)
+    for outcome in await asyncio.gather(*writers, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+    if kind != "nats-server":
         natter.start()
     await come_back(people, room)
 
 
-async def failures_of(writers):
-    for outcome in await asyncio.gather(*writers, return_exceptions=True):
-        if isinstance(outcome, BaseException):
-            raise outcome
-
-
-async def keep_writing(people, room, targets):
+async def keep_writing(people, room):
     """Service goes on by itself: more messages are acked within a minute."""
+    targets = [len(person.acked) + ACKS_BEFORE_THE_KILL for person in people]
     end = asyncio.get_running_loop().time() + 60
     for person, target in zip(people, targets):
         while len(person.acked) < target:
@@ -172,6 +171,8 @@ def main():
     parser.add_argument("binary", help="the natter binary")
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
+    # Writing to a killed server is the point of this test, not worth a warning.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
     try:
         with running(args.binary) as natter:
             try:
