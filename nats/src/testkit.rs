@@ -95,6 +95,13 @@ impl TestServer {
     /// Holds the server still: connections stay open and nothing answers, as in a network that swallows packets.
     pub fn pause(&self) {
         self.signal(Signal::SIGSTOP);
+        // The signal only begins it: until every thread stands, an answer may still come.
+        #[cfg(target_os = "linux")]
+        {
+            use nix::sys::wait::{Id, WaitPidFlag, waitid};
+            let stopped = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOWAIT;
+            waitid(Id::Pid(self.child()), stopped).expect("it is our child");
+        }
     }
 
     pub fn resume(&self) {
@@ -102,8 +109,11 @@ impl TestServer {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = self.pid().and_then(|pid| i32::try_from(pid).ok()).expect("it runs");
-        kill(Pid::from_raw(pid), signal).expect("it is ours");
+        kill(self.child(), signal).expect("it is ours");
+    }
+
+    fn child(&self) -> Pid {
+        self.pid().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw).expect("it runs")
     }
 }
 

@@ -224,6 +224,8 @@ impl LogReader {
 async fn info<T: DeserializeOwned>(js: &Context, question: String, body: &Value) -> Result<T, LogError> {
     match js.request(question, body).await {
         Ok(Response::Ok(info)) => Ok(info),
+        // Not provisioned, or just being made again: not a question that was wrong.
+        Ok(Response::Err { error }) if error.code() == 404 => Err(LogError::Unavailable(error.to_string())),
         Ok(Response::Err { error }) => Err(LogError::Refused(error.to_string())),
         Err(error) => Err(LogError::Unavailable(error.to_string())),
     }

@@ -65,7 +65,7 @@ impl Cluster {
     /// Waits until the servers have found each other.
     async fn provision(&self, topology: &Topology) -> jetstream::Context {
         let js = jetstream::new(self.client(None).await);
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         while let Err(error) = apply::apply(&js, topology, &[]).await {
             assert!(Instant::now() < deadline, "{error}");
             tokio::time::sleep(Duration::from_millis(50)).await;
