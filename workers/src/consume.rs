@@ -1,26 +1,22 @@
 //! The one pull loop. Arrives: batches of a durable pull consumer. Leaves: an ack, a delayed nak or a parked
 //! copy for each event, as the job decided. Fails: never; it follows anew, after a pause.
 
-use std::{future::Future, time::Duration};
+mod pull; // batches of a durable consumer, and an orderly end
+
+use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use bytes::Bytes;
-use futures_util::{FutureExt, StreamExt, future::join_all};
+use futures_util::{FutureExt, future::join_all};
 use metrics::{counter, histogram};
-use nats::async_nats::jetstream::{self, AckKind, Message, consumer::PullConsumer};
-use schemas::{
-    id::{Partition, Seq},
-    limits,
-};
+use nats::async_nats::jetstream::{self, AckKind, Message};
+use schemas::id::{Partition, Seq};
 use tokio::time::{Instant, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use crate::park::Park;
+use pull::{Pull, PullError};
 
-/// A pull that brought nothing ends and is asked anew.
-const EXPIRES: Duration = Duration::from_secs(5);
-/// Two heartbeats missed: the server or the way to it has gone.
-const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Silence this long while events are waiting means that the pull is lost; a batch this long in work is told
 /// to the server, so that no other worker gets it too.
 const STALL: Duration = Duration::from_secs(10);
@@ -62,22 +58,6 @@ pub trait Work: Send + Sync + 'static {
     fn batch(&self, batch: &[Delivery]) -> impl Future<Output = Vec<Verdict>> + Send;
 }
 
-#[derive(Debug, thiserror::Error)]
-enum Interrupted {
-    #[error("the consumer is not there: {0}")]
-    Consumer(#[from] jetstream::stream::ConsumerError),
-    #[error("the pull did not start: {0}")]
-    Start(#[from] jetstream::consumer::StreamError),
-    #[error("the pull broke: {0}")]
-    Pull(#[from] jetstream::consumer::pull::MessagesError),
-    #[error("the consumer does not tell its state: {0}")]
-    Info(#[from] jetstream::context::ConsumerInfoError),
-    #[error("the pull ended")]
-    Ended,
-    #[error("nothing came for {STALL:?} although {0} events wait")]
-    Stalled(u64),
-}
-
 /// One consumer of one partition's log, and the job that works on it.
 pub struct Loop<W> {
     pub work: W,
@@ -100,28 +80,21 @@ impl<W: Work> Loop<W> {
         }
     }
 
-    async fn follow(&self, stop: &CancellationToken, pause: &mut Pause) -> Result<(), Interrupted> {
-        let consumer: PullConsumer = self.js.get_consumer_from_stream(&self.consumer, &self.stream).await?;
-        let pull = consumer.stream().max_messages_per_batch(limits::PERSIST_BATCH);
-        let messages = pull.expires(EXPIRES).heartbeat(HEARTBEAT).messages().await?;
-        let mut chunks = messages.ready_chunks(limits::PERSIST_BATCH);
+    async fn follow(&self, stop: &CancellationToken, pause: &mut Pause) -> Result<(), PullError> {
+        let mut pull = Pull::open(&self.js, &self.stream, &self.consumer).await?;
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {
-                    give_back(chunks.next().now_or_never().flatten().unwrap_or_default()).await;
+                    give_back(&pull.close().await).await;
+                    // The last acks leave before the process may.
+                    let _ = self.js.client().flush().await;
                     return Ok(());
                 }
-                chunk = chunks.next() => {
-                    let (messages, broken) = split(chunk.ok_or(Interrupted::Ended)?);
-                    if !messages.is_empty() {
-                        self.handle(messages, stop, pause).await;
-                    }
-                    broken?;
-                }
-                () = sleep(STALL) => match consumer.get_info().await?.num_pending {
+                messages = pull.next() => self.handle(messages?, stop, pause).await,
+                () = sleep(STALL) => match pull.waiting().await? {
                     0 => {}
-                    waiting => return Err(Interrupted::Stalled(waiting)),
+                    waiting => return Err(PullError::Stalled(waiting)),
                 },
             }
         }
@@ -152,10 +125,14 @@ impl<W: Work> Loop<W> {
 
     async fn decide(&self, messages: &[Message], batch: &[Delivery]) -> Vec<Verdict> {
         let mut reminder = interval_at(Instant::now() + STALL, STALL);
-        let mut work = std::pin::pin!(self.work.batch(batch));
+        // A defect in a job must not end its loop: nobody would start it again.
+        let mut work = std::pin::pin!(AssertUnwindSafe(self.work.batch(batch)).catch_unwind());
         loop {
             tokio::select! {
-                verdicts = &mut work => return verdicts,
+                verdicts = &mut work => return verdicts.unwrap_or_else(|_| {
+                    error!(job = W::NAME, partition = %self.partition, events = batch.len(), "the job panicked");
+                    vec![Verdict::Retry; batch.len()]
+                }),
                 _ = reminder.tick() => {
                     warn!(job = W::NAME, partition = %self.partition, events = batch.len(), "a batch takes long");
                     join_all(messages.iter().map(|message| tell(message, AckKind::Progress))).await;
@@ -196,23 +173,8 @@ fn delivery(message: &Message) -> Option<Delivery> {
     Some(Delivery { subject: message.subject.to_string(), seq, payload: message.payload.clone() })
 }
 
-type Pulled = Result<Message, jetstream::consumer::pull::MessagesError>;
-
-/// What came before a break is worked on before the break is.
-fn split(chunk: Vec<Pulled>) -> (Vec<Message>, Result<(), Interrupted>) {
-    let mut messages = Vec::with_capacity(chunk.len());
-    for item in chunk {
-        match item {
-            Ok(message) => messages.push(message),
-            Err(e) => return (messages, Err(e.into())),
-        }
-    }
-    (messages, Ok(()))
-}
-
 /// Another worker gets them at once instead of after the ack wait.
-async fn give_back(chunk: Vec<Pulled>) {
-    let (messages, _) = split(chunk);
+async fn give_back(messages: &[Message]) {
     join_all(messages.iter().map(|message| tell(message, AckKind::Nak(None)))).await;
 }
 

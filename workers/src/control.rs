@@ -6,8 +6,8 @@ use nats::{
     subject,
 };
 use schemas::{
-    event::{Event, Kind, Logged, Role, Shape},
-    id::{Seq, SessionId, UserId},
+    event::{Event, Kind, Logged, Role, Shape, Timestamp},
+    id::{ConversationId, Seq, SessionId, UserId},
     limits,
     rpc::{Control, Membership},
 };
@@ -56,6 +56,22 @@ pub async fn tell_members(publisher: &Publisher, logged: &Logged) -> Result<(), 
 pub async fn tell_session_ended(publisher: &Publisher, session: SessionId) -> Result<(), PublishError> {
     let id = format!("ended:{session}");
     publisher.publish(subject::control_session(session), &id, encode(&Control::SessionEnded)).await?;
+    Ok(())
+}
+
+/// Tells both sides of a direct conversation whether it is blocked.
+pub async fn tell_blocked(
+    publisher: &Publisher,
+    users: [UserId; 2],
+    conversation: ConversationId,
+    blocked: bool,
+    at: Timestamp,
+) -> Result<(), PublishError> {
+    for user in users {
+        let id = format!("block:{conversation}:{user}:{}", at.0);
+        let control = Control::Blocked { conversation, blocked, at };
+        publisher.publish(subject::control_user(user), &id, encode(&control)).await?;
+    }
     Ok(())
 }
 

@@ -211,3 +211,43 @@ async fn many_readers_of_one_page_at_once_all_see_it() {
         assert_eq!(texts(&page), ["m0", "m1", "m2", "m3", "m4"]);
     }
 }
+
+#[tokio::test]
+async fn a_reader_beside_a_busy_persister_and_a_store_that_comes_and_goes_never_sees_a_hole() {
+    let scene = Scene::with(&[Job::Conversations, Job::History, Job::Persist]).await;
+    scene.start(&[Job::Persist]).await;
+    let (room, alice, bob) = group_of_two(&scene).await;
+    let acked = std::sync::Mutex::new(Vec::new());
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let write = async {
+        for n in 0..400 {
+            scene.store.set_away(n % 100 >= 60);
+            let seq = scene.post(if n % 3 == 0 { bob } else { alice }, room, &n.to_string()).await;
+            acked.lock().unwrap().push(seq);
+        }
+        scene.store.set_away(false);
+        done.store(true, std::sync::atomic::Ordering::SeqCst);
+    };
+    let read = async {
+        let mut pages = Vec::new();
+        while !done.load(std::sync::atomic::Ordering::SeqCst) {
+            let known = acked.lock().unwrap().len();
+            pages.push((known, scene.page(room, Window::Newest, 50).await));
+        }
+        pages
+    };
+    let ((), pages) = tokio::join!(write, read);
+    let acked = acked.into_inner().unwrap();
+    assert!(pages.len() > 10);
+    for (known, page) in pages {
+        let seqs: Vec<Seq> = page.messages.iter().map(|message| message.seq).collect();
+        let Some(last) = seqs.last() else {
+            assert_eq!(known, 0);
+            continue;
+        };
+        let end = acked.iter().position(|seq| seq == last).unwrap() + 1;
+        assert!(end >= known, "what was acked before the question is in the answer");
+        assert_eq!(seqs, acked[end.saturating_sub(50)..end], "no hole");
+        assert_eq!((page.head, page.has_more), (*last, end > 50));
+    }
+}

@@ -2,6 +2,7 @@
 //! told to the members concerned, in this order; whatever a crash leaves undone the persister does, because
 //! it finds the same event in the log.
 
+mod blocks; // who wants nothing of whom
 mod change; // rename
 mod list; // a member's conversations, newest activity first
 mod open; // a new conversation, or the one two people have
@@ -16,7 +17,8 @@ use nats::{
     service::{Host, ServiceError},
 };
 use schemas::rpc::{
-    Access, GetConversation, ListConversations, Membership, Memberships, OpenConversation, Rename,
+    Access, Blocked, Blocks, GetConversation, ListConversations, Membership, Memberships, OpenConversation,
+    Rename, SetBlock, Sharing,
 };
 use store::Store;
 
@@ -52,6 +54,10 @@ impl Conversations {
             Rename => rename,
             Memberships => memberships,
             Access => access,
+            Sharing => sharing,
+            SetBlock => set_block,
+            Blocks => blocks,
+            Blocked => blocked,
         });
         Ok(())
     }

@@ -71,6 +71,10 @@ pass! {
     fn membership(conversation: ConversationId, user: UserId) -> Option<Membership>;
     fn memberships(user: UserId) -> Vec<Membership>;
     fn list_conversations(user: UserId, after: Option<ListCursor>, limit: usize) -> Vec<ListedRow>;
+    fn sharing(user: UserId, others: &[UserId]) -> Vec<UserId>;
+    fn set_block(user: UserId, other: UserId, on: bool, at: Timestamp) -> ();
+    fn blocks_of(user: UserId) -> Vec<UserId>;
+    fn blocked_with(user: UserId) -> Vec<UserId>;
     fn persist(partition: Partition, events: &[Logged]) -> ();
     fn highest(partition: Partition) -> Seq;
     fn heads(conversations: &[ConversationId]) -> Vec<Seq>;

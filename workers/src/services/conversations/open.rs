@@ -27,6 +27,9 @@ impl Conversations {
             (Shape::Direct, [other]) => direct_conversation(call.creator, *other),
             _ => ConversationId::fresh(),
         };
+        if call.shape == Shape::Direct && self.are_blocked(call.creator, &others).await? {
+            return Err(Code::Forbidden.into());
+        }
         if call.shape == Shape::Direct && self.exists(id).await? {
             return self.opened(call.creator, id, true).await;
         }
@@ -36,6 +39,11 @@ impl Conversations {
         let logged = self.publish(event.clone()).await?;
         self.apply(&logged).await?;
         self.opened(call.creator, id, logged.event != event).await
+    }
+
+    async fn are_blocked(&self, creator: UserId, others: &[UserId]) -> Result<bool, Failure> {
+        let blocked = self.store.blocked_with(creator).await?;
+        Ok(others.iter().any(|other| blocked.contains(other)))
     }
 
     /// In the store, or in the log only because whoever opened it died before it was stored. The log forgets

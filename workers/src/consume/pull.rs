@@ -1,0 +1,155 @@
+//! One open pull on a durable consumer. async-nats has a stream for this, but no way to end it without losing
+//! sight of what the server has just sent; such events would come back only after the ack wait.
+
+use std::time::Duration;
+
+use futures_util::{FutureExt, StreamExt};
+use nats::async_nats::{
+    Message as Raw, StatusCode, Subject, SubscribeError, Subscriber,
+    jetstream::{
+        Context, Message,
+        consumer::{
+            PullConsumer,
+            pull::{BatchConfig, BatchRequestError},
+        },
+        context::ConsumerInfoError,
+        stream::ConsumerError,
+    },
+};
+use schemas::limits;
+use tokio::time::timeout;
+
+/// A pull that brought nothing ends and is asked anew.
+const EXPIRES: Duration = Duration::from_secs(5);
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Two heartbeats missed and a little more: the server or the way to it has gone.
+const SILENCE: Duration = Duration::from_millis(2_500);
+/// What was under way when the pull was closed.
+const REST: Duration = Duration::from_secs(1);
+
+#[derive(Debug, thiserror::Error)]
+pub enum PullError {
+    #[error("the consumer is not there: {0}")]
+    Consumer(#[from] ConsumerError),
+    #[error("the consumer does not tell its state: {0}")]
+    Info(#[from] ConsumerInfoError),
+    #[error("no inbox: {0}")]
+    Subscribe(#[from] SubscribeError),
+    #[error("not asked: {0}")]
+    Request(#[from] BatchRequestError),
+    #[error("the server ended it: {0}")]
+    Refused(String),
+    #[error("neither events nor heartbeats within {SILENCE:?}")]
+    Silent,
+    #[error("the connection is closed")]
+    Closed,
+    #[error("nothing came although {0} events wait")]
+    Stalled(u64),
+}
+
+pub struct Pull {
+    js: Context,
+    consumer: PullConsumer,
+    inbox: Subject,
+    answers: Subscriber,
+    /// Events the server may still send of those asked for; 0: to be asked anew.
+    open: usize,
+}
+
+/// What one message on the inbox says.
+enum Part {
+    Event(Raw),
+    Alive,
+    /// The request is over: it expired, or everything asked for was sent.
+    Over,
+}
+
+impl Pull {
+    pub async fn open(js: &Context, stream: &str, consumer: &str) -> Result<Self, PullError> {
+        let consumer = js.get_consumer_from_stream(consumer, stream).await?;
+        let inbox = Subject::from(js.client().new_inbox());
+        let answers = js.client().subscribe(inbox.clone()).await?;
+        Ok(Self { js: js.clone(), consumer, inbox, answers, open: 0 })
+    }
+
+    /// At least one event: waits for the first, and takes with it what has come meanwhile. Nothing is lost if
+    /// it is not waited for to the end.
+    pub async fn next(&mut self) -> Result<Vec<Message>, PullError> {
+        let first = loop {
+            self.ask().await?;
+            let raw = timeout(SILENCE, self.answers.next()).await.map_err(|_| PullError::Silent)?;
+            if let Some(event) = self.take(raw.ok_or(PullError::Closed)?)? {
+                break event;
+            }
+        };
+        let mut events = vec![first];
+        while events.len() < limits::PERSIST_BATCH {
+            let Some(Some(raw)) = self.answers.next().now_or_never() else { break };
+            match self.take(raw) {
+                Ok(event) => events.extend(event),
+                // It will be said again when there is nothing else to do.
+                Err(_) => self.open = 0,
+            }
+        }
+        Ok(events)
+    }
+
+    /// Events that wait at the server.
+    pub async fn waiting(&self) -> Result<u64, PullError> {
+        Ok(self.consumer.get_info().await?.num_pending)
+    }
+
+    /// Unsubscribes; what the server had sent until then.
+    pub async fn close(mut self) -> Vec<Message> {
+        let mut events = Vec::new();
+        if self.answers.drain().await.is_ok() {
+            while let Ok(Some(raw)) = timeout(REST, self.answers.next()).await {
+                events.extend(self.take(raw).ok().flatten());
+            }
+        }
+        events
+    }
+
+    async fn ask(&mut self) -> Result<(), PullError> {
+        if self.open == 0 {
+            let config = BatchConfig {
+                batch: limits::PERSIST_BATCH,
+                expires: Some(EXPIRES),
+                idle_heartbeat: HEARTBEAT,
+                ..BatchConfig::default()
+            };
+            self.consumer.request_batch(config, self.inbox.clone()).await?;
+            self.open = limits::PERSIST_BATCH;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, raw: Raw) -> Result<Option<Message>, PullError> {
+        match part(raw)? {
+            Part::Event(message) => {
+                self.open = self.open.saturating_sub(1);
+                return Ok(Some(Message { message, context: self.js.clone() }));
+            }
+            Part::Over => self.open = 0,
+            Part::Alive => {}
+        }
+        Ok(None)
+    }
+}
+
+fn part(raw: Raw) -> Result<Part, PullError> {
+    match raw.status {
+        None | Some(StatusCode::OK) => Ok(Part::Event(raw)),
+        Some(StatusCode::IDLE_HEARTBEAT) => Ok(Part::Alive),
+        Some(StatusCode::NOT_FOUND | StatusCode::TIMEOUT) => Ok(Part::Over),
+        Some(status) => {
+            let reason = raw.description.unwrap_or_default();
+            // 409 is many things; only this one is in order.
+            if reason.starts_with("Batch Completed") { Ok(Part::Over) } else { Err(refused(status, &reason)) }
+        }
+    }
+}
+
+fn refused(status: StatusCode, reason: &str) -> PullError {
+    PullError::Refused(format!("{status} {reason}"))
+}

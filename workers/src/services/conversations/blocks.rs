@@ -1,0 +1,44 @@
+use schemas::{
+    code::Code,
+    event::Timestamp,
+    id::{ConversationId, UserId, direct_conversation},
+    rpc::{Blocked, Blocks, Refused, SetBlock, Sharing},
+};
+use tracing::warn;
+
+use super::Conversations;
+use crate::{control, services::Failure};
+
+impl Conversations {
+    pub(super) async fn set_block(&self, call: SetBlock) -> Result<(), Failure> {
+        let SetBlock { user, other, on } = call;
+        if user == other {
+            return Err(Refused::invalid("userId").into());
+        }
+        self.store.users(&[other]).await?.pop().ok_or(Code::NotFound)?;
+        let at = Timestamp::now();
+        self.store.set_block(user, other, on, at).await?;
+        // The other side may have a block of its own: what counts for both is whether any is left.
+        let blocked = self.store.blocked_with(user).await?.contains(&other);
+        let conversation = direct_conversation(user, other);
+        if let Err(error) = control::tell_blocked(&self.publisher, [user, other], conversation, blocked, at).await {
+            // Edges that were not told learn it when they load either of the two again.
+            warn!(%conversation, %error, "a block was not told");
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    pub(super) async fn blocks(&self, call: Blocks) -> Result<Vec<UserId>, Failure> {
+        Ok(self.store.blocks_of(call.user).await?)
+    }
+
+    pub(super) async fn blocked(&self, call: Blocked) -> Result<Vec<ConversationId>, Failure> {
+        let others = self.store.blocked_with(call.user).await?;
+        Ok(others.into_iter().map(|other| direct_conversation(call.user, other)).collect())
+    }
+
+    pub(super) async fn sharing(&self, call: Sharing) -> Result<Vec<UserId>, Failure> {
+        Ok(self.store.sharing(call.user, &call.others).await?)
+    }
+}
