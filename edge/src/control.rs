@@ -142,6 +142,9 @@ async fn apply(edge: &Arc<Edge>, to: ControlTo, control: Control) {
                 membership_changed(edge, user, membership);
             }
         }
+        (ControlTo::User(user), Control::Blocked { conversation, blocked, at }) => {
+            edge.members.block(user, conversation, blocked, at).await;
+        }
         _ => warn!("a CONTROL message does not fit its subject"),
     }
 }

@@ -15,8 +15,9 @@ use nats::service::Asker;
 use parking_lot::Mutex;
 use schemas::{
     code::Code,
+    event::Timestamp,
     id::{ConversationId, UserId},
-    rpc::{Access, Membership, Memberships, Refused},
+    rpc::{Access, Blocked, Membership, Memberships, Refused},
 };
 
 /// Users, not memberships: 100,000 × 100 conversations × 48 B = 480 MB at the very worst.
@@ -25,7 +26,23 @@ const IDLE: Duration = Duration::from_secs(600);
 /// Counters of changes, by user id modulo this: a load that raced with a change is loaded again.
 const CHANGE_SLOTS: usize = 1_024;
 
-type Known = Arc<Mutex<HashMap<ConversationId, Membership>>>;
+type Known = Arc<Mutex<Places>>;
+
+/// What is known of one user.
+#[derive(Default)]
+struct Places {
+    memberships: HashMap<ConversationId, Membership>,
+    /// Direct conversations that are, or were, blocked by one side, and when that was said.
+    blocked: HashMap<ConversationId, (bool, Timestamp)>,
+}
+
+/// A user's place in a conversation.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    pub membership: Membership,
+    /// One side of a direct conversation has blocked the other.
+    pub blocked: bool,
+}
 
 pub struct Members {
     asker: Asker,
@@ -45,30 +62,37 @@ impl Members {
     /// Every conversation the user is in.
     pub async fn of(&self, user: UserId) -> Result<Vec<Membership>, Refused> {
         let known = self.known(user).await?;
-        let memberships = known.lock();
-        Ok(memberships.values().filter(|m| m.role.is_some()).copied().collect())
+        let places = known.lock();
+        Ok(places.memberships.values().filter(|m| m.role.is_some()).copied().collect())
     }
 
     /// The user's place in a conversation; `not_found` when there is none.
-    pub async fn of_one(&self, user: UserId, conversation: ConversationId) -> Result<Membership, Refused> {
+    pub async fn of_one(&self, user: UserId, conversation: ConversationId) -> Result<Place, Refused> {
         let known = self.known(user).await?;
-        let cached = known.lock().get(&conversation).copied().filter(|m| m.role.is_some());
-        if let Some(membership) = cached {
-            return Ok(membership);
+        let cached = known.lock().place(conversation);
+        if let Some(place) = cached {
+            return Ok(place);
         }
-        let asked = self.asker.ask(&Access { user, conversation }).await?;
-        if let Some(membership) = asked {
-            merge(&mut known.lock(), membership);
+        if let Some(membership) = self.asker.ask(&Access { user, conversation }).await? {
+            known.lock().merge(membership);
         }
-        asked.filter(|m| m.role.is_some()).ok_or_else(|| Code::NotFound.into())
+        known.lock().place(conversation).ok_or_else(|| Code::NotFound.into())
     }
 
     /// Applies a change heard of; older news than what is known changes nothing. Says whether it was news.
     pub async fn change(&self, user: UserId, membership: Membership) -> bool {
         self.slot(user).fetch_add(1, Ordering::SeqCst);
         match self.users.get(&user).await {
-            Some(known) => merge(&mut known.lock(), membership),
+            Some(known) => known.lock().merge(membership),
             None => true,
+        }
+    }
+
+    /// A direct conversation of the user was blocked, or is free again.
+    pub async fn block(&self, user: UserId, conversation: ConversationId, blocked: bool, at: Timestamp) {
+        self.slot(user).fetch_add(1, Ordering::SeqCst);
+        if let Some(known) = self.users.get(&user).await {
+            known.lock().block(conversation, blocked, at);
         }
     }
 
@@ -87,11 +111,13 @@ impl Members {
     async fn load(&self, user: UserId) -> Result<Known, Refused> {
         loop {
             let before = self.slot(user).load(Ordering::SeqCst);
-            let memberships = self.asker.ask(&Memberships { user }).await?;
+            let (places, blocks) = (Memberships { user }, Blocked { user });
+            let (memberships, blocked) = tokio::try_join!(self.asker.ask(&places), self.asker.ask(&blocks))?;
             if self.slot(user).load(Ordering::SeqCst) == before {
-                return Ok(Arc::new(Mutex::new(
-                    memberships.into_iter().map(|m| (m.conversation, m)).collect(),
-                )));
+                return Ok(Arc::new(Mutex::new(Places {
+                    memberships: memberships.into_iter().map(|m| (m.conversation, m)).collect(),
+                    blocked: blocked.into_iter().map(|c| (c, (true, Timestamp(0)))).collect(),
+                })));
             }
         }
     }
@@ -104,12 +130,28 @@ impl Members {
     }
 }
 
-fn merge(known: &mut HashMap<ConversationId, Membership>, news: Membership) -> bool {
-    match known.get(&news.conversation) {
-        Some(old) if old.version >= news.version => false,
-        _ => {
-            known.insert(news.conversation, news);
-            true
+impl Places {
+    fn place(&self, conversation: ConversationId) -> Option<Place> {
+        let membership = self.memberships.get(&conversation).copied().filter(|m| m.role.is_some())?;
+        let blocked = self.blocked.get(&conversation).is_some_and(|(blocked, _)| *blocked);
+        Some(Place { membership, blocked })
+    }
+
+    /// Says whether it was news.
+    fn merge(&mut self, news: Membership) -> bool {
+        match self.memberships.get(&news.conversation) {
+            Some(old) if old.version >= news.version => false,
+            _ => {
+                self.memberships.insert(news.conversation, news);
+                true
+            }
+        }
+    }
+
+    fn block(&mut self, conversation: ConversationId, blocked: bool, at: Timestamp) {
+        let known = self.blocked.entry(conversation).or_insert((blocked, at));
+        if at >= known.1 {
+            *known = (blocked, at);
         }
     }
 }

@@ -142,6 +142,17 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<ListedRow>>;
 
+    /// Those of `others` who are in a conversation with `user` now.
+    async fn sharing(&self, user: UserId, others: &[UserId]) -> Result<Vec<UserId>>;
+
+    // Blocks.
+
+    async fn set_block(&self, user: UserId, other: UserId, on: bool, at: Timestamp) -> Result<()>;
+    /// Whom the user has blocked, oldest first.
+    async fn blocks_of(&self, user: UserId) -> Result<Vec<UserId>>;
+    /// Whom the user has blocked and who has blocked the user.
+    async fn blocked_with(&self, user: UserId) -> Result<Vec<UserId>>;
+
     // The log's events.
 
     /// Applies events of one partition durably: when this returns they survive a power cut. Idempotent, in

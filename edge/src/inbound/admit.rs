@@ -4,10 +4,9 @@ use schemas::{
     code::Code,
     event::{Body, Event, Kind, Message, Role, Shape, Timestamp},
     id::{ConversationId, EventId, Seq, UserId},
-    rpc::Membership,
 };
 
-use crate::refusal::Refusal;
+use crate::{membership::Place, refusal::Refusal};
 
 /// What somebody wants to say; already of the right form and size.
 #[derive(Debug, Clone)]
@@ -54,12 +53,16 @@ pub fn admit(
     draft: Draft,
     id: EventId,
     at: Timestamp,
-    membership: Membership,
+    place: Place,
     target: Option<&Message>,
 ) -> Result<Admitted, Refusal> {
+    let membership = place.membership;
     let Some(role) = membership.role.filter(|_| membership.conversation == draft.conversation) else {
         return Err(Code::NotFound.into());
     };
+    if place.blocked && !matches!(draft.wish, Wish::Delete { .. }) {
+        return Err(Refusal::new(Code::Forbidden, "one of you has blocked the other"));
+    }
     let kind = match draft.wish {
         Wish::Post { content, reply_to } => {
             if reply_to.is_some() && target.is_none() {
@@ -117,14 +120,16 @@ fn moderates(role: Role, shape: Shape) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use schemas::rpc::Membership;
+
     use super::*;
 
     fn draft(author: UserId, conversation: ConversationId, wish: Wish) -> Draft {
         Draft { author, conversation, device: String::new(), client_id: None, wish, traceparent: None }
     }
 
-    fn member(conversation: ConversationId, shape: Shape, role: Option<Role>) -> Membership {
-        Membership { conversation, shape, role, version: 1 }
+    fn member(conversation: ConversationId, shape: Shape, role: Option<Role>) -> Place {
+        Place { membership: Membership { conversation, shape, role, version: 1 }, blocked: false }
     }
 
     fn message(author: UserId, conversation: ConversationId) -> Message {
@@ -172,5 +177,22 @@ mod tests {
         let refused =
             admit(draft, EventId::fresh(), Timestamp(1), elsewhere, None).expect_err("another room");
         assert_eq!(refused.code, Code::NotFound);
+    }
+
+    #[test]
+    fn nobody_writes_past_a_block_but_may_still_take_back() {
+        let (me, room) = (UserId::fresh(), ConversationId::fresh());
+        let place = Place { blocked: true, ..member(room, Shape::Direct, Some(Role::Member)) };
+        let message = message(me, room);
+        let decide = |wish| {
+            admit(draft(me, room, wish), EventId::fresh(), Timestamp(1), place, Some(&message))
+                .map(|_| ())
+                .map_err(|refusal| refusal.code)
+        };
+        let post = Wish::Post { content: "x".to_owned(), reply_to: None };
+        assert_eq!(decide(post), Err(Code::Forbidden));
+        let react = Wish::React { target: 7, emoji: "👍".to_owned(), on: true };
+        assert_eq!(decide(react), Err(Code::Forbidden));
+        assert_eq!(decide(Wish::Delete { target: 7 }), Ok(()));
     }
 }

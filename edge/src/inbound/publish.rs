@@ -43,7 +43,7 @@ pub async fn send(
     may_exist: bool,
 ) -> Result<Acked, Refusal> {
     edge.limiter.take(Class::Send, &draft.author.to_string()).await?;
-    let membership = edge.members.of_one(draft.author, draft.conversation).await?;
+    let place = edge.members.of_one(draft.author, draft.conversation).await?;
     let id = event_id(edge, &draft, identity);
     if may_exist && *identity != Identity::Fresh {
         let question = FindEvent { conversation: draft.conversation, event: id };
@@ -52,7 +52,7 @@ pub async fn send(
         }
     }
     let target = target(edge, &draft).await?;
-    let admitted = admit(draft, id, Timestamp::now(), membership, target.as_ref())?;
+    let admitted = admit(draft, id, Timestamp::now(), place, target.as_ref())?;
     publish(edge, admitted).await
 }
 

@@ -69,7 +69,8 @@ async fn read(request: Request) -> Result<Bytes, Refusal> {
     let mut dropped = 0;
     let reading = async {
         while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|_| Refusal::new(Code::Malformed, "the body ended before its length"))?;
+            let chunk =
+                chunk.map_err(|_| Refusal::new(Code::Malformed, "the body ended before its length"))?;
             if dropped == 0 && bytes.len() + chunk.len() <= limits::HTTP_BODY {
                 bytes.extend_from_slice(&chunk);
                 continue;

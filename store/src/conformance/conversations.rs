@@ -158,3 +158,16 @@ pub async fn edits_deletions_and_reactions_are_no_activity(store: Arc<dyn Store>
     assert_eq!((row.last_activity_at, row.head), (at(target), last));
     assert_eq!(store.conversation(ConversationId::fresh()).await.unwrap(), None);
 }
+
+pub async fn people_share_a_conversation_while_both_are_in_it(store: Arc<dyn Store>) {
+    let (anna, ben, carl) = (UserId::fresh(), UserId::fresh(), UserId::fresh());
+    let mut room = Room::of(&[anna, ben]);
+    room.persist(&*store).await;
+    let others = [ben, carl, room.owner];
+    assert_eq!(store.sharing(anna, &others).await.unwrap(), [ben, room.owner]);
+    assert_eq!(store.sharing(carl, &[anna]).await.unwrap(), []);
+    room.add(ben, Kind::MemberRemoved { user: ben });
+    room.persist(&*store).await;
+    assert_eq!(store.sharing(anna, &others).await.unwrap(), [room.owner]);
+    assert_eq!(store.sharing(ben, &[anna]).await.unwrap(), []);
+}

@@ -12,6 +12,7 @@
 pub mod scene; // people and rooms to play with
 
 pub mod accounts;
+pub mod blocks;
 pub mod sessions;
 
 pub mod convergence; // any order gives the pure fold
@@ -44,6 +45,9 @@ macro_rules! conformance {
                 a_session_ends_when_it_is_ended_or_expires
                 sessions_of_a_user_are_those_that_live
             ]
+            blocks: [
+                a_block_is_seen_from_both_sides_until_it_is_taken_back
+            ]
             conversations: [
                 a_conversation_is_what_its_events_say
                 a_member_who_left_is_a_former_one
@@ -51,6 +55,7 @@ macro_rules! conformance {
                 a_role_change_that_arrives_before_the_joining_counts
                 events_that_arrive_before_created_are_not_lost
                 memberships_are_the_present_ones
+                people_share_a_conversation_while_both_are_in_it
                 a_list_is_by_newest_activity_and_pages_without_loss_or_repeat
                 edits_deletions_and_reactions_are_no_activity
             ]

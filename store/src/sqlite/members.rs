@@ -125,6 +125,21 @@ pub fn of(db: &Connection, user: UserId) -> Result<Vec<Membership>> {
     Ok(found)
 }
 
+pub fn sharing(db: &Connection, user: UserId, others: &[UserId]) -> Result<Vec<UserId>> {
+    let mut sharing = db.prepare_cached(
+        "SELECT 1 FROM members mine JOIN members theirs ON theirs.conversation = mine.conversation
+          WHERE mine.user = ?1 AND mine.role IS NOT NULL AND theirs.user = ?2 AND theirs.role IS NOT NULL
+          LIMIT 1",
+    )?;
+    let mut found = Vec::new();
+    for other in others {
+        if sharing.exists(params![user.as_bytes(), other.as_bytes()])? {
+            found.push(*other);
+        }
+    }
+    Ok(found)
+}
+
 fn membership(row: &Row<'_>) -> rusqlite::Result<Membership> {
     Ok(Membership {
         conversation: conversation(row, 0)?,

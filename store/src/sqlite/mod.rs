@@ -13,6 +13,7 @@ mod writer; // calls that change something, committed in groups
 mod accounts; // users and passwords
 mod sessions; // log-ins and their refresh tokens
 
+mod blocks; // who wants nothing of whom
 mod conversations; // shape, name, activity
 mod history; // messages and events read back
 mod members; // who is in, as what, since when

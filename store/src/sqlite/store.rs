@@ -7,7 +7,7 @@ use schemas::{
     rpc::{ListCursor, Membership, User, Window},
 };
 
-use super::{SqliteStore, accounts, conversations, history, members, persist, reads, sessions};
+use super::{SqliteStore, accounts, blocks, conversations, history, members, persist, reads, sessions};
 use crate::{AddUser, ConversationRow, Credentials, ListedRow, MemberRow, Renewal, Result, Store, TokenHash};
 
 #[async_trait]
@@ -97,6 +97,23 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<Vec<ListedRow>> {
         self.readers.read(move |db| conversations::list(db, user, after, limit)).await
+    }
+
+    async fn sharing(&self, user: UserId, others: &[UserId]) -> Result<Vec<UserId>> {
+        let others = others.to_owned();
+        self.readers.read(move |db| members::sharing(db, user, &others)).await
+    }
+
+    async fn set_block(&self, user: UserId, other: UserId, on: bool, at: Timestamp) -> Result<()> {
+        self.writer.write(1, move |db| blocks::set(db, user, other, on, at)).await
+    }
+
+    async fn blocks_of(&self, user: UserId) -> Result<Vec<UserId>> {
+        self.readers.read(move |db| blocks::of(db, user)).await
+    }
+
+    async fn blocked_with(&self, user: UserId) -> Result<Vec<UserId>> {
+        self.readers.read(move |db| blocks::with(db, user)).await
     }
 
     async fn persist(&self, partition: Partition, events: &[Logged]) -> Result<()> {

@@ -1,0 +1,24 @@
+use std::sync::Arc;
+
+use schemas::{event::Timestamp, id::UserId};
+
+use crate::Store;
+
+pub async fn a_block_is_seen_from_both_sides_until_it_is_taken_back(store: Arc<dyn Store>) {
+    let (a, b, c) = (UserId::fresh(), UserId::fresh(), UserId::fresh());
+    store.set_block(a, b, true, Timestamp(1)).await.unwrap();
+    store.set_block(a, b, true, Timestamp(2)).await.unwrap();
+    store.set_block(c, b, true, Timestamp(3)).await.unwrap();
+    assert_eq!(store.blocks_of(a).await.unwrap(), [b]);
+    assert_eq!(store.blocks_of(b).await.unwrap(), []);
+    assert_eq!(store.blocked_with(a).await.unwrap(), [b]);
+    let mut with_b = store.blocked_with(b).await.unwrap();
+    with_b.sort();
+    let mut expected = [a, c];
+    expected.sort();
+    assert_eq!(with_b, expected);
+    store.set_block(a, b, false, Timestamp(4)).await.unwrap();
+    store.set_block(a, b, false, Timestamp(5)).await.unwrap();
+    assert_eq!(store.blocked_with(a).await.unwrap(), []);
+    assert_eq!(store.blocked_with(b).await.unwrap(), [c]);
+}
