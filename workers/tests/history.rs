@@ -3,6 +3,8 @@
 
 mod scene;
 
+use std::cell::{Cell, RefCell};
+
 use scene::{Scene, event, posted, texts};
 use schemas::{
     code::Code,
@@ -217,27 +219,26 @@ async fn a_reader_beside_a_busy_persister_and_a_store_that_comes_and_goes_never_
     let scene = Scene::with(&[Job::Conversations, Job::History, Job::Persist]).await;
     scene.start(&[Job::Persist]).await;
     let (room, alice, bob) = group_of_two(&scene).await;
-    let acked = std::sync::Mutex::new(Vec::new());
-    let done = std::sync::atomic::AtomicBool::new(false);
+    let (acked, done) = (RefCell::new(Vec::new()), Cell::new(false));
     let write = async {
         for n in 0..400 {
             scene.store.set_away(n % 100 >= 60);
             let seq = scene.post(if n % 3 == 0 { bob } else { alice }, room, &n.to_string()).await;
-            acked.lock().unwrap().push(seq);
+            acked.borrow_mut().push(seq);
         }
         scene.store.set_away(false);
-        done.store(true, std::sync::atomic::Ordering::SeqCst);
+        done.set(true);
     };
     let read = async {
         let mut pages = Vec::new();
-        while !done.load(std::sync::atomic::Ordering::SeqCst) {
-            let known = acked.lock().unwrap().len();
+        while !done.get() {
+            let known = acked.borrow().len();
             pages.push((known, scene.page(room, Window::Newest, 50).await));
         }
         pages
     };
     let ((), pages) = tokio::join!(write, read);
-    let acked = acked.into_inner().unwrap();
+    let acked = acked.into_inner();
     assert!(pages.len() > 10);
     for (known, page) in pages {
         let seqs: Vec<Seq> = page.messages.iter().map(|message| message.seq).collect();

@@ -21,7 +21,9 @@ impl Conversations {
         // The other side may have a block of its own: what counts for both is whether any is left.
         let blocked = self.store.blocked_with(user).await?.contains(&other);
         let conversation = direct_conversation(user, other);
-        if let Err(error) = control::tell_blocked(&self.publisher, [user, other], conversation, blocked, at).await {
+        if let Err(error) =
+            control::tell_blocked(&self.publisher, [user, other], conversation, blocked, at).await
+        {
             // Edges that were not told learn it when they load either of the two again.
             warn!(%conversation, %error, "a block was not told");
             return Err(error.into());
