@@ -61,7 +61,7 @@ pub fn parse_control(subject: &str) -> Option<ControlTo> {
 /// The partition and conversation of any subject that has them as its second and third word.
 pub fn parse_conversation(subject: &str) -> Option<(Partition, ConversationId)> {
     let mut words = subject.split('.');
-    if !matches!(words.next()?, "conv" | "live" | "reads" | "live-reads") {
+    if !matches!(words.next()?, "conv" | "live" | "reads" | "live-reads" | "signal") {
         return None;
     }
     let partition = Partition(u16::from_str(words.next()?).ok()?);
@@ -74,6 +74,23 @@ pub fn parse_reader(subject: &str) -> Option<UserId> {
     matches!(words.next()?, "reads" | "live-reads").then_some(())?;
     words.nth(2)?.parse().ok()
 }
+
+/// Where typing in a conversation is told: never stored.
+pub fn signal(p: Partition, c: ConversationId) -> String {
+    format!("signal.{p}.{c}")
+}
+
+/// Typing in every conversation of a partition.
+pub fn signals(p: Partition) -> String {
+    format!("signal.{p}.*")
+}
+
+/// Where it is told that a user came online or went offline: never stored.
+pub fn presence(u: UserId) -> String {
+    format!("presence.{u}")
+}
+
+pub const PRESENCES: &str = "presence.*";
 
 /// One question of a service.
 pub fn service(s: Service, name: &str) -> String {
@@ -96,6 +113,7 @@ mod tests {
         assert_eq!(parse_conversation(&format!("live.{p}.{c}")), Some((p, c)));
         assert_eq!(parse_conversation(&reads(p, c, u)), Some((p, c)));
         assert_eq!(parse_conversation(&format!("live-reads.{p}.{c}.{u}")), Some((p, c)));
+        assert_eq!(parse_conversation(&signal(p, c)), Some((p, c)));
         assert_eq!(parse_reader(&reads(p, c, u)), Some(u));
         assert_eq!(parse_control(&control_user(u)), Some(ControlTo::User(u)));
         let session = SessionId::fresh();

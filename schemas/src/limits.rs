@@ -55,6 +55,12 @@ pub const ROOM_PENDING: usize = 1_000;
 pub const SOCKETS_PER_USER: usize = 50;
 /// Typing is repeated while it lasts; others drop it after this.
 pub const TYPING_EXPIRES: Duration = Duration::from_secs(6);
+/// A client that types repeats it at most this often; what it sends beyond is not passed on.
+pub const TYPING_EVERY: Duration = Duration::from_secs(2);
+/// Conversations of which one socket gets typing and presence: more than fit any screen.
+pub const JOINED: usize = 200;
+/// Members of a joined conversation whose presence is told with `joined`; of the others it is told as it changes.
+pub const JOINED_ONLINE: usize = 1_000;
 
 // HTTP connections.
 
