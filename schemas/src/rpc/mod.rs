@@ -1,0 +1,128 @@
+//! What processes ask services over NATS request/reply: one type per question, postcard on the wire.
+//!
+//! An answer is `Result<Reply, Refused>`: failures are codes of the one table, never text. Callers are edges,
+//! which have already checked who asks; services check what they may.
+
+mod accounts; // who somebody is, and their sessions
+mod conversations; // conversations as their members see them
+mod members; // who is in a group, who wants nothing of whom
+mod history; // what was said
+mod inbox; // what was not read yet
+mod told; // what is told to every edge, without a question
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{
+    code::Code,
+    event::{Logged, Message},
+    id::{ConversationId, Seq, UserId},
+};
+
+pub use accounts::*;
+pub use conversations::*;
+pub use history::*;
+pub use inbox::*;
+pub use members::*;
+pub use told::*;
+
+/// The services; each is a NATS queue group of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Service {
+    Accounts,
+    Conversations,
+    History,
+    Inbox,
+}
+
+impl Service {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accounts => "accounts",
+            Self::Conversations => "conversations",
+            Self::History => "history",
+            Self::Inbox => "inbox",
+        }
+    }
+}
+
+/// A question: where it goes and what comes back.
+pub trait Call: Serialize + DeserializeOwned + Send + Sync + 'static {
+    type Reply: Serialize + DeserializeOwned + Send + 'static;
+    const SERVICE: Service;
+    /// One word, unique in its service.
+    const NAME: &'static str;
+    /// How long the caller waits; a service drops questions that nobody waits for.
+    const DEADLINE: std::time::Duration = crate::limits::RPC;
+}
+
+/// A refusal: a code, and for `invalid` the field at fault, spelled as in JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{code}")]
+pub struct Refused {
+    pub code: Code,
+    pub field: Option<String>,
+}
+
+impl Refused {
+    pub fn invalid(field: &str) -> Self {
+        Self { code: Code::Invalid, field: Some(field.to_owned()) }
+    }
+}
+
+impl From<Code> for Refused {
+    fn from(code: Code) -> Self {
+        Self { code, field: None }
+    }
+}
+
+macro_rules! calls {
+    ($($service:ident { $($call:ident => $name:literal -> $reply:ty $(, $deadline:expr)?;)* })*) => {$($(
+        impl Call for $call {
+            type Reply = $reply;
+            const SERVICE: Service = Service::$service;
+            const NAME: &'static str = $name;
+            $(const DEADLINE: std::time::Duration = $deadline;)?
+        }
+    )*)*};
+}
+
+calls! {
+    Accounts {
+        RegisterUser => "register" -> Opened, crate::limits::RPC_HASHING;
+        LogIn => "login" -> Opened, crate::limits::RPC_HASHING;
+        Renew => "renew" -> Opened;
+        LogOut => "logout" -> ();
+        FindUser => "user" -> User;
+        FindUsers => "users" -> Vec<User>;
+        SearchUsers => "search" -> Vec<User>;
+        UpdateUser => "update" -> User;
+        NewPassword => "password" -> (), crate::limits::RPC_HASHING;
+    }
+    Conversations {
+        OpenConversation => "open" -> OpenedConversation;
+        GetConversation => "get" -> Conversation;
+        ListConversations => "list" -> ConversationList;
+        Rename => "rename" -> Logged;
+        Memberships => "memberships" -> Vec<Membership>;
+        Access => "access" -> Option<Membership>;
+        AddMembers => "add-members" -> ();
+        RemoveMember => "remove-member" -> ();
+        SetRole => "set-role" -> ();
+        Sharing => "sharing" -> Vec<UserId>;
+        SetBlock => "set-block" -> ();
+        Blocks => "blocks" -> Vec<UserId>;
+        Blocked => "blocked" -> Vec<ConversationId>;
+    }
+    History {
+        Page => "page" -> PageReply;
+        EventsAfter => "after" -> Replay;
+        Heads => "heads" -> Vec<Seq>;
+        LogHeads => "log-heads" -> Vec<Seq>;
+        FindEvent => "find" -> Option<Logged>;
+        GetMessage => "message" -> Option<Message>;
+    }
+    Inbox {
+        MarkRead => "read" -> Mark;
+        ListInbox => "list" -> Vec<InboxItem>;
+    }
+}
