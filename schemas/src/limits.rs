@@ -33,6 +33,8 @@ pub const PAGE: std::ops::RangeInclusive<usize> = 1..=100;
 pub const PAGE_DEFAULT: usize = 50;
 pub const USER_SEARCH_PAGE: usize = 50;
 pub const PRESENCE_BATCH: usize = 200;
+/// Conversations an inbox shows: 500 × 8 KiB of last messages is 4 MiB, within one NATS message.
+pub const INBOX: usize = 500;
 /// Unread messages are counted to here and no further; clients show `99+`.
 pub const UNREAD: usize = 100;
 

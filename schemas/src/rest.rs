@@ -235,7 +235,7 @@ pub struct ReadView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InboxView {
-    /// The sum of what the items say: of a hundred and more unread messages 100 are counted.
+    /// Over all conversations; of a hundred and more unread messages in one, 100 are counted.
     pub total_unread: usize,
     pub items: Vec<InboxItemView>,
 }

@@ -156,7 +156,7 @@ pub trait Store: Send + Sync + 'static {
     // The log's events.
 
     /// Applies events of one partition durably: when this returns they survive a power cut. Idempotent, in
-    /// any order; the author of a posted message has read up to it.
+    /// any order; the author of a posted message has read up to it, and who is added up to there.
     async fn persist(&self, partition: Partition, events: &[Logged]) -> Result<()>;
     /// Newest persisted seq of a partition, 0 for none: a rebuilt log must begin above it.
     async fn highest(&self, partition: Partition) -> Result<Seq>;

@@ -6,27 +6,32 @@ use nats::{
     subject,
 };
 use schemas::{
-    event::{Event, Kind, Logged, Role, Shape, Timestamp},
-    id::{ConversationId, Seq, SessionId, UserId},
+    event::{Event, Kind, Logged, Timestamp},
+    id::{ConversationId, SessionId, UserId},
     limits,
-    rpc::{Control, Membership},
+    rpc::Control,
 };
+use store::{Store, StoreError};
 
 /// Members told at once: half of what a connection may have in flight, so that messages get through.
 const AT_ONCE: usize = limits::PUBLISHES_IN_FLIGHT / 2;
 
-/// What an event changes about who is in.
-pub fn memberships(logged: &Logged) -> Vec<(UserId, Membership)> {
-    let Logged { seq, event } = logged;
+/// Why somebody was not told; the persister tries again.
+#[derive(Debug, thiserror::Error)]
+pub enum TellError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+/// Whose membership an event is about.
+fn concerned(event: &Event) -> Vec<UserId> {
     match &event.kind {
-        Kind::Created { shape, members, .. } => {
-            members.iter().map(|m| (m.user, membership(*seq, event, *shape, Some(m.role)))).collect()
+        Kind::Created { members, .. } => members.iter().map(|member| member.user).collect(),
+        Kind::MemberAdded { user, .. } | Kind::MemberRemoved { user } | Kind::RoleChanged { user, .. } => {
+            vec![*user]
         }
-        // Only groups change their members.
-        Kind::MemberAdded { user, role } | Kind::RoleChanged { user, role } => {
-            vec![(*user, membership(*seq, event, Shape::Group, Some(*role)))]
-        }
-        Kind::MemberRemoved { user } => vec![(*user, membership(*seq, event, Shape::Group, None))],
         Kind::Posted { .. }
         | Kind::Edited { .. }
         | Kind::Deleted { .. }
@@ -35,21 +40,25 @@ pub fn memberships(logged: &Logged) -> Vec<(UserId, Membership)> {
     }
 }
 
-fn membership(seq: Seq, event: &Event, shape: Shape, role: Option<Role>) -> Membership {
-    Membership { conversation: event.conversation, shape, role, version: seq }
-}
-
-/// Tells the members an event concerns. The id is the event's and the member's: the service that made the
-/// event and the persister that finds it in the log both call this, and the second time falls away.
-pub async fn tell_members(publisher: &Publisher, logged: &Logged) -> Result<(), PublishError> {
-    stream::iter(memberships(logged))
-        .map(|(user, membership)| async move {
-            let id = format!("{}:{user}", logged.event.id);
+/// Tells the members a stored event concerns what they are now, which a later event may have changed again: an
+/// old word that is heard late must not bring anybody back. The id is the event's and the member's: the service
+/// that made the event and the persister that finds it in the log both call this, and the second time falls
+/// away.
+pub async fn tell_members(
+    store: &dyn Store,
+    publisher: &Publisher,
+    logged: &Logged,
+) -> Result<(), TellError> {
+    let (conversation, event) = (logged.event.conversation, logged.event.id);
+    stream::iter(concerned(&logged.event))
+        .map(|user| async move {
+            let Some(membership) = store.membership(conversation, user).await? else { return Ok(()) };
             let payload = encode(&Control::Membership(membership));
-            publisher.publish(subject::control_user(user), &id, payload).await
+            publisher.publish(subject::control_user(user), &format!("{event}:{user}"), payload).await?;
+            Ok(())
         })
         .buffer_unordered(AT_ONCE)
-        .try_for_each(|_| async { Ok(()) })
+        .try_for_each(|()| async { Ok(()) })
         .await
 }
 

@@ -110,7 +110,7 @@ impl Persist {
     }
 
     async fn tell(&self, logged: &Logged) -> Verdict {
-        match control::tell_members(&self.publisher, logged).await {
+        match control::tell_members(&*self.store, &self.publisher, logged).await {
             Ok(()) => Verdict::Done,
             Err(e) => {
                 warn!(partition = %self.partition, seq = logged.seq, error = %e, "members not told yet");

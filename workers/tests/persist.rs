@@ -149,6 +149,12 @@ async fn a_crash_between_publish_and_store_heals() {
     assert_eq!(postcard::from_bytes::<Control>(&to_bob.payload), Ok(Control::Membership(expected)));
 
     // The service and the persister both tell; who listens hears it once.
-    workers::control::tell_members(&scene.deps.publisher, &Logged { seq, event: created }).await.unwrap();
+    workers::control::tell_members(
+        &*scene.deps.store,
+        &scene.deps.publisher,
+        &Logged { seq, event: created },
+    )
+    .await
+    .unwrap();
     assert_eq!(scene.stored(topology::CONTROL).await.len(), 2);
 }

@@ -21,10 +21,18 @@ pub struct Mark {
     pub unread: usize,
 }
 
-/// The user's conversations with something unread, newest activity first.
+/// The user's conversations with something unread.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct ListInbox {
     pub user: UserId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inbox {
+    /// Over all conversations, each counted to [`limits::UNREAD`](crate::limits::UNREAD).
+    pub total: usize,
+    /// Newest activity first; at most [`limits::INBOX`](crate::limits::INBOX).
+    pub items: Vec<InboxItem>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

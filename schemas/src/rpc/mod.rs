@@ -102,6 +102,7 @@ calls! {
         OpenConversation => "open" -> OpenedConversation;
         GetConversation => "get" -> Conversation;
         ListConversations => "list" -> ConversationList;
+        ListInbox => "inbox" -> Inbox;
         Rename => "rename" -> Logged;
         Memberships => "memberships" -> Vec<Membership>;
         Access => "access" -> Option<Membership>;
@@ -123,6 +124,5 @@ calls! {
     }
     Inbox {
         MarkRead => "read" -> Mark;
-        ListInbox => "list" -> Vec<InboxItem>;
     }
 }

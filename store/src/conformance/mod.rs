@@ -81,6 +81,7 @@ macro_rules! conformance {
             reads: [
                 a_read_mark_only_moves_forward
                 posting_reads_up_to_the_own_message
+                who_is_added_has_nothing_unread_of_before
                 countable_are_others_messages_that_are_not_deleted
             ]
         }

@@ -1,5 +1,5 @@
 use schemas::{
-    event::Kind,
+    event::{Kind, Role},
     id::{Seq, UserId},
 };
 
@@ -34,6 +34,18 @@ pub async fn posting_reads_up_to_the_own_message(store: Arc<dyn Store>) {
     store.persist(room.partition, &room.log[..2]).await.unwrap();
     assert_eq!(store.read_mark(room.id, anna).await.unwrap(), second);
     assert_eq!(store.read_mark(room.id, room.owner).await.unwrap(), 0);
+}
+
+pub async fn who_is_added_has_nothing_unread_of_before(store: Arc<dyn Store>) {
+    let (anna, ben) = (UserId::fresh(), UserId::fresh());
+    let mut room = Room::of(&[anna]);
+    room.add(anna, posted("before"));
+    let added = room.add(room.owner, Kind::MemberAdded { user: ben, role: Role::Member });
+    let after = room.add(anna, posted("after"));
+    room.persist(&*store).await;
+    let mark = store.read_mark(room.id, ben).await.unwrap();
+    assert_eq!(mark, added);
+    assert_eq!(store.countable(room.id, ben, mark, Seq::MAX, 100).await.unwrap(), [after]);
 }
 
 pub async fn countable_are_others_messages_that_are_not_deleted(store: Arc<dyn Store>) {

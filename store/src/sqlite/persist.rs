@@ -125,8 +125,14 @@ impl Moved {
         if is_activity(&event.kind) {
             *activity = (*activity).max(event.at);
         }
-        if let Kind::Posted { .. } = event.kind {
-            let read = self.reads.entry((event.conversation, event.author)).or_default();
+        let reader = match event.kind {
+            Kind::Posted { .. } => Some(event.author),
+            // What was said before somebody was added is not unread for them.
+            Kind::MemberAdded { user, .. } => Some(user),
+            _ => None,
+        };
+        if let Some(user) = reader {
+            let read = self.reads.entry((event.conversation, user)).or_default();
             *read = (*read).max((*seq, event.at));
         }
     }

@@ -4,6 +4,7 @@
 
 mod blocks; // who wants nothing of whom
 mod change; // rename
+mod members; // who is in a group
 mod list; // a member's conversations, newest activity first
 mod open; // a new conversation, or the one two people have
 mod record; // an event into the log, the store and every edge
@@ -17,8 +18,8 @@ use nats::{
     service::{Host, ServiceError},
 };
 use schemas::rpc::{
-    Access, Blocked, Blocks, GetConversation, ListConversations, Membership, Memberships, OpenConversation,
-    Rename, SetBlock, Sharing,
+    Access, AddMembers, Blocked, Blocks, GetConversation, ListConversations, ListInbox, Membership,
+    Memberships, OpenConversation, RemoveMember, Rename, SetBlock, SetRole, Sharing,
 };
 use store::Store;
 
@@ -51,9 +52,13 @@ impl Conversations {
             OpenConversation => open,
             GetConversation => get,
             ListConversations => list,
+            ListInbox => inbox,
             Rename => rename,
             Memberships => memberships,
             Access => access,
+            AddMembers => add_members,
+            RemoveMember => remove_member,
+            SetRole => set_role,
             Sharing => sharing,
             SetBlock => set_block,
             Blocks => blocks,

@@ -20,7 +20,7 @@ impl Conversations {
         let kind = Kind::Renamed { name: call.name };
         let event = record::event(EventId::fresh(), call.conversation, call.user, kind, call.traceparent);
         let logged = self.publish(event).await?;
-        self.apply(&logged).await?;
+        self.apply(std::slice::from_ref(&logged)).await?;
         Ok(logged)
     }
 }

@@ -7,7 +7,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use schemas::{
     id::{ConversationId, Partition, Seq, UserId},
     limits,
-    rpc::{Conversation, ConversationList, ListConversations, ListCursor, Membership},
+    rpc::{
+        Conversation, ConversationList, Inbox, InboxItem, ListConversations, ListCursor, ListInbox,
+        Membership,
+    },
 };
 use store::ListedRow;
 
@@ -15,7 +18,7 @@ use super::{
     Conversations,
     view::{Seen, activity},
 };
-use crate::services::{Failure, history::Tail};
+use crate::services::{Failure, history::Tail, inbox};
 
 /// The floors of one answer, by partition, taken before the log is looked at.
 struct Floors {
@@ -34,6 +37,52 @@ impl Conversations {
     pub(super) async fn list(&self, call: ListConversations) -> Result<ConversationList, Failure> {
         let ListConversations { user, after, limit } = call;
         let limit = limit.clamp(*limits::PAGE.start(), *limits::PAGE.end());
+        let mut items = self.newest(user, after, limit + 1).await?;
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(key);
+        let views = stream::iter(items).map(|seen| self.view(user, seen)).buffered(super::AT_ONCE);
+        Ok(ConversationList { items: views.try_collect::<Vec<Conversation>>().await?, next })
+    }
+
+    /// What is unread, of all conversations; how much it is costs a count that stops at its limit.
+    pub(super) async fn inbox(&self, call: ListInbox) -> Result<Inbox, Failure> {
+        let user = call.user;
+        let all = self.newest(user, None, usize::MAX / 2).await?;
+        let unread: Vec<Option<Seen>> = stream::iter(all)
+            .map(|seen| async move {
+                let any = self.unread(user, &seen).await? > 0;
+                Ok::<_, Failure>(any.then_some(seen))
+            })
+            .buffered(super::AT_ONCE)
+            .try_collect()
+            .await?;
+        let views = stream::iter(unread.into_iter().flatten()).map(|seen| self.view(user, seen));
+        let views: Vec<Conversation> = views.buffered(super::AT_ONCE).try_collect().await?;
+        let total = views.iter().map(|view| view.unread).sum();
+        let items = views.into_iter().take(limits::INBOX).map(|view| InboxItem {
+            conversation: view.id,
+            unread: view.unread,
+            head: view.head,
+            read: view.read,
+            last_message: view.last_message,
+        });
+        Ok(Inbox { total, items: items.collect() })
+    }
+
+    async fn unread(&self, user: UserId, seen: &Seen) -> Result<usize, Failure> {
+        let read = inbox::read_through(user, seen.row.read, &seen.tail);
+        let place = (seen.row.conversation.id, user);
+        Ok(inbox::unread(&*self.store, place, read, seen.floor, &seen.tail).await?)
+    }
+
+    /// The user's conversations after the cursor, newest activity first.
+    async fn newest(
+        &self,
+        user: UserId,
+        after: Option<ListCursor>,
+        limit: usize,
+    ) -> Result<Vec<Seen>, Failure> {
         let memberships = self.store.memberships(user).await?;
         let ids: Vec<ConversationId> = memberships.iter().map(|m| m.conversation).collect();
         let floors = Floors { by_partition: self.history.all_floors(), partitions: self.partitions };
@@ -44,7 +93,7 @@ impl Conversations {
         let mut items: Vec<Seen> = self.lively(user, lively.collect(), &floors).await?;
         items.retain(|seen| after.is_none_or(|cursor| is_after(key(seen), cursor)));
         // The lively ones in the store's order are left out: room for the others in their stead.
-        let wanted = limit + 1 + ids.iter().filter(|id| is_lively(id)).count();
+        let wanted = limit + ids.iter().filter(|id| is_lively(id)).count();
         let rows = self.store.list_conversations(user, after, wanted).await?;
         let quiet = rows.into_iter().filter(|row| !is_lively(&row.conversation.id));
         items.extend(quiet.map(|row| quiet_one(row, &heads, &floors)));
@@ -53,11 +102,8 @@ impl Conversations {
             let ListCursor { last_activity_at, conversation } = key(seen);
             std::cmp::Reverse((last_activity_at, conversation))
         });
-        let more = items.len() > limit;
         items.truncate(limit);
-        let next = items.last().filter(|_| more).map(key);
-        let views = stream::iter(items).map(|seen| self.view(user, seen)).buffered(super::AT_ONCE);
-        Ok(ConversationList { items: views.try_collect::<Vec<Conversation>>().await?, next })
+        Ok(items)
     }
 
     async fn lively(

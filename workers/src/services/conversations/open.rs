@@ -37,7 +37,7 @@ impl Conversations {
             Kind::Created { shape: call.shape, name, members: members(call.shape, call.creator, &others) };
         let event = record::event(opening_event(id), id, call.creator, kind, call.traceparent);
         let logged = self.publish(event.clone()).await?;
-        self.apply(&logged).await?;
+        self.apply(std::slice::from_ref(&logged)).await?;
         self.opened(call.creator, id, logged.event != event).await
     }
 
@@ -60,7 +60,7 @@ impl Conversations {
     async fn heal(&self, first: &Logged) -> Result<bool, Failure> {
         let created = matches!(first.event.kind, Kind::Created { .. });
         if created {
-            self.apply(first).await?;
+            self.apply(std::slice::from_ref(first)).await?;
         }
         Ok(created)
     }

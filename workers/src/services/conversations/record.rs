@@ -38,14 +38,22 @@ impl Conversations {
         first.decode().map_err(|_| Failure::Broken("a duplicate of an event that cannot be read"))
     }
 
-    /// Makes a published event visible everywhere at once instead of when the persister comes to it.
-    pub(super) async fn apply(&self, logged: &Logged) -> Result<(), Failure> {
-        let conversation = logged.event.conversation;
-        let partition = Partition::of(conversation, self.partitions);
-        self.store.persist(partition, std::slice::from_ref(logged)).await?;
-        if let Err(e) = control::tell_members(&self.publisher, logged).await {
-            warn!(%conversation, seq = logged.seq, error = %e, "members not told: the persister will");
+    /// Makes published events of one conversation visible everywhere at once instead of when the persister comes
+    /// to them.
+    pub(super) async fn apply(&self, events: &[Logged]) -> Result<(), Failure> {
+        let Some(first) = events.first() else { return Ok(()) };
+        let partition = Partition::of(first.event.conversation, self.partitions);
+        self.store.persist(partition, events).await?;
+        for logged in events {
+            self.tell(logged).await;
         }
         Ok(())
+    }
+
+    async fn tell(&self, logged: &Logged) {
+        let conversation = logged.event.conversation;
+        if let Err(e) = control::tell_members(&*self.store, &self.publisher, logged).await {
+            warn!(%conversation, seq = logged.seq, error = %e, "members not told: the persister will");
+        }
     }
 }

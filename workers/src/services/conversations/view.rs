@@ -98,11 +98,11 @@ fn members(mut rows: Vec<MemberRow>, tail: &Tail) -> Vec<MemberRow> {
         match &logged.event.kind {
             Kind::Created { members, .. } => {
                 for member in members {
-                    place(&mut rows, *member, logged.event.at);
+                    place(&mut rows, *member, logged.event.at, 0);
                 }
             }
             Kind::MemberAdded { user, role } => {
-                place(&mut rows, Member { user: *user, role: *role }, logged.event.at);
+                place(&mut rows, Member { user: *user, role: *role }, logged.event.at, logged.seq);
             }
             Kind::MemberRemoved { user } => rows.retain(|row| row.member.user != *user),
             Kind::RoleChanged { user, role } => {
@@ -121,10 +121,14 @@ fn members(mut rows: Vec<MemberRow>, tail: &Tail) -> Vec<MemberRow> {
     rows
 }
 
-fn place(rows: &mut Vec<MemberRow>, member: Member, joined_at: Timestamp) {
+/// What was said before somebody was added is not unread for them.
+fn place(rows: &mut Vec<MemberRow>, member: Member, joined_at: Timestamp, read: Seq) {
     match rows.iter_mut().find(|row| row.member.user == member.user) {
-        Some(row) => row.member.role = member.role,
-        None => rows.push(MemberRow { member, joined_at, read: 0 }),
+        Some(row) => {
+            row.member.role = member.role;
+            row.read = row.read.max(read);
+        }
+        None => rows.push(MemberRow { member, joined_at, read }),
     }
 }
 

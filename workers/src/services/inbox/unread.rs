@@ -9,10 +9,13 @@ use store::{Store, StoreError};
 
 use crate::services::history::Tail;
 
-/// Where the user has read to: the stored mark, or one's own newest post that is not stored yet.
+/// Where the user has read to: the stored mark, or what is not stored yet of one's own newest post or joining.
 pub fn read_through(user: UserId, mark: Seq, tail: &Tail) -> Seq {
-    let own =
-        |logged: &&Logged| logged.event.author == user && matches!(logged.event.kind, Kind::Posted { .. });
+    let own = |logged: &&Logged| match &logged.event.kind {
+        Kind::Posted { .. } => logged.event.author == user,
+        Kind::MemberAdded { user: who, .. } => *who == user,
+        _ => false,
+    };
     tail.events.iter().rev().find(own).map_or(mark, |logged| mark.max(logged.seq))
 }
 

@@ -1,0 +1,126 @@
+//! Who is in a group: add, remove, leave, roles. Each change is an event of the group's log.
+
+use std::collections::HashSet;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use schemas::{
+    code::Code,
+    event::{Kind, Logged, Role, Shape},
+    id::{ConversationId, EventId, UserId},
+    limits,
+    rpc::{AddMembers, Refused, RemoveMember, SetRole},
+};
+use store::MemberRow;
+
+use super::{Conversations, record};
+use crate::services::Failure;
+
+/// The field of the request that names people.
+const USERS: &str = "userIds";
+
+/// Who changes what, and what is true before the change.
+struct Change {
+    by: UserId,
+    conversation: ConversationId,
+    role: Role,
+    members: Vec<MemberRow>,
+    traceparent: Option<String>,
+}
+
+impl Change {
+    fn role_of(&self, user: UserId) -> Option<Role> {
+        self.members.iter().find(|row| row.member.user == user).map(|row| row.member.role)
+    }
+
+    /// The member who owns the group after its owner: the longest-serving admin, or else member.
+    fn heir(&self) -> Option<UserId> {
+        let others = || self.members.iter().filter(|row| row.member.user != self.by);
+        let admin = others().find(|row| row.member.role == Role::Admin);
+        admin.or_else(|| others().next()).map(|row| row.member.user)
+    }
+}
+
+impl Conversations {
+    pub(super) async fn add_members(&self, call: AddMembers) -> Result<(), Failure> {
+        let AddMembers { by, conversation, users, traceparent } = call;
+        let change = self.change(by, conversation, traceparent).await?;
+        if change.role < Role::Admin {
+            return Err(Code::Forbidden.into());
+        }
+        if users.is_empty() || users.len() > limits::PARTICIPANTS_PER_CALL {
+            return Err(Refused::invalid(USERS).into());
+        }
+        let mut seen: HashSet<UserId> = change.members.iter().map(|row| row.member.user).collect();
+        let new: Vec<UserId> = users.into_iter().filter(|user| seen.insert(*user)).collect();
+        if self.store.users(&new).await?.len() < new.len() || seen.len() > limits::PARTICIPANTS {
+            return Err(Refused::invalid(USERS).into());
+        }
+        let kinds = new.into_iter().map(|user| Kind::MemberAdded { user, role: Role::Member }).collect();
+        self.record(&change, kinds, super::AT_ONCE).await
+    }
+
+    pub(super) async fn remove_member(&self, call: RemoveMember) -> Result<(), Failure> {
+        let RemoveMember { by, conversation, user, traceparent } = call;
+        let change = self.change(by, conversation, traceparent).await?;
+        let theirs = change.role_of(user).ok_or(Code::NotFound)?;
+        if user != by && (change.role < Role::Admin || theirs >= change.role) {
+            return Err(Code::Forbidden.into());
+        }
+        let mut kinds = Vec::new();
+        if theirs == Role::Owner
+            && let Some(heir) = change.heir()
+        {
+            kinds.push(Kind::RoleChanged { user: heir, role: Role::Owner });
+        }
+        kinds.push(Kind::MemberRemoved { user });
+        self.record(&change, kinds, 1).await
+    }
+
+    pub(super) async fn set_role(&self, call: SetRole) -> Result<(), Failure> {
+        let SetRole { by, conversation, user, role, traceparent } = call;
+        let change = self.change(by, conversation, traceparent).await?;
+        let theirs = change.role_of(user).ok_or(Code::NotFound)?;
+        if change.role != Role::Owner {
+            return Err(Code::Forbidden.into());
+        }
+        if theirs == role {
+            return Ok(());
+        }
+        // A group is never without its owner: who gives the role up names the next one instead.
+        if user == by {
+            return Err(Code::Conflict.into());
+        }
+        let mut kinds = vec![Kind::RoleChanged { user, role }];
+        if role == Role::Owner {
+            kinds.push(Kind::RoleChanged { user: by, role: Role::Admin });
+        }
+        self.record(&change, kinds, 1).await
+    }
+
+    /// Only groups change, and only by their members.
+    async fn change(
+        &self,
+        by: UserId,
+        conversation: ConversationId,
+        traceparent: Option<String>,
+    ) -> Result<Change, Failure> {
+        let membership = self.store.membership(conversation, by).await?.ok_or(Code::NotFound)?;
+        let role = membership.role.ok_or(Code::NotFound)?;
+        if membership.shape == Shape::Direct {
+            return Err(Code::Forbidden.into());
+        }
+        let members = self.store.members(conversation).await?;
+        Ok(Change { by, conversation, role, members, traceparent })
+    }
+
+    /// Publishes changes, `at_once` of them side by side: 1 where their order keeps the group whole at every step.
+    async fn record(&self, change: &Change, kinds: Vec<Kind>, at_once: usize) -> Result<(), Failure> {
+        let events = stream::iter(kinds).map(|kind| {
+            let trace = change.traceparent.clone();
+            let event = record::event(EventId::fresh(), change.conversation, change.by, kind, trace);
+            self.publish(event)
+        });
+        let logged: Vec<Logged> = events.buffered(at_once).try_collect().await?;
+        self.apply(&logged).await
+    }
+}
