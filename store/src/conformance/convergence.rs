@@ -165,7 +165,10 @@ impl Fold {
             Kind::Posted { .. } => {
                 self.reads.insert(event.author, *seq);
             }
-            Kind::MemberAdded { user, role } => self.join(*user, *role, *seq, event.at),
+            Kind::MemberAdded { user, role } => {
+                self.reads.insert(*user, *seq);
+                self.join(*user, *role, *seq, event.at);
+            }
             Kind::MemberRemoved { user } => {
                 let joined_at = self.members.get(user).map(|place| place.joined_at).unwrap_or_default();
                 self.members.insert(*user, Place { role: None, version: *seq, joined_at });
