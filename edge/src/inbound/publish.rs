@@ -84,8 +84,9 @@ async fn publish(edge: &Arc<Edge>, admitted: Admitted) -> Result<Acked, Refusal>
         return Ok(Acked { logged: Logged { seq: stored.seq, event: event.clone() }, duplicate: false });
     }
     let original = original(edge, event, stored.seq).await?;
-    // An own attempt whose ack was lost stored exactly this event: for the client it is the first.
-    let duplicate = original.event != *event;
+    // An own attempt whose ack was lost stored exactly this event: for the client it is the first. After one
+    // attempt there is no lost ack: somebody sent the same within the same millisecond.
+    let duplicate = stored.attempts == 1 || original.event != *event;
     Ok(Acked { logged: original, duplicate })
 }
 
