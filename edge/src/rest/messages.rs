@@ -113,14 +113,21 @@ async fn post_once(
         Ok(Attempt::First) | Err(Down) => {}
     }
     // A claim outlives neither success nor failure, nor the client's patience: a dropped request frees it.
-    let claim = Claim { edge: edge.clone(), user, key: key.clone(), kept: false };
+    let claim = Claim { edge: edge.clone(), user, key: key.clone(), settled: false };
     let may_exist = !edge.shared.remembers_every_key().await;
     let identity = if body.client_id.is_some() { Identity::ClientId } else { Identity::Key(key.clone()) };
-    let Acked { logged, duplicate } =
-        publish::send(edge, draft(user, headers, body), &identity, may_exist).await?;
-    if duplicate && !same_content(&logged, body) {
-        return Err(Code::IdempotencyMismatch.into());
-    }
+    let sent = publish::send(edge, draft(user, headers, body), &identity, may_exist).await;
+    let Acked { logged, duplicate } = match sent {
+        Ok(acked) if acked.duplicate && !same_content(&acked.logged, body) => {
+            claim.free().await;
+            return Err(Code::IdempotencyMismatch.into());
+        }
+        Ok(acked) => acked,
+        Err(refusal) => {
+            claim.free().await;
+            return Err(refusal);
+        }
+    };
     let receipt = Receipt { message: logged.event.id, seq: logged.seq, created_at: logged.event.at };
     if edge.shared.finish(user, &key, fingerprint, receipt).await.is_ok() {
         claim.keep();
@@ -133,26 +140,35 @@ struct Claim {
     edge: Arc<Edge>,
     user: UserId,
     key: String,
-    kept: bool,
+    /// Kept for good, or freed already.
+    settled: bool,
 }
 
 impl Claim {
     fn keep(mut self) {
-        self.kept = true;
+        self.settled = true;
+    }
+
+    /// Before the refusal is answered: its reader may use the key again at once.
+    async fn free(mut self) {
+        free(&self.edge, self.user, &self.key).await;
+        self.settled = true;
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if self.kept {
+        if self.settled {
             return;
         }
         let (edge, user, key) = (self.edge.clone(), self.user, std::mem::take(&mut self.key));
-        self.edge.lifecycle.tracker().spawn(async move {
-            if edge.shared.abandon(user, &key).await.is_err() {
-                tracing::warn!("an idempotency key could not be freed; it frees itself");
-            }
-        });
+        self.edge.lifecycle.tracker().spawn(async move { free(&edge, user, &key).await });
+    }
+}
+
+async fn free(edge: &Edge, user: UserId, key: &str) {
+    if edge.shared.abandon(user, key).await.is_err() {
+        tracing::warn!("an idempotency key could not be freed; it frees itself");
     }
 }
 
