@@ -56,7 +56,8 @@ async fn wait_for_hello(
     bucket: Option<&DefaultDirectRateLimiter>,
 ) -> Result<Opened, Ended> {
     loop {
-        let Some(text) = read(wire.next().await)? else { continue };
+        let message = wire.next().await;
+        let Some(text) = text_of(wire, message).await? else { continue };
         take_local(bucket).map_err(|_| Some(Code::TooManyFrames))?;
         let refusal = match decode(&text) {
             Ok(ClientFrame::Hello { token, device_id, resume }) => {
@@ -82,7 +83,17 @@ async fn say(wire: &mut Wire, refusal: &Refusal) -> Result<(), Ended> {
     wire.send(Message::Text(frame)).await.map_err(|_| None)
 }
 
-/// The text of what was read; `None` for control frames.
+/// The text of what was read; `None` for control frames. Who sends binary frames is told before the end.
+async fn text_of(
+    wire: &mut Wire,
+    message: Option<Result<Message, Error>>,
+) -> Result<Option<Utf8Bytes>, Ended> {
+    if matches!(message, Some(Ok(Message::Binary(_)))) {
+        say(wire, &Refusal::new(Code::Malformed, "frames are text, not binary")).await?;
+    }
+    read(message)
+}
+
 fn read(message: Option<Result<Message, Error>>) -> Result<Option<Utf8Bytes>, Ended> {
     match message {
         Some(Ok(Message::Text(text))) => Ok(Some(text)),
@@ -157,16 +168,7 @@ impl<'a> Running<'a> {
     async fn hear(&mut self, wire: &mut Wire, message: Option<Result<Message, Error>>) -> Result<(), Ended> {
         // Whatever came, the client is alive.
         self.pong_by = None;
-        let binary = matches!(message, Some(Ok(Message::Binary(_))));
-        let text = match read(message) {
-            Ok(Some(text)) => text,
-            Ok(None) => return Ok(()),
-            Err(ended) if binary => {
-                say(wire, &Refusal::new(Code::Malformed, "frames are text, not binary")).await?;
-                return Err(ended);
-            }
-            Err(ended) => return Err(ended),
-        };
+        let Some(text) = text_of(wire, message).await? else { return Ok(()) };
         if take_local(self.bucket.as_ref()).is_err() {
             return Err(Some(Code::TooManyFrames));
         }
