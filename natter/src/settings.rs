@@ -1,14 +1,30 @@
 //! Environment and flags become settings; a flag wins.
 
-use runtime::config::{BadSetting, Settings, Strictness};
+use std::{cell::RefCell, env::VarError};
+
+use anyhow::bail;
+use runtime::config::{Settings, Strictness};
 
 /// A flag as the setting it stands for.
 pub type Flag = (&'static str, Option<String>);
 
-pub fn read(flags: &[Flag], strictness: Strictness) -> Result<Settings, BadSetting> {
+pub fn read(flags: &[Flag], strictness: Strictness) -> anyhow::Result<Settings> {
+    let not_text = RefCell::new(None);
     let source = |name: &str| {
         let flag = flags.iter().find(|(flag, _)| *flag == name).and_then(|(_, value)| value.clone());
-        flag.or_else(|| std::env::var(name).ok())
+        flag.or_else(|| match std::env::var(name) {
+            Ok(value) => Some(value),
+            Err(VarError::NotPresent) => None,
+            Err(VarError::NotUnicode(_)) => {
+                not_text.borrow_mut().get_or_insert(name.to_owned());
+                None
+            }
+        })
     };
-    Settings::read(&source, strictness)
+    let settings = Settings::read(&source, strictness);
+    // Taken for absent, it would be replaced by a default in silence.
+    if let Some(name) = not_text.into_inner() {
+        bail!("{name} is not text; allowed: UTF-8");
+    }
+    Ok(settings?)
 }
