@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check bench clean deps cargo
+.PHONY: help run build test check bench clean deps test-deps cargo
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,12 +14,12 @@ run: deps build ## builds and starts `natter dev` with demo users; ARGS are pass
 build: cargo ## the release binary: target/release/natter
 	@cargo build --release --locked -p natter
 
-test: deps ## every test: the workspace's, then an independent client against the real program
+test: test-deps ## every test: the workspace's, then an independent client against the real program
 	@cargo test --workspace --all-features --quiet --locked
 	@cargo build --quiet --locked -p natter
 	@scripts/external-client target/debug/natter
 
-check: deps ## format, lints, file lengths, then every test
+check: test-deps ## format, lints, file lengths, then every test
 	@cargo fmt --all -- --check
 	@scripts/check-lengths
 	@cargo clippy --workspace --all-targets --all-features --quiet --locked -- -D warnings
@@ -34,6 +34,9 @@ clean: ## removes what was built and fetched; keeps .natter (your messages)
 
 deps: cargo
 	@scripts/fetch-nats-server
+
+test-deps: deps
+	@scripts/fetch-redis
 
 cargo:
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs, then run this again" >&2; exit 1; }
