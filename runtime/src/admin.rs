@@ -1,6 +1,6 @@
 //! The admin port: `GET /metrics` (Prometheus text) for operators, never reachable through the public port.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{future::ready, net::SocketAddr, time::Duration};
 
 use axum::{Router, http::header, response::IntoResponse, routing::get};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -21,7 +21,7 @@ pub fn serve(listener: TcpListener, metrics: PrometheusHandle, lifecycle: &Lifec
             upkeep.run_upkeep();
         }
     });
-    let app = Router::new().route("/metrics", get(move || render(metrics.clone())));
+    let app = Router::new().route("/metrics", get(move || ready(render(&metrics))));
     let stop = lifecycle.stop().clone();
     lifecycle.spawn("admin port", async move {
         let server = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned());
@@ -32,7 +32,7 @@ pub fn serve(listener: TcpListener, metrics: PrometheusHandle, lifecycle: &Lifec
     address
 }
 
-async fn render(metrics: PrometheusHandle) -> impl IntoResponse {
+fn render(metrics: &PrometheusHandle) -> impl IntoResponse + use<> {
     metrics_process::Collector::default().collect();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
 }

@@ -1,6 +1,6 @@
 //! Settings. Each has one name, one default, one sentence when it is wrong; `docs/operations.md` lists them.
 
-use std::{net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -74,6 +74,10 @@ pub struct Settings {
     pub nats_url: Option<String>,
     pub nats_creds: Option<PathBuf>,
     pub database: Option<Database>,
+    /// The shared state of several processes; it may hold a password.
+    pub redis_url: Option<SecretString>,
+    /// How long a session without a sign of life counts as online.
+    pub presence_ttl: Duration,
     pub jwt_secret: Option<SecretString>,
     pub jwt_expires_in: Duration,
     pub refresh_expires_in: Duration,
@@ -94,17 +98,27 @@ impl Settings {
     pub fn read(source: &Source<'_>, strictness: Strictness) -> Result<Self, BadSetting> {
         let dev = strictness == Strictness::Dev;
         Ok(Self {
-            host: number(source, "HOST", "an IP address")?
-                .unwrap_or(if dev { IpAddr::from([127, 0, 0, 1]) } else { IpAddr::from([0, 0, 0, 0]) }),
+            host: number(source, "HOST", "an IP address")?.unwrap_or(if dev {
+                IpAddr::from([127, 0, 0, 1])
+            } else {
+                IpAddr::from([0, 0, 0, 0])
+            }),
             port: number(source, "PORT", "a port from 0 (any free one) to 65535")?.unwrap_or(3000),
             admin_port: number(source, "ADMIN_PORT", "a port from 0 (any free one) to 65535")?
                 .unwrap_or(9464),
             nats_url: text(source, "NATS_URL"),
             nats_creds: text(source, "NATS_CREDS").map(PathBuf::from),
             database: database(source)?,
+            redis_url: redis_url(source)?,
+            presence_ttl: lifetime(source, "PRESENCE_TTL", 45, PRESENCE_TTL)?,
             jwt_secret: secret(source, dev)?,
-            jwt_expires_in: lifetime(source, "JWT_EXPIRES_IN", 15 * 60, schemas::limits::CONTROL_AGE)?,
-            refresh_expires_in: lifetime(source, "REFRESH_EXPIRES_IN", 30 * 86_400, DAYS_400)?,
+            jwt_expires_in: lifetime(
+                source,
+                "JWT_EXPIRES_IN",
+                15 * 60,
+                SECOND..=schemas::limits::CONTROL_AGE,
+            )?,
+            refresh_expires_in: lifetime(source, "REFRESH_EXPIRES_IN", 30 * 86_400, SECOND..=DAYS_400)?,
             cors_origins: cors(source)?,
             rates: rates(source, dev)?,
             partitions: partitions(source)?,
@@ -116,8 +130,11 @@ impl Settings {
     }
 }
 
+const SECOND: Duration = Duration::from_secs(1);
+/// Below 10 s a slow network takes people offline; above 300 s the dead stay too long.
+const PRESENCE_TTL: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_mins(5);
 /// Browsers forget cookies after 400 days (RFC 6265bis §5.5).
-const DAYS_400: Duration = Duration::from_secs(400 * 86_400);
+const DAYS_400: Duration = Duration::from_hours(400 * 24);
 
 fn text(source: &Source<'_>, name: &str) -> Option<String> {
     source(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
@@ -127,7 +144,11 @@ fn bad(name: &'static str, value: &str, allowed: impl Into<String>) -> BadSettin
     BadSetting { name, wrong: format!("is '{value}'"), allowed: allowed.into() }
 }
 
-fn number<T: FromStr>(source: &Source<'_>, name: &'static str, allowed: &str) -> Result<Option<T>, BadSetting> {
+fn number<T: FromStr>(
+    source: &Source<'_>,
+    name: &'static str,
+    allowed: &str,
+) -> Result<Option<T>, BadSetting> {
     text(source, name).map(|value| value.parse().map_err(|_| bad(name, &value, allowed))).transpose()
 }
 
@@ -138,6 +159,17 @@ fn database(source: &Source<'_>) -> Result<Option<Database>, BadSetting> {
         // The URL may hold a password: only its scheme is repeated.
         Some((scheme, _)) => Err(bad("DATABASE_URL", &format!("{scheme}:…"), "sqlite:PATH")),
         None => Err(bad("DATABASE_URL", "without a scheme", "sqlite:PATH")),
+    }
+}
+
+fn redis_url(source: &Source<'_>) -> Result<Option<SecretString>, BadSetting> {
+    let allowed = "redis://[user:password@]host[:port][/database]";
+    let Some(url) = text(source, "REDIS_URL") else { return Ok(None) };
+    // It may hold a password: only its scheme is repeated.
+    match url.split_once("://") {
+        Some(("redis", _)) if redis::Client::open(url.as_str()).is_ok() => Ok(Some(SecretString::from(url))),
+        Some((scheme, _)) => Err(bad("REDIS_URL", &format!("{scheme}://…"), allowed)),
+        None => Err(bad("REDIS_URL", "without a scheme", allowed)),
     }
 }
 
@@ -168,22 +200,27 @@ fn lifetime(
     source: &Source<'_>,
     name: &'static str,
     default_seconds: u64,
-    longest: Duration,
+    allowed: RangeInclusive<Duration>,
 ) -> Result<Duration, BadSetting> {
     let Some(value) = text(source, name) else { return Ok(Duration::from_secs(default_seconds)) };
-    let allowed = || format!("1s to {}s, as in 90s, 15m, 12h or 30d", longest.as_secs());
-    duration(&value)
-        .filter(|d| *d >= Duration::from_secs(1) && *d <= longest)
-        .ok_or_else(|| bad(name, &value, allowed()))
+    duration(&value).filter(|d| allowed.contains(d)).ok_or_else(|| {
+        let (least, most) = (allowed.start().as_secs(), allowed.end().as_secs());
+        bad(name, &value, format!("{least}s to {most}s, as in 90s, 15m, 12h or 30d"))
+    })
 }
 
 fn cors(source: &Source<'_>) -> Result<Vec<String>, BadSetting> {
     let list = text(source, "CORS_ORIGINS").unwrap_or_default();
-    let origins: Vec<String> = list.split(',').map(|o| o.trim().to_owned()).filter(|o| !o.is_empty()).collect();
+    let origins: Vec<String> =
+        list.split(',').map(|o| o.trim().to_owned()).filter(|o| !o.is_empty()).collect();
     for origin in &origins {
         let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
         if host.is_none_or(|host| host.is_empty() || host.contains(['/', '*', ' '])) {
-            return Err(bad("CORS_ORIGINS", origin, "origins such as https://chat.example.org, comma-separated"));
+            return Err(bad(
+                "CORS_ORIGINS",
+                origin,
+                "origins such as https://chat.example.org, comma-separated",
+            ));
         }
     }
     Ok(origins)
@@ -250,9 +287,8 @@ mod tests {
     use super::*;
 
     fn read(pairs: &[(&str, &str)], strictness: Strictness) -> Result<Settings, BadSetting> {
-        let source = |name: &str| {
-            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-        };
+        let source =
+            |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
         Settings::read(&source, strictness)
     }
 
@@ -260,7 +296,7 @@ mod tests {
     fn nothing_set_is_enough_for_dev_only() {
         let settings = read(&[], Strictness::Dev).expect("dev needs nothing");
         assert_eq!((settings.port, settings.admin_port, settings.partitions), (3000, 9464, 16));
-        assert_eq!(settings.jwt_expires_in, Duration::from_secs(900));
+        assert_eq!(settings.jwt_expires_in, Duration::from_mins(15));
         let error = read(&[], Strictness::Production).expect_err("a secret is needed");
         assert!(error.to_string().starts_with("JWT_SECRET is missing; allowed: a secret"), "{error}");
     }
@@ -274,6 +310,12 @@ mod tests {
             ("HOST", "localhost:1"),
             ("DATABASE_URL", "postgres://user:hunter2@host/db"),
             ("DATABASE_URL", "natter.db"),
+            ("REDIS_URL", "rediss://:hunter2@host"),
+            ("REDIS_URL", "redis://:hunter2@host:port"),
+            ("REDIS_URL", "redis://:hunter2@host/natter"),
+            ("REDIS_URL", ":hunter2@host"),
+            ("PRESENCE_TTL", "9s"),
+            ("PRESENCE_TTL", "301"),
             ("JWT_SECRET", "short"),
             ("JWT_EXPIRES_IN", "2h"),
             ("JWT_EXPIRES_IN", "soon"),
@@ -292,6 +334,14 @@ mod tests {
             assert!(error.starts_with(name) && error.contains("allowed: "), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn the_password_of_redis_is_not_printed() {
+        let settings = read(&[("REDIS_URL", "redis://natter:hunter2@redis:6379/1")], Strictness::Dev);
+        let settings = settings.expect("an address");
+        assert!(settings.redis_url.is_some() && !format!("{settings:?}").contains("hunter2"));
+        assert_eq!(settings.presence_ttl, Duration::from_secs(45));
     }
 
     #[test]

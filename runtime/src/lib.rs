@@ -8,4 +8,4 @@ pub mod lifecycle; // tasks with owners, signals, drain
 pub mod telemetry; // logs and metrics
 pub mod admin; // GET /metrics and /health on the admin port
 
-pub mod shared_state; // idempotency records and buckets: memory (one process)
+pub mod shared_state; // presence, idempotency records, buckets: memory (one process), redis (several)

@@ -20,8 +20,7 @@ pub enum Class {
 }
 
 impl Class {
-    pub const ALL: [Self; 6] =
-        [Self::Login, Self::Send, Self::Write, Self::Read, Self::Search, Self::Frames];
+    pub const ALL: [Self; 6] = [Self::Login, Self::Send, Self::Write, Self::Read, Self::Search, Self::Frames];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -57,8 +56,8 @@ impl Rule {
 pub struct Rates(BTreeMap<Class, Rule>);
 
 const SECOND: Duration = Duration::from_secs(1);
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
 
 impl Rates {
     pub fn off() -> Self {

@@ -15,16 +15,22 @@ use governor::{
 };
 use moka::future::Cache;
 use parking_lot::Mutex;
-use schemas::id::UserId;
+use schemas::{id::UserId, rpc::PresenceChange};
 
-use super::{ATTEMPT_LIFE, Attempt, Down, Fingerprint, KEY_LIFE, Receipt, SharedState, Taken};
+use super::{
+    ATTEMPT_LIFE, Attempt, Beat, Down, Fingerprint, KEY_LIFE, Presence, Receipt, SharedState, Taken,
+};
 use crate::rates::{Class, Rule};
+
+mod presence;
+
+use presence::People;
 
 /// 100,000 keys × about 200 B = 20 MB.
 const KEYS: u64 = 100_000;
 const BUCKETS: u64 = 100_000;
 /// A bucket untouched for this long is full again whatever its rule allows below an hour.
-const BUCKET_IDLE: Duration = Duration::from_secs(3600);
+const BUCKET_IDLE: Duration = Duration::from_hours(1);
 
 type Bucket = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
 
@@ -40,6 +46,7 @@ pub struct Memory {
     keys: Cache<(UserId, String), Arc<Mutex<Option<Record>>>>,
     buckets: Cache<(Class, String), Arc<Bucket>>,
     clock: DefaultClock,
+    people: People,
 }
 
 impl Memory {
@@ -49,6 +56,7 @@ impl Memory {
             keys: Cache::builder().max_capacity(KEYS).time_to_live(KEY_LIFE).build(),
             buckets: Cache::builder().max_capacity(BUCKETS).time_to_idle(BUCKET_IDLE).build(),
             clock: DefaultClock::default(),
+            people: People::new(),
         }
     }
 
@@ -117,6 +125,26 @@ impl SharedState for Memory {
             Err(until) => Taken::Limited { retry_after: until.wait_time_from(self.clock.now()) },
         })
     }
+
+    async fn beat(&self, beats: &[Beat], ttl: Duration) -> Result<Vec<PresenceChange>, Down> {
+        Ok(self.people.beat(beats, ttl))
+    }
+
+    async fn leave(&self, beat: &Beat) -> Result<Option<PresenceChange>, Down> {
+        Ok(self.people.leave(beat))
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Vec<PresenceChange>, Down> {
+        Ok(self.people.sweep(limit))
+    }
+
+    async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Down> {
+        Ok(self.people.presence(users))
+    }
+
+    async fn ready(&self) -> Result<(), Down> {
+        Ok(())
+    }
 }
 
 fn quota(rule: Rule) -> Quota {
@@ -132,53 +160,4 @@ fn bucket(rule: Rule) -> Bucket {
 /// A bucket of one socket or process, outside the shared state.
 pub fn local_bucket(rule: Rule) -> DefaultDirectRateLimiter {
     RateLimiter::direct(quota(rule))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::num::NonZeroU32;
-
-    use schemas::{event::Timestamp, id::EventId};
-
-    use super::*;
-
-    fn receipt() -> Receipt {
-        Receipt { message: EventId::fresh(), seq: 7, created_at: Timestamp(1) }
-    }
-
-    #[tokio::test]
-    async fn a_key_gives_one_answer_to_one_request_and_none_to_another() {
-        let (state, user) = (Memory::new(), UserId::fresh());
-        let (first, other) = ([1; 32], [2; 32]);
-        assert_eq!(state.begin(user, "k", first).await, Ok(Attempt::First));
-        assert_eq!(state.begin(user, "k", first).await, Ok(Attempt::InProgress));
-        assert_eq!(state.begin(user, "k", other).await, Ok(Attempt::Mismatch));
-        let receipt = receipt();
-        state.finish(user, "k", first, receipt).await.expect("memory answers");
-        assert_eq!(state.begin(user, "k", first).await, Ok(Attempt::Finished(receipt)));
-        assert_eq!(state.begin(user, "k", other).await, Ok(Attempt::Mismatch));
-        assert_eq!(state.begin(UserId::fresh(), "k", other).await, Ok(Attempt::First));
-    }
-
-    #[tokio::test]
-    async fn a_failed_attempt_does_not_burn_the_key() {
-        let (state, user) = (Memory::new(), UserId::fresh());
-        assert_eq!(state.begin(user, "k", [1; 32]).await, Ok(Attempt::First));
-        state.abandon(user, "k").await.expect("memory answers");
-        assert_eq!(state.begin(user, "k", [2; 32]).await, Ok(Attempt::First));
-    }
-
-    #[tokio::test]
-    async fn a_bucket_says_when_to_come_back() {
-        let state = Memory::new();
-        let two = NonZeroU32::new(2).expect("not zero");
-        let rule = Rule { count: two, window: Duration::from_secs(60), burst: two };
-        assert_eq!(state.take(Class::Login, "a", rule).await, Ok(Taken::Allowed { remaining: 1 }));
-        assert_eq!(state.take(Class::Login, "a", rule).await, Ok(Taken::Allowed { remaining: 0 }));
-        let Ok(Taken::Limited { retry_after }) = state.take(Class::Login, "a", rule).await else {
-            panic!("the third of two per minute passed");
-        };
-        assert!(retry_after > Duration::from_secs(20) && retry_after <= Duration::from_secs(30));
-        assert_eq!(state.take(Class::Login, "b", rule).await, Ok(Taken::Allowed { remaining: 1 }));
-    }
 }

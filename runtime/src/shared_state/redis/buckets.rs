@@ -1,0 +1,32 @@
+//! Token buckets.
+
+use std::time::Duration;
+
+use redis::Script;
+
+use super::{Down, Redis, Taken, timed};
+use crate::rates::{Class, Rule};
+
+pub struct Scripts {
+    take: Script,
+}
+
+impl Scripts {
+    pub fn new() -> Self {
+        Self { take: timed(include_str!("take.lua")) }
+    }
+}
+
+pub async fn take(redis: &Redis, class: Class, who: &str, rule: Rule) -> Result<Taken, Down> {
+    // At least a microsecond, the unit of Redis' clock: a million a second are as good as no limit.
+    let interval = (rule.window / rule.count.get()).as_micros().max(1);
+    let mut call = redis.scripts.buckets.take.prepare_invoke();
+    call.key(format!("natter:bucket:{}:{who}", class.name()))
+        .arg(u64::try_from(interval).unwrap_or(u64::MAX))
+        .arg(rule.burst.get());
+    let (remaining, wait): (i64, i64) = redis.call(call.invoke_async(&mut redis.connection.clone())).await?;
+    Ok(u32::try_from(remaining).map_or_else(
+        |_| Taken::Limited { retry_after: Duration::from_micros(wait.unsigned_abs()) },
+        |remaining| Taken::Allowed { remaining },
+    ))
+}

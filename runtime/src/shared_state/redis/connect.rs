@@ -1,0 +1,96 @@
+//! The connection: made once at the start, with a sentence when it cannot be; made again for ever after.
+
+use std::time::Duration;
+
+use redis::{
+    AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, ServerErrorKind,
+    aio::{ConnectionManager, ConnectionManagerConfig},
+    io::tcp::TcpSettings,
+};
+use tokio::time::{Instant, sleep, timeout};
+
+/// A Redis that starts beside this process, or loads its data, gets this long.
+const PATIENCE: Duration = Duration::from_secs(10);
+const ATTEMPT: Duration = Duration::from_secs(1);
+/// Between attempts, doubling, with jitter.
+const PAUSE_LEAST: Duration = Duration::from_millis(50);
+const PAUSE_MOST: Duration = Duration::from_secs(1);
+/// Calls waiting to be written; one more waits for its turn until it times out. 1,024 × 100 B, or 25 MB when
+/// all are full batches of beats.
+const WAITING: usize = 1_024;
+/// Bytes the other host does not confirm for this long mean that it is gone: without it the kernel tries for
+/// a quarter of an hour.
+#[cfg(target_os = "linux")]
+const UNCONFIRMED: Duration = Duration::from_secs(5);
+
+/// No shared state: the process does not start. Never repeats the address, which may hold a password.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("not a Redis address: {0}")]
+    Address(RedisError),
+    #[error("no Redis answered within {PATIENCE:?}: {0}")]
+    Unreachable(RedisError),
+    #[error("Redis refuses: {0}")]
+    Refused(RedisError),
+    #[error("Redis cannot be used (7.0 or newer is needed, with INFO and scripts allowed): {0}")]
+    Unsuitable(RedisError),
+}
+
+pub async fn connect(url: &str) -> Result<ConnectionManager, ConnectError> {
+    let client = client(url).map_err(ConnectError::Address)?;
+    wait_for(&client).await?;
+    let config = ConnectionManagerConfig::new()
+        .set_pipeline_buffer_size(WAITING)
+        // Calls have a time-out of their own, which covers all their steps.
+        .set_response_timeout(None)
+        .set_connection_timeout(Some(ATTEMPT))
+        .set_min_delay(PAUSE_LEAST)
+        .set_max_delay(PAUSE_MOST)
+        // For ever: a manager that gave up stays so after an error other than I/O.
+        .set_number_of_retries(usize::MAX);
+    ConnectionManager::new_lazy_with_config(client, config).map_err(ConnectError::Refused)
+}
+
+fn client(url: &str) -> RedisResult<Client> {
+    let tcp = TcpSettings::default().set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    let tcp = tcp.set_user_timeout(UNCONFIRMED);
+    Client::open(url.into_connection_info()?.set_tcp_settings(tcp))
+}
+
+/// The manager's own first attempt would not tell a wrong password from a server that is not up yet.
+async fn wait_for(client: &Client) -> Result<(), ConnectError> {
+    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(ATTEMPT));
+    let deadline = Instant::now() + PATIENCE;
+    let mut pause = PAUSE_LEAST;
+    loop {
+        let attempt = async {
+            let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+            redis::cmd("PING").exec_async(&mut connection).await
+        };
+        match attempt.await {
+            Ok(()) => return Ok(()),
+            Err(cause) if !may_pass(&cause) => return Err(ConnectError::Refused(cause)),
+            Err(cause) if Instant::now() + pause > deadline => return Err(ConnectError::Unreachable(cause)),
+            Err(_) => sleep(pause).await,
+        }
+        pause = (pause * 2).min(PAUSE_MOST);
+    }
+}
+
+fn may_pass(cause: &RedisError) -> bool {
+    matches!(cause.kind(), ErrorKind::Io | ErrorKind::Server(ServerErrorKind::BusyLoading))
+}
+
+/// Runs a script that needs everything the others need.
+pub async fn probe(
+    script: &redis::ScriptInvocation<'_>,
+    connection: &ConnectionManager,
+) -> Result<(), ConnectError> {
+    let mut connection = connection.clone();
+    let Ok(answer) = timeout(PATIENCE, script.invoke_async::<()>(&mut connection)).await else {
+        let cause = std::io::Error::from(std::io::ErrorKind::TimedOut);
+        return Err(ConnectError::Unreachable(cause.into()));
+    };
+    answer.map_err(ConnectError::Unsuitable)
+}

@@ -1,0 +1,162 @@
+//! Shared state of several processes, in Redis 7.0 or newer. Arrives: calls of any number of processes. Leaves:
+//! one script each, decided by Redis and its clock. Fails: `Down` after [`CALL`]; the connection comes back by
+//! itself.
+//!
+//! One Redis, or one with replicas and fail-over, but not Redis Cluster: scripts touch keys of several slots.
+//! `maxmemory-policy noeviction` (the default) or a `volatile-` one; the user needs `INFO`.
+//!
+//! | Key | Type | What | Size, life |
+//! |---|---|---|---|
+//! | `natter:presence` | hash | run, since, ttl, swept: when the state began, when it was last swept | one, 200 B |
+//! | `natter:presence:due` | sorted set | users online, by the deadline of their last session | 120 B each |
+//! | `natter:presence:<user>` | hash | `s:<session>` → deadline; version; seen (ms) | 250 B and 60 B a session, 30 days |
+//! | `natter:key:<user>:<key>` | string | fingerprint, then the receipt once there is one | 200 B, 90 s, then 24 h |
+//! | `natter:bucket:<class>:<who>` | string | µs when the bucket is full again | 120 B, until it is full |
+//! | `natter:born` | hash | run, at: since when nothing can have been forgotten | one, 150 B |
+//! | `natter:ready` | string | proves that writes are taken | one, a minute |
+//!
+//! 100,000 people online with two devices each: about 50 MB.
+
+use std::{
+    fmt::Display,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use redis::{RedisResult, Script, aio::ConnectionManager};
+use schemas::{id::UserId, rpc::PresenceChange};
+use tracing::{info, warn};
+
+use super::{Attempt, Beat, Down, Fingerprint, Presence, Receipt, SharedState, Taken};
+use crate::rates::{Class, Rule};
+
+mod connect;
+
+mod buckets;
+mod idempotency;
+mod presence;
+
+pub use connect::ConnectError;
+
+/// How long a call may take, its way included. Redis answers in well under a millisecond: what takes longer
+/// is not worth a person's wait.
+pub const CALL: Duration = Duration::from_millis(100);
+
+pub struct Redis {
+    connection: ConnectionManager,
+    scripts: Scripts,
+    patience: Duration,
+    /// Whether the last call was answered: only changes are logged.
+    answers: AtomicBool,
+}
+
+struct Scripts {
+    presence: presence::Scripts,
+    idempotency: idempotency::Scripts,
+    buckets: buckets::Scripts,
+}
+
+impl Redis {
+    /// Connects to `redis://[user:password@]host[:port][/db]`; waits some seconds for a Redis that starts.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        let connection = connect::connect(url).await?;
+        let scripts = Scripts {
+            presence: presence::Scripts::new(),
+            idempotency: idempotency::Scripts::new(),
+            buckets: buckets::Scripts::new(),
+        };
+        // Also starts the clock of `remembers_every_key`, and tells a Redis that cannot run the scripts.
+        connect::probe(&scripts.idempotency.age(), &connection).await?;
+        Ok(Self { connection, scripts, patience: CALL, answers: AtomicBool::new(true) })
+    }
+
+    /// Waits longer, or less long, than [`CALL`] for an answer.
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// One call under its time-out. The connection is shared: many calls are under way at once.
+    async fn call<T>(&self, answer: impl Future<Output = RedisResult<T>>) -> Result<T, Down> {
+        match tokio::time::timeout(self.patience, answer).await {
+            Ok(Ok(answer)) => {
+                if !self.answers.swap(true, Ordering::Relaxed) {
+                    info!("redis answers again");
+                }
+                Ok(answer)
+            }
+            Ok(Err(cause)) => Err(self.down(cause)),
+            Err(elapsed) => Err(self.down(elapsed)),
+        }
+    }
+
+    fn down(&self, cause: impl Display) -> Down {
+        metrics::counter!("natter_shared_state_failures_total").increment(1);
+        if self.answers.swap(false, Ordering::Relaxed) {
+            warn!(%cause, "redis does not answer");
+        }
+        Down
+    }
+}
+
+/// A script behind the clock that it reads.
+fn timed(text: &str) -> Script {
+    Script::new(&[include_str!("clock.lua"), text].concat())
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[async_trait]
+impl SharedState for Redis {
+    async fn begin(&self, user: UserId, key: &str, fingerprint: Fingerprint) -> Result<Attempt, Down> {
+        idempotency::begin(self, user, key, fingerprint).await
+    }
+
+    async fn finish(
+        &self,
+        user: UserId,
+        key: &str,
+        fingerprint: Fingerprint,
+        receipt: Receipt,
+    ) -> Result<(), Down> {
+        idempotency::finish(self, user, key, fingerprint, receipt).await
+    }
+
+    async fn abandon(&self, user: UserId, key: &str) -> Result<(), Down> {
+        idempotency::abandon(self, user, key).await
+    }
+
+    async fn remembers_every_key(&self) -> bool {
+        idempotency::remembers_every_key(self).await
+    }
+
+    async fn take(&self, class: Class, who: &str, rule: Rule) -> Result<Taken, Down> {
+        buckets::take(self, class, who, rule).await
+    }
+
+    async fn beat(&self, beats: &[Beat], ttl: Duration) -> Result<Vec<PresenceChange>, Down> {
+        presence::beat(self, beats, ttl).await
+    }
+
+    async fn leave(&self, beat: &Beat) -> Result<Option<PresenceChange>, Down> {
+        presence::leave(self, beat).await
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Vec<PresenceChange>, Down> {
+        presence::sweep(self, limit).await
+    }
+
+    async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Down> {
+        presence::presence(self, users).await
+    }
+
+    async fn ready(&self) -> Result<(), Down> {
+        // A write: a replica, or a server without memory or disk left, still answers PING.
+        let mut write = redis::cmd("SET");
+        write.arg("natter:ready").arg(1).arg("EX").arg(60);
+        self.call(write.query_async(&mut self.connection.clone())).await
+    }
+}

@@ -1,0 +1,183 @@
+use std::{sync::Arc, time::Duration};
+
+use runtime::shared_state::{ConnectError, Down, KEY_LIFE, Redis, SharedState};
+use schemas::id::UserId;
+use tokio::time::Instant;
+
+use crate::{
+    scene::{MANY, State, TTL, devices, of, swept, until, users},
+    server::Server,
+};
+
+/// Two seconds: long against a restart, which takes about 0.1 s.
+const LIFE: Duration = TTL.saturating_mul(4);
+
+struct Scene {
+    server: Server,
+    state: State,
+    /// Online, known to viewers by `version`, and beating on after the fault.
+    stays: UserId,
+    /// Online until the fault, dead after it.
+    dies: UserId,
+    version: u64,
+}
+
+async fn two_people_online(server: Server) -> Scene {
+    let state: State = Arc::new(server.state().await);
+    let people = users(2);
+    let came = state.beat(&devices(&people), LIFE).await.unwrap();
+    assert_eq!(state.sweep(MANY).await, Ok(vec![]));
+    let version = came.iter().map(|change| change.version).max().unwrap();
+    Scene { server, state, stays: people[0], dies: people[1], version }
+}
+
+impl Scene {
+    /// After a fault at `fault`: one sweeps, one beats; who died is offline soon after a life, nobody else
+    /// ever, and viewers who compare versions accept it.
+    async fn settles(&self, fault: Instant) {
+        let (mut quiet, mut back) = (true, vec![]);
+        until("the dead to be shown offline", async || {
+            // Down for a moment after a restart, until the connection is back.
+            back.extend(self.state.beat(&devices(&[self.stays]), LIFE).await.ok()?);
+            let gone = self.state.sweep(MANY).await.ok()?;
+            assert!(gone.iter().all(|change| change.user == self.dies), "somebody alive was taken offline");
+            quiet &= gone.is_empty() || fault.elapsed() >= LIFE;
+            let dead = of(&self.state, self.dies).await;
+            (!dead.online && dead.version > self.version).then_some(())
+        })
+        .await;
+        assert!(quiet, "offline was not held back for one life");
+        assert!(fault.elapsed() < LIFE * 3, "a ghost for {:?}", fault.elapsed());
+        assert!(of(&self.state, self.stays).await.online);
+        assert!(back.iter().all(|change| change.user == self.stays && change.version > self.version));
+    }
+}
+
+#[tokio::test]
+async fn a_restart_that_forgets_everything_takes_nobody_offline_and_leaves_no_ghosts() {
+    let mut scene = two_people_online(Server::start().await).await;
+    scene.server.restart().await;
+    scene.settles(Instant::now()).await;
+}
+
+#[tokio::test]
+async fn a_restart_with_old_deadlines_takes_nobody_offline_and_leaves_no_ghosts() {
+    let mut scene = two_people_online(Server::start_with_a_disk().await).await;
+    scene.server.kill().await;
+    let down = Instant::now();
+    until("the deadlines to pass", async || (down.elapsed() > LIFE).then_some(())).await;
+    scene.server.restart().await;
+    let fault = Instant::now();
+    assert!(of_when_back(&scene).await, "both were online before, and are until a life has passed");
+    scene.settles(fault).await;
+}
+
+async fn of_when_back(scene: &Scene) -> bool {
+    let both = [scene.stays, scene.dies];
+    let answer = until("the connection to come back", async || scene.state.presence(&both).await.ok()).await;
+    answer.iter().all(|presence| presence.online)
+}
+
+#[tokio::test]
+async fn a_flush_takes_nobody_offline_and_leaves_no_ghosts() {
+    let scene = two_people_online(Server::start().await).await;
+    scene.server.run::<()>(&["FLUSHALL"]).await.unwrap();
+    let fault = Instant::now();
+    let unknown = of(&scene.state, scene.dies).await;
+    assert!(!unknown.online && unknown.version == 0, "nothing is known yet: viewers keep what they know");
+    scene.settles(fault).await;
+}
+
+#[tokio::test]
+async fn a_standstill_longer_than_a_life_takes_nobody_offline() {
+    let scene = two_people_online(Server::start().await).await;
+    scene.server.pause();
+    let paused = Instant::now();
+    until("the deadlines to pass", async || (paused.elapsed() > LIFE).then_some(())).await;
+    scene.server.unpause();
+    // The first to arrive is a sweep: it must not believe the deadlines.
+    assert_eq!(scene.state.sweep(MANY).await, Ok(vec![]));
+    scene.settles(Instant::now()).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_stands_still_is_down_soon_and_comes_back_by_itself() {
+    let server = Server::start().await;
+    let state = Redis::connect(&server.url()).await.unwrap();
+    until("the first answer", async || state.ready().await.ok()).await;
+    server.pause();
+    let asked = Instant::now();
+    assert_eq!(state.ready().await, Err(Down));
+    assert!(asked.elapsed() < Duration::from_millis(300), "{:?}", asked.elapsed());
+    // More calls than wait in any queue: each is told soon, none hangs.
+    let asked = Instant::now();
+    let calls = (0..5_000).map(|_| state.presence(&[]));
+    assert!(futures_util::future::join_all(calls).await.iter().all(Result::is_ok));
+    let beats = devices(&users(1_000));
+    let calls = (0..100).map(|_| state.beat(&beats, TTL));
+    assert!(futures_util::future::join_all(calls).await.iter().all(Result::is_err));
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    server.unpause();
+    until("redis to answer again", async || state.ready().await.ok()).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_is_gone_is_down_soon_and_found_again_when_it_returns() {
+    let mut server = Server::start().await;
+    let state = Redis::connect(&server.url()).await.unwrap();
+    server.kill().await;
+    for _ in 0..5 {
+        let asked = Instant::now();
+        assert_eq!(state.ready().await, Err(Down));
+        assert!(asked.elapsed() < Duration::from_millis(300), "{:?}", asked.elapsed());
+    }
+    assert!(!state.remembers_every_key().await);
+    server.restart().await;
+    until("redis to answer again", async || state.ready().await.ok()).await;
+}
+
+#[tokio::test]
+async fn keys_are_remembered_for_a_day_and_not_beyond_a_restart() {
+    let mut server = Server::start_with_a_disk().await;
+    let state = server.state().await;
+    let born: u128 = server.run(&["HGET", "natter:born", "at"]).await.unwrap();
+    let yesterday = (born - KEY_LIFE.as_millis() - 1).to_string();
+    server.run::<()>(&["HSET", "natter:born", "at", &yesterday]).await.unwrap();
+    assert!(state.remembers_every_key().await);
+    server.restart().await;
+    until("redis to answer again", async || state.ready().await.ok()).await;
+    assert!(!state.remembers_every_key().await, "what was written last may be missing");
+}
+
+#[tokio::test]
+async fn everything_but_the_four_fixed_keys_has_an_end() {
+    let server = Server::start().await;
+    let state: State = Arc::new(server.state().await);
+    let user = UserId::fresh();
+    state.begin(user, "k", [1; 32]).await.unwrap();
+    let attempt: i64 = server.run(&["TTL", &format!("natter:key:{user}:k")]).await.unwrap();
+    assert!((85..=90).contains(&attempt), "{attempt}");
+    state.beat(&devices(&[user]), TTL).await.unwrap();
+    swept(&state).await;
+    let known: i64 = server.run(&["TTL", &format!("natter:presence:{user}")]).await.unwrap();
+    assert!((2_591_000..=2_592_000).contains(&known), "{known}");
+    let fixed = ["natter:born", "natter:presence", "natter:presence:due", "natter:ready"];
+    for key in server.run::<Vec<String>>(&["KEYS", "*"]).await.unwrap() {
+        let ends: i64 = server.run(&["TTL", &key]).await.unwrap();
+        assert!(ends >= 0 || fixed.contains(&key.as_str()), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn a_start_without_a_usable_redis_says_why_and_never_the_password() {
+    let server = Server::start().await;
+    server.run::<()>(&["CONFIG", "SET", "requirepass", "right"]).await.unwrap();
+    let url = server.url().replace("redis://", "redis://:hunter2@");
+    let refused = Redis::connect(&url).await.err().unwrap();
+    assert!(matches!(refused, ConnectError::Refused(_)), "{refused}");
+    let nonsense = Redis::connect("redis://:hunter2@host:port").await.err().unwrap();
+    assert!(matches!(nonsense, ConnectError::Address(_)), "{nonsense}");
+    for error in [refused, nonsense] {
+        assert!(!error.to_string().contains("hunter2") && !format!("{error:?}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,29 @@
+//! One suite for both implementations, then what only a shared server can do: restart, forget, stand still.
+#![allow(clippy::unwrap_used)]
+
+/// Each sentence is one test per implementation, on a state of its own.
+macro_rules! both {
+    ($($sentence:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $sentence() {
+                super::$sentence(std::sync::Arc::new(runtime::shared_state::Memory::new())).await;
+            })*
+        }
+        mod redis {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $sentence() {
+                let server = crate::server::Server::start().await;
+                super::$sentence(std::sync::Arc::new(server.state().await)).await;
+            })*
+        }
+    };
+}
+
+mod server; // a redis-server of one test
+mod scene; // waiting, beats, sweeps
+
+mod presence; // for both
+mod keys; // for both: idempotency
+mod buckets; // for both
+mod faults; // redis: restart, flush, pause, wrong addresses
