@@ -30,7 +30,7 @@ pub fn print(process: &Process, settings: &Settings, args: &DevArgs) {
 
 #[expect(clippy::print_stdout, reason = "part of the banner")]
 fn print_demo(url: &str) {
-    let program = std::env::args().next().unwrap_or_else(|| "natter".to_owned());
+    let program = shell_word(&std::env::args().next().unwrap_or_else(|| "natter".to_owned()));
     let password = demo::PASSWORD;
     println!("\nLog in as");
     for user in demo::PEOPLE {
@@ -44,4 +44,24 @@ fn print_demo(url: &str) {
          \nA socket that stays open: lines go to bob, frames are printed\n  \
          {program} connect {url} --login alice:{password} --to bob"
     );
+}
+
+/// The text as one word of a POSIX shell.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_pasted_as_one_word() {
+        assert_eq!(shell_word("target/debug/natter"), "target/debug/natter");
+        assert_eq!(shell_word("/My Tools/it's/natter"), r"'/My Tools/it'\''s/natter'");
+    }
 }

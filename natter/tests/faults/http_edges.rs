@@ -1,0 +1,117 @@
+//! Connections that mean no good.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::harness::{Natter, Socket, User};
+
+/// The contract's 10 s, and what two busy cores add.
+const HEADER: Duration = Duration::from_secs(15);
+const BODY: Duration = Duration::from_secs(25);
+const MIB: usize = 1024 * 1024;
+
+async fn connect(natter: &Natter) -> TcpStream {
+    TcpStream::connect(natter.http.strip_prefix("http://").unwrap()).await.unwrap()
+}
+
+/// What comes until the server closes, within the limit.
+async fn rest(mut stream: TcpStream, limit: Duration, what: &str) -> String {
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(limit, stream.read_to_end(&mut bytes)).await;
+    assert!(read.is_ok(), "{what}: still open after {limit:?}");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[tokio::test]
+async fn connections_that_send_nothing_or_half_of_something_are_closed_within_the_limit() {
+    let natter = Natter::start().await;
+    let silent = async { rest(connect(&natter).await, HEADER, "nothing sent").await };
+    let half = async {
+        let mut stream = connect(&natter).await;
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow:").await.unwrap();
+        rest(stream, HEADER, "half a header").await
+    };
+    let drip = async {
+        let mut stream = connect(&natter).await;
+        stream.write_all(b"GET /health HTTP/1.1\r\n").await.unwrap();
+        let begun = Instant::now();
+        // A header line now and then does not buy more time.
+        while stream.write_all(b"X-Drip: 1\r\n").await.is_ok() {
+            assert!(begun.elapsed() < HEADER, "a dripping header is still open");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let idle = async {
+        let mut stream = connect(&natter).await;
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        assert!(rest(stream, HEADER, "kept alive").await.starts_with("HTTP/1.1 200"));
+    };
+    let body = async {
+        let mut stream = connect(&natter).await;
+        let head = "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+                    Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"login\":";
+        stream.write_all(head.as_bytes()).await.unwrap();
+        assert!(rest(stream, BODY, "half a body").await.starts_with("HTTP/1.1 400"));
+    };
+    let no_hello = async {
+        let mut socket = Socket::open(&natter.http).await;
+        assert_eq!(tokio::time::timeout(HEADER, socket.closed()).await, Ok(4001));
+    };
+    tokio::join!(silent, half, drip, idle, body, no_hello);
+    assert_eq!(reqwest::get(format!("{}/health", natter.http)).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_answered_with_413_or_cut() {
+    let natter = Natter::start().await;
+    let alice = User::new(&natter, "alice").await;
+    for size in [65 * 1024, 512 * 1024] {
+        let body = json!({"conversationId": "x", "content": "x".repeat(size)});
+        assert_eq!(alice.post("/api/messages", &body).await.code(), (413, "too_large"));
+    }
+    // Far more: the answer may be overtaken by the end of the connection.
+    for chunked in [false, true] {
+        let mut stream = connect(&natter).await;
+        let length = if chunked { "Transfer-Encoding: chunked" } else { "Content-Length: 10485760" };
+        let head = format!(
+            "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let chunk = if chunked { format!("10000\r\n{}\r\n", "x".repeat(65_536)) } else { "x".repeat(65_536) };
+        let mut sent = 0;
+        while sent < 10 * MIB && stream.write_all(chunk.as_bytes()).await.is_ok() {
+            sent += 65_536;
+        }
+        let answer = rest(stream, BODY, "10 MiB").await;
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 413"), "{answer}");
+    }
+    alice.get("/api/me").await.ok(200);
+}
+
+#[tokio::test]
+async fn rubbish_in_place_of_http_is_refused_and_harms_nobody() {
+    let natter = Natter::start().await;
+    let alice = User::new(&natter, "alice").await;
+    let long = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(64 * 1024));
+    let many = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(200));
+    let big = format!("GET / HTTP/1.1\r\nHost: x\r\nA: {}\r\n\r\n", "b".repeat(64 * 1024));
+    let twice = "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
+                 Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /health HTTP/1.1\r\n\r\n";
+    for rubbish in ["\x16\x03\x01\x02\x00\x01", "\r\n\r\n\r\n", "GET\r\n\r\n", &long, &many, &big, twice] {
+        let mut stream = connect(&natter).await;
+        let _ = stream.write_all(rubbish.as_bytes()).await;
+        let answer = rest(stream, HEADER, &rubbish.chars().take(20).collect::<String>()).await;
+        assert!(!answer.starts_with("HTTP/1.1 2") && !answer.starts_with("HTTP/1.1 500"), "{answer}");
+    }
+    for path in ["/api/messages?conversationId=%00", "/api/users/%2e%2e", "/api/conversations/*"] {
+        let answer = alice.get(path).await;
+        assert!((400..500).contains(&answer.status), "{path}: {answer:?}");
+        assert!(answer.body["code"].is_string(), "{path}: {answer:?}");
+    }
+    alice.get("/api/me").await.ok(200);
+}

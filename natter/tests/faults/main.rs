@@ -1,0 +1,19 @@
+//! The real program under faults: started, spoken to as any client would, and broken. What is tested is the
+//! wire, so nothing of the program's own types is used.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+mod harness; // the program as a child, users, sockets
+
+mod banner; // what it prints works as pasted
+mod start; // when it refuses to start, and how it ends
+
+mod death; // kill -9 of nats-server and of everything
+mod full; // a log without room
+mod paused; // a nats-server that stands still
+mod slow; // a reader that never reads
+
+mod http_edges; // connections that mean no good
+mod resume; // what a socket missed
+mod sessions; // access ends
+mod socket_edges; // frames that mean no good
+mod twins; // the same thing twice at the same moment

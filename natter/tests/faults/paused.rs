@@ -1,0 +1,36 @@
+//! A nats-server that stands still: connections stay open and nothing answers.
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use crate::harness::{Natter, User, say, until};
+
+#[tokio::test]
+async fn while_nats_server_stands_still_readiness_says_so_and_what_was_sent_is_acked_once_after_it() {
+    let natter = Natter::start().await;
+    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
+    let room = alice.room(&[&bob]).await;
+    let (mut writer, mut reader) = (alice.socket("phone").await, bob.socket("phone").await);
+    writer.ask(say(&room, "before", "before")).await;
+
+    natter.signal_nats(Signal::SIGSTOP);
+    let id = writer.request(say(&room, "meanwhile", "meanwhile")).await;
+    let ready = alice.get("/health/ready").await;
+    assert_eq!(ready.status, 503, "{}", ready.body);
+    let down: Vec<&Value> =
+        ready.body["parts"].as_object().unwrap().values().filter(|p| *p == "down").collect();
+    assert!(!down.is_empty(), "{}", ready.body);
+    // The process itself is well.
+    alice.get("/health/live").await.ok(200);
+    natter.signal_nats(Signal::SIGCONT);
+
+    until("ready again", async || alice.get("/health/ready").await.status == 200).await;
+    let ack = writer.until("ack").await;
+    assert_eq!((&ack["id"], &ack["duplicate"]), (&id.into(), &false.into()), "{ack}");
+    writer.ping().await;
+    assert_eq!(writer.seen.iter().filter(|frame| frame["id"] == id).count(), 1);
+    let history = alice.history(&room).await;
+    let contents: Vec<_> = history.iter().map(|m| m["content"].as_str().unwrap()).collect();
+    assert_eq!(contents, ["before", "meanwhile"]);
+    reader.until_seq(&room, ack["seq"].as_u64().unwrap()).await;
+}

@@ -1,0 +1,88 @@
+//! A reader that never reads.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::harness::{Heard, Natter, Room, Socket, User, chain, until};
+
+const READERS: usize = 20;
+const MESSAGES: usize = 1_000;
+/// Unsent to 20 readers, 1,000 messages of 8 KiB would be 160 MiB.
+const GROWTH_KIB: u64 = 96 * 1024;
+
+#[tokio::test]
+async fn a_reader_that_never_reads_is_closed_with_4008_and_its_neighbour_misses_nothing() {
+    let natter = Natter::with(&[("RATE_LIMITS", "off")]).await;
+    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
+    let carl = User::new(&natter, "carl").await;
+    let room = alice.room(&[&bob, &carl]).await;
+    let (mut writer, mut neighbour) = (alice.socket("phone").await, bob.socket("phone").await);
+    let hello = json!({"type": "hello", "token": carl.token});
+    let mut readers = Vec::new();
+    for _ in 0..READERS {
+        readers.push(Socket::narrow(&carl.base, &hello).await);
+    }
+    let before = natter.memory_kib("VmRSS");
+
+    let last = room.head + MESSAGES as u64;
+    let writing = async {
+        let acked = writer.flood(&room, MESSAGES, &"x".repeat(8 * 1024)).await;
+        assert_eq!(acked.len(), MESSAGES);
+        acked.into_iter().max().unwrap()
+    };
+    let reading = async {
+        while chain_length(&neighbour, &room) < MESSAGES {
+            neighbour.frame().await;
+        }
+    };
+    let waking = async {
+        until("every slow reader is closed", async || {
+            natter.metric("natter_slow_readers_total").await >= f64::from(u32::try_from(READERS).unwrap())
+        })
+        .await;
+        join_all(readers.iter_mut().map(|reader| read_the_rest(reader, &room))).await
+    };
+    let (last_acked, (), rests) = tokio::join!(writing, reading, waking);
+
+    assert!(last_acked >= last);
+    assert_eq!(chain(&neighbour.seen, &room, room.head).last(), Some(&last_acked));
+    for rest in rests {
+        assert!(!rest.is_empty() && rest.len() < MESSAGES, "{} of {MESSAGES}", rest.len());
+    }
+    let grown = natter.memory_kib("VmHWM").saturating_sub(before);
+    assert!(grown < GROWTH_KIB, "{grown} KiB more at the peak");
+    natter.expect_gaps_filled().await;
+}
+
+fn chain_length(socket: &Socket, room: &Room) -> usize {
+    socket
+        .seen
+        .iter()
+        .filter(|frame| frame["type"] == "message:new" && frame["conversationId"] == room.id)
+        .count()
+}
+
+/// Everything that was under way is an unbroken beginning; then the close says why.
+async fn read_the_rest(reader: &mut Socket, room: &Room) -> Vec<u64> {
+    assert_eq!(reader.closed().await, 4008);
+    chain(&reader.seen, room, room.head)
+}
+
+#[tokio::test]
+async fn a_client_that_answers_no_ping_is_closed_with_4009() {
+    let natter = Natter::start().await;
+    let alice = User::new(&natter, "alice").await;
+    let mut socket = alice.socket("phone").await;
+    // Pongs are written by the next read, and there is none until the server has given up.
+    tokio::time::timeout(Duration::from_mins(1), until_closed(&natter)).await.unwrap();
+    let heard = socket.next().await;
+    assert_eq!(heard, Heard::Closed(4009));
+}
+
+async fn until_closed(natter: &Natter) {
+    while natter.metric("natter_closed_total").await < 1.0 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
