@@ -7,8 +7,8 @@ use runtime::{lifecycle::Lifecycle, rates::Rates, shared_state::SharedState};
 use tokio::net::TcpListener;
 
 use crate::{
-    auth::Tokens, control, limit::Limiter, membership::Members, outbound, outbound::hub::Hub, serve,
-    sockets::Sockets,
+    auth::Tokens, control, limit::Limiter, membership::Members, outbound, outbound::hub::Hub,
+    presence::Presence, serve, sockets::Sockets,
 };
 
 /// What an edge is told at start.
@@ -19,6 +19,8 @@ pub struct Config {
     pub refresh_expires_in: Duration,
     pub cors_origins: Vec<String>,
     pub rates: Rates,
+    /// How long one beat keeps its user online (`PRESENCE_TTL`).
+    pub presence_ttl: Duration,
     /// The durability profile's name, for `/health/ready`.
     pub durability: &'static str,
 }
@@ -38,6 +40,7 @@ pub struct Edge {
     /// The connection that live traffic arrives on.
     pub(crate) live: async_nats::Client,
     pub(crate) control: control::Contact,
+    pub(crate) presence: Presence,
 }
 
 impl Edge {
@@ -56,6 +59,9 @@ impl Edge {
         let rpc = connect(&config.nats, Purpose::Rpc).await?;
         let live = connect(&config.nats, Purpose::Live).await?;
         let asker = Asker::new(rpc);
+        let stop = lifecycle.stop().clone();
+        let (presence, beating) = Presence::new(shared.clone(), live.clone(), config.presence_ttl, stop);
+        lifecycle.spawn("presence beats", beating);
         let edge = Arc::new(Self {
             tokens: Tokens::new(&config.jwt_secret, config.jwt_expires_in),
             members: Members::new(asker.clone()),
@@ -64,6 +70,7 @@ impl Edge {
             limiter: Limiter::new(shared.clone(), config.rates.clone()),
             publisher: Publisher::new(publish),
             control: control::Contact::default(),
+            presence,
             deployment,
             config,
             asker,

@@ -2,14 +2,15 @@
 //! into the log, listens to what the log repeats, and asks services by NATS request/reply for everything else.
 
 mod app; // what an edge is made of, and its start
-mod refusal;
-mod serve; // the accept loop // how a failure is said to a client
+mod serve; // the accept loop
+mod refusal; // how a failure is said to a client
 
 mod auth; // tokens and who is asking
-mod control; // follows CONTROL: membership changes and ended sessions
-mod limit;
 mod membership; // who is in which conversation, from cache and CONTROL
-mod sockets; // the live sockets by user and session // rate limits in front of everything
+mod control; // follows CONTROL: membership changes and ended sessions
+mod sockets; // the live sockets by user and session
+mod presence; // who is online: beats of every socket
+mod limit; // rate limits in front of everything
 
 mod inbound; // what clients send
 mod outbound; // what clients get

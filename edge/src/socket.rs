@@ -7,7 +7,7 @@ use governor::DefaultDirectRateLimiter;
 use schemas::{
     code::Code,
     event::Timestamp,
-    frame::{ClientFrame, ServerFrame},
+    frame::{ClientFrame, Positions, ServerFrame},
     limits,
 };
 use tokio::time::{Instant, timeout};
@@ -20,7 +20,7 @@ use crate::{
         answer::{self, Answer},
         decode::decode,
         hello::{self, Opened},
-        lanes::Lanes,
+        lanes::{Lane, Lanes},
     },
     limit::take_local,
     outbound::write::{self, Wire},
@@ -112,6 +112,8 @@ struct Running<'a> {
     bucket: Option<DefaultDirectRateLimiter>,
     lanes: Lanes,
     ping_at: Instant,
+    /// When the shared state is told again that this user is here.
+    beat_at: Instant,
     /// When the ping under way must have been answered.
     pong_by: Option<Instant>,
     token_ends: Instant,
@@ -126,6 +128,7 @@ impl<'a> Running<'a> {
             bucket,
             lanes: Lanes::default(),
             ping_at: Instant::now() + limits::PING_EVERY,
+            beat_at: Instant::now() + edge.presence.every(),
             pong_by: None,
             token_ends: Instant::now() + time_left(&opened.identity),
             draining: false,
@@ -133,7 +136,7 @@ impl<'a> Running<'a> {
         if let Some(missed) = opened.resume {
             let (edge, socket) = (edge.clone(), running.socket.clone());
             let request = async move { answer::resume(&edge, &socket, missed, None).await };
-            running.lanes.add(None, Box::pin(request));
+            running.lanes.add(Lane::Socket, Box::pin(request));
         }
         running
     }
@@ -193,7 +196,7 @@ impl<'a> Running<'a> {
     }
 
     fn next_deadline(&self) -> Instant {
-        self.pong_by.unwrap_or(self.ping_at).min(self.token_ends)
+        self.pong_by.unwrap_or(self.ping_at).min(self.beat_at).min(self.token_ends)
     }
 
     async fn keep_time(&mut self, wire: &mut Wire) -> Result<(), Ended> {
@@ -206,12 +209,31 @@ impl<'a> Running<'a> {
         if self.pong_by.is_some_and(|by| now >= by) && reading {
             return Err(Some(Code::PingTimeout));
         }
+        if now >= self.beat_at {
+            self.edge.presence.beat(&self.socket.beat);
+            self.beat_at = now + self.edge.presence.every();
+        }
+        if now >= self.pong_by.unwrap_or(self.ping_at) { self.ping(wire, now).await } else { Ok(()) }
+    }
+
+    async fn ping(&mut self, wire: &mut Wire, now: Instant) -> Result<(), Ended> {
         self.ping_at = now + limits::PING_EVERY;
         self.pong_by = Some(now + limits::PONG_WITHIN);
+        self.tell_heads();
         match timeout(limits::PONG_WITHIN, wire.send(Message::Ping(bytes::Bytes::new()))).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(None),
             Err(_) => Err(Some(Code::PingTimeout)),
+        }
+    }
+
+    /// The heads of what is joined: a client that lost a last message sees it here.
+    fn tell_heads(&self) {
+        let joined: Vec<_> = self.socket.joined.lock().keys().copied().collect();
+        let heads = joined.into_iter().filter_map(|c| self.edge.hub.last(c).map(|head| (c, head)));
+        let positions: Positions = heads.collect();
+        if !positions.is_empty() {
+            self.socket.outbox.offer(&ServerFrame::Heads { positions });
         }
     }
 

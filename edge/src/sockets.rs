@@ -3,16 +3,18 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Instant,
 };
 
 use parking_lot::Mutex;
+use runtime::shared_state::Beat;
 use schemas::{
     code::Code,
-    id::{ConversationId, SessionId, UserId},
+    id::{ConversationId, EventId, SessionId, UserId},
     limits,
 };
 
-use crate::outbound::queue::Outbox;
+use crate::{inbound::reading::Reading, outbound::queue::Outbox};
 
 /// One authenticated socket.
 pub struct Socket {
@@ -22,11 +24,26 @@ pub struct Socket {
     pub outbox: Outbox,
     /// The rooms it is in; kept by the hub.
     pub rooms: Mutex<HashSet<ConversationId>>,
+    /// Those of which it wants typing and presence, and when it last said that its user types there.
+    pub joined: Mutex<HashMap<ConversationId, Option<Instant>>>,
+    /// Its read marks.
+    pub reading: Mutex<HashMap<ConversationId, Reading>>,
+    /// What keeps its user online: an id of its own for each socket.
+    pub beat: Beat,
 }
 
 impl Socket {
     pub fn new(user: UserId, session: SessionId, device: String) -> Self {
-        Self { user, session, device, outbox: Outbox::default(), rooms: Mutex::default() }
+        Self {
+            user,
+            session,
+            device,
+            outbox: Outbox::default(),
+            rooms: Mutex::default(),
+            joined: Mutex::default(),
+            reading: Mutex::default(),
+            beat: Beat { user, session: EventId::fresh().to_string() },
+        }
     }
 }
 
@@ -70,6 +87,11 @@ impl Sockets {
     pub fn of_session(&self, session: SessionId) -> Vec<Arc<Socket>> {
         let by_user = self.by_user.lock();
         by_user.values().flatten().filter(|s| s.session == session).cloned().collect()
+    }
+
+    /// Whether any socket wants presence of anybody.
+    pub fn anyone_joined(&self) -> bool {
+        self.by_user.lock().values().flatten().any(|socket| !socket.joined.lock().is_empty())
     }
 
     pub fn all(&self) -> Vec<Arc<Socket>> {

@@ -7,13 +7,14 @@ use nats::{
     publisher::Publisher,
     service::{Host, ServiceError},
 };
+use runtime::shared_state::SharedState;
 use schemas::{id::Partition, rpc::Service};
 use store::Store;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
 
 use crate::{
-    persist,
+    persist, presence,
     services::{
         accounts::{Accounts, HashError, Passwords},
         conversations::Conversations,
@@ -33,6 +34,8 @@ pub struct Deps {
     pub publisher: Publisher,
     pub log: LogReader,
     pub deployment: Arc<Deployment>,
+    /// Where presence expires.
+    pub shared: Arc<dyn SharedState>,
     /// How long a refresh token can be exchanged (`REFRESH_EXPIRES_IN`).
     pub refresh_lifetime: Duration,
 }
@@ -44,11 +47,12 @@ pub enum Job {
     Conversations,
     History,
     Inbox,
+    Presence,
 }
 
 impl Job {
-    pub const ALL: [Self; 5] =
-        [Self::Persist, Self::Accounts, Self::Conversations, Self::History, Self::Inbox];
+    pub const ALL: [Self; 6] =
+        [Self::Persist, Self::Accounts, Self::Conversations, Self::History, Self::Inbox, Self::Presence];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -57,6 +61,7 @@ impl Job {
             Self::Conversations => "conversations",
             Self::History => "history",
             Self::Inbox => "inbox",
+            Self::Presence => "presence",
         }
     }
 }
@@ -68,7 +73,7 @@ impl fmt::Display for Job {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no job {0}; there are persist, accounts, conversations, history and inbox")]
+#[error("there is no job {0}; there are persist, accounts, conversations, history, inbox and presence")]
 pub struct UnknownJob(String);
 
 impl FromStr for Job {
@@ -104,6 +109,7 @@ pub async fn start(
             Job::Conversations => start.conversations().await?,
             Job::History => start.history().await?,
             Job::Inbox => start.inbox().await?,
+            Job::Presence => start.presence(),
         }
         info!(%job, "job started");
     }
@@ -123,6 +129,11 @@ impl Start<'_> {
         for partition in Partition::all(self.deps.deployment.partitions) {
             self.tracker.spawn(persist::run(self.deps.clone(), partition, self.stop.clone()));
         }
+    }
+
+    fn presence(&self) {
+        let Deps { shared, client, .. } = self.deps.clone();
+        self.tracker.spawn(presence::sweep(shared, client, self.stop.clone()));
     }
 
     async fn accounts(&self) -> Result<(), StartError> {

@@ -6,8 +6,7 @@ use schemas::{
     code::Code,
     event::Timestamp,
     frame::{ClientFrame, RequestId, ServerFrame},
-    id::{ConversationId, Seq},
-    rpc::MarkRead,
+    id::ConversationId,
 };
 
 use super::{
@@ -15,6 +14,7 @@ use super::{
     hello,
     lanes::{Lane, Request},
     publish::{self, Acked, Identity},
+    reading, signal,
 };
 use crate::{app::Edge, auth, outbound::catch_up, refusal::Refusal, sockets::Socket};
 
@@ -37,17 +37,32 @@ pub async fn answer(edge: &Arc<Edge>, socket: &Arc<Socket>, frame: ClientFrame) 
         }
         ClientFrame::Token { id, token } => renew(edge, socket, id, &token).await,
         ClientFrame::Read { id, conversation_id, seq } => {
-            later(edge, socket, conversation_id, move |edge, socket| {
-                read(edge, socket, id, conversation_id, seq)
-            })
+            reading::heard(socket, conversation_id, seq);
+            let (edge, socket) = (edge.clone(), socket.clone());
+            let request = async move { reading::read(&edge, &socket, id, conversation_id, seq).await };
+            Answer::Later(Lane::Reads(conversation_id), Box::pin(request))
         }
         ClientFrame::Resume { id, positions } => {
             let missed = hello::missed(socket, &positions);
             let (edge, socket) = (edge.clone(), socket.clone());
-            Answer::Later(None, Box::pin(async move { resume(&edge, &socket, missed, id).await }))
+            Answer::Later(Lane::Socket, Box::pin(async move { resume(&edge, &socket, missed, id).await }))
         }
-        ClientFrame::Join { id, .. } | ClientFrame::Leave { id, .. } => not_here(socket, id),
-        ClientFrame::Typing { .. } => not_here(socket, None),
+        ClientFrame::Join { id, conversation_id } => later(edge, socket, conversation_id, |edge, socket| {
+            signal::join(edge, socket, id, conversation_id)
+        }),
+        ClientFrame::Leave { id, conversation_id } => {
+            signal::leave(edge, socket, conversation_id);
+            if id.is_some() {
+                socket.outbox.offer(&ack(id));
+            }
+            Answer::Given
+        }
+        ClientFrame::Typing { conversation_id, is_typing } => {
+            if let Err(refusal) = signal::typing(edge, socket, conversation_id, is_typing).await {
+                socket.outbox.offer(&refusal.frame(None));
+            }
+            Answer::Given
+        }
         frame => match draft(socket, frame) {
             Some((id, draft, retry)) => later(edge, socket, draft.conversation, move |edge, socket| {
                 publish(edge, socket, id, draft, retry)
@@ -70,7 +85,7 @@ where
     F: FnOnce(Arc<Edge>, Arc<Socket>) -> Fut,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    Answer::Later(Some(conversation), Box::pin(ask(edge.clone(), socket.clone())))
+    Answer::Later(Lane::Says(conversation), Box::pin(ask(edge.clone(), socket.clone())))
 }
 
 async fn renew(edge: &Arc<Edge>, socket: &Arc<Socket>, id: Option<RequestId>, token: &str) -> Answer {
@@ -99,25 +114,6 @@ fn ack(id: Option<RequestId>) -> ServerFrame {
         created_at: None,
         duplicate: None,
     }
-}
-
-async fn read(
-    edge: Arc<Edge>,
-    socket: Arc<Socket>,
-    id: Option<RequestId>,
-    conversation: ConversationId,
-    seq: Seq,
-) {
-    let frame = match crate::rest::mark_read(&edge, MarkRead { user: socket.user, conversation, seq }).await {
-        Ok(mark) => ServerFrame::ReadAck {
-            id,
-            conversation_id: conversation,
-            seq: mark.seq,
-            unread_count: mark.unread,
-        },
-        Err(refusal) => refusal.frame(id),
-    };
-    socket.outbox.offer(&frame);
 }
 
 /// A frame that says something into a conversation, as a draft; `retry` marks a second attempt.
@@ -156,10 +152,4 @@ async fn publish(edge: Arc<Edge>, socket: Arc<Socket>, id: Option<RequestId>, dr
         Err(refusal) => refusal.frame(id),
     };
     socket.outbox.offer(&frame);
-}
-
-fn not_here(socket: &Socket, id: Option<RequestId>) -> Answer {
-    let refusal = Refusal::new(Code::Unavailable, "typing and presence are not offered by this node");
-    socket.outbox.offer(&refusal.frame(id));
-    Answer::Given
 }

@@ -43,7 +43,10 @@ pub async fn open(
     socket.outbox.offer(&welcome(edge, &socket));
     edge.sockets.add(&socket)?;
     match join_all(edge, &socket, resume).await {
-        Ok(resume) => Ok(Opened { socket, identity, resume }),
+        Ok(resume) => {
+            edge.presence.beat(&socket.beat);
+            Ok(Opened { socket, identity, resume })
+        }
         Err(refused) => {
             close(edge, &socket);
             Err(refused.into())
@@ -54,6 +57,7 @@ pub async fn open(
 /// Takes the socket out of everything.
 pub fn close(edge: &Arc<Edge>, socket: &Arc<Socket>) {
     edge.sockets.remove(socket);
+    edge.presence.leave(&socket.beat);
     edge.hub.leave_all(socket);
 }
 

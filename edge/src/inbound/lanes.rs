@@ -10,8 +10,17 @@ use std::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use schemas::id::ConversationId;
 
-/// Where a request queues: its conversation, or the socket itself.
-pub type Lane = Option<ConversationId>;
+/// Where a request queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// What is said into a conversation.
+    Says(ConversationId),
+    /// Read marks of a conversation: they wait for each other, and nothing waits for them.
+    Reads(ConversationId),
+    /// What is about the socket itself.
+    Socket,
+}
+
 pub type Request = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 #[derive(Default)]
@@ -82,7 +91,7 @@ mod tests {
             let log = log.clone();
             Box::pin(async move { log.lock().push(word) }) as Request
         };
-        let (a, b) = (Some(ConversationId::fresh()), Some(ConversationId::fresh()));
+        let (a, b) = (Lane::Says(ConversationId::fresh()), Lane::Says(ConversationId::fresh()));
         let mut lanes = Lanes::default();
         lanes.add(a, Box::pin(async move { held.await.expect("is released") }));
         lanes.add(a, say("a after the slow one"));

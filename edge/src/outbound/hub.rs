@@ -1,12 +1,16 @@
 //! A repeat of the log finds its room. One lock per partition: a partition's events arrive on one task, so the
 //! lock is contended only by sockets that come and go.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Instant,
+};
 
 use nats::{live::LiveEvent, service::Asker};
 use parking_lot::Mutex;
 use runtime::lifecycle::Lifecycle;
-use schemas::id::{ConversationId, Partition, Seq};
+use schemas::id::{ConversationId, Partition, Seq, UserId};
 
 use super::{
     gap,
@@ -28,6 +32,8 @@ struct Shard {
     rooms: HashMap<ConversationId, Room>,
     /// Seq of the newest event of the partition seen here, wherever it went; 0 until one or a head is known.
     seen: Seq,
+    /// Rooms in which somebody types.
+    typing: HashSet<ConversationId>,
 }
 
 impl Hub {
@@ -83,6 +89,7 @@ impl Hub {
         if shard.rooms.get_mut(&conversation).is_some_and(|room| room.leave(socket)) {
             shard.rooms.remove(&conversation);
         }
+        socket.joined.lock().remove(&conversation);
         socket.rooms.lock().remove(&conversation)
     }
 
@@ -93,6 +100,38 @@ impl Hub {
         }
     }
 
+    /// Somebody types in a conversation, or stops.
+    pub(super) fn typing(&self, conversation: ConversationId, user: UserId, on: bool) {
+        let mut shard = self.shard(conversation).lock();
+        let Shard { rooms, typing, .. } = &mut *shard;
+        let Some(room) = rooms.get_mut(&conversation) else { return };
+        if room.typing(user, on, Instant::now()) {
+            typing.insert(conversation);
+        }
+    }
+
+    /// Ends typing that was not said again.
+    pub(super) fn expire_typing(&self) {
+        let now = Instant::now();
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            let Shard { rooms, typing, .. } = &mut *shard;
+            typing.retain(|conversation| rooms.get_mut(conversation).is_some_and(|r| r.expire_typing(now)));
+        }
+    }
+
+    /// The sockets that joined any of the conversations, each once.
+    pub(super) fn joined(&self, conversations: &[ConversationId]) -> Vec<Arc<Socket>> {
+        let mut all: Vec<Arc<Socket>> = Vec::new();
+        for conversation in conversations {
+            let joined = self.with_room(*conversation, |room| room.joined().to_vec());
+            all.extend(joined.unwrap_or_default());
+        }
+        all.sort_unstable_by_key(|socket| Arc::as_ptr(socket).addr());
+        all.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        all
+    }
+
     /// Hands news to a room, if it is here, and starts the repair it asks for.
     pub(super) fn news(&self, conversation: ConversationId, tell: impl FnOnce(&mut Room) -> Then) {
         if self.with_room(conversation, tell) == Some(Then::Repair) {
@@ -100,15 +139,11 @@ impl Hub {
         }
     }
 
-    pub(super) fn with_room<T>(
-        &self,
-        conversation: ConversationId,
-        f: impl FnOnce(&mut Room) -> T,
-    ) -> Option<T> {
+    pub fn with_room<T>(&self, conversation: ConversationId, f: impl FnOnce(&mut Room) -> T) -> Option<T> {
         self.shard(conversation).lock().rooms.get_mut(&conversation).map(f)
     }
 
-    pub(super) fn last(&self, conversation: ConversationId) -> Option<Seq> {
+    pub fn last(&self, conversation: ConversationId) -> Option<Seq> {
         self.with_room(conversation, |room| room.last()).flatten()
     }
 

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use nats::{async_nats, live, subject};
+use nats::{async_nats, connect, live, subject};
 use schemas::{frame::ServerFrame, id::Partition, rpc::ReadMark};
 
-use super::{gap, hub::Hub};
+use super::{gap, hub::Hub, signals};
 use crate::app::Edge;
 
 /// Subscribes to every partition before the first socket is served, so that no join races with it.
-pub async fn follow(edge: &Arc<Edge>) -> Result<(), async_nats::SubscribeError> {
+pub async fn follow(edge: &Arc<Edge>) -> anyhow::Result<()> {
     for partition in Partition::all(edge.deployment.partitions) {
         let events = edge.live.subscribe(subject::live(partition)).await?;
         let reads = edge.live.subscribe(subject::live_reads(partition)).await?;
@@ -24,10 +24,9 @@ pub async fn follow(edge: &Arc<Edge>) -> Result<(), async_nats::SubscribeError> 
             stop.run_until_cancelled(listen_reads(hub, reads)).await;
         });
     }
+    signals::follow(edge).await?;
     // Subscriptions are written behind: only a round trip shows that the server has them.
-    if let Err(error) = edge.live.flush().await {
-        tracing::warn!(%error, "live subscriptions not flushed");
-    }
+    connect::settled(&edge.live).await;
     edge.lifecycle.spawn("gap watch", gap::watch(edge.hub.clone()));
     Ok(())
 }

@@ -2,12 +2,13 @@
 //! socket of every member. Fails: a hole is filled before anything after it goes out; a reader that is too
 //! slow is closed and resumes.
 
-pub mod encode; // 4 an event becomes one frame for all
-mod gap; // 3 holes are filled from history
-pub mod hub; // 2 a repeat finds its room
 pub mod live; // 1 the log's repeats arrive
-pub mod queue; // 5 a frame waits for its socket
+pub mod hub; // 2 a repeat finds its room
 mod room; //    in a room every event chains to the one before
+mod gap; // 3 holes are filled from history
+pub mod encode; // 4 an event becomes one frame for all
+pub mod queue; // 5 a frame waits for its socket
 pub mod write; // 6 frames become bytes
 
 pub mod catch_up; // what a socket missed while it was away
+pub mod signals; // typing and presence: told, never stored

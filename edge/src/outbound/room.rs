@@ -1,7 +1,11 @@
 //! One conversation on this edge: its live sockets, and the chain of what they were sent. Pure: what must be
 //! fetched is answered, not done.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Instant,
+};
 
 use bytes::Bytes;
 use nats::live::LiveEvent;
@@ -9,7 +13,7 @@ use schemas::{
     codec,
     event::Logged,
     frame::ServerFrame,
-    id::{ConversationId, Seq},
+    id::{ConversationId, Seq, UserId},
     limits,
     rpc::Replay,
 };
@@ -29,6 +33,10 @@ pub struct Room {
     /// A repair is under way.
     repairing: bool,
     sockets: Vec<Arc<Socket>>,
+    /// Those of the sockets that want typing and presence.
+    joined: Vec<Arc<Socket>>,
+    /// Who types, and when that ends unless it is said again.
+    typing: HashMap<UserId, Instant>,
 }
 
 /// What the hub must do.
@@ -49,6 +57,8 @@ impl Room {
             waiting: BTreeMap::new(),
             repairing: false,
             sockets: Vec::new(),
+            joined: Vec::new(),
+            typing: HashMap::new(),
         }
     }
 
@@ -61,7 +71,55 @@ impl Room {
     /// Says whether nobody is left.
     pub fn leave(&mut self, socket: &Arc<Socket>) -> bool {
         self.sockets.retain(|s| !Arc::ptr_eq(s, socket));
+        self.unwatch(socket);
         self.sockets.is_empty()
+    }
+
+    /// From here the socket gets typing and presence; only a socket of the room can.
+    pub fn watch(&mut self, socket: &Arc<Socket>) -> bool {
+        let here = self.sockets.iter().any(|s| Arc::ptr_eq(s, socket));
+        if here && !self.joined.iter().any(|s| Arc::ptr_eq(s, socket)) {
+            self.joined.push(socket.clone());
+        }
+        here
+    }
+
+    pub fn unwatch(&mut self, socket: &Arc<Socket>) {
+        self.joined.retain(|s| !Arc::ptr_eq(s, socket));
+    }
+
+    pub fn joined(&self) -> &[Arc<Socket>] {
+        &self.joined
+    }
+
+    /// Somebody types or stops. Says whether that will have to be ended by [`Self::expire_typing`].
+    pub fn typing(&mut self, user: UserId, on: bool, now: Instant) -> bool {
+        let before = self.typing.remove(&user);
+        if on {
+            self.typing.insert(user, now + limits::TYPING_EXPIRES);
+        }
+        if on || before.is_some() {
+            self.tell_typing(user, on);
+        }
+        !self.typing.is_empty()
+    }
+
+    /// Ends the typing of those who said nothing more. Says whether somebody still types.
+    pub fn expire_typing(&mut self, now: Instant) -> bool {
+        let silent: Vec<_> = self.typing.extract_if(|_, until| *until <= now).map(|(user, _)| user).collect();
+        for user in silent {
+            self.tell_typing(user, false);
+        }
+        !self.typing.is_empty()
+    }
+
+    /// To the others: one's own devices know.
+    fn tell_typing(&self, user: UserId, is_typing: bool) {
+        let frame = ServerFrame::Typing { conversation_id: self.conversation, user_id: user, is_typing };
+        let frame = Utf8Bytes::from(frame.to_json());
+        for socket in self.joined.iter().filter(|socket| socket.user != user) {
+            socket.outbox.push(frame.clone());
+        }
     }
 
     pub fn last(&self) -> Option<Seq> {
@@ -194,7 +252,7 @@ impl Room {
 mod tests {
     use schemas::{
         event::{Body, Event, Kind, Timestamp},
-        id::{EventId, Partition, SessionId, UserId},
+        id::{EventId, Partition, SessionId},
     };
 
     use super::*;
@@ -310,5 +368,24 @@ mod tests {
         assert_eq!(room.arrive(live(c, 899, 900)), Then::Repair);
         assert_eq!(room.replay(&replay(vec![], true, 899)), Then::Nothing);
         assert_eq!(chain(&socket), [(0, 899), (900, 899)]);
+    }
+
+    #[test]
+    fn typing_goes_to_the_others_who_joined_and_ends_by_itself() {
+        let (mut room, socket, c) = room();
+        let (typist, now) = (UserId::fresh(), Instant::now());
+        assert!(room.typing(typist, true, now));
+        assert!(socket.outbox.take().is_none(), "a socket that did not join was told");
+        assert!(room.watch(&socket));
+        assert!(room.typing(typist, true, now));
+        assert!(room.typing(socket.user, true, now));
+        assert!(room.expire_typing(now + limits::TYPING_EXPIRES / 2));
+        assert!(!room.expire_typing(now + limits::TYPING_EXPIRES));
+        assert!(!room.typing(typist, false, now));
+        let frames = socket.outbox.take().expect("was told").frames;
+        let told: Vec<ServerFrame> =
+            frames.iter().map(|f| serde_json::from_str(f.as_str()).expect("is JSON")).collect();
+        let typing = |is_typing| ServerFrame::Typing { conversation_id: c, user_id: typist, is_typing };
+        assert_eq!(told, [typing(true), typing(false)]);
     }
 }

@@ -21,8 +21,11 @@ mod respond; // request ids, problem documents, security headers
 mod accounts; // register, log in, renew, log out
 mod conversations; // create, list, get, rename
 mod health; // is this node well
+mod inbox; // what was not read yet
+mod members; // who is in a group, who is blocked
 mod messages; // read and post
 mod moderate; // edit, delete, react
+mod presence; // who is online
 mod users; // profiles
 
 use crate::{app::Edge, inbound::upgrade, refusal::Refusal};
@@ -47,6 +50,17 @@ pub fn router(edge: &Arc<Edge>) -> Router {
         )
         .route("/api/messages", get(messages::list).post(messages::post))
         .route("/api/messages/read", post(messages::read))
+        .route("/api/conversations/{id}/participants", post(members::add))
+        .route(
+            "/api/conversations/{id}/participants/{user}",
+            patch(members::set_role).delete(members::remove),
+        )
+        .route("/api/inbox", get(inbox::list))
+        .route("/api/blocks", get(members::blocks))
+        .route("/api/blocks/{user}", put(members::block).delete(members::unblock))
+        .route("/api/presence/heartbeat", post(presence::heartbeat))
+        .route("/api/presence/status/{user}", get(presence::status))
+        .route("/api/presence/status/batch", post(presence::batch))
         .route("/health", get(health::health))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))

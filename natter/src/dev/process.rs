@@ -17,7 +17,7 @@ use runtime::{
     admin,
     config::{Durability, Settings},
     lifecycle::{self, Lifecycle},
-    shared_state,
+    shared_state::{self, SharedState},
 };
 use secrecy::ExposeSecret;
 use store::{Store, sqlite::SqliteStore};
@@ -50,11 +50,12 @@ pub async fn start(
     let lifecycle = Lifecycle::new();
 
     let (deployment, _) = migrate::provision(&address, &topology, store.as_ref()).await?;
-    start_workers(settings, &address, &deployment, store.clone(), &lifecycle).await?;
+    let shared: Arc<dyn SharedState> = Arc::new(shared_state::Memory::new());
+    let deps = deps(settings, &address, &deployment, store.clone(), shared.clone()).await?;
+    workers::start(&deps, &Job::ALL, lifecycle.tracker(), lifecycle.stop().clone()).await?;
     let admin_address = admin.local_addr()?;
     admin::serve(admin, metrics, &lifecycle);
     let config = edge_config(settings, folder, address)?;
-    let shared = Arc::new(shared_state::Memory::new());
     let public = edge::Edge::start(config, deployment, shared, listener, lifecycle.clone()).await?;
     Ok(Process { public, admin: admin_address, lifecycle, nats, store })
 }
@@ -103,26 +104,25 @@ async fn start_nats(settings: &Settings, folder: &Folder, topology: &Topology) -
     Ok(Server::start(options).await?)
 }
 
-async fn start_workers(
+async fn deps(
     settings: &Settings,
     address: &Address,
     deployment: &Deployment,
     store: Arc<dyn Store>,
-    lifecycle: &Lifecycle,
-) -> anyhow::Result<()> {
+    shared: Arc<dyn SharedState>,
+) -> anyhow::Result<Deps> {
     let work = jetstream::new(connect(address, Purpose::Work).await?);
     let client = connect(address, Purpose::Rpc).await?;
-    let deps = Deps {
+    Ok(Deps {
         store,
         client: client.clone(),
         log: LogReader::new(jetstream::new(client), deployment.partitions),
         js: work,
         publisher: Publisher::new(connect(address, Purpose::Publish).await?),
         deployment: Arc::new(deployment.clone()),
+        shared,
         refresh_lifetime: settings.refresh_expires_in,
-    };
-    workers::start(&deps, &Job::ALL, lifecycle.tracker(), lifecycle.stop().clone()).await?;
-    Ok(())
+    })
 }
 
 fn edge_config(settings: &Settings, folder: &Folder, nats: Address) -> anyhow::Result<edge::Config> {
@@ -137,6 +137,7 @@ fn edge_config(settings: &Settings, folder: &Folder, nats: Address) -> anyhow::R
         refresh_expires_in: settings.refresh_expires_in,
         cors_origins: settings.cors_origins.clone(),
         rates: settings.rates.clone(),
+        presence_ttl: settings.presence_ttl,
         durability: settings.durability.name(),
     })
 }

@@ -73,6 +73,7 @@ impl Scene {
             publisher: Publisher::new(server.client(Purpose::Publish).await),
             log: LogReader::new(jetstream::new(rpc.clone()), PARTITIONS),
             deployment,
+            shared: Arc::new(runtime::shared_state::Memory::new()),
             refresh_lifetime: Duration::from_hours(1),
         };
         let scene = Self { deps, store, asker: Asker::new(rpc), server, folder, running: Running::new() };

@@ -1,0 +1,26 @@
+//! What was not read yet, in one call.
+
+use std::sync::Arc;
+
+use axum::{Json as Reply, extract::State};
+use runtime::rates::Class;
+use schemas::{
+    rest::{InboxItemView, InboxView},
+    rpc::ListInbox,
+};
+
+use super::extract::Caller;
+use crate::{app::Edge, outbound::encode, refusal::Refusal};
+
+pub async fn list(State(edge): State<Arc<Edge>>, caller: Caller) -> Result<Reply<InboxView>, Refusal> {
+    let user = caller.limit(&edge, Class::Read).await?;
+    let found = edge.asker.ask(&ListInbox { user }).await?;
+    let items = found.items.into_iter().map(|item| InboxItemView {
+        conversation_id: item.conversation,
+        unread_count: item.unread,
+        head_seq: item.head,
+        read_seq: item.read,
+        last_message: item.last_message.map(encode::message),
+    });
+    Ok(Reply(InboxView { total_unread: found.total, items: items.collect() }))
+}

@@ -1,0 +1,62 @@
+//! Who is online, to those who share a conversation with them.
+
+use std::{collections::HashSet, sync::Arc};
+
+use axum::{
+    Json as Reply,
+    extract::{Path, State},
+    http::StatusCode,
+};
+use runtime::{rates::Class, shared_state::Beat};
+use schemas::{
+    code::Code,
+    frame::Status,
+    id::UserId,
+    rest::{Items, PresenceBatch, PresenceView},
+    rpc::Sharing,
+};
+
+use super::extract::{Caller, Json, segment};
+use crate::{app::Edge, refusal::Refusal};
+
+pub async fn heartbeat(State(edge): State<Arc<Edge>>, caller: Caller) -> Result<StatusCode, Refusal> {
+    let user = caller.limit(&edge, Class::Write).await?;
+    edge.presence.beat(&Beat { user, session: format!("rest-{}", caller.session()) });
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub async fn status(
+    State(edge): State<Arc<Edge>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Reply<PresenceView>, Refusal> {
+    let user = caller.limit(&edge, Class::Read).await?;
+    let mut views = look_up(&edge, user, vec![segment(&id)?]).await?;
+    Ok(Reply(views.pop().ok_or(Code::NotFound)?))
+}
+
+pub async fn batch(
+    State(edge): State<Arc<Edge>>,
+    caller: Caller,
+    Json(body): Json<PresenceBatch>,
+) -> Result<Reply<Items<PresenceView>>, Refusal> {
+    let user = caller.limit(&edge, Class::Read).await?;
+    Ok(Reply(Items { items: look_up(&edge, user, body.user_ids).await? }))
+}
+
+/// In the order asked. Strangers read offline and never seen, as does everybody while the shared state is away.
+async fn look_up(edge: &Arc<Edge>, user: UserId, asked: Vec<UserId>) -> Result<Vec<PresenceView>, Refusal> {
+    let question = Sharing { user, others: asked.clone() };
+    let mut known: HashSet<UserId> = edge.asker.ask(&question).await?.into_iter().collect();
+    known.insert(user);
+    let presences = edge.shared.presence(&asked).await.map_err(|_| Refusal::from(Code::Unavailable))?;
+    let view = |presence: runtime::shared_state::Presence| {
+        let visible = known.contains(&presence.user);
+        PresenceView {
+            user_id: presence.user,
+            status: if visible && presence.online { Status::Online } else { Status::Offline },
+            last_seen_at: presence.last_seen.filter(|_| visible),
+        }
+    };
+    Ok(presences.into_iter().map(view).collect())
+}

@@ -1,0 +1,46 @@
+//! The presence sweep: sessions whose beats stopped expire here, and who is offline by that is told to all edges.
+//! Any number of workers may sweep; the shared state gives each change to one of them.
+
+use std::{sync::Arc, time::Duration};
+
+use nats::{async_nats::Client, subject};
+use runtime::shared_state::SharedState;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+/// With a TTL of 45 s the dead are offline after 47 s at most.
+const EVERY: Duration = Duration::from_secs(2);
+/// Users taken offline in one round trip; more are taken at once after it.
+const LIMIT: usize = 1_000;
+
+pub async fn sweep(shared: Arc<dyn SharedState>, bus: Client, stop: CancellationToken) {
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut was_down = false;
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        loop {
+            let gone = match shared.sweep(LIMIT).await {
+                Ok(gone) => gone,
+                Err(down) => {
+                    if !was_down {
+                        warn!(%down, "presence is not swept");
+                    }
+                    was_down = true;
+                    break;
+                }
+            };
+            was_down = false;
+            let more = gone.len() == LIMIT;
+            for change in gone {
+                let payload = postcard::to_allocvec(&change).unwrap_or_default();
+                if let Err(error) = bus.publish(subject::presence(change.user), payload.into()).await {
+                    warn!(%error, user = %change.user, "somebody went offline untold");
+                }
+            }
+            if !more {
+                break;
+            }
+        }
+    }
+}
