@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     fn tokens() -> Tokens {
-        Tokens::new(&[7; 32], Duration::from_secs(60))
+        Tokens::new(&[7; 32], Duration::from_mins(1))
     }
 
     #[test]
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_token_of_another_key_or_algorithm_is_refused() {
         let (user, session, now) = (UserId::fresh(), SessionId::fresh(), Timestamp::now());
-        let other = Tokens::new(&[8; 32], Duration::from_secs(60)).issue(user, session, now).expect("signs");
+        let other = Tokens::new(&[8; 32], Duration::from_mins(1)).issue(user, session, now).expect("signs");
         // {"alg":"none"} with the claims of a good token and no signature.
         let good = tokens().issue(user, session, now).expect("signs");
         let claims = good.split('.').nth(1).expect("three parts");

@@ -75,7 +75,7 @@ pub async fn follow(edge: &Arc<Edge>) -> anyhow::Result<()> {
     let (task, stop) = (edge.clone(), edge.lifecycle.stop().clone());
     let follower = js.clone();
     edge.lifecycle.spawn("control", async move {
-        stop.run_until_cancelled(listen(task, follower)).await;
+        stop.run_until_cancelled(Box::pin(listen(task, follower))).await;
     });
     let (task, stop) = (edge.clone(), edge.lifecycle.stop().clone());
     edge.lifecycle.spawn("control watch", async move {

@@ -22,7 +22,7 @@ use schemas::{
 
 /// Users, not memberships: 100,000 × 100 conversations × 48 B = 480 MB at the very worst.
 const USERS: u64 = 100_000;
-const IDLE: Duration = Duration::from_secs(600);
+const IDLE: Duration = Duration::from_mins(10);
 /// Counters of changes, by user id modulo this: a load that raced with a change is loaded again.
 const CHANGE_SLOTS: usize = 1_024;
 

@@ -98,11 +98,11 @@ fn read(message: Option<Result<Message, Error>>) -> Result<Option<Utf8Bytes>, En
     match message {
         Some(Ok(Message::Text(text))) => Ok(Some(text)),
         Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
-        Some(Ok(Message::Binary(_))) => Err(Some(Code::ProtocolError)),
-        Some(Ok(Message::Close(_))) | None => Err(None),
+        Some(Ok(Message::Binary(_)) | Err(Error::Utf8(_) | Error::Protocol(_))) => {
+            Err(Some(Code::ProtocolError))
+        }
         Some(Err(Error::Capacity(_))) => Err(Some(Code::FrameTooBig)),
-        Some(Err(Error::Utf8(_) | Error::Protocol(_))) => Err(Some(Code::ProtocolError)),
-        Some(Err(_)) => Err(None),
+        Some(Ok(Message::Close(_)) | Err(_)) | None => Err(None),
     }
 }
 
@@ -151,7 +151,10 @@ impl<'a> Running<'a> {
                 () = self.lanes.progress() => Ok(()),
                 message = wire.next(), if self.lanes.len() < limits::SOCKET_PENDING => self.hear(wire, message).await,
                 () = tokio::time::sleep_until(next) => self.keep_time(wire).await,
-                () = stop.cancelled(), if !self.draining => self.goodbye(),
+                () = stop.cancelled(), if !self.draining => {
+                    self.goodbye();
+                    Ok(())
+                }
             };
             if let Err(ended) = ended {
                 return ended;
@@ -238,13 +241,12 @@ impl<'a> Running<'a> {
     }
 
     /// The node drains: say so, write what is queued, close.
-    fn goodbye(&mut self) -> Result<(), Ended> {
+    fn goodbye(&mut self) {
         self.draining = true;
         // Spread over a few seconds, thousands of clients do not come back at the same moment.
         let retry_after_ms = 500 + u64::from(self.socket.session.as_bytes()[15]) * 8;
         self.socket.outbox.offer(&ServerFrame::Goodbye { reason: Code::Restarting, retry_after_ms });
         self.socket.outbox.close(Code::Restarting);
-        Ok(())
     }
 }
 

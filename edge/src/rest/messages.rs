@@ -108,7 +108,7 @@ async fn post_once(
     match edge.shared.begin(user, &key, fingerprint).await {
         Ok(Attempt::InProgress) => return Err(Code::InProgress.into()),
         Ok(Attempt::Mismatch) => return Err(Code::IdempotencyMismatch.into()),
-        Ok(Attempt::Finished(receipt)) => return Ok(created(replayed(user, body, receipt), true)),
+        Ok(Attempt::Finished(receipt)) => return Ok(created(Some(replayed(user, body, receipt)), true)),
         // Without the shared state the event id still makes one message of one key.
         Ok(Attempt::First) | Err(Down) => {}
     }
@@ -221,8 +221,8 @@ fn view(logged: &Logged) -> Option<MessageView> {
 }
 
 /// The first answer again: the same request with what the first attempt produced.
-fn replayed(user: UserId, body: &PostMessage, receipt: Receipt) -> Option<MessageView> {
-    Some(MessageView {
+fn replayed(user: UserId, body: &PostMessage, receipt: Receipt) -> MessageView {
+    MessageView {
         id: receipt.message,
         conversation_id: body.conversation_id,
         seq: receipt.seq,
@@ -234,7 +234,7 @@ fn replayed(user: UserId, body: &PostMessage, receipt: Receipt) -> Option<Messag
         edited_at: None,
         deleted_at: None,
         reactions: Vec::new(),
-    })
+    }
 }
 
 fn created(message: Option<MessageView>, replayed: bool) -> Response {

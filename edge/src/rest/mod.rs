@@ -90,7 +90,7 @@ fn cors(edge: &Edge) -> CorsLayer {
             header::RETRY_AFTER,
         ])
         .allow_credentials(true)
-        .max_age(std::time::Duration::from_secs(3600))
+        .max_age(std::time::Duration::from_hours(1))
 }
 
 /// Moves a read mark; sockets and HTTP alike.

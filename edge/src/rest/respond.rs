@@ -1,6 +1,9 @@
 //! Every response: a request id, the problem document of a refusal, security headers.
 
-use std::{any::Any, time::Instant};
+use std::{
+    any::Any,
+    time::{Duration, Instant},
+};
 
 use axum::{
     body::Body,
@@ -96,17 +99,21 @@ fn write_problem(response: &mut Response<Body>, refusal: &Refusal, id: &str) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(json.len()));
     if let Some(wait) = refusal.retry_after {
-        // Whole seconds, rounded up: coming back early is refused again.
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1000).max(1) as u64));
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
     if let Some((class, rule)) = refusal.limit {
-        let seconds = refusal.retry_after.map_or(1, |wait| wait.as_millis().div_ceil(1000).max(1));
+        let seconds = refusal.retry_after.map_or(1, whole_seconds);
         let left = format!("\"{}\";r=0;t={seconds}", class.name());
         let policy = format!("\"{}\";q={};w={}", class.name(), rule.count, rule.window.as_secs());
         headers.extend(HeaderValue::from_str(&left).ok().map(|value| (RATE_LIMIT, value)));
         headers.extend(HeaderValue::from_str(&policy).ok().map(|value| (RATE_LIMIT_POLICY, value)));
     }
     *response.body_mut() = Body::from(json);
+}
+
+/// Rounded up: coming back early is refused again.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0 || wait.is_zero())
 }
 
 /// A panic is a bug: it is counted, logged, and answered like any other failure of ours.
