@@ -107,8 +107,8 @@ pub trait SharedState: Send + Sync + 'static {
     /// until the next sweep.
     async fn leave(&self, beat: &Beat) -> Result<Option<PresenceChange>, Down>;
     /// Takes at most `limit` users offline whose last session has expired. Any number of sweepers may run: one
-    /// of them gets each change. After the state has begun anew, stood still, or was not swept for half a
-    /// `ttl`, nobody expires for one `ttl`: those online need the time to beat again.
+    /// of them gets each change. After the state has begun anew, or was not swept for half a `ttl`
+    /// (it stood still), nobody expires for one `ttl`: those online need the time to beat again.
     async fn sweep(&self, limit: usize) -> Result<Vec<PresenceChange>, Down>;
     /// Who is online, in the order asked.
     async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Down>;

@@ -1,9 +1,7 @@
 -- KEYS: state, due, then each beat's person.  ARGV: ttl ms, life ms, then each beat's user and session.
 -- Answers, flat, who came online: user, version, ms of the beat.
 local now, ttl = millis(), tonumber(ARGV[1])
-if redis.call('HEXISTS', KEYS[1], 'since') == 0 then
-  redis.call('HSET', KEYS[1], 'since', now, 'run', run())
-end
+redis.call('HSETNX', KEYS[1], 'since', now)
 redis.call('HSET', KEYS[1], 'ttl', ttl)
 
 -- Sessions that died while another one kept the user online. What expired within the last ttl may yet beat.

@@ -7,8 +7,3 @@ end
 local function millis()
   return math.floor(micros() / 1000)
 end
-
--- Changes with every start of Redis, and with a fail-over to another server.
-local function run()
-  return string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-end

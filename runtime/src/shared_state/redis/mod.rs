@@ -7,7 +7,7 @@
 //!
 //! | Key | Type | What | Size, life |
 //! |---|---|---|---|
-//! | `natter:presence` | hash | run, since, ttl, swept: when the state began, when it was last swept | one, 200 B |
+//! | `natter:presence` | hash | since, ttl, swept: when the state began, when it was last swept | one, 150 B |
 //! | `natter:presence:due` | sorted set | users online, by the deadline of their last session | 120 B each |
 //! | `natter:presence:<user>` | hash | `s:<session>` → deadline; version; seen (ms) | 250 B and 60 B a session, 30 days |
 //! | `natter:key:<user>:<key>` | string | fingerprint, then the receipt once there is one | 200 B, 90 s, then 24 h |

@@ -1,15 +1,16 @@
 -- KEYS: state, due.  ARGV: most users, life ms, prefix of a person's key.
 -- Answers, flat, who went offline: user, version, ms of the last beat.
-local now, run_id = millis(), run()
-local state = redis.call('HMGET', KEYS[1], 'run', 'since', 'ttl', 'swept')
-local since, ttl, swept = tonumber(state[2]), tonumber(state[3]), tonumber(state[4])
+local now = millis()
+local state = redis.call('HMGET', KEYS[1], 'since', 'ttl', 'swept')
+local since, ttl = tonumber(state[1]) or now, tonumber(state[2])
+local swept = tonumber(state[3]) or since
 
--- Another run may have come up with old deadlines. A pause of half a ttl may have kept beats from arriving:
--- they come every third of it.
-if state[1] ~= run_id or not since or (ttl and swept and now - swept > ttl / 2) then
+-- What kept sweeps away may have kept beats away too: a restart that finds old deadlines on its disk, a
+-- standstill, a network cut. Beats come every third of a ttl, so less than half of one expires nobody.
+if ttl and now - swept > ttl / 2 then
   since = now
 end
-redis.call('HSET', KEYS[1], 'run', run_id, 'since', since, 'swept', now)
+redis.call('HSET', KEYS[1], 'since', since, 'swept', now)
 if not ttl or now < since + ttl then
   return {}
 end
