@@ -5,7 +5,9 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use crate::{connect, dev, doctor, migrate};
+use workers::Job;
+
+use crate::{connect, dev, doctor, migrate, roles};
 
 /// A self-hosted chat back end: sockets at the edge, one durable ordered log per conversation in NATS JetStream.
 ///
@@ -21,6 +23,11 @@ pub struct Cli {
 enum Command {
     /// Run everything in one process: nats-server as a child, SQLite, memory. Data stays in the data folder.
     Dev(DevArgs),
+    /// Serve sockets and HTTP. Needs `NATS_URL`, `REDIS_URL` and `JWT_SECRET`, and workers somewhere.
+    Edge(EdgeArgs),
+    /// Run jobs: persist the log, answer edges, sweep presence. Needs `NATS_URL`, `REDIS_URL` and
+    /// `DATABASE_URL`. Any number may run.
+    Worker(WorkerArgs),
     /// Make NATS (streams, consumers, keys) and the store (schema) what this version needs. Prints what it
     /// changed; the second time nothing.
     Migrate,
@@ -49,6 +56,26 @@ pub struct DevArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct EdgeArgs {
+    /// Port of HTTP and WebSocket (PORT; 0: any free one)
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Port of Prometheus metrics (`ADMIN_PORT`; 0: any free one)
+    #[arg(long)]
+    pub admin_port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// The jobs to run, comma-separated; all of them unless told
+    #[arg(long, value_delimiter = ',')]
+    pub jobs: Vec<Job>,
+    /// Port of Prometheus metrics (`ADMIN_PORT`; 0: any free one)
+    #[arg(long)]
+    pub admin_port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
 pub struct DoctorArgs {
     /// The data folder `natter dev` would use
     #[arg(long, default_value = ".natter")]
@@ -72,6 +99,8 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Dev(args) => dev::run(&args).await.map(|()| ExitCode::SUCCESS),
+            Command::Edge(args) => roles::edge(&args).await.map(|()| ExitCode::SUCCESS),
+            Command::Worker(args) => roles::worker(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Migrate => migrate::run().await.map(|()| ExitCode::SUCCESS),
             Command::Doctor(args) => doctor::run(&args).await,
             Command::Connect(args) => connect::run(&args).await.map(|()| ExitCode::SUCCESS),

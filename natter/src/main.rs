@@ -5,6 +5,8 @@ mod settings; // environment and flags become settings
 
 mod dev; // everything in one process, with a nats-server beside it
 mod doctor;
+mod roles; // one role a process
+mod parts; // what they are all put together from
 mod migrate; // makes NATS and the store what this version needs // what is missing here, and how to mend it
 
 mod client; // a small client of the public API

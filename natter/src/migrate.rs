@@ -1,6 +1,5 @@
 //! `natter migrate`: makes NATS and the store what this version needs, and says what it changed.
 
-use anyhow::Context;
 use nats::{
     apply::{self, Deployment, Difference},
     async_nats::jetstream,
@@ -11,23 +10,17 @@ use runtime::config::{Database, Strictness};
 use schemas::id::Partition;
 use store::{Store, sqlite::SqliteStore};
 
-use crate::settings;
+use crate::{parts, settings};
 
 pub async fn run() -> anyhow::Result<()> {
     // A provisioner signs no tokens: it is not asked for the secret of those who do.
     let settings = settings::read(&[], Strictness::Dev)?;
-    let url = settings.nats_url.clone().context("NATS_URL is missing; allowed: nats://host:4222[,…]")?;
+    let address = parts::address(&settings)?;
     let Some(Database::Sqlite(path)) = &settings.database else {
         anyhow::bail!("DATABASE_URL is missing; allowed: sqlite:PATH");
     };
-    let topology = Topology {
-        partitions: settings.partitions,
-        replicas: settings.durability.replicas(),
-        log_max_bytes: settings.log_max_bytes,
-    };
     let store = SqliteStore::open(path)?;
-    let address = Address { url, creds: settings.nats_creds.clone() };
-    let provisioned = provision(&address, &topology, &store).await;
+    let provisioned = provision(&address, &parts::topology(&settings), &store).await;
     store.close().await;
     report(&provisioned?.1);
     Ok(())

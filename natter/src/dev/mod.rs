@@ -1,18 +1,15 @@
 //! `natter dev`: nats-server as a child, SQLite, memory, all roles in one process.
 
-mod banner;
-mod bot; // answers what people say to it
-mod demo; // users, rooms and a bot to talk to
 mod folder; // the data folder: one natter at a time, its secrets
-mod process; // the parts, started in order and ended in reverse // what is printed when it is ready
-
-use std::net::SocketAddr;
+mod process; // the parts, started in order and ended in reverse
+mod demo; // users, rooms and a bot to talk to
+mod bot; // answers what people say to it
+mod banner; // what is printed when it is ready
 
 use anyhow::Context;
 use runtime::{config::Strictness, lifecycle, telemetry};
-use tokio::net::TcpListener;
 
-use crate::{cli::DevArgs, settings};
+use crate::{cli::DevArgs, parts, settings};
 
 pub async fn run(args: &DevArgs) -> anyhow::Result<()> {
     let flags = [
@@ -22,11 +19,11 @@ pub async fn run(args: &DevArgs) -> anyhow::Result<()> {
     let settings = settings::read(&flags, Strictness::Dev)?;
     telemetry::start_logs(&settings.log_level, settings.log_format)?;
     let metrics = telemetry::start_metrics()?;
-    raise_file_limit();
+    parts::raise_file_limit();
 
     let folder = folder::Folder::open(&args.data_dir)?;
-    let listener = bind(settings.host, settings.port, "--port").await?;
-    let admin = bind(settings.host, settings.admin_port, "--admin-port").await?;
+    let listener = parts::bind(settings.host, settings.port, "--port").await?;
+    let admin = parts::bind(settings.host, settings.admin_port, "--admin-port").await?;
 
     let process = tokio::select! {
         started = process::start(&settings, &folder, listener, admin, metrics) => started?,
@@ -39,21 +36,4 @@ pub async fn run(args: &DevArgs) -> anyhow::Result<()> {
     lifecycle::asked_to_stop().await?;
     process.stop().await;
     Ok(())
-}
-
-async fn bind(host: std::net::IpAddr, port: u16, flag: &str) -> anyhow::Result<TcpListener> {
-    let address = SocketAddr::new(host, port);
-    TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; is another server running there? Choose a port with {flag}")
-    })
-}
-
-/// A socket is a file: the usual soft limit of 1,024 is far below what this process serves.
-fn raise_file_limit() {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
-    {
-        tracing::warn!(%error, "the limit of open files stays low");
-    }
 }

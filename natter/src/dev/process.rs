@@ -2,14 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use metrics_exporter_prometheus::PrometheusHandle;
 use nats::{
-    apply::Deployment,
-    async_nats::jetstream,
-    connect::{Address, Purpose, connect},
-    log::LogReader,
-    publisher::Publisher,
+    connect::Address,
     server::{self, Server},
     topology::Topology,
 };
@@ -20,13 +16,13 @@ use runtime::{
     shared_state::{self, SharedState},
 };
 use secrecy::ExposeSecret;
-use store::{Store, sqlite::SqliteStore};
+use store::sqlite::SqliteStore;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
-use workers::{Deps, Job};
+use workers::Job;
 
 use super::folder::Folder;
-use crate::migrate;
+use crate::{migrate, parts};
 
 pub struct Process {
     pub public: SocketAddr,
@@ -43,7 +39,10 @@ pub async fn start(
     admin: TcpListener,
     metrics: PrometheusHandle,
 ) -> anyhow::Result<Process> {
-    let topology = topology(settings)?;
+    if settings.durability == Durability::Replicated {
+        bail!("DURABILITY is 'replicated', which needs three hosts; allowed in natter dev: durable, relaxed");
+    }
+    let topology = parts::topology(settings);
     let nats = start_nats(settings, folder, &topology).await?;
     let store = Arc::new(SqliteStore::open(&folder.join("natter.db"))?);
     let address = Address { url: nats.url().to_owned(), creds: None };
@@ -51,11 +50,15 @@ pub async fn start(
 
     let (deployment, _) = migrate::provision(&address, &topology, store.as_ref()).await?;
     let shared: Arc<dyn SharedState> = Arc::new(shared_state::Memory::new());
-    let deps = deps(settings, &address, &deployment, store.clone(), shared.clone()).await?;
+    let deps = parts::worker_deps(settings, &address, &deployment, store.clone(), shared.clone()).await?;
     workers::start(&deps, &Job::ALL, lifecycle.tracker(), lifecycle.stop().clone()).await?;
     let admin_address = admin.local_addr()?;
     admin::serve(admin, metrics, &lifecycle);
-    let config = edge_config(settings, folder, address)?;
+    let secret = match &settings.jwt_secret {
+        Some(secret) => secret.expose_secret().as_bytes().to_vec(),
+        None => folder.secret("jwt.secret")?,
+    };
+    let config = parts::edge_config(settings, secret, address);
     let public = edge::Edge::start(config, deployment, shared, listener, lifecycle.clone()).await?;
     Ok(Process { public, admin: admin_address, lifecycle, nats, store })
 }
@@ -77,16 +80,6 @@ impl Process {
     }
 }
 
-fn topology(settings: &Settings) -> anyhow::Result<Topology> {
-    if settings.durability == Durability::Replicated {
-        anyhow::bail!(
-            "DURABILITY is 'replicated', which needs three hosts; allowed in natter dev: durable, relaxed"
-        );
-    }
-    let replicas = settings.durability.replicas();
-    Ok(Topology { partitions: settings.partitions, replicas, log_max_bytes: settings.log_max_bytes })
-}
-
 async fn start_nats(settings: &Settings, folder: &Folder, topology: &Topology) -> anyhow::Result<Server> {
     let binary = server::find().context(
         "`make run` fetches nats-server; or install version 2.14 or later and put it into PATH (`natter doctor` \
@@ -102,42 +95,4 @@ async fn start_nats(settings: &Settings, folder: &Folder, topology: &Topology) -
         max_store_bytes: topology.reserved_bytes(),
     };
     Ok(Server::start(options).await?)
-}
-
-async fn deps(
-    settings: &Settings,
-    address: &Address,
-    deployment: &Deployment,
-    store: Arc<dyn Store>,
-    shared: Arc<dyn SharedState>,
-) -> anyhow::Result<Deps> {
-    let work = jetstream::new(connect(address, Purpose::Work).await?);
-    let client = connect(address, Purpose::Rpc).await?;
-    Ok(Deps {
-        store,
-        client: client.clone(),
-        log: LogReader::new(jetstream::new(client), deployment.partitions),
-        js: work,
-        publisher: Publisher::new(connect(address, Purpose::Publish).await?),
-        deployment: Arc::new(deployment.clone()),
-        shared,
-        refresh_lifetime: settings.refresh_expires_in,
-    })
-}
-
-fn edge_config(settings: &Settings, folder: &Folder, nats: Address) -> anyhow::Result<edge::Config> {
-    let jwt_secret = match &settings.jwt_secret {
-        Some(secret) => secret.expose_secret().as_bytes().to_vec(),
-        None => folder.secret("jwt.secret")?,
-    };
-    Ok(edge::Config {
-        nats,
-        jwt_secret,
-        jwt_expires_in: settings.jwt_expires_in,
-        refresh_expires_in: settings.refresh_expires_in,
-        cors_origins: settings.cors_origins.clone(),
-        rates: settings.rates.clone(),
-        presence_ttl: settings.presence_ttl,
-        durability: settings.durability.name(),
-    })
 }

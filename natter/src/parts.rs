@@ -1,0 +1,86 @@
+//! What `natter dev`, `natter edge` and `natter worker` are put together from.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use anyhow::Context;
+use nats::{
+    apply::Deployment,
+    async_nats::jetstream,
+    connect::{Address, Purpose, connect},
+    log::LogReader,
+    publisher::Publisher,
+    topology::Topology,
+};
+use runtime::{config::Settings, shared_state::SharedState};
+use store::Store;
+use tokio::net::TcpListener;
+use workers::Deps;
+
+pub fn topology(settings: &Settings) -> Topology {
+    Topology {
+        partitions: settings.partitions,
+        replicas: settings.durability.replicas(),
+        log_max_bytes: settings.log_max_bytes,
+    }
+}
+
+/// The NATS of `NATS_URL`.
+pub fn address(settings: &Settings) -> anyhow::Result<Address> {
+    let url = settings.nats_url.clone().context("NATS_URL is missing; allowed: nats://host:4222[,…]")?;
+    Ok(Address { url, creds: settings.nats_creds.clone() })
+}
+
+pub async fn worker_deps(
+    settings: &Settings,
+    address: &Address,
+    deployment: &Deployment,
+    store: Arc<dyn Store>,
+    shared: Arc<dyn SharedState>,
+) -> anyhow::Result<Deps> {
+    // The backlog of the log must not slow the answers down: connections of their own.
+    let work = jetstream::new(connect(address, Purpose::Work).await?);
+    let client = connect(address, Purpose::Rpc).await?;
+    Ok(Deps {
+        store,
+        client: client.clone(),
+        log: LogReader::new(jetstream::new(client), deployment.partitions),
+        js: work,
+        publisher: Publisher::new(connect(address, Purpose::Publish).await?),
+        deployment: Arc::new(deployment.clone()),
+        shared,
+        refresh_lifetime: settings.refresh_expires_in,
+    })
+}
+
+pub fn edge_config(settings: &Settings, jwt_secret: Vec<u8>, nats: Address) -> edge::Config {
+    edge::Config {
+        nats,
+        jwt_secret,
+        jwt_expires_in: settings.jwt_expires_in,
+        refresh_expires_in: settings.refresh_expires_in,
+        cors_origins: settings.cors_origins.clone(),
+        rates: settings.rates.clone(),
+        presence_ttl: settings.presence_ttl,
+        durability: settings.durability.name(),
+    }
+}
+
+pub async fn bind(host: IpAddr, port: u16, flag: &str) -> anyhow::Result<TcpListener> {
+    let address = SocketAddr::new(host, port);
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; is another server running there? Choose a port with {flag}")
+    })
+}
+
+/// A socket is a file: the usual soft limit of 1,024 is far below what this process serves.
+pub fn raise_file_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    {
+        tracing::warn!(%error, "the limit of open files stays low");
+    }
+}

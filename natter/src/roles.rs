@@ -1,0 +1,110 @@
+//! One role a process: `natter edge` and `natter worker`, against a NATS and a Redis that are there already.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, bail};
+use nats::{
+    apply::{self, Deployment},
+    async_nats::jetstream,
+    connect::{Address, Purpose, connect},
+};
+use runtime::{
+    admin,
+    config::{Database, Durability, Settings, Strictness},
+    lifecycle::{self, Lifecycle},
+    shared_state::{Redis, SharedState},
+    telemetry,
+};
+use secrecy::ExposeSecret;
+use store::{Store, sqlite::SqliteStore};
+use tracing::{info, warn};
+use workers::Job;
+
+use crate::{
+    cli::{EdgeArgs, WorkerArgs},
+    parts, settings,
+};
+
+pub async fn edge(args: &EdgeArgs) -> anyhow::Result<()> {
+    let flags = [
+        ("PORT", args.port.map(|port| port.to_string())),
+        ("ADMIN_PORT", args.admin_port.map(|port| port.to_string())),
+    ];
+    let common = Common::start(&flags, Strictness::Production).await?;
+    let settings = &common.settings;
+    let listener = parts::bind(settings.host, settings.port, "--port").await?;
+    let secret = settings.jwt_secret.as_ref().context("JWT_SECRET is missing")?;
+    let secret = secret.expose_secret().as_bytes().to_vec();
+    let config = parts::edge_config(settings, secret, common.address.clone());
+    let (deployment, shared) = (common.deployment.clone(), common.shared.clone());
+    let address = edge::Edge::start(config, deployment, shared, listener, common.lifecycle.clone()).await?;
+    info!(%address, admin = %common.admin, durability = settings.durability.name(), "edge is ready");
+    common.run().await
+}
+
+pub async fn worker(args: &WorkerArgs) -> anyhow::Result<()> {
+    let flags = [("ADMIN_PORT", args.admin_port.map(|port| port.to_string()))];
+    // A worker signs no tokens: it is not asked for the secret of those who do.
+    let common = Common::start(&flags, Strictness::Dev).await?;
+    let store = open_store(&common.settings)?;
+    let dyn_store: Arc<dyn Store> = store.clone();
+    let (deployment, shared) = (&common.deployment, common.shared.clone());
+    let deps = parts::worker_deps(&common.settings, &common.address, deployment, dyn_store, shared).await?;
+    let jobs: &[Job] = if args.jobs.is_empty() { &Job::ALL } else { &args.jobs };
+    let lifecycle = &common.lifecycle;
+    workers::start(&deps, jobs, lifecycle.tracker(), lifecycle.stop().clone()).await?;
+    info!(admin = %common.admin, "worker is ready");
+    common.run().await?;
+    if tokio::time::timeout(Duration::from_secs(5), store.close()).await.is_err() {
+        warn!("the store did not close in time; it recovers at the next start");
+    }
+    Ok(())
+}
+
+fn open_store(settings: &Settings) -> anyhow::Result<Arc<SqliteStore>> {
+    match &settings.database {
+        Some(Database::Sqlite(path)) => Ok(Arc::new(SqliteStore::open(path)?)),
+        None => bail!("DATABASE_URL is missing; allowed: sqlite:PATH"),
+    }
+}
+
+/// What every role has.
+struct Common {
+    settings: Settings,
+    address: Address,
+    deployment: Deployment,
+    shared: Arc<dyn SharedState>,
+    lifecycle: Lifecycle,
+    admin: std::net::SocketAddr,
+}
+
+impl Common {
+    async fn start(flags: &[settings::Flag], strictness: Strictness) -> anyhow::Result<Self> {
+        let settings = settings::read(flags, strictness)?;
+        telemetry::start_logs(&settings.log_level, settings.log_format)?;
+        let metrics = telemetry::start_metrics()?;
+        parts::raise_file_limit();
+        if settings.durability == Durability::Relaxed {
+            warn!("DURABILITY=relaxed: a power cut can take the last minutes of acked messages");
+        }
+        let listener = parts::bind(settings.host, settings.admin_port, "--admin-port").await?;
+        let address = parts::address(&settings)?;
+        // Several processes agree on presence, limits and idempotency keys only through Redis.
+        let url = settings.redis_url.as_ref().context("REDIS_URL is missing; allowed: redis://host:6379")?;
+        let shared = Arc::new(Redis::connect(url.expose_secret()).await.context("REDIS_URL cannot be used")?);
+        let js = jetstream::new(connect(&address, Purpose::Rpc).await?);
+        let deployment = apply::check(&js, &parts::topology(&settings)).await?;
+        let lifecycle = Lifecycle::new();
+        let admin = listener.local_addr()?;
+        admin::serve(listener, metrics, &lifecycle);
+        Ok(Self { settings, address, deployment, shared, lifecycle, admin })
+    }
+
+    /// Until it is asked to stop; then everything under way is finished.
+    async fn run(&self) -> anyhow::Result<()> {
+        lifecycle::asked_to_stop().await?;
+        info!("stopping");
+        self.lifecycle.drain(lifecycle::DRAIN).await;
+        Ok(())
+    }
+}
