@@ -15,7 +15,7 @@ const ATTEMPT: Duration = Duration::from_secs(1);
 /// Between attempts, doubling, with jitter.
 const PAUSE_LEAST: Duration = Duration::from_millis(50);
 const PAUSE_MOST: Duration = Duration::from_secs(1);
-/// Calls waiting to be written; one more waits for its turn until it times out. 1,024 × 100 B, or 25 MB when
+/// Calls waiting to be written; one more waits for its turn until it times out. 1,024 × 200 B, or 35 MB when
 /// all are full batches of beats.
 const WAITING: usize = 1_024;
 /// Bytes the other host does not confirm for this long mean that it is gone: without it the kernel tries for

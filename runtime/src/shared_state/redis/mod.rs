@@ -8,14 +8,14 @@
 //! | Key | Type | What | Size, life |
 //! |---|---|---|---|
 //! | `natter:presence` | hash | since, ttl, swept: when the state began, when it was last swept | one, 150 B |
-//! | `natter:presence:due` | sorted set | users online, by the deadline of their last session | 120 B each |
-//! | `natter:presence:<user>` | hash | `s:<session>` → deadline; version; seen (ms) | 250 B and 60 B a session, 30 days |
-//! | `natter:key:<user>:<key>` | string | fingerprint, then the receipt once there is one | 200 B, 90 s, then 24 h |
-//! | `natter:bucket:<class>:<who>` | string | µs when the bucket is full again | 120 B, until it is full |
+//! | `natter:presence:due` | sorted set | users online, by the deadline of their last session | 140 B each |
+//! | `natter:presence:<user>` | hash | `s:<session>` → deadline; version; seen (ms) | 260 B with two sessions, 30 days |
+//! | `natter:key:<user>:<key>` | string | fingerprint, then the receipt once there is one | 220 B; 90 s, then 24 h |
+//! | `natter:bucket:<class>:<who>` | string | µs when the bucket is full again | 100 B, until it is full |
 //! | `natter:born` | hash | run, at: since when nothing can have been forgotten | one, 150 B |
 //! | `natter:ready` | string | proves that writes are taken | one, a minute |
 //!
-//! 100,000 people online with two devices each: about 50 MB.
+//! 100,000 people online with two devices each: 50 MB.
 
 use std::{
     fmt::Display,
