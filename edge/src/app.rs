@@ -7,8 +7,15 @@ use runtime::{lifecycle::Lifecycle, rates::Rates, shared_state::SharedState};
 use tokio::net::TcpListener;
 
 use crate::{
-    auth::Tokens, control, limit::Limiter, membership::Members, outbound, outbound::hub::Hub,
-    presence::Presence, serve, sockets::Sockets,
+    auth::Tokens,
+    control,
+    limit::Limiter,
+    membership::Members,
+    outbound,
+    outbound::{hub::Hub, signals::Told},
+    presence::Presence,
+    serve,
+    sockets::Sockets,
 };
 
 /// What an edge is told at start.
@@ -41,6 +48,8 @@ pub struct Edge {
     pub(crate) live: async_nats::Client,
     pub(crate) control: control::Contact,
     pub(crate) presence: Presence,
+    /// What viewers here know of others' presence.
+    pub(crate) told: Told,
 }
 
 impl Edge {
@@ -71,6 +80,7 @@ impl Edge {
             publisher: Publisher::new(publish),
             control: control::Contact::default(),
             presence,
+            told: Told::default(),
             deployment,
             config,
             asker,

@@ -18,9 +18,9 @@ use parking_lot::Mutex;
 use schemas::{
     code::Code,
     frame::ServerFrame,
-    id::{SessionId, UserId},
+    id::{ConversationId, Seq, SessionId, UserId},
     limits,
-    rpc::{Control, GetConversation, Membership},
+    rpc::{Control, GetConversation, Membership, Refused},
 };
 use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
@@ -36,6 +36,14 @@ use crate::{
 const CUT_OFF: Duration = Duration::from_secs(30);
 const CHECK: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(500);
+/// Between tries to announce a new conversation to a socket.
+const ANNOUNCE: [Duration; 5] = [
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
 /// 16 B each; sessions end far less often than this per hour.
 const ENDED: u64 = 1_000_000;
 
@@ -170,27 +178,46 @@ pub fn membership_changed(edge: &Arc<Edge>, user: UserId, membership: Membership
     }
 }
 
-/// Tells a socket of its new conversation, then everything that was said in it since.
+/// Tells a socket of its new conversation, then everything that was said in it since. Until it is known where
+/// the room begins its events wait, so there is time to ask again.
 async fn added(edge: &Arc<Edge>, socket: &Arc<Socket>, membership: Membership) {
     let conversation = membership.conversation;
     if !socket.outbox.hold(conversation) {
         return;
     }
-    let unknown = edge.hub.join(socket, &[conversation]);
-    if let Err(refused) = hello::begin(edge, unknown).await {
-        warn!(%conversation, %refused, "head of a new conversation not known yet");
-    }
-    match edge.asker.ask(&GetConversation { user: socket.user, conversation }).await {
-        Ok(found) => {
-            let conversation = Box::new(encode::conversation(found));
-            socket.outbox.offer(&ServerFrame::ConversationAdded { conversation });
+    for wait in ANNOUNCE {
+        match announce(edge, socket, conversation).await {
+            Ok(()) => {
+                let from = catch_up::From::Seq(membership.version);
+                if let Err(refusal) = catch_up::one(edge, socket, conversation, from).await {
+                    warn!(%conversation, code = %refusal.code, "a new conversation could not be caught up");
+                }
+                return;
+            }
+            // Added and removed again before it could be told.
+            Err(refused) if refused.code == Code::NotFound => {
+                edge.hub.leave(socket, conversation);
+                return socket.outbox.release(conversation, Seq::MAX);
+            }
+            Err(refused) => warn!(%conversation, %refused, "a new conversation is not announced yet"),
         }
-        Err(refused) => warn!(%conversation, %refused, "a new conversation could not be announced"),
+        tokio::time::sleep(wait).await;
     }
-    let from = catch_up::From::Seq(membership.version);
-    if let Err(refusal) = catch_up::one(edge, socket, conversation, from).await {
-        warn!(%conversation, code = %refusal.code, "a new conversation could not be caught up");
-    }
+    // Another node, or this one later, will tell it at hello.
+    socket.outbox.close(Code::Restarting);
+}
+
+async fn announce(
+    edge: &Arc<Edge>,
+    socket: &Arc<Socket>,
+    conversation: ConversationId,
+) -> Result<(), Refused> {
+    let unknown = edge.hub.join(socket, &[conversation]);
+    hello::begin(edge, unknown).await?;
+    let found = edge.asker.ask(&GetConversation { user: socket.user, conversation }).await?;
+    let conversation = Box::new(encode::conversation(found));
+    socket.outbox.offer(&ServerFrame::ConversationAdded { conversation });
+    Ok(())
 }
 
 /// Proves that CONTROL still reaches this edge; when it has not for too long, lets the sockets go: another

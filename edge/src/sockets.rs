@@ -89,11 +89,6 @@ impl Sockets {
         by_user.values().flatten().filter(|s| s.session == session).cloned().collect()
     }
 
-    /// Whether any socket wants presence of anybody.
-    pub fn anyone_joined(&self) -> bool {
-        self.by_user.lock().values().flatten().any(|socket| !socket.joined.lock().is_empty())
-    }
-
     pub fn all(&self) -> Vec<Arc<Socket>> {
         self.by_user.lock().values().flatten().cloned().collect()
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use runtime::rates::Class;
 use schemas::{
     code::Code,
     event::Timestamp,
@@ -139,7 +140,11 @@ fn draft(socket: &Socket, frame: ClientFrame) -> Option<(Option<RequestId>, Draf
 }
 
 async fn publish(edge: Arc<Edge>, socket: Arc<Socket>, id: Option<RequestId>, draft: Draft, retry: bool) {
-    let frame = match publish::send(&edge, draft, &Identity::ClientId, retry).await {
+    let sent = async {
+        edge.limiter.take_here(Class::Send, &socket.user.to_string()).await?;
+        publish::send(&edge, draft, &Identity::ClientId, retry).await
+    };
+    let frame = match sent.await {
         Ok(Acked { logged, duplicate }) => ServerFrame::Ack {
             id,
             conversation_id: Some(logged.event.conversation),

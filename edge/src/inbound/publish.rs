@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use nats::subject;
-use runtime::rates::Class;
 use schemas::{
     code::Code,
     codec,
@@ -34,7 +33,7 @@ pub enum Identity {
     Fresh,
 }
 
-/// Limits, looks up, admits and publishes. `may_exist`: an earlier attempt may be older than the log's
+/// Looks up, admits and publishes. `may_exist`: an earlier attempt may be older than the log's
 /// duplicate window, so look for it first.
 pub async fn send(
     edge: &Arc<Edge>,
@@ -42,7 +41,6 @@ pub async fn send(
     identity: &Identity,
     may_exist: bool,
 ) -> Result<Acked, Refusal> {
-    edge.limiter.take(Class::Send, &draft.author.to_string()).await?;
     let place = edge.members.of_one(draft.author, draft.conversation).await?;
     let id = event_id(edge, &draft, identity);
     if may_exist && *identity != Identity::Fresh {

@@ -6,7 +6,7 @@ use nats::subject;
 use schemas::{
     code::Code,
     frame::{RequestId, ServerFrame},
-    id::{ConversationId, Partition},
+    id::{ConversationId, Partition, UserId},
     limits,
     rpc::{GetConversation, Typing},
 };
@@ -29,12 +29,14 @@ async fn joined(
     conversation: ConversationId,
 ) -> Result<ServerFrame, Refusal> {
     edge.members.of_one(socket.user, conversation).await?;
-    register(edge, socket, conversation)?;
     let found = edge.asker.ask(&GetConversation { user: socket.user, conversation }).await?;
     let participants = found.participants.unwrap_or_default();
-    let people: Vec<_> = participants.iter().take(limits::JOINED_ONLINE).map(|p| p.user).collect();
-    // Without the shared state nobody is known to be online; changes are told when it is back.
+    let people: Arc<[UserId]> = participants.iter().take(limits::JOINED_ONLINE).map(|p| p.user).collect();
+    // Registered before it is looked: what changes from here on is told.
+    register(edge, socket, conversation, people.clone())?;
+    // Without the shared state nobody is known to be online; it is told when it is back.
     let presences = edge.shared.presence(&people).await.unwrap_or_default();
+    edge.told.begin(&presences);
     Ok(ServerFrame::Joined {
         id,
         conversation_id: conversation,
@@ -44,7 +46,12 @@ async fn joined(
     })
 }
 
-fn register(edge: &Edge, socket: &Arc<Socket>, conversation: ConversationId) -> Result<(), Refusal> {
+fn register(
+    edge: &Edge,
+    socket: &Arc<Socket>,
+    conversation: ConversationId,
+    people: Arc<[UserId]>,
+) -> Result<(), Refusal> {
     let mut joined = socket.joined.lock();
     if joined.len() >= limits::JOINED && !joined.contains_key(&conversation) {
         let rule = format!("at most {} conversations are joined at once: leave one first", limits::JOINED);
@@ -53,7 +60,7 @@ fn register(edge: &Edge, socket: &Arc<Socket>, conversation: ConversationId) -> 
     joined.entry(conversation).or_insert(None);
     drop(joined);
     // A socket whose room is not here yet is being added to it right now; then it may ask again.
-    if edge.hub.with_room(conversation, |room| room.watch(socket)) == Some(true) {
+    if edge.hub.with_room(conversation, |room| room.watch(socket, people)) == Some(true) {
         return Ok(());
     }
     socket.joined.lock().remove(&conversation);

@@ -132,6 +132,17 @@ impl Hub {
         all
     }
 
+    /// Everybody whose presence some socket was told.
+    pub(super) fn people(&self) -> HashSet<UserId> {
+        let mut people = HashSet::new();
+        for shard in &self.shards {
+            // One partition at a time: live traffic waits for none of the others.
+            let rooms: Vec<_> = shard.lock().rooms.values().filter_map(Room::people).collect();
+            people.extend(rooms.iter().flat_map(|room| room.iter().copied()));
+        }
+        people
+    }
+
     /// Hands news to a room, if it is here, and starts the repair it asks for.
     pub(super) fn news(&self, conversation: ConversationId, tell: impl FnOnce(&mut Room) -> Then) {
         if self.with_room(conversation, tell) == Some(Then::Repair) {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use nats::live::LiveEvent;
 use schemas::{
     codec,
-    event::Logged,
+    event::{Kind, Logged},
     frame::ServerFrame,
     id::{ConversationId, Seq, UserId},
     limits,
@@ -35,6 +35,8 @@ pub struct Room {
     sockets: Vec<Arc<Socket>>,
     /// Those of the sockets that want typing and presence.
     joined: Vec<Arc<Socket>>,
+    /// Whose presence they were told: the members when the last of them joined.
+    people: Arc<[UserId]>,
     /// Who types, and when that ends unless it is said again.
     typing: HashMap<UserId, Instant>,
 }
@@ -58,6 +60,7 @@ impl Room {
             repairing: false,
             sockets: Vec::new(),
             joined: Vec::new(),
+            people: Arc::new([]),
             typing: HashMap::new(),
         }
     }
@@ -75,13 +78,21 @@ impl Room {
         self.sockets.is_empty()
     }
 
-    /// From here the socket gets typing and presence; only a socket of the room can.
-    pub fn watch(&mut self, socket: &Arc<Socket>) -> bool {
+    /// From here the socket gets typing and the presence of these people; only a socket of the room can.
+    pub fn watch(&mut self, socket: &Arc<Socket>, people: Arc<[UserId]>) -> bool {
         let here = self.sockets.iter().any(|s| Arc::ptr_eq(s, socket));
         if here && !self.joined.iter().any(|s| Arc::ptr_eq(s, socket)) {
             self.joined.push(socket.clone());
         }
+        if here {
+            self.people = people;
+        }
         here
+    }
+
+    /// Whose presence somebody here was told.
+    pub fn people(&self) -> Option<Arc<[UserId]>> {
+        (!self.joined.is_empty()).then(|| self.people.clone())
     }
 
     pub fn unwatch(&mut self, socket: &Arc<Socket>) {
@@ -229,6 +240,11 @@ impl Room {
     }
 
     fn send(&mut self, logged: &Logged) {
+        if let Kind::MemberAdded { user, .. } = logged.event.kind
+            && !self.joined.is_empty()
+        {
+            self.people = self.people.iter().copied().chain([user]).collect();
+        }
         let frame: Utf8Bytes = encode::event(logged, self.last.unwrap_or(0));
         for socket in &self.sockets {
             socket.outbox.push_event(self.conversation, logged.seq, &frame);
@@ -251,7 +267,7 @@ impl Room {
 #[cfg(test)]
 mod tests {
     use schemas::{
-        event::{Body, Event, Kind, Timestamp},
+        event::{Body, Event, Timestamp},
         id::{EventId, Partition, SessionId},
     };
 
@@ -376,7 +392,7 @@ mod tests {
         let (typist, now) = (UserId::fresh(), Instant::now());
         assert!(room.typing(typist, true, now));
         assert!(socket.outbox.take().is_none(), "a socket that did not join was told");
-        assert!(room.watch(&socket));
+        assert!(room.watch(&socket, Arc::new([typist])));
         assert!(room.typing(typist, true, now));
         assert!(room.typing(socket.user, true, now));
         assert!(room.expire_typing(now + limits::TYPING_EXPIRES / 2));

@@ -8,6 +8,8 @@ use nats::{
     async_nats::{SubscribeError, Subscriber},
     subject,
 };
+use parking_lot::Mutex;
+use runtime::shared_state::Presence;
 use schemas::{
     frame::{ServerFrame, Status},
     id::{ConversationId, Partition, UserId},
@@ -21,6 +23,10 @@ use crate::app::Edge;
 
 /// A page that reloads goes offline and online within this: viewers see neither.
 const COALESCE: Duration = Duration::from_millis(500);
+/// Guarantee 8: nobody who is gone is shown for longer than a TTL and this.
+const ASK: Duration = Duration::from_secs(15);
+/// People asked for in one round trip.
+const PART: usize = 1_000;
 const EXPIRE: Duration = Duration::from_millis(500);
 
 pub async fn follow(edge: &Arc<Edge>) -> Result<(), SubscribeError> {
@@ -61,46 +67,113 @@ async fn expire_typing(hub: Arc<Hub>) {
     }
 }
 
-/// Keeps the newest change of each person and passes them on with every tick.
+/// What viewers on this edge were told of somebody.
+#[derive(Debug, Clone, Copy)]
+struct Said {
+    online: bool,
+    version: u64,
+}
+
+/// What viewers on this edge were told of everybody they watch.
+#[derive(Default)]
+pub struct Told(Mutex<HashMap<UserId, Said>>);
+
+impl Told {
+    /// Somebody who joined was told this.
+    pub fn begin(&self, presences: &[Presence]) {
+        let mut told = self.0.lock();
+        for p in presences {
+            told.entry(p.user).or_insert(Said { online: p.online, version: p.version });
+        }
+    }
+
+    /// Whether it is news for the viewers; what is older than what they know is not.
+    fn is_news(&self, p: &Presence) -> bool {
+        let mut told = self.0.lock();
+        let before = told.get(&p.user).copied().unwrap_or(Said { online: false, version: 0 });
+        if before.version > p.version {
+            return false;
+        }
+        told.insert(p.user, Said { online: p.online, version: p.version });
+        before.online != p.online
+    }
+}
+
+/// Presence as this edge tells it: the newest state of each person with every tick, and what was lost on its way
+/// found again by asking.
+struct Viewers {
+    edge: Arc<Edge>,
+    changes: HashMap<UserId, Presence>,
+}
+
 async fn listen_presence(edge: Arc<Edge>, mut presences: Subscriber) {
-    let mut changes: HashMap<UserId, PresenceChange> = HashMap::new();
-    let mut ticks = interval(COALESCE);
+    let mut viewers = Viewers { edge, changes: HashMap::new() };
+    let (mut ticks, mut asks) = (interval(COALESCE), interval(ASK));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    asks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             message = presences.next() => {
                 let Some(message) = message else { return };
-                let Ok(change) = postcard::from_bytes::<PresenceChange>(&message.payload) else { continue };
-                let newest = changes.entry(change.user).or_insert(change);
-                if change.version > newest.version {
-                    *newest = change;
+                if let Ok(PresenceChange { user, online, last_seen, version }) =
+                    postcard::from_bytes(&message.payload)
+                {
+                    viewers.hear(Presence { user, online, last_seen: Some(last_seen), version });
                 }
             }
-            _ = ticks.tick() => {
-                for (_, change) in changes.drain() {
-                    tell(&edge, change).await;
-                }
-            }
+            _ = ticks.tick() => viewers.tell_all().await,
+            _ = asks.tick() => viewers.ask().await,
         }
     }
 }
 
-async fn tell(edge: &Arc<Edge>, change: PresenceChange) {
-    if !edge.sockets.anyone_joined() {
-        return;
+impl Viewers {
+    fn hear(&mut self, presence: Presence) {
+        let newest = self.changes.entry(presence.user).or_insert(presence);
+        if presence.version > newest.version {
+            *newest = presence;
+        }
     }
-    let Ok(memberships) = edge.members.of(change.user).await else { return };
-    let conversations: Vec<ConversationId> = memberships.iter().map(|m| m.conversation).collect();
-    let frame = ServerFrame::Presence {
-        user_id: change.user,
-        status: if change.online { Status::Online } else { Status::Offline },
-        last_seen_at: Some(change.last_seen),
-        version: change.version,
-    };
-    let frame = Utf8Bytes::from(frame.to_json());
-    for socket in edge.hub.joined(&conversations) {
-        if socket.user != change.user {
-            socket.outbox.push(frame.clone());
+
+    async fn tell_all(&mut self) {
+        if self.changes.is_empty() {
+            return;
+        }
+        let people = self.edge.hub.people();
+        for presence in std::mem::take(&mut self.changes).into_values() {
+            if people.contains(&presence.user) && self.edge.told.is_news(&presence) {
+                self.tell(presence).await;
+            }
+        }
+    }
+
+    async fn tell(&self, presence: Presence) {
+        let Ok(memberships) = self.edge.members.of(presence.user).await else { return };
+        let conversations: Vec<ConversationId> = memberships.iter().map(|m| m.conversation).collect();
+        let frame = ServerFrame::Presence {
+            user_id: presence.user,
+            status: if presence.online { Status::Online } else { Status::Offline },
+            last_seen_at: presence.last_seen,
+            version: presence.version,
+        };
+        let frame = Utf8Bytes::from(frame.to_json());
+        for socket in self.edge.hub.joined(&conversations) {
+            if socket.user != presence.user {
+                socket.outbox.push(frame.clone());
+            }
+        }
+    }
+
+    /// Changes are told at most once, and some are lost: who is watched is looked up from time to time.
+    async fn ask(&mut self) {
+        let people = self.edge.hub.people();
+        self.edge.told.0.lock().retain(|user, _| people.contains(user));
+        let people: Vec<UserId> = people.into_iter().collect();
+        for part in people.chunks(PART) {
+            let Ok(presences) = self.edge.shared.presence(part).await else { return };
+            for presence in presences {
+                self.hear(presence);
+            }
         }
     }
 }

@@ -85,7 +85,7 @@ pub async fn post(
     headers: HeaderMap,
     Json(body): Json<PostMessage>,
 ) -> Result<Response, Refusal> {
-    let user = caller.user();
+    let user = caller.limit(&edge, Class::Send).await?;
     match key(&headers)? {
         None => {
             let identity = if body.client_id.is_some() { Identity::ClientId } else { Identity::Fresh };

@@ -7,9 +7,10 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
 };
+use runtime::rates::Class;
 use schemas::{
     code::Code,
-    id::{ConversationId, Seq, UserId},
+    id::{ConversationId, Seq},
     rest::{EditMessage, MessageView, check},
     rpc::GetMessage,
 };
@@ -37,7 +38,7 @@ pub async fn edit(
 ) -> Result<Reply<MessageView>, Refusal> {
     let (conversation, target): (ConversationId, Seq) = (segment(&id)?, segment(&seq)?);
     let wish = Wish::Edit { target, content: body.content };
-    publish(&edge, caller.user(), conversation, wish, &headers).await?;
+    publish(&edge, &caller, conversation, wish, &headers).await?;
     let message = edge.asker.ask(&GetMessage { conversation, seq: target }).await?;
     Ok(Reply(encode::message(message.ok_or(Code::NotFound)?)))
 }
@@ -49,7 +50,7 @@ pub async fn delete(
     headers: HeaderMap,
 ) -> Result<StatusCode, Refusal> {
     let (conversation, target) = (segment(&id)?, segment(&seq)?);
-    publish(&edge, caller.user(), conversation, Wish::Delete { target }, &headers).await?;
+    publish(&edge, &caller, conversation, Wish::Delete { target }, &headers).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -59,7 +60,7 @@ pub async fn react(
     Path(path): Path<(String, String, String)>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Refusal> {
-    set_reaction(&edge, caller.user(), path, true, &headers).await
+    set_reaction(&edge, &caller, path, true, &headers).await
 }
 
 pub async fn unreact(
@@ -68,29 +69,30 @@ pub async fn unreact(
     Path(path): Path<(String, String, String)>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Refusal> {
-    set_reaction(&edge, caller.user(), path, false, &headers).await
+    set_reaction(&edge, &caller, path, false, &headers).await
 }
 
 async fn set_reaction(
     edge: &Arc<Edge>,
-    user: UserId,
+    caller: &Caller,
     (id, seq, emoji): (String, String, String),
     on: bool,
     headers: &HeaderMap,
 ) -> Result<StatusCode, Refusal> {
     check::emoji(&emoji, &()).map_err(|error| Refusal::invalid("emoji", error.to_string()))?;
     let (conversation, target) = (segment(&id)?, segment(&seq)?);
-    publish(edge, user, conversation, Wish::React { target, emoji, on }, headers).await?;
+    publish(edge, caller, conversation, Wish::React { target, emoji, on }, headers).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn publish(
     edge: &Arc<Edge>,
-    author: UserId,
+    caller: &Caller,
     conversation: ConversationId,
     wish: Wish,
     headers: &HeaderMap,
 ) -> Result<(), Refusal> {
+    let author = caller.limit(edge, Class::Send).await?;
     let traceparent = traceparent(headers);
     let draft = Draft { author, conversation, device: String::new(), client_id: None, wish, traceparent };
     publish::send(edge, draft, &Identity::Fresh, false).await.map(|_| ())

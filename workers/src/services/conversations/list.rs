@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use schemas::{
+    event::Shape,
     id::{ConversationId, Partition, Seq, UserId},
     limits,
     rpc::{
@@ -41,8 +42,18 @@ impl Conversations {
         let more = items.len() > limit;
         items.truncate(limit);
         let next = items.last().filter(|_| more).map(key);
-        let views = stream::iter(items).map(|seen| self.view(user, seen)).buffered(super::AT_ONCE);
+        let views = stream::iter(items).map(|seen| self.listed(user, seen)).buffered(super::AT_ONCE);
         Ok(ConversationList { items: views.try_collect::<Vec<Conversation>>().await?, next })
+    }
+
+    /// A direct conversation has no name: it is listed with its two people, so that clients can show one.
+    async fn listed(&self, user: UserId, seen: Seen) -> Result<Conversation, Failure> {
+        let view = self.view(user, seen).await?;
+        if view.shape == Shape::Group {
+            return Ok(view);
+        }
+        let participants = self.participants(&self.store.members(view.id).await?).await?;
+        Ok(Conversation { participants: Some(participants), ..view })
     }
 
     /// What is unread, of all conversations; how much it is costs a count that stops at its limit.

@@ -69,7 +69,7 @@ impl Conversations {
         Ok(members(self.store.members(id).await?, tail).len())
     }
 
-    async fn participants(&self, members: &[MemberRow]) -> Result<Vec<Participant>, Failure> {
+    pub(super) async fn participants(&self, members: &[MemberRow]) -> Result<Vec<Participant>, Failure> {
         let ids: Vec<UserId> = members.iter().map(|row| row.member.user).collect();
         let users = self.store.users(&ids).await?;
         let users: HashMap<UserId, User> = users.into_iter().map(|user| (user.id, user)).collect();
