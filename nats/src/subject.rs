@@ -8,6 +8,9 @@ use schemas::{
     rpc::Service,
 };
 
+/// How the subjects of the log begin.
+pub(crate) const CONV: &str = "conv.";
+
 /// Where a conversation's events are published and stored.
 pub fn conv(p: Partition, c: ConversationId) -> String {
     format!("conv.{p}.{c}")

@@ -7,10 +7,10 @@ use nats::{
     connect::{Purpose, settled},
     live,
     log::LogReader,
-    publisher::{PublishError, Publisher},
+    publisher::{PublishError, Publisher, Stored},
     subject,
     testkit::{TestServer, small},
-    topology::Topology,
+    topology::{Topology, log_stream},
 };
 use schemas::{
     id::{ConversationId, EventId, Partition},
@@ -170,5 +170,80 @@ async fn every_publish_across_kills_of_the_server_is_stored_once_and_in_order() 
         let expected: Vec<String> = (0..EACH).map(|n| n.to_string()).collect();
         assert_eq!(bodies, expected);
         assert!(events.is_sorted_by(|a, b| a.seq < b.seq));
+    }
+}
+
+/// Publishes `count` events of one conversation at once, under ids "0", "1", …; answers them in that order.
+async fn at_once(publisher: &Publisher, subject: &str, count: usize) -> Vec<Stored> {
+    let publishes = (0..count).map(|n| {
+        let (publisher, subject, id) = (publisher.clone(), subject.to_owned(), n.to_string());
+        tokio::spawn(async move { publisher.publish(subject, &id, id.clone().into()).await })
+    });
+    join_all(publishes).await.into_iter().map(|stored| stored.unwrap().unwrap()).collect()
+}
+
+/// What the log holds, by payload, in its order.
+async fn logged(server: &TestServer, c: ConversationId) -> Vec<(u64, String)> {
+    let events = LogReader::new(server.js().await, 1).from(c, 0, 5_000).await.unwrap();
+    let text = |payload: &[u8]| String::from_utf8(payload.to_vec()).unwrap();
+    events.iter().map(|event| (event.seq, text(&event.payload))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_wait_go_together_and_each_learns_its_own_seq() {
+    let server = TestServer::durable().await;
+    server.provision(1).await;
+    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let c = ConversationId::fresh();
+    let stored = at_once(&publisher, &subject::conv(Partition(0), c), 1_000).await;
+    let logged = logged(&server, c).await;
+    assert_eq!(logged.len(), 1_000);
+    for (seq, payload) in &logged {
+        assert_eq!(stored[payload.parse::<usize>().unwrap()].seq, *seq);
+    }
+    let js = server.js().await;
+    let stream = js.get_stream(log_stream(Partition(0))).await.unwrap();
+    let last = stream.get_raw_message(logged[999].0).await.unwrap();
+    assert!(last.headers.get("Nats-Batch-Sequence").is_some(), "a thousand at once went one by one");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_id_among_those_who_wait_stops_none_of_the_others() {
+    let server = TestServer::durable().await;
+    server.provision(1).await;
+    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let c = ConversationId::fresh();
+    let subject = subject::conv(Partition(0), c);
+    let mut first = Vec::new();
+    for known in ["100", "300"] {
+        first.push((known, publisher.publish(subject.clone(), known, known.into()).await.unwrap().seq));
+    }
+    let stored = at_once(&publisher, &subject, 500).await;
+    for (known, seq) in first {
+        let again = stored[known.parse::<usize>().unwrap()];
+        assert_eq!((again.seq, again.duplicate), (seq, true));
+    }
+    let payloads: HashSet<String> =
+        logged(&server, c).await.into_iter().map(|(_, payload)| payload).collect();
+    assert_eq!(payloads.len(), 500);
+    assert_eq!(logged(&server, c).await.len(), 500);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_killed_under_a_full_queue_loses_and_doubles_nothing() {
+    let server = TestServer::durable().await;
+    server.provision(1).await;
+    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let c = ConversationId::fresh();
+    let subject = subject::conv(Partition(0), c);
+    let (publishes, ()) = tokio::join!(at_once(&publisher, &subject, 2_000), async {
+        // In the middle: some are stored by now, most are not.
+        while logged(&server, c).await.len() < 200 {}
+        server.kill9();
+    });
+    let logged = logged(&server, c).await;
+    assert_eq!(logged.len(), 2_000);
+    for (seq, payload) in logged {
+        assert_eq!(publishes[payload.parse::<usize>().unwrap()].seq, seq);
     }
 }
