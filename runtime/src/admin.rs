@@ -1,4 +1,5 @@
-//! The admin port: `GET /metrics` (Prometheus text) for operators, never reachable through the public port.
+//! The admin port: `GET /metrics` (Prometheus text) and `GET /health/live` for operators, never reachable through
+//! the public port.
 
 use std::{future::ready, net::SocketAddr, time::Duration};
 

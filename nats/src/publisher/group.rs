@@ -69,11 +69,11 @@ impl Groups {
             }
         };
         match waiting {
-            None => Turn::Go(Place { group, batch: false }),
+            None => Turn::Go(Place { group, batch: false, attempts: 0 }),
             // Every waiting event is told its turn by whoever holds a place before it.
             Some(told) => match told.await {
                 Ok(turn) => turn,
-                Err(_) => Turn::Go(group.place()),
+                Err(_) => Turn::Go(group.place(1)),
             },
         }
     }
@@ -104,12 +104,18 @@ struct State {
 pub struct Place {
     group: Arc<Group>,
     batch: bool,
+    /// Attempts before: a batch whose answer was lost may have stored the event.
+    attempts: u32,
 }
 
 impl Place {
-    /// The group of an event that was to go with others and now goes alone.
+    pub const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// For an event that was to go with others and now goes alone.
     pub fn beside(&self) -> Self {
-        self.group.place()
+        self.group.place(1)
     }
 }
 
@@ -125,9 +131,9 @@ impl Group {
     }
 
     /// A place beside the bound: for an event that must go now.
-    fn place(self: &Arc<Self>) -> Place {
+    fn place(self: &Arc<Self>, attempts: u32) -> Place {
         self.state.lock().under_way += 1;
-        Place { group: self.clone(), batch: false }
+        Place { group: self.clone(), batch: false, attempts }
     }
 
     /// A place is free: who waits takes it, alone or together.
@@ -146,7 +152,7 @@ impl Group {
             let together = state.together();
             drop(state);
             let client = self.client.clone();
-            tokio::spawn(batch::commit(client, together, Place { group: self, batch: true }));
+            tokio::spawn(batch::commit(client, together, Place { group: self, batch: true, attempts: 0 }));
             return;
         }
         let free = ALONE.saturating_sub(state.under_way).min(state.waiting.len());
@@ -155,7 +161,7 @@ impl Group {
         drop(state);
         for event in alone {
             // If nobody waits for it any more, the place goes back at once, and on to the next one.
-            drop(event.turn.send(Turn::Go(Place { group: self.clone(), batch: false })));
+            drop(event.turn.send(Turn::Go(Place { group: self.clone(), batch: false, attempts: 0 })));
         }
     }
 }

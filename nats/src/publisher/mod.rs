@@ -25,7 +25,7 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-use group::{Groups, Turn};
+use group::{Groups, Place, Turn};
 
 /// Between attempts: a leader change is over within a second or takes several; half of each wait is random.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
@@ -83,7 +83,7 @@ impl Publisher {
         let stored = match self.groups.enter(&subject, id, &payload).await {
             Turn::Stored(seq) => Ok(Stored { seq, duplicate: false, attempts: 1 }),
             // Held while it is on its way; whoever waits behind it goes when it is dropped.
-            Turn::Go(_place) => self.publish_alone(&subject, id, payload, started + limits::PUBLISH).await,
+            Turn::Go(place) => self.publish_alone(&subject, id, payload, (started, place)).await,
         };
         if stored.is_ok() {
             metrics::histogram!("natter_publish_ack_seconds").record(started.elapsed().as_secs_f64());
@@ -96,12 +96,13 @@ impl Publisher {
         subject: &str,
         id: &str,
         payload: Bytes,
-        deadline: Instant,
+        (started, place): (Instant, Place),
     ) -> Result<Stored, PublishError> {
+        let deadline = started + limits::PUBLISH;
         let Ok(Ok(_slot)) = timeout_at(deadline, self.slots.acquire()).await else {
             return Err(PublishError::TimedOut);
         };
-        let mut attempts = 0_u32;
+        let mut attempts = place.attempts();
         loop {
             attempts += 1;
             match self.attempt(subject, id, payload.clone()).await {

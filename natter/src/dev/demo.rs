@@ -50,7 +50,8 @@ async fn enter(url: &str, person: &Person) -> anyhow::Result<Client> {
     };
     Client::register(url, &account).await.with_context(|| {
         format!(
-            "{} has another password than the demo's; run without --demo, or with a new --data-dir",
+            "the demo user {} can neither log in nor register; if it has a password of its own, run without --demo \
+             or with a new --data-dir",
             person.username
         )
     })

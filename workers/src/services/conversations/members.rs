@@ -118,7 +118,7 @@ impl Conversations {
         let events = stream::iter(kinds).map(|kind| {
             let trace = change.traceparent.clone();
             let event = record::event(EventId::fresh(), change.conversation, change.by, kind, trace);
-            self.publish(event)
+            async move { self.publish(event).await.map(|(logged, _)| logged) }
         });
         let logged: Vec<Logged> = events.buffered(at_once).try_collect().await?;
         self.apply(&logged).await

@@ -36,9 +36,9 @@ impl Conversations {
         let kind =
             Kind::Created { shape: call.shape, name, members: members(call.shape, call.creator, &others) };
         let event = record::event(opening_event(id), id, call.creator, kind, call.traceparent);
-        let logged = self.publish(event.clone()).await?;
+        let (logged, existed) = self.publish(event).await?;
         self.apply(std::slice::from_ref(&logged)).await?;
-        self.opened(call.creator, id, logged.event != event).await
+        self.opened(call.creator, id, existed).await
     }
 
     async fn are_blocked(&self, creator: UserId, others: &[UserId]) -> Result<bool, Failure> {

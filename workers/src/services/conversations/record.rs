@@ -22,20 +22,24 @@ pub fn event(
 }
 
 impl Conversations {
-    /// The event as the log has it. Under the id of an earlier attempt, or of somebody else's who was faster,
-    /// the log has theirs, and that one counts.
-    pub(super) async fn publish(&self, event: Event) -> Result<Logged, Failure> {
+    /// The event as the log has it, and whether it was there before. Under the id of an earlier attempt, or of
+    /// somebody else's who was faster, the log has theirs, and that one counts.
+    pub(super) async fn publish(&self, event: Event) -> Result<(Logged, bool), Failure> {
         let partition = Partition::of(event.conversation, self.partitions);
         let subject = subject::conv(partition, event.conversation);
         let payload = codec::encode(&event);
         let stored = self.publisher.publish(subject, &event.id.to_string(), payload.into()).await?;
         if !stored.duplicate {
-            return Ok(Logged { seq: stored.seq, event });
+            return Ok((Logged { seq: stored.seq, event }, false));
         }
         let first = self.log.event_at(partition, stored.seq).await?;
         let first = first
             .ok_or_else(|| LogError::Unavailable("it has not the event it gave the seq of".to_owned()))?;
-        first.decode().map_err(|_| Failure::Broken("a duplicate of an event that cannot be read"))
+        let first =
+            first.decode().map_err(|_| Failure::Broken("a duplicate of an event that cannot be read"))?;
+        // After a lost answer the duplicate may be one's own: then it says exactly this.
+        let before = stored.attempts == 1 || first.event != event;
+        Ok((first, before))
     }
 
     /// Makes published events of one conversation visible everywhere at once instead of when the persister comes
