@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use workers::Job;
 
-use crate::{connect, dev, doctor, migrate, roles};
+use crate::{connect, dev, doctor, migrate, roles, seed};
 
 /// A self-hosted chat back end: sockets at the edge, one durable ordered log per conversation in NATS JetStream.
 ///
@@ -35,6 +35,9 @@ enum Command {
     Doctor(DoctorArgs),
     /// Open a socket, print every frame, send every line of standard input.
     Connect(ConnectArgs),
+    /// Make users, conversations and messages of any number through the public API of a running server. The same
+    /// command again adds what is missing, and nothing twice.
+    Seed(SeedArgs),
     /// Print the completion script of a shell.
     Completions { shell: Shell },
 }
@@ -95,6 +98,38 @@ pub struct ConnectArgs {
     pub to: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub struct SeedArgs {
+    /// People, named TAG-0001 and so on
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(2..=100_000))]
+    pub users: u64,
+    /// Conversations: six in ten direct, groups of 3 to 20
+    #[arg(long, default_value_t = 100)]
+    pub conversations: usize,
+    /// Messages in all of them; a few conversations have most
+    #[arg(long, default_value_t = 2_000)]
+    pub messages: usize,
+    /// Address of the server
+    #[arg(long, default_value = "http://127.0.0.1:3000")]
+    pub url: String,
+    /// Begins every username: 1 to 24 of a-z 0-9 _ . -
+    #[arg(long, default_value = "seed", value_parser = tag)]
+    pub tag: String,
+    /// Chooses who talks with whom and says what: the same number, the same data
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// What begins usernames is part of them.
+fn tag(text: &str) -> Result<String, String> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.-".contains(&b);
+    if (1..=24).contains(&text.len()) && text.bytes().all(allowed) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be 1 to 24 of a-z 0-9 _ . -".to_owned())
+    }
+}
+
 impl Cli {
     pub async fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
@@ -104,6 +139,7 @@ impl Cli {
             Command::Migrate => migrate::run().await.map(|()| ExitCode::SUCCESS),
             Command::Doctor(args) => doctor::run(&args).await,
             Command::Connect(args) => connect::run(&args).await.map(|()| ExitCode::SUCCESS),
+            Command::Seed(args) => seed::run(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Self::command(), "natter", &mut std::io::stdout());
                 Ok(ExitCode::SUCCESS)

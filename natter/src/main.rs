@@ -4,13 +4,14 @@ mod cli; // the command line
 mod settings; // environment and flags become settings
 
 mod dev; // everything in one process, with a nats-server beside it
-mod doctor;
 mod roles; // one role a process
 mod parts; // what they are all put together from
-mod migrate; // makes NATS and the store what this version needs // what is missing here, and how to mend it
+mod migrate; // makes NATS and the store what this version needs
+mod doctor; // what is missing here, and how to mend it
 
 mod client; // a small client of the public API
 mod connect; // a socket on the command line
+mod seed; // data of any size, for whoever tries the server out
 
 use std::process::ExitCode;
 
