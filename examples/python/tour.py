@@ -1,6 +1,8 @@
 """A walk through every promise a client may rely on, against a running server.
 
     tour.py http://127.0.0.1:3000          a server that runs already
+    tour.py http://one:3000 http://two:3000
+                                           two nodes of one deployment: Alice on the first, everybody else on the other
     tour.py --start target/release/natter  one of its own, in a folder of its own
 
 Exits with 1 at the first promise that is not kept, and says which.
@@ -16,36 +18,10 @@ import uuid
 
 from natter_client import Broken, ConnectionClosed, Refused, Rest, Socket, closes_with, dial, expect
 from natter_process import running
-
-STEPS = []
-
-
-def step(promise):
-    def register(function):
-        STEPS.append((promise, function))
-        return function
-
-    return register
-
-
-class World:
-    """What the steps share: two members of a group, and somebody outside."""
-
-    def __init__(self, base):
-        self.base = base
-        self.alice, self.bob, self.carol = Rest(base), Rest(base), Rest(base)
-        self.a = self.b = self.c = None  # their sockets
-        self.room = None
-        self.sent = []  # acks of every message in the room
-        self.mute = None  # a socket that never says hello
-
+from tour_world import STEPS, World, name, step
 
 class BadText(bytes):
     """Bytes to be sent as a text frame all the same."""
-
-
-def name(who):
-    return f"{who}-{uuid.uuid4().hex[:12]}"
 
 
 @step("a healthy server says so")
@@ -63,7 +39,7 @@ async def accounts(w):
     for rest, who in ((w.alice, "alice"), (w.bob, "bob"), (w.carol, "carol")):
         await rest.register(name(who))
     taken = {"username": w.alice.user["username"], "email": name("x") + "@example.org", "password": "long enough"}
-    nobody = Rest(w.base)
+    nobody = Rest(w.other)
     await nobody.refused("POST", "/api/auth/register", 409, "username_taken", json=taken)
     taken = {**taken, "username": name("x"), "email": w.alice.user["username"] + "@example.org"}
     await nobody.refused("POST", "/api/auth/register", 409, "email_taken", json=taken)
@@ -80,7 +56,7 @@ async def accounts(w):
 
 @step("who is not logged in, or not to be understood, is refused with a problem")
 async def bad_http(w):
-    nobody = Rest(w.base)
+    nobody = Rest(w.other)
     await nobody.refused("GET", "/api/me", 401, "unauthenticated")
     await nobody.refused("GET", "/api/me", 401, "unauthenticated", headers={"Authorization": "Bearer x.y.z"})
     await nobody.refused("GET", "/api/nowhere", 404, "not_found")
@@ -95,8 +71,8 @@ async def bad_http(w):
 @step("a socket says hello and is welcome")
 async def sockets(w):
     w.a = await Socket.open(w.base, w.alice.token, "alice-laptop")
-    w.b = await Socket.open(w.base, w.bob.token, "bob-laptop")
-    w.c = await Socket.open(w.base, w.carol.token, "carol-laptop")
+    w.b = await Socket.open(w.other, w.bob.token, "bob-laptop")
+    w.c = await Socket.open(w.other, w.carol.token, "carol-laptop")
     expect(w.a.welcome["userId"] == w.alice.user["id"], "welcome names the user")
     expect((await w.a.ask({"type": "ping"}))["type"] == "pong", "ping is answered by pong")
 
@@ -276,7 +252,7 @@ async def resume(w):
 
     position = {"epoch": epoch, "positions": {w.room: held}}
     await check(await Socket.open(w.base, w.bob.token, "bob-phone", position))
-    open_socket = await Socket.open(w.base, w.bob.token, "bob-tablet")
+    open_socket = await Socket.open(w.other, w.bob.token, "bob-tablet")
     open_socket.positions[w.room] = held
     await open_socket.connection.send(json.dumps({"type": "resume", "positions": {w.room: held}}))
     await check(open_socket)
@@ -395,11 +371,11 @@ async def bad_sockets(w):
 
 @step("a refresh token works once; a second use ends the whole session")
 async def refresh(w):
-    dave = await Rest(w.base).register(name("dave"))
+    dave = await Rest(w.other).register(name("dave"))
     used = {"refreshToken": dave.refresh_token}
     fresh = await dave.ok("POST", "/api/auth/refresh", json=used)
     await dave.call("POST", "/api/auth/refresh", json=used)
-    nobody = Rest(w.base)
+    nobody = Rest(w.other)
     answer = await nobody.call("POST", "/api/auth/refresh", json={"refreshToken": fresh["refreshToken"]})
     expect(answer.status_code == 401, f"a reused refresh token ends its family: {answer.status_code}")
     await dave.close()
@@ -412,6 +388,9 @@ async def logout(w):
     await w.c.until_closed(4500, patience=2.5)
 
 
+import tour_people  # noqa: E402 F401 - its steps come here
+
+
 @step("who never says hello is closed within 10 s")
 async def mute(w):
     connection, since = w.mute
@@ -419,8 +398,8 @@ async def mute(w):
     await closes_with(connection, 4001, patience=left)
 
 
-async def tour(base):
-    world = World(base)
+async def tour(base, other):
+    world = World(base, other)
     for promise, check in STEPS:
         try:
             await check(world)
@@ -440,13 +419,14 @@ async def tour(base):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("url", nargs="?", default=os.environ.get("NATTER_URL", "http://127.0.0.1:3000"))
+    parser.add_argument("other", nargs="?", help="another node of the same deployment")
     parser.add_argument("--start", metavar="NATTER", help="a natter binary to start for the tour")
     args = parser.parse_args()
     if not args.start:
-        return asyncio.run(tour(args.url))
+        return asyncio.run(tour(args.url, args.other or args.url))
     try:
         with running(args.start) as natter:
-            status = asyncio.run(tour(natter.base))
+            status = asyncio.run(tour(natter.base, natter.base))
             if status:
                 print(natter.tail())
             else:
