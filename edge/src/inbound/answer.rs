@@ -38,9 +38,10 @@ pub async fn answer(edge: &Arc<Edge>, socket: &Arc<Socket>, frame: ClientFrame) 
         }
         ClientFrame::Token { id, token } => renew(edge, socket, id, &token).await,
         ClientFrame::Read { id, conversation_id, seq } => {
-            reading::heard(socket, conversation_id, seq);
+            let heard = reading::heard(socket, conversation_id, seq);
             let (edge, socket) = (edge.clone(), socket.clone());
-            let request = async move { reading::read(&edge, &socket, id, conversation_id, seq).await };
+            let request =
+                async move { reading::read(&edge, &socket, id, conversation_id, (seq, heard)).await };
             Answer::Later(Lane::Reads(conversation_id), Box::pin(request))
         }
         ClientFrame::Resume { id, positions } => {

@@ -12,7 +12,7 @@ use schemas::{
     rpc::{Mark, MarkRead},
 };
 
-use crate::{app::Edge, rest::mark_read, sockets::Socket};
+use crate::{app::Edge, refusal::Refusal, rest::mark_read, sockets::Socket};
 
 /// Between two marks of one socket and conversation.
 const EVERY: Duration = Duration::from_millis(500);
@@ -23,35 +23,33 @@ const KNOWN: usize = 1_000;
 /// What a socket has read of a conversation.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Reading {
-    /// The highest seq it said.
+    /// The highest seq it said since the last mark was begun.
     said: Seq,
-    /// The last mark made for it, what it was made of, and when.
+    /// The last mark made for it, what it was made of, and when it was begun.
     made: Option<(Seq, Mark, Instant)>,
 }
 
-/// Notes a `read` as it comes in, before its turn: a mark made meanwhile covers it.
-pub fn heard(socket: &Socket, conversation: ConversationId, seq: Seq) {
+/// Notes a `read` as it comes in, before its turn: a mark made from now on covers it.
+pub fn heard(socket: &Socket, conversation: ConversationId, seq: Seq) -> Instant {
+    let now = Instant::now();
     let mut reading = socket.reading.lock();
     if reading.len() >= KNOWN {
         reading.retain(|_, known| known.made.is_some_and(|(_, _, at)| at.elapsed() < EVERY));
     }
     let reading = reading.entry(conversation).or_default();
     reading.said = reading.said.max(seq);
+    now
 }
 
-/// Answers one `read`, in its lane: with the last mark if that covers it, else with a new one.
+/// Answers one `read`, in its lane.
 pub async fn read(
     edge: &Arc<Edge>,
     socket: &Arc<Socket>,
     id: Option<RequestId>,
     conversation: ConversationId,
-    seq: Seq,
+    (seq, heard): (Seq, Instant),
 ) {
-    let known = socket.reading.lock().get(&conversation).copied().unwrap_or_default();
-    if let Some((_, _, at)) = known.made.filter(|(asked, ..)| *asked < seq) {
-        tokio::time::sleep(EVERY.saturating_sub(at.elapsed())).await;
-    }
-    let frame = match mark(edge, socket, conversation, seq).await {
+    let frame = match mark(edge, socket, conversation, seq, heard).await {
         Ok(mark) => ServerFrame::ReadAck {
             id,
             conversation_id: conversation,
@@ -63,19 +61,29 @@ pub async fn read(
     socket.outbox.offer(&frame);
 }
 
+/// The last mark if it was begun after this `read` came, else a new one: an older count may lack what was said,
+/// or read on another device, in between.
 async fn mark(
     edge: &Arc<Edge>,
     socket: &Arc<Socket>,
     conversation: ConversationId,
     seq: Seq,
-) -> Result<Mark, crate::refusal::Refusal> {
+    heard: Instant,
+) -> Result<Mark, Refusal> {
     let known = socket.reading.lock().get(&conversation).copied().unwrap_or_default();
-    if let Some((_, mark, _)) = known.made.filter(|(asked, _, at)| *asked >= seq && at.elapsed() < EVERY) {
-        return Ok(mark);
+    if let Some((asked, mark, begun)) = known.made {
+        if begun >= heard && asked >= seq {
+            return Ok(mark);
+        }
+        tokio::time::sleep(EVERY.saturating_sub(begun.elapsed())).await;
     }
-    let asked = known.said.max(seq);
-    let made = mark_read(edge, MarkRead { user: socket.user, conversation, seq: asked }).await?;
+    let begun = Instant::now();
+    // Taken, not kept: what was said past the end must not read what comes there later.
+    let said =
+        socket.reading.lock().get_mut(&conversation).map_or(0, |reading| std::mem::take(&mut reading.said));
+    let said = said.max(seq);
+    let made = mark_read(edge, MarkRead { user: socket.user, conversation, seq: said }).await?;
     let mut reading = socket.reading.lock();
-    reading.entry(conversation).or_default().made = Some((asked, made, Instant::now()));
+    reading.entry(conversation).or_default().made = Some((said, made, begun));
     Ok(made)
 }
