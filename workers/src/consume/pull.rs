@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use nats::async_nats::{
     Message as Raw, StatusCode, Subject, SubscribeError, Subscriber,
     jetstream::{
@@ -17,13 +17,16 @@ use nats::async_nats::{
     },
 };
 use schemas::limits;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// A pull that brought nothing ends and is asked anew.
 const EXPIRES: Duration = Duration::from_secs(5);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Two heartbeats missed and a little more: the server or the way to it has gone.
 const SILENCE: Duration = Duration::from_millis(2_500);
+/// Nobody waits for a batch: readers see the log's tail. So it gathers for a while, and its transaction's fsync is
+/// paid by more events.
+const GATHER: Duration = Duration::from_millis(100);
 /// What was under way when the pull was closed.
 const REST: Duration = Duration::from_secs(1);
 
@@ -54,6 +57,8 @@ pub struct Pull {
     answers: Subscriber,
     /// Events the server may still send of those asked for; 0: to be asked anew.
     open: usize,
+    /// The batch that gathers.
+    events: Vec<Message>,
 }
 
 /// What one message on the inbox says.
@@ -69,29 +74,28 @@ impl Pull {
         let consumer = js.get_consumer_from_stream(consumer, stream).await?;
         let inbox = Subject::from(js.client().new_inbox());
         let answers = js.client().subscribe(inbox.clone()).await?;
-        Ok(Self { js: js.clone(), consumer, inbox, answers, open: 0 })
+        Ok(Self { js: js.clone(), consumer, inbox, answers, open: 0, events: Vec::new() })
     }
 
-    /// At least one event: waits for the first, and takes with it what has come meanwhile. Nothing is lost if
+    /// At least one event: waits for the first, and takes with it what comes within [`GATHER`]. Nothing is lost if
     /// it is not waited for to the end.
     pub async fn next(&mut self) -> Result<Vec<Message>, PullError> {
-        let first = loop {
+        while self.events.is_empty() {
             self.ask().await?;
             let raw = timeout(SILENCE, self.answers.next()).await.map_err(|_| PullError::Silent)?;
-            if let Some(event) = self.take(raw.ok_or(PullError::Closed)?)? {
-                break event;
-            }
-        };
-        let mut events = vec![first];
-        while events.len() < limits::PERSIST_BATCH {
-            let Some(Some(raw)) = self.answers.next().now_or_never() else { break };
+            let event = self.take(raw.ok_or(PullError::Closed)?)?;
+            self.events.extend(event);
+        }
+        let until = Instant::now() + GATHER;
+        while self.events.len() < limits::PERSIST_BATCH {
+            let Ok(Some(raw)) = timeout_at(until, self.answers.next()).await else { break };
             match self.take(raw) {
-                Ok(event) => events.extend(event),
+                Ok(event) => self.events.extend(event),
                 // It will be said again when there is nothing else to do.
                 Err(_) => self.open = 0,
             }
         }
-        Ok(events)
+        Ok(std::mem::take(&mut self.events))
     }
 
     /// Events that wait at the server.
@@ -101,7 +105,7 @@ impl Pull {
 
     /// Unsubscribes; what the server had sent until then.
     pub async fn close(mut self) -> Vec<Message> {
-        let mut events = Vec::new();
+        let mut events = std::mem::take(&mut self.events);
         if self.answers.drain().await.is_ok() {
             while let Ok(Some(raw)) = timeout(REST, self.answers.next()).await {
                 events.extend(self.take(raw).ok().flatten());
