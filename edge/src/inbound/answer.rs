@@ -52,12 +52,14 @@ pub async fn answer(edge: &Arc<Edge>, socket: &Arc<Socket>, frame: ClientFrame) 
         ClientFrame::Join { id, conversation_id } => later(edge, socket, conversation_id, |edge, socket| {
             signal::join(edge, socket, id, conversation_id)
         }),
+        // In its lane: it must not overtake the join before it.
         ClientFrame::Leave { id, conversation_id } => {
-            signal::leave(edge, socket, conversation_id);
-            if id.is_some() {
-                socket.outbox.offer(&ack(id));
-            }
-            Answer::Given
+            later(edge, socket, conversation_id, |edge, socket| async move {
+                signal::leave(&edge, &socket, conversation_id);
+                if id.is_some() {
+                    socket.outbox.offer(&ack(id));
+                }
+            })
         }
         ClientFrame::Typing { conversation_id, is_typing } => {
             if let Err(refusal) = signal::typing(edge, socket, conversation_id, is_typing).await {
