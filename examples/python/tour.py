@@ -102,6 +102,12 @@ async def direct(w):
     for rest, body in ((w.alice, to_bob), (w.bob, to_alice)):
         again = await rest.ok("POST", "/api/conversations", 200, json=body)
         expect(again["id"] == first["id"], "the same direct conversation")
+    listed = (await w.bob.ok("GET", "/api/conversations"))["items"]
+    both = {w.alice.user["id"], w.bob.user["id"]}
+    found = next(item for item in listed if item["id"] == first["id"])
+    expect({p["userId"] for p in found.get("participants", [])} == both, f"listed with its two people: {found}")
+    group = next(item for item in listed if item["id"] == w.room)
+    expect("participants" not in group and group["participantCount"] == 2, f"groups are listed without: {group}")
 
 
 @step("a sent message is acked and shown to every device, the sender's own included")

@@ -37,8 +37,7 @@ impl Person {
             display_name: Some(display_name),
         };
         let body = serde_json::to_value(account)?;
-        let call =
-            Call { method: &Method::POST, path: "/api/auth/register", token: None, key: None, body: &body };
+        let call = Call { method: &Method::POST, path: "/api/auth/register", token: None, body: &body };
         let (session, existed) = match server.call(&call).await? {
             Ok(answer) => (answer.json().await?, false),
             Err(refused) if refused.code == "username_taken" => (log_in(server, &username).await?, true),
@@ -50,15 +49,9 @@ impl Person {
     }
 
     /// One call as this person; a token that has expired is replaced.
-    pub async fn call(
-        &self,
-        method: Method,
-        path: &str,
-        key: Option<&str>,
-        body: &Value,
-    ) -> anyhow::Result<Response> {
+    pub async fn call(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Response> {
         let token = self.token.lock().await.clone();
-        let call = Call { method: &method, path, token: Some(&token), key, body };
+        let call = Call { method: &method, path, token: Some(&token), body };
         let answer = match self.server.call(&call).await? {
             Err(refused) if refused.status == StatusCode::UNAUTHORIZED => {
                 let token = self.renew(&token).await?;
@@ -81,7 +74,7 @@ impl Person {
     }
 
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
-        Ok(self.call(Method::GET, path, None, &Value::Null).await?.json().await?)
+        Ok(self.call(Method::GET, path, &Value::Null).await?.json().await?)
     }
 
     /// The group of this name that was there when the person entered.
@@ -107,7 +100,7 @@ impl Person {
 
 async fn log_in(server: &Server, username: &str) -> anyhow::Result<SessionView> {
     let body = serde_json::to_value(Login { login: username.to_owned(), password: PASSWORD.to_owned() })?;
-    let call = Call { method: &Method::POST, path: "/api/auth/login", token: None, key: None, body: &body };
+    let call = Call { method: &Method::POST, path: "/api/auth/login", token: None, body: &body };
     match server.call(&call).await? {
         Ok(answer) => Ok(answer.json().await?),
         Err(refused) if refused.code == "bad_credentials" => {

@@ -27,7 +27,6 @@ pub struct Call<'a> {
     pub method: &'a Method,
     pub path: &'a str,
     pub token: Option<&'a str>,
-    pub key: Option<&'a str>,
     pub body: &'a Value,
 }
 
@@ -84,8 +83,7 @@ impl Server {
             }
             let wait = retry_after(&response);
             let refused = refused(response).await;
-            let busy = (repeatable && status == StatusCode::SERVICE_UNAVAILABLE)
-                || refused.code == "idempotency_in_progress";
+            let busy = repeatable && status == StatusCode::SERVICE_UNAVAILABLE;
             unavailable += usize::from(busy);
             if status != StatusCode::TOO_MANY_REQUESTS && (!busy || unavailable > UNAVAILABLE) {
                 return Ok(Err(refused));
@@ -98,9 +96,6 @@ impl Server {
         let mut request = self.http.request(call.method.clone(), format!("{}{}", self.url, call.path));
         if let Some(token) = call.token {
             request = request.bearer_auth(token);
-        }
-        if let Some(key) = call.key {
-            request = request.header("Idempotency-Key", key);
         }
         if !call.body.is_null() {
             request = request.json(call.body);

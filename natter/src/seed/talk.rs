@@ -74,8 +74,8 @@ impl<'a> Talk<'a> {
             reply_to: draft.reply_to.map(|number| seqs[number]),
         };
         let (sender, body) = (&self.people[draft.sender], serde_json::to_value(message)?);
-        // A run that was stopped between sending and hearing of it sends the same again.
-        let answer = sender.call(Method::POST, "/api/messages", Some(&draft.client_id), &body).await?;
+        // A run that was stopped between sending and hearing of it sends the same client id again: one message.
+        let answer = sender.call(Method::POST, "/api/messages", &body).await?;
         Ok(answer.json().await?)
     }
 
@@ -87,7 +87,7 @@ impl<'a> Talk<'a> {
             let new = message.edited_at.is_none() && message.deleted_at.is_none();
             tally.edits.count(new);
             if new {
-                sender.call(Method::PATCH, &path, None, &json!({"content": content})).await?;
+                sender.call(Method::PATCH, &path, &json!({"content": content})).await?;
             }
         }
         for (who, emoji) in &draft.reactions {
@@ -99,13 +99,13 @@ impl<'a> Talk<'a> {
             let new = message.deleted_at.is_none() && !there(emoji);
             tally.reactions.count(new);
             if new {
-                who.call(Method::PUT, &format!("{path}/reactions/{emoji}"), None, &Value::Null).await?;
+                who.call(Method::PUT, &format!("{path}/reactions/{emoji}"), &Value::Null).await?;
             }
         }
         if draft.deleted {
             tally.deletions.count(message.deleted_at.is_none());
             if message.deleted_at.is_none() {
-                sender.call(Method::DELETE, &path, None, &Value::Null).await?;
+                sender.call(Method::DELETE, &path, &Value::Null).await?;
             }
         }
         Ok(())
@@ -117,7 +117,7 @@ impl<'a> Talk<'a> {
         tally.reads.count(!there);
         if !there {
             let body = serde_json::to_value(MarkRead { conversation_id: self.view.id, seq })?;
-            reader.call(Method::POST, "/api/messages/read", None, &body).await.with_context(|| {
+            reader.call(Method::POST, "/api/messages/read", &body).await.with_context(|| {
                 format!("reading in {}", self.room.name.as_deref().unwrap_or("a direct conversation"))
             })?;
         }
@@ -133,7 +133,7 @@ async fn make(owner: &Person, people: &[Person], room: &Room) -> anyhow::Result<
         participant_ids: room.members[1..].iter().map(|member| people[*member].id).collect(),
     };
     let body = serde_json::to_value(create)?;
-    let answer = owner.call(Method::POST, OPEN, None, &body).await?;
+    let answer = owner.call(Method::POST, OPEN, &body).await?;
     let existed = room.shape == Shape::Direct && answer.status() == StatusCode::OK;
     Ok((answer.json().await?, existed))
 }
