@@ -92,84 +92,55 @@ pub async fn post(
             let acked = publish::send(&edge, draft(user, &headers, &body), &identity, false).await?;
             Ok(created(view(&acked.logged), false))
         }
-        Some(key) => post_once(&edge, user, key, &headers, &body).await,
+        // Carried through even when the client goes: a key claimed for nobody would block its retry.
+        Some(key) => {
+            let once = post_once(edge.clone(), key, draft(user, &headers, &body), body);
+            edge.lifecycle.tracker().spawn(once).await.map_err(|_| Code::Internal)?
+        }
     }
 }
 
 /// A post with an `Idempotency-Key`: claimed first, so that one key is one message on any node.
 async fn post_once(
-    edge: &Arc<Edge>,
-    user: UserId,
+    edge: Arc<Edge>,
     key: String,
-    headers: &HeaderMap,
-    body: &PostMessage,
+    draft: Draft,
+    body: PostMessage,
 ) -> Result<Response, Refusal> {
-    let fingerprint = fingerprint(body);
+    let (user, fingerprint) = (draft.author, fingerprint(&body));
     match edge.shared.begin(user, &key, fingerprint).await {
         Ok(Attempt::InProgress) => return Err(Code::InProgress.into()),
         Ok(Attempt::Mismatch) => return Err(Code::IdempotencyMismatch.into()),
-        Ok(Attempt::Finished(receipt)) => return Ok(created(Some(replayed(user, body, receipt)), true)),
+        Ok(Attempt::Finished(receipt)) => return Ok(created(Some(replayed(user, &body, receipt)), true)),
         // Without the shared state the event id still makes one message of one key.
         Ok(Attempt::First) | Err(Down) => {}
     }
-    // A claim outlives neither success nor failure, nor the client's patience: a dropped request frees it.
-    let claim = Claim { edge: edge.clone(), user, key: key.clone(), settled: false };
-    let may_exist = !edge.shared.remembers_every_key().await;
-    let identity = if body.client_id.is_some() { Identity::ClientId } else { Identity::Key(key.clone()) };
-    let sent = publish::send(edge, draft(user, headers, body), &identity, may_exist).await;
-    let Acked { logged, duplicate } = match sent {
-        Ok(acked) if acked.duplicate && !same_content(&acked.logged, body) => {
-            claim.free().await;
-            return Err(Code::IdempotencyMismatch.into());
+    match send_once(&edge, &key, draft, &body).await {
+        Ok(Acked { logged, duplicate }) => {
+            let receipt = Receipt { message: logged.event.id, seq: logged.seq, created_at: logged.event.at };
+            if edge.shared.finish(user, &key, fingerprint, receipt).await.is_err() {
+                tracing::warn!("an idempotency key could not be kept: its event id still is");
+            }
+            Ok(created(view(&logged), duplicate))
         }
-        Ok(acked) => acked,
         Err(refusal) => {
-            claim.free().await;
-            return Err(refusal);
+            // Before it is answered: its reader may use the key again at once.
+            if edge.shared.abandon(user, &key).await.is_err() {
+                tracing::warn!("an idempotency key could not be freed; it frees itself");
+            }
+            Err(refusal)
         }
-    };
-    let receipt = Receipt { message: logged.event.id, seq: logged.seq, created_at: logged.event.at };
-    if edge.shared.finish(user, &key, fingerprint, receipt).await.is_ok() {
-        claim.keep();
-    }
-    Ok(created(view(&logged), duplicate))
-}
-
-/// The key of an attempt under way: freed when the attempt ends without success, however it ends.
-struct Claim {
-    edge: Arc<Edge>,
-    user: UserId,
-    key: String,
-    /// Kept for good, or freed already.
-    settled: bool,
-}
-
-impl Claim {
-    fn keep(mut self) {
-        self.settled = true;
-    }
-
-    /// Before the refusal is answered: its reader may use the key again at once.
-    async fn free(mut self) {
-        free(&self.edge, self.user, &self.key).await;
-        self.settled = true;
     }
 }
 
-impl Drop for Claim {
-    fn drop(&mut self) {
-        if self.settled {
-            return;
-        }
-        let (edge, user, key) = (self.edge.clone(), self.user, std::mem::take(&mut self.key));
-        self.edge.lifecycle.tracker().spawn(async move { free(&edge, user, &key).await });
+async fn send_once(edge: &Arc<Edge>, key: &str, draft: Draft, body: &PostMessage) -> Result<Acked, Refusal> {
+    let may_exist = !edge.shared.remembers_every_key().await;
+    let identity = if body.client_id.is_some() { Identity::ClientId } else { Identity::Key(key.to_owned()) };
+    let acked = publish::send(edge, draft, &identity, may_exist).await?;
+    if acked.duplicate && !same_content(&acked.logged, body) {
+        return Err(Code::IdempotencyMismatch.into());
     }
-}
-
-async fn free(edge: &Edge, user: UserId, key: &str) {
-    if edge.shared.abandon(user, key).await.is_err() {
-        tracing::warn!("an idempotency key could not be freed; it frees itself");
-    }
+    Ok(acked)
 }
 
 fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
