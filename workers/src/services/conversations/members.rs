@@ -32,12 +32,17 @@ impl Change {
         self.members.iter().find(|row| row.member.user == user).map(|row| row.member.role)
     }
 
-    /// The member who owns the group after its owner: the longest-serving admin, or else member.
+    /// The member who owns the group after its owner.
     fn heir(&self) -> Option<UserId> {
-        let others = || self.members.iter().filter(|row| row.member.user != self.by);
-        let admin = others().find(|row| row.member.role == Role::Admin);
-        admin.or_else(|| others().next()).map(|row| row.member.user)
+        next_in_line(self.members.iter().filter(|row| row.member.user != self.by))
     }
+}
+
+/// The longest-serving admin, or else member.
+fn next_in_line<'a>(members: impl Iterator<Item = &'a MemberRow> + Clone) -> Option<UserId> {
+    let first = members.clone().next();
+    let mut admins = members.filter(|row| row.member.role == Role::Admin);
+    admins.next().or(first).map(|row| row.member.user)
 }
 
 impl Conversations {
@@ -73,7 +78,8 @@ impl Conversations {
             kinds.push(Kind::RoleChanged { user: heir, role: Role::Owner });
         }
         kinds.push(Kind::MemberRemoved { user });
-        self.record(&change, kinds, 1).await
+        self.record(&change, kinds, 1).await?;
+        self.keep_owned(&change).await
     }
 
     pub(super) async fn set_role(&self, call: SetRole) -> Result<(), Failure> {
@@ -94,7 +100,8 @@ impl Conversations {
         if role == Role::Owner {
             kinds.push(Kind::RoleChanged { user: by, role: Role::Admin });
         }
-        self.record(&change, kinds, 1).await
+        self.record(&change, kinds, 1).await?;
+        self.keep_owned(&change).await
     }
 
     /// Only groups change, and only by their members.
@@ -122,5 +129,19 @@ impl Conversations {
         });
         let logged: Vec<Logged> = events.buffered(at_once).try_collect().await?;
         self.apply(&logged).await
+    }
+
+    /// Changes that were made at the same moment may together have left the group without an owner, say when
+    /// somebody leaves while being made owner. Whoever stored the last of them sees it, and names the next.
+    async fn keep_owned(&self, change: &Change) -> Result<(), Failure> {
+        let members = self.store.members(change.conversation).await?;
+        if members.iter().any(|row| row.member.role == Role::Owner) {
+            return Ok(());
+        }
+        let Some(user) = next_in_line(members.iter()) else { return Ok(()) };
+        let (kind, trace) = (Kind::RoleChanged { user, role: Role::Owner }, change.traceparent.clone());
+        let event = record::event(EventId::fresh(), change.conversation, change.by, kind, trace);
+        let (logged, _) = self.publish(event).await?;
+        self.apply(std::slice::from_ref(&logged)).await
     }
 }
