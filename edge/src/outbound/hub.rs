@@ -143,6 +143,17 @@ impl Hub {
         people
     }
 
+    /// Who was added to rooms in which somebody here watches; each is answered once.
+    pub(super) fn take_newcomers(&self) -> Vec<(ConversationId, UserId)> {
+        let mut newcomers = Vec::new();
+        for shard in &self.shards {
+            for (conversation, room) in &mut shard.lock().rooms {
+                newcomers.extend(room.take_newcomers().into_iter().map(|user| (*conversation, user)));
+            }
+        }
+        newcomers
+    }
+
     /// Hands news to a room, if it is here, and starts the repair it asks for.
     pub(super) fn news(&self, conversation: ConversationId, tell: impl FnOnce(&mut Room) -> Then) {
         if self.with_room(conversation, tell) == Some(Then::Repair) {

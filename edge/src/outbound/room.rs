@@ -37,6 +37,8 @@ pub struct Room {
     joined: Vec<Arc<Socket>>,
     /// Whose presence they were told: the members when the last of them joined.
     people: Arc<[UserId]>,
+    /// Those of them who were added since, of whom nothing was told yet.
+    newcomers: Vec<UserId>,
     /// Who types, and when that ends unless it is said again.
     typing: HashMap<UserId, Instant>,
 }
@@ -61,6 +63,7 @@ impl Room {
             sockets: Vec::new(),
             joined: Vec::new(),
             people: Arc::new([]),
+            newcomers: Vec::new(),
             typing: HashMap::new(),
         }
     }
@@ -93,6 +96,11 @@ impl Room {
     /// Whose presence somebody here was told.
     pub fn people(&self) -> Option<Arc<[UserId]>> {
         (!self.joined.is_empty()).then(|| self.people.clone())
+    }
+
+    /// Who was added while somebody here watched; each is answered once.
+    pub fn take_newcomers(&mut self) -> Vec<UserId> {
+        std::mem::take(&mut self.newcomers)
     }
 
     pub fn unwatch(&mut self, socket: &Arc<Socket>) {
@@ -243,6 +251,7 @@ impl Room {
         if let Kind::MemberAdded { user, .. } = logged.event.kind
             && !self.joined.is_empty()
         {
+            self.newcomers.push(user);
             self.people = self.people.iter().copied().chain([user]).collect();
         }
         let frame: Utf8Bytes = encode::event(logged, self.last.unwrap_or(0));

@@ -87,6 +87,11 @@ impl Told {
         }
     }
 
+    /// Whether viewers were told that somebody is online: they are not told again.
+    fn knows_online(&self, user: UserId) -> bool {
+        self.0.lock().get(&user).is_some_and(|said| said.online)
+    }
+
     /// Whether it is news for the viewers; what is older than what they know is not.
     fn is_news(&self, p: &Presence) -> bool {
         let mut told = self.0.lock();
@@ -150,6 +155,10 @@ impl Viewers {
     async fn tell(&self, presence: Presence) {
         let Ok(memberships) = self.edge.members.of(presence.user).await else { return };
         let conversations: Vec<ConversationId> = memberships.iter().map(|m| m.conversation).collect();
+        self.tell_in(&conversations, presence);
+    }
+
+    fn tell_in(&self, conversations: &[ConversationId], presence: Presence) {
         let frame = ServerFrame::Presence {
             user_id: presence.user,
             status: if presence.online { Status::Online } else { Status::Offline },
@@ -157,21 +166,33 @@ impl Viewers {
             version: presence.version,
         };
         let frame = Utf8Bytes::from(frame.to_json());
-        for socket in self.edge.hub.joined(&conversations) {
+        for socket in self.edge.hub.joined(conversations) {
             if socket.user != presence.user {
                 socket.outbox.push(frame.clone());
             }
         }
     }
 
+    /// Who is added to a conversation while online is known to be so in others only: it is no news for those.
+    fn introduce(&self, newcomers: &[(ConversationId, UserId)], presence: Presence) {
+        if !presence.online || !self.edge.told.knows_online(presence.user) {
+            return;
+        }
+        for (conversation, _) in newcomers.iter().filter(|(_, user)| *user == presence.user) {
+            self.tell_in(std::slice::from_ref(conversation), presence);
+        }
+    }
+
     /// Changes are told at most once, and some are lost: who is watched is looked up from time to time.
     async fn ask(&mut self) {
+        let newcomers = self.edge.hub.take_newcomers();
         let people = self.edge.hub.people();
         self.edge.told.0.lock().retain(|user, _| people.contains(user));
         let people: Vec<UserId> = people.into_iter().collect();
         for part in people.chunks(PART) {
             let Ok(presences) = self.edge.shared.presence(part).await else { return };
             for presence in presences {
+                self.introduce(&newcomers, presence);
                 self.hear(presence);
             }
         }
