@@ -1,0 +1,87 @@
+//! What somebody missed who was away, in one call.
+
+use serde_json::{Value, json};
+
+use crate::harness::{User, shared};
+
+async fn inbox(user: &User) -> Value {
+    let (one, other) = (user.get("/api/inbox").await.ok(200), user.at(1).get("/api/inbox").await.ok(200));
+    assert_eq!(one, other, "the edges disagree");
+    one
+}
+
+#[tokio::test]
+async fn somebody_who_was_away_gets_rooms_counts_and_last_messages_newest_first() {
+    let cluster = shared().await;
+    let (alice, bob, carol) =
+        (cluster.user(0, "alice").await, cluster.user(0, "bob").await, cluster.user(1, "carol").await);
+    let (many, few, quiet, read, own) = (
+        alice.group(&[&bob]).await,
+        carol.group(&[&bob]).await,
+        alice.group(&[&bob]).await,
+        alice.group(&[&bob]).await,
+        alice.direct(&bob).await,
+    );
+    let mut sender = alice.device("a").await;
+    let mut asked = Vec::new();
+    for number in 0..105 {
+        let body = json!({"content": format!("m{number}"), "clientId": format!("c{number}")});
+        asked.push(sender.request(many.frame("send", &body)).await);
+    }
+    for id in asked {
+        assert_eq!(sender.answer(id).await["type"], "ack");
+    }
+    let at_read = alice.says(&read, "seen").await;
+    bob.reads(&read, at_read).await;
+    bob.says(&own, "own words are not news").await;
+    carol.says(&few, "one").await;
+    let gone = carol.says(&few, "two").await;
+    let last = carol.says(&few, "three").await;
+    carol.delete(&few.path(&format!("/messages/{gone}"))).await.ok(204);
+    carol.patch(&few.path(&format!("/messages/{last}")), &json!({"content": "edited"})).await.ok(200);
+    let direct = alice.says(&own, "hello bob").await;
+
+    let inbox = inbox(&bob).await;
+    let items = inbox["items"].as_array().unwrap();
+    let rooms: Vec<&Value> = items.iter().map(|item| &item["conversationId"]).collect();
+    assert_eq!(rooms, [&json!(own.id), &json!(few.id), &json!(many.id)], "not {} nor {}", quiet.id, read.id);
+    let counts: Vec<&Value> = items.iter().map(|item| &item["unreadCount"]).collect();
+    assert_eq!(counts, [1, 2, 100]);
+    assert_eq!(inbox["totalUnread"], 103);
+    assert_eq!(items[0]["lastMessage"]["content"], "hello bob");
+    assert_eq!((&items[0]["headSeq"], &items[0]["lastMessage"]["seq"]), (&json!(direct), &json!(direct)));
+    assert_eq!(items[1]["lastMessage"]["content"], "edited");
+    assert_eq!(items[2]["lastMessage"]["content"], "m104");
+    for item in items {
+        assert!(item["readSeq"].as_u64() < item["headSeq"].as_u64(), "{item}");
+    }
+}
+
+#[tokio::test]
+async fn somebody_with_nothing_unread_gets_nothing() {
+    let cluster = shared().await;
+    let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
+    assert_eq!(inbox(&alice).await, json!({"totalUnread": 0, "items": []}));
+    let room = alice.group(&[&bob]).await;
+    assert_eq!(inbox(&bob).await, json!({"totalUnread": 0, "items": []}));
+    let last = alice.says(&room, "hello").await;
+    assert_eq!(inbox(&alice).await, json!({"totalUnread": 0, "items": []}));
+    assert_eq!(inbox(&bob).await["totalUnread"], 1);
+    bob.reads(&room, last).await;
+    assert_eq!(inbox(&bob).await, json!({"totalUnread": 0, "items": []}));
+    // Everything else that happens is no message.
+    alice.patch(&room.path(""), &json!({"name": "Renamed"})).await.ok(200);
+    alice.put(&room.path(&format!("/messages/{last}/reactions/%F0%9F%91%8D"))).await.ok(204);
+    assert_eq!(inbox(&bob).await["totalUnread"], 0);
+}
+
+#[tokio::test]
+async fn a_conversation_left_is_in_the_inbox_no_more() {
+    let cluster = shared().await;
+    let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
+    let room = alice.group(&[&bob]).await;
+    alice.says(&room, "hello").await;
+    assert_eq!(inbox(&bob).await["totalUnread"], 1);
+    alice.delete(&room.path(&format!("/participants/{}", bob.id))).await.ok(204);
+    assert_eq!(inbox(&bob).await, json!({"totalUnread": 0, "items": []}));
+}

@@ -1,0 +1,25 @@
+//! A whole deployment of real processes: nats-server, Redis, two workers, two edges; and people spread over both
+//! edges who speak to it as any stranger's client would. What is tested is the wire, so nothing of the program's
+//! own types is used.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+mod harness; // the deployment, people, their devices
+
+mod presence; // who is online
+mod presence_faults; // and who is when an edge or Redis dies
+mod typing; // who types
+
+mod inbox; // what somebody missed who was away
+mod reads; // read marks, receipts, counts
+mod unread_model; // random histories against a model of what is unread
+
+mod blocks; // whom somebody wants nothing of
+mod changes; // edits, deletions, replies, reactions
+mod groups; // who is in a group, as ordered events
+mod removal; // access begins and ends
+
+mod access; // every address and every frame, by role
+mod hostile; // frames and paths that mean no good
+
+mod start; // when the roles refuse to start
+mod workers; // a worker dies in the middle of things

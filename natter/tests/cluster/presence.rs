@@ -1,0 +1,166 @@
+//! Who is online is told to those who joined a conversation with them, and to nobody else.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Device, User, shared, until};
+
+/// What a device was told of somebody, with every version above the one before.
+pub fn told(device: &Device, user: &User) -> Vec<String> {
+    let frames = device.of("presence").into_iter().filter(|frame| frame["userId"] == user.id);
+    let mut version = 0;
+    let mut statuses = Vec::new();
+    for frame in frames {
+        let next = frame["version"].as_u64().unwrap();
+        assert!(next > version, "a version that does not rise: {frame}");
+        version = next;
+        statuses.push(frame["status"].as_str().unwrap().to_owned());
+    }
+    statuses
+}
+
+pub async fn is_told(device: &Device, user: &User, statuses: &[&str]) {
+    until(&format!("{statuses:?} is told"), async || told(device, user) == statuses).await;
+}
+
+#[tokio::test]
+async fn coming_and_going_is_told_to_those_who_joined_on_either_edge() {
+    let cluster = shared().await;
+    let (alice, bob, carol) =
+        (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(0, "carol").await);
+    let room = alice.group(&[&bob, &carol]).await;
+    let (mut near, mut far, silent) =
+        (alice.device("a").await, alice.at(1).device("b").await, alice.device("did-not-join").await);
+    let mut own = alice.device("own").await;
+    near.join(&room).await;
+    far.join(&room).await;
+    own.join(&room).await;
+
+    let phone = bob.device("phone").await;
+    for viewer in [&near, &far] {
+        is_told(viewer, &bob, &["online"]).await;
+    }
+    // Who joins later is told at once who is there.
+    let online = carol.device("c").await.join(&room).await["online"].take();
+    for user in [&alice, &bob] {
+        assert!(online.as_array().unwrap().contains(&json!(user.id)), "{online}");
+    }
+
+    drop(phone);
+    for viewer in [&near, &far] {
+        is_told(viewer, &bob, &["online", "offline"]).await;
+    }
+    let last = near.of("presence").pop().unwrap();
+    assert!(last["lastSeenAt"].is_string(), "{last}");
+    assert!(silent.of("presence").is_empty(), "told without a join");
+    assert!(told(&own, &alice).is_empty(), "told of oneself");
+}
+
+#[tokio::test]
+async fn offline_is_told_when_the_last_device_is_gone_and_not_before() {
+    let cluster = shared().await;
+    let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
+    let room = alice.group(&[&bob]).await;
+    let mut viewer = alice.device("viewer").await;
+    viewer.join(&room).await;
+    let (phone, tablet, laptop) = (
+        bob.device("phone").await,
+        bob.log_in().await.at(0).device("tablet").await,
+        bob.device("laptop").await,
+    );
+    is_told(&viewer, &bob, &["online"]).await;
+    drop(phone);
+    drop(tablet);
+    // Somebody else's going, told after both, shows that theirs was not.
+    let carol = cluster.user(1, "carol").await;
+    let both = alice.group(&[&carol]).await;
+    viewer.join(&both).await;
+    let other = carol.device("c").await;
+    is_told(&viewer, &carol, &["online"]).await;
+    drop(other);
+    is_told(&viewer, &carol, &["online", "offline"]).await;
+    assert_eq!(alice.status_of(&bob).await["status"], "online");
+    assert_eq!(told(&viewer, &bob), ["online"]);
+    drop(laptop);
+    is_told(&viewer, &bob, &["online", "offline"]).await;
+    assert_eq!(alice.at(1).status_of(&bob).await["status"], "offline");
+}
+
+#[tokio::test]
+async fn a_heartbeat_keeps_somebody_online_for_one_ttl_and_is_told() {
+    let cluster = shared().await;
+    let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
+    let room = alice.group(&[&bob]).await;
+    let mut viewer = alice.device("viewer").await;
+    viewer.join(&room).await;
+    bob.post("/api/presence/heartbeat", &json!({})).await.ok(204);
+    is_told(&viewer, &bob, &["online"]).await;
+    assert_eq!(alice.at(1).status_of(&bob).await["status"], "online");
+    is_told(&viewer, &bob, &["online", "offline"]).await;
+}
+
+#[tokio::test]
+async fn look_ups_answer_in_the_order_asked_on_either_edge() {
+    let cluster = shared().await;
+    let (alice, bob, carol, eve) = (
+        cluster.user(0, "alice").await,
+        cluster.user(1, "bob").await,
+        cluster.user(0, "carol").await,
+        cluster.user(1, "eve").await,
+    );
+    alice.group(&[&bob, &carol]).await;
+    let _devices = (bob.device("b").await, eve.device("e").await);
+    until("bob is online", async || alice.status_of(&bob).await["status"] == "online").await;
+    let ask = json!({"userIds": [carol.id, eve.id, bob.id, alice.id]});
+    for edge in [0, 1] {
+        let found = alice.at(edge).post("/api/presence/status/batch", &ask).await.ok(200);
+        let items = found["items"].as_array().unwrap();
+        let statuses: Vec<(&Value, &Value)> = items.iter().map(|i| (&i["userId"], &i["status"])).collect();
+        let expected = [(&carol, "offline"), (&eve, "offline"), (&bob, "online"), (&alice, "offline")];
+        for (found, (user, status)) in statuses.iter().zip(expected) {
+            assert_eq!((found.0, found.1), (&json!(user.id), &json!(status)));
+        }
+        // A stranger is offline and was never seen, though she is online.
+        assert_eq!(items[1]["lastSeenAt"], Value::Null);
+        assert!(items[2]["lastSeenAt"].is_string());
+    }
+    let nobody = json!({"userIds": vec![bob.id.clone(); 201]});
+    assert_eq!(alice.post("/api/presence/status/batch", &nobody).await.code(), (422, "invalid"));
+}
+
+#[tokio::test]
+async fn strangers_read_offline_and_are_told_nothing_until_they_share_a_conversation() {
+    let cluster = shared().await;
+    let (alice, bob, eve) =
+        (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(0, "eve").await);
+    let (room, other) = (alice.group(&[&bob]).await, eve.group(&[&alice]).await);
+    let (mut friend, mut stranger) = (alice.device("friend").await, eve.device("stranger").await);
+    friend.join(&room).await;
+    stranger.join(&other).await;
+    let phone = bob.device("phone").await;
+    is_told(&friend, &bob, &["online"]).await;
+    stranger.settle().await;
+    assert!(told(&stranger, &bob).is_empty());
+    let seen = eve.status_of(&bob).await;
+    assert_eq!((&seen["status"], &seen["lastSeenAt"]), (&json!("offline"), &Value::Null));
+    let shared = eve.group(&[&bob]).await;
+    assert_eq!(eve.status_of(&bob).await["status"], "online");
+    stranger.frame("conversation:added", |frame| shared.has(frame)).await;
+    stranger.join(&shared).await;
+    drop(phone);
+    is_told(&stranger, &bob, &["offline"]).await;
+}
+
+#[tokio::test]
+async fn somebody_added_who_is_online_already_is_told_to_those_who_joined_before() {
+    let cluster = shared().await;
+    let (alice, bob, carol) =
+        (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(0, "carol").await);
+    let (room, other) = (alice.group(&[&carol]).await, carol.group(&[&bob]).await);
+    let (mut viewer, mut knows) = (alice.device("viewer").await, carol.device("knows").await);
+    viewer.join(&room).await;
+    knows.join(&other).await;
+    let _phone = bob.device("phone").await;
+    is_told(&knows, &bob, &["online"]).await;
+    alice.post(&room.path("/participants"), &json!({"userIds": [bob.id]})).await.ok(200);
+    is_told(&viewer, &bob, &["online"]).await;
+}

@@ -1,0 +1,116 @@
+//! Presence settles, whatever dies; and what is said does not depend on it.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::{
+    harness::{Cluster, TTL, chain, until},
+    presence::{is_told, told},
+};
+
+/// The sweep comes every 2 s, changes are told every half second, and this machine is busy.
+const GRACE: Duration = Duration::from_secs(6);
+
+#[tokio::test]
+async fn people_of_a_killed_edge_go_offline_unless_they_move_and_resume_on_the_other_without_loss() {
+    let mut cluster = Cluster::start().await;
+    let (alice, bob, carol) =
+        (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(1, "carol").await);
+    let room = alice.group(&[&bob, &carol]).await;
+    let mut viewer = alice.device("viewer").await;
+    viewer.join(&room).await;
+    let (phone, moves) = (bob.device("phone").await, carol.device("moves").await);
+    is_told(&viewer, &bob, &["online"]).await;
+    is_told(&viewer, &carol, &["online"]).await;
+    let first = viewer.post(&room, "before").await;
+    phone.reaches(&room, first).await;
+    let epoch = phone.epoch();
+
+    cluster.kill_edge(1);
+    let killed = Instant::now();
+    moves.closed().await;
+    let moved = carol.at_addresses(cluster.addresses()).device("moves").await;
+    let missed = viewer.post(&room, "meanwhile").await;
+    is_told(&viewer, &bob, &["online", "offline"]).await;
+    let took = killed.elapsed();
+    assert!(took < TTL + GRACE, "a ghost for {took:?}");
+    assert_eq!(alice.status_of(&bob).await["status"], "offline");
+
+    let bob = bob.at_addresses(cluster.addresses());
+    let phone = bob.resume("phone", &epoch, &json!({room.id.clone(): first})).await;
+    is_told(&viewer, &bob, &["online", "offline", "online"]).await;
+    let last = viewer.post(&room, "after").await;
+    phone.reaches(&room, last).await;
+    let seqs: Vec<_> = chain(&phone.seen(), &room, first).iter().map(|event| event["seq"].clone()).collect();
+    assert_eq!(seqs, [json!(missed), json!(last)]);
+    // Her session on the dead edge ended unnoticed beside the new one.
+    until("it has ended", async || killed.elapsed() > TTL + GRACE).await;
+    assert_eq!(told(&viewer, &carol), ["online"]);
+    drop(moved);
+    is_told(&viewer, &carol, &["online", "offline"]).await;
+}
+
+#[tokio::test]
+async fn a_dead_redis_stops_no_message_takes_nobody_offline_and_leaves_no_ghost() {
+    let mut cluster = Cluster::start().await;
+    let (alice, bob, carol) =
+        (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(1, "carol").await);
+    let room = alice.group(&[&bob, &carol]).await;
+    let mut viewer = alice.device("viewer").await;
+    viewer.join(&room).await;
+    let (stays, goes) = (bob.device("stays").await, carol.device("goes").await);
+    is_told(&viewer, &bob, &["online"]).await;
+    is_told(&viewer, &carol, &["online"]).await;
+
+    cluster.kill_redis();
+    let dead = Instant::now();
+    drop(goes);
+    let mut last = room.head;
+    let mut slowest = Duration::ZERO;
+    while dead.elapsed() < 2 * TTL {
+        let begun = Instant::now();
+        last = viewer.post(&room, "said without Redis").await;
+        stays.reaches(&room, last).await;
+        alice.at(1).says(&room, "over HTTP").await;
+        slowest = slowest.max(begun.elapsed());
+    }
+    assert!(slowest < Duration::from_secs(5), "a message took {slowest:?}");
+    assert_eq!(alice.online(&bob).await, None, "nobody knows");
+    assert_eq!(told(&viewer, &bob), ["online"]);
+
+    cluster.start_redis_again().await;
+    let back = Instant::now();
+    until("bob is seen online again", async || alice.online(&bob).await == Some(true)).await;
+    assert!(back.elapsed() < TTL, "online again only after {:?}", back.elapsed());
+    until("carol is told offline", async || told(&viewer, &carol).last().unwrap() == "offline").await;
+    let took = back.elapsed();
+    assert!(took < 2 * TTL + GRACE, "a ghost for {took:?}");
+    assert!(!told(&viewer, &bob).contains(&"offline".to_owned()), "an offline storm");
+    stays.reaches(&room, last).await;
+    chain(&stays.seen(), &room, room.head);
+}
+
+#[tokio::test]
+async fn a_redis_restarted_empty_takes_nobody_offline_and_the_dead_go_in_time() {
+    let mut cluster = Cluster::start().await;
+    let (alice, bob, carol) =
+        (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(1, "carol").await);
+    let room = alice.group(&[&bob, &carol]).await;
+    let mut viewer = alice.device("viewer").await;
+    viewer.join(&room).await;
+    let (_stays, goes) = (bob.device("stays").await, carol.device("goes").await);
+    is_told(&viewer, &bob, &["online"]).await;
+    is_told(&viewer, &carol, &["online"]).await;
+    cluster.kill_redis();
+    cluster.start_redis_again().await;
+    let back = Instant::now();
+    until("both beat again", async || {
+        alice.online(&bob).await == Some(true) && alice.online(&carol).await == Some(true)
+    })
+    .await;
+    drop(goes);
+    until("carol is told offline", async || told(&viewer, &carol).last().unwrap() == "offline").await;
+    assert!(back.elapsed() < 2 * TTL + GRACE);
+    assert!(!told(&viewer, &bob).contains(&"offline".to_owned()), "an offline storm");
+}

@@ -1,0 +1,108 @@
+//! Who types is told to those who joined, seldom, and leaves no trace.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::harness::{Device, User, seq, shared};
+
+fn told(device: &Device, user: &User) -> Vec<bool> {
+    let frames = device.of("typing").into_iter().filter(|frame| frame["userId"] == user.id);
+    frames.map(|frame| frame["isTyping"].as_bool().unwrap()).collect()
+}
+
+async fn is_told(device: &Device, user: &User, expected: &[bool]) {
+    device.until(&format!("{expected:?}"), |_| (told(device, user) == expected).then_some(())).await;
+}
+
+#[tokio::test]
+async fn typing_reaches_the_others_who_joined_and_expires_by_itself() {
+    let cluster = shared().await;
+    let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
+    let room = alice.group(&[&bob]).await;
+    let (mut near, mut far) = (bob.at(0).device("near").await, bob.device("far").await);
+    let (mut silent, mut own) = (bob.device("did-not-join").await, alice.at(1).device("own").await);
+    let mut typist = alice.device("typist").await;
+    for device in [&mut near, &mut far, &mut own, &mut typist] {
+        device.join(&room).await;
+    }
+    typist.types(&room, true).await;
+    is_told(&near, &alice, &[true]).await;
+    is_told(&far, &alice, &[true]).await;
+    let begun = Instant::now();
+    is_told(&near, &alice, &[true, false]).await;
+    is_told(&far, &alice, &[true, false]).await;
+    let lasted = begun.elapsed();
+    assert!((Duration::from_secs(4)..Duration::from_secs(9)).contains(&lasted), "it lasted {lasted:?}");
+    for device in [&mut silent, &mut own, &mut typist] {
+        device.settle().await;
+        assert!(told(device, &alice).is_empty(), "not for this one");
+    }
+}
+
+#[tokio::test]
+async fn typing_that_ends_is_told_at_once_and_one_who_left_is_told_nothing() {
+    let cluster = shared().await;
+    let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
+    let room = alice.group(&[&bob]).await;
+    let (mut viewer, mut gone) = (bob.device("viewer").await, bob.device("gone").await);
+    let mut typist = alice.device("typist").await;
+    for device in [&mut viewer, &mut gone, &mut typist] {
+        device.join(&room).await;
+    }
+    assert_eq!(gone.ask(room.frame("leave", &json!({}))).await["type"], "ack");
+    let begun = Instant::now();
+    typist.types(&room, true).await;
+    typist.types(&room, false).await;
+    is_told(&viewer, &alice, &[true, false]).await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "the end was not told, it expired");
+    gone.settle().await;
+    assert!(told(&gone, &alice).is_empty());
+}
+
+#[tokio::test]
+async fn a_flood_of_typing_gives_few_frames_and_none_in_history() {
+    let cluster = shared().await;
+    let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
+    let room = alice.group(&[&bob]).await;
+    let (mut viewer, mut typist) = (bob.device("viewer").await, alice.device("typist").await);
+    viewer.join(&room).await;
+    typist.join(&room).await;
+    for number in 0..100 {
+        typist.types(&room, number % 2 == 0).await;
+    }
+    typist.settle().await;
+    let said = typist.post(&room, "done").await;
+    viewer.reaches(&room, said).await;
+    // Ends are cheap to repeat: they are told only to those to whom a beginning was.
+    let count = told(&viewer, &alice).len();
+    assert!((1..=10).contains(&count), "{count} frames of a flood of 100");
+    assert_eq!(alice.history(&room).await.len(), 1);
+    let replayed = bob.resume("later", &viewer.epoch(), &json!({room.id.clone(): room.head})).await;
+    assert!(replayed.of("typing").is_empty());
+    assert_eq!(seq(&replayed.of("message:new")[0]), said);
+}
+
+#[tokio::test]
+async fn typing_without_a_join_is_forbidden_also_where_one_is_not_and_after_one_was_removed() {
+    let cluster = shared().await;
+    let (alice, bob, eve) =
+        (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(1, "eve").await);
+    let room = alice.group(&[&bob]).await;
+    for user in [&alice, &eve] {
+        let mut device = user.device("d").await;
+        device.types(&room, true).await;
+        let error = device.frame("an error", |frame| frame["type"] == "error").await;
+        assert_eq!(error["code"], "forbidden", "{error}");
+    }
+    let mut viewer = alice.device("viewer").await;
+    viewer.join(&room).await;
+    let mut removed = bob.device("b").await;
+    removed.join(&room).await;
+    alice.delete(&room.path(&format!("/participants/{}", bob.id))).await.ok(204);
+    removed.frame("conversation:removed", |frame| frame["type"] == "conversation:removed").await;
+    removed.types(&room, true).await;
+    removed.frame("an error", |frame| frame["code"] == "forbidden").await;
+    viewer.settle().await;
+    assert!(told(&viewer, &bob).is_empty());
+}

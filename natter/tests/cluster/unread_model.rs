@@ -1,0 +1,158 @@
+//! Unread is a function of positions: random histories of one person's three devices on both edges, compared
+//! with a model after every few steps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::{
+    harness::{Cluster, Device, Room, User, shared},
+    reads::{mark, unread},
+};
+
+const STEPS: usize = 200;
+const SETTLE_EVERY: usize = 20;
+
+/// `SplitMix64`: the same steps for the same seed, everywhere.
+struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self, sides: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        usize::try_from((z ^ (z >> 31)) % u64::try_from(sides).unwrap()).unwrap()
+    }
+}
+
+/// What must be so: messages of others after the mark that are not deleted.
+#[derive(Default)]
+struct Model {
+    theirs: BTreeSet<u64>,
+    /// All messages, and whether they are the reader's.
+    all: BTreeMap<u64, bool>,
+    read: u64,
+}
+
+impl Model {
+    fn said(&mut self, seq: u64, own: bool) {
+        self.all.insert(seq, own);
+        if own {
+            self.read = self.read.max(seq);
+        } else {
+            self.theirs.insert(seq);
+        }
+    }
+
+    fn unread(&self) -> usize {
+        self.theirs.range(self.read + 1..).count().min(100)
+    }
+}
+
+struct Scene {
+    reader: User,
+    writer: User,
+    room: Room,
+    devices: Vec<Device>,
+    model: Model,
+    dice: Dice,
+}
+
+impl Scene {
+    async fn new(cluster: &Cluster, seed: u64) -> Self {
+        let (writer, reader) = (cluster.user(0, "writer").await, cluster.user(1, "reader").await);
+        let room = writer.group(&[&reader]).await;
+        let mut devices = Vec::new();
+        for number in 0..3 {
+            devices.push(reader.at(number % 2).device(&format!("d{number}")).await);
+        }
+        Self { reader, writer, room, devices, model: Model::default(), dice: Dice(seed) }
+    }
+
+    async fn step(&mut self) {
+        let device = self.dice.throw(3);
+        let edge = self.dice.throw(2);
+        match self.dice.throw(10) {
+            0..=3 => {
+                let seq = self.writer.at(edge).says(&self.room, "theirs").await;
+                self.model.said(seq, false);
+            }
+            4 => {
+                let seq = self.devices[device].post(&self.room, "own").await;
+                self.model.said(seq, true);
+            }
+            5..=7 => self.read(device).await,
+            8 => self.delete(edge).await,
+            _ => {
+                let name = format!("d{device}");
+                let old = &self.devices[device];
+                let positions = json!({self.room.id.clone(): self.room.head});
+                let epoch = old.epoch();
+                self.devices[device] = self.reader.at(edge).resume(&name, &epoch, &positions).await;
+            }
+        }
+    }
+
+    /// Somewhere: at a message, at no message, far behind, beyond the end.
+    async fn read(&mut self, device: usize) {
+        let seqs: Vec<u64> = self.model.all.keys().copied().collect();
+        let head = self.reader.conversation(&self.room).await["headSeq"].as_u64().unwrap();
+        let seq = match self.dice.throw(6) {
+            0 => head + 7,
+            1 => 0,
+            _ if seqs.is_empty() => head,
+            2 => seqs[seqs.len() - 1],
+            _ => seqs[self.dice.throw(seqs.len())],
+        };
+        let ack = match self.dice.throw(2) {
+            0 => mark(&mut self.devices[device], &self.room, seq).await,
+            edge => self.reader.at(edge).reads(&self.room, seq).await,
+        };
+        self.model.read = self.model.read.max(seq.min(head));
+        let unread = ack["unreadCount"].as_u64().unwrap();
+        assert!(unread <= 100, "{ack}");
+    }
+
+    async fn delete(&mut self, edge: usize) {
+        let theirs: Vec<u64> = self.model.theirs.iter().copied().collect();
+        if theirs.is_empty() {
+            return;
+        }
+        let target = theirs[self.dice.throw(theirs.len())];
+        let path = self.room.path(&format!("/messages/{target}"));
+        self.writer.at(edge).delete(&path).await.ok(204);
+        self.model.theirs.remove(&target);
+    }
+
+    /// After everything has come everywhere, all see the same, and it is what the model says.
+    async fn settle(&mut self, seed: u64, step: usize) {
+        let expected = u64::try_from(self.model.unread()).unwrap();
+        let counted = unread(&self.reader, &self.room).await;
+        assert_eq!(counted, expected, "seed {seed:#x}, step {step}");
+        let (room, read) = (&self.room, self.model.read);
+        for ack in join_all(self.devices.iter_mut().map(|device| mark(device, room, read))).await {
+            assert_eq!(ack["unreadCount"], expected, "seed {seed:#x}, step {step}: {ack}");
+        }
+    }
+}
+
+async fn agrees_with_the_model(seed: u64) {
+    let cluster = shared().await;
+    let mut scene = Scene::new(cluster, seed).await;
+    for step in 1..=STEPS {
+        scene.step().await;
+        if step % SETTLE_EVERY == 0 {
+            scene.settle(seed, step).await;
+        }
+    }
+    let last = scene.model.all.keys().copied().max().unwrap();
+    let ack = mark(&mut scene.devices[0], &scene.room, last).await;
+    assert_eq!(ack["unreadCount"], 0, "stuck: {ack}");
+    assert_eq!(unread(&scene.reader, &scene.room).await, 0, "stuck");
+}
+
+#[tokio::test]
+async fn random_histories_of_three_devices_agree_with_the_model() {
+    tokio::join!(agrees_with_the_model(0x5EED_0001), agrees_with_the_model(0x5EED_0002));
+}
