@@ -3,13 +3,16 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod bare; // the floor of any server: a relay that stores nothing
 mod check; // the oracle
+mod disk; // the floor of whatever stores: fsyncs a second
+mod floors; // both floors measured, and Natter's ratios to them
 mod pace; // when each message is due, whatever the server does
 mod proc; // what the server costs: CPU time and memory
-mod report;
+mod report; // a table for people, JSON for machines
 mod rest; // accounts, rooms and history over HTTP
 mod socket; // one socket: sends what is due, notes what comes back
-mod step; // many sockets at one rate, from the first send to the last delivery // a table for people, JSON for machines
+mod step; // many sockets at one rate, from the first send to the last delivery
 
 mod scenarios {
     pub mod rooms; // two people a room, all rooms at once
@@ -44,6 +47,9 @@ struct Args {
 enum Scenario {
     /// Sockets in direct rooms of two, everybody writing.
     Rooms(RoomsArgs),
+    /// A relay for `rooms --floors`, which starts it.
+    #[command(hide = true)]
+    Bare,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -69,6 +75,12 @@ pub struct RoomsArgs {
     /// Rooms whose history is compared afterwards; all of them unless told.
     #[arg(long)]
     pub history_rooms: Option<usize>,
+    /// Put the same load on a bare relay afterwards and print what Natter costs in ratios to it.
+    #[arg(long, overrides_with = "floors")]
+    pub floors: bool,
+    /// A folder on the server's disk: with --floors, measure before the run how many fsyncs it takes.
+    #[arg(long)]
+    pub fsync_dir: Option<PathBuf>,
 }
 
 impl RoomsArgs {
@@ -81,7 +93,10 @@ impl RoomsArgs {
 async fn main() -> anyhow::Result<ExitCode> {
     let args = Args::parse();
     allow_many_sockets()?;
-    let Scenario::Rooms(rooms) = &args.scenario;
+    let rooms = match &args.scenario {
+        Scenario::Rooms(rooms) => rooms,
+        Scenario::Bare => return bare::serve().await.map(|()| ExitCode::SUCCESS),
+    };
     let report = scenarios::rooms::run(rooms, &args.url, &args.pid).await?;
     report.print();
     if let Some(path) = &args.json {

@@ -23,6 +23,11 @@ impl Sub for Usage {
     }
 }
 
+/// Of this process alone: a relay it started is a server.
+pub fn own() -> Usage {
+    sum(&all().filter(|stat| stat.pid == std::process::id()).collect::<Vec<_>>())
+}
+
 /// Of these processes and all their descendants.
 pub fn usage(pids: &[u32]) -> Usage {
     let stats: Vec<Stat> = all().collect();
@@ -36,7 +41,11 @@ pub fn usage(pids: &[u32]) -> Usage {
             break;
         }
     }
-    stats.iter().filter(|stat| counted.contains(&stat.pid)).fold(Usage::default(), |sum, stat| Usage {
+    sum(&stats.into_iter().filter(|stat| counted.contains(&stat.pid)).collect::<Vec<_>>())
+}
+
+fn sum(stats: &[Stat]) -> Usage {
+    stats.iter().fold(Usage::default(), |sum, stat| Usage {
         cpu_seconds: sum.cpu_seconds + TICK.as_secs_f64() * f64::from(stat.ticks),
         rss_mib: sum.rss_mib + rss_mib(stat.pid),
     })

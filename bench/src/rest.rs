@@ -32,10 +32,9 @@ impl Rest {
         Ok(Self { http, url: url.trim_end_matches('/').to_owned() })
     }
 
-    /// The address of the socket endpoint: `host:port` and the URL.
-    pub fn socket(&self) -> anyhow::Result<(String, String)> {
-        let host = self.url.strip_prefix("http://").context("the URL must begin with http://")?;
-        Ok((host.to_owned(), format!("ws://{host}/ws")))
+    /// `host:port`, where the sockets knock.
+    pub fn host(&self) -> anyhow::Result<&str> {
+        self.url.strip_prefix("http://").context("the URL must begin with http://")
     }
 
     pub async fn register(&self, username: String) -> anyhow::Result<Account> {

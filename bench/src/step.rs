@@ -15,7 +15,7 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use crate::{
     pace::Pace,
-    proc::{Usage, usage},
+    proc::{self, Usage, usage},
     socket::{Orders, Samples, Socket},
 };
 
@@ -86,7 +86,7 @@ pub struct Latency {
     pub max: f64,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stats {
     pub planned_per_second: f64,
@@ -103,8 +103,16 @@ pub struct Stats {
     pub bench: Usage,
 }
 
+impl Stats {
+    /// Of the server; `None` when nothing was acked.
+    pub fn cpu_us_per_message(&self) -> Option<f64> {
+        let acked = u32::try_from(self.acked).ok().filter(|acked| *acked > 0)?;
+        Some(self.server.cpu_seconds * 1e6 / f64::from(acked))
+    }
+}
+
 pub async fn run(sockets: Vec<Socket>, load: Load, pids: &[u32]) -> anyhow::Result<(Vec<Socket>, Stats)> {
-    let (before, own_before) = (usage(pids), usage(&[std::process::id()]));
+    let (before, own_before) = (usage(pids), proc::own());
     let tally = Arc::new(Tally::default());
     let (stop, stopped) = watch::channel(false);
     let count = u32::try_from(sockets.len())?;
@@ -122,7 +130,7 @@ pub async fn run(sockets: Vec<Socket>, load: Load, pids: &[u32]) -> anyhow::Resu
     }
     settle(&tally, u64::from(count), start).await;
     let (elapsed, server) = (start.elapsed(), usage(pids) - before);
-    let bench = usage(&[std::process::id()]) - own_before;
+    let bench = proc::own() - own_before;
     stop.send_replace(true);
 
     let mut sockets = Vec::new();

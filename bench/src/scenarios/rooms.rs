@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use crate::{
     RoomsArgs,
     check::{self, Fate, Fault, Name, Row},
+    floors,
     report::Report,
     rest::{Account, Rest},
     socket::{Socket, parse_content},
@@ -22,7 +23,7 @@ use crate::{
 
 /// Registrations under way: the server hashes one password a core at a time.
 const REGISTERING: usize = 8;
-const OPENING: usize = 32;
+pub const OPENING: usize = 32;
 /// How the search for the capacity climbs, and how often it is narrowed down afterwards.
 const CLIMB: f64 = 1.4;
 const NARROWINGS: usize = 3;
@@ -38,6 +39,7 @@ struct Room {
 
 pub async fn run(args: &RoomsArgs, url: &str, pids: &[u32]) -> anyhow::Result<Report> {
     let rest = Rest::new(url)?;
+    let fsyncs = floors::fsyncs(args).await?;
     let (rooms, mut sockets) = set_up(&rest, args.sockets / 2).await?;
     let load = Load {
         rate: args.rate,
@@ -52,14 +54,7 @@ pub async fn run(args: &RoomsArgs, url: &str, pids: &[u32]) -> anyhow::Result<Re
         (vec![step(&mut sockets, load, pids).await?], None)
     };
 
-    let mut faults: Vec<Fault> =
-        sockets.iter_mut().flat_map(|s| std::mem::take(&mut s.witness.faults)).collect();
-    let fates: Vec<_> = sockets.chunks(2).map(fates_of).collect();
-    for (pair, fates) in sockets.chunks(2).zip(&fates) {
-        if let [a, b] = pair {
-            faults.extend(check::room(fates, [&a.witness, &b.witness]));
-        }
-    }
+    let (fates, mut faults) = witnessed(&mut sockets);
     let compared = rooms.len().min(args.history_rooms.unwrap_or(usize::MAX));
     let (messages, wrong) = compare_history(&rest, rooms.iter().zip(&fates).take(compared)).await?;
     faults.extend(wrong);
@@ -74,9 +69,27 @@ pub async fn run(args: &RoomsArgs, url: &str, pids: &[u32]) -> anyhow::Result<Re
         history_rooms: compared,
         history_messages: messages,
         fault_count: 0,
+        floors: None,
         faults: Vec::new(),
     };
-    Ok(report.with_faults(faults))
+    let mut report = report.with_faults(faults);
+    if let Some(kept_up) = report.measured().filter(|_| args.floors) {
+        report.floors = Some(floors::measure(args, kept_up, fsyncs).await?);
+    }
+    Ok(report)
+}
+
+/// What the sockets of all rooms, two by two, came to, and every promise that the deliveries broke.
+pub fn witnessed(sockets: &mut [Socket]) -> (Vec<HashMap<Name, Fate>>, Vec<Fault>) {
+    let mut faults: Vec<Fault> =
+        sockets.iter_mut().flat_map(|s| std::mem::take(&mut s.witness.faults)).collect();
+    let fates: Vec<_> = sockets.chunks(2).map(fates_of).collect();
+    for (pair, fates) in sockets.chunks(2).zip(&fates) {
+        if let [a, b] = pair {
+            faults.extend(check::room(fates, [&a.witness, &b.witness]));
+        }
+    }
+    (fates, faults)
 }
 
 fn progress(what: &'static str, length: usize) -> ProgressBar {
@@ -108,9 +121,10 @@ async fn set_up(rest: &Rest, rooms: u32) -> anyhow::Result<(Vec<Room>, Vec<Socke
         .await?;
 
     let bar = progress("connecting", accounts.len());
+    let host = rest.host()?;
     let places = rooms.iter().flat_map(|room| [(room.id, room.head); 2]);
     let sockets = stream::iter((0..).zip(accounts.iter().zip(places)))
-        .map(|(index, (account, place))| Socket::open(rest, account, index, place))
+        .map(|(index, (account, place))| Socket::open(host, &account.token, index, place))
         .buffered(OPENING)
         .inspect(|_| bar.inc(1))
         .try_collect()
