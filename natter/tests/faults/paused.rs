@@ -14,6 +14,8 @@ async fn while_nats_server_stands_still_readiness_says_so_and_what_was_sent_is_a
     writer.ask(say(&room, "before", "before")).await;
 
     natter.signal_nats(Signal::SIGSTOP);
+    // A signal takes a moment to reach every thread: what was asked within it may still be answered.
+    until("not ready", async || alice.get("/health/ready").await.status == 503).await;
     let id = writer.request(say(&room, "meanwhile", "meanwhile")).await;
     let ready = alice.get("/health/ready").await;
     assert_eq!(ready.status, 503, "{}", ready.body);
