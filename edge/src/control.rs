@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use schemas::{
     code::Code,
     frame::ServerFrame,
-    id::{ConversationId, Seq, SessionId, UserId},
+    id::{ConversationId, SessionId, UserId},
     limits,
     rpc::{Control, GetConversation, Membership, Refused},
 };
@@ -197,7 +197,7 @@ async fn added(edge: &Arc<Edge>, socket: &Arc<Socket>, membership: Membership) {
             // Added and removed again before it could be told.
             Err(refused) if refused.code == Code::NotFound => {
                 edge.hub.leave(socket, conversation);
-                return socket.outbox.release(conversation, Seq::MAX);
+                return socket.outbox.give_up(conversation);
             }
             Err(refused) => warn!(%conversation, %refused, "a new conversation is not announced yet"),
         }

@@ -199,6 +199,8 @@ class Socket:
 
     async def ask(self, frame, patience=40.0):
         """Sends a request and waits for its answer; an `error` raises Refused."""
+        if self.broken:
+            raise self.broken
         request, self._next_id = self._next_id, self._next_id + 1
         answer = asyncio.get_running_loop().create_future()
         self._waiting[request] = answer

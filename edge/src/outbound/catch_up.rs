@@ -76,7 +76,7 @@ pub async fn one(
         }
         Err(refused) => {
             // Live events that waited would leave a hole: the client must ask again from where it is.
-            socket.outbox.release(conversation, Seq::MAX);
+            socket.outbox.give_up(conversation);
             Err(refused.into())
         }
     }

@@ -36,8 +36,17 @@ struct State {
     frames: VecDeque<Utf8Bytes>,
     bytes: usize,
     close: Option<Code>,
-    /// Live events of conversations whose missed events are still being sent.
-    held: HashMap<ConversationId, Vec<(Seq, Utf8Bytes)>>,
+    /// Conversations whose missed events are being sent, or were sent ahead of their live repeats.
+    caught_up: HashMap<ConversationId, CatchUp>,
+}
+
+/// Where a catch-up of one conversation is.
+#[derive(Default)]
+struct CatchUp {
+    /// Live events that wait for the missed ones; `None` once these are queued.
+    held: Option<Vec<(Seq, Utf8Bytes)>>,
+    /// Everything up to here was queued from history: a live repeat of it that comes late is a double.
+    sent: Seq,
 }
 
 /// What the writer does next.
@@ -63,26 +72,28 @@ impl Outbox {
         offer
     }
 
-    /// Queues a live event, behind the missed ones of its conversation if those are still on their way.
+    /// Queues a live event: behind the missed ones of its conversation if those are still on their way, and not
+    /// at all if it was one of them.
     pub fn push_event(&self, conversation: ConversationId, seq: Seq, frame: &Utf8Bytes) -> Offer {
         let mut state = self.state.lock();
-        let offer = if state.held.is_empty() || !state.held.contains_key(&conversation) {
+        let offer = if state.caught_up.is_empty() {
             state.push(frame.clone())
         } else {
-            state.hold(conversation, seq, frame.clone())
+            state.push_after_catch_up(conversation, seq, frame)
         };
         drop(state);
         self.announce(offer);
         offer
     }
 
-    /// From here live events of the conversation wait for [`Self::release`]. False: already held by another
-    /// catch-up.
+    /// From here live events of the conversation wait for [`Self::release`] or [`Self::give_up`]. False: already
+    /// held by another catch-up.
     pub fn hold(&self, conversation: ConversationId) -> bool {
         let mut state = self.state.lock();
-        let free = !state.held.contains_key(&conversation);
+        let catch_up = state.caught_up.entry(conversation).or_default();
+        let free = catch_up.held.is_none();
         if free {
-            state.held.insert(conversation, Vec::new());
+            catch_up.held = Some(Vec::new());
         }
         free
     }
@@ -90,16 +101,24 @@ impl Outbox {
     /// The missed events up to `sent` are queued: what waited and is newer follows, then traffic is live.
     pub fn release(&self, conversation: ConversationId, sent: Seq) {
         let mut state = self.state.lock();
-        let Some(held) = state.held.remove(&conversation) else { return };
+        let Some(catch_up) = state.caught_up.get_mut(&conversation) else { return };
+        let held = catch_up.held.take().unwrap_or_default();
+        catch_up.sent = catch_up.sent.max(sent);
         let mut offer = Offer::Queued;
         for (seq, frame) in held {
             state.bytes = state.bytes.saturating_sub(frame.len());
-            if seq > sent {
-                offer = state.push(frame);
-            }
+            offer = state.push_after_catch_up(conversation, seq, &frame);
         }
         drop(state);
         self.announce(offer);
+    }
+
+    /// The missed events cannot be had: what waited is dropped, so that the hole shows in what follows.
+    pub fn give_up(&self, conversation: ConversationId) {
+        let mut state = self.state.lock();
+        let held = state.caught_up.get_mut(&conversation).and_then(|catch_up| catch_up.held.take());
+        let bytes: usize = held.iter().flatten().map(|(_, frame)| frame.len()).sum();
+        state.bytes = state.bytes.saturating_sub(bytes);
     }
 
     /// Closes the socket once what is queued is written; a slow reader's queue is dropped.
@@ -187,10 +206,24 @@ impl State {
         }
     }
 
+    fn push_after_catch_up(&mut self, conversation: ConversationId, seq: Seq, frame: &Utf8Bytes) -> Offer {
+        match self.caught_up.get(&conversation) {
+            Some(catch_up) if catch_up.held.is_some() => self.hold(conversation, seq, frame.clone()),
+            Some(catch_up) if seq <= catch_up.sent => Offer::Queued,
+            Some(_) => {
+                // Live traffic has passed what history sent: nothing older comes any more.
+                self.caught_up.remove(&conversation);
+                self.push(frame.clone())
+            }
+            None => self.push(frame.clone()),
+        }
+    }
+
     fn hold(&mut self, conversation: ConversationId, seq: Seq, frame: Utf8Bytes) -> Offer {
         let offer = self.admit(frame.len());
         if offer == Offer::Queued {
-            self.held.entry(conversation).or_default().push((seq, frame));
+            let catch_up = self.caught_up.entry(conversation).or_default();
+            catch_up.held.get_or_insert_default().push((seq, frame));
         }
         offer
     }
@@ -216,7 +249,7 @@ impl State {
         if code == Code::SlowReader {
             metrics::counter!("natter_slow_readers_total").increment(1);
             self.frames = VecDeque::new();
-            self.held = HashMap::new();
+            self.caught_up = HashMap::new();
             self.bytes = 0;
         }
     }
@@ -264,6 +297,34 @@ mod tests {
         outbox.release(room, 7);
         outbox.push_event(room, 9, &frame("live 9"));
         assert_eq!(texts(&outbox), ["other 3", "missed 6", "missed 7", "live 8", "live 9"]);
+    }
+
+    #[test]
+    fn a_live_repeat_of_what_history_sent_is_not_shown_twice() {
+        let (outbox, room) = (Outbox::default(), room());
+        assert!(outbox.hold(room));
+        outbox.push(frame("missed 6"));
+        outbox.push(frame("missed 7"));
+        outbox.release(room, 7);
+        // History was read before the repeats arrived here.
+        outbox.push_event(room, 6, &frame("live 6"));
+        outbox.push_event(room, 7, &frame("live 7"));
+        outbox.push_event(room, 9, &frame("live 9"));
+        assert_eq!(texts(&outbox), ["missed 6", "missed 7", "live 9"]);
+    }
+
+    #[test]
+    fn a_catch_up_that_failed_drops_what_waited_and_remembers_what_was_sent_before() {
+        let (outbox, room) = (Outbox::default(), room());
+        assert!(outbox.hold(room));
+        outbox.release(room, 7);
+        assert!(outbox.hold(room));
+        outbox.push_event(room, 8, &frame("live 8"));
+        outbox.give_up(room);
+        outbox.push_event(room, 7, &frame("live 7"));
+        outbox.push_event(room, 9, &frame("live 9"));
+        assert_eq!(texts(&outbox), ["live 9"]);
+        assert!(outbox.hold(room));
     }
 
     #[test]
