@@ -157,6 +157,34 @@ async fn a_new_socket_gets_everything_that_was_sent_after_its_welcome() {
     natter.expect_gaps_filled().await;
 }
 
+/// History is read while repeats of the same events are on their way: each must be shown once.
+#[tokio::test]
+async fn a_socket_that_resumes_while_others_write_sees_no_event_twice_and_no_hole() {
+    let natter = Natter::with(&[("RATE_LIMITS", "off")]).await;
+    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
+    let room = alice.room(&[&bob]).await;
+    let epoch = bob.socket("phone").await.epoch();
+    let enough = AtomicBool::new(false);
+    let writing = async {
+        while !enough.load(Ordering::SeqCst) {
+            tokio::join!(alice.say(&room, "one"), alice.say(&room, "other"));
+        }
+    };
+    let resuming = async {
+        let mut held = room.head;
+        for _ in 0..100 {
+            let mut socket = bob.resume("phone", &epoch, &json!({&room.id: held})).await;
+            socket.until("resume:done").await;
+            for _ in 0..3 {
+                socket.until("message:new").await;
+            }
+            held = *chain(&socket.seen, &room, held).last().unwrap();
+        }
+        enough.store(true, Ordering::SeqCst);
+    };
+    tokio::join!(writing, resuming);
+}
+
 /// What was not begun at the welcome must come, and from the first event on there is no hole.
 async fn expect_whole(user: &User, device: &str, room: &Room, begun: &AtomicU64) {
     let mut socket = user.socket(device).await;
