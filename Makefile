@@ -37,6 +37,7 @@ deps: cargo
 
 test-deps: deps
 	@scripts/fetch-redis
+	@scripts/fetch-cassandra
 
 cargo:
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs, then run this again" >&2; exit 1; }
