@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod sqlite; // the embedded store: one file, no server
+pub mod scylla; // the store at scale: CQL
 
 #[cfg(feature = "conformance")]
 pub mod conformance; // what every implementation must do
@@ -208,4 +209,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether it answers now.
     async fn ready(&self) -> Result<()>;
+
+    /// Finishes what is under way, then lets go of files and connections. Later calls are `Unavailable`.
+    async fn close(&self);
 }
