@@ -6,9 +6,9 @@ use nats::{
     connect::{Address, Purpose, connect},
     topology::Topology,
 };
-use runtime::config::{Database, Strictness};
+use runtime::config::Strictness;
 use schemas::id::Partition;
-use store::{Store, sqlite::SqliteStore};
+use store::Store;
 
 use crate::{parts, settings};
 
@@ -16,11 +16,8 @@ pub async fn run() -> anyhow::Result<()> {
     // A provisioner signs no tokens: it is not asked for the secret of those who do.
     let settings = settings::read(&[], Strictness::Dev)?;
     let address = parts::address(&settings)?;
-    let Some(Database::Sqlite(path)) = &settings.database else {
-        anyhow::bail!("DATABASE_URL is missing; allowed: sqlite:PATH");
-    };
-    let store = SqliteStore::open(path)?;
-    let provisioned = provision(&address, &parts::topology(&settings), &store).await;
+    let store = parts::open_store(&settings).await?;
+    let provisioned = provision(&address, &parts::topology(&settings), store.as_ref()).await;
     store.close().await;
     report(&provisioned?.1);
     Ok(())
@@ -30,7 +27,7 @@ pub async fn run() -> anyhow::Result<()> {
 pub async fn provision(
     address: &Address,
     topology: &Topology,
-    store: &impl Store,
+    store: &dyn Store,
 ) -> anyhow::Result<(Deployment, Vec<Difference>)> {
     let js = jetstream::new(connect(address, Purpose::Provision).await?);
     let mut highest = Vec::new();

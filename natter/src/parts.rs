@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -14,8 +15,11 @@ use nats::{
     publisher::Publisher,
     topology::Topology,
 };
-use runtime::{config::Settings, shared_state::SharedState};
-use store::Store;
+use runtime::{
+    config::{Database, Settings},
+    shared_state::SharedState,
+};
+use store::{Store, sqlite::SqliteStore};
 use tokio::net::TcpListener;
 use workers::Deps;
 
@@ -31,6 +35,24 @@ pub fn topology(settings: &Settings) -> Topology {
 pub fn address(settings: &Settings) -> anyhow::Result<Address> {
     let url = settings.nats_url.clone().context("NATS_URL is missing; allowed: nats://host:4222[,…]")?;
     Ok(Address { url, creds: settings.nats_creds.clone() })
+}
+
+/// The store of `DATABASE_URL`.
+pub async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+    match &settings.database {
+        Some(Database::Sqlite(path)) => Ok(Arc::new(SqliteStore::open(path)?)),
+        Some(Database::Scylla(_)) => {
+            anyhow::bail!("DATABASE_URL is 'scylla://…', which this build cannot open")
+        }
+        None => anyhow::bail!("DATABASE_URL is missing; allowed: sqlite:PATH, scylla://host1,host2/keyspace"),
+    }
+}
+
+/// Lets the store finish its writes, for as long as a process that ends may take.
+pub async fn close_store(store: &dyn Store) {
+    if tokio::time::timeout(Duration::from_secs(5), store.close()).await.is_err() {
+        tracing::warn!("the store did not close in time; it recovers at the next start");
+    }
 }
 
 pub async fn worker_deps(

@@ -1,8 +1,8 @@
 //! One role a process: `natter edge` and `natter worker`, against a NATS and a Redis that are there already.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use nats::{
     apply::{self, Deployment},
     async_nats::jetstream,
@@ -10,13 +10,12 @@ use nats::{
 };
 use runtime::{
     admin,
-    config::{Database, Durability, Settings, Strictness},
+    config::{Durability, Settings, Strictness},
     lifecycle::{self, Lifecycle},
     shared_state::{Redis, SharedState},
     telemetry,
 };
 use secrecy::ExposeSecret;
-use store::{Store, sqlite::SqliteStore};
 use tracing::{info, warn};
 use workers::Job;
 
@@ -46,26 +45,17 @@ pub async fn worker(args: &WorkerArgs) -> anyhow::Result<()> {
     let flags = [("ADMIN_PORT", args.admin_port.map(|port| port.to_string()))];
     // A worker signs no tokens: it is not asked for the secret of those who do.
     let common = Common::start(&flags, Strictness::Dev).await?;
-    let store = open_store(&common.settings)?;
-    let dyn_store: Arc<dyn Store> = store.clone();
+    let store = parts::open_store(&common.settings).await?;
     let (deployment, shared) = (&common.deployment, common.shared.clone());
-    let deps = parts::worker_deps(&common.settings, &common.address, deployment, dyn_store, shared).await?;
+    let deps =
+        parts::worker_deps(&common.settings, &common.address, deployment, store.clone(), shared).await?;
     let jobs: &[Job] = if args.jobs.is_empty() { &Job::ALL } else { &args.jobs };
     let lifecycle = &common.lifecycle;
     workers::start(&deps, jobs, lifecycle.tracker(), lifecycle.stop().clone()).await?;
     info!(admin = %common.admin, "worker is ready");
     common.run().await?;
-    if tokio::time::timeout(Duration::from_secs(5), store.close()).await.is_err() {
-        warn!("the store did not close in time; it recovers at the next start");
-    }
+    parts::close_store(store.as_ref()).await;
     Ok(())
-}
-
-fn open_store(settings: &Settings) -> anyhow::Result<Arc<SqliteStore>> {
-    match &settings.database {
-        Some(Database::Sqlite(path)) => Ok(Arc::new(SqliteStore::open(path)?)),
-        None => bail!("DATABASE_URL is missing; allowed: sqlite:PATH"),
-    }
 }
 
 /// What every role has.

@@ -210,6 +210,6 @@ pub trait Store: Send + Sync + 'static {
     /// Whether it answers now.
     async fn ready(&self) -> Result<()>;
 
-    /// Finishes what is under way, then lets go of files and connections. Later calls are `Unavailable`.
+    /// Finishes the writes that are under way, then lets go of files and connections. Later calls are `Unavailable`.
     async fn close(&self);
 }

@@ -1,6 +1,6 @@
 //! The parts of `natter dev`, started in order and ended in reverse.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, bail};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -16,7 +16,7 @@ use runtime::{
     shared_state::{self, SharedState},
 };
 use secrecy::ExposeSecret;
-use store::sqlite::SqliteStore;
+use store::{Store, sqlite::SqliteStore};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 use workers::Job;
@@ -29,7 +29,7 @@ pub struct Process {
     pub admin: SocketAddr,
     lifecycle: Lifecycle,
     nats: Server,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
 }
 
 pub async fn start(
@@ -44,7 +44,7 @@ pub async fn start(
     }
     let topology = parts::topology(settings);
     let nats = start_nats(settings, folder, &topology).await?;
-    let store = Arc::new(SqliteStore::open(&folder.join("natter.db"))?);
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("natter.db"))?);
     let address = Address { url: nats.url().to_owned(), creds: None };
     let lifecycle = Lifecycle::new();
 
@@ -73,10 +73,7 @@ impl Process {
         info!("stopping");
         self.lifecycle.drain(lifecycle::DRAIN).await;
         self.nats.stop().await;
-        let closed = tokio::time::timeout(Duration::from_secs(5), self.store.close()).await;
-        if closed.is_err() {
-            warn!("the store did not close in time; it recovers at the next start");
-        }
+        parts::close_store(self.store.as_ref()).await;
     }
 }
 

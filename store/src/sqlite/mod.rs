@@ -31,6 +31,7 @@ use crate::Result;
 /// machine keep it busy, and each costs a cache of 8 MiB.
 const READERS: usize = 4;
 
+/// Dropped without `close`, it finishes the writes that are queued in the background.
 pub struct SqliteStore {
     writer: writer::Writer,
     readers: readers::Readers,
@@ -56,12 +57,5 @@ impl SqliteStore {
     /// `Unavailable`, as on a full disk, until the limit is raised.
     pub async fn limit_size(&self, bytes: u64) -> Result<()> {
         self.writer.write(1, move |db| open::limit_size(db, bytes)).await
-    }
-
-    /// Finishes the writes that are queued, then lets go of the file. Later calls are `Unavailable`. Without it
-    /// the same happens in the background when the store is dropped.
-    pub async fn close(&self) {
-        self.readers.close();
-        self.writer.close().await;
     }
 }

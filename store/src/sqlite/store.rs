@@ -188,4 +188,9 @@ impl Store for SqliteStore {
         self.readers.read(|db| persist::highest(db, Partition(0))).await?;
         self.writer.write(0, |_| Ok(())).await
     }
+
+    async fn close(&self) {
+        self.readers.close();
+        self.writer.close().await;
+    }
 }

@@ -50,6 +50,10 @@ macro_rules! pass {
                 self.check()?;
                 self.real.$name($($arg),*).await
             })*
+
+            async fn close(&self) {
+                self.real.close().await;
+            }
         }
     };
 }

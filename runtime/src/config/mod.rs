@@ -1,5 +1,11 @@
 //! Settings. Each has one name, one default, one sentence when it is wrong; `docs/operations.md` lists them.
 
+mod database;
+mod kafka;
+
+pub use database::{Consistency, Database, Scylla};
+pub use kafka::{Kafka, KafkaContent, KafkaSecurity, Sasl};
+
 use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
@@ -50,12 +56,6 @@ impl Durability {
     }
 }
 
-/// Where history is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Database {
-    Sqlite(PathBuf),
-}
-
 /// `dev` relaxes what a laptop cannot give; everything else is refused when missing or weak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strictness {
@@ -74,6 +74,8 @@ pub struct Settings {
     pub nats_url: Option<String>,
     pub nats_creds: Option<PathBuf>,
     pub database: Option<Database>,
+    /// `None`: events are not mirrored.
+    pub kafka: Option<Kafka>,
     /// The shared state of several processes; it may hold a password.
     pub redis_url: Option<SecretString>,
     /// How long a session without a sign of life counts as online.
@@ -108,7 +110,8 @@ impl Settings {
                 .unwrap_or(9464),
             nats_url: text(source, "NATS_URL"),
             nats_creds: text(source, "NATS_CREDS").map(PathBuf::from),
-            database: database(source)?,
+            database: database::read(source)?,
+            kafka: kafka::read(source)?,
             redis_url: redis_url(source)?,
             presence_ttl: lifetime(source, "PRESENCE_TTL", 45, PRESENCE_TTL)?,
             jwt_secret: secret(source, dev)?,
@@ -150,16 +153,6 @@ fn number<T: FromStr>(
     allowed: &str,
 ) -> Result<Option<T>, BadSetting> {
     text(source, name).map(|value| value.parse().map_err(|_| bad(name, &value, allowed))).transpose()
-}
-
-fn database(source: &Source<'_>) -> Result<Option<Database>, BadSetting> {
-    let Some(url) = text(source, "DATABASE_URL") else { return Ok(None) };
-    match url.split_once(':') {
-        Some(("sqlite", path)) if !path.is_empty() => Ok(Some(Database::Sqlite(PathBuf::from(path)))),
-        // The URL may hold a password: only its scheme is repeated.
-        Some((scheme, _)) => Err(bad("DATABASE_URL", &format!("{scheme}:…"), "sqlite:PATH")),
-        None => Err(bad("DATABASE_URL", "without a scheme", "sqlite:PATH")),
-    }
 }
 
 fn redis_url(source: &Source<'_>) -> Result<Option<SecretString>, BadSetting> {
