@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use workers::Job;
 
-use crate::{connect, dev, doctor, migrate, roles, seed};
+use crate::{connect, dev, doctor, health, migrate, roles, seed};
 
 /// A self-hosted chat back end: sockets at the edge, one durable ordered log per conversation in NATS JetStream.
 ///
@@ -33,6 +33,8 @@ enum Command {
     Migrate,
     /// Say what is missing on this machine and how to mend it. Exits 1 when something is.
     Doctor(DoctorArgs),
+    /// Ask a server whether it is well, for container health checks. Exits 1 unless it answers 200 within 5 s.
+    Health(HealthArgs),
     /// Open a socket, print every frame, send every line of standard input.
     Connect(ConnectArgs),
     /// Make users, conversations and messages of any number through the public API of a running server. The same
@@ -83,6 +85,13 @@ pub struct DoctorArgs {
     /// The data folder `natter dev` would use
     #[arg(long, default_value = ".natter")]
     pub data_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// What is asked: an edge's /health/ready, or a worker's on its admin port
+    #[arg(default_value = "http://127.0.0.1:3000/health/ready")]
+    pub url: String,
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +147,7 @@ impl Cli {
             Command::Worker(args) => roles::worker(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Migrate => migrate::run().await.map(|()| ExitCode::SUCCESS),
             Command::Doctor(args) => doctor::run(&args).await,
+            Command::Health(args) => health::run(&args).await,
             Command::Connect(args) => connect::run(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Seed(args) => seed::run(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Completions { shell } => {

@@ -8,6 +8,7 @@ mod roles; // one role a process
 mod parts; // what they are all put together from
 mod migrate; // makes NATS and the store what this version needs
 mod doctor; // what is missing here, and how to mend it
+mod health; // is a running server well
 
 mod client; // a small client of the public API
 mod connect; // a socket on the command line

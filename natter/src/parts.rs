@@ -1,6 +1,7 @@
 //! What `natter dev`, `natter edge` and `natter worker` are put together from.
 
 use std::{
+    future::ready,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -9,7 +10,7 @@ use std::{
 use anyhow::Context;
 use nats::{
     apply::Deployment,
-    async_nats::jetstream,
+    async_nats::{connection::State as Connection, jetstream},
     connect::{Address, Purpose, connect},
     log::LogReader,
     publisher::Publisher,
@@ -17,6 +18,7 @@ use nats::{
 };
 use runtime::{
     config::{Database, Settings},
+    readiness::Readiness,
     shared_state::SharedState,
 };
 use store::{Store, sqlite::SqliteStore};
@@ -75,6 +77,25 @@ pub async fn worker_deps(
         shared,
         refresh_lifetime: settings.refresh_expires_in,
     })
+}
+
+/// What a worker cannot work without.
+pub fn need_worker_deps(readiness: &Readiness, deps: &Deps) {
+    let client = deps.client.clone();
+    readiness.needs("nats", move || ready(client.connection_state() == Connection::Connected));
+    let store = deps.store.clone();
+    readiness.needs("store", move || {
+        let store = store.clone();
+        async move { store.ready().await.is_ok() }
+    });
+}
+
+pub fn need_shared_state(readiness: &Readiness, shared: &Arc<dyn SharedState>) {
+    let shared = shared.clone();
+    readiness.needs("redis", move || {
+        let shared = shared.clone();
+        async move { shared.ready().await.is_ok() }
+    });
 }
 
 pub fn edge_config(settings: &Settings, jwt_secret: Vec<u8>, nats: Address) -> edge::Config {

@@ -12,6 +12,7 @@ use runtime::{
     admin,
     config::{Durability, Settings, Strictness},
     lifecycle::{self, Lifecycle},
+    readiness::Readiness,
     shared_state::{Redis, SharedState},
     telemetry,
 };
@@ -49,6 +50,7 @@ pub async fn worker(args: &WorkerArgs) -> anyhow::Result<()> {
     let (deployment, shared) = (&common.deployment, common.shared.clone());
     let deps =
         parts::worker_deps(&common.settings, &common.address, deployment, store.clone(), shared).await?;
+    parts::need_worker_deps(&common.readiness, &deps);
     let jobs: &[Job] = if args.jobs.is_empty() { &Job::ALL } else { &args.jobs };
     let lifecycle = &common.lifecycle;
     workers::start(&deps, jobs, lifecycle.tracker(), lifecycle.stop().clone()).await?;
@@ -65,6 +67,7 @@ struct Common {
     deployment: Deployment,
     shared: Arc<dyn SharedState>,
     lifecycle: Lifecycle,
+    readiness: Readiness,
     admin: std::net::SocketAddr,
 }
 
@@ -86,12 +89,16 @@ impl Common {
         let deployment = apply::check(&js, &parts::topology(&settings)).await?;
         let lifecycle = Lifecycle::new();
         let admin = listener.local_addr()?;
-        admin::serve(listener, metrics, &lifecycle);
-        Ok(Self { settings, address, deployment, shared, lifecycle, admin })
+        let readiness = Readiness::default();
+        let shared: Arc<dyn SharedState> = shared;
+        parts::need_shared_state(&readiness, &shared);
+        admin::serve(listener, metrics, readiness.clone(), &lifecycle);
+        Ok(Self { settings, address, deployment, shared, lifecycle, readiness, admin })
     }
 
     /// Until it is asked to stop; then everything under way is finished.
     async fn run(&self) -> anyhow::Result<()> {
+        self.readiness.started();
         lifecycle::asked_to_stop().await?;
         info!("stopping");
         self.lifecycle.drain(lifecycle::DRAIN).await;

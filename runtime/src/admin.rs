@@ -1,19 +1,30 @@
-//! The admin port: `GET /metrics` (Prometheus text) and `GET /health/live` for operators, never reachable through
-//! the public port.
+//! The admin port, never reachable through the public one: `GET /metrics` (Prometheus text), `GET /health/live` (the
+//! process answers) and `GET /health/ready` (it can work; 503 and the parts that are down when it cannot).
 
 use std::{future::ready, net::SocketAddr, time::Duration};
 
-use axum::{Router, http::header, response::IntoResponse, routing::get};
+use axum::{
+    Json, Router,
+    http::{StatusCode, header},
+    response::IntoResponse,
+    routing::get,
+};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
-use crate::lifecycle::Lifecycle;
+use crate::{lifecycle::Lifecycle, readiness::Readiness};
 
 /// Histograms keep raw samples until somebody renders or upkeep runs.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Serves the admin port until drain.
-pub fn serve(listener: TcpListener, metrics: PrometheusHandle, lifecycle: &Lifecycle) -> Option<SocketAddr> {
+pub fn serve(
+    listener: TcpListener,
+    metrics: PrometheusHandle,
+    readiness: Readiness,
+    lifecycle: &Lifecycle,
+) -> Option<SocketAddr> {
     let address = listener.local_addr().ok();
     let upkeep = metrics.clone();
     let stop = lifecycle.stop().clone();
@@ -22,7 +33,11 @@ pub fn serve(listener: TcpListener, metrics: PrometheusHandle, lifecycle: &Lifec
             upkeep.run_upkeep();
         }
     });
-    let app = Router::new().route("/metrics", get(move || ready(render(&metrics))));
+    let stop = lifecycle.stop().clone();
+    let app = Router::new()
+        .route("/metrics", get(move || ready(render(&metrics))))
+        .route("/health/live", get(|| ready(Json(serde_json::json!({"status": "ok"})))))
+        .route("/health/ready", get(move || look(readiness.clone(), stop.clone())));
     let stop = lifecycle.stop().clone();
     lifecycle.spawn("admin port", async move {
         let server = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned());
@@ -31,6 +46,15 @@ pub fn serve(listener: TcpListener, metrics: PrometheusHandle, lifecycle: &Lifec
         }
     });
     address
+}
+
+async fn look(readiness: Readiness, stop: CancellationToken) -> impl IntoResponse {
+    let found = readiness.look(&stop).await;
+    let word = |up: &bool| if *up { "up" } else { "down" };
+    let parts: serde_json::Map<String, serde_json::Value> =
+        found.parts.iter().map(|(name, up)| ((*name).to_owned(), word(up).into())).collect();
+    let status = if found.well() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(serde_json::json!({"status": found.status, "parts": parts})))
 }
 
 fn render(metrics: &PrometheusHandle) -> impl IntoResponse + use<> {

@@ -6,6 +6,7 @@ pub mod rates; // rate limits: classes, buckets, their text form
 
 pub mod lifecycle; // tasks with owners, signals, drain
 pub mod telemetry; // logs and metrics
+pub mod readiness; // whether this process can do its work now
 pub mod admin; // GET /metrics and /health on the admin port
 
 pub mod shared_state; // presence, idempotency records, buckets: memory (one process), redis (several)

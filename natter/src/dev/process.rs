@@ -13,6 +13,7 @@ use runtime::{
     admin,
     config::{Durability, Settings},
     lifecycle::{self, Lifecycle},
+    readiness::Readiness,
     shared_state::{self, SharedState},
 };
 use secrecy::ExposeSecret;
@@ -53,13 +54,16 @@ pub async fn start(
     let deps = parts::worker_deps(settings, &address, &deployment, store.clone(), shared.clone()).await?;
     workers::start(&deps, &Job::ALL, lifecycle.tracker(), lifecycle.stop().clone()).await?;
     let admin_address = admin.local_addr()?;
-    admin::serve(admin, metrics, &lifecycle);
+    let readiness = Readiness::default();
+    parts::need_worker_deps(&readiness, &deps);
+    admin::serve(admin, metrics, readiness.clone(), &lifecycle);
     let secret = match &settings.jwt_secret {
         Some(secret) => secret.expose_secret().as_bytes().to_vec(),
         None => folder.secret("jwt.secret")?,
     };
     let config = parts::edge_config(settings, secret, address);
     let public = edge::Edge::start(config, deployment, shared, listener, lifecycle.clone()).await?;
+    readiness.started();
     Ok(Process { public, admin: admin_address, lifecycle, nats, store })
 }
 
