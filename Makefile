@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check bench clean deps test-deps cargo
+.PHONY: help run build test check bench clean deps test-deps cargo packages
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,7 +11,7 @@ help: ## this list
 run: deps build ## builds and starts `natter dev` with demo users; ARGS are passed on
 	@exec target/release/natter dev --demo $(ARGS)
 
-build: cargo ## the release binary: target/release/natter
+build: cargo packages ## the release binary: target/release/natter
 	@cargo build --release --locked -p natter
 
 test: test-deps ## every test: the workspace's, then an independent client against the real program
@@ -32,12 +32,16 @@ bench: deps build ## load with proof: 1,000 sockets in direct rooms; ARGS are pa
 clean: ## removes what was built and fetched; keeps .natter (your messages)
 	@rm -rf target .deps
 
-deps: cargo
+deps: cargo packages
 	@scripts/fetch-nats-server
 
 test-deps: deps
 	@scripts/fetch-redis
 	@scripts/fetch-cassandra
+	@scripts/fetch-kafka
 
 cargo:
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs, then run this again" >&2; exit 1; }
+
+packages:
+	@scripts/fetch-build-packages
