@@ -21,5 +21,6 @@ mod removal; // access begins and ends
 mod access; // every address and every frame, by role
 mod hostile; // frames and paths that mean no good
 
+mod health; // who can work, as orchestrators ask
 mod start; // when the roles refuse to start
 mod workers; // a worker dies in the middle of things

@@ -131,7 +131,13 @@ impl Cluster {
     }
 
     async fn worker_is_ready(&self, number: usize) {
-        ready(&self.home.file(&format!("worker-{number}.log")), "worker is ready").await;
+        self.worker_admin(number).await;
+    }
+
+    /// `http://127.0.0.1:port` of its admin port, once it is ready.
+    pub async fn worker_admin(&self, number: usize) -> String {
+        let line = ready(&self.home.file(&format!("worker-{number}.log")), "worker is ready").await;
+        format!("http://{}", text(&line["admin"]))
     }
 
     async fn start_edge(&mut self) -> Edge {
