@@ -105,6 +105,18 @@ pub fn parked(job: &str, p: Partition) -> String {
     format!("parked.{job}.{p}")
 }
 
+/// What was parked by one job, of one partition, or by and of all.
+pub fn parked_by(job: Option<&str>, p: Option<Partition>) -> String {
+    let p = p.map_or_else(|| "*".to_owned(), |p| p.to_string());
+    format!("parked.{}.{p}", job.unwrap_or("*"))
+}
+
+/// The job that parked an event, and its partition.
+pub fn parse_parked(subject: &str) -> Option<(&str, Partition)> {
+    let (job, p) = subject.strip_prefix("parked.")?.split_once('.')?;
+    Some((job, Partition(p.parse().ok()?)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +131,7 @@ mod tests {
         assert_eq!(parse_conversation(&signal(p, c)), Some((p, c)));
         assert_eq!(parse_reader(&reads(p, c, u)), Some(u));
         assert_eq!(parse_control(&control_user(u)), Some(ControlTo::User(u)));
+        assert_eq!(parse_parked(&parked("persist", p)), Some(("persist", p)));
         let session = SessionId::fresh();
         assert_eq!(parse_control(&control_session(session)), Some(ControlTo::Session(session)));
     }

@@ -7,7 +7,7 @@ use nats::{
 };
 use schemas::{
     event::{Event, Kind, Logged, Timestamp},
-    id::{ConversationId, SessionId, UserId},
+    id::{ConversationId, EventId, SessionId, UserId},
     limits,
     rpc::Control,
 };
@@ -26,7 +26,7 @@ pub enum TellError {
 }
 
 /// Whose membership an event is about.
-fn concerned(event: &Event) -> Vec<UserId> {
+pub fn concerned(event: &Event) -> Vec<UserId> {
     match &event.kind {
         Kind::Created { members, .. } => members.iter().map(|member| member.user).collect(),
         Kind::MemberAdded { user, .. } | Kind::MemberRemoved { user } | Kind::RoleChanged { user, .. } => {
@@ -40,18 +40,27 @@ fn concerned(event: &Event) -> Vec<UserId> {
     }
 }
 
-/// Tells the members a stored event concerns what they are now, which a later event may have changed again: an
-/// old word that is heard late must not bring anybody back. The id is the event's and the member's: the service
-/// that made the event and the persister that finds it in the log both call this, and the second time falls
-/// away.
+/// Tells the members a stored event concerns what they are now.
 pub async fn tell_members(
     store: &dyn Store,
     publisher: &Publisher,
     logged: &Logged,
 ) -> Result<(), TellError> {
     let (conversation, event) = (logged.event.conversation, logged.event.id);
-    stream::iter(concerned(&logged.event))
-        .map(|user| async move {
+    let members = concerned(&logged.event).into_iter().map(|user| (conversation, user, event));
+    tell_each(store, publisher, members).await
+}
+
+/// Tells each member what they are now, which a later event than the one named may have changed again: an old
+/// word that is heard late must not bring anybody back. The id is the event's and the member's: the service
+/// that made the event and the persister that finds it in the log both tell, and the second time falls away.
+pub async fn tell_each(
+    store: &dyn Store,
+    publisher: &Publisher,
+    members: impl IntoIterator<Item = (ConversationId, UserId, EventId)>,
+) -> Result<(), TellError> {
+    stream::iter(members)
+        .map(|(conversation, user, event)| async move {
             let Some(membership) = store.membership(conversation, user).await? else { return Ok(()) };
             let payload = encode(&Control::Membership(membership));
             publisher.publish(subject::control_user(user), &format!("{event}:{user}"), payload).await?;

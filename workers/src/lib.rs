@@ -12,5 +12,10 @@ pub mod services; // questions become answers: accounts, conversations, history,
 
 pub mod control; // what every edge is told: who is in, which session has ended
 
+pub mod parked; // parked events, taken up by a person
+pub mod replay; // a partition's log persisted again
+pub mod sample; // what a command found
+pub mod verify; // the log against the store
+
 mod start; // jobs by name, and what they need
 pub use start::{Deps, Job, StartError, start};

@@ -1,36 +1,37 @@
 //! The log's events become rows. Arrives: a batch of one partition's log. Leaves: rows in the store, and for
 //! changes of members a word to every edge. Fails: with `Retry` while the store is away, so that nothing is
-//! acked that is not stored.
+//! acked that is not stored; an event the store refuses again and again, while it takes others, is parked.
+
+mod persister; // what is done about an event, whoever asks: the job, or a command
+mod refusals; // events the store refuses
 
 use std::sync::Arc;
 
-use nats::{publisher::Publisher, subject, topology};
-use schemas::{
-    codec,
-    event::Logged,
-    id::{EventId, Partition},
-};
-use store::{Store, StoreError};
+use nats::topology;
+use parking_lot::Mutex;
+use schemas::id::Partition;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
+pub use persister::{NotPersisted, Persister, read};
+use refusals::Refusals;
+
 use crate::{
     consume::{Delivery, Loop, Verdict, Work},
-    control,
     park::Park,
     start::Deps,
 };
 
 /// Follows one partition until told to stop.
 pub async fn run(deps: Deps, partition: Partition, stop: CancellationToken) {
-    let persist = Persist {
+    let persister = Persister {
         partition,
         partitions: deps.deployment.partitions,
         store: Arc::clone(&deps.store),
         publisher: deps.publisher.clone(),
     };
     let follow = Loop {
-        work: persist,
+        work: Persist { persister, refusals: Mutex::default() },
         partition,
         stream: topology::log_stream(partition),
         consumer: topology::PERSIST.to_owned(),
@@ -40,82 +41,65 @@ pub async fn run(deps: Deps, partition: Partition, stop: CancellationToken) {
     follow.run(stop).await;
 }
 
+/// The job's name, in metrics and subjects of parked events.
+pub const JOB: &str = "persist";
+
 struct Persist {
-    partition: Partition,
-    partitions: u16,
-    store: Arc<dyn Store>,
-    publisher: Publisher,
+    persister: Persister,
+    refusals: Mutex<Refusals>,
 }
 
 impl Work for Persist {
-    const NAME: &'static str = "persist";
+    const NAME: &'static str = JOB;
 
     async fn batch(&self, batch: &[Delivery]) -> Vec<Verdict> {
-        let read: Vec<Result<Logged, String>> = batch.iter().map(|delivery| self.read(delivery)).collect();
-        let events: Vec<Logged> = read.iter().flatten().cloned().collect();
-        let mut stored = self.store(&events).await.into_iter();
-        let mut verdicts = Vec::with_capacity(batch.len());
-        for event in read {
-            verdicts.push(match event {
-                Err(reason) => Verdict::Park(reason),
-                Ok(logged) if stored.next() == Some(true) => self.tell(&logged).await,
-                Ok(_) => Verdict::Retry,
-            });
+        let results = self.persister.apply(batch).await;
+        self.warn_of_absence(&results);
+        let mut refusals = self.refusals.lock();
+        for (delivery, result) in batch.iter().zip(&results) {
+            match result {
+                Err(NotPersisted::Refused(_)) => refusals.refused(delivery.seq),
+                Ok(()) | Err(NotPersisted::Untold(_)) => refusals.taken(delivery.seq),
+                Err(NotPersisted::Unreadable(_) | NotPersisted::Away(_)) => {}
+            }
         }
-        verdicts
+        let verdicts = batch.iter().zip(results);
+        verdicts.map(|(delivery, result)| self.verdict(delivery, result, &mut refusals)).collect()
     }
 }
 
 impl Persist {
-    /// An event is believed only where it belongs: its own id of the conversation decides the place.
-    fn read(&self, delivery: &Delivery) -> Result<Logged, String> {
-        let event = codec::decode(&delivery.payload).map_err(|e| e.to_string())?;
-        let at_home = (self.partition, event.conversation);
-        if subject::parse_conversation(&delivery.subject) != Some(at_home) {
-            return Err("the event is of another conversation than its subject".to_owned());
-        }
-        if Partition::of(event.conversation, self.partitions) != self.partition {
-            return Err("the conversation is of another partition".to_owned());
-        }
-        Ok(Logged { seq: delivery.seq, event })
-    }
-
-    /// Which of the events are stored.
-    async fn store(&self, events: &[Logged]) -> Vec<bool> {
-        if events.is_empty() {
-            return Vec::new();
-        }
-        match self.store.persist(self.partition, events).await {
-            Ok(()) => vec![true; events.len()],
-            Err(e @ StoreError::Unavailable(_)) => {
-                warn!(partition = %self.partition, events = events.len(), error = %e, "events not stored yet");
-                vec![false; events.len()]
-            }
-            Err(StoreError::Corrupt(_)) => self.store_singly(events).await,
+    /// Once for all of them: what one is told, every event is.
+    fn warn_of_absence(&self, results: &[Result<(), NotPersisted>]) {
+        let away = || results.iter().filter(|result| matches!(result, Err(NotPersisted::Away(_))));
+        if let Some(Err(e)) = away().next() {
+            warn!(partition = %self.persister.partition, events = away().count(), error = %e, "events not stored yet");
         }
     }
 
-    /// One row that cannot be read must not hold up the others.
-    async fn store_singly(&self, events: &[Logged]) -> Vec<bool> {
-        let mut stored = Vec::with_capacity(events.len());
-        for logged in events {
-            let result = self.store.persist(self.partition, std::slice::from_ref(logged)).await;
-            if let Err(e) = &result {
-                let (partition, id): (_, EventId) = (self.partition, logged.event.id);
-                error!(%partition, seq = logged.seq, event = %id, error = %e, "event not stored");
-            }
-            stored.push(result.is_ok());
-        }
-        stored
-    }
-
-    async fn tell(&self, logged: &Logged) -> Verdict {
-        match control::tell_members(&*self.store, &self.publisher, logged).await {
+    fn verdict(
+        &self,
+        delivery: &Delivery,
+        result: Result<(), NotPersisted>,
+        refusals: &mut Refusals,
+    ) -> Verdict {
+        let (partition, seq) = (self.persister.partition, delivery.seq);
+        match result {
             Ok(()) => Verdict::Done,
-            Err(e) => {
-                warn!(partition = %self.partition, seq = logged.seq, error = %e, "members not told yet");
+            Err(NotPersisted::Unreadable(reason)) => Verdict::Park(reason),
+            Err(NotPersisted::Refused(e)) if refusals.is_poison(seq) => {
+                refusals.forget(seq);
+                Verdict::Park(e.to_string())
+            }
+            Err(e @ NotPersisted::Refused(_)) => {
+                error!(%partition, seq, error = %e, "event not stored");
                 Verdict::Retry
             }
+            Err(e @ NotPersisted::Untold(_)) => {
+                warn!(%partition, seq, error = %e, "members not told yet");
+                Verdict::Retry
+            }
+            Err(NotPersisted::Away(_)) => Verdict::Retry,
         }
     }
 }

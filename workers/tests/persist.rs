@@ -158,3 +158,32 @@ async fn a_crash_between_publish_and_store_heals() {
     .unwrap();
     assert_eq!(scene.stored(topology::CONTROL).await.len(), 2);
 }
+
+#[tokio::test]
+async fn an_event_the_store_refuses_again_and_again_is_parked_and_the_rest_goes_on() {
+    let scene = Scene::with(&[Job::Persist, Job::Conversations]).await;
+    let (alice, bob) = (scene.person("alice").await, scene.person("bob").await);
+    let room = scene.group(alice, &[bob]).await;
+    let p = partition(room);
+    let first = scene.post(alice, room, "before").await;
+    floors_reach_the_end(&scene).await;
+    // Where the next event belongs lies another one, as in the store of another deployment.
+    let taken = first + 1;
+    let squatter = Logged { seq: taken, event: event(bob, room, posted("squatter")) };
+    scene.store.persist(p, &[squatter]).await.unwrap();
+
+    assert_eq!(scene.post(alice, room, "refused").await, taken);
+    let last = until("it is parked, since others are taken", || async {
+        let last = scene.post(alice, room, "after").await;
+        (!scene.stored(topology::PARKED).await.is_empty()).then_some(last)
+    })
+    .await;
+    floors_reach_the_end(&scene).await;
+    let expected: Vec<Seq> = (first..=last).collect();
+    assert_eq!(stored(&scene, room).await, expected);
+    let parked = scene.stored(topology::PARKED).await;
+    assert_eq!(parked.len(), 1);
+    let header = |name| parked[0].headers.get(name).unwrap().as_str();
+    assert_eq!(header(park::SEQ), taken.to_string());
+    assert!(header(park::REASON).contains("in the log"), "{}", header(park::REASON));
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use async_nats::{Message, StatusCode, Subscriber, jetstream::Context};
+use async_nats::{HeaderMap, Message, StatusCode, Subscriber, jetstream::Context};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use schemas::id::Seq;
@@ -35,6 +35,7 @@ pub struct Query<'a> {
 pub struct Found {
     pub seq: Seq,
     pub subject: String,
+    pub headers: HeaderMap,
     pub payload: Bytes,
 }
 
@@ -107,7 +108,9 @@ fn read(message: Message) -> Result<Part, LogError> {
     let seq = number(&headers, "Nats-Sequence");
     let subject = headers.get("Nats-Subject").map(|s| s.as_str().to_owned());
     match (seq, subject) {
-        (Some(seq), Some(subject)) => Ok(Part::Found(Found { seq, subject, payload: message.payload })),
+        (Some(seq), Some(subject)) => {
+            Ok(Part::Found(Found { seq, subject, headers, payload: message.payload }))
+        }
         _ => Err(LogError::Refused("a message without its position".to_owned())),
     }
 }

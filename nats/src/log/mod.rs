@@ -3,6 +3,9 @@
 
 mod direct; // one Direct Get request and its answers
 mod leader; // how far an answer must reach where there are several copies
+mod order; // streams in their own order, for commands that go over everything
+
+pub use order::Kept;
 
 use std::{collections::HashMap, time::Duration};
 

@@ -1,0 +1,150 @@
+//! Parked events, taken up by a person: looked at, run again, removed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use nats::{
+    async_nats::jetstream,
+    log::{Kept, LogError, LogReader},
+    publisher::Publisher,
+    subject, topology,
+};
+use schemas::{
+    codec::{self, CodecError},
+    event::{Event, Timestamp},
+    id::{Partition, Seq},
+};
+use store::Store;
+
+use crate::{
+    consume::Delivery,
+    park,
+    persist::{self, NotPersisted, Persister},
+};
+
+/// One parked event. What its headers do not say is missing: somebody may have put it there by hand.
+#[derive(Debug, Clone)]
+pub struct Parked {
+    /// Its seq in stream `PARKED`: what people name it by.
+    pub number: Seq,
+    pub at: Option<Timestamp>,
+    pub job: String,
+    pub partition: Partition,
+    /// Where in the partition's log it was.
+    pub seq: Option<Seq>,
+    /// The subject it had there.
+    pub subject: Option<String>,
+    pub reason: String,
+    pub payload: Bytes,
+}
+
+impl Parked {
+    pub fn decode(&self) -> Result<Event, CodecError> {
+        codec::decode(&self.payload)
+    }
+
+    /// `None` for what is no parked event at all.
+    fn of(kept: Kept) -> Option<Self> {
+        let (job, partition) = subject::parse_parked(&kept.subject)?;
+        let header = |name| kept.headers.get(name).map(|value| value.as_str().to_owned());
+        Some(Self {
+            number: kept.seq,
+            at: kept.at(),
+            job: job.to_owned(),
+            partition,
+            seq: header(park::SEQ).and_then(|seq| seq.parse().ok()),
+            subject: header(park::SUBJECT),
+            reason: header(park::REASON).unwrap_or_default(),
+            payload: kept.payload,
+        })
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ShelfError {
+    #[error("stream PARKED: {0}")]
+    Log(#[from] LogError),
+    #[error("{number} is not removed: {reason}")]
+    Remove { number: Seq, reason: String },
+}
+
+/// Which of them.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub job: Option<String>,
+    pub partition: Option<Partition>,
+}
+
+/// Stream `PARKED`.
+pub struct Shelf {
+    pub log: LogReader,
+    pub js: jetstream::Context,
+}
+
+impl Shelf {
+    /// The next from number `from` on, ascending, in portions of at most 500 and about 4 MiB. None: there are no
+    /// more.
+    pub async fn from(&self, filter: &Filter, from: Seq) -> Result<Vec<Parked>, ShelfError> {
+        let subjects = subject::parked_by(filter.job.as_deref(), filter.partition);
+        let kept = self.log.parked_in_order(&subjects, from).await?;
+        Ok(kept.into_iter().filter_map(Parked::of).collect())
+    }
+
+    pub async fn get(&self, number: Seq) -> Result<Option<Parked>, ShelfError> {
+        Ok(self.log.parked_at(number).await?.and_then(Parked::of))
+    }
+
+    /// For good. One that is gone already is gone.
+    pub async fn remove(&self, number: Seq) -> Result<(), ShelfError> {
+        let failed = |reason: String| ShelfError::Remove { number, reason };
+        let stream = self.js.get_stream_no_info(topology::PARKED).await;
+        let stream = stream.map_err(|e| failed(e.to_string()))?;
+        match stream.delete_message(number).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(failed("the server says no more".to_owned())),
+            Err(_) if self.log.parked_at(number).await?.is_none() => Ok(()),
+            Err(e) => Err(failed(e.to_string())),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum NotRun {
+    #[error("no job {0} has work that can be run again")]
+    NoSuchWork(String),
+    #[error("it does not say where in the log it was")]
+    NoPlace,
+    #[error("this deployment has no partition {0}")]
+    NoPartition(Partition),
+    #[error(transparent)]
+    NotPersisted(#[from] NotPersisted),
+}
+
+/// Runs a job's work for one event again, as the job would have.
+pub struct Again {
+    pub partitions: u16,
+    pub store: Arc<dyn Store>,
+    pub publisher: Publisher,
+}
+
+impl Again {
+    pub async fn run(&self, parked: &Parked) -> Result<(), NotRun> {
+        if parked.job != persist::JOB {
+            return Err(NotRun::NoSuchWork(parked.job.clone()));
+        }
+        if parked.partition.0 >= self.partitions {
+            return Err(NotRun::NoPartition(parked.partition));
+        }
+        let (Some(seq), Some(subject)) = (parked.seq, parked.subject.clone()) else {
+            return Err(NotRun::NoPlace);
+        };
+        let persister = Persister {
+            partition: parked.partition,
+            partitions: self.partitions,
+            store: Arc::clone(&self.store),
+            publisher: self.publisher.clone(),
+        };
+        let delivery = Delivery { subject, seq, payload: parked.payload.clone() };
+        persister.apply(&[delivery]).await.into_iter().try_for_each(|result| result.map_err(NotRun::from))
+    }
+}

@@ -1,0 +1,111 @@
+//! One event, or several of one partition, as rows; and the members they concern are told.
+
+use std::sync::Arc;
+
+use nats::{publisher::Publisher, subject};
+use schemas::{codec, event::Logged, id::Partition};
+use store::{Store, StoreError};
+
+use crate::{
+    consume::Delivery,
+    control::{self, TellError},
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum NotPersisted {
+    /// No event, or not one of this place: it will never be a row.
+    #[error("{0}")]
+    Unreadable(String),
+    /// The store is there, and cannot put this event beside what it has.
+    #[error("{0}")]
+    Refused(StoreError),
+    #[error("{0}")]
+    Away(StoreError),
+    /// It is a row; not everybody it concerns has heard of it.
+    #[error("it is stored, but not all of its members are told: {0}")]
+    Untold(TellError),
+}
+
+impl From<StoreError> for NotPersisted {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::Away(error),
+            StoreError::Corrupt(_) => Self::Refused(error),
+        }
+    }
+}
+
+/// What the job `persist` does about the events of one partition. Any event any number of times.
+pub struct Persister {
+    pub partition: Partition,
+    pub partitions: u16,
+    pub store: Arc<dyn Store>,
+    pub publisher: Publisher,
+}
+
+impl Persister {
+    /// Each event read, stored and told; one result for each.
+    pub async fn apply(&self, batch: &[Delivery]) -> Vec<Result<(), NotPersisted>> {
+        let read: Vec<_> = batch.iter().map(|delivery| self.read(delivery)).collect();
+        let events: Vec<Logged> = read.iter().flatten().cloned().collect();
+        let mut stored = self.store(&events).await.into_iter();
+        let mut results = Vec::with_capacity(batch.len());
+        for event in read {
+            results.push(match event {
+                Ok(logged) => match stored.next() {
+                    Some(Ok(())) => self.tell(&logged).await.map_err(NotPersisted::Untold),
+                    Some(Err(refused)) => Err(refused),
+                    None => Err(StoreError::Unavailable("it gave no answer".to_owned()).into()),
+                },
+                Err(unreadable) => Err(unreadable),
+            });
+        }
+        results
+    }
+
+    pub fn read(&self, delivery: &Delivery) -> Result<Logged, NotPersisted> {
+        read(delivery, self.partition, self.partitions)
+    }
+
+    /// One result for each event.
+    pub async fn store(&self, events: &[Logged]) -> Vec<Result<(), NotPersisted>> {
+        if events.is_empty() {
+            return Vec::new();
+        }
+        match self.store.persist(self.partition, events).await {
+            Ok(()) => events.iter().map(|_| Ok(())).collect(),
+            Err(e @ StoreError::Unavailable(_)) => {
+                events.iter().map(|_| Err(NotPersisted::Away(e.clone()))).collect()
+            }
+            Err(StoreError::Corrupt(_)) => self.store_singly(events).await,
+        }
+    }
+
+    /// One row that cannot be read must not hold up the others.
+    async fn store_singly(&self, events: &[Logged]) -> Vec<Result<(), NotPersisted>> {
+        let mut stored = Vec::with_capacity(events.len());
+        for logged in events {
+            let result = self.store.persist(self.partition, std::slice::from_ref(logged)).await;
+            stored.push(result.map_err(NotPersisted::from));
+        }
+        stored
+    }
+
+    /// Tells the members a stored event concerns.
+    pub async fn tell(&self, logged: &Logged) -> Result<(), TellError> {
+        control::tell_members(&*self.store, &self.publisher, logged).await
+    }
+}
+
+/// An event is believed only where it belongs: its own id of the conversation decides the place.
+pub fn read(delivery: &Delivery, partition: Partition, partitions: u16) -> Result<Logged, NotPersisted> {
+    let unreadable = |why: &str| NotPersisted::Unreadable(why.to_owned());
+    let event = codec::decode(&delivery.payload).map_err(|e| unreadable(&e.to_string()))?;
+    if subject::parse_conversation(&delivery.subject) != Some((partition, event.conversation)) {
+        return Err(unreadable("the event is of another conversation than its subject"));
+    }
+    if Partition::of(event.conversation, partitions) != partition {
+        return Err(unreadable("the conversation is of another partition"));
+    }
+    Ok(Logged { seq: delivery.seq, event })
+}

@@ -1,0 +1,140 @@
+//! A partition's log persisted again, for a store that was lost or restored from a backup. It may run beside
+//! workers: every event may be persisted any number of times.
+
+use std::{collections::HashMap, time::Duration};
+
+use nats::log::{Kept, LogError, LogReader};
+use schemas::{
+    event::Logged,
+    id::{ConversationId, EventId, Seq, UserId},
+};
+use tokio::time::sleep;
+
+use crate::{
+    consume::Delivery,
+    control::{self, TellError},
+    persist::{NotPersisted, Persister},
+    sample::Sample,
+};
+
+/// A store that does not answer is asked again this often, after 1, 2, 4, 8 and 16 s.
+const ATTEMPTS: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(1);
+/// Seqs shown of each kind of failure.
+const SHOWN: usize = 1_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error("{0}")]
+    Away(NotPersisted),
+    #[error("everything is stored, but not all members are told: {0}")]
+    Untold(#[from] TellError),
+}
+
+/// What became of a partition's events.
+#[derive(Debug)]
+pub struct Replayed {
+    /// Of the first and the last event found.
+    pub first: Option<Seq>,
+    pub last: Option<Seq>,
+    pub stored: u64,
+    /// No events, or not of this place; with the reason.
+    pub unreadable: Sample<(Seq, String)>,
+    /// The store has something else in their place.
+    pub refused: Sample<(Seq, String)>,
+    /// Memberships that edges were told.
+    pub told: usize,
+}
+
+pub struct Replay {
+    pub persister: Persister,
+    pub log: LogReader,
+}
+
+impl Replay {
+    /// Persists what the log has from `from` to `to`, both included. `passed` hears how many positions are done
+    /// with each batch. On an error `done` has what was done; everything below its last seq is stored.
+    pub async fn run(
+        &self,
+        (from, to): (Seq, Seq),
+        done: &mut Replayed,
+        passed: impl Fn(u64),
+    ) -> Result<(), ReplayError> {
+        // Told at the end: in between, the store knows of people who are added and not yet that they left.
+        let mut members = HashMap::new();
+        let mut next = from;
+        while next <= to {
+            let mut kept = self.log.in_order(self.persister.partition, next).await?;
+            kept.truncate(kept.partition_point(|event| event.seq <= to));
+            let Some(last) = kept.last().map(|event| event.seq) else { break };
+            self.batch(&kept, done, &mut members).await?;
+            done.first = done.first.or(kept.first().map(|event| event.seq));
+            done.last = Some(last);
+            passed(last + 1 - next);
+            next = last + 1;
+        }
+        passed((to + 1).saturating_sub(next));
+        done.told = members.len();
+        let members = members.into_iter().map(|((conversation, user), event)| (conversation, user, event));
+        control::tell_each(&*self.persister.store, &self.persister.publisher, members).await?;
+        Ok(())
+    }
+
+    async fn batch(
+        &self,
+        kept: &[Kept],
+        done: &mut Replayed,
+        members: &mut HashMap<(ConversationId, UserId), EventId>,
+    ) -> Result<(), ReplayError> {
+        let mut events = Vec::with_capacity(kept.len());
+        for Kept { seq, subject, payload, .. } in kept {
+            let delivery = Delivery { subject: subject.clone(), seq: *seq, payload: payload.clone() };
+            match self.persister.read(&delivery) {
+                Ok(logged) => events.push(logged),
+                Err(unreadable) => done.unreadable.push((*seq, unreadable.to_string())),
+            }
+        }
+        for (Logged { seq, event }, result) in events.iter().zip(self.store(&events).await?) {
+            match result {
+                Ok(()) => {
+                    done.stored += 1;
+                    let concerned = control::concerned(event).into_iter();
+                    members.extend(concerned.map(|user| ((event.conversation, user), event.id)));
+                }
+                Err(refused) => done.refused.push((*seq, refused.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Stored or refused, when it returns a result for each.
+    async fn store(&self, events: &[Logged]) -> Result<Vec<Result<(), NotPersisted>>, ReplayError> {
+        let mut attempt = 0;
+        loop {
+            let mut results = self.persister.store(events).await;
+            let is_away = |result: &Result<(), NotPersisted>| matches!(result, Err(NotPersisted::Away(_)));
+            let Some(away) = results.iter().position(is_away) else { return Ok(results) };
+            if attempt == ATTEMPTS {
+                let Err(away) = results.swap_remove(away) else { continue };
+                return Err(ReplayError::Away(away));
+            }
+            sleep(PAUSE * 2_u32.pow(attempt)).await;
+            attempt += 1;
+        }
+    }
+}
+
+impl Default for Replayed {
+    fn default() -> Self {
+        Self {
+            first: None,
+            last: None,
+            stored: 0,
+            unreadable: Sample::of(SHOWN),
+            refused: Sample::of(SHOWN),
+            told: 0,
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The log against the store, partition by partition: what the persister has acked must be there, as it was
+//! logged. Both are read in order, in portions, so memory grows with conversations and not with events.
+
+mod compare; // pure: two sorted runs of events, and where they differ
+mod rows; // what the store has, also around what it cannot read
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use nats::log::{LogError, LogReader};
+use schemas::{
+    event::Logged,
+    id::{ConversationId, Partition, Seq},
+};
+use store::{Store, StoreError};
+
+pub use compare::{Difference, Found};
+
+use crate::{consume::Delivery, persist, sample::Sample};
+use compare::Digest;
+
+/// Events of one portion, at the least; 500 more and 4 MiB at most. The fewer portions, the fewer questions: one
+/// for each conversation of a portion.
+const PORTION: usize = 4_000;
+/// Questions to the store at once.
+const AT_ONCE: usize = 16;
+/// Conversations in one question about heads.
+const HEADS: usize = 500;
+/// Differences shown of a partition.
+const SHOWN: usize = 10;
+
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    #[error(transparent)]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What was found in one partition.
+#[derive(Debug)]
+pub struct Verdict {
+    pub partition: Partition,
+    /// Compared: everything the log has, up to the persister's floor. `None`: nothing is due.
+    pub range: Option<(Seq, Seq)>,
+    /// Events in the log, without those nobody can read.
+    pub events: u64,
+    /// Events in the log that no job can use: no rows are due for them.
+    pub unreadable: u64,
+    /// Hexadecimal BLAKE3 over seq, id and bytes of each event, in order.
+    pub log: String,
+    pub store: String,
+    pub differences: Sample<Difference>,
+}
+
+impl Verdict {
+    pub fn is_equal(&self) -> bool {
+        self.log == self.store && self.differences.is_empty()
+    }
+}
+
+pub struct Verifier {
+    pub store: Arc<dyn Store>,
+    pub log: LogReader,
+    pub partitions: u16,
+}
+
+impl Verifier {
+    /// Compares one partition up to `floor`. `passed` hears how many positions are done with each portion.
+    pub async fn partition(
+        &self,
+        partition: Partition,
+        floor: Seq,
+        passed: impl Fn(u64),
+    ) -> Result<Verdict, VerifyError> {
+        let mut walk = Walk {
+            verifier: self,
+            partition,
+            floor,
+            begin: None,
+            next: 1,
+            places: HashMap::new(),
+            found: Found::default(),
+            unreadable: 0,
+            differences: Sample::of(SHOWN),
+        };
+        loop {
+            let before = walk.next;
+            let more = walk.portion().await?;
+            passed(walk.next - before);
+            if !more {
+                break;
+            }
+        }
+        walk.rest().await?;
+        walk.heads().await?;
+        Ok(walk.verdict())
+    }
+}
+
+/// What is known of a conversation.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Its newest event in the log.
+    head: Seq,
+    /// Compared up to here.
+    checked: Seq,
+}
+
+struct Walk<'a> {
+    verifier: &'a Verifier,
+    partition: Partition,
+    floor: Seq,
+    /// The log's first event when it was read: later it may have forgotten it.
+    begin: Option<Seq>,
+    next: Seq,
+    places: HashMap<ConversationId, Place>,
+    found: Found,
+    unreadable: u64,
+    differences: Sample<Difference>,
+}
+
+impl Walk<'_> {
+    /// One portion of the log and the same range of the store. False: it was the last.
+    async fn portion(&mut self) -> Result<bool, VerifyError> {
+        let mut logged: BTreeMap<ConversationId, Vec<Logged>> = BTreeMap::new();
+        let (mut count, mut more) = (0, true);
+        while count < PORTION && more {
+            let mut kept = self.verifier.log.in_order(self.partition, self.next).await?;
+            kept.truncate(kept.partition_point(|event| event.seq <= self.floor));
+            more = !kept.is_empty();
+            count += kept.len();
+            for event in kept {
+                self.begin.get_or_insert(event.seq);
+                self.next = event.seq + 1;
+                let delivery = Delivery { subject: event.subject, seq: event.seq, payload: event.payload };
+                match persist::read(&delivery, self.partition, self.verifier.partitions) {
+                    Ok(event) => logged.entry(event.event.conversation).or_default().push(event),
+                    Err(_) => self.unreadable += 1,
+                }
+            }
+        }
+        let up_to = if more { self.next - 1 } else { self.floor };
+        self.compare(logged, up_to).await?;
+        Ok(more)
+    }
+
+    /// Each conversation from where it was left, so that what only the store has between two of its events is
+    /// seen too.
+    async fn compare(
+        &mut self,
+        logged: BTreeMap<ConversationId, Vec<Logged>>,
+        up_to: Seq,
+    ) -> Result<(), VerifyError> {
+        let begin = self.begin.unwrap_or(1);
+        let asked: Vec<_> = logged
+            .into_iter()
+            .map(|(c, events)| (c, self.places.get(&c).map_or(begin, |place| place.checked + 1), events))
+            .collect();
+        for (c, _, events) in &asked {
+            let head = events.last().map(|event| event.seq);
+            let place = self.places.entry(*c).or_insert(Place { head: 0, checked: 0 });
+            *place = Place { head: head.unwrap_or(place.head), checked: up_to };
+        }
+        let store = &*self.verifier.store;
+        let rows = asked.into_iter().map(|(c, from, events)| async move {
+            Ok::<_, StoreError>((c, events, rows::read(store, c, from, up_to).await?))
+        });
+        let read: Vec<_> = stream::iter(rows).buffer_unordered(AT_ONCE).try_collect().await?;
+        for (c, events, rows) in read {
+            compare::conversation(c, events, rows, &mut self.found, &mut self.differences);
+        }
+        self.found.settle();
+        Ok(())
+    }
+
+    /// What the store has after a conversation's last event in the log, up to the floor.
+    async fn rest(&mut self) -> Result<(), VerifyError> {
+        let left: Vec<_> =
+            self.places.iter().filter(|(_, place)| place.checked < self.floor).map(|(c, _)| *c).collect();
+        for some in left.chunks(PORTION) {
+            self.compare(some.iter().map(|c| (*c, Vec::new())).collect(), self.floor).await?;
+        }
+        Ok(())
+    }
+
+    /// The projection behind lists, pages and counts: each conversation's newest event.
+    async fn heads(&mut self) -> Result<(), VerifyError> {
+        let conversations: Vec<_> = self.places.iter().map(|(c, place)| (*c, place.head)).collect();
+        for some in conversations.chunks(HEADS) {
+            let ids: Vec<_> = some.iter().map(|(c, _)| *c).collect();
+            let heads = self.verifier.store.heads(&ids).await?;
+            for ((conversation, seq), head) in some.iter().zip(heads) {
+                if head < *seq {
+                    let (conversation, seq) = (*conversation, *seq);
+                    self.differences.push(Difference::HeadBehind { conversation, seq, head });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn verdict(self) -> Verdict {
+        let Digest { events, log, store } = self.found.digest();
+        Verdict {
+            partition: self.partition,
+            range: self.begin.map(|begin| (begin, self.floor)),
+            events,
+            unreadable: self.unreadable,
+            log,
+            store,
+            differences: self.differences,
+        }
+    }
+}

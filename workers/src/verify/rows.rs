@@ -1,0 +1,52 @@
+use schemas::{
+    event::Logged,
+    id::{ConversationId, Seq},
+};
+use store::{Result, Store, StoreError};
+
+/// Rows in one answer.
+const PAGE: usize = 1_000;
+/// Places it cannot read in one range: with more the store is broken as a whole, and the command says so.
+const UNREADABLE: usize = 64;
+
+/// What the store has of a conversation in a range.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// Ascending.
+    pub events: Vec<Logged>,
+    /// Seqs of rows it cannot read, ascending.
+    pub unreadable: Vec<Seq>,
+}
+
+/// Everything from `from` to `to`, both included. What cannot be read is closed in on by halves: the rows around
+/// it still count.
+pub async fn read(store: &dyn Store, c: ConversationId, from: Seq, to: Seq) -> Result<Rows> {
+    let mut rows = Rows::default();
+    let mut ranges = vec![(from, to)];
+    while let Some((from, to)) = ranges.pop() {
+        if from > to {
+            continue;
+        }
+        match store.events_from(c, from, to, PAGE).await {
+            Ok(events) => {
+                if events.len() >= PAGE
+                    && let Some(last) = events.last()
+                {
+                    ranges.push((last.seq + 1, to));
+                }
+                rows.events.extend(events);
+            }
+            Err(StoreError::Corrupt(_)) if rows.unreadable.len() < UNREADABLE => {
+                if from == to {
+                    rows.unreadable.push(from);
+                } else {
+                    let middle = from + (to - from) / 2;
+                    ranges.push((middle + 1, to));
+                    ranges.push((from, middle));
+                }
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(rows)
+}
