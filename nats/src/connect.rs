@@ -53,7 +53,7 @@ impl Purpose {
 pub struct Address {
     /// One or more servers, separated by commas: `nats://user:password@host:4222,nats://…`. User and
     /// password come from the first one, percent-encoded where they need it. The user also names the inbox:
-    /// `_INBOX.<user>.>`, which is all a user of `server/cluster.conf` may subscribe to for its answers.
+    /// `_INBOX.<user>.>`, which is all a user of `server/accounts.conf` may subscribe to for its answers.
     pub url: String,
     /// A credentials file (JWT and seed). The user of the URL then only names the inbox.
     pub creds: Option<PathBuf>,

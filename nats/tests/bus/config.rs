@@ -25,7 +25,7 @@ use schemas::{
 use tokio::process::Child;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-const CLUSTER: &str = include_str!("../../server/cluster.conf");
+const ACCOUNTS: &str = include_str!("../../server/accounts.conf");
 const SECRETS: [&str; 6] = [
     "NATTER_SERVER_NAME",
     "NATTER_ROUTE_PASSWORD",
@@ -48,10 +48,12 @@ fn parses(config: &Path) {
 }
 
 #[tokio::test]
-async fn both_configurations_are_accepted_by_the_server() {
+async fn the_configurations_are_accepted_by_the_server() {
     let server = TestServer::start().await;
     parses(&server.folder().join("nats/nats-server.conf"));
-    parses(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/server/cluster.conf")));
+    for name in ["cluster.conf", "compose.conf"] {
+        parses(&Path::new(env!("CARGO_MANIFEST_DIR")).join("server").join(name));
+    }
 }
 
 /// One server with the accounts of the cluster.
@@ -63,11 +65,10 @@ struct Accounts {
 impl Accounts {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let accounts = &CLUSTER[CLUSTER.find("accounts {").unwrap()..];
         let dir = folder.path().display();
         let config = format!(
             "listen: \"127.0.0.1:-1\"\nports_file_dir: \"{dir}\"\nmax_payload: 8MB\n\
-             jetstream {{ store_dir: \"{dir}/js\", max_file_store: 10GB }}\n{accounts}"
+             jetstream {{ store_dir: \"{dir}/js\", max_file_store: 10GB }}\n{ACCOUNTS}"
         );
         let path = folder.path().join("nats.conf");
         fs::write(&path, config).unwrap();
