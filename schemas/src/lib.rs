@@ -9,6 +9,7 @@ pub mod event; // the log's vocabulary // events as bytes on the bus
 
 pub mod frame; // what travels on a socket
 pub mod rest; // what travels over HTTP
+pub mod cloudevent; // what consumers of Kafka get
 pub mod rpc; // what services ask each other over NATS
 
 pub mod code; // the one table of failures
