@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use async_nats::jetstream::{
-    consumer::{AckPolicy, DeliverPolicy, ReplayPolicy, pull},
+    consumer::{AckPolicy, DeliverPolicy, PriorityPolicy, ReplayPolicy, pull},
     stream::{self, DiscardPolicy, Republish, RetentionPolicy, StorageType},
 };
 use schemas::{id::Partition, limits};
@@ -19,6 +19,9 @@ pub const CONTROL: &str = "CONTROL";
 pub const PARKED: &str = "PARKED";
 /// The durable consumer of each log whose events go into the store.
 pub const PERSIST: &str = "persist";
+/// The durable consumer of each log whose events go to Kafka, and its one group of workers. It is there without a
+/// Kafka too: a consumer nobody pulls from costs a few hundred bytes and holds nothing back.
+pub const MIRROR: &str = "mirror";
 /// The bucket that keeps the partitions, the epoch and the event key.
 pub const BUCKET: &str = "natter";
 
@@ -35,6 +38,11 @@ const MIB: i64 = 1024 * 1024;
 
 /// From a delivery to its redelivery, when the worker that had it is gone.
 const ACK_WAIT: Duration = Duration::from_secs(30);
+/// As long as the worker pinned to `mirror` does not pull, nobody else takes its place: three of its pulls.
+pub const PIN: Duration = Duration::from_secs(10);
+/// From a delivery of `mirror` to its redelivery. It is what wakes the next worker when nothing new is said, and a
+/// repeat costs it nothing.
+const MIRROR_ACK_WAIT: Duration = Duration::from_secs(15);
 /// Pull requests waiting on one consumer: two for each of 256 workers.
 const PULLS_WAITING: i64 = 512;
 
@@ -64,7 +72,8 @@ impl Topology {
 
     /// Each with the stream it belongs to.
     pub fn consumers(&self) -> Vec<(String, pull::Config)> {
-        Partition::all(self.partitions).map(|p| (log_stream(p), persist())).collect()
+        let jobs = |p| [persist(), mirror()].map(|consumer| (log_stream(p), consumer));
+        Partition::all(self.partitions).flat_map(jobs).collect()
     }
 
     /// What the streams reserve of a server's `max_file_store`.
@@ -179,6 +188,26 @@ fn persist() -> pull::Config {
         max_ack_pending: limits::PERSIST_ACK_PENDING,
         max_waiting: PULLS_WAITING,
         replay_policy: ReplayPolicy::Instant,
+        ..pull::Config::default()
+    }
+}
+
+/// Followed by one worker at a time, in order: acking an event acks all before it.
+fn mirror() -> pull::Config {
+    pull::Config {
+        durable_name: Some(MIRROR.to_owned()),
+        name: Some(MIRROR.to_owned()),
+        description: Some("events on their way to Kafka".to_owned()),
+        deliver_policy: DeliverPolicy::All,
+        ack_policy: AckPolicy::All,
+        ack_wait: MIRROR_ACK_WAIT,
+        max_deliver: -1,
+        max_ack_pending: limits::MIRROR_ACK_PENDING,
+        max_waiting: PULLS_WAITING,
+        replay_policy: ReplayPolicy::Instant,
+        priority_policy: PriorityPolicy::PinnedClient,
+        priority_groups: vec![MIRROR.to_owned()],
+        priority_timeout: PIN,
         ..pull::Config::default()
     }
 }

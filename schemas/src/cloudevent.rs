@@ -1,6 +1,6 @@
-//! Events as consumers of Kafka get them: CloudEvents 1.0 in the binary mode of its Kafka binding (attributes in
-//! headers, data in the value). Pure: the same event at the same position always makes the same record, so a topic
-//! can be compared with the log. `schemas/kafka/` holds the JSON Schema of the values.
+//! Events as consumers of Kafka get them: `CloudEvents` 1.0 in the binary mode of its Kafka binding (attributes
+//! in headers, data in the value). Pure: the same event at the same position always makes the same record, so a
+//! topic can be compared with the log. `schemas/kafka/` holds the JSON Schema of the values.
 
 use serde::Serialize;
 use uuid::Uuid;

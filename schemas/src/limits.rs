@@ -97,6 +97,11 @@ pub const PARTITIONS_MAX: u16 = 256;
 pub const PERSIST_BATCH: usize = 512;
 /// Deliveries waiting for their ack: 20 batches under way before a slow store holds the consumer.
 pub const PERSIST_ACK_PENDING: i64 = 20_000;
+/// Events of one partition on their way to Kafka: at 20 ms for an answer 512 give 25,000/s. Of the biggest events
+/// (9 KiB) they are 4.5 MiB, waiting while Kafka is away.
+pub const MIRROR_IN_FLIGHT: usize = 512;
+/// Deliveries of one partition waiting for Kafka: as many as may be on their way.
+pub const MIRROR_ACK_PENDING: i64 = 512;
 /// Requests one service answers at once; more wait in its NATS subscription.
 pub const SERVICE_CONCURRENCY: usize = 256;
 /// Log-ins waiting for a hashing thread; the next one is told to come back (429).

@@ -4,7 +4,7 @@ use nats::{
     connect::Purpose,
     publisher::Publisher,
     testkit::{TestServer, small},
-    topology::{PERSIST, log_stream},
+    topology::{MIRROR, PERSIST, log_stream},
 };
 use schemas::id::{ConversationId, Partition};
 
@@ -68,6 +68,20 @@ async fn a_changed_consumer_is_refused_by_check_and_repaired_by_apply() {
     stream.delete_consumer(PERSIST).await.unwrap();
     let refused = apply::check(&js, &small(1)).await.err().unwrap().to_string();
     assert_eq!(refused, "consumer CONV_0/persist is missing: run `natter migrate`");
+}
+
+#[tokio::test]
+async fn a_consumer_that_a_later_version_brings_is_added_to_a_deployment() {
+    let (_server, js, _) = provisioned(2).await;
+    for stream in ["CONV_0", "CONV_1"] {
+        js.delete_consumer_from_stream(MIRROR, stream).await.unwrap();
+    }
+    let refused = apply::check(&js, &small(2)).await.err().unwrap().to_string();
+    assert_eq!(refused, "consumer CONV_0/mirror is missing: run `natter migrate`");
+    let (_, differences) = apply::apply(&js, &small(2), &[]).await.unwrap();
+    assert_eq!(texts(&differences), ["consumer CONV_0/mirror: created", "consumer CONV_1/mirror: created"]);
+    apply::check(&js, &small(2)).await.unwrap();
+    assert!(apply::apply(&js, &small(2), &[]).await.unwrap().1.is_empty());
 }
 
 #[tokio::test]

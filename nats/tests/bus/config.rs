@@ -16,7 +16,7 @@ use nats::{
     publisher::Publisher,
     server, subject,
     testkit::{TestServer, small},
-    topology::{PERSIST, log_stream},
+    topology::{MIRROR, PERSIST, log_stream},
 };
 use schemas::{
     id::{ConversationId, EventId, Partition, UserId},
@@ -139,6 +139,8 @@ async fn each_user_of_a_cluster_can_do_its_work() {
     let event = persist.messages().await.unwrap().next().await.unwrap().unwrap();
     event.double_ack().await.unwrap();
     assert_eq!(log.floors().await.unwrap(), [seq]);
+    let stream = worker_js.get_stream(log_stream(Partition(0))).await.unwrap();
+    stream.unpin_consumer(MIRROR, MIRROR).await.unwrap();
     let told = subject::control_user(UserId::fresh());
     Publisher::new(worker.clone())
         .publish(told.clone(), &EventId::fresh().to_string(), "x".into())
