@@ -76,6 +76,7 @@ pub async fn worker_deps(
         deployment: Arc::new(deployment.clone()),
         shared,
         refresh_lifetime: settings.refresh_expires_in,
+        kafka: settings.kafka.clone().map(workers::mirror::Options::from),
     })
 }
 

@@ -18,7 +18,6 @@ use runtime::{
 };
 use secrecy::ExposeSecret;
 use tracing::{info, warn};
-use workers::Job;
 
 use crate::{
     cli::{EdgeArgs, WorkerArgs},
@@ -51,9 +50,9 @@ pub async fn worker(args: &WorkerArgs) -> anyhow::Result<()> {
     let deps =
         parts::worker_deps(&common.settings, &common.address, deployment, store.clone(), shared).await?;
     parts::need_worker_deps(&common.readiness, &deps);
-    let jobs: &[Job] = if args.jobs.is_empty() { &Job::ALL } else { &args.jobs };
+    let jobs = if args.jobs.is_empty() { deps.jobs() } else { args.jobs.clone() };
     let lifecycle = &common.lifecycle;
-    workers::start(&deps, jobs, lifecycle.tracker(), lifecycle.stop().clone()).await?;
+    workers::start(&deps, &jobs, lifecycle.tracker(), lifecycle.stop().clone()).await?;
     info!(admin = %common.admin, "worker is ready");
     common.run().await?;
     parts::close_store(store.as_ref()).await;

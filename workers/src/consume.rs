@@ -8,7 +8,10 @@ use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
 use bytes::Bytes;
 use futures_util::{FutureExt, future::join_all};
 use metrics::{counter, histogram};
-use nats::async_nats::jetstream::{self, AckKind, Message};
+use nats::{
+    async_nats::jetstream::{self, AckKind, Message},
+    log::Kept,
+};
 use schemas::id::{Partition, Seq};
 use tokio::time::{Instant, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
@@ -45,11 +48,17 @@ impl Verdict {
 }
 
 /// An event as a job sees it: without a way to ack it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     pub subject: String,
     pub seq: Seq,
     pub payload: Bytes,
+}
+
+impl From<Kept> for Delivery {
+    fn from(Kept { seq, subject, payload, .. }: Kept) -> Self {
+        Self { subject, seq, payload }
+    }
 }
 
 /// A job: decides about each event of a batch, in the order given.
@@ -195,7 +204,7 @@ async fn wait(duration: Duration, stop: &CancellationToken) {
 /// Doubles from [`PAUSE_FIRST`] to [`PAUSE_LAST`], a quarter of it at random so that workers do not march in
 /// step.
 #[derive(Default)]
-struct Pause {
+pub(crate) struct Pause {
     failures: u32,
 }
 
@@ -206,12 +215,12 @@ impl Pause {
         full.mul_f64(rand::random_range(0.75..1.0))
     }
 
-    fn reset(&mut self) -> Duration {
+    pub(crate) fn reset(&mut self) -> Duration {
         self.failures = 0;
         PAUSE_FIRST
     }
 
-    async fn wait(&mut self, stop: &CancellationToken) {
+    pub(crate) async fn wait(&mut self, stop: &CancellationToken) {
         let pause = self.next();
         wait(pause, stop).await;
     }

@@ -6,6 +6,7 @@
 pub mod consume; // the one pull loop: batches in, verdicts out, and only it acks
 pub mod park; // events nobody can use, kept for a person to look at
 pub mod persist; // the log's events become rows
+pub mod mirror; // the log becomes a Kafka topic
 pub mod presence; // sessions without a sign of life expire
 
 pub mod services; // questions become answers: accounts, conversations, history, inbox

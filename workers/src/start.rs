@@ -14,6 +14,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
 
 use crate::{
+    mirror::{self, MirrorError},
     persist, presence,
     services::{
         accounts::{Accounts, HashError, Passwords},
@@ -38,6 +39,15 @@ pub struct Deps {
     pub shared: Arc<dyn SharedState>,
     /// How long a refresh token can be exchanged (`REFRESH_EXPIRES_IN`).
     pub refresh_lifetime: Duration,
+    /// Where events are mirrored to; None: nowhere.
+    pub kafka: Option<mirror::Options>,
+}
+
+impl Deps {
+    /// Every job there is, except a mirror without a Kafka.
+    pub fn jobs(&self) -> Vec<Job> {
+        Job::ALL.into_iter().filter(|job| *job != Job::Mirror || self.kafka.is_some()).collect()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,11 +58,19 @@ pub enum Job {
     History,
     Inbox,
     Presence,
+    Mirror,
 }
 
 impl Job {
-    pub const ALL: [Self; 6] =
-        [Self::Persist, Self::Accounts, Self::Conversations, Self::History, Self::Inbox, Self::Presence];
+    pub const ALL: [Self; 7] = [
+        Self::Persist,
+        Self::Accounts,
+        Self::Conversations,
+        Self::History,
+        Self::Inbox,
+        Self::Presence,
+        Self::Mirror,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -62,6 +80,7 @@ impl Job {
             Self::History => "history",
             Self::Inbox => "inbox",
             Self::Presence => "presence",
+            Self::Mirror => "mirror",
         }
     }
 }
@@ -73,7 +92,9 @@ impl fmt::Display for Job {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is no job {0}; there are persist, accounts, conversations, history, inbox and presence")]
+#[error(
+    "there is no job {0}; there are persist, accounts, conversations, history, inbox, presence and mirror"
+)]
 pub struct UnknownJob(String);
 
 impl FromStr for Job {
@@ -92,6 +113,12 @@ pub enum StartError {
     Floors(#[from] FloorsError),
     #[error(transparent)]
     Hash(#[from] HashError),
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    #[error(
+        "the job mirror has nowhere to write to: KAFKA_BROKERS is missing; allowed: host:port, comma-separated"
+    )]
+    NoKafka,
 }
 
 /// Starts the named jobs; they answer and follow when this returns. They end on `tracker` after `stop`.
@@ -110,6 +137,7 @@ pub async fn start(
             Job::History => start.history().await?,
             Job::Inbox => start.inbox().await?,
             Job::Presence => start.presence(),
+            Job::Mirror => start.mirror().await?,
         }
         info!(%job, "job started");
     }
@@ -134,6 +162,12 @@ impl Start<'_> {
     fn presence(&self) {
         let Deps { shared, client, .. } = self.deps.clone();
         self.tracker.spawn(presence::sweep(shared, client, self.stop.clone()));
+    }
+
+    async fn mirror(&self) -> Result<(), StartError> {
+        let Deps { js, log, deployment, kafka, .. } = self.deps.clone();
+        let options = kafka.ok_or(StartError::NoKafka)?;
+        Ok(mirror::start(options, (js, log), deployment, self.tracker, &self.stop).await?)
     }
 
     async fn accounts(&self) -> Result<(), StartError> {

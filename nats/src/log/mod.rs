@@ -4,7 +4,9 @@
 mod direct; // one Direct Get request and its answers
 mod leader; // how far an answer must reach where there are several copies
 mod order; // streams in their own order, for commands that go over everything
+mod mirror; // where the log and its mirror are
 
+pub use mirror::Extent;
 pub use order::Kept;
 
 use std::{collections::HashMap, time::Duration};

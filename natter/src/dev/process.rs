@@ -20,7 +20,6 @@ use secrecy::ExposeSecret;
 use store::{Store, sqlite::SqliteStore};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
-use workers::Job;
 
 use super::folder::Folder;
 use crate::{migrate, parts};
@@ -52,7 +51,7 @@ pub async fn start(
     let (deployment, _) = migrate::provision(&address, &topology, store.as_ref()).await?;
     let shared: Arc<dyn SharedState> = Arc::new(shared_state::Memory::new());
     let deps = parts::worker_deps(settings, &address, &deployment, store.clone(), shared.clone()).await?;
-    workers::start(&deps, &Job::ALL, lifecycle.tracker(), lifecycle.stop().clone()).await?;
+    workers::start(&deps, &deps.jobs(), lifecycle.tracker(), lifecycle.stop().clone()).await?;
     let admin_address = admin.local_addr()?;
     let readiness = Readiness::default();
     parts::need_worker_deps(&readiness, &deps);

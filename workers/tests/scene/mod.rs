@@ -75,6 +75,7 @@ impl Scene {
             deployment,
             shared: Arc::new(runtime::shared_state::Memory::new()),
             refresh_lifetime: Duration::from_hours(1),
+            kafka: None,
         };
         let scene = Self { deps, store, asker: Asker::new(rpc), server, folder, running: Running::new() };
         scene.start(jobs).await;

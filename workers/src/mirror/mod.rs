@@ -1,0 +1,77 @@
+//! The log becomes a Kafka topic, partition by partition, in order and without gaps. Arrives: one partition's log,
+//! followed by one worker at a time. Leaves: a record for each event, `natter-seq` rising by exactly 1. Fails:
+//! never for good; while Kafka is away the log keeps what is due, and nothing else is disturbed.
+//!
+//! The truth about what is in Kafka is Kafka: whoever takes over reads the tail of its partition and goes on with
+//! the next event. The consumer's ack floor only says which deliveries need not come again.
+
+mod options; // how Kafka is reached
+mod topic; // made when missing, refused when it does not fit
+
+mod claim; // 1 one worker has the place at the head of a partition
+mod take_over; // 2 it finds where to go on
+mod tail; //    by the end of Kafka's partition
+mod follow; // 3 it goes on, event by event
+mod chain; //   what comes next, what may be acked
+mod record; //   an event becomes a record
+mod produce; //  records on their way into Kafka
+
+mod lag; // how far Kafka is behind
+mod weather; // whether Kafka takes events, said once when it changes
+
+mod read; // records read back
+pub mod verify; // the topic against the log
+
+use std::{sync::Arc, time::Duration};
+
+use nats::{apply::Deployment, async_nats::jetstream, log::LogReader};
+use schemas::id::Partition;
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use follow::Follower;
+pub use options::Options;
+use topic::TopicError;
+use weather::Weather;
+
+/// A start waits so long for Kafka's word about the topic. One that is away later does not end the process, so one
+/// that is away now does not keep it from starting.
+const FIRST_WORD: Duration = Duration::from_secs(5);
+
+/// What the partitions of one process share.
+pub struct Mirror {
+    options: Options,
+    js: jetstream::Context,
+    log: LogReader,
+    deployment: Arc<Deployment>,
+    weather: Weather,
+}
+
+/// The topic does not fit the log, or may not be made: a sentence for whoever starts this.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct MirrorError(TopicError);
+
+/// Begins to mirror every partition; ends on `tracker` after `stop`.
+pub async fn start(
+    options: Options,
+    (js, log): (jetstream::Context, LogReader),
+    deployment: Arc<Deployment>,
+    tracker: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<(), MirrorError> {
+    let weather = Weather::default();
+    match timeout(FIRST_WORD, topic::ensure(&options, deployment.partitions)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(TopicError::Away(reason))) => weather.away(&reason),
+        Err(_) => weather.away("no answer in time"),
+        Ok(Err(misfit)) => return Err(MirrorError(misfit)),
+    }
+    let partitions = deployment.partitions;
+    tracker.spawn(lag::watch(log.clone(), partitions, stop.clone()));
+    let mirror = Arc::new(Mirror { options, js, log, deployment, weather });
+    for partition in Partition::all(partitions) {
+        tracker.spawn(Follower::new(Arc::clone(&mirror), partition).run(stop.clone()));
+    }
+    Ok(())
+}

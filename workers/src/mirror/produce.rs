@@ -1,0 +1,184 @@
+//! Records of one partition on their way into Kafka, in order and without gaps. An idempotent producer repeats what
+//! was not answered and Kafka stores it once, for as long as that producer lives; so it is kept through any absence
+//! of Kafka, and when it goes the tail is read again.
+
+use std::{collections::VecDeque, time::Duration};
+
+use rdkafka::{
+    ClientContext,
+    config::{FromClientConfigAndContext, RDKafkaLogLevel},
+    error::KafkaError,
+    message::{DeliveryResult, Header, OwnedHeaders},
+    producer::{BaseRecord, ProducerContext, ThreadedProducer},
+};
+use schemas::{cloudevent::Record, id::Seq, limits};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout_at},
+};
+
+use super::{Options, options::Murmur};
+
+/// Events gather so long before they go together.
+const LINGER_MS: &str = "10";
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WriteError(pub(super) String);
+
+/// What became of one record.
+type Report = (Seq, Result<(), String>);
+
+/// Hears what became of each record, on the producer's own thread.
+struct Reports {
+    to: mpsc::Sender<Report>,
+    murmur: Murmur,
+}
+
+impl ClientContext for Reports {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.murmur.log(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.murmur.error(error, reason);
+    }
+}
+
+impl ProducerContext for Reports {
+    type DeliveryOpaque = Box<Seq>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, seq: Box<Seq>) {
+        let result = result.as_ref().map(|_| ()).map_err(|(e, _)| self.murmur.explain(e));
+        // There is room for as many as may be under way.
+        let _ = self.to.try_send((*seq, result));
+    }
+}
+
+pub struct Writer {
+    producer: Option<ThreadedProducer<Reports>>,
+    murmur: Murmur,
+    topic: String,
+    partition: i32,
+    reports: mpsc::Receiver<Report>,
+    /// Not yet known to be stored, or waiting for one that is not.
+    under_way: VecDeque<(Seq, bool)>,
+    /// The last answer, or the moment from which one was due.
+    answered: Instant,
+}
+
+impl Writer {
+    pub fn new(options: &Options, partition: u16) -> Result<Self, WriteError> {
+        let (to, reports) = mpsc::channel(limits::MIRROR_IN_FLIGHT);
+        let murmur = Murmur::default();
+        let context = Reports { to, murmur: murmur.clone() };
+        let mut config = options.client();
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            // A record that is refused stops those behind it.
+            .set("enable.gapless.guarantee", "true")
+            // No record is given up while the producer lives: the next one would leave a gap before it.
+            .set("message.timeout.ms", "0")
+            .set("linger.ms", LINGER_MS)
+            .set("compression.type", "lz4");
+        let producer = ThreadedProducer::from_config_and_context(&config, context);
+        Ok(Self {
+            producer: Some(producer.map_err(|e| WriteError(murmur.explain(&e)))?),
+            murmur,
+            topic: options.topic.clone(),
+            partition: i32::from(partition),
+            reports,
+            under_way: VecDeque::new(),
+            answered: Instant::now(),
+        })
+    }
+
+    pub fn has_room(&self) -> bool {
+        self.under_way.len() < limits::MIRROR_IN_FLIGHT
+    }
+
+    /// Must be the next one, and there must be room.
+    pub fn hand(&mut self, seq: Seq, record: &Record) -> Result<(), WriteError> {
+        let Some(producer) = &self.producer else { return Err(WriteError("it is closed".to_owned())) };
+        let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
+        for (key, value) in &record.headers {
+            headers = headers.insert(Header { key, value: Some(value) });
+        }
+        let mut message: BaseRecord<'_, str, [u8], Box<Seq>> =
+            BaseRecord::with_opaque_to(&self.topic, Box::new(seq))
+                .partition(self.partition)
+                .payload(record.value.as_slice())
+                .headers(headers);
+        message.key = record.key.as_deref();
+        producer.send(message).map_err(|(e, _)| WriteError(self.murmur.explain(&e)))?;
+        if self.under_way.is_empty() {
+            self.answered = Instant::now();
+        }
+        self.under_way.push_back((seq, false));
+        Ok(())
+    }
+
+    /// The seq up to which everything is in Kafka, as often as it rises. Fails when a record was refused for good.
+    /// Nothing is lost if it is not waited for to the end.
+    pub async fn settled(&mut self) -> Result<Seq, WriteError> {
+        loop {
+            let report = self.reports.recv().await;
+            let mut stored = self.take(report.ok_or_else(|| WriteError("it is closed".to_owned()))?)?;
+            while let Ok(report) = self.reports.try_recv() {
+                stored = self.take(report)?.or(stored);
+            }
+            if let Some(seq) = stored {
+                return Ok(seq);
+            }
+        }
+    }
+
+    fn take(&mut self, (seq, result): Report) -> Result<Option<Seq>, WriteError> {
+        result.map_err(WriteError)?;
+        self.answered = Instant::now();
+        if let Ok(at) = self.under_way.binary_search_by_key(&seq, |(seq, _)| *seq) {
+            self.under_way[at].1 = true;
+        }
+        let mut stored = None;
+        while let Some((seq, true)) = self.under_way.front() {
+            stored = Some(*seq);
+            self.under_way.pop_front();
+        }
+        Ok(stored)
+    }
+
+    /// Since when Kafka has owed an answer; None: it owes none.
+    pub fn waiting_since(&self) -> Option<Instant> {
+        (!self.under_way.is_empty()).then_some(self.answered)
+    }
+
+    /// What the client says about it.
+    pub fn complaint(&self) -> String {
+        self.murmur.last().unwrap_or_else(|| "no answer".to_owned())
+    }
+
+    /// Waits for what is under way. The last seq that is in Kafka now, if it rose, and whether that is all.
+    pub async fn finish(&mut self, within: Duration) -> (Option<Seq>, bool) {
+        let deadline = Instant::now() + within;
+        let mut last = None;
+        while !self.under_way.is_empty() {
+            match timeout_at(deadline, self.settled()).await {
+                Ok(Ok(seq)) => last = Some(seq),
+                Ok(Err(_)) | Err(_) => return (last, false),
+            }
+        }
+        (last, true)
+    }
+}
+
+impl Drop for Writer {
+    /// What was not sent is dropped; that takes a moment, and no thread of the runtime waits for it.
+    fn drop(&mut self) {
+        let producer = self.producer.take();
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(move || drop(producer))),
+            Err(_) => drop(producer),
+        }
+    }
+}

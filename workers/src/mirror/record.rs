@@ -1,0 +1,32 @@
+//! One event of the log as the record it becomes.
+
+use nats::subject;
+use schemas::{
+    cloudevent::{self, Content, Position, Record},
+    id::Partition,
+};
+
+use crate::{consume::Delivery, persist};
+
+/// What decides about a record, beside the event.
+#[derive(Debug, Clone)]
+pub struct Press {
+    pub partition: Partition,
+    pub partitions: u16,
+    pub epoch: String,
+    pub content: Content,
+}
+
+impl Press {
+    /// The record, and whether the event could be read: what is nobody's event in history is none here either.
+    pub fn record(&self, event: &Delivery) -> (Record, bool) {
+        let at = Position { partition: self.partition, seq: event.seq, epoch: &self.epoch };
+        match persist::read(event, self.partition, self.partitions) {
+            Ok(logged) => (cloudevent::record(at, &logged.event, self.content), true),
+            Err(_) => {
+                let conversation = subject::parse_conversation(&event.subject).map(|(_, c)| c);
+                (cloudevent::unreadable(at, conversation), false)
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The topic against the log.
