@@ -11,6 +11,8 @@ pub mod scylla; // the store at scale: CQL
 
 #[cfg(feature = "conformance")]
 pub mod conformance; // what every implementation must do
+#[cfg(feature = "testkit")]
+pub mod testkit; // a real Cassandra for tests
 
 mod fold; // upper and lower case made alike
 

@@ -1,0 +1,115 @@
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+use tempfile::TempDir;
+
+/// Lines of the log that a failed start shows.
+const TAIL: usize = 40;
+
+/// A server's folder. It goes when this is dropped, or when this process ends in any way.
+pub struct Files {
+    folder: TempDir,
+    _janitor: Child,
+}
+
+impl Files {
+    pub fn prepare(port: u16, storage_port: u16, passwords: bool) -> Self {
+        let folder =
+            tempfile::Builder::new().prefix("natter-cassandra-").tempdir().expect("a temporary folder");
+        let janitor = janitor(folder.path());
+        let files = Self { folder, _janitor: janitor };
+        let mut yaml = cassandra_yaml(&files.name(), port, storage_port);
+        if passwords {
+            yaml += "authenticator: PasswordAuthenticator\n";
+        }
+        fs::write(files.config(), yaml).expect("the folder is ours");
+        fs::write(files.logback(), LOGBACK).expect("the folder is ours");
+        files
+    }
+
+    /// The cluster's, and nobody else's.
+    pub fn name(&self) -> String {
+        self.folder.path().file_name().expect("it has one").to_string_lossy().into_owned()
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("cassandra.yaml")
+    }
+
+    pub fn logback(&self) -> PathBuf {
+        self.folder.path().join("logback.xml")
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    pub fn says_port_taken(&self) -> bool {
+        let text = self.text();
+        ["already in use", "Failed to bind"].iter().any(|words| text.contains(words))
+    }
+
+    pub fn sorry(&self) -> String {
+        let text = self.text();
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n");
+        format!(
+            "Cassandra did not start (scripts/fetch-cassandra); the end of {}:\n{tail}",
+            self.log().display()
+        )
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.log()).unwrap_or_default()).into_owned()
+    }
+}
+
+/// Statics are never dropped and a killed process drops nothing: a shell that waits for the end of its input,
+/// which is the end of this process, removes the folder. The server's last writes may outrun it for a moment.
+fn janitor(folder: &Path) -> Child {
+    let script = r#"cat; for i in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$1" && exit; sleep 0.2; done"#;
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh"]).arg(folder);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Ctrl-C in a terminal is for this process; the janitor comes after it.
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn().expect("a shell")
+}
+
+fn cassandra_yaml(name: &str, port: u16, storage_port: u16) -> String {
+    format!(
+        "cluster_name: {name}
+num_tokens: 1
+partitioner: org.apache.cassandra.dht.Murmur3Partitioner
+endpoint_snitch: SimpleSnitch
+seed_provider:
+  - class_name: org.apache.cassandra.locator.SimpleSeedProvider
+    parameters:
+      - seeds: \"127.0.0.1:{storage_port}\"
+listen_address: 127.0.0.1
+storage_port: {storage_port}
+rpc_address: 127.0.0.1
+native_transport_port: {port}
+commitlog_sync: periodic
+commitlog_sync_period: 10000ms
+commitlog_segment_size: 16MiB
+auto_snapshot: false
+"
+    )
+}
+
+const LOGBACK: &str = r#"<configuration>
+  <appender name="LOG" class="ch.qos.logback.core.ConsoleAppender">
+    <encoder><pattern>%date{HH:mm:ss.SSS} %level %logger{0}: %msg%n</pattern></encoder>
+  </appender>
+  <logger name="org.apache.cassandra.config.Config" level="WARN"/>
+  <root level="INFO"><appender-ref ref="LOG"/></root>
+</configuration>
+"#;

@@ -1,0 +1,149 @@
+//! A real Apache Cassandra for tests, as a child process that never outlives this one. Each has its own folder
+//! and ports; about 0.6 GB and some seconds to start, so most tests share one and take a keyspace each.
+#![allow(clippy::missing_panics_doc, reason = "a test that cannot start its server has failed")]
+
+mod files; // its folder: configuration, log, data
+mod jvm; // the process
+
+use std::{net::TcpListener, time::Duration};
+
+use parking_lot::Mutex;
+use scylla::client::{session::Session, session_builder::SessionBuilder};
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, sleep},
+};
+
+use crate::scylla::{Options, migrate};
+use files::Files;
+use jvm::Jvm;
+
+/// On a busy machine of two cores; alone it takes about five seconds.
+const READY: Duration = Duration::from_mins(3);
+const POLL: Duration = Duration::from_millis(50);
+/// Between its choice and the server's start somebody else may take a port.
+const ATTEMPTS: usize = 3;
+
+pub struct Cassandra {
+    port: u16,
+    passwords: bool,
+    jvm: Mutex<Option<Jvm>>,
+    // Dropped after the process, which writes into it.
+    files: Files,
+}
+
+/// The server of all tests of this process that do not break it. It ends with the process.
+pub async fn shared() -> &'static Cassandra {
+    static SHARED: OnceCell<Cassandra> = OnceCell::const_new();
+    SHARED.get_or_init(Cassandra::start).await
+}
+
+impl Cassandra {
+    pub async fn start() -> Self {
+        Self::with(false).await
+    }
+
+    /// One that knows its users: at first only `cassandra`, with the password `cassandra`.
+    pub async fn start_with_passwords() -> Self {
+        Self::with(true).await
+    }
+
+    async fn with(passwords: bool) -> Self {
+        for _ in 1..ATTEMPTS {
+            let server = Self::spawn(passwords);
+            if server.is_up().await {
+                return server;
+            }
+            assert!(server.files.says_port_taken(), "{}", server.files.sorry());
+        }
+        let server = Self::spawn(passwords);
+        assert!(server.is_up().await, "{}", server.files.sorry());
+        server
+    }
+
+    fn spawn(passwords: bool) -> Self {
+        let (port, storage) = free_ports();
+        let files = Files::prepare(port, storage, passwords);
+        let jvm = Mutex::new(Some(Jvm::spawn(&files)));
+        Self { port, passwords, jvm, files }
+    }
+
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// A keyspace of a name of its own that does not exist yet; a migration would make it.
+    pub fn new_keyspace(&self) -> Options {
+        let name = format!("t_{}", uuid::Uuid::now_v7().simple());
+        Options { replication: Some(1), ..Options::new(vec![self.address()], name) }
+    }
+
+    /// A new keyspace with every table: some seconds.
+    pub async fn fresh_keyspace(&self) -> Options {
+        let options = self.new_keyspace();
+        migrate::migrate(&options, |_| ()).await.expect("the migrations apply");
+        options
+    }
+
+    /// Holds the server still: connections stay open and nothing answers, as in a network that swallows packets.
+    pub fn pause(&self) {
+        self.jvm.lock().as_ref().expect("it runs").pause();
+    }
+
+    pub fn unpause(&self) {
+        self.jvm.lock().as_ref().expect("it runs").unpause();
+    }
+
+    /// kill -9; returns when it is gone. What it had acked is in its folder.
+    pub async fn kill(&self) {
+        let Some(jvm) = self.jvm.lock().take() else { return };
+        jvm.kill();
+        while !jvm.is_over() {
+            sleep(POLL).await;
+        }
+    }
+
+    /// kill -9 if it still runs, then a new process with the same data on the same port.
+    pub async fn restart(&self) {
+        self.kill().await;
+        *self.jvm.lock() = Some(Jvm::spawn(&self.files));
+        assert!(self.is_up().await, "{}", self.files.sorry());
+    }
+
+    /// False when the process has ended instead.
+    async fn is_up(&self) -> bool {
+        let deadline = Instant::now() + READY;
+        while Instant::now() < deadline {
+            if self.jvm.lock().as_ref().is_none_or(Jvm::is_over) {
+                return false;
+            }
+            if self.answers().await {
+                return true;
+            }
+            sleep(POLL).await;
+        }
+        panic!("Cassandra does not answer after {} s. {}", READY.as_secs(), self.files.sorry())
+    }
+
+    /// Another server may have taken the port: only one of our name counts.
+    async fn answers(&self) -> bool {
+        match SessionBuilder::new().known_node(self.address()).fetch_schema_metadata(false).build().await {
+            Ok(session) => cluster_name(&session).await.is_some_and(|name| name == self.files.name()),
+            // One with passwords tells its name to nobody yet.
+            Err(error) => self.passwords && error.to_string().contains("Authentication is required"),
+        }
+    }
+}
+
+async fn cluster_name(session: &Session) -> Option<String> {
+    let found = session.query_unpaged("SELECT cluster_name FROM system.local", ()).await.ok()?;
+    Some(found.into_rows_result().ok()?.single_row::<(String,)>().ok()?.0)
+}
+
+/// Both are held until both are chosen: they differ.
+fn free_ports() -> (u16, u16) {
+    let bind = || TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let (one, two) = (bind(), bind());
+    let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
+    (port(&one), port(&two))
+}
