@@ -11,3 +11,5 @@ pub mod migrate; // the schema brought up to date
 
 pub use connect::connect;
 pub use options::{Consistency, Options};
+#[cfg(feature = "testkit")]
+pub(crate) use connect::connect_for_schema;

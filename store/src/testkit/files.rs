@@ -8,6 +8,8 @@ use tempfile::TempDir;
 
 /// Lines of the log that a failed start shows.
 const TAIL: usize = 40;
+/// Nothing is protected by it.
+const KEYSTORE_PASSWORD: &str = "cassandra";
 
 /// A server's folder. It goes when this is dropped, or when this process ends in any way.
 pub struct Files {
@@ -16,14 +18,15 @@ pub struct Files {
 }
 
 impl Files {
-    pub fn prepare(port: u16, storage_port: u16, passwords: bool) -> Self {
+    pub fn prepare(port: u16, storage_port: u16, guarded: bool) -> Self {
         let folder =
             tempfile::Builder::new().prefix("natter-cassandra-").tempdir().expect("a temporary folder");
         let janitor = janitor(folder.path());
         let files = Self { folder, _janitor: janitor };
         let mut yaml = cassandra_yaml(&files.name(), port, storage_port);
-        if passwords {
-            yaml += "authenticator: PasswordAuthenticator\n";
+        if guarded {
+            files.make_key();
+            yaml += &guarded_yaml(&files.keystore());
         }
         fs::write(files.config(), yaml).expect("the folder is ours");
         fs::write(files.logback(), LOGBACK).expect("the folder is ours");
@@ -41,6 +44,29 @@ impl Files {
 
     pub fn logback(&self) -> PathBuf {
         self.folder.path().join("logback.xml")
+    }
+
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join("certificate.pem")
+    }
+
+    fn keystore(&self) -> PathBuf {
+        self.folder.path().join("keystore")
+    }
+
+    /// keytool comes with every Java.
+    fn make_key(&self) {
+        let keytool = |args: &[&str], more: &[&Path]| {
+            let store =
+                ["-alias", "natter", "-storetype", "PKCS12", "-storepass", KEYSTORE_PASSWORD, "-keystore"];
+            let mut command = Command::new("keytool");
+            let made = command.args(args).args(store).arg(self.keystore()).args(more).output();
+            let made = made.expect("keytool is beside java");
+            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
+        };
+        let names = "-dname CN=natter-test -ext san=ip:127.0.0.1 -keyalg EC -validity 2";
+        keytool(&["-genkeypair"].into_iter().chain(names.split(' ')).collect::<Vec<_>>(), &[]);
+        keytool(&["-exportcert", "-rfc"], &["-file".as_ref(), &self.certificate()]);
     }
 
     pub fn data(&self) -> PathBuf {
@@ -102,6 +128,19 @@ commitlog_sync_period: 10000ms
 commitlog_segment_size: 16MiB
 auto_snapshot: false
 "
+    )
+}
+
+fn guarded_yaml(keystore: &Path) -> String {
+    format!(
+        "authenticator: PasswordAuthenticator
+client_encryption_options:
+  enabled: true
+  optional: false
+  keystore: {}
+  keystore_password: {KEYSTORE_PASSWORD}
+",
+        keystore.display()
     )
 }
 

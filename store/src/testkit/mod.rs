@@ -8,13 +8,13 @@ mod jvm; // the process
 use std::{net::TcpListener, time::Duration};
 
 use parking_lot::Mutex;
-use scylla::client::{session::Session, session_builder::SessionBuilder};
+use scylla::client::session::Session;
 use tokio::{
     sync::OnceCell,
     time::{Instant, sleep},
 };
 
-use crate::scylla::{Options, migrate};
+use crate::scylla::{Options, connect_for_schema, migrate};
 use files::Files;
 use jvm::Jvm;
 
@@ -26,7 +26,7 @@ const ATTEMPTS: usize = 3;
 
 pub struct Cassandra {
     port: u16,
-    passwords: bool,
+    guarded: bool,
     jvm: Mutex<Option<Jvm>>,
     // Dropped after the process, which writes into it.
     files: Files,
@@ -43,29 +43,29 @@ impl Cassandra {
         Self::with(false).await
     }
 
-    /// One that knows its users: at first only `cassandra`, with the password `cassandra`.
-    pub async fn start_with_passwords() -> Self {
+    /// One that wants TLS and a password.
+    pub async fn start_guarded() -> Self {
         Self::with(true).await
     }
 
-    async fn with(passwords: bool) -> Self {
+    async fn with(guarded: bool) -> Self {
         for _ in 1..ATTEMPTS {
-            let server = Self::spawn(passwords);
+            let server = Self::spawn(guarded);
             if server.is_up().await {
                 return server;
             }
             assert!(server.files.says_port_taken(), "{}", server.files.sorry());
         }
-        let server = Self::spawn(passwords);
+        let server = Self::spawn(guarded);
         assert!(server.is_up().await, "{}", server.files.sorry());
         server
     }
 
-    fn spawn(passwords: bool) -> Self {
+    fn spawn(guarded: bool) -> Self {
         let (port, storage) = free_ports();
-        let files = Files::prepare(port, storage, passwords);
+        let files = Files::prepare(port, storage, guarded);
         let jvm = Mutex::new(Some(Jvm::spawn(&files)));
-        Self { port, passwords, jvm, files }
+        Self { port, guarded, jvm, files }
     }
 
     pub fn address(&self) -> String {
@@ -75,7 +75,17 @@ impl Cassandra {
     /// A keyspace of a name of its own that does not exist yet; a migration would make it.
     pub fn new_keyspace(&self) -> Options {
         let name = format!("t_{}", uuid::Uuid::now_v7().simple());
-        Options { replication: Some(1), ..Options::new(vec![self.address()], name) }
+        Options { replication: Some(1), ..self.options(&name) }
+    }
+
+    fn options(&self, keyspace: &str) -> Options {
+        let options = Options::new(vec![self.address()], keyspace);
+        if !self.guarded {
+            return options;
+        }
+        // Who is there when nobody has been made yet.
+        let (user, password) = (Some("cassandra".to_owned()), Some("cassandra".into()));
+        Options { user, password, tls: true, ca: Some(self.files.certificate()), ..options }
     }
 
     /// A new keyspace with every table: some seconds.
@@ -127,11 +137,8 @@ impl Cassandra {
 
     /// Another server may have taken the port: only one of our name counts.
     async fn answers(&self) -> bool {
-        match SessionBuilder::new().known_node(self.address()).fetch_schema_metadata(false).build().await {
-            Ok(session) => cluster_name(&session).await.is_some_and(|name| name == self.files.name()),
-            // One with passwords tells its name to nobody yet.
-            Err(error) => self.passwords && error.to_string().contains("Authentication is required"),
-        }
+        let Ok(session) = connect_for_schema(&self.options("system")).await else { return false };
+        cluster_name(&session).await.is_some_and(|name| name == self.files.name())
     }
 }
 

@@ -1,5 +1,8 @@
 //! Options become a session, or a sentence that says what is wrong and where, without the password.
 
+#[cfg(all(test, feature = "testkit"))]
+mod tests;
+
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use rustls::{
@@ -15,8 +18,8 @@ use scylla::{
         session_builder::SessionBuilder,
     },
     errors::{
-        ConnectionError, ConnectionPoolError, ConnectionSetupRequestErrorKind, DbError, MetadataError,
-        NewSessionError, UseKeyspaceError,
+        BrokenConnectionError, BrokenConnectionErrorKind, ConnectionError, ConnectionPoolError,
+        ConnectionSetupRequestErrorKind, DbError, MetadataError, NewSessionError, UseKeyspaceError,
     },
     policies::{load_balancing::DefaultPolicy, retry::DefaultRetryPolicy},
     statement::SerialConsistency,
@@ -35,7 +38,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// For all of them together, name look-ups and the first look at the cluster.
 const CONNECT_ALL: Duration = Duration::from_secs(20);
 /// A host that swallows packets is given up after their sum; requests before that run into `REQUEST`.
-const KEEPALIVE: Duration = Duration::from_secs(10);
+const KEEPALIVE: Duration = Duration::from_secs(5);
 const KEEPALIVE_ANSWER: Duration = Duration::from_secs(5);
 /// Against Apache Cassandra the driver would open a single one. ScyllaDB gets one a shard at least.
 const CONNECTIONS: NonZeroUsize = NonZeroUsize::new(3).expect("is not zero");
@@ -54,7 +57,7 @@ pub async fn connect(options: &Options) -> Result<Session> {
 
 /// A patient session in no keyspace, for those who change the schema. It asks all datacenters: two runners in
 /// two of them must not both believe that they are alone.
-pub(super) async fn connect_for_schema(options: &Options) -> Result<Session> {
+pub(crate) async fn connect_for_schema(options: &Options) -> Result<Session> {
     let quorum = scylla::statement::Consistency::Quorum;
     let profile = profile(options, quorum, SerialConsistency::Serial, SCHEMA_REQUEST);
     let builder = builder(options, profile)?
@@ -188,11 +191,19 @@ fn refused(error: &ConnectionError, options: &Options) -> String {
             ConnectionSetupRequestErrorKind::MissingAuthentication => {
                 "it wants a user and a password".to_owned()
             }
-            ConnectionSetupRequestErrorKind::BrokenConnection(error) if !options.tls => {
-                format!("{error}; does it want TLS?")
-            }
+            ConnectionSetupRequestErrorKind::BrokenConnection(error) => broken(error, options),
             other => other.to_string(),
         },
         other => other.to_string(),
+    }
+}
+
+fn broken(error: &BrokenConnectionError, options: &Options) -> String {
+    match error.downcast_ref() {
+        Some(BrokenConnectionErrorKind::KeepaliveTimeout(_)) => {
+            "it takes connections and does not answer".to_owned()
+        }
+        _ if options.tls => error.to_string(),
+        _ => format!("{error}; does it want TLS?"),
     }
 }
