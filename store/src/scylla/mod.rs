@@ -1,15 +1,58 @@
-//! The store at scale: CQL, on ScyllaDB or Apache Cassandra.
+//! The store at scale: CQL, on ScyllaDB or Apache Cassandra. The tables are in `cql/`, with their arithmetic.
 //!
-//! Every row is a register that any worker may write any number of times in any order: its write timestamp is
-//! the seq of the event it comes from, so of two events the right one wins inside the database and nothing is
-//! read before it is written.
+//! Every row of the log's tables is a register that any worker may write any number of times in any order: its
+//! write timestamp is the seq of the event it comes from, so of two events the right one wins inside the
+//! database and nothing is read before it is written. What must be decided once (unique names, the next
+//! refresh token) is a lightweight transaction in a table of its own.
 
 mod connect; // options become a session
 mod options; // where the cluster is
 
 pub mod migrate; // the schema brought up to date
 
+mod abreast; // one question about many things
+mod cluster; // a request, until it is answered or given up
+mod columns; // values of ours as CQL's
+mod failure; // what the driver reports becomes Unavailable or Corrupt
+mod statements; // every statement, prepared once
+
+mod accounts; // users and passwords
+mod names; // people found by the beginning of a name
+mod sessions; // log-ins and their refresh tokens
+
+mod blocks; // who wants nothing of whom
+mod buckets; // from bucket to bucket of a conversation
+mod conversations; // shape, name, activity
+mod history; // messages and events read back
+mod members; // who is in, as what, since when
+mod persist; // events become rows
+mod reactions; // who reacts with what
+mod reads; // read marks and what is beyond them
+
+mod store; // the trait, method by method
+
 pub use connect::connect;
-pub use options::{Consistency, Options};
 #[cfg(feature = "testkit")]
 pub(crate) use connect::connect_for_schema;
+pub use options::{Consistency, Options};
+
+use crate::Result;
+
+pub struct ScyllaStore {
+    db: cluster::Cluster,
+    known: persist::Known,
+}
+
+impl ScyllaStore {
+    /// Connects and prepares every statement.
+    ///
+    /// # Errors
+    /// `Unavailable` when the cluster is out of reach, `Corrupt` when the keyspace lacks migrations or has been
+    /// changed by a newer version.
+    pub async fn open(options: &Options) -> Result<Self> {
+        let session = connect(options).await?;
+        migrate::check(&session).await?;
+        let statements = statements::Statements::prepare(&session).await?;
+        Ok(Self { db: cluster::Cluster::new(session, statements), known: persist::Known::default() })
+    }
+}

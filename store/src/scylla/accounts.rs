@@ -1,0 +1,168 @@
+//! Users and passwords.
+//!
+//! A username and an email address are reserved for a minute, the user is stored, the reservations are made
+//! permanent. A crash in between leaves reservations that lapse, and perhaps a row that no name leads to. The
+//! same call again finds its own reservations and carries on.
+
+use schemas::{event::Timestamp, id::UserId, rpc::User};
+use scylla::{statement::prepared::PreparedStatement, value::CqlTimestamp};
+use uuid::Uuid;
+
+use super::{
+    abreast::each,
+    cluster::Cluster,
+    columns::{raw, time},
+    names,
+};
+use crate::{AddUser, Credentials, Result, fold::fold};
+
+/// Seconds: ten times the longest that storing a user may take.
+const RESERVED: i32 = 60;
+
+/// One of the two tables of unique names.
+struct Unique<'a> {
+    reserve: &'a PreparedStatement,
+    confirm: &'a PreparedStatement,
+    release: &'a PreparedStatement,
+    decided: &'a PreparedStatement,
+}
+
+enum Held {
+    /// By this call: if it fails, it lets go of it.
+    Now,
+    /// By the same user, from an earlier call.
+    Before,
+    ByAnother,
+}
+
+pub async fn add(db: &Cluster, user: &User, password_hash: &str) -> Result<AddUser> {
+    let s = &db.statements;
+    let usernames = Unique {
+        reserve: &s.reserve_username,
+        confirm: &s.confirm_username,
+        release: &s.release_username,
+        decided: &s.username_decided,
+    };
+    let emails = Unique {
+        reserve: &s.reserve_email,
+        confirm: &s.confirm_email,
+        release: &s.release_email,
+        decided: &s.email_decided,
+    };
+    let (username, email) = (fold(&user.username), fold(&user.email));
+    let held = usernames.hold(db, &username, user.id).await?;
+    if let Held::ByAnother = held {
+        return Ok(AddUser::UsernameTaken);
+    }
+    if let Held::ByAnother = emails.hold(db, &email, user.id).await? {
+        if let Held::Now = held {
+            usernames.let_go(db, &username, user.id).await?;
+        }
+        return Ok(AddUser::EmailTaken);
+    }
+    store(db, user, password_hash).await?;
+    // Only a call that stood still for a minute loses a name here: then nobody is registered by it.
+    let outcome = if !emails.keep(db, &email, user.id).await? {
+        AddUser::EmailTaken
+    } else if !usernames.keep(db, &username, user.id).await? {
+        emails.let_go(db, &email, user.id).await?;
+        AddUser::UsernameTaken
+    } else {
+        return Ok(AddUser::Added);
+    };
+    names::remove(db, user).await?;
+    db.write(&s.delete_user, (raw(user.id.as_bytes()),)).await?;
+    Ok(outcome)
+}
+
+/// What is stored stays as it is: the same call again must not undo what was changed since.
+async fn store(db: &Cluster, user: &User, password_hash: &str) -> Result<()> {
+    if let Some(Credentials { user, .. }) = credentials_of(db, user.id).await? {
+        return names::add(db, &user).await;
+    }
+    let row = (
+        raw(user.id.as_bytes()),
+        &user.username,
+        &user.email,
+        &user.display_name,
+        password_hash,
+        time(user.created_at),
+    );
+    db.write(&db.statements.add_user, row).await?;
+    names::add(db, user).await
+}
+
+impl Unique<'_> {
+    async fn hold(&self, db: &Cluster, folded: &str, user: UserId) -> Result<Held> {
+        let (folded, id) = (folded.as_bytes(), raw(user.as_bytes()));
+        loop {
+            if db.applied(self.reserve, (folded, id, RESERVED)).await? {
+                return Ok(Held::Now);
+            }
+            // Its own first attempt, whose answer was lost, counts as an earlier call: at worst it lapses.
+            match db.first::<(Option<Uuid>,)>(self.decided, (folded,)).await? {
+                Some((Some(holder),)) if holder == id => return Ok(Held::Before),
+                Some((Some(_),)) => return Ok(Held::ByAnother),
+                // It has just lapsed or been let go.
+                _ => {}
+            }
+        }
+    }
+
+    async fn keep(&self, db: &Cluster, folded: &str, user: UserId) -> Result<bool> {
+        let id = raw(user.as_bytes());
+        db.applied(self.confirm, (id, folded.as_bytes(), id)).await
+    }
+
+    async fn let_go(&self, db: &Cluster, folded: &str, user: UserId) -> Result<()> {
+        db.applied(self.release, (folded.as_bytes(), raw(user.as_bytes()))).await.map(drop)
+    }
+}
+
+pub async fn find(db: &Cluster, ids: &[UserId]) -> Result<Vec<User>> {
+    let found = each(ids.to_owned(), |id| credentials_of(db, id)).await?;
+    Ok(found.into_iter().flatten().map(|found| found.user).collect())
+}
+
+pub async fn credentials(db: &Cluster, login: &str) -> Result<Option<Credentials>> {
+    let folded = fold(login);
+    for holders in [&db.statements.username, &db.statements.email] {
+        let holder = db.first::<(Option<Uuid>,)>(holders, (folded.as_bytes(),)).await?;
+        if let Some((Some(holder),)) = holder
+            && let Some(found) = credentials_of(db, UserId::from_uuid(holder)).await?
+        {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+pub async fn credentials_of(db: &Cluster, id: UserId) -> Result<Option<Credentials>> {
+    type Row = (Option<String>, Option<String>, Option<String>, Option<String>, Option<CqlTimestamp>);
+    let row = db.first::<Row>(&db.statements.user, (raw(id.as_bytes()),)).await?;
+    // A row in which something is missing is one of which only a later change remains, by nobody's doing.
+    let Some((Some(username), Some(email), Some(display_name), Some(password_hash), Some(created_at))) = row
+    else {
+        return Ok(None);
+    };
+    let user = User { id, username, email, display_name, created_at: Timestamp(created_at.0) };
+    Ok(Some(Credentials { user, password_hash }))
+}
+
+pub async fn set_display_name(db: &Cluster, id: UserId, name: &str) -> Result<Option<User>> {
+    let Some(Credentials { user: before, .. }) = credentials_of(db, id).await? else { return Ok(None) };
+    let after = User { display_name: name.to_owned(), ..before.clone() };
+    // In this order a search finds the user at every moment; what it finds by an old name it passes over.
+    names::add(db, &after).await?;
+    db.write(&db.statements.set_display_name, (name, raw(id.as_bytes()))).await?;
+    names::replace(db, &before, &after).await?;
+    Ok(Some(after))
+}
+
+pub async fn set_password_hash(db: &Cluster, id: UserId, password_hash: &str) -> Result<()> {
+    // An update would make a row of a user who does not exist.
+    if credentials_of(db, id).await?.is_some() {
+        db.write(&db.statements.set_password_hash, (password_hash, raw(id.as_bytes()))).await?;
+    }
+    Ok(())
+}

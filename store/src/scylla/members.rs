@@ -1,0 +1,124 @@
+//! Who is in a conversation, as what, since when.
+
+use std::collections::HashSet;
+
+use schemas::{
+    event::{Member, Role, Timestamp},
+    id::{ConversationId, Seq, UserId},
+    rpc::Membership,
+};
+use scylla::value::CqlTimestamp;
+use uuid::Uuid;
+
+use super::{
+    abreast::each,
+    cluster::Cluster,
+    columns::{self, NOBODY, raw},
+    conversations,
+};
+use crate::{MemberRow, Result};
+
+/// The registers of a person's place: seq and role of the newest presence, seq and role of the newest change.
+type Registers = (Option<i64>, Option<i8>, Option<i64>, Option<i8>);
+
+/// What they say: the role, `None` for a former member, and the seq of the event that made it so. Nothing when
+/// only a role change has arrived: that alone makes nobody a member.
+fn place(
+    (present_seq, present_role, role_seq, role_given): Registers,
+) -> Result<Option<(Option<Role>, Seq)>> {
+    let (Some(present_seq), Some(present_role)) = (present_seq, present_role) else { return Ok(None) };
+    let changed = match (role_seq, role_given) {
+        (Some(seq), Some(role)) if present_role != NOBODY && seq > present_seq => Some((role, seq)),
+        _ => None,
+    };
+    let (role, seq) = changed.unwrap_or((present_role, present_seq));
+    Ok(Some((columns::role(role)?, columns::seq(seq))))
+}
+
+pub async fn list(db: &Cluster, id: ConversationId) -> Result<Vec<MemberRow>> {
+    type Row = (
+        Uuid,
+        Option<i64>,
+        Option<i8>,
+        Option<i64>,
+        Option<CqlTimestamp>,
+        Option<i64>,
+        Option<i8>,
+        Option<i64>,
+    );
+    let rows: Vec<Row> = db.all(&db.statements.members, (raw(id.as_bytes()),)).await?;
+    let mut present = Vec::new();
+    for (user, present_seq, present_role, joined_seq, joined_at, role_seq, role_given, read) in rows {
+        let registers = (present_seq, present_role, role_seq, role_given);
+        let Some((Some(role), _)) = place(registers)? else { continue };
+        let member = Member { user: UserId::from_uuid(user), role };
+        let joined_at = Timestamp(joined_at.map_or(0, |at| at.0));
+        let read = read.map_or(0, columns::seq);
+        present.push((joined_seq, MemberRow { member, joined_at, read }));
+    }
+    present.sort_by_key(|(joined_seq, row)| (row.joined_at, *joined_seq, row.member.user));
+    Ok(present.into_iter().map(|(_, row)| row).collect())
+}
+
+/// Members now, and the sum of what was applied to them: of two counts the one with the higher sum has seen
+/// everything that the other has.
+pub async fn count(db: &Cluster, id: ConversationId) -> Result<(i32, Seq)> {
+    type Row = (Option<i64>, Option<i8>);
+    let rows: Vec<Row> = db.all(&db.statements.presences, (raw(id.as_bytes()),)).await?;
+    let present = rows.iter().filter(|(_, role)| role.is_some_and(|role| role != NOBODY)).count();
+    let seen = rows.iter().filter_map(|(seq, _)| seq.map(columns::seq)).fold(0, Seq::saturating_add);
+    Ok((i32::try_from(present).unwrap_or(i32::MAX), seen))
+}
+
+pub async fn find(db: &Cluster, id: ConversationId, user: UserId) -> Result<Option<Membership>> {
+    let key = (raw(id.as_bytes()), raw(user.as_bytes()));
+    let registers = db.first::<Registers>(&db.statements.member, key);
+    let (registers, created) = tokio::try_join!(registers, conversations::created(db, id))?;
+    let Some((shape, _)) = created else { return Ok(None) };
+    let place = registers.map(place).transpose()?.flatten();
+    Ok(place.map(|(role, version)| Membership { conversation: id, shape, role, version }))
+}
+
+type Belonging = (Uuid, Option<i8>, Option<i64>, Option<i8>, Option<i64>, Option<i8>);
+
+async fn belongings(db: &Cluster, user: UserId) -> Result<Vec<Belonging>> {
+    db.all(&db.statements.memberships, (raw(user.as_bytes()),)).await
+}
+
+pub async fn of(db: &Cluster, user: UserId) -> Result<Vec<Membership>> {
+    let found = each(belongings(db, user).await?, |row| present(db, row)).await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+async fn present(
+    db: &Cluster,
+    (id, shape, present_seq, present_role, role_seq, role_given): Belonging,
+) -> Result<Option<Membership>> {
+    let registers = (present_seq, present_role, role_seq, role_given);
+    let Some((Some(role), version)) = place(registers)? else { return Ok(None) };
+    let conversation = ConversationId::from_uuid(id);
+    // Only who was added while Created was still on its way has a row without the shape.
+    let shape = match shape {
+        Some(shape) => Some(columns::shape(shape)?),
+        None => conversations::created(db, conversation).await?.map(|(shape, _)| shape),
+    };
+    Ok(shape.map(|shape| Membership { conversation, shape, role: Some(role), version }))
+}
+
+pub async fn sharing(db: &Cluster, user: UserId, others: &[UserId]) -> Result<Vec<UserId>> {
+    let mine: HashSet<ConversationId> = of(db, user).await?.iter().map(|m| m.conversation).collect();
+    if mine.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mine = &mine;
+    let sharing = each(others.to_owned(), |other| async move {
+        for (id, _, present_seq, present_role, role_seq, role_given) in belongings(db, other).await? {
+            let place = place((present_seq, present_role, role_seq, role_given))?;
+            if matches!(place, Some((Some(_), _))) && mine.contains(&ConversationId::from_uuid(id)) {
+                return Ok(Some(other));
+            }
+        }
+        Ok(None)
+    });
+    Ok(sharing.await?.into_iter().flatten().collect())
+}

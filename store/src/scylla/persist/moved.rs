@@ -1,0 +1,97 @@
+//! What only moves forward or is counted, written once for the whole batch and not once for each event.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::{
+    event::{Kind, Logged, Timestamp},
+    id::{ConversationId, Seq, UserId},
+};
+
+use super::plan::{Home, Plan};
+use crate::scylla::{
+    columns::{bucket, holds, int, latest, newest, raw, time},
+    statements::Statements,
+};
+
+#[derive(Default)]
+pub struct Moved {
+    heads: BTreeMap<ConversationId, Seq>,
+    activity: BTreeMap<ConversationId, Timestamp>,
+    reads: BTreeMap<(ConversationId, UserId), (Seq, Timestamp)>,
+    buckets: BTreeSet<(ConversationId, i8, i64)>,
+    /// Conversations whose members are no longer who they were.
+    membership: BTreeSet<ConversationId>,
+}
+
+impl Moved {
+    pub fn note(&mut self, Logged { seq, event }: &Logged) {
+        let conversation = event.conversation;
+        let head = self.heads.entry(conversation).or_default();
+        *head = (*head).max(*seq);
+        if is_activity(&event.kind) {
+            let activity = self.activity.entry(conversation).or_insert(event.at);
+            *activity = (*activity).max(event.at);
+        }
+        let holds = if let Kind::Posted { .. } = event.kind { holds::MESSAGES } else { holds::CHANGES };
+        self.buckets.insert((conversation, holds, bucket(*seq)));
+        match event.kind {
+            Kind::Posted { .. } => self.read(conversation, event.author, (*seq, event.at)),
+            // What was said before somebody was added is not unread for them.
+            Kind::MemberAdded { user, .. } => {
+                self.read(conversation, user, (*seq, event.at));
+                self.membership.insert(conversation);
+            }
+            Kind::Created { .. } | Kind::MemberRemoved { .. } => {
+                self.membership.insert(conversation);
+            }
+            Kind::Edited { .. }
+            | Kind::Deleted { .. }
+            | Kind::Reacted { .. }
+            | Kind::RoleChanged { .. }
+            | Kind::Renamed { .. } => {}
+        }
+    }
+
+    fn read(&mut self, conversation: ConversationId, user: UserId, to: (Seq, Timestamp)) {
+        let read = self.reads.entry((conversation, user)).or_default();
+        *read = to.max(*read);
+    }
+
+    pub fn joined_or_left(&self) -> BTreeSet<ConversationId> {
+        self.membership.clone()
+    }
+
+    /// `counts`: members, and the timestamp of that number.
+    pub fn derive(self, s: &Statements, rows: &mut Plan, counts: Vec<(ConversationId, (i32, Seq))>) {
+        for (id, head) in self.heads {
+            let row = (newest(head), int(head), raw(id.as_bytes()));
+            rows.add(Home::Conversation(id), &s.move_head, row);
+        }
+        for (id, at) in self.activity {
+            rows.add(Home::Conversation(id), &s.note_activity, (latest(at), time(at), raw(id.as_bytes())));
+        }
+        for (id, (members, seen)) in counts {
+            rows.add(Home::Conversation(id), &s.count_members, (newest(seen), members, raw(id.as_bytes())));
+        }
+        for ((id, user), (seq, at)) in self.reads {
+            let row = (newest(seq), int(seq), time(at), raw(id.as_bytes()), raw(user.as_bytes()));
+            rows.add(Home::Conversation(id), &s.read_up_to, row);
+        }
+        for (id, holds, bucket) in self.buckets {
+            rows.add(Home::Conversation(id), &s.list_bucket, (raw(id.as_bytes()), holds, bucket));
+        }
+    }
+}
+
+/// Whether a list of conversations moves it to the top.
+fn is_activity(kind: &Kind) -> bool {
+    match kind {
+        Kind::Posted { .. }
+        | Kind::MemberAdded { .. }
+        | Kind::MemberRemoved { .. }
+        | Kind::RoleChanged { .. }
+        | Kind::Renamed { .. }
+        | Kind::Created { .. } => true,
+        Kind::Edited { .. } | Kind::Deleted { .. } | Kind::Reacted { .. } => false,
+    }
+}

@@ -1,0 +1,68 @@
+//! Who reacts with what, exactly as `Message::apply` would have it in log order.
+
+use std::collections::HashMap;
+
+use schemas::{
+    event::Reaction,
+    id::{ConversationId, Seq, UserId},
+};
+use uuid::Uuid;
+
+use super::{
+    cluster::Cluster,
+    columns::{int, raw, seq as seq_of},
+};
+use crate::Result;
+
+/// Changes of one message's reactions that count, the newest: more than a group has members. Somebody who
+/// toggles for a quarter of an hour can push out what is older, but not make a page slower than this.
+const COUNTED: usize = 16_384;
+
+struct Change {
+    seq: Seq,
+    user: UserId,
+    emoji: String,
+    on: bool,
+}
+
+/// In the order in which they came to be.
+pub async fn of(db: &Cluster, conversation: ConversationId, target: Seq) -> Result<Vec<Reaction>> {
+    type Row = (i64, Option<Uuid>, Option<String>, Option<bool>);
+    let change = |(seq, user, emoji, active): Row| {
+        let (Some(user), Some(emoji), Some(on)) = (user, emoji, active) else { return Ok(None) };
+        Ok(Some(Change { seq: seq_of(seq), user: UserId::from_uuid(user), emoji, on }))
+    };
+    let key = (raw(conversation.as_bytes()), int(target));
+    let mut changes = db.scan(&db.statements.reactions, key, COUNTED, change).await?;
+    changes.reverse();
+    Ok(fold(changes))
+}
+
+/// Somebody's reaction keeps its place until it is taken back, an emoji's until nobody has it.
+fn fold(changes: Vec<Change>) -> Vec<Reaction> {
+    #[derive(Default)]
+    struct Emoji {
+        since: Seq,
+        users: HashMap<UserId, Seq>,
+    }
+    let mut all: HashMap<String, Emoji> = HashMap::new();
+    for Change { seq, user, emoji, on } in changes {
+        let emoji = all.entry(emoji).or_default();
+        if on {
+            if emoji.users.is_empty() {
+                emoji.since = seq;
+            }
+            emoji.users.entry(user).or_insert(seq);
+        } else {
+            emoji.users.remove(&user);
+        }
+    }
+    let mut shown: Vec<_> = all.into_iter().filter(|(_, emoji)| !emoji.users.is_empty()).collect();
+    shown.sort_by_key(|(_, emoji)| emoji.since);
+    let reaction = |(emoji, Emoji { users, .. }): (String, Emoji)| {
+        let mut users: Vec<_> = users.into_iter().collect();
+        users.sort_by_key(|(_, since)| *since);
+        Reaction { emoji, users: users.into_iter().map(|(user, _)| user).collect() }
+    };
+    shown.into_iter().map(reaction).collect()
+}

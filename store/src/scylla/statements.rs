@@ -1,0 +1,172 @@
+//! Every statement, prepared once. Those of the log's tables name their write timestamp, all of them.
+
+use scylla::{
+    client::session::Session,
+    statement::{Consistency, prepared::PreparedStatement},
+};
+
+use crate::Result;
+
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident: $cql:literal,)*) => {
+        pub struct Statements {
+            $($(#[$doc])* pub $name: PreparedStatement,)*
+        }
+
+        impl Statements {
+            pub async fn prepare(session: &Session) -> Result<Self> {
+                let mut statements = Self { $($name: prepare(session, $cql).await?,)* };
+                statements.decide_everywhere();
+                Ok(statements)
+            }
+        }
+    };
+}
+
+async fn prepare(session: &Session, cql: &str) -> Result<PreparedStatement> {
+    let mut statement = session.prepare(cql).await?;
+    // All of them: registers, and conditional writes whose callers recognise their own.
+    statement.set_is_idempotent(true);
+    Ok(statement)
+}
+
+impl Statements {
+    /// Names are unique in all datacenters; what a transaction left undecided a reader of these settles.
+    fn decide_everywhere(&mut self) {
+        use scylla::statement::SerialConsistency::Serial;
+        for statement in [
+            &mut self.reserve_username,
+            &mut self.confirm_username,
+            &mut self.release_username,
+            &mut self.reserve_email,
+            &mut self.confirm_email,
+            &mut self.release_email,
+        ] {
+            statement.set_serial_consistency(Some(Serial));
+        }
+        for statement in [&mut self.username_decided, &mut self.email_decided] {
+            statement.set_consistency(Consistency::Serial);
+        }
+        self.session_decided.set_consistency(Consistency::LocalSerial);
+    }
+}
+
+statements! {
+    // Accounts.
+    reserve_username: "INSERT INTO usernames (folded, user) VALUES (?, ?) IF NOT EXISTS USING TTL ?",
+    confirm_username: "UPDATE usernames SET user = ? WHERE folded = ? IF user = ?",
+    release_username: "DELETE FROM usernames WHERE folded = ? IF user = ?",
+    username: "SELECT user FROM usernames WHERE folded = ?",
+    username_decided: "SELECT user FROM usernames WHERE folded = ?",
+    reserve_email: "INSERT INTO emails (folded, user) VALUES (?, ?) IF NOT EXISTS USING TTL ?",
+    confirm_email: "UPDATE emails SET user = ? WHERE folded = ? IF user = ?",
+    release_email: "DELETE FROM emails WHERE folded = ? IF user = ?",
+    email: "SELECT user FROM emails WHERE folded = ?",
+    email_decided: "SELECT user FROM emails WHERE folded = ?",
+    add_user: "INSERT INTO users (id, username, email, display_name, password_hash, created_at)
+               VALUES (?, ?, ?, ?, ?, ?)",
+    delete_user: "DELETE FROM users WHERE id = ?",
+    user: "SELECT username, email, display_name, password_hash, created_at FROM users WHERE id = ?",
+    set_display_name: "UPDATE users SET display_name = ? WHERE id = ?",
+    set_password_hash: "UPDATE users SET password_hash = ? WHERE id = ?",
+    add_name: "INSERT INTO names (initial, shard, kind, folded, user, username) VALUES (?, ?, ?, ?, ?, ?)",
+    delete_name: "DELETE FROM names WHERE initial = ? AND shard = ? AND kind = ? AND folded = ? AND user = ?",
+    names_from: "SELECT user, username FROM names
+                  WHERE initial = ? AND shard = ? AND kind = ? AND folded >= ? AND folded < ?",
+
+    // Sessions.
+    add_session: "INSERT INTO sessions (id, user, newest, expires_at) VALUES (?, ?, ?, ?)
+                  IF NOT EXISTS USING TTL ?",
+    rotate_session: "UPDATE sessions USING TTL ? SET user = ?, newest = ?, expires_at = ? WHERE id = ?
+                     IF newest = ?",
+    end_session: "DELETE FROM sessions WHERE id = ? IF EXISTS",
+    session: "SELECT user, newest, expires_at FROM sessions WHERE id = ?",
+    session_decided: "SELECT user, newest, expires_at FROM sessions WHERE id = ?",
+    add_token: "INSERT INTO refresh_tokens (hash, session, expires_at) VALUES (?, ?, ?) USING TTL ?",
+    token: "SELECT session, expires_at FROM refresh_tokens WHERE hash = ?",
+    list_session: "INSERT INTO sessions_by_user (user, session) VALUES (?, ?) USING TTL ?",
+    unlist_session: "DELETE FROM sessions_by_user WHERE user = ? AND session = ?",
+    sessions_of: "SELECT session FROM sessions_by_user WHERE user = ?",
+
+    // Blocks.
+    add_block: "INSERT INTO blocks (user, other, since) VALUES (?, ?, ?)",
+    delete_block: "DELETE FROM blocks WHERE user = ? AND other = ?",
+    block: "SELECT since FROM blocks WHERE user = ? AND other = ?",
+    blocks: "SELECT other, since FROM blocks WHERE user = ?",
+    add_blocked_by: "INSERT INTO blocks_by_other (other, user) VALUES (?, ?)",
+    delete_blocked_by: "DELETE FROM blocks_by_other WHERE other = ? AND user = ?",
+    blocked_by: "SELECT user FROM blocks_by_other WHERE other = ?",
+
+    // Messages and every other event.
+    post: "INSERT INTO messages (conversation, bucket, seq, id, author, data) VALUES (?, ?, ?, ?, ?, ?)
+           USING TIMESTAMP ?",
+    edit: "UPDATE messages USING TIMESTAMP ? SET edit = ?, edit_seq = ?
+            WHERE conversation = ? AND bucket = ? AND seq = ?",
+    delete: "UPDATE messages USING TIMESTAMP ? SET deletion = ?, deletion_seq = ?
+              WHERE conversation = ? AND bucket = ? AND seq = ?",
+    /// The same value whoever writes it: any timestamp will do that is not the clock's.
+    mark_reacted: "UPDATE messages USING TIMESTAMP 1 SET reacted = true
+                    WHERE conversation = ? AND bucket = ? AND seq = ?",
+    change: "INSERT INTO changes (conversation, bucket, seq, id, data) VALUES (?, ?, ?, ?, ?)
+             USING TIMESTAMP ?",
+    react: "INSERT INTO reactions (conversation, target, seq, user, emoji, active) VALUES (?, ?, ?, ?, ?, ?)
+            USING TIMESTAMP ?",
+    place_event: "INSERT INTO event_ids (conversation, id, seq) VALUES (?, ?, ?) USING TIMESTAMP ?",
+    list_bucket: "INSERT INTO buckets (conversation, kind, bucket) VALUES (?, ?, ?) USING TIMESTAMP 1",
+
+    message_ids: "SELECT seq, id FROM messages WHERE conversation = ? AND bucket = ? AND seq IN ?",
+    change_ids: "SELECT seq, id FROM changes WHERE conversation = ? AND bucket = ? AND seq IN ?",
+    place_of_event: "SELECT seq FROM event_ids WHERE conversation = ? AND id = ?",
+    buckets_up: "SELECT bucket FROM buckets WHERE conversation = ? AND kind = ? AND bucket >= ? AND bucket <= ?
+                  ORDER BY kind DESC, bucket ASC",
+    buckets_down: "SELECT bucket FROM buckets WHERE conversation = ? AND kind = ? AND bucket >= ? AND bucket <= ?",
+    messages_up: "SELECT seq, id, data, edit, edit_seq, deletion, deletion_seq, reacted FROM messages
+                   WHERE conversation = ? AND bucket = ? AND seq >= ? AND seq <= ?",
+    messages_down: "SELECT seq, id, data, edit, edit_seq, deletion, deletion_seq, reacted FROM messages
+                     WHERE conversation = ? AND bucket = ? AND seq >= ? AND seq <= ? ORDER BY seq DESC",
+    posted_up: "SELECT seq, data FROM messages
+                 WHERE conversation = ? AND bucket = ? AND seq >= ? AND seq <= ?",
+    changes_up: "SELECT seq, data FROM changes
+                  WHERE conversation = ? AND bucket = ? AND seq >= ? AND seq <= ?",
+    countable_up: "SELECT seq, author, deletion_seq FROM messages
+                    WHERE conversation = ? AND bucket = ? AND seq >= ? AND seq <= ?",
+    reactions: "SELECT seq, user, emoji, active FROM reactions WHERE conversation = ? AND target = ?",
+
+    // Conversations and who is in them.
+    create: "UPDATE conversations USING TIMESTAMP ? SET shape = ?, created_seq = ?, created_at = ?
+              WHERE conversation = ?",
+    rename: "UPDATE conversations USING TIMESTAMP ? SET name = ? WHERE conversation = ?",
+    move_head: "UPDATE conversations USING TIMESTAMP ? SET head = ? WHERE conversation = ?",
+    note_activity: "UPDATE conversations USING TIMESTAMP ? SET last_activity_at = ? WHERE conversation = ?",
+    count_members: "UPDATE conversations USING TIMESTAMP ? SET members = ? WHERE conversation = ?",
+    conversation: "SELECT shape, created_seq, created_at, name, head, last_activity_at, members
+                     FROM conversations WHERE conversation = ?",
+    shape: "SELECT shape, created_seq FROM conversations WHERE conversation = ?",
+    head: "SELECT head FROM conversations WHERE conversation = ?",
+
+    be_present: "UPDATE members USING TIMESTAMP ? SET present_seq = ?, present_role = ?
+                  WHERE conversation = ? AND user = ?",
+    join: "UPDATE members USING TIMESTAMP ? SET joined_seq = ?, joined_at = ?
+            WHERE conversation = ? AND user = ?",
+    give_role: "UPDATE members USING TIMESTAMP ? SET role_seq = ?, role_given = ?
+                 WHERE conversation = ? AND user = ?",
+    read_up_to: "UPDATE members USING TIMESTAMP ? SET read = ?, read_at = ?
+                  WHERE conversation = ? AND user = ?",
+    members: "SELECT user, present_seq, present_role, joined_seq, joined_at, role_seq, role_given, read
+                FROM members WHERE conversation = ?",
+    presences: "SELECT present_seq, present_role FROM members WHERE conversation = ?",
+    member: "SELECT present_seq, present_role, role_seq, role_given FROM members
+              WHERE conversation = ? AND user = ?",
+    read_mark: "SELECT read FROM members WHERE conversation = ? AND user = ?",
+
+    be_in: "UPDATE memberships USING TIMESTAMP ? SET present_seq = ?, present_role = ?
+             WHERE user = ? AND conversation = ?",
+    be_in_shape: "UPDATE memberships USING TIMESTAMP ? SET shape = ? WHERE user = ? AND conversation = ?",
+    be_in_as: "UPDATE memberships USING TIMESTAMP ? SET role_seq = ?, role_given = ?
+                WHERE user = ? AND conversation = ?",
+    memberships: "SELECT conversation, shape, present_seq, present_role, role_seq, role_given
+                    FROM memberships WHERE user = ?",
+
+    raise: "UPDATE progress USING TIMESTAMP ? SET highest = ? WHERE log_partition = ?",
+    highest: "SELECT highest FROM progress WHERE log_partition = ?",
+}
