@@ -1,0 +1,214 @@
+//! A real Kafka for tests: a broker and controller in one JVM process, with a folder and ports of its own.
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "a test that cannot start its server has failed"
+)]
+
+mod jvm; // the process: it never outlives this one
+
+use std::{
+    fmt::Write as _,
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use rdkafka::{
+    ClientConfig,
+    consumer::{BaseConsumer, Consumer},
+};
+use runtime::config::{Kafka as Settings, KafkaContent, KafkaSecurity, Sasl};
+use secrecy::SecretString;
+use tempfile::TempDir;
+use tokio::{sync::Mutex, task::spawn_blocking, time::Instant};
+
+use crate::mirror::Options;
+use jvm::Jvm;
+
+/// A JVM starts within seconds, and on a machine full of other tests within a minute.
+const PATIENCE: Duration = Duration::from_secs(120);
+const USER: &str = "natter";
+const PASSWORD: &str = "a password, with \"quotes\"";
+
+pub struct Kafka {
+    jvm: Jvm,
+    port: u16,
+    sasl: bool,
+    // Dropped after the process, which writes into it.
+    _folder: TempDir,
+}
+
+static SHARED: Mutex<Weak<Kafka>> = Mutex::const_new(Weak::new());
+
+impl Kafka {
+    /// One for all tests of this process that run at the same time; each takes a topic of its own.
+    pub async fn shared() -> Arc<Self> {
+        let mut shared = SHARED.lock().await;
+        if let Some(kafka) = shared.upgrade() {
+            return kafka;
+        }
+        let kafka = Arc::new(Self::start().await);
+        *shared = Arc::downgrade(&kafka);
+        kafka
+    }
+
+    pub async fn start() -> Self {
+        Self::with(false).await
+    }
+
+    /// Lets in only whoever knows a password, by PLAIN or SCRAM.
+    pub async fn with_sasl() -> Self {
+        Self::with(true).await
+    }
+
+    async fn with(sasl: bool) -> Self {
+        loop {
+            let folder = tempfile::tempdir().unwrap();
+            // Somebody may take a port in between: then the process ends, and others are tried.
+            let (port, controller) = (free_port(), free_port());
+            let properties = folder.path().join("server.properties");
+            fs::write(&properties, configuration(folder.path(), port, controller, sasl)).unwrap();
+            format(&properties, sasl).await;
+            let jvm = Jvm::start(java("kafka.Kafka", &[&properties]), folder.path().join("kafka.out"));
+            let kafka = Self { jvm, port, sasl, _folder: folder };
+            if kafka.is_up().await {
+                return kafka;
+            }
+        }
+    }
+
+    pub fn brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// For a mirror into this topic.
+    pub fn options(&self, topic: &str) -> Options {
+        let sasl = self.sasl.then(|| Sasl {
+            mechanism: "SCRAM-SHA-512",
+            username: USER.to_owned(),
+            password: SecretString::from(PASSWORD),
+        });
+        let kafka = Settings {
+            brokers: self.brokers(),
+            content: KafkaContent::Sealed,
+            security: KafkaSecurity { sasl, ..KafkaSecurity::default() },
+            replication: None,
+        };
+        Options { kafka, topic: topic.to_owned() }
+    }
+
+    /// A client of a test's own.
+    pub fn client(&self) -> ClientConfig {
+        self.options("").client()
+    }
+
+    /// Holds it still: connections stay open and nothing answers.
+    pub fn pause(&self) {
+        self.jvm.pause();
+    }
+
+    pub fn resume(&self) {
+        self.jvm.resume();
+    }
+
+    /// kill -9.
+    pub fn kill(&self) {
+        self.jvm.kill();
+    }
+
+    /// Another process on the same data and ports; returns when it answers.
+    pub async fn restart(&self) {
+        self.jvm.restart();
+        assert!(self.is_up().await, "kafka did not come back: {}", self.jvm.output());
+    }
+
+    /// False when the process has ended instead.
+    async fn is_up(&self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut config = self.client();
+            let answers = spawn_blocking(move || {
+                let consumer: BaseConsumer = config.set("log_level", "0").create().unwrap();
+                consumer.fetch_metadata(None, Duration::from_secs(2)).is_ok_and(|m| !m.brokers().is_empty())
+            });
+            if answers.await.unwrap() {
+                return true;
+            }
+            if self.jvm.has_ended() {
+                return false;
+            }
+            assert!(Instant::now() < deadline, "kafka does not start: {}", self.jvm.output());
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn java(class: &str, arguments: &[&Path]) -> Vec<String> {
+    let jars = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.deps/kafka"));
+    assert!(jars.is_dir(), "no Kafka to test with: scripts/fetch-kafka");
+    let classpath = format!("{}/*", jars.display());
+    let mut command: Vec<String> =
+        ["java", "-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", &classpath, class]
+            .map(str::to_owned)
+            .to_vec();
+    command.extend(arguments.iter().map(|argument| argument.display().to_string()));
+    command
+}
+
+async fn format(properties: &Path, sasl: bool) {
+    let mut command = java("kafka.tools.StorageTool", &[]);
+    command.extend(["format", "-t", "bmF0dGVyLXRlc3Qta2Fma2", "-c"].map(str::to_owned));
+    command.push(properties.display().to_string());
+    if sasl {
+        let user = format!("SCRAM-SHA-512=[name={USER},password=\"{}\"]", PASSWORD.replace('"', "\\\""));
+        command.extend(["--add-scram".to_owned(), user]);
+    }
+    let output = tokio::process::Command::new(&command[0]).args(&command[1..]).output().await.unwrap();
+    let said =
+        || String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "kafka's storage is not formatted: {}", said());
+}
+
+fn configuration(folder: &Path, port: u16, controller: u16, sasl: bool) -> String {
+    let protocol = if sasl { "SASL_PLAINTEXT" } else { "PLAINTEXT" };
+    let mut text = format!(
+        "process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=CLIENT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=CLIENT://127.0.0.1:{port}
+listener.security.protocol.map=CLIENT:{protocol},CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=CLIENT
+log.dirs={}
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+auto.create.topics.enable=false
+num.network.threads=2
+num.io.threads=2
+log.retention.check.interval.ms=500
+log.initial.task.delay.ms=500
+",
+        folder.join("data").display()
+    );
+    if sasl {
+        let module = "org.apache.kafka.common.security";
+        let password = PASSWORD.replace('"', "\\\\\"");
+        let _ = write!(
+            text,
+            "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
+sasl.mechanism.inter.broker.protocol=PLAIN
+listener.name.client.plain.sasl.jaas.config={module}.plain.PlainLoginModule required \
+username=\"{USER}\" password=\"{password}\" user_{USER}=\"{password}\";
+listener.name.client.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginModule required;
+"
+        );
+    }
+    text
+}

@@ -1,0 +1,93 @@
+//! Kafka or NATS away for a while, under load: nothing is missing, nothing is there twice, nobody else notices.
+
+use std::{sync::Arc, time::Duration};
+
+use schemas::id::{Partition, UserId};
+use tokio::time::{Instant, interval};
+use workers::{Job, testkit::Kafka};
+
+use crate::{
+    scene::{event, posted, until},
+    topic::{Topic, room, rooms},
+};
+
+/// Longer than a consumer's redelivery, so that events in work come again meanwhile.
+const AWAY: Duration = Duration::from_secs(18);
+
+/// Talks for a while, at an even pace.
+async fn talk_for(topic: &Topic, time: Duration) {
+    let (author, rooms) = (UserId::fresh(), rooms());
+    let deadline = Instant::now() + time;
+    let mut pace = interval(Duration::from_millis(10));
+    for n in 0.. {
+        pace.tick().await;
+        if Instant::now() >= deadline {
+            return;
+        }
+        topic.publish(&event(author, rooms[n % rooms.len()], posted(&format!("message {n}")))).await;
+    }
+}
+
+async fn persisted(topic: &Topic) {
+    until("everything is persisted", || async {
+        let last = topic.deps.log.last_seqs().await.unwrap();
+        let floors = topic.deps.log.floors().await.unwrap();
+        floors.iter().zip(&last).all(|(floor, last)| floor >= last).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_kafka_that_stands_still_for_a_while_gets_everything_once() {
+    let kafka = Arc::new(Kafka::start().await);
+    let topic = Topic::on(kafka).await;
+    topic.scene.start(&[Job::Mirror, Job::Persist]).await;
+    talk_for(&topic, Duration::from_secs(1)).await;
+    topic.kafka.pause();
+    talk_for(&topic, AWAY).await;
+    persisted(&topic).await;
+    topic.kafka.resume();
+    talk_for(&topic, Duration::from_secs(1)).await;
+    topic.complete().await;
+}
+
+#[tokio::test]
+async fn a_kafka_that_is_killed_and_comes_back_gets_everything_once() {
+    let kafka = Arc::new(Kafka::start().await);
+    let topic = Topic::on(kafka).await;
+    topic.scene.start(&[Job::Mirror, Job::Persist]).await;
+    talk_for(&topic, Duration::from_secs(1)).await;
+    topic.kafka.kill();
+    talk_for(&topic, AWAY).await;
+    persisted(&topic).await;
+    topic.kafka.restart().await;
+    talk_for(&topic, Duration::from_secs(1)).await;
+    topic.complete().await;
+}
+
+#[tokio::test]
+async fn a_kafka_that_is_away_at_the_start_is_waited_for() {
+    let kafka = Arc::new(Kafka::start().await);
+    kafka.kill();
+    let topic = Topic::on(kafka).await;
+    topic.scene.start(&[Job::Mirror, Job::Persist]).await;
+    topic.talk(&rooms(), 100).await;
+    persisted(&topic).await;
+    topic.kafka.restart().await;
+    topic.complete().await;
+}
+
+#[tokio::test]
+async fn a_nats_server_that_is_killed_under_load_leaves_no_gap_and_no_repeat() {
+    let topic = Topic::shared().await;
+    topic.mirror().await;
+    let (author, room) = (UserId::fresh(), room(Partition(1)));
+    for round in 0..3 {
+        for n in 0..100 {
+            topic.publish(&event(author, room, posted(&format!("{round}.{n}")))).await;
+        }
+        topic.server.restart().await;
+    }
+    topic.publish(&event(author, room, posted("the last"))).await;
+    topic.complete().await;
+}

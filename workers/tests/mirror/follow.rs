@@ -1,0 +1,249 @@
+//! Every event, in order, as the contract says.
+
+use nats::{async_nats::jetstream, subject, topology};
+use rdkafka::{Offset, TopicPartitionList, admin::AdminOptions};
+use runtime::config::KafkaContent;
+use schemas::{
+    cloudevent::{Content, types},
+    event::{Body, Event, Kind, Member, Role, Shape},
+    id::{ConversationId, Partition, UserId},
+};
+use workers::Job;
+
+use crate::{
+    scene::{PARTITIONS, event, posted, until},
+    topic::{Seen, Topic, room, rooms},
+};
+
+/// One event of every kind.
+fn kinds(author: UserId, room: ConversationId) -> Vec<Event> {
+    let user = UserId::fresh();
+    let plain = |text: &str| Body::Plain(text.to_owned());
+    let sealed = || Body::Sealed { key_version: 2, nonce: [7; 12], ciphertext: vec![1, 2, 0xff] };
+    let members = vec![Member { user: author, role: Role::Owner }];
+    let kinds = [
+        Kind::Created { shape: Shape::Group, name: Some("Küche".to_owned()), members },
+        Kind::MemberAdded { user, role: Role::Member },
+        Kind::RoleChanged { user, role: Role::Admin },
+        Kind::Renamed { name: "Kitchen".to_owned() },
+        Kind::Posted { body: plain("Grüße 👋\n\"zusammen\""), reply_to: None },
+        Kind::Posted { body: sealed(), reply_to: Some(5) },
+        Kind::Edited { target: 5, body: plain("besser") },
+        Kind::Edited { target: 6, body: sealed() },
+        Kind::Reacted { target: 5, emoji: "👍🏽".to_owned(), on: true },
+        Kind::Deleted { target: 5 },
+        Kind::MemberRemoved { user },
+    ];
+    let mut events: Vec<Event> = kinds.into_iter().map(|kind| event(author, room, kind)).collect();
+    events[4].client_id = Some("c-1".to_owned());
+    events[4].traceparent = Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned());
+    events
+}
+
+#[tokio::test]
+async fn every_event_lands_in_its_partition_in_order_with_all_headers() {
+    let topic = Topic::shared().await;
+    topic.mirror().await;
+    for room in rooms() {
+        for event in kinds(UserId::fresh(), room) {
+            topic.publish(&event).await;
+        }
+    }
+    topic.complete().await;
+    for p in Partition::all(PARTITIONS) {
+        let log = topic.log(p).await;
+        let expected = log.iter().map(|kept| topic.expected(p, kept, Content::Sealed));
+        assert_eq!(topic.seen(p).await, expected.collect::<Vec<_>>());
+        assert_eq!(log.len(), 22);
+    }
+    let records = topic.seen(Partition(0)).await;
+    let posted = records.iter().find(|record| record.header("ce_type") == types::POSTED).unwrap();
+    assert_eq!(posted.key.as_deref(), Some(posted.header("ce_subject")));
+    assert_eq!(posted.header("natter-epoch"), topic.deps.deployment.epoch);
+    assert_eq!(posted.header("traceparent"), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+}
+
+#[tokio::test]
+async fn an_event_nobody_can_read_keeps_the_chain_whole() {
+    let topic = Topic::shared().await;
+    topic.mirror().await;
+    let (author, home) = (UserId::fresh(), room(Partition(0)));
+    topic.post(author, home, "before").await;
+    let publisher = &topic.deps.publisher;
+    let noise = bytes::Bytes::from_static(b"\x01not an event");
+    publisher.publish(subject::conv(Partition(0), home), "poison", noise.clone()).await.unwrap();
+    // Under a subject that says nothing, and an event that is not at home where it lies.
+    publisher.publish("conv.0.elsewhere".to_owned(), "nowhere", noise).await.unwrap();
+    let stray = schemas::codec::encode(&event(author, room(Partition(1)), posted("stray")));
+    publisher.publish(subject::conv(Partition(0), home), "stray", stray.into()).await.unwrap();
+    topic.post(author, home, "after").await;
+
+    topic.complete().await;
+    let records = topic.seen(Partition(0)).await;
+    let kinds: Vec<_> = records.iter().map(|record| record.header("ce_type")).collect();
+    let unreadable = types::UNREADABLE;
+    assert_eq!(kinds, [types::POSTED, unreadable, unreadable, unreadable, types::POSTED]);
+    let home = home.to_string();
+    let keys: Vec<_> = records.iter().map(|record| record.key.as_deref()).collect();
+    assert_eq!(keys, [Some(home.as_str()), Some(&home), None, Some(&home), Some(&home)]);
+    assert!(records[1..4].iter().all(|record| !record.value.contains("stray")));
+}
+
+#[tokio::test]
+async fn content_goes_out_as_the_setting_says() {
+    for (setting, content) in [(KafkaContent::None, Content::Omitted), (KafkaContent::Plain, Content::Plain)]
+    {
+        let mut topic = Topic::shared().await;
+        topic.options().kafka.content = setting;
+        topic.mirror().await;
+        for event in kinds(UserId::fresh(), room(Partition(1))) {
+            topic.publish(&event).await;
+        }
+        topic.complete().await;
+        let expected: Vec<Seen> =
+            topic.log(Partition(1)).await.iter().map(|k| topic.expected(Partition(1), k, content)).collect();
+        assert_eq!(topic.seen(Partition(1)).await, expected);
+        let told = expected.iter().any(|record| record.value.contains("content"));
+        assert_eq!(told, setting == KafkaContent::Plain);
+    }
+}
+
+#[tokio::test]
+async fn a_backlog_of_thousands_is_mirrored() {
+    let topic = Topic::shared().await;
+    let room = room(Partition(1));
+    let author = UserId::fresh();
+    let posts = (0..3_000).map(|n| event(author, room, posted(&n.to_string())));
+    futures_util::future::join_all(posts.map(|event| {
+        let topic = &topic;
+        async move { topic.publish(&event).await }
+    }))
+    .await;
+    topic.mirror().await;
+    topic.complete().await;
+}
+
+#[tokio::test]
+async fn a_topic_that_is_made_again_gets_all_the_log_has() {
+    let mut topic = Topic::shared().await;
+    topic.mirror().await;
+    topic.talk(&rooms(), 20).await;
+    topic.complete().await;
+    topic.scene.stop().await;
+
+    topic.delete().await;
+    topic.mirror().await;
+    topic.talk(&rooms(), 8).await;
+    topic.complete().await;
+}
+
+#[tokio::test]
+async fn records_that_kafka_has_forgotten_are_not_written_again() {
+    let mut topic = Topic::shared().await;
+    let rooms = [room(Partition(0))];
+    topic.mirror().await;
+    topic.talk(&rooms, 10).await;
+    topic.complete().await;
+    until("all of it is acked", || async {
+        (topic.deps.log.mirror_floor(Partition(0)).await.unwrap() == 10).then_some(())
+    })
+    .await;
+    topic.scene.stop().await;
+
+    let mut before = TopicPartitionList::new();
+    before.add_partition_offset(&topic.name, 0, Offset::Offset(10)).unwrap();
+    topic.admin().delete_records(&before, &AdminOptions::new()).await.unwrap();
+    topic.mirror().await;
+    topic.talk(&rooms, 3).await;
+    let seqs = until("the new events are there", || async {
+        let seqs: Vec<_> = topic.seen(Partition(0)).await.iter().map(Seen::seq).collect();
+        (seqs.last() == Some(&13)).then_some(seqs)
+    })
+    .await;
+    assert_eq!(seqs, [11, 12, 13]);
+}
+
+/// The log of a partition made anew, beginning at `first`.
+async fn make_log_anew(topic: &Topic, p: Partition, first: u64) {
+    let js = topic.server.js().await;
+    let wanted = nats::testkit::small(PARTITIONS);
+    let name = topology::log_stream(p);
+    js.delete_stream(&name).await.unwrap();
+    let config = wanted.streams().into_iter().find(|stream| stream.name == name).unwrap();
+    js.create_stream(jetstream::stream::Config { first_sequence: Some(first), ..config }).await.unwrap();
+    for (stream, consumer) in wanted.consumers().into_iter().filter(|(stream, _)| *stream == name) {
+        js.create_consumer_on_stream(consumer, stream).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_no_longer_reaches_back_is_gone_on_with_and_the_jump_is_seen() {
+    let mut topic = Topic::shared().await;
+    let rooms = [room(Partition(0))];
+    topic.mirror().await;
+    topic.talk(&rooms, 5).await;
+    topic.complete().await;
+    topic.scene.stop().await;
+
+    make_log_anew(&topic, Partition(0), 10).await;
+    topic.mirror().await;
+    topic.talk(&rooms, 3).await;
+    let seqs = until("the new events are there", || async {
+        let seqs: Vec<_> = topic.seen(Partition(0)).await.iter().map(Seen::seq).collect();
+        (seqs.last() == Some(&12)).then_some(seqs)
+    })
+    .await;
+    assert_eq!(seqs, [1, 2, 3, 4, 5, 10, 11, 12]);
+}
+
+#[tokio::test]
+async fn a_new_epoch_begins_a_new_chain() {
+    let mut topic = Topic::shared().await;
+    let rooms = [room(Partition(0))];
+    topic.mirror().await;
+    topic.talk(&rooms, 5).await;
+    topic.complete().await;
+    topic.scene.stop().await;
+
+    make_log_anew(&topic, Partition(0), 3).await;
+    let mut deployment = (*topic.deps.deployment).clone();
+    deployment.epoch = "another".to_owned();
+    topic.scene.deps.deployment = std::sync::Arc::new(deployment);
+    topic.scene.start(&[Job::Mirror]).await;
+    topic.talk(&rooms, 3).await;
+    let records = until("the new events are there", || async {
+        let records = topic.seen(Partition(0)).await;
+        (records.len() == 8).then_some(records)
+    })
+    .await;
+    let places: Vec<_> = records[4..].iter().map(|r| (r.header("natter-epoch"), r.seq())).collect();
+    assert_eq!(places[0].1, 5);
+    assert_eq!(places[1..], [("another", 3), ("another", 4), ("another", 5)]);
+}
+
+#[tokio::test]
+async fn a_log_that_was_rolled_back_is_not_mirrored_over_what_kafka_has() {
+    let mut topic = Topic::shared().await;
+    let rooms = [room(Partition(0))];
+    topic.mirror().await;
+    topic.talk(&rooms, 5).await;
+    topic.complete().await;
+    topic.scene.stop().await;
+
+    // The same epoch, other events: fewer than before, then more.
+    make_log_anew(&topic, Partition(0), 1).await;
+    topic.mirror().await;
+    topic.talk(&rooms, 3).await;
+    topic.talk(&[room(Partition(1))], 3).await;
+    until("the other partition goes on", || async {
+        (topic.seen(Partition(1)).await.len() == 3).then_some(())
+    })
+    .await;
+    topic.talk(&rooms, 5).await;
+    topic.talk(&[room(Partition(1))], 3).await;
+    until("the other partition goes on", || async {
+        (topic.seen(Partition(1)).await.len() == 6).then_some(())
+    })
+    .await;
+    assert_eq!(topic.seen(Partition(0)).await.len(), 5);
+}

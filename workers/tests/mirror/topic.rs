@@ -1,0 +1,169 @@
+//! A log with a topic of its own, and what a stranger finds in it.
+
+use std::{ops::Deref, sync::Arc};
+
+use nats::log::Kept;
+use rdkafka::{
+    admin::{AdminClient, AdminOptions},
+    client::DefaultClientContext,
+};
+use schemas::{
+    cloudevent::{self, Content, Position, Record},
+    id::{ConversationId, EventId, Partition, Seq},
+};
+use tokio::process::Command;
+use workers::{Job, mirror::Options, testkit::Kafka};
+
+use crate::scene::{PARTITIONS, Scene, event, posted, until};
+
+pub struct Topic {
+    pub scene: Scene,
+    pub kafka: Arc<Kafka>,
+    pub name: String,
+}
+
+impl Deref for Topic {
+    type Target = Scene;
+
+    fn deref(&self) -> &Scene {
+        &self.scene
+    }
+}
+
+/// A record as kcat shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub key: Option<String>,
+    pub headers: Vec<(String, String)>,
+    pub value: String,
+}
+
+impl Seen {
+    pub fn header(&self, name: &str) -> &str {
+        let found = self.headers.iter().find(|(header, _)| header == name);
+        &found.unwrap_or_else(|| panic!("{name} is not among {:?}", self.headers)).1
+    }
+
+    pub fn seq(&self) -> Seq {
+        self.header(cloudevent::SEQ).parse().unwrap()
+    }
+}
+
+impl From<Record> for Seen {
+    fn from(record: Record) -> Self {
+        let headers = record.headers.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let value = String::from_utf8(record.value).unwrap();
+        Self { key: record.key, headers: headers.collect(), value }
+    }
+}
+
+impl Topic {
+    /// On the Kafka that tests share; nothing mirrors yet.
+    pub async fn shared() -> Self {
+        Self::on(Kafka::shared().await).await
+    }
+
+    pub async fn on(kafka: Arc<Kafka>) -> Self {
+        let mut scene = Scene::with(&[]).await;
+        let name = format!("events-{}", EventId::fresh());
+        scene.deps.kafka = Some(kafka.options(&name));
+        Self { scene, kafka, name }
+    }
+
+    pub fn options(&mut self) -> &mut Options {
+        self.scene.deps.kafka.as_mut().unwrap()
+    }
+
+    pub async fn mirror(&self) {
+        self.scene.start(&[Job::Mirror]).await;
+    }
+
+    /// Messages in rooms of both partitions.
+    pub async fn talk(&self, rooms: &[ConversationId], messages: usize) {
+        let author = schemas::id::UserId::fresh();
+        for n in 0..messages {
+            self.publish(&event(author, rooms[n % rooms.len()], posted(&format!("message {n}")))).await;
+        }
+    }
+
+    pub async fn log(&self, p: Partition) -> Vec<Kept> {
+        let mut all: Vec<Kept> = Vec::new();
+        loop {
+            let next = all.last().map_or(1, |kept| kept.seq + 1);
+            let more = self.deps.log.in_order(p, next).await.unwrap();
+            if more.is_empty() {
+                return all;
+            }
+            all.extend(more);
+        }
+    }
+
+    /// All records of a partition.
+    pub async fn seen(&self, p: Partition) -> Vec<Seen> {
+        let client = self.kafka.client();
+        let client = client.config_map();
+        let settings = client.iter().map(|(name, value)| format!("{name}={value}"));
+        let mut command = Command::new("kcat");
+        command.args(["-C", "-q", "-e", "-J", "-o", "beginning", "-t", &self.name, "-p", &p.to_string()]);
+        for setting in settings {
+            command.args(["-X", &setting]);
+        }
+        let output = command.output().await.expect("kcat is in PATH (scripts/fetch-kafka)");
+        let records = String::from_utf8(output.stdout).unwrap();
+        records.lines().map(|line| seen(&serde_json::from_str(line).unwrap())).collect()
+    }
+
+    /// Waits until Kafka has as many records as the log events; nothing may come twice.
+    pub async fn complete(&self) {
+        for p in Partition::all(PARTITIONS) {
+            let log = self.log(p).await;
+            let seqs: Vec<Seq> = log.iter().map(|event| event.seq).collect();
+            let records = until("everything is in kafka", || async {
+                let records = self.seen(p).await;
+                (records.last().map(Seen::seq) >= seqs.last().copied()).then_some(records)
+            })
+            .await;
+            assert_eq!(records.iter().map(Seen::seq).collect::<Vec<_>>(), seqs, "partition {p}");
+        }
+    }
+
+    pub fn expected(&self, p: Partition, kept: &Kept, content: Content) -> Seen {
+        let epoch = &self.deps.deployment.epoch;
+        let logged = schemas::codec::decode(&kept.payload).unwrap();
+        let at = Position { partition: p, seq: kept.seq, epoch };
+        cloudevent::record(at, &logged, content).into()
+    }
+
+    pub fn admin(&self) -> AdminClient<DefaultClientContext> {
+        self.kafka.client().create().unwrap()
+    }
+
+    pub async fn delete(&self) {
+        let deleted = self.admin().delete_topics(&[&self.name], &AdminOptions::new()).await.unwrap();
+        deleted.into_iter().for_each(|topic| drop(topic.unwrap()));
+    }
+}
+
+/// A conversation whose events lie in `p`.
+pub fn room(p: Partition) -> ConversationId {
+    loop {
+        let room = ConversationId::fresh();
+        if Partition::of(room, PARTITIONS) == p {
+            return room;
+        }
+    }
+}
+
+pub fn rooms() -> [ConversationId; 4] {
+    [0, 1, 0, 1].map(|p| room(Partition(p)))
+}
+
+fn seen(line: &serde_json::Value) -> Seen {
+    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+    let headers: Vec<_> = line["headers"].as_array().unwrap().iter().map(|h| text(h).unwrap()).collect();
+    Seen {
+        key: text(&line["key"]),
+        headers: headers.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect(),
+        value: text(&line["payload"]).unwrap(),
+    }
+}

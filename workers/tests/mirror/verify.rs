@@ -1,0 +1,109 @@
+//! What a check of the topic finds.
+
+use std::time::Duration;
+
+use rdkafka::{
+    message::{Header, OwnedHeaders},
+    producer::{FutureProducer, FutureRecord},
+};
+use runtime::config::KafkaContent;
+use schemas::id::Partition;
+use workers::mirror::verify::{Fault, Verdict, Verifier};
+
+use crate::{
+    scene::PARTITIONS,
+    topic::{Seen, Topic, room, rooms},
+};
+
+async fn check(topic: &Topic, p: Partition) -> Verdict {
+    let verifier = Verifier {
+        options: topic.deps.kafka.clone().unwrap(),
+        log: topic.deps.log.clone(),
+        deployment: (*topic.deps.deployment).clone(),
+        patience: Duration::from_millis(1),
+    };
+    verifier.partition(p).await.unwrap()
+}
+
+async fn write(topic: &Topic, p: Partition, record: &Seen) {
+    let producer: FutureProducer = topic.kafka.client().create().unwrap();
+    let mut headers = OwnedHeaders::new();
+    for (key, value) in &record.headers {
+        headers = headers.insert(Header { key, value: Some(value) });
+    }
+    let key = record.key.clone().unwrap();
+    let partition = i32::from(p.0);
+    let message =
+        FutureRecord::to(&topic.name).partition(partition).headers(headers).key(&key).payload(&record.value);
+    producer.send(message, Duration::from_secs(30)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_topic_that_a_mirror_wrote_is_whole() {
+    let mut topic = Topic::shared().await;
+    topic.mirror().await;
+    topic.talk(&rooms(), 700).await;
+    topic.complete().await;
+    for p in Partition::all(PARTITIONS) {
+        let verdict = check(&topic, p).await;
+        assert!(verdict.is_whole(), "{:?}", verdict.faults);
+        assert_eq!((verdict.records, verdict.range, verdict.equal), (350, Some((1, 350)), 350));
+        assert!(verdict.other_content == 0 && !verdict.expired);
+    }
+    topic.options().kafka.content = KafkaContent::None;
+    let verdict = check(&topic, Partition(0)).await;
+    assert!(verdict.is_whole() && verdict.other_content == 350, "{:?}", verdict.faults);
+}
+
+#[tokio::test]
+async fn a_hole_a_repeat_and_a_changed_value_are_found() {
+    let mut topic = Topic::shared().await;
+    let p = Partition(0);
+    topic.mirror().await;
+    topic.scene.stop().await;
+    topic.talk(&[room(p)], 6).await;
+    assert_eq!(check(&topic, p).await.faults.first, [Fault::Behind { from: 1, to: 6 }]);
+
+    let log = topic.log(p).await;
+    let good: Vec<Seen> =
+        log.iter().map(|kept| topic.expected(p, kept, schemas::cloudevent::Content::Sealed)).collect();
+    let changed = Seen { value: good[3].value.replace("message", "massage"), ..good[3].clone() };
+    for record in [&good[0], &good[1], &good[0], &changed, &good[4]] {
+        write(&topic, p, record).await;
+    }
+    let verdict = check(&topic, p).await;
+    let expected = [
+        Fault::Repeat { seq: 1, offset: 2 },
+        Fault::Hole { from: 3, to: 3 },
+        Fault::Changed { seq: 4, offset: 3, what: "value".to_owned() },
+        Fault::Behind { from: 6, to: 6 },
+    ];
+    assert_eq!(verdict.faults.first, expected);
+    assert_eq!((verdict.records, verdict.equal), (5, 3));
+
+    // A mirror goes on after the highest, whatever lies there.
+    topic.mirror().await;
+    topic.talk(&[room(p)], 1).await;
+    crate::scene::until("the mirror went on", || async {
+        (topic.seen(p).await.last().map(Seen::seq) == Some(7)).then_some(())
+    })
+    .await;
+    assert_eq!(check(&topic, p).await.faults.first, expected[..3]);
+}
+
+#[tokio::test]
+async fn an_event_the_log_never_had_is_found() {
+    let topic = Topic::shared().await;
+    let p = Partition(1);
+    topic.mirror().await;
+    topic.talk(&[room(p)], 2).await;
+    topic.complete().await;
+    let mut invented = topic.seen(p).await.pop().unwrap();
+    for (name, value) in &mut invented.headers {
+        if name == "natter-seq" {
+            *value = "3".to_owned();
+        }
+    }
+    write(&topic, p, &invented).await;
+    assert_eq!(check(&topic, p).await.faults.first, [Fault::Beyond { seq: 3, offset: 2 }]);
+}
