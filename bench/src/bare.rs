@@ -1,41 +1,45 @@
 //! The floor of any server: a relay without a broker. What it costs, every server that speaks WebSocket and
-//! JSON costs; nothing is stored, nobody is known, and a room lives as long as the process.
+//! JSON costs; nothing is stored, nobody is known, a room lives as long as the process, and each delivery is one
+//! write. Frames are built once a message and their bytes shared.
 
-use std::{borrow::Cow, collections::HashMap, io::Write as _, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    io,
+    net::Ipv4Addr,
+    sync::Arc,
+};
 
 use anyhow::Context as _;
-use futures_util::{SinkExt as _, StreamExt as _, stream::SplitSink};
 use schemas::{
     frame::SUBPROTOCOL,
     id::{EventId, Seq},
 };
 use serde::{Deserialize, Serialize};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::AsyncReadExt as _,
+    net::{TcpListener, TcpStream, tcp::{OwnedReadHalf, OwnedWriteHalf}},
     sync::Mutex,
-    task::JoinSet,
-};
-use tokio_tungstenite::{
-    WebSocketStream, accept_hdr_async_with_config,
-    tungstenite::{
-        Message,
-        handshake::server::{ErrorResponse, Request, Response},
-        http::{HeaderValue, header::SEC_WEBSOCKET_PROTOCOL},
-        protocol::WebSocketConfig,
-    },
 };
 
-use crate::socket::BUFFER;
+use crate::load::frame;
+
+const BUFFER: usize = 4 * 1024;
+/// Of the fixed key that the load upgrades with.
+const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+
+type Side = Arc<Mutex<OwnedWriteHalf>>;
 
 #[derive(Default)]
 struct Room {
     seq: Seq,
-    sides: Vec<SplitSink<WebSocketStream<TcpStream>, Message>>,
+    sides: Vec<Side>,
 }
 
-/// By the token of the hello. A room is locked while its message is written: that alone keeps the order.
+/// A room is locked while its message is written: that alone keeps the order.
 type Rooms = Arc<Mutex<HashMap<String, Arc<Mutex<Room>>>>>;
 
+/// The token names the rooms, with commas between them.
 #[derive(Deserialize)]
 struct Hello {
     token: String,
@@ -79,69 +83,104 @@ struct Text<'a> {
     content: &'a str,
 }
 
-/// Prints its port and relays until stdin ends: the bench holds the other end, so this ends with it.
-pub async fn serve() -> anyhow::Result<()> {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    writeln!(std::io::stdout(), "{}", listener.local_addr()?.port())?;
-    let (mut stdin, mut nowhere) = (tokio::io::stdin(), tokio::io::sink());
-    tokio::select! {
-        failed = relay(listener) => failed,
-        _ = tokio::io::copy(&mut stdin, &mut nowhere) => Ok(()),
-    }
+pub async fn serve(port: u16) -> anyhow::Result<()> {
+    relay(TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?).await
 }
 
 pub async fn relay(listener: TcpListener) -> anyhow::Result<()> {
-    let (rooms, mut sockets) = (Rooms::default(), JoinSet::new());
+    let rooms = Rooms::default();
     loop {
         let (tcp, _) = listener.accept().await.context("accepting")?;
-        sockets.spawn(socket(tcp, Arc::clone(&rooms)));
+        tokio::spawn(socket(tcp, Arc::clone(&rooms)));
     }
 }
 
 async fn socket(tcp: TcpStream, rooms: Rooms) -> anyhow::Result<()> {
     tcp.set_nodelay(true)?;
-    let config = WebSocketConfig::default().read_buffer_size(BUFFER).write_buffer_size(0);
-    let stream = accept_hdr_async_with_config(tcp, subprotocol, Some(config)).await?;
-    let (sink, mut source) = stream.split();
-    let first = source.next().await.context("closed before hello")??;
-    let Hello { token } = serde_json::from_str(first.to_text()?)?;
-    let room = Arc::clone(rooms.lock().await.entry(token).or_default());
-    let own = {
-        let mut room = room.lock().await;
-        room.sides.push(sink);
-        let own = room.sides.len() - 1;
-        room.sides[own].send(json(&Out::Welcome)?).await?;
-        own
-    };
-    while let Some(Message::Text(text)) = source.next().await.transpose()? {
-        room.lock().await.message(own, &serde_json::from_str(&text)?).await?;
+    let (mut source, sink) = tcp.into_split();
+    let own = Arc::new(Mutex::new(sink));
+    let mut bytes = upgrade(&mut source, &own).await?;
+    let mut joined = HashMap::new();
+    loop {
+        while let Ok(Some(head)) = frame::head(&bytes) {
+            let payload = &mut bytes[head.start..head.end];
+            frame::apply(payload, head.mask.unwrap_or_default());
+            match head.opcode {
+                frame::TEXT => message(payload, &own, &rooms, &mut joined).await?,
+                frame::CLOSE => return Ok(()),
+                _ => {}
+            }
+            bytes.drain(..head.end);
+        }
+        if source.read_buf(&mut bytes).await? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+async fn upgrade(source: &mut OwnedReadHalf, own: &Side) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(BUFFER);
+    while !bytes.ends_with(b"\r\n\r\n") {
+        anyhow::ensure!(source.read_buf(&mut bytes).await? > 0, "closed before it asked for anything");
+    }
+    let answer = format!(
+        "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+         sec-websocket-accept: {ACCEPT}\r\nsec-websocket-protocol: {SUBPROTOCOL}\r\n\r\n"
+    );
+    write(own, answer.as_bytes()).await?;
+    Ok(Vec::with_capacity(BUFFER))
+}
+
+type Joined = HashMap<String, Arc<Mutex<Room>>>;
+
+/// `type` comes first by contract.
+async fn message(json: &[u8], own: &Side, rooms: &Rooms, joined: &mut Joined) -> anyhow::Result<()> {
+    if json.starts_with(b"{\"type\":\"send\"") {
+        send(serde_json::from_slice(json)?, own, joined).await?;
+    } else if json.starts_with(b"{\"type\":\"hello\"") {
+        let Hello { token } = serde_json::from_slice(json)?;
+        for id in token.split(',') {
+            let room = Arc::clone(rooms.lock().await.entry(id.to_owned()).or_default());
+            room.lock().await.sides.push(Arc::clone(own));
+            joined.insert(id.to_owned(), room);
+        }
+        write(own, &framed(&Out::Welcome)?).await?;
     }
     Ok(())
 }
 
-impl Room {
-    async fn message(&mut self, own: usize, send: &Send<'_>) -> anyhow::Result<()> {
-        let &Send { id, conversation_id, client_id, ref content } = send;
-        let (prev_seq, message_id) = (self.seq, EventId::fresh());
-        self.seq += 1;
-        let seq = self.seq;
-        let message = Text { id: message_id, client_id, content };
-        let new = json(&Out::New { conversation_id, seq, prev_seq, message })?;
-        self.sides[own].send(json(&Out::Ack { id, conversation_id, message_id, client_id, seq })?).await?;
-        for side in &mut self.sides {
-            // A side that is gone does not end the other.
-            let _ = side.send(new.clone()).await;
-        }
-        Ok(())
+async fn send(send: Send<'_>, own: &Side, joined: &Joined) -> anyhow::Result<()> {
+    let Send { id, conversation_id, client_id, content } = send;
+    let room = joined.get(conversation_id).context("not in that room")?;
+    let mut room = room.lock().await;
+    let (prev_seq, message_id) = (room.seq, EventId::fresh());
+    room.seq += 1;
+    let seq = room.seq;
+    let message = Text { id: message_id, client_id, content: &content };
+    let new = framed(&Out::New { conversation_id, seq, prev_seq, message })?;
+    write(own, &framed(&Out::Ack { id, conversation_id, message_id, client_id, seq })?).await?;
+    for side in &room.sides {
+        // A side that is gone does not end the others.
+        let _ = write(side, &new).await;
     }
+    Ok(())
 }
 
-fn json(out: &Out<'_>) -> serde_json::Result<Message> {
-    Ok(Message::text(serde_json::to_string(out)?))
+async fn write(side: &Side, bytes: &[u8]) -> io::Result<()> {
+    let side = side.lock().await;
+    let mut written = 0;
+    while written < bytes.len() {
+        match side.try_write(&bytes[written..]) {
+            Ok(more) => written += more,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => side.writable().await?,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the shape of a handshake's callback")]
-fn subprotocol(_: &Request, mut response: Response) -> Result<Response, ErrorResponse> {
-    response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-    Ok(response)
+fn framed(out: &Out<'_>) -> serde_json::Result<Vec<u8>> {
+    let (json, mut bytes) = (serde_json::to_vec(out)?, Vec::new());
+    frame::plain(&mut bytes, frame::TEXT, &json);
+    Ok(bytes)
 }

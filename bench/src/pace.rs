@@ -1,32 +1,44 @@
-//! When each message is due. An open loop: the plan does not wait for the server, so a stall shows as the
-//! latency of everything that was due meanwhile, as it would to people.
+//! When each thing is due. An open loop: the plan does not wait for the server, so a stall shows as the latency
+//! of everything that was due meanwhile, as it would to people.
 
 use std::time::Duration;
 
-/// One socket's due times, counted from the start of a step.
+/// So many a second for so long, each at a moment of its own within its share of time.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    first: Duration,
     every: Duration,
-    until: Duration,
+    count: u64,
+    seed: u64,
 }
 
 impl Pace {
-    /// The share of one of `sockets` in `rate` messages a second; `phase` (0 to 1) spreads them over time.
-    pub fn new(rate: f64, sockets: u32, phase: f64, until: Duration) -> Self {
-        let every = f64::from(sockets) / rate.max(0.001);
-        Self { first: Duration::from_secs_f64(every * phase), every: Duration::from_secs_f64(every), until }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates and times are positive")]
+    pub fn new(rate: f64, lasting: Duration, seed: u64) -> Self {
+        let count = (rate * lasting.as_secs_f64()).round().max(0.0) as u64;
+        Self { every: Duration::from_secs_f64(1.0 / rate.max(0.001)), count, seed }
     }
 
-    /// When the nth message is due; `None` past the end.
-    pub fn due(&self, nth: usize) -> Option<Duration> {
-        let due = self.first + self.every.checked_mul(u32::try_from(nth).ok()?)?;
-        (due < self.until).then_some(due)
+    pub fn count(&self) -> u64 {
+        self.count
     }
 
-    pub fn all(self) -> impl Iterator<Item = Duration> + Send {
-        (0..).map_while(move |nth| self.due(nth))
+    /// When the nth is due, counted from the start; `None` past the end. Never earlier than the one before.
+    pub fn due(&self, nth: u64) -> Option<Duration> {
+        if nth >= self.count {
+            return None;
+        }
+        let every = u64::try_from(self.every.as_nanos()).unwrap_or(u64::MAX);
+        let within = scatter(nth ^ self.seed) % every.max(1);
+        Some(Duration::from_nanos(nth.saturating_mul(every).saturating_add(within)))
     }
+}
+
+/// SplitMix64: neighbours get unrelated numbers.
+pub fn scatter(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
 }
 
 #[cfg(test)]
@@ -34,17 +46,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_sockets_together_make_the_rate() {
-        let second = Duration::from_secs(1);
-        let sent: usize =
-            (0..50_u32).map(|i| Pace::new(400.0, 50, f64::from(i) / 50.0, second).all().count()).sum();
-        assert_eq!(sent, 400);
+    fn a_second_has_exactly_the_rate() {
+        let pace = Pace::new(400.0, Duration::from_secs(3), 7);
+        assert_eq!(pace.count(), 1_200);
+        let in_second = |second| {
+            (0..).map_while(|n| pace.due(n)).filter(|due| due.as_secs() == second).count()
+        };
+        assert_eq!([in_second(0), in_second(1), in_second(2), in_second(3)], [400, 400, 400, 0]);
     }
 
     #[test]
-    fn due_times_are_evenly_spaced_and_begin_with_the_phase() {
-        let due: Vec<_> =
-            Pace::new(4.0, 2, 0.5, Duration::from_secs(2)).all().map(|d| d.as_millis()).collect();
-        assert_eq!(due, [250, 750, 1_250, 1_750]);
+    fn what_is_due_rises_and_does_not_tick() {
+        let pace = Pace::new(1_000.0, Duration::from_secs(1), 7);
+        let due: Vec<_> = (0..).map_while(|n| pace.due(n)).collect();
+        assert!(due.is_sorted());
+        let gaps: std::collections::HashSet<_> = due.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.len() > 500, "{}", gaps.len());
+    }
+
+    #[test]
+    fn nothing_is_due_past_the_end() {
+        assert_eq!(Pace::new(10.0, Duration::from_secs(1), 0).due(10), None);
+        assert_eq!(Pace::new(0.0, Duration::from_secs(9), 0).count(), 0);
     }
 }

@@ -1,217 +1,137 @@
-//! Direct rooms: two people each, one socket a person, everybody writes, all rooms at once.
+//! Rooms of one size, everybody writes. What `ack` and `fanout` have in common: the search for the capacity,
+//! the latency at half of it, and what a fixed rate costs.
 
-use std::collections::HashMap;
-
-use anyhow::Context as _;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use indicatif::{ProgressBar, ProgressStyle};
-use schemas::{
-    id::{ConversationId, Seq},
-    rest::MessageView,
-};
-use tokio::time::Instant;
-
+use super::{Common, close, rounds, rooms_of};
 use crate::{
-    RoomsArgs,
-    check::{self, Fate, Fault, Name, Row},
-    floors,
-    report::Report,
-    rest::{Account, Rest},
-    socket::{Socket, parse_content},
-    step::{self, Load, Stats},
+    bench::Bench,
+    capacity::{Bound, Search, keeps_up},
+    load::{Plan, Stats},
+    outcome::Outcome,
+    sheet::{Metric, Sheet},
+    side::{Manners, Side},
 };
 
-/// Registrations under way: the server hashes one password a core at a time.
-const REGISTERING: usize = 8;
-pub const OPENING: usize = 32;
-/// How the search for the capacity climbs, and how often it is narrowed down afterwards.
-const CLIMB: f64 = 1.4;
-const NARROWINGS: usize = 3;
-/// Achieved share of the planned rate that still counts as keeping up.
-const KEPT_UP: f64 = 0.98;
+const CAPACITY: Metric = Metric::higher("capacity", "capacity", "messages/s");
+const CAPACITY_SHOWN: Metric = Metric::higher("deliveries", "capacity", "deliveries/s");
+const HALF_ACK_P50: Metric = Metric::lower("half-ack-p50", "at half of it: ack p50", "ms");
+const HALF_ACK: Metric = Metric::lower("half-ack-p99", "at half of it: ack p99", "ms");
+const HALF_LAST: Metric = Metric::lower("half-last-p99", "at half of it: last receiver p99", "ms");
+const CPU: Metric = Metric::lower("cpu", "server CPU a message", "µs");
+const CPU_SHOWN: Metric = Metric::lower("cpu-delivery", "server CPU a delivery", "µs");
+const ACK: Metric = Metric::lower("ack-p99", "ack p99", "ms");
+const LAST: Metric = Metric::lower("last-p99", "last receiver p99", "ms");
+const RSS: Metric = Metric::lower("rss", "memory of the server", "MiB");
+const GENERATOR: Metric = Metric::lower("generator", "(generator's CPU a message)", "µs");
 
-struct Room {
-    id: ConversationId,
-    /// Its head before the run.
-    head: Seq,
-    account: Account,
+/// One setting of it.
+pub struct Setting<'a> {
+    pub scenario: &'a str,
+    pub members: u32,
+    pub rooms: u32,
+    /// Messages a second, all targets; 0: leave it out.
+    pub rate: f64,
+    /// Where the search begins; `None`: no search.
+    pub search: Option<f64>,
+    pub bound: Bound,
+    pub setting: String,
 }
 
-pub async fn run(args: &RoomsArgs, url: &str, pids: &[u32]) -> anyhow::Result<Report> {
-    let rest = Rest::new(url)?;
-    let fsyncs = floors::fsyncs(args).await?;
-    let (rooms, mut sockets) = set_up(&rest, args.sockets / 2).await?;
-    let load = Load {
-        rate: args.rate,
-        duration: args.duration(),
-        bytes: usize::try_from(args.bytes)?,
-        origin: Instant::now(),
-    };
-    let (steps, capacity) = if args.find_capacity {
-        let (steps, capacity) = find_capacity(&mut sockets, load, args, pids).await?;
-        (steps, Some(capacity))
-    } else {
-        (vec![step(&mut sockets, load, pids).await?], None)
-    };
-
-    let (fates, mut faults) = witnessed(&mut sockets);
-    let compared = rooms.len().min(args.history_rooms.unwrap_or(usize::MAX));
-    let (messages, wrong) = compare_history(&rest, rooms.iter().zip(&fates).take(compared)).await?;
-    faults.extend(wrong);
-    stream::iter(sockets).for_each_concurrent(OPENING, Socket::close).await;
-
-    let report = Report {
-        scenario: "rooms",
-        sockets: args.sockets / 2 * 2,
-        bytes: args.bytes,
-        steps,
-        capacity,
-        history_rooms: compared,
-        history_messages: messages,
-        fault_count: 0,
-        floors: None,
-        faults: Vec::new(),
-    };
-    let mut report = report.with_faults(faults);
-    if let Some(kept_up) = report.measured().filter(|_| args.floors) {
-        report.floors = Some(floors::measure(args, kept_up, fsyncs).await?);
-    }
-    Ok(report)
-}
-
-/// What the sockets of all rooms, two by two, came to, and every promise that the deliveries broke.
-pub fn witnessed(sockets: &mut [Socket]) -> (Vec<HashMap<Name, Fate>>, Vec<Fault>) {
-    let mut faults: Vec<Fault> =
-        sockets.iter_mut().flat_map(|s| std::mem::take(&mut s.witness.faults)).collect();
-    let fates: Vec<_> = sockets.chunks(2).map(fates_of).collect();
-    for (pair, fates) in sockets.chunks(2).zip(&fates) {
-        if let [a, b] = pair {
-            faults.extend(check::room(fates, [&a.witness, &b.witness]));
+pub fn run(bench: &Bench, common: &Common, setting: &Setting<'_>) -> anyhow::Result<Outcome> {
+    let mut outcome = Outcome::of(setting.scenario);
+    let sides = common.open(bench, &rooms_of(setting.members, setting.rooms), Manners::default())?;
+    warm_up(bench, common, setting, &sides)?;
+    let mut starts = vec![setting.search; sides.len()];
+    let mut nth = 0;
+    rounds(&sides, common.rounds, |side| {
+        let start = nth % sides.len();
+        nth += 1;
+        let sheet = &mut outcome.sheet;
+        if setting.rate > 0.0 {
+            let stats = side.step(bench, "fixed rate", &plan(common, side, setting.rate))?;
+            fixed(sheet, setting, side, &stats);
         }
-    }
-    (fates, faults)
-}
-
-fn progress(what: &'static str, length: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{msg:>18} {wide_bar} {pos}/{len}");
-    let bar = ProgressBar::new(u64::try_from(length).unwrap_or(0)).with_message(what);
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-async fn set_up(rest: &Rest, rooms: u32) -> anyhow::Result<(Vec<Room>, Vec<Socket>)> {
-    let run = uuid::Uuid::now_v7().simple().to_string();
-    let tag = run.get(6..20).context("a UUID has 32 digits")?;
-    let bar = progress("registering", usize::try_from(rooms)? * 2);
-    let accounts: Vec<Account> = stream::iter(0..rooms * 2)
-        .map(|i| rest.register(format!("b{tag}-{i}")))
-        .buffered(REGISTERING)
-        .inspect(|_| bar.inc(1))
-        .try_collect()
-        .await?;
-    bar.finish_and_clear();
-
-    let pairs = accounts.chunks(2).filter_map(|pair| <&[Account; 2]>::try_from(pair).ok());
-    let rooms: Vec<Room> = stream::iter(pairs)
-        .map(async |[a, b]| {
-            let room = rest.open_direct(&a.token, b.user).await?;
-            anyhow::Ok(Room { id: room.id, head: room.head_seq, account: a.clone() })
-        })
-        .buffered(OPENING)
-        .try_collect()
-        .await?;
-
-    let bar = progress("connecting", accounts.len());
-    let host = rest.host()?;
-    let places = rooms.iter().flat_map(|room| [(room.id, room.head); 2]);
-    let sockets = stream::iter((0..).zip(accounts.iter().zip(places)))
-        .map(|(index, (account, place))| Socket::open(host, &account.token, index, place))
-        .buffered(OPENING)
-        .inspect(|_| bar.inc(1))
-        .try_collect()
-        .await?;
-    bar.finish_and_clear();
-    Ok((rooms, sockets))
-}
-
-async fn step(sockets: &mut Vec<Socket>, load: Load, pids: &[u32]) -> anyhow::Result<Stats> {
-    let (back, stats) = step::run(std::mem::take(sockets), load, pids).await?;
-    *sockets = back;
-    Ok(stats)
-}
-
-/// Climbs until a step fails, then halves the distance between the last good and the first bad rate.
-async fn find_capacity(
-    sockets: &mut Vec<Socket>,
-    load: Load,
-    args: &RoomsArgs,
-    pids: &[u32],
-) -> anyhow::Result<(Vec<Stats>, f64)> {
-    let (mut steps, mut good, mut bad) = (Vec::new(), 0.0_f64, None::<f64>);
-    let mut narrowed = 0;
-    loop {
-        let rate = match bad {
-            None if good == 0.0 => args.rate,
-            None => good * CLIMB,
-            Some(bad) => f64::midpoint(good, bad),
-        };
-        let stats = step(sockets, Load { rate, ..load }, pids).await?;
-        let passed = keeps_up(&stats, args);
-        steps.push(stats);
-        if sockets.iter().any(|socket| !socket.witness.faults.is_empty()) {
-            // A void run is over: what it would measure now is worth nothing.
-            return Ok((steps, good));
+        if let Some(from) = starts[start] {
+            let found = capacity(bench, common, setting, (side, from))?;
+            // The next round begins where this one ended, and is shorter for it.
+            starts[start] = Some((found.planned_per_second * 0.8).max(1.0));
+            searched(bench, common, sheet, setting, (side, &found))?;
         }
+        Ok(())
+    })?;
+    close(bench, &mut outcome, sides)?;
+    Ok(outcome)
+}
+
+/// A second of what is to come: connections of pools, caches, compilers that learn.
+fn warm_up(bench: &Bench, common: &Common, setting: &Setting<'_>, sides: &[Side]) -> anyhow::Result<()> {
+    let rate = if setting.rate > 0.0 { setting.rate } else { setting.search.unwrap_or(100.0) };
+    for side in sides {
+        let mut plan = plan(common, side, rate.min(500.0));
+        plan.lasting = std::time::Duration::from_secs(2);
+        side.step(bench, "warm-up", &plan)?;
+    }
+    Ok(())
+}
+
+fn plan(common: &Common, side: &Side, rate: f64) -> Plan {
+    Plan::new(rate, common.lasting(), common.bytes, side.everybody())
+}
+
+/// The step at the highest rate that was kept up with.
+fn capacity(
+    bench: &Bench,
+    common: &Common,
+    setting: &Setting<'_>,
+    (side, from): (&Side, f64),
+) -> anyhow::Result<Stats> {
+    let (mut search, mut best) = (Search::from(from), Stats::default());
+    while let Some(rate) = search.next() {
+        let stats = side.step(bench, "search", &plan(common, side, rate))?;
+        let passed = keeps_up(&stats, setting.bound);
+        search.told(rate, passed);
         if passed {
-            good = rate;
-        } else {
-            bad = Some(rate);
+            best = stats;
         }
-        if bad.is_some() {
-            narrowed += 1;
-        }
-        if narrowed > NARROWINGS || (good == 0.0 && narrowed > 0) {
-            return Ok((steps, good));
+        let broken = side.run(bench, "oracle", |engine| !engine.oracle.faults.is_empty())?;
+        if broken {
+            // A void run is over: what it would measure now is worth nothing.
+            break;
         }
     }
+    Ok(best)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a bound in milliseconds is far below 2^52")]
-fn keeps_up(stats: &Stats, args: &RoomsArgs) -> bool {
-    let planned = stats.planned_per_second * args.duration().as_secs_f64();
-    stats.refusals.is_empty()
-        && stats.acked as f64 >= KEPT_UP * planned
-        && stats.acked_per_second >= KEPT_UP * stats.planned_per_second
-        && stats.delivery_ms.p99 <= args.p99_ms as f64
+fn fixed(sheet: &mut Sheet, setting: &Setting<'_>, side: &Side, stats: &Stats) {
+    let label = format!("{}, {:.0}/s", setting.setting, setting.rate);
+    let mut add = |metric, value| sheet.add((setting.scenario, &label), metric, &side.name, value);
+    if setting.members == 2 {
+        stats.cpu_us_per_message().inspect(|cpu| add(CPU, *cpu));
+        add(ACK, stats.ack_ms.p99);
+    } else {
+        stats.cpu_us_per_delivery().inspect(|cpu| add(CPU_SHOWN, *cpu));
+    }
+    add(LAST, stats.last_ms.p99);
+    add(RSS, stats.server.rss_mib);
+    stats.bench_us_per_message().inspect(|cpu| add(GENERATOR, *cpu));
 }
 
-fn fates_of(pair: &[Socket]) -> HashMap<Name, Fate> {
-    pair.iter()
-        .flat_map(|socket| {
-            let name = |number| Name { socket: socket.index, number };
-            (0..).map(name).zip(socket.fates.iter().copied())
-        })
-        .collect()
-}
-
-async fn compare_history<'a>(
-    rest: &Rest,
-    rooms: impl Iterator<Item = (&'a Room, &'a HashMap<Name, Fate>)>,
-) -> anyhow::Result<(usize, Vec<Fault>)> {
-    let pages = stream::iter(rooms).map(async |(room, fates)| {
-        let messages = rest.history(&room.account.token, room.id, room.head).await?;
-        let rows: Vec<Row> = messages.iter().map(row).collect();
-        anyhow::Ok((rows.len(), check::history(fates, &rows)))
-    });
-    pages
-        .buffer_unordered(OPENING)
-        .try_fold((0, Vec::new()), async |(count, mut faults), (more, wrong)| {
-            faults.extend(wrong);
-            Ok((count + more, faults))
-        })
-        .await
-}
-
-fn row(message: &MessageView) -> Row {
-    let name = message.content.as_deref().and_then(parse_content).map(|(name, _)| name);
-    Row { seq: message.seq, id: message.id, name }
+fn searched(
+    bench: &Bench,
+    common: &Common,
+    sheet: &mut Sheet,
+    setting: &Setting<'_>,
+    (side, found): (&Side, &Stats),
+) -> anyhow::Result<()> {
+    let half = (found.planned_per_second / 2.0).max(1.0);
+    let at_half = side.step(bench, "half of it", &plan(common, side, half))?;
+    let mut add = |metric, value| sheet.add((setting.scenario, &setting.setting), metric, &side.name, value);
+    if setting.members == 2 {
+        add(CAPACITY, found.acked_per_second);
+        add(HALF_ACK_P50, at_half.ack_ms.p50);
+        add(HALF_ACK, at_half.ack_ms.p99);
+    } else {
+        add(CAPACITY_SHOWN, found.delivered_per_second);
+    }
+    add(HALF_LAST, at_half.last_ms.p99);
+    Ok(())
 }

@@ -1,0 +1,237 @@
+//! Natter's socket frames and HTTP bodies, as `docs/protocol.md` has them. The bare relay speaks the part of it
+//! that a relay can.
+
+use std::borrow::Cow;
+
+use schemas::{
+    frame::{ClientFrame, RequestId, Resume, SUBPROTOCOL},
+    id::{ConversationId, EventId, Seq},
+    rest::{Login, PostMessage},
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{Dialect, Heard, Held, Letter, PASSWORD, Persona, Receipt};
+use crate::{
+    check::{Number, Promise, number_in},
+    load::http::Ask,
+};
+
+pub struct Natter;
+
+impl Dialect for Natter {
+    fn promise(&self) -> Promise {
+        Promise::Chained
+    }
+
+    fn path(&self) -> &'static str {
+        "/ws"
+    }
+
+    fn subprotocol(&self) -> Option<&'static str> {
+        Some(SUBPROTOCOL)
+    }
+
+    fn first(&self, who: &Persona, held: Option<&Held>) -> Option<String> {
+        let resume = held.map(|held| Resume {
+            epoch: held.epoch.clone(),
+            positions: held.positions.iter().filter_map(|(room, seq)| Some((id(room)?, *seq))).collect(),
+        });
+        let device_id = Some(who.device.clone());
+        Some(json(&ClientFrame::Hello { token: who.token.clone(), device_id, resume }))
+    }
+
+    fn join(&self, nth: usize, room: &str) -> Option<String> {
+        let id = i64::try_from(nth).ok().map(RequestId::Number);
+        Some(json(&ClientFrame::Join { id, conversation_id: self::id(room)? }))
+    }
+
+    fn read<'a>(&self, text: &'a str) -> Option<Heard<'a>> {
+        // `type` comes first by contract, so the rest is parsed once, into what this type needs.
+        let (kind, _) = text.strip_prefix("{\"type\":\"")?.split_once('"')?;
+        Some(match kind {
+            "message:new" => {
+                let New { conversation_id: room, seq, prev_seq: prev, message } = parse(text)?;
+                Heard::Event { room, seq, prev, number: message.content.as_deref().and_then(number_in) }
+            }
+            "ack" => match parse::<Ack>(text)? {
+                Ack { id: Some(number), seq: Some(seq), message_id } => {
+                    Heard::Acked { number, seq, id: message_id.map(uuid) }
+                }
+                _ => Heard::Other,
+            },
+            "error" => {
+                let Refusal { id, code } = parse(text)?;
+                Heard::Refused { number: id, code }
+            }
+            "welcome" => Heard::Welcome { epoch: parse::<Welcome<'_>>(text)?.epoch },
+            "joined" => Heard::Joined,
+            "resume:done" => Heard::ResumeDone,
+            "resume:gap" => Heard::ResumeGap,
+            _ => match parse(text)? {
+                Place { conversation_id: Some(room), seq: Some(seq), prev_seq: Some(prev) } => {
+                    Heard::Event { room, seq, prev, number: None }
+                }
+                Place { .. } => Heard::Other,
+            },
+        })
+    }
+
+    fn texts<'a>(&self, message: &'a str) -> std::str::Split<'a, char> {
+        message.split('\u{0}')
+    }
+
+    fn send(&self, Letter { number, room, content }: Letter<'_>) -> Option<String> {
+        // As `ClientFrame::Send` is written, without its owned strings: this is the generator's hottest line.
+        Some(json(&Send { kind: "send", id: number, conversation_id: room, content, client_id: number }))
+    }
+
+    fn typing(&self, room: &str) -> Option<String> {
+        Some(json(&ClientFrame::Typing { conversation_id: id(room)?, is_typing: true }))
+    }
+
+    fn read_mark(&self, room: &str, seq: Seq) -> Option<String> {
+        Some(json(&ClientFrame::Read { id: None, conversation_id: id(room)?, seq }))
+    }
+
+    fn post(&self, Letter { number, room, content }: Letter<'_>) -> Option<Ask> {
+        let body = PostMessage {
+            conversation_id: id(room)?,
+            content: content.to_owned(),
+            client_id: None,
+            reply_to: None,
+        };
+        let mut ask = Ask::post("/api/messages", json(&body));
+        ask.headers = format!("idempotency-key: {number}\r\n");
+        Some(ask)
+    }
+
+    fn posted(&self, body: &str) -> Option<Receipt> {
+        let Posted { id, seq } = parse(body)?;
+        Some(Receipt { seq, id: Some(uuid(id)) })
+    }
+
+    fn page(&self, room: &str) -> Option<Ask> {
+        Some(Ask::get(format!("/api/messages?conversationId={room}&limit=50")))
+    }
+
+    fn login(&self, username: &str) -> Option<Ask> {
+        let body = Login { login: username.to_owned(), password: PASSWORD.to_owned() };
+        Some(Ask::post("/api/auth/login", json(&body)))
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("frames have string keys only")
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    serde_json::from_str(text).ok()
+}
+
+fn id(room: &str) -> Option<ConversationId> {
+    room.parse().ok()
+}
+
+fn uuid(id: EventId) -> Uuid {
+    Uuid::from_bytes(*id.as_bytes())
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Send<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    id: Number,
+    conversation_id: &'a str,
+    content: &'a str,
+    #[serde(serialize_with = "as_text")]
+    client_id: Number,
+}
+
+fn as_text<S: serde::Serializer>(number: &Number, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(number)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct New<'a> {
+    conversation_id: &'a str,
+    seq: Seq,
+    prev_seq: Seq,
+    #[serde(borrow)]
+    message: Text<'a>,
+}
+
+#[derive(Deserialize)]
+struct Text<'a> {
+    #[serde(borrow)]
+    content: Option<Cow<'a, str>>,
+}
+
+/// Of a message; other requests of the load have no number.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Ack {
+    id: Option<Number>,
+    seq: Option<Seq>,
+    message_id: Option<EventId>,
+}
+
+#[derive(Deserialize)]
+struct Refusal<'a> {
+    id: Option<Number>,
+    code: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Welcome<'a> {
+    epoch: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Place<'a> {
+    conversation_id: Option<&'a str>,
+    seq: Option<Seq>,
+    prev_seq: Option<Seq>,
+}
+
+#[derive(Deserialize)]
+struct Posted {
+    id: EventId,
+    seq: Seq,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOM: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+    #[test]
+    fn what_is_sent_is_a_frame_of_the_contract() {
+        let text = Natter.send(Letter { number: 5, room: ROOM, content: "n5 xxx" }).unwrap();
+        let frame: ClientFrame = serde_json::from_str(&text).unwrap();
+        let ClientFrame::Send { id, conversation_id, content, client_id, .. } = frame else { panic!("{text}") };
+        assert_eq!((id, content.as_str(), client_id.as_str()), (Some(RequestId::Number(5)), "n5 xxx", "5"));
+        assert_eq!(conversation_id.to_string(), ROOM);
+    }
+
+    #[test]
+    fn frames_are_read() {
+        let message = format!(
+            r#"{{"type":"message:new","conversationId":"{ROOM}","seq":9,"prevSeq":7,"message":{{"content":"n3 x"}}}}"#
+        );
+        assert_eq!(Natter.read(&message), Some(Heard::Event { room: ROOM, seq: 9, prev: 7, number: Some(3) }));
+        let ack = format!(r#"{{"type":"ack","id":3,"messageId":"{ROOM}","seq":9}}"#);
+        let id = ROOM.parse().ok();
+        assert_eq!(Natter.read(&ack), Some(Heard::Acked { number: 3, seq: 9, id }));
+        let changed = format!(r#"{{"type":"member:changed","conversationId":"{ROOM}","seq":10,"prevSeq":9}}"#);
+        assert_eq!(Natter.read(&changed), Some(Heard::Event { room: ROOM, seq: 10, prev: 9, number: None }));
+        assert_eq!(Natter.read(r#"{"type":"heads","positions":{}}"#), Some(Heard::Other));
+        let refused = Heard::Refused { number: Some(4), code: "rate_limited" };
+        assert_eq!(Natter.read(r#"{"type":"error","id":4,"code":"rate_limited"}"#), Some(refused));
+        assert_eq!(Natter.read("2"), None);
+    }
+}

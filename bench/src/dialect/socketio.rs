@@ -1,0 +1,166 @@
+//! The seed node: Socket.IO on a raw WebSocket. A text is an Engine.IO v4 packet (`0` open, `2` ping, `3` pong,
+//! `4` message), a message a Socket.IO packet (`0` connect, `2` event, `3` ack, `4` refused), an event a JSON
+//! array with its name first. Messages are posted over HTTP; sockets join rooms and listen.
+
+use schemas::id::Seq;
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Dialect, Heard, Held, Letter, PASSWORD, Persona, Receipt};
+use crate::{
+    check::{Promise, number_in},
+    load::http::Ask,
+};
+
+const PONG: &str = "3";
+
+pub struct SeedNode;
+
+impl Dialect for SeedNode {
+    fn promise(&self) -> Promise {
+        Promise::Counted
+    }
+
+    fn path(&self) -> &'static str {
+        "/socket.io/?EIO=4&transport=websocket"
+    }
+
+    fn first(&self, _: &Persona, _: Option<&Held>) -> Option<String> {
+        None
+    }
+
+    fn after_greeting(&self, who: &Persona) -> String {
+        format!("40{}", json!({ "token": who.token }))
+    }
+
+    fn must_join(&self) -> bool {
+        true
+    }
+
+    fn join(&self, nth: usize, room: &str) -> Option<String> {
+        Some(format!("42{nth}{}", json!(["join", { "conversationId": room }])))
+    }
+
+    fn read<'a>(&self, text: &'a str) -> Option<Heard<'a>> {
+        let (kind, rest) = text.split_at_checked(1)?;
+        match kind {
+            "0" => Some(Heard::Greeting),
+            "2" => Some(Heard::Ping(PONG)),
+            "4" => packet(rest),
+            "6" => Some(Heard::Other),
+            _ => None,
+        }
+    }
+
+    fn send(&self, _: Letter<'_>) -> Option<String> {
+        None
+    }
+
+    fn typing(&self, room: &str) -> Option<String> {
+        Some(format!("42{}", json!(["typing", { "conversationId": room, "isTyping": true }])))
+    }
+
+    fn post(&self, Letter { number, room, content }: Letter<'_>) -> Option<Ask> {
+        let body = json!({ "conversationId": room, "content": content });
+        let mut ask = Ask::post("/api/messages", body.to_string());
+        ask.headers = format!("idempotency-key: {number}\r\n");
+        Some(ask)
+    }
+
+    fn posted(&self, body: &str) -> Option<Receipt> {
+        let Posted { id } = serde_json::from_str(body).ok()?;
+        Some(Receipt { seq: 0, id: Some(id) })
+    }
+
+    fn page(&self, room: &str) -> Option<Ask> {
+        Some(Ask::get(format!("/api/messages?conversationId={room}&limit=50")))
+    }
+
+    fn login(&self, username: &str) -> Option<Ask> {
+        let body = json!({ "username": username, "password": PASSWORD });
+        Some(Ask::post("/api/auth/login", body.to_string()))
+    }
+}
+
+/// A Socket.IO packet of the default namespace, without attachments.
+fn packet(text: &str) -> Option<Heard<'_>> {
+    let (kind, rest) = text.split_at_checked(1)?;
+    match kind {
+        "0" => Some(Heard::Welcome { epoch: None }),
+        "2" => event(rest.trim_start_matches(|c: char| c.is_ascii_digit())),
+        "3" => {
+            let answer = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+            Some(if answer.contains("\"ok\":true") {
+                Heard::Joined
+            } else {
+                Heard::Refused { number: None, code: "not joined" }
+            })
+        }
+        "4" => Some(Heard::Refused { number: None, code: "not connected" }),
+        _ => None,
+    }
+}
+
+fn event(array: &str) -> Option<Heard<'_>> {
+    let (name, rest) = array.strip_prefix("[\"")?.split_once('"')?;
+    if name != "message:new" {
+        return Some(Heard::Other);
+    }
+    let body = rest.strip_prefix(',')?.strip_suffix(']')?;
+    let Message { conversation_id, content } = serde_json::from_str(body).ok()?;
+    let none: Seq = 0;
+    Some(Heard::Event { room: conversation_id, seq: none, prev: none, number: number_in(content) })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Message<'a> {
+    conversation_id: &'a str,
+    /// What the bench writes needs no escapes.
+    content: &'a str,
+}
+
+#[derive(Deserialize)]
+struct Posted {
+    id: Uuid,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOM: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+    #[test]
+    fn the_way_in_is_greeting_connect_and_join() {
+        let who = Persona { token: "t".to_owned(), ..Persona::default() };
+        assert_eq!(SeedNode.read(r#"0{"sid":"x","pingInterval":25000}"#), Some(Heard::Greeting));
+        assert_eq!(SeedNode.after_greeting(&who), r#"40{"token":"t"}"#);
+        assert_eq!(SeedNode.read(r#"40{"sid":"y"}"#), Some(Heard::Welcome { epoch: None }));
+        let join = format!(r#"427["join",{{"conversationId":"{ROOM}"}}]"#);
+        assert_eq!(SeedNode.join(7, ROOM), Some(join));
+        assert_eq!(SeedNode.read(r#"437[{"ok":true}]"#), Some(Heard::Joined));
+    }
+
+    #[test]
+    fn a_ping_is_answered_with_a_pong() {
+        assert_eq!(SeedNode.read("2"), Some(Heard::Ping("3")));
+    }
+
+    #[test]
+    fn a_message_is_found_among_events() {
+        let text = format!(r#"42["message:new",{{"id":"i","conversationId":"{ROOM}","content":"n8 xx"}}]"#);
+        let event = Heard::Event { room: ROOM, seq: 0, prev: 0, number: Some(8) };
+        assert_eq!(SeedNode.read(&text), Some(event));
+        assert_eq!(SeedNode.read(r#"42["presence",{"userId":"u"}]"#), Some(Heard::Other));
+    }
+
+    #[test]
+    fn a_refusal_is_told() {
+        let refused = |code| Some(Heard::Refused { number: None, code });
+        assert_eq!(SeedNode.read(r#"44{"message":"unauthorized"}"#), refused("not connected"));
+        assert_eq!(SeedNode.read(r#"431[{"ok":false,"error":"x"}]"#), refused("not joined"));
+        assert_eq!(SeedNode.read("hello"), None);
+    }
+}

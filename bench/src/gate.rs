@@ -1,0 +1,121 @@
+//! The committed gate: ratios that must not get worse by more than the noise that the same run shows.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::sheet::{Better, Finding};
+
+/// One ratio, as it was when it was committed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gate {
+    /// Id of the finding.
+    pub finding: String,
+    pub of: String,
+    pub to: String,
+    pub ratio: f64,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    pub gate: Gate,
+    /// `None`: not measured, or void.
+    pub found: Option<f64>,
+    /// How far apart this run's rounds are, as a share.
+    pub noise: f64,
+    pub passes: bool,
+}
+
+/// A ratio that could not be measured does not pass.
+pub fn judge(gates: &[Gate], findings: &[Finding]) -> Vec<Judged> {
+    gates.iter().map(|gate| judge_one(gate, findings)).collect()
+}
+
+fn judge_one(gate: &Gate, findings: &[Finding]) -> Judged {
+    let finding = findings.iter().find(|finding| finding.id == gate.finding);
+    let found = finding.and_then(|finding| finding.ratio(&gate.of, &gate.to));
+    let noise = finding.and_then(|finding| finding.ratio_spread(&gate.of, &gate.to)).unwrap_or(0.0);
+    let passes = match (found, finding.map(|finding| finding.better)) {
+        (Some(found), Some(Better::Lower)) => found <= gate.ratio * (1.0 + noise),
+        (Some(found), Some(Better::Higher)) => found * (1.0 + noise) >= gate.ratio,
+        _ => false,
+    };
+    Judged { gate: gate.clone(), found, noise, passes }
+}
+
+/// The gates that this run would commit: the same ones, with what it found.
+pub fn renewed(gates: &[Gate], findings: &[Finding]) -> Vec<Gate> {
+    let found = |gate: &Gate| findings.iter().find(|f| f.id == gate.finding)?.ratio(&gate.of, &gate.to);
+    gates.iter().map(|gate| Gate { ratio: found(gate).unwrap_or(gate.ratio), ..gate.clone() }).collect()
+}
+
+impl fmt::Display for Judged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Gate { finding, of, to, ratio } = &self.gate;
+        let found = self.found.map_or("not measured".to_owned(), |found| format!("{found:.3}"));
+        let word = if self.passes { "ok  " } else { "FAIL" };
+        let noise = self.noise * 100.0;
+        write!(f, "{word} {finding}: {of} / {to} = {found}, gate {ratio:.3}, noise of this run {noise:.0} %")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sheet::{Metric, Sheet};
+
+    fn gate(finding: &str, ratio: f64) -> Gate {
+        Gate { finding: finding.to_owned(), of: "natter".to_owned(), to: "bare".to_owned(), ratio }
+    }
+
+    /// CPU ratios of 3.0, 3.2 and 3.1 (noise 6 %), capacity ratios of 0.50 and 0.52.
+    fn findings() -> Vec<Finding> {
+        let mut sheet = Sheet::default();
+        for natter in [30.0, 32.0, 31.0] {
+            sheet.add(("ack", "x"), Metric::lower("cpu", "", ""), "natter", natter);
+            sheet.add(("ack", "x"), Metric::lower("cpu", "", ""), "bare", 10.0);
+        }
+        for natter in [50.0, 52.0] {
+            sheet.add(("ack", "x"), Metric::higher("rate", "", ""), "natter", natter);
+            sheet.add(("ack", "x"), Metric::higher("rate", "", ""), "bare", 100.0);
+        }
+        sheet.findings
+    }
+
+    fn passes(gate: Gate) -> bool {
+        judge(&[gate], &findings())[0].passes
+    }
+
+    #[test]
+    fn what_is_no_worse_passes() {
+        assert!(passes(gate("ack/x/cpu", 3.1)) && passes(gate("ack/x/cpu", 9.0)));
+        assert!(passes(gate("ack/x/rate", 0.51)) && passes(gate("ack/x/rate", 0.1)));
+    }
+
+    #[test]
+    fn what_is_worse_by_less_than_the_noise_passes() {
+        assert!(passes(gate("ack/x/cpu", 2.95)));
+        assert!(passes(gate("ack/x/rate", 0.52)));
+    }
+
+    #[test]
+    fn what_is_worse_by_more_fails() {
+        assert!(!passes(gate("ack/x/cpu", 2.5)));
+        assert!(!passes(gate("ack/x/rate", 0.6)));
+    }
+
+    #[test]
+    fn what_was_not_measured_fails() {
+        assert!(!passes(gate("ack/x/gone", 1.0)));
+        let other = Gate { to: "seed-node".to_owned(), ..gate("ack/x/cpu", 100.0) };
+        assert!(!passes(other));
+    }
+
+    #[test]
+    fn a_renewed_gate_has_what_was_found_and_keeps_what_was_not() {
+        let gates = [gate("ack/x/cpu", 1.0), gate("ack/x/gone", 2.0)];
+        let ratios: Vec<f64> = renewed(&gates, &findings()).iter().map(|gate| gate.ratio).collect();
+        assert_eq!(ratios, [3.1, 2.0]);
+    }
+}

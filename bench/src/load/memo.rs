@@ -1,0 +1,43 @@
+//! A room's receivers are sent the same bytes: what they mean is found once and remembered for a while, so that
+//! a delivery among a thousand costs a comparison and no parser.
+
+use super::Event;
+
+const SLOTS: usize = 512;
+
+pub struct Memo(Vec<Option<(Box<[u8]>, Event)>>);
+
+impl Memo {
+    pub fn new() -> Self {
+        Self(vec![None; SLOTS])
+    }
+
+    pub fn recall(&self, text: &[u8]) -> Option<Event> {
+        self.0[slot(text)].as_ref().filter(|(known, _)| **known == *text).map(|(_, event)| *event)
+    }
+
+    pub fn note(&mut self, text: &[u8], event: Event) {
+        self.0[slot(text)] = Some((text.into(), event));
+    }
+}
+
+fn slot(text: &[u8]) -> usize {
+    let words = text.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default()));
+    let hash = words.fold(text.len() as u64, |hash, word| (hash.rotate_left(5) ^ word).wrapping_mul(0x517C_C1B7_2722_0A95));
+    usize::try_from(hash >> 32).unwrap_or(0) % SLOTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Shown;
+
+    #[test]
+    fn only_the_same_bytes_are_recalled() {
+        let event = |number| Event { room: 1, shown: Shown { seq: 2, prev: 1, number } };
+        let mut memo = Memo::new();
+        memo.note(b"some text", event(Some(3)));
+        assert!(memo.recall(b"some text").is_some_and(|found| found.shown.number == Some(3)));
+        assert!(memo.recall(b"some texu").is_none());
+    }
+}

@@ -1,0 +1,178 @@
+//! The generator: thousands of sockets, one thread. It sends what is due, whatever the server does, and shows
+//! the oracle everything that comes back.
+
+pub mod http; // requests and answers as bytes
+pub mod frame; // WebSocket frames as bytes
+
+mod alarm; // wakes the loop at a moment
+mod conn; // one connection that never waits
+mod engine; // the loop and what it holds
+mod hear; // bytes come in, the oracle is told
+mod lanes; // HTTP connections that errands take turns on
+mod memo; // the same bytes mean the same
+mod open; // a socket's way in, and out
+mod send; // what is due goes out
+mod tally; // what a step came to
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc,
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use anyhow::Context as _;
+
+use crate::{
+    check::Shown,
+    dialect::{Dialect, Persona},
+};
+
+pub use engine::Engine;
+pub use open::Opened;
+pub use tally::{Errand, Stats, real};
+
+/// An event of a room, as a socket was shown it.
+#[derive(Debug, Clone, Copy)]
+pub struct Event {
+    pub room: u32,
+    pub shown: Shown,
+}
+
+/// One socket of the load.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    pub who: Persona,
+    /// Which of the places it connects to.
+    pub place: usize,
+    /// Indices into the world's rooms, each with its head.
+    pub rooms: Vec<(u32, u64)>,
+}
+
+/// Everything a generator is told before it starts.
+#[derive(Clone)]
+pub struct Wiring {
+    pub dialect: &'static dyn Dialect,
+    pub sockets: Vec<SocketAddr>,
+    pub http: SocketAddr,
+    pub rooms: Vec<String>,
+    pub seats: Vec<Seat>,
+    /// Join rooms for typing and presence, where messages need no join.
+    pub join: bool,
+    /// Sockets ask for receive buffers of a few KiB.
+    pub small_buffers: bool,
+    /// The core it stays on.
+    pub core: Option<usize>,
+}
+
+/// Who writes where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    pub socket: u32,
+    pub room: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Road {
+    Socket,
+    Http,
+}
+
+/// What is sent, and when.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Messages a second, all senders together.
+    pub rate: f64,
+    pub lasting: Duration,
+    /// Of a message's content.
+    pub bytes: usize,
+    pub road: Road,
+    /// Taken one after the other, again and again.
+    pub turns: Arc<[Turn]>,
+    /// Everybody is seen typing a second before a message.
+    pub typing: bool,
+    /// The share of deliveries that a read mark follows.
+    pub read_share: f64,
+    /// Pages of history asked for, a second.
+    pub pages: f64,
+    /// Log-ins, a second.
+    pub logins: f64,
+    /// Wait for everything that is under way.
+    pub settle: bool,
+}
+
+impl Plan {
+    pub fn new(rate: f64, lasting: Duration, bytes: usize, turns: Arc<[Turn]>) -> Self {
+        let road = Road::Socket;
+        let (typing, read_share, pages, logins) = (false, 0.0, 0.0, 0.0);
+        Self { rate, lasting, bytes, road, turns, typing, read_share, pages, logins, settle: true }
+    }
+}
+
+/// For a progress bar to look at.
+#[derive(Debug, Default)]
+pub struct Progress {
+    pub wanted: AtomicU64,
+    pub done: AtomicU64,
+}
+
+impl Progress {
+    pub fn tell(&self, done: u64, wanted: u64) {
+        self.wanted.store(wanted, Relaxed);
+        self.done.store(done, Relaxed);
+    }
+}
+
+type Task = Box<dyn FnOnce(&mut Engine) + Send>;
+
+/// The thread with the engine. Between tasks it answers pings.
+pub struct Generator {
+    tasks: Option<mpsc::Sender<Task>>,
+    thread: Option<JoinHandle<()>>,
+    pub progress: Arc<Progress>,
+}
+
+impl Generator {
+    pub fn start(wiring: Wiring) -> anyhow::Result<Self> {
+        let (tasks, inbox) = mpsc::channel::<Task>();
+        let progress = Arc::new(Progress::default());
+        let mut engine = Engine::new(wiring, Arc::clone(&progress))?;
+        let thread = std::thread::Builder::new().name("generator".to_owned()).spawn(move || {
+            engine.stay_on_its_core();
+            loop {
+                match inbox.try_recv() {
+                    Ok(task) => task(&mut engine),
+                    Err(mpsc::TryRecvError::Empty) => engine.turn(engine::IDLE),
+                    Err(mpsc::TryRecvError::Disconnected) => return,
+                }
+            }
+        })?;
+        Ok(Self { tasks: Some(tasks), thread: Some(thread), progress })
+    }
+
+    /// Runs a task on the engine's thread; the receiver gets what came of it.
+    pub fn begin<T: Send + 'static>(
+        &self,
+        task: impl FnOnce(&mut Engine) -> T + Send + 'static,
+    ) -> anyhow::Result<mpsc::Receiver<T>> {
+        let (done, answer) = mpsc::channel();
+        let task: Task = Box::new(move |engine| {
+            let _ = done.send(task(engine));
+        });
+        self.tasks.as_ref().and_then(|tasks| tasks.send(task).ok()).context("the generator has ended")?;
+        Ok(answer)
+    }
+}
+
+impl Drop for Generator {
+    fn drop(&mut self) {
+        self.tasks = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

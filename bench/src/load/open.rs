@@ -1,0 +1,214 @@
+//! A socket's way in: connection, upgrade, hello, joins, resume. And its ways out.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use mio::Token;
+
+use super::{Engine, conn::Conn, engine::IDLE, frame, http};
+use crate::{
+    check::Fault,
+    dialect::{Heard, Held},
+    latency::Times,
+};
+
+/// Sockets on their way in at the same time, so that a listener's backlog is not the thing measured.
+const AT_ONCE: usize = 256;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    Closed,
+    Connecting,
+    Upgrading,
+    /// Waits for the greeting, the welcome or the end of a resume.
+    Greeting,
+    /// So many joins are not answered.
+    Joining(usize),
+    Resuming,
+    Open,
+}
+
+/// A crowd came in.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    pub took: Duration,
+    /// Of each, from the moment the crowd set out.
+    pub times: Times,
+}
+
+impl Engine {
+    /// Opens these sockets, `at_once` at a time, and waits for all of them. Those that were open before resume.
+    pub fn open(&mut self, which: &[u32], at_once: Option<usize>, within: Duration) -> anyhow::Result<Opened> {
+        let (start, began) = (Instant::now(), self.look());
+        let mut opened = Opened { took: Duration::ZERO, times: Times::default() };
+        let (mut next, mut under_way) = (0, Vec::new());
+        let mut inside = 0;
+        while inside < which.len() {
+            while next < which.len() && under_way.len() < at_once.unwrap_or(AT_ONCE) {
+                self.connect(which[next])?;
+                under_way.push(which[next]);
+                next += 1;
+            }
+            self.turn(IDLE);
+            let now = self.look();
+            under_way.retain(|index| {
+                let socket = &mut self.sockets[*index as usize];
+                if socket.stage == Stage::Open {
+                    socket.was_in = true;
+                    opened.times.record(now - began);
+                    inside += 1;
+                }
+                socket.stage != Stage::Open
+            });
+            if let Some(lost) = under_way.iter().find(|i| self.sockets[**i as usize].stage == Stage::Closed) {
+                bail!("socket {lost} did not come in: {:?}", self.oracle.faults.last());
+            }
+            if start.elapsed() > within {
+                let example = under_way.first().map(|index| self.sockets[*index as usize].stage);
+                bail!("{} sockets are not in after {within:?}; one is {example:?}", which.len() - inside);
+            }
+            self.progress.tell(inside as u64, which.len() as u64);
+        }
+        opened.took = start.elapsed();
+        Ok(opened)
+    }
+
+    /// Ends these connections as a dying network would: without a word.
+    pub fn cut(&mut self, which: &[u32]) {
+        for index in which {
+            let socket = &mut self.sockets[*index as usize];
+            socket.stage = Stage::Closed;
+            if let Some(conn) = socket.conn.take() {
+                conn.close(self.poll.registry());
+            }
+        }
+    }
+
+    /// These read no more until told; what they are shown late, and their end, is nobody's figure from now on.
+    pub fn stall(&mut self, which: &[u32]) {
+        for index in which {
+            let socket = &mut self.sockets[*index as usize];
+            (socket.stalled, socket.excused) = (true, true);
+        }
+    }
+
+    /// They read again what was left for them. Returns those that the server has closed meanwhile.
+    pub fn unstall(&mut self, which: &[u32]) -> Vec<u32> {
+        for index in which {
+            self.sockets[*index as usize].stalled = false;
+            self.drain(*index as usize, true);
+        }
+        let gone = |index: &u32| self.sockets[*index as usize].stage == Stage::Closed;
+        which.iter().copied().filter(gone).collect()
+    }
+
+    fn connect(&mut self, index: u32) -> anyhow::Result<()> {
+        let socket = &mut self.sockets[index as usize];
+        let token = Token(index as usize);
+        let conn = Conn::open(self.poll.registry(), token, socket.at, self.small_buffers)
+            .with_context(|| format!("connecting to {}", socket.at))?;
+        socket.conn = Some(conn);
+        socket.stage = Stage::Connecting;
+        Ok(())
+    }
+
+    /// The connection may be there now.
+    pub(super) fn connecting(&mut self, index: usize) {
+        let socket = &mut self.sockets[index];
+        let Some(conn) = &mut socket.conn else { return };
+        match conn.connected() {
+            Ok(false) => {}
+            Ok(true) => {
+                socket.stage = Stage::Upgrading;
+                let host = socket.at.to_string();
+                let request = http::upgrade(&host, self.dialect.path(), self.dialect.subprotocol());
+                if let Err(error) = conn.write(&request) {
+                    self.closed(index, &error.to_string());
+                }
+            }
+            Err(error) => self.closed(index, &error.to_string()),
+        }
+    }
+
+    /// The answer to the upgrade; how many bytes it had.
+    pub(super) fn upgraded(&mut self, index: usize, bytes: &[u8]) -> usize {
+        match http::answer(bytes) {
+            Ok(None) => 0,
+            Ok(Some(answer)) if answer.status == 101 => {
+                let socket = &mut self.sockets[index];
+                socket.stage = Stage::Greeting;
+                let held = (socket.was_in && !self.epoch.is_empty()).then(|| Held {
+                    epoch: self.epoch.clone(),
+                    positions: (socket.witnesses.iter())
+                        .map(|witness| (self.rooms[witness.room as usize].clone(), witness.position))
+                        .collect(),
+                });
+                if let Some(hello) = self.dialect.first(&socket.who, held.as_ref()) {
+                    self.say(index, frame::TEXT, hello.as_bytes());
+                }
+                answer.body.end
+            }
+            Ok(Some(answer)) => {
+                self.closed(index, &format!("the upgrade was answered with {}", answer.status));
+                bytes.len()
+            }
+            Err(_) => {
+                self.closed(index, "the upgrade was not answered in HTTP");
+                bytes.len()
+            }
+        }
+    }
+
+    /// A text before the socket is open, where it means something for its way in. `false`: it does not.
+    pub(super) fn on_the_way(&mut self, index: usize, heard: &Heard<'_>) -> bool {
+        match (self.sockets[index].stage, heard) {
+            (Stage::Greeting, Heard::Greeting) => {
+                let text = self.dialect.after_greeting(&self.sockets[index].who);
+                self.say(index, frame::TEXT, text.as_bytes());
+            }
+            (Stage::Greeting, Heard::Welcome { epoch }) => {
+                if let Some(epoch) = epoch.filter(|_| self.epoch.is_empty()) {
+                    epoch.clone_into(&mut self.epoch);
+                }
+                let resumes = self.sockets[index].was_in && epoch.is_some();
+                self.sockets[index].stage = if resumes { Stage::Resuming } else { self.joins(index) };
+            }
+            (Stage::Joining(left), Heard::Joined) => {
+                self.sockets[index].stage = if left == 1 { Stage::Open } else { Stage::Joining(left - 1) };
+            }
+            (Stage::Resuming, Heard::ResumeDone) => self.sockets[index].stage = self.joins(index),
+            (Stage::Resuming, Heard::ResumeGap) => {
+                let why = "too much was missed to be sent again".to_owned();
+                self.fault(Fault::Closed { socket: u32::try_from(index).unwrap_or(u32::MAX), why });
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn joins(&mut self, index: usize) -> Stage {
+        if !(self.join || self.dialect.must_join()) {
+            return Stage::Open;
+        }
+        let rooms: Vec<usize> = self.sockets[index].witnesses.iter().map(|w| w.room as usize).collect();
+        let texts: Vec<String> =
+            rooms.iter().enumerate().filter_map(|(nth, room)| self.dialect.join(nth, &self.rooms[*room])).collect();
+        for text in &texts {
+            self.say(index, frame::TEXT, text.as_bytes());
+        }
+        if texts.is_empty() { Stage::Open } else { Stage::Joining(texts.len()) }
+    }
+
+    /// The server, or the way to it, ended this connection.
+    pub(super) fn closed(&mut self, index: usize, why: &str) {
+        let socket = &mut self.sockets[index];
+        if let Some(conn) = socket.conn.take() {
+            conn.close(self.poll.registry());
+        }
+        socket.stage = Stage::Closed;
+        if !socket.excused {
+            let socket = u32::try_from(index).unwrap_or(u32::MAX);
+            self.fault(Fault::Closed { socket, why: why.to_owned() });
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! What is due goes out, whatever the server does.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Engine, Plan, Road, Turn,
+    engine::IDLE,
+    frame,
+    lanes::Job,
+    tally::{Errand, Stats, Tally},
+};
+use crate::{
+    check::{Fate, content},
+    dialect::Letter,
+    pace::Pace,
+};
+
+/// Before the first message is due.
+const RUN_UP: Duration = Duration::from_millis(100);
+/// What is still under way gets this long without any progress: half as long again as a publish may take.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// Sends in a row before what came in is looked at.
+const IN_A_ROW: usize = 32;
+
+/// One thing that is due again and again.
+struct Stream {
+    what: What,
+    pace: Pace,
+    next: u64,
+}
+
+#[derive(Clone, Copy)]
+enum What {
+    Message,
+    Page,
+    LogIn,
+}
+
+impl Stream {
+    /// Microseconds from the start.
+    fn due(&self) -> Option<u64> {
+        self.pace.due(self.next).map(|due| u64::try_from(due.as_micros()).unwrap_or(u64::MAX))
+    }
+}
+
+impl Engine {
+    pub fn step(&mut self, plan: &Plan) -> Stats {
+        self.tally = Tally::default();
+        self.read_share = plan.read_share;
+        let start = self.look() + u64::try_from(RUN_UP.as_micros()).unwrap_or(0);
+        let began = Instant::now() + RUN_UP;
+        let offset = self.oracle.sends.len() as u64;
+        let pace = |rate, seed| Pace::new(rate, plan.lasting, offset.wrapping_add(seed));
+        let mut streams = [
+            Stream { what: What::Message, pace: pace(plan.rate, 1), next: 0 },
+            Stream { what: What::Page, pace: pace(plan.pages, 2), next: 0 },
+            Stream { what: What::LogIn, pace: pace(plan.logins, 3), next: 0 },
+        ];
+        let planned = streams[0].pace.count();
+        loop {
+            let next = self.send_due(plan, &mut streams, (start, offset));
+            self.progress.tell(self.tally.sent, planned);
+            match next {
+                Some(wait) => self.turn(wait.min(IDLE)),
+                None => break,
+            }
+        }
+        if plan.settle {
+            self.settle();
+        }
+        self.read_share = 0.0;
+        let mut stats = self.tally.stats(plan.rate, plan.lasting, began.elapsed());
+        stats.planned = planned;
+        stats
+    }
+
+    /// Until everything is answered and delivered, or nothing moves any more.
+    pub fn settle(&mut self) {
+        let moved = |engine: &Self| (engine.waiting_acks, engine.waiting_deliveries, engine.lanes.is_idle());
+        let (mut known, mut since) = (moved(self), Instant::now());
+        while !self.is_settled() && since.elapsed() < PATIENCE {
+            self.turn(IDLE);
+            if moved(self) != known {
+                (known, since) = (moved(self), Instant::now());
+            }
+        }
+    }
+
+    /// Sends what is due; how long until the next is, `None` when nothing will be.
+    fn send_due(&mut self, plan: &Plan, streams: &mut [Stream], (start, offset): (u64, u64)) -> Option<Duration> {
+        for _ in 0..IN_A_ROW {
+            let due = |stream: &Stream| stream.due().unwrap_or(u64::MAX);
+            let stream = streams.iter_mut().min_by_key(|stream| due(stream))?;
+            let due = start + stream.due()?;
+            let now = self.look();
+            if due > now {
+                return Some(Duration::from_micros(due - now));
+            }
+            let nth = offset + stream.next;
+            stream.next += 1;
+            match stream.what {
+                What::Message => self.message_due(plan, nth, due),
+                What::Page => self.page(plan, nth, due),
+                What::LogIn => self.log_in(nth, due),
+            }
+        }
+        Some(Duration::ZERO)
+    }
+
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are positive and small")]
+    fn message_due(&mut self, plan: &Plan, nth: u64, due: u64) {
+        if plan.typing {
+            let Turn { socket, room } = turn(plan, nth + plan.rate as u64);
+            if let Some(text) = self.dialect.typing(&self.rooms[room as usize]) {
+                self.say(socket as usize, frame::TEXT, text.as_bytes());
+            }
+        }
+        let Turn { socket, room } = turn(plan, nth);
+        let left = self.listeners[room as usize];
+        let number = self.oracle.sent(room, socket, due, left);
+        self.waiting_acks += 1;
+        self.waiting_deliveries += u64::from(left);
+        self.tally.sent += 1;
+        let content = content(number, plan.bytes);
+        let letter = Letter { number, room: &self.rooms[room as usize], content: &content };
+        let over_socket = (plan.road == Road::Socket).then(|| self.dialect.send(letter)).flatten();
+        match over_socket {
+            Some(text) => {
+                if !self.try_say(socket as usize, frame::TEXT, text.as_bytes()).is_ok_and(|said| said) {
+                    self.tally.refuse("no connection");
+                    self.answered(number, Fate::Refused);
+                }
+            }
+            None => self.post(socket as usize, number, room, &content),
+        }
+        let late = self.look().saturating_sub(due);
+        self.tally.lateness.record(late);
+    }
+
+    fn post(&mut self, socket: usize, number: u32, room: u32, content: &str) {
+        let due = self.oracle.sends[number as usize].due;
+        match self.dialect.post(Letter { number, room: &self.rooms[room as usize], content }) {
+            Some(ask) => {
+                let token = &self.sockets[socket].who.token;
+                let request = ask.bytes(&self.lanes.host.to_string(), Some(token));
+                self.errand(Job { errand: Errand::Message, number: Some(number), due, request });
+            }
+            None => {
+                self.tally.refuse("no HTTP");
+                self.answered(number, Fate::Refused);
+            }
+        }
+    }
+
+    fn page(&mut self, plan: &Plan, nth: u64, due: u64) {
+        // Not in step with the messages: whoever reads is not who writes.
+        let Turn { socket, room } = turn(plan, nth.wrapping_mul(7) + 3);
+        if let Some(ask) = self.dialect.page(&self.rooms[room as usize]) {
+            let request = ask.bytes(&self.lanes.host.to_string(), Some(&self.sockets[socket as usize].who.token));
+            self.errand(Job { errand: Errand::Page, number: None, due, request });
+        }
+    }
+
+    fn log_in(&mut self, nth: u64, due: u64) {
+        let socket = usize::try_from(nth).unwrap_or(0) % self.sockets.len().max(1);
+        if let Some(ask) = self.dialect.login(&self.sockets[socket].who.username) {
+            let request = ask.bytes(&self.lanes.host.to_string(), None);
+            self.errand(Job { errand: Errand::LogIn, number: None, due, request });
+        }
+    }
+
+    pub(super) fn mark_read(&mut self, index: usize, room: u32, seq: u64) {
+        if let Some(text) = self.dialect.read_mark(&self.rooms[room as usize], seq) {
+            self.tally.reads += 1;
+            self.say(index, frame::TEXT, text.as_bytes());
+        }
+    }
+
+    pub(super) fn say(&mut self, index: usize, opcode: u8, payload: &[u8]) {
+        if let Err(error) = self.try_say(index, opcode, payload) {
+            self.closed(index, &error.to_string());
+        }
+    }
+
+    /// `false`: there is no connection.
+    fn try_say(&mut self, index: usize, opcode: u8, payload: &[u8]) -> io::Result<bool> {
+        let Some(conn) = &mut self.sockets[index].conn else { return Ok(false) };
+        self.out.clear();
+        frame::masked(&mut self.out, opcode, payload);
+        conn.write(&self.out)?;
+        Ok(true)
+    }
+}
+
+fn turn(plan: &Plan, nth: u64) -> Turn {
+    let length = plan.turns.len().max(1) as u64;
+    plan.turns[usize::try_from(nth % length).unwrap_or(0)]
+}

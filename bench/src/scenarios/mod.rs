@@ -1,0 +1,92 @@
+//! What is put to a target. Each scenario is a file; what several of them do is in `rooms`.
+
+pub mod ack; // two people a room: how many messages, how soon answered
+pub mod fanout; // rooms of many: what a delivery costs, how soon the last has it
+// pub mod http; // messages over HTTP
+// pub mod idle; // sockets that say nothing: memory and CPU of each
+// pub mod jetstream; // the log alone, without a chat around it
+// pub mod login; // a storm of log-ins beside a conversation
+// pub mod mixed; // people: rooms of all sizes, typing, receipts, history
+// pub mod scale; // the same load on more edges
+// pub mod slow; // some stop reading
+// pub mod soak; // hours in minutes: memory that must not grow
+// pub mod storm; // everybody comes back at once
+
+mod rooms; // rooms of one size: capacity, and a fixed rate
+
+use std::time::Duration;
+
+use crate::{
+    bench::Bench,
+    outcome::Outcome,
+    side::{Cores, Manners, Side},
+    seed::Shape,
+    targets::Kind,
+};
+
+/// What every scenario lets choose.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Common {
+    /// Targets, one after the other in every round.
+    #[arg(long, value_delimiter = ',', default_value = "natter-relaxed,bare")]
+    pub target: Vec<Kind>,
+    /// A core for all servers and one for the generator, or all cores for all.
+    #[arg(long, value_enum, default_value = "split")]
+    pub cores: Cores,
+    /// A, B, A, B: so often each.
+    #[arg(long, default_value_t = 2)]
+    pub rounds: u32,
+    /// Of one step.
+    #[arg(long, default_value_t = 5)]
+    pub seconds: u64,
+    /// Of a message's content.
+    #[arg(long, default_value_t = 200)]
+    pub bytes: usize,
+}
+
+impl Common {
+    pub fn lasting(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+
+    /// Those that can be started here, all of them running, people and sockets in place.
+    pub fn open(&self, bench: &Bench, shape: &Shape, manners: Manners) -> anyhow::Result<Vec<Side>> {
+        self.present(bench)
+            .into_iter()
+            .map(|kind| Side::open(bench, kind, self.cores, shape.clone(), manners))
+            .collect()
+    }
+
+    pub fn present(&self, bench: &Bench) -> Vec<Kind> {
+        let (here, missing): (Vec<Kind>, Vec<Kind>) = self.target.iter().partition(|kind| bench.has(**kind));
+        missing.iter().for_each(|kind| bench.say(&format!("{kind} is not here: left out")));
+        here
+    }
+}
+
+/// Every target in turn, round after round.
+pub fn rounds(
+    sides: &[Side],
+    rounds: u32,
+    mut step: impl FnMut(&Side) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    for _ in 0..rounds {
+        sides.iter().try_for_each(&mut step)?;
+    }
+    Ok(())
+}
+
+pub fn close(bench: &Bench, outcome: &mut Outcome, sides: Vec<Side>) -> anyhow::Result<()> {
+    for side in sides {
+        outcome.judge(side.close(bench)?);
+    }
+    outcome.steps.extend(bench.take_steps());
+    Ok(())
+}
+
+/// Rooms of one size, each person in one of them.
+pub fn rooms_of(members: u32, rooms: u32) -> Shape {
+    let people = members * rooms;
+    let rooms = (0..rooms).map(|room| (room * members..(room + 1) * members).collect()).collect();
+    Shape { people, sockets: people, rooms, direct: members == 2 }
+}

@@ -1,0 +1,178 @@
+//! People and rooms before a run, history after it.
+
+mod natter; // over Natter's HTTP interface
+mod peer; // over the seed node's
+
+use anyhow::Context as _;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use schemas::id::Seq;
+use serde::{Serialize, de::DeserializeOwned};
+use std::{net::SocketAddr, time::Duration};
+use uuid::Uuid;
+
+use crate::check::Row;
+
+/// A server that hashes passwords as fast as it can still asks some to wait.
+const ATTEMPTS: u32 = 100;
+const PAUSE: Duration = Duration::from_millis(200);
+/// Registrations under way: a server hashes one password a core at a time.
+const REGISTERING: usize = 8;
+const OPENING: usize = 32;
+
+/// Who is in which room. Socket i is person i modulo the people.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    pub people: u32,
+    pub sockets: u32,
+    /// Members by their number; the first of them makes the room.
+    pub rooms: Vec<Vec<u32>>,
+    pub direct: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Person {
+    pub id: String,
+    pub username: String,
+    pub token: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub id: String,
+    /// Its newest seq before the run; 0 where there are none.
+    pub head: Seq,
+}
+
+#[derive(Debug, Clone)]
+pub struct World {
+    pub shape: Shape,
+    pub people: Vec<Person>,
+    pub rooms: Vec<Place>,
+}
+
+/// How a target's people and rooms are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seeder {
+    Natter,
+    SeedNode,
+    /// Nobody is known, and a room is there once somebody names it.
+    Bare,
+}
+
+#[derive(Clone)]
+pub struct Rest {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Seeder {
+    /// `told` is called once for each person and room.
+    pub async fn make(self, at: SocketAddr, shape: Shape, told: impl Fn()) -> anyhow::Result<World> {
+        let (rest, run) = (Rest::new(at)?, Uuid::now_v7().simple().to_string());
+        let tag = run.get(6..20).context("a UUID has 32 digits")?;
+        let names = (0..shape.people).map(|number| format!("b{tag}-{number}"));
+        let people: Vec<Person> = stream::iter(names)
+            .map(|username| self.register(&rest, username))
+            .buffered(REGISTERING)
+            .inspect(|_| told())
+            .try_collect()
+            .await?;
+        let mut rooms: Vec<Place> = stream::iter(&shape.rooms)
+            .map(|members| {
+                let members: Vec<&Person> = members.iter().map(|who| &people[*who as usize]).collect();
+                self.room(&rest, members, shape.direct)
+            })
+            .buffered(OPENING)
+            .inspect(|_| told())
+            .try_collect()
+            .await?;
+        let mut world = World { shape, people, rooms: Vec::new() };
+        world.rooms.append(&mut rooms);
+        if self == Self::Bare {
+            world.tell_tokens();
+        }
+        Ok(world)
+    }
+
+    async fn register(self, rest: &Rest, username: String) -> anyhow::Result<Person> {
+        match self {
+            Self::Natter => natter::register(rest, username).await,
+            Self::SeedNode => peer::register(rest, username).await,
+            Self::Bare => Ok(Person { id: username.clone(), username, token: String::new() }),
+        }
+    }
+
+    async fn room(self, rest: &Rest, members: Vec<&Person>, direct: bool) -> anyhow::Result<Place> {
+        match self {
+            Self::Natter => natter::room(rest, &members, direct).await,
+            Self::SeedNode => peer::room(rest, &members, direct).await,
+            Self::Bare => Ok(Place { id: Uuid::now_v7().to_string(), head: 0 }),
+        }
+    }
+
+    /// Everything said in a room since it was made; `None` where nothing is kept.
+    pub async fn history(self, rest: &Rest, reader: &Person, room: &Place) -> anyhow::Result<Option<Vec<Row>>> {
+        match self {
+            Self::Natter => natter::history(rest, reader, room).await.map(Some),
+            Self::SeedNode => peer::history(rest, reader, room).await.map(Some),
+            Self::Bare => Ok(None),
+        }
+    }
+}
+
+impl World {
+    /// The rooms of each person, by number.
+    pub fn rooms_of(&self) -> Vec<Vec<u32>> {
+        let mut rooms = vec![Vec::new(); self.people.len()];
+        for (room, members) in (0..).zip(&self.shape.rooms) {
+            members.iter().for_each(|who| rooms[*who as usize].push(room));
+        }
+        rooms
+    }
+
+    /// A relay knows nobody: the token says which rooms a socket is in.
+    fn tell_tokens(&mut self) {
+        for (person, rooms) in self.rooms_of().into_iter().enumerate() {
+            let ids: Vec<&str> = rooms.iter().map(|room| self.rooms[*room as usize].id.as_str()).collect();
+            self.people[person].token = ids.join(",");
+        }
+    }
+}
+
+impl Rest {
+    pub fn new(at: SocketAddr) -> anyhow::Result<Self> {
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
+        Ok(Self { http, url: format!("http://{at}") })
+    }
+
+    async fn post<T: DeserializeOwned>(&self, path: &str, token: Option<&str>, body: &impl Serialize) -> anyhow::Result<T> {
+        let request = self.http.post(format!("{}{path}", self.url)).json(body);
+        answer(path, token, request).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, path: &str, token: &str) -> anyhow::Result<T> {
+        answer(path, Some(token), self.http.get(format!("{}{path}", self.url))).await
+    }
+}
+
+async fn answer<T: DeserializeOwned>(
+    path: &str,
+    token: Option<&str>,
+    mut request: reqwest::RequestBuilder,
+) -> anyhow::Result<T> {
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    for _ in 0..ATTEMPTS {
+        let attempt = request.try_clone().context("requests here have no streamed body")?;
+        let response = attempt.send().await.with_context(|| format!("{path}: no answer"))?;
+        match response.status().as_u16() {
+            200..=299 => {
+                return response.json().await.with_context(|| format!("{path}: not the answer expected"));
+            }
+            429 | 503 => tokio::time::sleep(PAUSE).await,
+            status => anyhow::bail!("{path}: {status} {}", response.text().await.unwrap_or_default()),
+        }
+    }
+    anyhow::bail!("{path}: asked to wait {ATTEMPTS} times; are the server's rate limits off?")
+}

@@ -1,0 +1,69 @@
+//! The seed node's accounts, rooms and history.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Person, Place, Rest};
+use crate::{
+    check::{Row, number_in},
+    dialect::PASSWORD,
+};
+
+#[derive(Deserialize)]
+struct Session {
+    token: String,
+    user: Id<String>,
+}
+
+#[derive(Deserialize)]
+struct Id<T> {
+    id: T,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    messages: Vec<Message>,
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    id: Uuid,
+    content: String,
+}
+
+pub async fn register(rest: &Rest, username: String) -> anyhow::Result<Person> {
+    let email = format!("{username}@bench.invalid");
+    let body = json!({ "username": username, "email": email, "password": PASSWORD });
+    let session: Session = rest.post("/api/auth/register", None, &body).await?;
+    Ok(Person { id: session.user.id, username, token: session.token })
+}
+
+pub async fn room(rest: &Rest, members: &[&Person], direct: bool) -> anyhow::Result<Place> {
+    let ids: Vec<&str> = members.iter().map(|person| person.id.as_str()).collect();
+    let kind = if direct { "direct" } else { "group" };
+    let body: Value = json!({ "type": kind, "name": "bench", "participantIds": ids });
+    let token = members.first().map(|person| person.token.as_str());
+    let made: Id<String> = rest.post("/api/conversations", token, &body).await?;
+    Ok(Place { id: made.id, head: 0 })
+}
+
+/// Page by page, downwards.
+pub async fn history(rest: &Rest, reader: &Person, room: &Place) -> anyhow::Result<Vec<Row>> {
+    let (mut rows, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/api/messages?conversationId={}&limit=100{cursor}", room.id);
+        let page: Page = rest.get(&path, &reader.token).await?;
+        rows.extend(page.messages.iter().map(|message| Row {
+            seq: None,
+            id: message.id,
+            number: number_in(&message.content),
+        }));
+        match page.next_cursor {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return Ok(rows),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Findings as a table in Markdown: a column a target with medians and spreads, then Natter's ratios to those
+//! that are there to be compared with.
+
+use std::fmt::Write as _;
+
+use crate::sheet::{Better, Finding, spread};
+
+/// What Natter is compared with, in the order of the columns.
+const COMPARED: [&str; 4] = ["bare", "seed-node", "centrifugo", "nats bench"];
+
+pub fn markdown(findings: &[Finding]) -> String {
+    let targets = targets(findings);
+    let compared: Vec<&str> =
+        COMPARED.into_iter().filter(|name| targets.iter().any(|target| target == name)).collect();
+    let ours: Vec<&String> = targets.iter().filter(|target| target.starts_with("natter")).collect();
+    let mut text = String::from("| | setting |");
+    for target in &targets {
+        let _ = write!(text, " {target} |");
+    }
+    for to in &compared {
+        for of in &ours {
+            let _ = write!(text, " {} / {to} |", short(of));
+        }
+    }
+    let columns = 2 + targets.len() + compared.len() * ours.len();
+    let _ = writeln!(text, "\n|{}", "---|".repeat(columns));
+    for finding in findings {
+        let _ = write!(text, "| {} | {} |", described(finding), finding.setting);
+        for target in &targets {
+            let _ = write!(text, " {} |", cell(finding, target));
+        }
+        for to in &compared {
+            for of in &ours {
+                let ratio = finding.ratio(of, to).map_or(String::new(), figure);
+                let _ = write!(text, " {ratio} |");
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Natter's first, then the others, each as it first comes.
+fn targets(findings: &[Finding]) -> Vec<String> {
+    let mut targets: Vec<String> = Vec::new();
+    for target in findings.iter().flat_map(|finding| finding.values.keys()) {
+        if !targets.contains(target) {
+            targets.push(target.clone());
+        }
+    }
+    targets.sort_by_key(|target| !target.starts_with("natter"));
+    targets
+}
+
+fn short(target: &str) -> &str {
+    target.strip_prefix("natter-").unwrap_or(target)
+}
+
+fn described(Finding { what, unit, better, .. }: &Finding) -> String {
+    let sign = match better {
+        Better::Higher => "↑",
+        Better::Lower => "↓",
+    };
+    format!("{what}, {unit} {sign}")
+}
+
+/// The median, and how far rounds lie apart.
+fn cell(finding: &Finding, target: &str) -> String {
+    let Some(median) = finding.median(target) else { return String::new() };
+    match finding.values.get(target).filter(|values| values.len() > 1).and_then(|values| spread(values)) {
+        Some(spread) => format!("{} ±{:.0}%", figure(median), spread * 50.0),
+        None => figure(median),
+    }
+}
+
+/// Three digits that say something, thousands parted.
+pub fn figure(value: f64) -> String {
+    let digits = match value.abs() {
+        v if v >= 100.0 => 0,
+        v if v >= 10.0 => 1,
+        _ => 2,
+    };
+    let text = format!("{value:.digits$}");
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let (sign, whole) = whole.strip_prefix('-').map_or(("", whole), |whole| ("-", whole));
+    let mut parted = String::new();
+    for (index, digit) in whole.char_indices() {
+        if index > 0 && (whole.len() - index) % 3 == 0 {
+            parted.push(',');
+        }
+        parted.push(digit);
+    }
+    if fraction.is_empty() { format!("{sign}{parted}") } else { format!("{sign}{parted}.{fraction}") }
+}
+
+/// Puts text between `<!-- NAME -->` and `<!-- /NAME -->`; `None` when the markers are not there.
+pub fn between_markers(document: &str, name: &str, text: &str) -> Option<String> {
+    let (open, close) = (format!("<!-- {name} -->"), format!("<!-- /{name} -->"));
+    let (before, rest) = document.split_once(&open)?;
+    let (_, after) = rest.split_once(&close)?;
+    Some(format!("{before}{open}\n\n{}\n\n{close}{after}", text.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sheet::{Metric, Sheet};
+
+    #[test]
+    fn figures_have_three_digits_and_parted_thousands() {
+        let written: Vec<_> =
+            [0.123, 1.5, 12.34, 123.4, 12_345.6, 1_234_567.0, -1_234.0].into_iter().map(figure).collect();
+        assert_eq!(written, ["0.12", "1.50", "12.3", "123", "12,346", "1,234,567", "-1,234"]);
+    }
+
+    #[test]
+    fn a_table_has_medians_spreads_and_ratios() {
+        let mut sheet = Sheet::default();
+        let cpu = Metric::lower("cpu", "server CPU a message", "µs");
+        for (natter, bare) in [(60.0, 20.0), (66.0, 20.0), (60.0, 20.0)] {
+            sheet.add(("ack", "128 B"), cpu, "bare", bare);
+            sheet.add(("ack", "128 B"), cpu, "natter-relaxed", natter);
+        }
+        let wanted = "| | setting | natter-relaxed | bare | relaxed / bare |\n|---|---|---|---|---|\n\
+                      | server CPU a message, µs ↓ | 128 B | 60.0 ±5% | 20.0 ±0% | 3.00 |\n";
+        assert_eq!(markdown(&sheet.findings), wanted);
+    }
+
+    #[test]
+    fn text_is_put_between_its_markers_and_nowhere_else() {
+        let document = "head\n<!-- bench -->\nold\n<!-- /bench -->\ntail\n";
+        let wanted = "head\n<!-- bench -->\n\nnew\n\n<!-- /bench -->\ntail\n";
+        assert_eq!(between_markers(document, "bench", "new\n").as_deref(), Some(wanted));
+        assert_eq!(between_markers(wanted, "bench", "new").as_deref(), Some(wanted));
+        assert_eq!(between_markers("no markers", "bench", "new"), None);
+    }
+}

@@ -1,0 +1,26 @@
+//! The bare relay: this program again, as a server.
+
+use std::time::Duration;
+
+use super::{Ground, Kind, Launch, Server, free_port, local};
+use crate::{dialect::Natter, seed::Seeder};
+
+const STARTS_WITHIN: Duration = Duration::from_secs(10);
+
+pub fn start(ground: &Ground) -> anyhow::Result<Server> {
+    let port = free_port()?;
+    let launch = Launch::new(std::env::current_exe()?, ground.scratch.join("bare.log"))
+        .args(&["bare", "--port", &port.to_string()])
+        .core(ground.core);
+    let mut process = launch.start()?;
+    process.listens(local(port), STARTS_WITHIN)?;
+    Ok(Server {
+        kind: Kind::Bare,
+        dialect: &Natter,
+        sockets: vec![local(port)],
+        http: local(port),
+        seeder: Seeder::Bare,
+        processes: vec![process],
+        scratch: ground.scratch.clone(),
+    })
+}

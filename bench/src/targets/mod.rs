@@ -1,0 +1,146 @@
+//! What can be measured. A target starts its processes in a scratch folder, tells where sockets knock, makes
+//! people and rooms, and ends with what it started.
+
+mod bare; // a relay of our own that stores nothing
+mod centrifugo; // for whoever has its binary
+mod cluster; // natter, by role: edges of any number
+mod natter; // natter, one process
+mod process; // a server process
+mod seed_node; // Node.js on PostgreSQL, Redis and Kafka
+
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+
+use crate::{
+    dialect::Dialect,
+    seed::Seeder,
+};
+
+pub use process::{Launch, Process, free_port, local};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Natter(Profile),
+    /// So many edges.
+    Cluster(u8),
+    SeedNode,
+    Bare,
+    Centrifugo,
+}
+
+/// What an ack of Natter promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Profile {
+    Relaxed,
+    Durable,
+}
+
+impl Profile {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Relaxed => "relaxed",
+            Self::Durable => "durable",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Natter(profile) => write!(f, "natter-{}", profile.name()),
+            Self::Cluster(edges) => write!(f, "natter-{edges}-edges"),
+            Self::SeedNode => write!(f, "seed-node"),
+            Self::Bare => write!(f, "bare"),
+            Self::Centrifugo => write!(f, "centrifugo"),
+        }
+    }
+}
+
+impl FromStr for Kind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "natter" | "natter-relaxed" => Ok(Self::Natter(Profile::Relaxed)),
+            "natter-durable" => Ok(Self::Natter(Profile::Durable)),
+            "natter-1-edges" => Ok(Self::Cluster(1)),
+            "natter-2-edges" => Ok(Self::Cluster(2)),
+            "natter-4-edges" => Ok(Self::Cluster(4)),
+            "seed-node" => Ok(Self::SeedNode),
+            "bare" => Ok(Self::Bare),
+            "centrifugo" => Ok(Self::Centrifugo),
+            _ => Err("natter-relaxed, natter-durable, natter-N-edges (1, 2, 4), seed-node, bare or centrifugo".into()),
+        }
+    }
+}
+
+/// What a target needs to start.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    /// Empty, on the disk whose speed counts.
+    pub scratch: PathBuf,
+    /// The core of every server process.
+    pub core: Option<usize>,
+    /// The repository's `.deps`: nats-server, Kafka's jars.
+    pub deps: PathBuf,
+    pub natter: PathBuf,
+    pub seed_node: Option<PathBuf>,
+    pub centrifugo: Option<PathBuf>,
+}
+
+/// A target that runs. It ends when this is dropped.
+pub struct Server {
+    pub kind: Kind,
+    pub dialect: &'static dyn Dialect,
+    /// Where sockets knock: of a cluster, each of its edges.
+    pub sockets: Vec<SocketAddr>,
+    pub http: SocketAddr,
+    pub seeder: Seeder,
+    /// Ended from the last to the first.
+    processes: Vec<Process>,
+    scratch: PathBuf,
+}
+
+impl Server {
+    pub fn start(kind: Kind, ground: &Ground) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&ground.scratch)?;
+        match kind {
+            Kind::Natter(profile) => natter::start(profile, ground),
+            Kind::Cluster(edges) => cluster::start(edges, ground),
+            Kind::SeedNode => seed_node::start(ground),
+            Kind::Bare => bare::start(ground),
+            Kind::Centrifugo => centrifugo::start(ground),
+        }
+    }
+
+    /// Their children are counted with them.
+    pub fn pids(&self) -> Vec<u32> {
+        self.processes.iter().map(Process::pid).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        while self.processes.pop().is_some() {}
+        let _ = std::fs::remove_dir_all(&self.scratch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_called_as_it_is_written() {
+        for kind in [
+            Kind::Natter(Profile::Relaxed),
+            Kind::Natter(Profile::Durable),
+            Kind::Cluster(4),
+            Kind::SeedNode,
+            Kind::Bare,
+            Kind::Centrifugo,
+        ] {
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+        }
+        assert!("postgres".parse::<Kind>().is_err());
+    }
+}
