@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod operator; // parked events, replay, verify
+
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -7,7 +9,9 @@ use clap_complete::Shell;
 
 use workers::Job;
 
-use crate::{connect, dev, doctor, health, migrate, roles, seed};
+use operator::{ParkedCommand, ReplayArgs, VerifyArgs};
+
+use crate::{connect, dev, doctor, health, migrate, parked, replay, roles, seed, verify};
 
 /// A self-hosted chat back end: sockets at the edge, one durable ordered log per conversation in NATS JetStream.
 ///
@@ -35,6 +39,13 @@ enum Command {
     Doctor(DoctorArgs),
     /// Ask a server whether it is well, for container health checks. Exits 1 unless it answers 200 within 5 s.
     Health(HealthArgs),
+    /// Look at, run again or drop events that no job could use. They wait in stream `PARKED` with the reason.
+    #[command(subcommand)]
+    Parked(ParkedCommand),
+    /// Persist the log's events again, for a store that was lost or restored from a backup. May run beside workers.
+    Replay(ReplayArgs),
+    /// Compare the log with the store: whether everything the persister acked is there as it was logged.
+    Verify(VerifyArgs),
     /// Open a socket, print every frame, send every line of standard input.
     Connect(ConnectArgs),
     /// Make users, conversations and messages of any number through the public API of a running server. The same
@@ -148,6 +159,9 @@ impl Cli {
             Command::Migrate => migrate::run().await.map(|()| ExitCode::SUCCESS),
             Command::Doctor(args) => doctor::run(&args).await,
             Command::Health(args) => health::run(&args).await,
+            Command::Parked(command) => parked::run(&command).await,
+            Command::Replay(args) => replay::run(&args).await,
+            Command::Verify(args) => verify::run(&args).await,
             Command::Connect(args) => connect::run(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Seed(args) => seed::run(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Completions { shell } => {

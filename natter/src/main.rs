@@ -10,6 +10,12 @@ mod migrate; // makes NATS and the store what this version needs
 mod doctor; // what is missing here, and how to mend it
 mod health; // is a running server well
 
+mod operator; // what an operator's command works with
+mod parked; // events no job could use, taken up by a person
+mod replay; // the log persisted again
+mod verify; // the log against the store
+
+mod progress; // how far a long command is
 mod client; // a small client of the public API
 mod connect; // a socket on the command line
 mod seed; // data of any size, for whoever tries the server out

@@ -8,7 +8,6 @@ mod server; // the public API, with patience
 mod person; // an account
 mod talk; // a conversation and what is said in it
 
-mod progress; // how far it is
 mod tally; // what was made, what was there
 
 use std::sync::Arc;
@@ -19,12 +18,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use self::{
     person::{PASSWORD, Person},
     plan::{Room, Size},
-    progress::Bar,
     server::Server,
     tally::Tally,
     words::Words,
 };
-use crate::cli::SeedArgs;
+use crate::{cli::SeedArgs, progress::Bar};
 
 /// Hashing a password takes a core for tens of milliseconds.
 const ENTERING: usize = 8;
@@ -47,7 +45,7 @@ pub async fn run(args: &SeedArgs) -> anyhow::Result<()> {
         tally.users.count(!person.existed);
     }
 
-    let bar = Bar::new("messages", size.messages)?;
+    let bar = Bar::new("messages", size.messages as u64)?;
     let mut rooms = plan::rooms(size, &words);
     // The longest first: it would be waited for at the end.
     rooms.sort_by_key(|room| std::cmp::Reverse(room.messages));
@@ -66,7 +64,7 @@ pub async fn run(args: &SeedArgs) -> anyhow::Result<()> {
 }
 
 async fn enter(server: &Arc<Server>, tag: &str, size: Size, words: &Words) -> anyhow::Result<Vec<Person>> {
-    let bar = Bar::new("users", size.users)?;
+    let bar = Bar::new("users", size.users as u64)?;
     let enter = |number| {
         let username = format!("{tag}-{:04}", number + 1);
         let display_name = plan::display_name(size, number, words);

@@ -11,10 +11,11 @@ use schemas::{
 };
 use serde_json::{Value, json};
 
+use crate::progress::Bar;
+
 use super::{
     person::Person,
     plan::{Draft, Room},
-    progress::Bar,
     server::OPEN,
     tally::Tally,
     words::Words,

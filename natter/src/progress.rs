@@ -22,8 +22,7 @@ pub struct Bar {
 }
 
 impl Bar {
-    pub fn new(what: &'static str, total: usize) -> anyhow::Result<Self> {
-        let total = total as u64;
+    pub fn new(what: &'static str, total: u64) -> anyhow::Result<Self> {
         let style = ProgressStyle::with_template("{msg:>8} {wide_bar} {pos}/{len}  {per_sec}  {eta}")?;
         let terminal = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new(total).with_style(style).with_message(what);
@@ -35,9 +34,13 @@ impl Bar {
     }
 
     pub fn add(&self) {
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        self.add_many(1);
+    }
+
+    pub fn add_many(&self, more: u64) {
+        let done = self.done.fetch_add(more, Ordering::Relaxed) + more;
         if let Some(bar) = &self.terminal {
-            bar.inc(1);
+            bar.inc(more);
             return;
         }
         let due = self.begun.elapsed().as_secs() / EVERY.as_secs();

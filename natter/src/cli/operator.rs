@@ -1,0 +1,114 @@
+//! What operators ask for: parked events, the log persisted again, the log and the store compared.
+
+use clap::{Args, Subcommand};
+
+const PARKED_EXITS: &str = "Exit status: 0 when all was done, 1 when an event stayed that should not have, or is not there; 2 for flags \
+     that do not fit. Needs NATS_URL; `replay` needs DATABASE_URL too.";
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = PARKED_EXITS)]
+pub enum ParkedCommand {
+    /// One line for each: number, time, job, partition, seq in the log, reason
+    #[command(after_help = PARKED_EXITS)]
+    List(ListArgs),
+    /// Everything about one, as JSON: the event without what people wrote, or the payload in hexadecimal
+    #[command(after_help = PARKED_EXITS)]
+    Show(ShowArgs),
+    /// Run the job's work for these events again; what succeeds is parked no more
+    #[command(after_help = PARKED_EXITS)]
+    Replay(AgainArgs),
+    /// Delete parked events for good: nothing will bring them into history
+    #[command(after_help = PARKED_EXITS)]
+    Drop(DropArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Only what this job parked
+    #[arg(long, value_parser = word)]
+    pub job: Option<String>,
+    /// Only events of this partition of the log
+    #[arg(long, value_name = "P")]
+    pub partition: Option<u16>,
+    /// At most so many, oldest first
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: u64,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// As `list` numbers them
+    #[arg(value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub number: u64,
+    /// Print what people wrote, too: messages, names, reactions
+    #[arg(long)]
+    pub content: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct AgainArgs {
+    /// As `list` numbers them
+    #[arg(value_name = "N", required_unless_present = "all", value_parser = clap::value_parser!(u64).range(1..))]
+    pub numbers: Vec<u64>,
+    /// All that are parked when the command starts, oldest first
+    #[arg(long, conflicts_with = "numbers")]
+    pub all: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DropArgs {
+    /// As `list` numbers them
+    #[arg(value_name = "N", required = true, value_parser = clap::value_parser!(u64).range(1..))]
+    pub numbers: Vec<u64>,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The log reaches back seven days. An event that is stored already changes nothing; one whose row was \
+    changed by hand is not mended, delete that row first. Members are told at the end. Exit status: 0 when every \
+    event is stored or can be read by nobody (those are listed), 1 when the store refused one or did not answer for \
+    half a minute; 2 for flags that do not fit. Needs NATS_URL and DATABASE_URL."
+)]
+pub struct ReplayArgs {
+    /// One partition of the log; without it all of them, which only `--from 1` can mean
+    #[arg(long, value_name = "P")]
+    pub partition: Option<u16>,
+    /// First seq; 1 is wherever the log begins. Each partition counts for itself
+    #[arg(long, value_name = "SEQ", value_parser = clap::value_parser!(u64).range(1..))]
+    pub from: u64,
+    /// Last seq, included; the end of the log when the command starts
+    #[arg(long, value_name = "SEQ", requires = "partition", value_parser = clap::value_parser!(u64).range(1..))]
+    pub to: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Compared are the events the log still has (seven days) and the persister has acked: digests are BLAKE3 \
+    over seq, id and bytes of each, in order; and the newest event of each conversation as readers are told it. At \
+    most 10 differences of a partition are shown, all are counted. Memory grows with conversations, about 100 bytes \
+    each, not with events. Exit status: 0 when all is equal, 1 when something differs; 2 for flags that do not fit. \
+    Needs NATS_URL and DATABASE_URL."
+)]
+pub struct VerifyArgs {
+    /// One partition of the log; all of them unless told
+    #[arg(long, value_name = "P")]
+    pub partition: Option<u16>,
+    /// One JSON object a partition, a line each
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// It becomes part of a subject.
+fn word(text: &str) -> Result<String, String> {
+    if !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-') {
+        Ok(text.to_owned())
+    } else {
+        Err("must be the name of a job, of a-z and -".to_owned())
+    }
+}
