@@ -2,7 +2,7 @@
 
 use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
-use refinery::error::Kind;
+use refinery::{Migration, error::Kind};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::{Result, StoreError};
@@ -11,6 +11,8 @@ mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
 }
 
+/// The table of migrations, as refinery calls it.
+pub(super) const HISTORY: &str = "refinery_schema_history";
 /// How long a call waits for another process (a backup, a command) to let go of the file.
 const BUSY: Duration = Duration::from_secs(5);
 /// As in the first migration: "NATT".
@@ -73,12 +75,12 @@ fn connect(path: &Path) -> Result<Connection> {
 
 /// Before anything is written: whether the file is empty or ours. The first statement that reads the file is
 /// here, so what is no database at all fails here too.
-fn ours(db: &Connection) -> Result<()> {
+pub(super) fn ours(db: &Connection) -> Result<()> {
     let tables: i64 =
         db.query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0))?;
     let id: i64 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
     // Migrations make their own table before the first of them sets the id: a crash between leaves just that.
-    let begun = tables <= 1 && db.table_exists(None, "refinery_schema_history")?;
+    let begun = tables <= 1 && db.table_exists(None, HISTORY)?;
     if tables == 0 || begun || id == APPLICATION_ID {
         return Ok(());
     }
@@ -93,9 +95,16 @@ fn settle(db: &Connection) -> Result<()> {
     // FULL syncs the WAL at every commit: events are acked to the log after it and may be gone from there.
     db.pragma_update(None, "synchronous", "FULL")?;
     db.pragma_update(None, "cache_size", WRITER_CACHE)?;
+    // What a statement could have to undo is kept in memory; a large group's would be written to a file.
+    db.pragma_update(None, "temp_store", "MEMORY")?;
     db.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
     db.pragma_update_and_check(None, "journal_size_limit", WAL_KEPT, |_| Ok(()))?;
     Ok(())
+}
+
+/// Those of this program.
+pub(super) fn migrations() -> Vec<Migration> {
+    embedded::migrations::runner().get_migrations().clone()
 }
 
 fn migrate(db: &mut Connection) -> Result<()> {
@@ -119,7 +128,7 @@ fn migrate(db: &mut Connection) -> Result<()> {
     })
 }
 
-fn at(path: &Path, error: StoreError) -> StoreError {
+pub(super) fn at(path: &Path, error: StoreError) -> StoreError {
     let path = path.display();
     match error {
         StoreError::Unavailable(why) => StoreError::Unavailable(format!("{path}: {why}")),

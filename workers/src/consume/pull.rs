@@ -1,5 +1,8 @@
-//! One open pull on a durable consumer. async-nats has a stream for this, but no way to end it without losing
-//! sight of what the server has just sent; such events would come back only after the ack wait.
+//! Batches of a durable consumer: waits for one event, lets others gather, then takes all there are in one go. An
+//! open request for many would be answered event by event as they are stored, and each costs both sides a wake-up.
+//!
+//! async-nats has streams for this, but no way to end them without losing sight of what the server has just sent;
+//! such events would come back only after the ack wait.
 
 use std::time::Duration;
 
@@ -17,16 +20,16 @@ use nats::async_nats::{
     },
 };
 use schemas::limits;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout};
 
-/// A pull that brought nothing ends and is asked anew.
+/// A wait for an event that brought none ends and is asked anew.
 const EXPIRES: Duration = Duration::from_secs(5);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Two heartbeats missed and a little more: the server or the way to it has gone.
 const SILENCE: Duration = Duration::from_millis(2_500);
-/// Nobody waits for a batch: readers see the log's tail. So it gathers for a while, and its transaction's fsync is
-/// paid by more events.
-const GATHER: Duration = Duration::from_millis(100);
+/// Nobody waits for a batch: readers see the log's tail. So it gathers for a while, and its transaction's fsync and
+/// the pages that it writes are paid by more events.
+const GATHER: Duration = Duration::from_millis(250);
 /// What was under way when the pull was closed.
 const REST: Duration = Duration::from_secs(1);
 
@@ -59,6 +62,19 @@ pub struct Pull {
     open: usize,
     /// The batch that gathers.
     events: Vec<Message>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    /// For the first event.
+    Waiting,
+    /// The rest gathers until then.
+    Gathering(Instant),
+    /// To take everything there is.
+    Due,
+    /// Everything there is was asked for.
+    Taking,
 }
 
 /// What one message on the inbox says.
@@ -74,28 +90,78 @@ impl Pull {
         let consumer = js.get_consumer_from_stream(consumer, stream).await?;
         let inbox = Subject::from(js.client().new_inbox());
         let answers = js.client().subscribe(inbox.clone()).await?;
-        Ok(Self { js: js.clone(), consumer, inbox, answers, open: 0, events: Vec::new() })
+        Ok(Self {
+            js: js.clone(),
+            consumer,
+            inbox,
+            answers,
+            open: 0,
+            events: Vec::new(),
+            stage: Stage::Waiting,
+        })
     }
 
-    /// At least one event: waits for the first, and takes with it what comes within [`GATHER`]. Nothing is lost if
-    /// it is not waited for to the end.
+    /// At least one event, and with it what comes within [`GATHER`]. Nothing is lost if it is not waited for to the
+    /// end: the next call goes on where it was.
     pub async fn next(&mut self) -> Result<Vec<Message>, PullError> {
-        while self.events.is_empty() {
-            self.ask().await?;
-            let raw = timeout(SILENCE, self.answers.next()).await.map_err(|_| PullError::Silent)?;
-            let event = self.take(raw.ok_or(PullError::Closed)?)?;
-            self.events.extend(event);
-        }
-        let until = Instant::now() + GATHER;
-        while self.events.len() < limits::PERSIST_BATCH {
-            let Ok(Some(raw)) = timeout_at(until, self.answers.next()).await else { break };
-            match self.take(raw) {
-                Ok(event) => self.events.extend(event),
-                // It will be said again when there is nothing else to do.
-                Err(_) => self.open = 0,
+        loop {
+            self.stage = match self.stage {
+                Stage::Waiting => {
+                    self.wait_for_one().await?;
+                    Stage::Gathering(Instant::now() + GATHER)
+                }
+                Stage::Gathering(until) => {
+                    sleep_until(until).await;
+                    Stage::Due
+                }
+                Stage::Due => {
+                    let rest = limits::PERSIST_BATCH.saturating_sub(self.events.len());
+                    self.request(BatchConfig { batch: rest, no_wait: true, ..BatchConfig::default() })
+                        .await?;
+                    Stage::Taking
+                }
+                Stage::Taking => {
+                    self.take_all().await?;
+                    // A full batch has more behind it, which has gathered already.
+                    let full = self.events.len() >= limits::PERSIST_BATCH;
+                    self.stage = if full { Stage::Due } else { Stage::Waiting };
+                    if !self.events.is_empty() {
+                        return Ok(std::mem::take(&mut self.events));
+                    }
+                    Stage::Waiting
+                }
             }
         }
-        Ok(std::mem::take(&mut self.events))
+    }
+
+    async fn wait_for_one(&mut self) -> Result<(), PullError> {
+        while self.events.is_empty() {
+            if self.open == 0 {
+                let wait = BatchConfig { batch: 1, expires: Some(EXPIRES), ..BatchConfig::default() };
+                self.request(BatchConfig { idle_heartbeat: HEARTBEAT, ..wait }).await?;
+            }
+            self.hear().await?;
+        }
+        Ok(())
+    }
+
+    async fn take_all(&mut self) -> Result<(), PullError> {
+        while self.open > 0 {
+            match self.hear().await {
+                Ok(()) => {}
+                // What has come is worked on; the fault shows again when there is nothing else to do.
+                Err(_) if !self.events.is_empty() => self.open = 0,
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
+    }
+
+    async fn hear(&mut self) -> Result<(), PullError> {
+        let raw = timeout(SILENCE, self.answers.next()).await.map_err(|_| PullError::Silent)?;
+        let event = self.take(raw.ok_or(PullError::Closed)?)?;
+        self.events.extend(event);
+        Ok(())
     }
 
     /// Events that wait at the server.
@@ -114,17 +180,10 @@ impl Pull {
         events
     }
 
-    async fn ask(&mut self) -> Result<(), PullError> {
-        if self.open == 0 {
-            let config = BatchConfig {
-                batch: limits::PERSIST_BATCH,
-                expires: Some(EXPIRES),
-                idle_heartbeat: HEARTBEAT,
-                ..BatchConfig::default()
-            };
-            self.consumer.request_batch(config, self.inbox.clone()).await?;
-            self.open = limits::PERSIST_BATCH;
-        }
+    async fn request(&mut self, config: BatchConfig) -> Result<(), PullError> {
+        let batch = config.batch;
+        self.consumer.request_batch(config, self.inbox.clone()).await?;
+        self.open = batch;
         Ok(())
     }
 
