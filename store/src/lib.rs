@@ -8,6 +8,7 @@
 
 pub mod sqlite; // the embedded store: one file, no server
 pub mod scylla; // the store at scale: CQL
+pub mod migration; // where a store's schema is
 
 #[cfg(feature = "conformance")]
 pub mod conformance; // what every implementation must do

@@ -7,6 +7,8 @@ mod columns;
 mod failure; // what SQLite reports becomes Unavailable or Corrupt
 mod open; // a file becomes connections: settings, migrations // values of ours as SQLite's
 
+mod status; // its schema looked at from outside
+
 mod readers; // calls that only look
 mod writer; // calls that change something, committed in groups
 
@@ -24,6 +26,8 @@ mod reads; // read marks and what is beyond them
 mod store; // the trait, method by method
 
 use std::path::Path;
+
+pub use status::status;
 
 use crate::Result;
 

@@ -168,13 +168,11 @@ const JVM: [&str; 7] = [
     "-Djava.security.manager=allow",
 ];
 
-/// One node that waits for no other, and does not sync its system tables: they survive a kill -9, not a power
-/// cut.
-const CASSANDRA: [&str; 6] = [
+/// One node that waits for no other.
+const CASSANDRA: [&str; 5] = [
     "-Dcassandra.skip_wait_for_gossip_to_settle=0",
     "-Dcassandra.ring_delay_ms=100",
     "-Dcassandra.initial_token=0",
-    "-Dcassandra.unsafesystem=true",
     "-Dcassandra.superuser_setup_delay_ms=0",
     "-Dcassandra.foreground=yes",
 ];

@@ -5,6 +5,9 @@
 mod files; // its folder: configuration, log, data
 mod jvm; // the process
 
+#[cfg(test)]
+mod tests;
+
 use std::{net::TcpListener, time::Duration};
 
 use parking_lot::Mutex;

@@ -15,10 +15,8 @@ mod tests;
 
 use scylla::client::session::Session;
 
-pub use state::{State, Status};
-
 use super::{connect::connect_for_schema, options::Options};
-use crate::{Result, StoreError};
+use crate::{Result, StoreError, migration::Status};
 use files::Migration;
 use lock::Lock;
 

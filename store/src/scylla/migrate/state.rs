@@ -1,56 +1,13 @@
 //! What this program has against what the keyspace remembers. Pure.
 
-use schemas::event::Timestamp;
-
 use super::{
     book::Entry,
     files::{Migration, SCYLLA},
 };
-use crate::{Result, StoreError};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    Applied,
-    Pending,
-    /// Begun and not finished: the next run goes on.
-    Partial,
-    /// It is not what was applied.
-    Changed,
-    /// This program does not have it: a newer one has applied it.
-    Unknown,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Status {
-    pub version: u32,
-    pub name: String,
-    pub state: State,
-    pub applied_at: Option<Timestamp>,
-}
-
-impl State {
-    /// A run has something to do for it.
-    pub const fn is_open(self) -> bool {
-        matches!(self, Self::Pending | Self::Partial)
-    }
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Applied => "applied",
-            Self::Pending => "pending",
-            Self::Partial => "partial",
-            Self::Changed => "changed",
-            Self::Unknown => "unknown (newer)",
-        }
-    }
-}
-
-impl Status {
-    /// As its file is called.
-    pub fn title(&self) -> String {
-        format!("{:04}_{}", self.version, self.name)
-    }
-}
+use crate::{
+    Result, StoreError,
+    migration::{State, Status},
+};
 
 /// As its file is called; those for ScyllaDB alone say so.
 pub fn name(folder: &str, name: &str) -> String {

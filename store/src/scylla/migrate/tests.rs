@@ -8,6 +8,7 @@ use super::{
     *,
 };
 use crate::{
+    migration::State,
     scylla::connect,
     testkit::{Cassandra, shared},
 };
