@@ -125,22 +125,34 @@ pub async fn apply(
 
 /// What services call at their start: the server must already be so.
 pub async fn check(js: &Context, topology: &Topology) -> Result<Deployment, ApplyError> {
+    if let Some(first) = drift(js, topology).await?.into_iter().next() {
+        return Err(first);
+    }
+    Keys::open(js).await?.read(topology.partitions).await
+}
+
+/// Everything `apply` would make or change, as `check` refuses it. Changes nothing.
+pub async fn drift(js: &Context, topology: &Topology) -> Result<Vec<ApplyError>, ApplyError> {
     check_range(topology.partitions)?;
     let server = Server::new(js);
     refuse_other_partitions(&server, topology).await?;
+    let mut drift = Vec::new();
     for config in topology.streams() {
         let what = format!("stream {}", config.name);
-        let found = server.stream(&config.name).await?;
-        let found = found.ok_or_else(|| ApplyError::Missing { what: what.clone() })?;
-        refuse_drift(&what, &found.config, &json_of(&config))?;
+        let found = server.stream(&config.name).await?.map(|stream| stream.config);
+        drift.extend(drift_of(&what, found.as_ref(), &json_of(&config)));
     }
     for (stream, config) in topology.consumers() {
         let wanted = json_of(&config);
-        let what = consumer_name(&stream, &wanted);
         let found = server.consumer(&stream, name_of(&wanted)).await?;
-        refuse_drift(&what, &found.ok_or_else(|| ApplyError::Missing { what: what.clone() })?, &wanted)?;
+        drift.extend(drift_of(&consumer_name(&stream, &wanted), found.as_ref(), &wanted));
     }
-    Keys::open(js).await?.read(topology.partitions).await
+    if server.stream(&bucket_stream()).await?.is_some()
+        && let Err(missing) = Keys::open(js).await?.read(topology.partitions).await
+    {
+        drift.push(missing);
+    }
+    Ok(drift)
 }
 
 const fn check_range(partitions: u16) -> Result<(), ApplyError> {
@@ -245,13 +257,18 @@ fn changed(what: &str, Change { setting, found, wanted }: Change) -> Difference 
     Difference::Changed { what: what.to_owned(), setting, found, wanted }
 }
 
-fn refuse_drift(what: &str, found: &Value, wanted: &Value) -> Result<(), ApplyError> {
-    match compare::changes(found, wanted).into_iter().next() {
-        None => Ok(()),
-        Some(Change { setting, found, wanted }) => {
-            Err(ApplyError::Drift { what: what.to_owned(), setting, found, wanted })
-        }
-    }
+fn drift_of(what: &str, found: Option<&Value>, wanted: &Value) -> Vec<ApplyError> {
+    let what = what.to_owned();
+    let Some(found) = found else { return vec![ApplyError::Missing { what }] };
+    let changes = compare::changes(found, wanted).into_iter();
+    changes
+        .map(|Change { setting, found, wanted }| ApplyError::Drift {
+            what: what.clone(),
+            setting,
+            found,
+            wanted,
+        })
+        .collect()
 }
 
 fn consumer_name(stream: &str, config: &Value) -> String {

@@ -100,6 +100,29 @@ async fn a_setting_the_server_cannot_change_is_refused_with_its_reason() {
 }
 
 #[tokio::test]
+async fn drift_is_everything_at_once_and_a_look_changes_nothing() {
+    let server = TestServer::start().await;
+    let js = server.js().await;
+    let drift = async || {
+        let found = apply::drift(&js, &small(2)).await.unwrap();
+        found.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let missing = drift().await;
+    assert!(missing.iter().all(|line| line.contains("is missing")), "{missing:?}");
+    for expected in ["stream CONV_1", "stream READS", "consumer CONV_0/persist"] {
+        assert!(missing.iter().any(|line| line.starts_with(expected)), "{expected} is not in {missing:?}");
+    }
+    assert_eq!(drift().await, missing);
+
+    apply::apply(&js, &small(2), &[]).await.unwrap();
+    assert_eq!(drift().await, [] as [&str; 0]);
+    js.delete_stream("READS").await.unwrap();
+    js.get_stream("CONV_1").await.unwrap().delete_consumer(PERSIST).await.unwrap();
+    let expected = ["stream READS is missing", "consumer CONV_1/persist is missing"];
+    assert_eq!(drift().await, expected.map(|line| format!("{line}: run `natter migrate`")));
+}
+
+#[tokio::test]
 async fn nothing_starts_on_a_server_that_was_not_provisioned() {
     let server = TestServer::start().await;
     let refused = apply::check(&server.js().await, &small(1)).await.err().unwrap().to_string();
