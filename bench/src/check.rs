@@ -150,6 +150,23 @@ impl Oracle {
         }
     }
 
+    /// A room is at `head` for this witness, who was not shown what came before. Returns how many messages it
+    /// will not be shown any more.
+    pub fn begin_anew(&mut self, witness: &mut Witness, head: Seq) -> u64 {
+        let log = &self.rooms[witness.room as usize];
+        let (from, to) = (witness.position, head);
+        let skipped = log.iter().filter(|event| event.seq > from && event.seq <= to);
+        let mut forgone = 0;
+        for number in skipped.filter_map(|event| event.number) {
+            let left = &mut self.sends[number as usize].left;
+            forgone += u64::from(*left > 0);
+            *left = left.saturating_sub(1);
+        }
+        (witness.position, witness.head, witness.count) = (head, head, 0);
+        witness.at = log.partition_point(|event| event.seq <= head);
+        forgone
+    }
+
     fn chained(&mut self, witness: &mut Witness, shown: Shown) -> bool {
         let Shown { seq, prev, number } = shown;
         let log = &mut self.rooms[witness.room as usize];

@@ -158,6 +158,17 @@ fn whoever_comes_later_owes_nothing_of_what_was() {
 }
 
 #[test]
+fn whoever_is_told_to_begin_anew_owes_only_what_comes_then() {
+    let mut oracle = oracle(Promise::Chained);
+    show(&mut oracle, A, &[0, 1, 2]);
+    let mut b = show(&mut oracle, B, &[0]);
+    assert_eq!(oracle.begin_anew(&mut b, seq(2)), 2);
+    oracle.shown(&mut b, Shown { seq: seq(3), prev: seq(2), number: Some(3) });
+    oracle.finish([b].iter());
+    assert_eq!(oracle.faults, []);
+}
+
+#[test]
 fn two_events_at_one_place_are_named() {
     let mut oracle = oracle(Promise::Chained);
     show(&mut oracle, A, &[0]);

@@ -63,6 +63,22 @@ enum Scenario {
     Ack(scenarios::ack::Args),
     /// Rooms of many: CPU a delivery, time to the last receiver.
     Fanout(scenarios::fanout::Args),
+    /// Sockets that say nothing: memory and CPU of each.
+    Idle(scenarios::idle::Args),
+    /// Rooms of all sizes, typing, read marks, history.
+    Mixed(scenarios::mixed::Args),
+    /// Everybody comes back at once and is sent what they missed.
+    Storm(scenarios::storm::Args),
+    /// Some stop reading: do the others notice?
+    Slow(scenarios::slow::Args),
+    /// Messages over HTTP.
+    Http(scenarios::http::Args),
+    /// The mixed load for half an hour: does memory grow?
+    Soak(scenarios::soak::Args),
+    /// The same load on one edge, two and four.
+    Scale(scenarios::scale::Args),
+    /// A storm of log-ins beside a conversation.
+    Login(scenarios::login::Args),
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -89,6 +105,14 @@ fn run(bench: &Bench, scenario: &Scenario) -> anyhow::Result<Outcome> {
     match scenario {
         Scenario::Ack(args) => scenarios::ack::run(bench, args),
         Scenario::Fanout(args) => scenarios::fanout::run(bench, args),
+        Scenario::Idle(args) => scenarios::idle::run(bench, args),
+        Scenario::Mixed(args) => scenarios::mixed::run(bench, args),
+        Scenario::Storm(args) => scenarios::storm::run(bench, args),
+        Scenario::Slow(args) => scenarios::slow::run(bench, args),
+        Scenario::Http(args) => scenarios::http::run(bench, args),
+        Scenario::Soak(args) => scenarios::soak::run(bench, args),
+        Scenario::Scale(args) => scenarios::scale::run(bench, args),
+        Scenario::Login(args) => scenarios::login::run(bench, args),
     }
 }
 

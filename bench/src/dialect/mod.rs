@@ -42,8 +42,11 @@ pub enum Heard<'a> {
     },
     Joined,
     ResumeDone,
-    /// Too much was missed to be sent again.
-    ResumeGap,
+    /// Too much was missed to be sent again: the room is at `head` now.
+    ResumeGap {
+        room: &'a str,
+        head: Seq,
+    },
     /// An event of a room; `number` when it is a message of this run.
     Event {
         room: &'a str,

@@ -67,7 +67,10 @@ impl Dialect for Natter {
             "welcome" => Heard::Welcome { epoch: parse::<Welcome<'_>>(text)?.epoch },
             "joined" => Heard::Joined,
             "resume:done" => Heard::ResumeDone,
-            "resume:gap" => Heard::ResumeGap,
+            "resume:gap" => {
+                let Gap { conversation_id: room, head_seq: head } = parse(text)?;
+                Heard::ResumeGap { room, head }
+            }
             _ => match parse(text)? {
                 Place { conversation_id: Some(room), seq: Some(seq), prev_seq: Some(prev) } => {
                     Heard::Event { room, seq, prev, number: None }
@@ -195,6 +198,13 @@ struct Place<'a> {
     conversation_id: Option<&'a str>,
     seq: Option<Seq>,
     prev_seq: Option<Seq>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Gap<'a> {
+    conversation_id: &'a str,
+    head_seq: Seq,
 }
 
 #[derive(Deserialize)]

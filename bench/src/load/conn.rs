@@ -7,6 +7,9 @@ use std::{
 
 use mio::{Interest, Registry, Token, net::TcpStream};
 
+/// Two dozen of the largest messages a scenario with stalled readers sends.
+const SMALL_BUFFER: usize = 64 * 1024;
+
 pub struct Conn {
     stream: TcpStream,
     /// The beginning of something that is not whole yet.
@@ -24,12 +27,12 @@ pub enum Got {
 }
 
 impl Conn {
-    /// Begins to connect. `small`: a receive buffer of a few KiB, so that a reader that stalls is felt soon.
+    /// Begins to connect. `small`: a receive buffer of some KiB, so that a reader that stalls is felt soon.
     pub fn open(registry: &Registry, token: Token, to: SocketAddr, small: bool) -> io::Result<Self> {
         let mut stream = TcpStream::connect(to)?;
         stream.set_nodelay(true)?;
         if small {
-            nix::sys::socket::setsockopt(&stream, nix::sys::socket::sockopt::RcvBuf, &4_096)?;
+            nix::sys::socket::setsockopt(&stream, nix::sys::socket::sockopt::RcvBuf, &SMALL_BUFFER)?;
         }
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self { stream, half: Vec::new(), unsent: Vec::new() })

@@ -63,7 +63,7 @@ pub struct Wiring {
     pub seats: Vec<Seat>,
     /// Join rooms for typing and presence, where messages need no join.
     pub join: bool,
-    /// Sockets ask for receive buffers of a few KiB.
+    /// Sockets ask for receive buffers of some KiB.
     pub small_buffers: bool,
     /// The core it stays on.
     pub core: Option<usize>,

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use mio::Token;
+use schemas::id::Seq;
 
 use super::{Engine, conn::Conn, engine::IDLE, frame, http};
 use crate::{
@@ -177,13 +178,24 @@ impl Engine {
                 self.sockets[index].stage = if left == 1 { Stage::Open } else { Stage::Joining(left - 1) };
             }
             (Stage::Resuming, Heard::ResumeDone) => self.sockets[index].stage = self.joins(index),
-            (Stage::Resuming, Heard::ResumeGap) => {
-                let why = "too much was missed to be sent again".to_owned();
-                self.fault(Fault::Closed { socket: u32::try_from(index).unwrap_or(u32::MAX), why });
-            }
+            (Stage::Resuming, Heard::ResumeGap { room, head }) => self.too_much_missed(index, room, *head),
             _ => return false,
         }
         true
+    }
+
+    /// The server begins anew with this room. Only who stalled may have missed so much.
+    fn too_much_missed(&mut self, index: usize, room: &str, head: Seq) {
+        let socket = &mut self.sockets[index];
+        if !socket.excused {
+            let socket = u32::try_from(index).unwrap_or(u32::MAX);
+            return self.fault(Fault::Closed { socket, why: "too much was missed to be sent again".to_owned() });
+        }
+        let room = self.room_ids.get(room);
+        let witness = socket.witnesses.iter_mut().find(|witness| Some(&witness.room) == room);
+        if let Some(witness) = witness {
+            self.waiting_deliveries -= self.oracle.begin_anew(witness, head);
+        }
     }
 
     fn joins(&mut self, index: usize) -> Stage {

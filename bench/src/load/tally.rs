@@ -92,6 +92,11 @@ impl Tally {
 }
 
 impl Stats {
+    /// Everything that was refused, whatever the reason.
+    pub fn errors(&self) -> f64 {
+        real(self.refusals.values().sum())
+    }
+
     /// Microseconds of the server's CPU; `None` when nothing was acked.
     pub fn cpu_us_per_message(&self) -> Option<f64> {
         (self.acked > 0).then(|| self.server.cpu_seconds * 1e6 / real(self.acked))

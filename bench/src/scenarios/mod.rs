@@ -2,15 +2,15 @@
 
 pub mod ack; // two people a room: how many messages, how soon answered
 pub mod fanout; // rooms of many: what a delivery costs, how soon the last has it
-// pub mod http; // messages over HTTP
-// pub mod idle; // sockets that say nothing: memory and CPU of each
+pub mod http; // messages over HTTP
+pub mod idle; // sockets that say nothing: memory and CPU of each
 // pub mod jetstream; // the log alone, without a chat around it
-// pub mod login; // a storm of log-ins beside a conversation
-// pub mod mixed; // people: rooms of all sizes, typing, receipts, history
-// pub mod scale; // the same load on more edges
-// pub mod slow; // some stop reading
-// pub mod soak; // hours in minutes: memory that must not grow
-// pub mod storm; // everybody comes back at once
+pub mod login; // a storm of log-ins beside a conversation
+pub mod mixed; // people: rooms of all sizes, typing, receipts, history
+pub mod scale; // the same load on more edges
+pub mod slow; // some stop reading
+pub mod soak; // hours in minutes: memory that must not grow
+pub mod storm; // everybody comes back at once
 
 mod rooms; // rooms of one size: capacity, and a fixed rate
 
@@ -18,11 +18,16 @@ use std::time::Duration;
 
 use crate::{
     bench::Bench,
+    load::Plan,
     outcome::Outcome,
     side::{Cores, Manners, Side},
     seed::Shape,
     targets::Kind,
 };
+
+const WARM_UP: Duration = Duration::from_secs(3);
+/// Messages a second that every target keeps up with.
+const GENTLE: f64 = 300.0;
 
 /// What every scenario lets choose.
 #[derive(Debug, Clone, clap::Args)]
@@ -62,6 +67,14 @@ impl Common {
         missing.iter().for_each(|kind| bench.say(&format!("{kind} is not here: left out")));
         here
     }
+}
+
+/// Some seconds of what is to come, at a gentle rate: connections of pools, caches, compilers that learn.
+pub fn warm_up(bench: &Bench, common: &Common, sides: &[Side], rate: f64) -> anyhow::Result<()> {
+    sides.iter().try_for_each(|side| {
+        let plan = Plan::new(rate.min(GENTLE), WARM_UP, common.bytes, side.everybody());
+        side.step(bench, "warm-up", &plan).map(drop)
+    })
 }
 
 /// Every target in turn, round after round.

@@ -1,7 +1,7 @@
 //! Rooms of one size, everybody writes. What `ack` and `fanout` have in common: the search for the capacity,
 //! the latency at half of it, and what a fixed rate costs.
 
-use super::{Common, close, rounds, rooms_of};
+use super::{Common, close, rooms_of, rounds, warm_up};
 use crate::{
     bench::Bench,
     capacity::{Bound, Search, keeps_up},
@@ -39,7 +39,8 @@ pub struct Setting<'a> {
 pub fn run(bench: &Bench, common: &Common, setting: &Setting<'_>) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of(setting.scenario);
     let sides = common.open(bench, &rooms_of(setting.members, setting.rooms), Manners::default())?;
-    warm_up(bench, common, setting, &sides)?;
+    let rate = if setting.rate > 0.0 { setting.rate } else { setting.search.unwrap_or(100.0) };
+    warm_up(bench, common, &sides, rate)?;
     let mut starts = vec![setting.search; sides.len()];
     let mut nth = 0;
     rounds(&sides, common.rounds, |side| {
@@ -60,17 +61,6 @@ pub fn run(bench: &Bench, common: &Common, setting: &Setting<'_>) -> anyhow::Res
     })?;
     close(bench, &mut outcome, sides)?;
     Ok(outcome)
-}
-
-/// A second of what is to come: connections of pools, caches, compilers that learn.
-fn warm_up(bench: &Bench, common: &Common, setting: &Setting<'_>, sides: &[Side]) -> anyhow::Result<()> {
-    let rate = if setting.rate > 0.0 { setting.rate } else { setting.search.unwrap_or(100.0) };
-    for side in sides {
-        let mut plan = plan(common, side, rate.min(500.0));
-        plan.lasting = std::time::Duration::from_secs(2);
-        side.step(bench, "warm-up", &plan)?;
-    }
-    Ok(())
 }
 
 fn plan(common: &Common, side: &Side, rate: f64) -> Plan {

@@ -43,6 +43,13 @@ impl Profile {
     }
 }
 
+impl Kind {
+    /// Whether a socket that comes back is sent what it missed.
+    pub fn resumes(self) -> bool {
+        matches!(self, Self::Natter(_) | Self::Cluster(_))
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,0 +1,177 @@
+//! People: rooms of all sizes, a few of them busy and most of them quiet; everybody is seen typing before they
+//! write, some mark what they read, some page through history.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Common, close, rounds, warm_up};
+use crate::{
+    bench::Bench,
+    load::{Errand, Plan, Stats, Turn},
+    outcome::Outcome,
+    pace::scatter,
+    seed::Shape,
+    sheet::{Metric, Sheet},
+    side::{Manners, Side},
+};
+
+/// Who writes where is drawn so often, then again from the front.
+const TURNS: u64 = 1 << 16;
+/// Pages asked for before anything is written, to compare with.
+const ALONE: Duration = Duration::from_secs(5);
+
+const ACK: Metric = Metric::lower("ack-p99", "ack p99", "ms");
+const P50: Metric = Metric::lower("p50", "to a receiver, p50", "ms");
+const P95: Metric = Metric::lower("p90", "to a receiver, p90", "ms");
+const P99: Metric = Metric::lower("p99", "to a receiver, p99", "ms");
+const LAST: Metric = Metric::lower("last-p99", "to the last receiver, p99", "ms");
+const ERRORS: Metric = Metric::lower("errors", "errors", "");
+const CPU: Metric = Metric::lower("cpu", "server CPU a message, all it brings included", "µs");
+const RSS: Metric = Metric::lower("rss", "memory of the server", "MiB");
+const PAGE: Metric = Metric::lower("page-p99", "page of history under the load, p99", "ms");
+const PAGE_ALONE: Metric = Metric::lower("page-alone-p99", "page of history alone, p99", "ms");
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(flatten)]
+    pub crowd: Crowd,
+    /// Messages a second.
+    #[arg(long, default_value_t = 1_000.0)]
+    pub rate: f64,
+    /// Pages of history a second.
+    #[arg(long, default_value_t = 20.0)]
+    pub pages: f64,
+}
+
+/// Who is there.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Crowd {
+    #[arg(long, default_value_t = 2_000)]
+    pub people: u32,
+    #[arg(long, default_value_t = 10_000)]
+    pub sockets: u32,
+    /// Members of the largest room; the nth has the nth root less.
+    #[arg(long, default_value_t = 30)]
+    pub largest: u32,
+    /// The share of deliveries that a read mark follows.
+    #[arg(long, default_value_t = 0.1)]
+    pub read_share: f64,
+}
+
+pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
+    let mut outcome = Outcome::of("mixed");
+    let Args { common, crowd, rate, pages } = args;
+    let setting = format!("{} sockets, {rate:.0} messages/s, {}", crowd.sockets, common.cores.name());
+    let manners = Manners { join: true, ..Manners::default() };
+    let sides = common.open(bench, &crowd.shape(), manners)?;
+    warm_up(bench, common, &sides, *rate)?;
+    rounds(&sides, common.rounds, |side| {
+        let alone = Plan { lasting: ALONE, pages: *pages, ..crowd.plan(common, side, 0.0) };
+        let alone = side.step(bench, "history alone", &alone)?;
+        let plan = Plan { pages: *pages, ..crowd.plan(common, side, *rate) };
+        let stats = side.step(bench, "mixed", &plan)?;
+        figures(&mut outcome.sheet, &setting, side, (&alone, &stats));
+        Ok(())
+    })?;
+    close(bench, &mut outcome, sides)?;
+    Ok(outcome)
+}
+
+fn figures(sheet: &mut Sheet, setting: &str, side: &Side, (alone, stats): (&Stats, &Stats)) {
+    let mut add = |metric, value| sheet.add(("mixed", setting), metric, &side.name, value);
+    add(P50, stats.delivery_ms.p50);
+    add(P95, stats.delivery_ms.p90);
+    add(P99, stats.delivery_ms.p99);
+    add(LAST, stats.last_ms.p99);
+    add(ACK, stats.ack_ms.p99);
+    add(ERRORS, stats.errors());
+    stats.cpu_us_per_message().inspect(|cpu| add(CPU, *cpu));
+    add(RSS, stats.server.rss_mib);
+    if let (Some(alone), Some(under)) = (page_p99(alone), page_p99(stats)) {
+        add(PAGE_ALONE, alone);
+        add(PAGE, under);
+    }
+}
+
+fn page_p99(stats: &Stats) -> Option<f64> {
+    stats.errands_ms.get(&Errand::Page).map(|latency| latency.p99)
+}
+
+impl Crowd {
+    /// Half as many rooms as people; everybody is in one at least, neighbours in the same.
+    pub fn shape(&self) -> Shape {
+        let (people, mut next) = (self.people.max(4), 0);
+        let rooms = (1..=people / 2).map(|nth| {
+            let size = f64::from(self.largest) / f64::from(nth).sqrt();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
+            let size = (size.round() as u32).clamp(2, people);
+            let members = (0..size).map(|i| (next + i) % people).collect();
+            next += size;
+            members
+        });
+        // Never `direct`: two rooms of the same two people would be one.
+        Shape { people, sockets: self.sockets, rooms: rooms.collect(), direct: false }
+    }
+
+    pub fn plan(&self, common: &Common, side: &Side, rate: f64) -> Plan {
+        let turns = turns(&side.world.shape);
+        Plan { typing: true, read_share: self.read_share, ..Plan::new(rate, common.lasting(), common.bytes, turns) }
+    }
+}
+
+/// The nth room is written into by one nth as many; any of its members writes, from any of their sockets.
+fn turns(shape: &Shape) -> Arc<[Turn]> {
+    let mut sum = 0.0;
+    let upto: Vec<f64> = (1..=u32::try_from(shape.rooms.len()).unwrap_or(u32::MAX))
+        .map(|nth| {
+            sum += 1.0 / f64::from(nth);
+            sum
+        })
+        .collect();
+    let draw = |nth: u64| {
+        let at = f64::from(u32::try_from(scatter(nth) >> 32).unwrap_or(0)) / f64::from(u32::MAX) * sum;
+        let room = upto.partition_point(|upto| *upto < at).min(shape.rooms.len() - 1);
+        let members = &shape.rooms[room];
+        let member = members[usize::try_from(scatter(nth ^ 0x5EED)).unwrap_or(0) % members.len()];
+        let devices = (shape.sockets / shape.people).max(1);
+        let device = u32::try_from(scatter(nth ^ 0xDE) % u64::from(devices)).unwrap_or(0);
+        Turn { socket: member + device * shape.people, room: u32::try_from(room).unwrap_or(0) }
+    };
+    (0..TURNS).map(draw).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn crowd() -> Crowd {
+        Crowd { people: 100, sockets: 300, largest: 30, read_share: 0.1 }
+    }
+
+    #[test]
+    fn everybody_is_in_a_room_and_nobody_twice_in_one() {
+        let Shape { rooms, people, .. } = crowd().shape();
+        assert_eq!((rooms.len(), rooms[0].len(), rooms[49].len()), (50, 30, 4));
+        let mut there = std::collections::HashSet::new();
+        for mut members in rooms {
+            there.extend(members.iter().copied());
+            let size = members.len();
+            members.sort_unstable();
+            members.dedup();
+            assert_eq!(members.len(), size);
+        }
+        assert_eq!(there.len(), people as usize);
+    }
+
+    #[test]
+    fn the_first_room_is_the_busiest_and_writers_are_members() {
+        let shape = crowd().shape();
+        let turns = turns(&shape);
+        let times = |room| turns.iter().filter(|turn| turn.room == room).count();
+        assert!(times(0) > 15 * times(30) && times(30) > 0, "{} and {}", times(0), times(30));
+        assert!(turns.iter().all(|turn| {
+            shape.rooms[turn.room as usize].contains(&(turn.socket % shape.people)) && turn.socket < shape.sockets
+        }));
+    }
+}

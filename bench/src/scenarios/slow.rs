@@ -1,0 +1,72 @@
+//! Some stop reading. Does it cost the others anything? The server may close those who stopped; they come back,
+//! and what they were not shown by then they are shown or told of.
+
+use super::{Common, close, rooms_of, rounds, warm_up};
+use crate::{
+    bench::Bench,
+    load::{Engine, Plan, Turn},
+    outcome::Outcome,
+    sheet::Metric,
+    side::{Manners, Side},
+};
+
+const ALL_READ: Metric = Metric::lower("p99", "to a receiver, p99, all read", "ms");
+const SOME_STALL: Metric = Metric::lower("p99-stall", "to a receiver that reads, p99, some stall", "ms");
+const RATIO: Metric = Metric::lower("ratio", "the second to the first", "");
+const CLOSED: Metric = Metric::higher("closed", "closed for it", "of those who stall");
+const GROWTH: Metric = Metric::lower("growth", "memory of the server, more with stalled readers", "MiB");
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 100)]
+    pub members: u32,
+    #[arg(long, default_value_t = 10)]
+    pub rooms: u32,
+    /// Messages a second.
+    #[arg(long, default_value_t = 200.0)]
+    pub rate: f64,
+    /// Every so many-eth socket stalls.
+    #[arg(long, default_value_t = 20)]
+    pub one_in: u32,
+}
+
+pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
+    let mut outcome = Outcome::of("slow");
+    let Args { common, members, rooms, rate, one_in } = args;
+    let sockets = members * rooms;
+    let setting = format!("1 of {one_in} stalls, {sockets} sockets, {} B, {}", common.bytes, common.cores.name());
+    let manners = Manners { small_buffers: true, ..Manners::default() };
+    let sides = common.open(bench, &rooms_of(*members, *rooms), manners)?;
+    let slow: Vec<u32> = (0..sockets).filter(|socket| socket % one_in == one_in - 1).collect();
+    warm_up(bench, common, &sides, *rate)?;
+    rounds(&sides, common.rounds, |side| {
+        let turns: Vec<Turn> = side.everybody().iter().copied().filter(|t| !slow.contains(&t.socket)).collect();
+        let plan = Plan::new(*rate, common.lasting(), common.bytes, turns.into());
+        let all_read = side.step(bench, "all read", &plan)?;
+        let (stalling, before) = (slow.clone(), side.usage().rss_mib);
+        side.run(bench, "some stall", move |engine| engine.stall(&stalling))?;
+        let some_stall = side.step(bench, "some stall", &Plan { settle: false, ..plan })?;
+        let closed = wake(bench, side, &slow)?;
+        let mut add = |metric, value| outcome.sheet.add(("slow", &setting), metric, &side.name, value);
+        add(ALL_READ, all_read.delivery_ms.p99);
+        add(SOME_STALL, some_stall.delivery_ms.p99);
+        add(RATIO, some_stall.delivery_ms.p99 / all_read.delivery_ms.p99.max(0.001));
+        add(CLOSED, f64::from(closed) / f64::from(u32::try_from(slow.len())?.max(1)));
+        add(GROWTH, some_stall.server.rss_mib - before);
+        Ok(())
+    })?;
+    close(bench, &mut outcome, sides)?;
+    Ok(outcome)
+}
+
+/// They read again, and those that were closed come back. How many those were.
+fn wake(bench: &Bench, side: &Side, slow: &[u32]) -> anyhow::Result<u32> {
+    let waking = slow.to_vec();
+    let closed = side.run(bench, "they read again", move |engine| engine.unstall(&waking))?;
+    let count = u32::try_from(closed.len())?;
+    side.come_in(bench, closed, None)?;
+    side.run(bench, "what was missed", Engine::settle)?;
+    Ok(count)
+}
