@@ -34,7 +34,7 @@ enum Command {
     Worker(WorkerArgs),
     /// Make NATS (streams, consumers, keys) and the store (schema) what this version needs. Prints what it
     /// changed; the second time nothing.
-    Migrate,
+    Migrate(MigrateArgs),
     /// Say what is missing on this machine and how to mend it. Exits 1 when something is.
     Doctor(DoctorArgs),
     /// Ask a server whether it is well, for container health checks. Exits 1 unless it answers 200 within 5 s.
@@ -89,6 +89,13 @@ pub struct WorkerArgs {
     /// Port of Prometheus metrics (`ADMIN_PORT`; 0: any free one)
     #[arg(long)]
     pub admin_port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    /// Only look: print the schema's migrations and what differs in NATS. Exits 1 when there is something to do
+    #[arg(long)]
+    pub status: bool,
 }
 
 #[derive(Debug, Args)]
@@ -156,7 +163,7 @@ impl Cli {
             Command::Dev(args) => dev::run(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Edge(args) => roles::edge(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Worker(args) => roles::worker(&args).await.map(|()| ExitCode::SUCCESS),
-            Command::Migrate => migrate::run().await.map(|()| ExitCode::SUCCESS),
+            Command::Migrate(args) => migrate::run(&args).await,
             Command::Doctor(args) => doctor::run(&args).await,
             Command::Health(args) => health::run(&args).await,
             Command::Parked(command) => parked::run(&command).await,

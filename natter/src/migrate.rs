@@ -1,26 +1,43 @@
 //! `natter migrate`: makes NATS and the store what this version needs, and says what it changed.
 
+use std::process::ExitCode;
+
+use anyhow::bail;
 use nats::{
     apply::{self, Deployment, Difference},
     async_nats::jetstream,
     connect::{Address, Purpose, connect},
     topology::Topology,
 };
-use runtime::config::Strictness;
+use runtime::config::{Database, Settings, Strictness};
 use schemas::id::Partition;
-use store::Store;
+use store::{
+    Store,
+    migration::{State, Status},
+    scylla, sqlite,
+};
 
-use crate::{parts, settings};
+use crate::{cli::MigrateArgs, parts, settings};
 
-pub async fn run() -> anyhow::Result<()> {
+pub async fn run(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
     // A provisioner signs no tokens: it is not asked for the secret of those who do.
     let settings = settings::read(&[], Strictness::Dev)?;
     let address = parts::address(&settings)?;
+    if args.status {
+        return status(&settings, &address).await;
+    }
+    let migrated = migrate_store(&settings).await?;
     let store = parts::open_store(&settings).await?;
     let provisioned = provision(&address, &parts::topology(&settings), store.as_ref()).await;
     store.close().await;
-    report(&provisioned?.1);
-    Ok(())
+    let differences = provisioned?.1;
+    for difference in &differences {
+        say(&difference.to_string());
+    }
+    if !migrated && differences.is_empty() {
+        say("nothing to change");
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Makes the log what the topology says, above everything the store has.
@@ -37,12 +54,59 @@ pub async fn provision(
     Ok(apply::apply(&js, topology, &highest).await?)
 }
 
-#[expect(clippy::print_stdout, reason = "the differences are the command's answer")]
-fn report(differences: &[Difference]) {
-    for difference in differences {
-        println!("{difference}");
+/// Whether anything was applied.
+async fn migrate_store(settings: &Settings) -> anyhow::Result<bool> {
+    match &settings.database {
+        Some(Database::Sqlite(path)) => {
+            let open: Vec<Status> =
+                sqlite::status(path)?.into_iter().filter(|status| status.state.is_open()).collect();
+            // Opening it is migrating it.
+            sqlite::SqliteStore::open(path)?.close().await;
+            for status in &open {
+                say(&format!("migration {}: applied", status.title()));
+            }
+            Ok(!open.is_empty())
+        }
+        Some(Database::Scylla(cluster)) => {
+            let applied = scylla::migrate::migrate(&parts::scylla(cluster), say).await?;
+            Ok(!applied.is_empty())
+        }
+        None => bail!("{}", parts::NO_DATABASE),
     }
-    if differences.is_empty() {
-        println!("nothing to change");
+}
+
+async fn status(settings: &Settings, address: &Address) -> anyhow::Result<ExitCode> {
+    let schema = match &settings.database {
+        Some(Database::Sqlite(path)) => sqlite::status(path)?,
+        Some(Database::Scylla(cluster)) => scylla::migrate::status(&parts::scylla(cluster)).await?,
+        None => bail!("{}", parts::NO_DATABASE),
+    };
+    let js = jetstream::new(connect(address, Purpose::Provision).await?);
+    let drift = apply::drift(&js, &parts::topology(settings)).await?;
+
+    let width = schema.iter().map(|status| status.title().len()).max().unwrap_or(0);
+    for status in &schema {
+        say(&line(status, width));
     }
+    for difference in &drift {
+        say(&difference.to_string());
+    }
+    if drift.is_empty() {
+        say("NATS is as this version wants it");
+    }
+    let well = drift.is_empty() && schema.iter().all(|status| status.state == State::Applied);
+    Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn line(status: &Status, width: usize) -> String {
+    let (title, state) = (status.title(), status.state.name());
+    match status.applied_at {
+        Some(at) => format!("{title:width$}  {state}  {at}"),
+        None => format!("{title:width$}  {state}"),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what was found and changed is the command's answer")]
+fn say(line: &str) {
+    println!("{line}");
 }

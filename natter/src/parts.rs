@@ -17,11 +17,15 @@ use nats::{
     topology::Topology,
 };
 use runtime::{
-    config::{Database, Settings},
+    config::{self, Database, Settings},
     readiness::Readiness,
     shared_state::SharedState,
 };
-use store::{Store, sqlite::SqliteStore};
+use store::{
+    Store,
+    scylla::{self, ScyllaStore},
+    sqlite::SqliteStore,
+};
 use tokio::net::TcpListener;
 use workers::Deps;
 
@@ -43,10 +47,30 @@ pub fn address(settings: &Settings) -> anyhow::Result<Address> {
 pub async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
     match &settings.database {
         Some(Database::Sqlite(path)) => Ok(Arc::new(SqliteStore::open(path)?)),
-        Some(Database::Scylla(_)) => {
-            anyhow::bail!("DATABASE_URL is 'scylla://…', which this build cannot open")
-        }
-        None => anyhow::bail!("DATABASE_URL is missing; allowed: sqlite:PATH, scylla://host1,host2/keyspace"),
+        Some(Database::Scylla(cluster)) => Ok(Arc::new(ScyllaStore::open(&scylla(cluster)).await?)),
+        None => anyhow::bail!("{NO_DATABASE}"),
+    }
+}
+
+pub const NO_DATABASE: &str = "DATABASE_URL is missing; allowed: sqlite:PATH, scylla://host1,host2/keyspace";
+
+/// The settings as the store knows them.
+pub fn scylla(cluster: &config::Scylla) -> scylla::Options {
+    scylla::Options {
+        hosts: cluster.hosts.clone(),
+        keyspace: cluster.keyspace.clone(),
+        user: cluster.user.clone(),
+        password: cluster.password.clone(),
+        tls: cluster.tls,
+        ca: cluster.ca.clone(),
+        datacenter: cluster.datacenter.clone(),
+        consistency: match cluster.consistency {
+            config::Consistency::One => scylla::Consistency::One,
+            config::Consistency::LocalOne => scylla::Consistency::LocalOne,
+            config::Consistency::Quorum => scylla::Consistency::Quorum,
+            config::Consistency::LocalQuorum => scylla::Consistency::LocalQuorum,
+        },
+        replication: cluster.replication,
     }
 }
 

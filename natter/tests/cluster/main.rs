@@ -22,5 +22,6 @@ mod access; // every address and every frame, by role
 mod hostile; // frames and paths that mean no good
 
 mod health; // who can work, as orchestrators ask
+mod migrate; // schema and log, made and looked at
 mod start; // when the roles refuse to start
 mod workers; // a worker dies in the middle of things

@@ -1,0 +1,71 @@
+//! What `natter migrate` makes and what its `--status` shows.
+
+use std::process::Output;
+
+use store::testkit::Cassandra;
+
+use crate::harness::Cluster;
+
+fn said(output: &Output) -> (Option<i32>, String) {
+    assert!(output.stderr.is_empty(), "{output:?}");
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Looks, migrates, looks again and migrates again.
+fn goes_from_nothing_to_everything(cluster: &Cluster, database: &str) {
+    let run = |arguments: &[&str]| said(&cluster.run(arguments, &[("DATABASE_URL", database)]));
+    let before = run(&["migrate", "--status"]);
+    for words in ["0001_accounts", "pending", "stream CONV_0 is missing: run `natter migrate`"] {
+        assert!(before.0 == Some(1) && before.1.contains(words), "{before:?} lacks {words}");
+    }
+    assert_eq!(run(&["migrate", "--status"]), before, "a look changes nothing");
+
+    let (code, made) = run(&["migrate"]);
+    for words in ["migration 0001_accounts: applied\n", "stream CONV_0: created\n"] {
+        assert!(code == Some(0) && made.contains(words), "{made} lacks {words}");
+    }
+    let (code, after) = run(&["migrate", "--status"]);
+    assert!(code == Some(0) && after.contains("NATS is as this version wants it"), "{after}");
+    assert!(after.contains("0001_accounts") && !after.contains("pending"), "{after}");
+    assert_eq!(run(&["migrate"]), (Some(0), "nothing to change\n".to_owned()));
+}
+
+#[tokio::test]
+async fn migrate_makes_a_file_and_the_log() {
+    let cluster = Cluster::bare().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.db");
+    goes_from_nothing_to_everything(&cluster, &format!("sqlite:{}", path.display()));
+}
+
+#[tokio::test]
+async fn migrate_makes_a_keyspace_and_the_log() {
+    let (cluster, cassandra) = tokio::join!(Cluster::bare(), Cassandra::start());
+    let keyspace = format!("scylla://{}/natter", cassandra.address());
+    let refused = cluster.run(&["migrate"], &[("DATABASE_URL", &keyspace)]);
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(1) && why.contains("replication=3"), "{why}");
+    goes_from_nothing_to_everything(&cluster, &format!("{keyspace}?replication=1"));
+
+    // Parts that no program of this version has: nothing of it starts on them.
+    let later = "INSERT INTO schema_migrations (folder, version, name, checksum, statements_done) \
+                 VALUES ('migrations', 9999, 'later', '', 0)";
+    let options = store::scylla::Options::new(vec![cassandra.address()], "natter");
+    store::scylla::connect(&options).await.unwrap().query_unpaged(later, ()).await.unwrap();
+    for arguments in [["migrate"], ["worker"]] {
+        let refused = cluster.run(&arguments, &[("DATABASE_URL", &keyspace)]);
+        let why = String::from_utf8_lossy(&refused.stderr);
+        assert!(refused.status.code() == Some(1) && why.contains("9999_later"), "{why}");
+    }
+}
+
+/// It would be a panic if nobody had chosen whose cryptography it is.
+#[tokio::test]
+async fn tls_to_a_server_without_it_is_refused_with_a_sentence() {
+    let cluster = Cluster::bare().await;
+    let settings = cluster.settings();
+    let (_, url) = settings.iter().find(|(name, _)| *name == "NATS_URL").unwrap();
+    let refused = cluster.run(&["migrate"], &[("NATS_URL", &url.replace("nats://", "tls://"))]);
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(1) && !why.contains("panicked"), "{why}");
+}
