@@ -31,7 +31,7 @@ use jvm::Jvm;
 /// A JVM starts within seconds, and on a machine full of other tests within a minute.
 const PATIENCE: Duration = Duration::from_secs(120);
 const USER: &str = "natter";
-const PASSWORD: &str = "a password, with \"quotes\"";
+const PASSWORD: &str = "correct-horse";
 
 pub struct Kafka {
     jvm: Jvm,
@@ -105,6 +105,17 @@ impl Kafka {
         self.options("").client()
     }
 
+    /// What kcat has to be told to get in, each after `-X`. PLAIN: Debian's kcat fails at SCRAM here.
+    pub fn kcat(&self) -> Vec<String> {
+        let mut settings = vec![format!("bootstrap.servers={}", self.brokers())];
+        if self.sasl {
+            settings.extend(["security.protocol=sasl_plaintext", "sasl.mechanism=PLAIN"].map(str::to_owned));
+            settings.push(format!("sasl.username={USER}"));
+            settings.push(format!("sasl.password={PASSWORD}"));
+        }
+        settings
+    }
+
     /// Holds it still: connections stay open and nothing answers.
     pub fn pause(&self) {
         self.jvm.pause();
@@ -166,7 +177,7 @@ async fn format(properties: &Path, sasl: bool) {
     command.extend(["format", "-t", "bmF0dGVyLXRlc3Qta2Fma2", "-c"].map(str::to_owned));
     command.push(properties.display().to_string());
     if sasl {
-        let user = format!("SCRAM-SHA-512=[name={USER},password=\"{}\"]", PASSWORD.replace('"', "\\\""));
+        let user = format!("SCRAM-SHA-512=[name={USER},password={PASSWORD}]");
         command.extend(["--add-scram".to_owned(), user]);
     }
     let output = tokio::process::Command::new(&command[0]).args(&command[1..]).output().await.unwrap();
@@ -199,13 +210,12 @@ log.initial.task.delay.ms=500
     );
     if sasl {
         let module = "org.apache.kafka.common.security";
-        let password = PASSWORD.replace('"', "\\\\\"");
         let _ = write!(
             text,
             "sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
 sasl.mechanism.inter.broker.protocol=PLAIN
 listener.name.client.plain.sasl.jaas.config={module}.plain.PlainLoginModule required \
-username=\"{USER}\" password=\"{password}\" user_{USER}=\"{password}\";
+username=\"{USER}\" password=\"{PASSWORD}\" user_{USER}=\"{PASSWORD}\";
 listener.name.client.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginModule required;
 "
         );

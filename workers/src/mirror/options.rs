@@ -112,3 +112,11 @@ impl ClientContext for Murmur {
 }
 
 impl ConsumerContext for Murmur {}
+
+/// Ends a client: that takes a moment, and no thread of the runtime waits for it.
+pub fn discard(client: impl Send + 'static) {
+    match tokio::runtime::Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn_blocking(move || drop(client))),
+        Err(_) => drop(client),
+    }
+}

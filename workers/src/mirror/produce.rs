@@ -4,6 +4,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use metrics::{Counter, counter};
 use rdkafka::{
     ClientContext,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
@@ -17,7 +18,10 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Options, options::Murmur};
+use super::{
+    Options,
+    options::{Murmur, discard},
+};
 
 /// Events gather so long before they go together.
 const LINGER_MS: &str = "10";
@@ -65,6 +69,7 @@ pub struct Writer {
     under_way: VecDeque<(Seq, bool)>,
     /// The last answer, or the moment from which one was due.
     answered: Instant,
+    mirrored: Counter,
 }
 
 impl Writer {
@@ -91,6 +96,7 @@ impl Writer {
             reports,
             under_way: VecDeque::new(),
             answered: Instant::now(),
+            mirrored: counter!("natter_mirrored_total", "partition" => partition.to_string()),
         })
     }
 
@@ -136,6 +142,7 @@ impl Writer {
 
     fn take(&mut self, (seq, result): Report) -> Result<Option<Seq>, WriteError> {
         result.map_err(WriteError)?;
+        self.mirrored.increment(1);
         self.answered = Instant::now();
         if let Ok(at) = self.under_way.binary_search_by_key(&seq, |(seq, _)| *seq) {
             self.under_way[at].1 = true;
@@ -173,12 +180,8 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// What was not sent is dropped; that takes a moment, and no thread of the runtime waits for it.
+    /// What was not sent goes with it.
     fn drop(&mut self) {
-        let producer = self.producer.take();
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn_blocking(move || drop(producer))),
-            Err(_) => drop(producer),
-        }
+        discard(self.producer.take());
     }
 }

@@ -9,7 +9,11 @@ use rdkafka::{
 };
 use tokio::{task::spawn_blocking, time::Instant};
 
-use super::{Options, options::Murmur, read::ANSWER};
+use super::{
+    Options,
+    options::{Murmur, discard},
+    read::ANSWER,
+};
 
 /// From the creation of a topic until every partition has a leader.
 const SETTLES: Duration = Duration::from_secs(20);
@@ -44,7 +48,7 @@ pub async fn ensure(options: &Options, partitions: u16) -> Result<(), TopicError
     if found == usize::from(partitions) {
         Ok(())
     } else {
-        Err(TopicError::Partitions { topic: topic.name, found, wanted: partitions })
+        Err(TopicError::Partitions { topic: topic.name.clone(), found, wanted: partitions })
     }
 }
 
@@ -93,6 +97,12 @@ impl Topic {
             Some(Err((_, error))) if passes(error) => Err(TopicError::Away(error.to_string())),
             Some(Err((_, error))) => Err(refused(KafkaError::AdminOp(error).to_string())),
         }
+    }
+}
+
+impl Drop for Topic {
+    fn drop(&mut self) {
+        discard(self.admin.take());
     }
 }
 

@@ -25,6 +25,7 @@ use tokio::{
 
 use super::{
     Options,
+    options::discard,
     read::{Found, ReadError, Reader},
     record::Press,
 };
@@ -141,7 +142,7 @@ impl Walk<'_> {
             });
             (reader, end) = asked.await.map_err(|e| VerifyError::Kafka(e.to_string()))??;
         }
-        drop(spawn_blocking(move || drop(reader)));
+        discard(reader);
         let floor = self.verifier.log.mirror_floor(self.press.partition).await?;
         let partition = self.press.partition;
         let (equal, other_content) = (self.equal, self.other_content);

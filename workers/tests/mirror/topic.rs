@@ -100,12 +100,9 @@ impl Topic {
 
     /// All records of a partition.
     pub async fn seen(&self, p: Partition) -> Vec<Seen> {
-        let client = self.kafka.client();
-        let client = client.config_map();
-        let settings = client.iter().map(|(name, value)| format!("{name}={value}"));
         let mut command = Command::new("kcat");
         command.args(["-C", "-q", "-e", "-J", "-o", "beginning", "-t", &self.name, "-p", &p.to_string()]);
-        for setting in settings {
+        for setting in self.kafka.kcat() {
             command.args(["-X", &setting]);
         }
         let output = command.output().await.expect("kcat is in PATH (scripts/fetch-kafka)");
