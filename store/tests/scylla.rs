@@ -2,23 +2,21 @@
 //! wrong.
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
+mod scylla {
+    pub mod scene; // a keyspace, long logs, patience
 
-use store::{
-    Store,
-    scylla::{Options, ScyllaStore},
-    testkit,
-};
-use tokio::sync::OnceCell;
-
-/// One keyspace for the whole suite: every sentence makes its own people, conversations and partitions.
-async fn keyspace() -> &'static Options {
-    static KEYSPACE: OnceCell<Options> = OnceCell::const_new();
-    KEYSPACE.get_or_init(async || testkit::shared().await.fresh_keyspace().await).await
+    mod absence; // a cluster that stands still, is gone, is back
+    mod buckets; // conversations over many buckets
+    mod names; // registrations that died half way
+    mod workers; // several of them, and a log that is not the one they know
 }
 
+use std::sync::Arc;
+
+use store::Store;
+
 async fn fresh() -> (Arc<dyn Store>, ()) {
-    (Arc::new(ScyllaStore::open(keyspace().await).await.unwrap()), ())
+    (Arc::new(scylla::scene::open().await), ())
 }
 
 store::conformance!(fresh);

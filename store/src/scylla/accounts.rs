@@ -14,10 +14,12 @@ use super::{
     columns::{raw, time},
     names,
 };
-use crate::{AddUser, Credentials, Result, fold::fold};
+use crate::{AddUser, Credentials, Result, StoreError, fold::fold};
 
 /// Seconds: ten times the longest that storing a user may take.
 const RESERVED: i32 = 60;
+/// To reserve a name that others let go at the same moment.
+const ATTEMPTS: usize = 3;
 
 /// One of the two tables of unique names.
 struct Unique<'a> {
@@ -95,7 +97,7 @@ async fn store(db: &Cluster, user: &User, password_hash: &str) -> Result<()> {
 impl Unique<'_> {
     async fn hold(&self, db: &Cluster, folded: &str, user: UserId) -> Result<Held> {
         let (folded, id) = (folded.as_bytes(), raw(user.as_bytes()));
-        loop {
+        for _ in 0..ATTEMPTS {
             if db.applied(self.reserve, (folded, id, RESERVED)).await? {
                 return Ok(Held::Now);
             }
@@ -107,6 +109,7 @@ impl Unique<'_> {
                 _ => {}
             }
         }
+        Err(StoreError::Unavailable("a name is being reserved and let go again and again".to_owned()))
     }
 
     async fn keep(&self, db: &Cluster, folded: &str, user: UserId) -> Result<bool> {

@@ -60,9 +60,9 @@ where
         let missing = most - found.len();
         found.extend(each(next, |bucket| read(bucket, missing)).await?.into_iter().flatten());
         if way.up {
-            low = last + 1
+            low = last + 1;
         } else {
-            high = last - 1
+            high = last - 1;
         }
         width = (width * 4).min(WIDEST);
     }

@@ -52,7 +52,7 @@ impl ScyllaStore {
     pub async fn open(options: &Options) -> Result<Self> {
         let session = connect(options).await?;
         migrate::check(&session).await?;
-        let statements = statements::Statements::prepare(&session).await?;
+        let statements = Box::pin(statements::Statements::prepare(&session)).await?;
         Ok(Self { db: cluster::Cluster::new(session, statements), known: persist::Known::default() })
     }
 }

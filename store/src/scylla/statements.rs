@@ -14,9 +14,11 @@ macro_rules! statements {
         }
 
         impl Statements {
-            pub async fn prepare(session: &Session) -> Result<Self> {
-                let mut statements = Self { $($name: prepare(session, $cql).await?,)* };
+            /// In a box: each statement has 300 B, and there are 80.
+            pub async fn prepare(session: &Session) -> Result<Box<Self>> {
+                let mut statements = Box::new(Self { $($name: prepare(session, $cql).await?,)* });
                 statements.decide_everywhere();
+                statements.fetch_content_in_small_pages();
                 Ok(statements)
             }
         }
@@ -48,6 +50,17 @@ impl Statements {
             statement.set_consistency(Consistency::Serial);
         }
         self.session_decided.set_consistency(Consistency::LocalSerial);
+    }
+}
+
+impl Statements {
+    /// 500 messages of 8 KiB are 4 MB; rows without content come in the driver's pages of 5,000.
+    fn fetch_content_in_small_pages(&mut self) {
+        for statement in
+            [&mut self.messages_up, &mut self.messages_down, &mut self.posted_up, &mut self.changes_up]
+        {
+            statement.set_page_size(500);
+        }
     }
 }
 

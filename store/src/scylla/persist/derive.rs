@@ -68,7 +68,7 @@ pub fn derive(s: &Statements, rows: &mut Plan, logged: &Logged, shapes: &Shapes)
 fn store(s: &Statements, rows: &mut Plan, Logged { seq, event }: &Logged) {
     let (room, id) = (raw(event.conversation.as_bytes()), raw(event.id.as_bytes()));
     let home = Home::Bucket(event.conversation, bucket(*seq));
-    let data = schemas::codec::encode(&event);
+    let data = schemas::codec::encode(event);
     let bytes = data.len();
     if matches!(event.kind, Kind::Posted { .. }) {
         let author = raw(event.author.as_bytes());
@@ -87,7 +87,7 @@ fn retouch(s: &Statements, rows: &mut Plan, Logged { seq, event }: &Logged, targ
     let room = raw(event.conversation.as_bytes());
     let home = Home::Bucket(event.conversation, bucket(target));
     let at = (room, bucket(target), int(target));
-    let data = schemas::codec::encode(&event);
+    let data = schemas::codec::encode(event);
     let bytes = data.len();
     match &event.kind {
         // Of edits the newest counts, of deletions the first.

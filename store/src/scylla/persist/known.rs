@@ -43,11 +43,10 @@ impl Known {
             let at = (event.conversation, int(*seq));
             match ids.insert(at, event.id) {
                 Some(other) if other != event.id => return Err(taken(at, other, event.id)),
-                Some(_) => {}
                 None if *seq <= highest => {
                     seqs.entry((event.conversation, bucket(*seq))).or_default().push(int(*seq));
                 }
-                None => {}
+                _ => {}
             }
         }
         let asked = seqs.into_iter().flat_map(|(place, seqs)| {

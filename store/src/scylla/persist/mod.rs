@@ -42,7 +42,9 @@ pub async fn persist(db: &Cluster, known: &Known, partition: Partition, events: 
     rows.write(db).await?;
 
     let mut moved = moved::Moved::default();
-    events.iter().for_each(|logged| moved.note(logged));
+    for logged in &events {
+        moved.note(logged);
+    }
     let counts = each(moved.joined_or_left(), |id| async move { Ok((id, members::count(db, id).await?)) });
     let mut rows = Plan::default();
     moved.derive(&db.statements, &mut rows, counts.await?);

@@ -1,0 +1,77 @@
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use schemas::{
+    event::{Kind, Logged, Message},
+    id::Seq,
+};
+use store::{
+    conformance::scene::{Room, plain, posted},
+    scylla::{Options, ScyllaStore},
+    testkit,
+};
+use tokio::sync::OnceCell;
+
+/// One keyspace for all: every test makes its own people, conversations and partitions.
+pub async fn keyspace() -> &'static Options {
+    static KEYSPACE: OnceCell<Options> = OnceCell::const_new();
+    KEYSPACE.get_or_init(async || testkit::shared().await.fresh_keyspace().await).await
+}
+
+pub async fn open() -> ScyllaStore {
+    Box::pin(ScyllaStore::open(keyspace().await)).await.unwrap()
+}
+
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "not within a minute: {what}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Where a bucket begins.
+pub fn border(bucket: u64) -> Seq {
+    bucket << 20
+}
+
+/// `runs` times `length` events, each run half on one side of a bucket's border and half on the other. Messages
+/// with edits, reactions and deletions of messages of long before, in other buckets.
+pub fn long(runs: u64, length: u64) -> Room {
+    let mut room = Room::of(&[]);
+    let mut messages: Vec<Seq> = Vec::new();
+    for run in 0..runs {
+        // Seqs of a `Room` rise by three.
+        room.skip_to(border(run + 1) - length / 2 * 3);
+        for n in 0..length {
+            let target = messages.get(messages.len() / 2).copied().unwrap_or_default();
+            let kind = match n % 10 {
+                6 => Kind::Edited { target, body: plain(&format!("edited in run {run}")) },
+                7 | 8 => Kind::Reacted { target, emoji: "👍".to_owned(), on: n % 20 < 10 },
+                9 if n % 100 == 99 => Kind::Deleted { target },
+                _ => posted(&format!("message {n} of run {run}")),
+            };
+            let is_message = matches!(kind, Kind::Posted { .. });
+            let seq = room.add(room.owner, kind);
+            messages.extend(is_message.then_some(seq));
+        }
+    }
+    room
+}
+
+/// The log read once, in order.
+pub fn fold(log: &[Logged]) -> Vec<Message> {
+    let mut messages = BTreeMap::new();
+    for Logged { seq, event } in log {
+        if let Kind::Edited { target, .. } | Kind::Deleted { target } | Kind::Reacted { target, .. } =
+            event.kind
+            && let Some(message) = messages.get_mut(&target)
+        {
+            Message::apply(message, *seq, event);
+        }
+        messages.extend(Message::posted(*seq, event).map(|message| (*seq, message)));
+    }
+    messages.into_values().collect()
+}
