@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod mirror; // the mirror in Kafka
 pub mod operator; // parked events, replay, verify
 
 use std::{path::PathBuf, process::ExitCode};
@@ -9,6 +10,7 @@ use clap_complete::Shell;
 
 use workers::Job;
 
+use mirror::MirrorCommand;
 use operator::{ParkedCommand, ReplayArgs, VerifyArgs};
 
 use crate::{connect, dev, doctor, health, migrate, parked, replay, roles, seed, verify};
@@ -29,7 +31,7 @@ enum Command {
     Dev(DevArgs),
     /// Serve sockets and HTTP. Needs `NATS_URL`, `REDIS_URL` and `JWT_SECRET`, and workers somewhere.
     Edge(EdgeArgs),
-    /// Run jobs: persist the log, answer edges, sweep presence. Needs `NATS_URL`, `REDIS_URL` and
+    /// Run jobs: persist the log, mirror it to Kafka, answer edges, sweep presence. Needs `NATS_URL`, `REDIS_URL` and
     /// `DATABASE_URL`. Any number may run.
     Worker(WorkerArgs),
     /// Make NATS (streams, consumers, keys) and the store (schema) what this version needs. Prints what it
@@ -46,6 +48,9 @@ enum Command {
     Replay(ReplayArgs),
     /// Compare the log with the store: whether everything the persister acked is there as it was logged.
     Verify(VerifyArgs),
+    /// Look at what the workers mirror to Kafka.
+    #[command(subcommand)]
+    Mirror(MirrorCommand),
     /// Open a socket, print every frame, send every line of standard input.
     Connect(ConnectArgs),
     /// Make users, conversations and messages of any number through the public API of a running server. The same
@@ -169,6 +174,7 @@ impl Cli {
             Command::Parked(command) => parked::run(&command).await,
             Command::Replay(args) => replay::run(&args).await,
             Command::Verify(args) => verify::run(&args).await,
+            Command::Mirror(command) => crate::mirror::run(&command).await,
             Command::Connect(args) => connect::run(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Seed(args) => seed::run(&args).await.map(|()| ExitCode::SUCCESS),
             Command::Completions { shell } => {

@@ -11,6 +11,7 @@ mod doctor; // what is missing here, and how to mend it
 mod health; // is a running server well
 
 mod operator; // what an operator's command works with
+mod mirror; // whether Kafka has what the log says
 mod parked; // events no job could use, taken up by a person
 mod replay; // the log persisted again
 mod verify; // the log against the store

@@ -29,7 +29,7 @@ use crate::mirror::Options;
 use jvm::Jvm;
 
 /// A JVM starts within seconds, and on a machine full of other tests within a minute.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 const USER: &str = "natter";
 const PASSWORD: &str = "correct-horse";
 

@@ -12,7 +12,7 @@ use super::{
 
 /// Records looked at. A worker that was away can leave as many old ones behind the newest as it had under way, so
 /// the newest is not always the last.
-const BACK: i64 = 2 * limits::MIRROR_IN_FLIGHT as i64;
+const BACK: i64 = 2 * limits::MIRROR_ACK_PENDING;
 /// Where nothing of a mirror was found, it is looked for so much further back.
 const FURTHER: i64 = 8;
 
@@ -60,14 +60,11 @@ struct Newest {
 
 impl Newest {
     fn see(&mut self, found: &Found, epoch: &str) {
-        match found.position() {
-            Some((of, seq)) if of == epoch => {
-                if self.here.as_ref().is_none_or(|(newest, _)| *newest < seq) {
-                    self.here = Some((seq, found.header(cloudevent::ID).map(str::to_owned)));
-                }
-            }
-            Some(_) => self.elsewhere = true,
-            None => {}
+        let Some((of, seq)) = found.position() else { return };
+        if of != epoch {
+            self.elsewhere = true;
+        } else if self.here.as_ref().is_none_or(|(newest, _)| *newest < seq) {
+            self.here = Some((seq, found.header(cloudevent::ID).map(str::to_owned)));
         }
     }
 }
@@ -92,7 +89,9 @@ mod tests {
 
     fn newest(records: &[Found]) -> Newest {
         let mut newest = Newest::default();
-        records.iter().for_each(|record| newest.see(record, "now"));
+        for record in records {
+            newest.see(record, "now");
+        }
         newest
     }
 

@@ -14,7 +14,7 @@ use crate::{
 async fn refusal(topic: &Topic) -> String {
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     let started = workers::start(&topic.deps, &[Job::Mirror], &tracker, stop).await;
-    started.err().expect("it is refused").to_string()
+    started.expect_err("it is refused").to_string()
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ impl Another {
     async fn stop(&self) {
         self.stop.cancel();
         self.tracker.close();
-        tokio::time::timeout(std::time::Duration::from_secs(60), self.tracker.wait()).await.unwrap();
+        tokio::time::timeout(std::time::Duration::from_mins(1), self.tracker.wait()).await.unwrap();
     }
 
     /// In the middle of whatever it does.

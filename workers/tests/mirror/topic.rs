@@ -137,7 +137,9 @@ impl Topic {
 
     pub async fn delete(&self) {
         let deleted = self.admin().delete_topics(&[&self.name], &AdminOptions::new()).await.unwrap();
-        deleted.into_iter().for_each(|topic| drop(topic.unwrap()));
+        for topic in deleted {
+            topic.unwrap();
+        }
     }
 }
 
