@@ -1,11 +1,13 @@
-//! `natter verify`: whether the store has what the log says.
+//! `natter verify`: whether the store, and Kafka where there is a mirror, have what the log says.
 
 mod print; // a verdict as lines and as JSON
 
-use std::{collections::HashMap, process::ExitCode};
+use std::{collections::HashMap, process::ExitCode, time::Duration};
 
 use schemas::id::{Partition, Seq};
+use serde_json::json;
 use workers::{
+    mirror::{self, Options},
     parked::{Filter, Shelf},
     persist,
     verify::{Verdict, Verifier},
@@ -13,42 +15,79 @@ use workers::{
 
 use crate::{cli::operator::VerifyArgs, operator::Operator, parts, progress::Bar};
 
+/// How long a mirror that is behind may take to catch up.
+const MIRROR: Duration = Duration::from_secs(30);
+
 /// By seq in the log of one partition, the number under which an event is parked.
 pub type ParkedAs = HashMap<Seq, Seq>;
+
+/// What is known of one partition.
+pub struct Checked {
+    pub store: Verdict,
+    pub parked: ParkedAs,
+    /// Of Kafka, if there is one: its verdict, or why there is none.
+    pub mirror: Option<Result<mirror::verify::Verdict, String>>,
+}
+
+impl Checked {
+    pub fn is_equal(&self) -> bool {
+        let mirrored = match &self.mirror {
+            None => true,
+            Some(Ok(verdict)) => verdict.is_whole(),
+            Some(Err(_)) => false,
+        };
+        self.store.is_equal() && mirrored
+    }
+}
 
 pub async fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let operator = Operator::start().await?;
     let partitions = operator.partitions(args.partition)?;
-    let store = operator.store().await?;
-    let verifier = Verifier {
-        store: store.clone(),
-        log: operator.log.clone(),
-        partitions: operator.deployment.partitions,
-    };
-    let equal = all(&operator, &verifier, &partitions, args).await;
+    let (store, log) = (operator.store().await?, operator.log.clone());
+    let verifier = Verifier { store: store.clone(), log, partitions: operator.deployment.partitions };
+    let equal = all(&operator, &verifier, &partitions, args.json).await;
     parts::close_store(&*store).await;
     Ok(if equal? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+#[expect(clippy::print_stdout, reason = "the verdict is the command's answer")]
 async fn all(
     operator: &Operator,
     verifier: &Verifier,
     partitions: &[Partition],
-    args: &VerifyArgs,
+    as_json: bool,
 ) -> anyhow::Result<bool> {
     // Asked once: what is written meanwhile is compared next time.
     let floors = operator.log.floors().await?;
     let floor = |p: &Partition| floors.get(usize::from(p.0)).copied().unwrap_or(0);
+    let mirror = operator.settings.kafka.clone().map(|kafka| mirror::verify::Verifier {
+        options: Options::from(kafka),
+        log: operator.log.clone(),
+        deployment: operator.deployment.clone(),
+        patience: MIRROR,
+    });
     let bar = Bar::new("verified", partitions.iter().map(floor).sum())?;
-    let mut equal = true;
+    let (mut equal, mut objects) = (true, Vec::new());
     for p in partitions {
-        let verdict = verifier.partition(*p, floor(p), |passed| bar.add_many(passed)).await?;
+        let store = verifier.partition(*p, floor(p), |passed| bar.add_many(passed)).await?;
         let parked =
-            if verdict.differences.is_empty() { ParkedAs::new() } else { parked(operator, *p).await? };
-        equal &= verdict.is_equal();
-        say(&verdict, &parked, args.json);
+            if store.differences.is_empty() { ParkedAs::new() } else { parked(operator, *p).await? };
+        let mirror = match &mirror {
+            Some(mirror) => Some(mirror.partition(*p).await.map_err(|error| error.to_string())),
+            None => None,
+        };
+        let checked = Checked { store, parked, mirror };
+        equal &= checked.is_equal();
+        if as_json {
+            objects.push(print::json(&checked));
+        } else {
+            println!("{}", print::lines(&checked));
+        }
     }
     bar.end();
+    if as_json {
+        println!("{}", json!({ "equal": equal, "partitions": objects }));
+    }
     Ok(equal)
 }
 
@@ -62,14 +101,5 @@ async fn parked(operator: &Operator, partition: Partition) -> anyhow::Result<Par
         let Some(last) = some.last() else { return Ok(numbers) };
         next = last.number + 1;
         numbers.extend(some.iter().filter_map(|parked| Some((parked.seq?, parked.number))));
-    }
-}
-
-#[expect(clippy::print_stdout, reason = "the verdict is the command's answer")]
-fn say(verdict: &Verdict, parked: &ParkedAs, json: bool) {
-    if json {
-        println!("{}", print::json(verdict, parked));
-    } else {
-        println!("{}", print::lines(verdict, parked));
     }
 }

@@ -92,14 +92,15 @@ pub struct ReplayArgs {
     after_help = "Compared are the events the log still has (seven days) and the persister has acked: digests are BLAKE3 \
     over seq, id and bytes of each, in order; and the newest event of each conversation as readers are told it. At \
     most 10 differences of a partition are shown, all are counted. Memory grows with conversations, about 100 bytes \
-    each, not with events. Exit status: 0 when all is equal, 1 when something differs; 2 for flags that do not fit. \
+    each, not with events. With KAFKA_BROKERS the mirror's topic is compared too; one that is behind is waited for, \
+    up to 30 s a partition. Exit status: 0 when all is equal, 1 when something differs; 2 for flags that do not fit. \
     Needs NATS_URL and DATABASE_URL."
 )]
 pub struct VerifyArgs {
     /// One partition of the log; all of them unless told
     #[arg(long, value_name = "P")]
     pub partition: Option<u16>,
-    /// One JSON object a partition, a line each
+    /// One JSON object: `equal`, and `partitions`
     #[arg(long)]
     pub json: bool,
 }

@@ -1,0 +1,15 @@
+//! What operators do about events no job could use, a store that was lost, and doubt: the real program's commands
+//! on a whole deployment, whose log and store are tampered with by hand.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+#[path = "../cluster/harness/mod.rs"]
+#[allow(dead_code, reason = "made for another test program, which uses all of it")]
+mod harness; // the deployment, people, their devices
+
+mod scene; // a deployment, and hands in its log and its store
+
+mod parked; // natter parked
+mod replay; // natter replay
+mod verify; // natter verify
+
+mod rights; // all of it as the user `worker` of a guarded server
