@@ -121,6 +121,9 @@ fn options(
     servers: &[ServerAddr],
     purpose: Purpose,
 ) -> Result<ConnectOptions, ConnectError> {
+    // Another crate of the program may bring rustls a second cryptography (the CQL driver does); unless one is
+    // chosen, the first TLS connection panics. Whoever chose before stays.
+    let _ = async_nats::rustls::crypto::ring::default_provider().install_default();
     let mut options = ConnectOptions::new()
         .name(format!("natter {}", purpose.name()))
         .ping_interval(PING)
