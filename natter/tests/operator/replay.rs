@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rusqlite::{Connection, types::Value as Cell};
+use rusqlite::{Connection, Row, types::Value as Cell};
 use serde_json::json;
 
 use crate::{
@@ -11,13 +11,16 @@ use crate::{
 };
 
 /// What follows from the log alone, row by row.
-fn derived(store: &Connection) -> Vec<(&'static str, Vec<Vec<Cell>>)> {
+fn derived(store: &Connection) -> Vec<(&'static str, Vec<String>)> {
     let tables = ["events", "conversations", "members", "reactions", "reactors", "partitions"];
     let rows = |table: &str| {
-        let mut query = store.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2, 3")).unwrap();
+        let mut query = store.prepare(&format!("SELECT * FROM {table}")).unwrap();
         let columns = query.column_count();
-        let rows = query.query_map([], |row| (0..columns).map(|n| row.get(n)).collect());
-        rows.unwrap().map(Result::unwrap).collect()
+        let row = |row: &Row| (0..columns).map(|n| row.get(n)).collect::<Result<Vec<Cell>, _>>();
+        let rows = query.query_map([], row).unwrap();
+        let mut rows: Vec<String> = rows.map(|row| format!("{:?}", row.unwrap())).collect();
+        rows.sort();
+        rows
     };
     tables.map(|table| (table, rows(table))).to_vec()
 }

@@ -68,8 +68,8 @@ async fn rows_that_were_deleted_changed_garbled_or_added_by_hand_are_found() {
     }
     assert!(!lines.contains("never said"), "content stays out: {lines}");
 
-    // What is missing comes back; what was forged is deleted first.
-    for seq in [said[7], said[9], free] {
+    // What is missing comes back, with all that follows from it; what was forged is deleted first.
+    for seq in [said[7], said[9], said[19], free] {
         touch("DELETE FROM events WHERE conversation = ?1 AND seq = ?2", seq);
     }
     scene.natter(&["replay", "--partition", &p.to_string(), "--from", "1"]).ok();
