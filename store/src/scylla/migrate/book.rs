@@ -1,6 +1,8 @@
 //! The two tables in which a keyspace remembers its migrations. Every write is conditional: one that a runner
 //! makes after another has taken over changes nothing.
 
+use std::time::Duration;
+
 use futures_util::TryStreamExt;
 use schemas::event::Timestamp;
 use scylla::{
@@ -8,6 +10,7 @@ use scylla::{
     statement::{Consistency, Statement},
     value::{CqlTimestamp, CqlValue},
 };
+use tokio::time::{Instant, sleep};
 
 use super::{
     failed,
@@ -28,6 +31,10 @@ const STEP: &str = "UPDATE schema_migrations SET checksum = ?, statements_done =
 const END: &str = "UPDATE schema_migrations SET applied_at = toTimestamp(now()) \
     WHERE folder = ? AND version = ? IF statements_done = ?";
 
+/// From listed to usable.
+const USABLE: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(100);
+
 /// What a keyspace says about one migration.
 #[derive(Debug, Clone)]
 pub struct Entry {
@@ -46,8 +53,23 @@ pub async fn prepare(session: &Session, keyspace: &str) -> Result<()> {
         if !has_table(session, keyspace, table).await? {
             session.query_unpaged(create, ()).await.map_err(|e| failed(table, e))?;
         }
+        let look = format!("SELECT * FROM {table} LIMIT 1");
+        usable(async || session.query_unpaged(look.as_str(), ()).await)
+            .await
+            .map_err(|e| failed(table, e))?;
     }
     Ok(())
+}
+
+/// A server lists what another runner is making a moment before it can be used.
+pub async fn usable<T, E>(use_it: impl AsyncFn() -> std::result::Result<T, E>) -> std::result::Result<T, E> {
+    let deadline = Instant::now() + USABLE;
+    loop {
+        match use_it().await {
+            Err(_) if Instant::now() < deadline => sleep(LOOK).await,
+            done => return done,
+        }
+    }
 }
 
 pub async fn has_table(session: &Session, keyspace: &str, table: &str) -> Result<bool> {

@@ -43,7 +43,7 @@ async fn run(
 ) -> Result<Vec<Applied>> {
     let name = &options.keyspace;
     keyspace::ensure(session, options, say).await?;
-    session.use_keyspace(name, true).await.map_err(|e| failed("the keyspace cannot be used", e))?;
+    enter(session, name).await?;
     book::prepare(session, name).await?;
     let found = state::compare(own, &book::read(session, true).await?);
     state::sound(&found, name)?;
@@ -59,6 +59,11 @@ async fn run(
     outcome
 }
 
+async fn enter(session: &Session, keyspace: &str) -> Result<()> {
+    let entered = book::usable(async || session.use_keyspace(keyspace, true).await).await;
+    entered.map_err(|e| failed("the keyspace cannot be used", e))
+}
+
 /// What is applied and what is not. Changes nothing.
 pub async fn status(options: &Options) -> Result<Vec<Status>> {
     let session = connect_for_schema(options).await?;
@@ -66,8 +71,7 @@ pub async fn status(options: &Options) -> Result<Vec<Status>> {
     if !keyspace::exists(&session, &options.keyspace).await? {
         return Ok(state::compare(&own, &[]));
     }
-    let used = session.use_keyspace(&options.keyspace, true).await;
-    used.map_err(|e| failed("the keyspace cannot be used", e))?;
+    enter(&session, &options.keyspace).await?;
     look(&session, &options.keyspace, &own).await
 }
 
