@@ -20,8 +20,7 @@ use store::{
 use crate::{cli::MigrateArgs, parts, settings};
 
 pub async fn run(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
-    // A provisioner signs no tokens: it is not asked for the secret of those who do.
-    let settings = settings::read(&[], Strictness::Dev)?;
+    let settings = settings::read(&[], Strictness::Tokenless)?;
     let address = parts::address(&settings)?;
     if args.status {
         return status(&settings, &address).await;

@@ -27,8 +27,7 @@ pub struct Operator {
 impl Operator {
     /// As a worker would: the same settings, the same rights, on streams as this version wants them.
     pub async fn start() -> anyhow::Result<Self> {
-        // Nothing here signs tokens: nobody is asked for the secret of those who do.
-        let settings = settings::read(&[], Strictness::Dev)?;
+        let settings = settings::read(&[], Strictness::Tokenless)?;
         let address = parts::address(&settings)?;
         let js = jetstream::new(connect(&address, Purpose::Work).await?);
         let deployment = apply::check(&js, &parts::topology(&settings)).await?;

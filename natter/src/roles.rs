@@ -43,8 +43,7 @@ pub async fn edge(args: &EdgeArgs) -> anyhow::Result<()> {
 
 pub async fn worker(args: &WorkerArgs) -> anyhow::Result<()> {
     let flags = [("ADMIN_PORT", args.admin_port.map(|port| port.to_string()))];
-    // A worker signs no tokens: it is not asked for the secret of those who do.
-    let common = Common::start(&flags, Strictness::Dev).await?;
+    let common = Common::start(&flags, Strictness::Tokenless).await?;
     let store = parts::open_store(&common.settings).await?;
     let (deployment, shared) = (&common.deployment, common.shared.clone());
     let deps =

@@ -61,6 +61,8 @@ impl Durability {
 pub enum Strictness {
     Dev,
     Production,
+    /// As in production, for processes that sign no tokens: they are not asked for the secret of those who do.
+    Tokenless,
 }
 
 /// Where settings come from: a name to its text.
@@ -114,7 +116,7 @@ impl Settings {
             kafka: kafka::read(source)?,
             redis_url: redis_url(source)?,
             presence_ttl: lifetime(source, "PRESENCE_TTL", 45, PRESENCE_TTL)?,
-            jwt_secret: secret(source, dev)?,
+            jwt_secret: secret(source, strictness == Strictness::Production)?,
             jwt_expires_in: lifetime(
                 source,
                 "JWT_EXPIRES_IN",
@@ -166,12 +168,12 @@ fn redis_url(source: &Source<'_>) -> Result<Option<SecretString>, BadSetting> {
     }
 }
 
-fn secret(source: &Source<'_>, dev: bool) -> Result<Option<SecretString>, BadSetting> {
+fn secret(source: &Source<'_>, needed: bool) -> Result<Option<SecretString>, BadSetting> {
     let allowed = format!("a secret of at least {SECRET_MIN} bytes, for example from `openssl rand -hex 32`");
     match text(source, "JWT_SECRET").map(SecretString::from) {
         Some(secret) if secret.expose_secret().len() >= SECRET_MIN => Ok(Some(secret)),
         Some(_) => Err(BadSetting { name: "JWT_SECRET", wrong: "is too short".to_owned(), allowed }),
-        None if dev => Ok(None),
+        None if !needed => Ok(None),
         None => Err(BadSetting { name: "JWT_SECRET", wrong: "is missing".to_owned(), allowed }),
     }
 }
@@ -290,6 +292,8 @@ mod tests {
         let settings = read(&[], Strictness::Dev).expect("dev needs nothing");
         assert_eq!((settings.port, settings.admin_port, settings.partitions), (3000, 9464, 16));
         assert_eq!(settings.jwt_expires_in, Duration::from_mins(15));
+        let worker = read(&[], Strictness::Tokenless).expect("a worker needs no secret");
+        assert_eq!((worker.host, worker.log_format), (IpAddr::from([0, 0, 0, 0]), LogFormat::Json));
         let error = read(&[], Strictness::Production).expect_err("a secret is needed");
         assert!(error.to_string().starts_with("JWT_SECRET is missing; allowed: a secret"), "{error}");
     }

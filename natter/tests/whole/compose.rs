@@ -1,6 +1,5 @@
 //! compose.yaml, as far as it can be tested without an engine: what it says is well-formed, pinned and complete, the
-//! program accepts every setting, nats-server its configuration. The same settings run as plain processes in `whole`.
-#![allow(clippy::unwrap_used)]
+//! program accepts every setting, nats-server its configuration. `deployment` runs the same settings.
 
 use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
 
@@ -8,20 +7,20 @@ use serde::Deserialize;
 use serde_json::Value;
 
 #[derive(Deserialize)]
-struct Compose {
-    services: BTreeMap<String, Service>,
+pub struct Compose {
+    pub services: BTreeMap<String, Service>,
     volumes: BTreeMap<String, Value>,
 }
 
 #[derive(Deserialize)]
-struct Service {
+pub struct Service {
     image: String,
     #[serde(default)]
     build: Option<String>,
     #[serde(default)]
     command: Vec<String>,
     #[serde(default)]
-    environment: BTreeMap<String, String>,
+    pub environment: BTreeMap<String, String>,
     #[serde(default)]
     depends_on: BTreeMap<String, Dependency>,
     #[serde(default)]
@@ -44,13 +43,13 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-fn compose() -> Compose {
+pub fn read() -> Compose {
     let text = fs::read_to_string(root().join("compose.yaml")).unwrap();
     serde_saphyr::from_str(&text).unwrap()
 }
 
 /// `${NAME:-default}` is its default, `${NAME:?…}` a secret from outside.
-fn interpolated(value: &str) -> String {
+pub fn interpolated(value: &str) -> String {
     let Some((before, rest)) = value.split_once("${") else { return value.to_owned() };
     let (variable, after) = rest.split_once('}').unwrap();
     let value = match (variable.split_once(":-"), variable.split_once(":?")) {
@@ -61,6 +60,18 @@ fn interpolated(value: &str) -> String {
     format!("{before}{value}{}", interpolated(after))
 }
 
+/// `NATTER_NATS_SERVER`, else what `make deps` fetched, else the one in PATH.
+pub fn nats_server() -> PathBuf {
+    let fetched = root().join(".deps/bin/nats-server");
+    let named = std::env::var_os("NATTER_NATS_SERVER").map(PathBuf::from);
+    named.unwrap_or(if fetched.exists() { fetched } else { "nats-server".into() })
+}
+
+/// The file of this repository that the container is given.
+pub fn nats_config(nats: &Service) -> PathBuf {
+    root().join("nats/server").join(nats.command[1].strip_prefix("/etc/natter/").unwrap())
+}
+
 /// Services that run this program, by their command.
 fn ours<'a>(compose: &'a Compose, role: &str) -> Vec<&'a Service> {
     compose.services.values().filter(|s| s.build.is_some() && s.command == [role]).collect()
@@ -68,7 +79,7 @@ fn ours<'a>(compose: &'a Compose, role: &str) -> Vec<&'a Service> {
 
 #[test]
 fn there_are_two_edges_and_two_workers_and_everything_they_need() {
-    let compose = compose();
+    let compose = read();
     assert_eq!((ours(&compose, "edge").len(), ours(&compose, "worker").len()), (2, 2));
     assert_eq!(ours(&compose, "migrate").len(), 1);
     for needed in ["nats", "scylla", "redis", "kafka"] {
@@ -78,7 +89,7 @@ fn there_are_two_edges_and_two_workers_and_everything_they_need() {
 
 #[test]
 fn every_image_is_pinned_to_a_version_and_servers_that_are_tested_to_theirs() {
-    let compose = compose();
+    let compose = read();
     for (name, service) in &compose.services {
         let (_, tag) = service.image.rsplit_once(':').unwrap_or_else(|| panic!("{name} has no tag"));
         let version = tag.split('-').next().unwrap();
@@ -99,7 +110,7 @@ fn every_image_is_pinned_to_a_version_and_servers_that_are_tested_to_theirs() {
 
 #[test]
 fn who_waits_for_a_service_waits_for_one_that_can_say_it_is_ready() {
-    let compose = compose();
+    let compose = read();
     for (name, service) in &compose.services {
         for (needed, dependency) in &service.depends_on {
             let other = compose.services.get(needed).unwrap_or_else(|| panic!("{name} needs {needed}"));
@@ -117,7 +128,7 @@ fn who_waits_for_a_service_waits_for_one_that_can_say_it_is_ready() {
 
 #[test]
 fn every_named_volume_is_declared_and_every_file_is_there() {
-    let compose = compose();
+    let compose = read();
     for volume in compose.services.values().flat_map(|service| &service.volumes) {
         let (source, _) = volume.split_once(':').unwrap();
         match source.strip_prefix("./") {
@@ -129,7 +140,7 @@ fn every_named_volume_is_declared_and_every_file_is_there() {
 
 #[test]
 fn the_program_knows_and_accepts_every_setting() {
-    let compose = compose();
+    let compose = read();
     let documented = fs::read_to_string(root().join("docs/operations.md")).unwrap();
     for service in compose.services.values().filter(|service| service.build.is_some()) {
         for name in service.environment.keys() {
@@ -150,13 +161,14 @@ fn the_program_knows_and_accepts_every_setting() {
 
 #[test]
 fn nats_server_accepts_its_configuration_with_the_passwords_it_is_given() {
-    let compose = compose();
+    let compose = read();
     let nats = &compose.services["nats"];
-    let path = root().join("nats/server").join(nats.command[1].strip_prefix("/etc/natter/").unwrap());
-    let fetched = root().join(".deps/bin/nats-server");
-    let server = std::env::var_os("NATTER_NATS_SERVER").map(PathBuf::from);
-    let server = server.unwrap_or(if fetched.exists() { fetched } else { "nats-server".into() });
     let environment = nats.environment.iter().map(|(name, value)| (name, interpolated(value)));
-    let output = Command::new(server).args(["-t", "-c"]).arg(path).envs(environment).output().unwrap();
+    let output = Command::new(nats_server())
+        .args(["-t", "-c"])
+        .arg(nats_config(nats))
+        .envs(environment)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
