@@ -90,12 +90,17 @@ async fn what_was_acked_is_read_from_every_server_of_a_cluster() {
         let c = ConversationId::fresh();
         let seq = super::publish(&publisher, 1, c, "x").await;
         for log in &logs {
-            let (events, heads) = tokio::join!(log.from(c, 0, 10), log.heads(std::slice::from_ref(&c)));
+            let (events, heads, whole) = tokio::join!(
+                log.from(c, 0, 10),
+                log.heads(std::slice::from_ref(&c)),
+                log.in_order(Partition(0), seq)
+            );
             misses += usize::from(events.unwrap().last().map(|event| event.seq) != Some(seq));
+            misses += usize::from(whole.unwrap().last().map(|kept| kept.seq) != Some(seq));
             stale += usize::from(heads.unwrap().get(&c) != Some(&seq));
         }
     }
-    assert_eq!((misses, stale), (0, 0), "of 900 each");
+    assert_eq!((misses, stale), (0, 0), "of 1,800 and 900");
 }
 
 #[tokio::test(flavor = "multi_thread")]

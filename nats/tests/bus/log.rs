@@ -100,6 +100,51 @@ async fn heads_are_whole_although_an_answer_is_cut_by_its_bytes() {
 }
 
 #[tokio::test]
+async fn a_partition_is_read_in_order_whatever_the_conversation_and_size() {
+    let f = fixture(1).await;
+    let (a, b) = (ConversationId::fresh(), ConversationId::fresh());
+    tokio::join!(f.publish_many(a, 700, 10), f.publish_many(b, 700, 9_000));
+    let (mut next, mut read) = (0, Vec::new());
+    loop {
+        let some = f.log.in_order(Partition(0), next).await.unwrap();
+        let Some(last) = some.last() else { break };
+        assert!(some.len() <= 500);
+        next = last.seq + 1;
+        read.extend(
+            some.into_iter().map(|kept| (kept.seq, nats::subject::parse_conversation(&kept.subject))),
+        );
+    }
+    assert_eq!(read.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (1..=1_400).collect::<Vec<_>>());
+    for c in [a, b] {
+        assert_eq!(read.iter().filter(|(_, of)| *of == Some((Partition(0), c))).count(), 700);
+    }
+}
+
+#[tokio::test]
+async fn parked_events_are_read_by_job_and_partition_with_the_time_they_were_parked() {
+    let f = fixture(2).await;
+    let begun = Timestamp::now();
+    for (job, p) in [("persist", 0), ("mirror", 0), ("persist", 1)] {
+        let subject = nats::subject::parked(job, Partition(p));
+        f.publisher.publish(subject, &EventId::fresh().to_string(), "x".into()).await.unwrap();
+    }
+    let numbers = async |job: Option<&str>, p: Option<u16>| -> Vec<Seq> {
+        let subjects = nats::subject::parked_by(job, p.map(Partition));
+        let kept = f.log.parked_in_order(&subjects, 1).await.unwrap();
+        kept.iter().map(|kept| kept.seq).collect()
+    };
+    assert_eq!(numbers(None, None).await, [1, 2, 3]);
+    assert_eq!(numbers(Some("persist"), None).await, [1, 3]);
+    assert_eq!(numbers(Some("persist"), Some(1)).await, [3]);
+    assert!(numbers(Some("mirror"), Some(1)).await.is_empty());
+    let one = f.log.parked_at(2).await.unwrap().unwrap();
+    assert_eq!(nats::subject::parse_parked(&one.subject), Some(("mirror", Partition(0))));
+    let at = one.at().unwrap();
+    assert!(at.0 >= begun.0 - 1_000 && at.0 <= Timestamp::now().0 + 1_000, "{at}");
+    assert!(f.log.parked_at(4).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn an_event_is_found_by_its_seq_alone() {
     let f = fixture(1).await;
     let event = Event {
