@@ -1,3 +1,5 @@
+use std::fmt::Write;
+
 use schemas::event::{Body, Event, Kind};
 use serde_json::{Value, json};
 use workers::parked::Parked;
@@ -39,11 +41,18 @@ pub fn whole(parked: &Parked, content: bool) -> Value {
         Ok(event) => all["event"] = json!(if content { event } else { without_content(event) }),
         Err(error) => {
             all["undecodable"] = json!(error.to_string());
-            let hex: String = parked.payload.iter().map(|byte| format!("{byte:02x}")).collect();
-            all["payload"] = json!(hex);
+            all["payload"] = json!(hex(&parked.payload));
         }
     }
     all
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
+        // Writing into a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// What people wrote becomes its length.

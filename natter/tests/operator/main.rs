@@ -10,6 +10,7 @@ mod scene; // a deployment, and hands in its log and its store
 
 mod parked; // natter parked
 mod replay; // natter replay
+mod mirror; // natter verify, of Kafka's topic
 mod verify; // natter verify
 
 mod rights; // all of it as the user `worker` of a guarded server

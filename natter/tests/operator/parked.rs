@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{seq, until},
-    scene::{PARTITIONS, Scene, at, id, insert, partition, posted},
+    scene::{PARTITIONS, Scene, at, hex, id, insert, partition, posted},
 };
 
 const NOISE: &[u8] = b"\x01not an event";
@@ -70,8 +70,7 @@ fn listed_by_what_is_asked_for(scene: &Scene, p: Partition) {
 
 fn shown_as_it_is(scene: &Scene, noise: &Value, foreign: &Value) {
     let shown = scene.natter(&["parked", "show", &number(noise)]).json();
-    let hex: String = NOISE.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!((&shown["payload"], &shown["bytes"]), (&json!(hex), &json!(NOISE.len())), "{shown}");
+    assert_eq!((&shown["payload"], &shown["bytes"]), (&json!(hex(NOISE)), &json!(NOISE.len())), "{shown}");
     assert!(shown["subject"].as_str().unwrap().starts_with("conv."), "{shown}");
 
     let closed = scene.natter(&["parked", "show", &number(foreign)]).ok();

@@ -102,8 +102,12 @@ impl Scene {
 
     /// One more; it works when it does.
     pub fn start_worker(&mut self) {
+        self.start_worker_with(&[]);
+    }
+
+    pub fn start_worker_with(&mut self, settings: &[(&str, &str)]) {
         let log = self.home.file(&format!("worker-{}.log", self.workers.len()));
-        self.workers.push(Process::start(&self.cluster.command(&["worker"], &[]), &log));
+        self.workers.push(Process::start(&self.cluster.command(&["worker"], settings), &log));
     }
 
     /// Publishes bytes under the subject of a conversation.
@@ -197,4 +201,8 @@ pub fn insert(store: &Connection, seq: Seq, event: &Event) {
 /// The row of one event.
 pub fn at(sql: &str, store: &Connection, room: &Room, seq: Seq) -> usize {
     store.execute(sql, (id(room).as_bytes(), i64::try_from(seq).unwrap())).unwrap()
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::until,
-    scene::{Scene, at, insert, partition, posted},
+    scene::{Scene, at, hex, insert, partition, posted},
 };
 
 fn found(partitions: &[Value]) -> Vec<(u64, String)> {
@@ -34,10 +34,8 @@ async fn rows_that_were_deleted_changed_garbled_or_added_by_hand_are_found() {
     touch("DELETE FROM events WHERE conversation = ?1 AND seq = ?2", said[3]);
     touch("UPDATE events SET data = x'01ff' WHERE conversation = ?1 AND seq = ?2", said[7]);
     let forged = schemas::codec::encode(&posted(&alice, &room, "never said"));
-    let changed = format!(
-        "UPDATE events SET data = x'{}' WHERE conversation = ?1 AND seq = ?2",
-        forged.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    );
+    let changed =
+        format!("UPDATE events SET data = x'{}' WHERE conversation = ?1 AND seq = ?2", hex(&forged));
     touch(&changed, said[9]);
     let (code, partitions) = scene.verified();
     let mut expected = vec![
