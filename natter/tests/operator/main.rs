@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
 #[path = "../cluster/harness/mod.rs"]
-#[allow(dead_code, reason = "made for another test program, which uses all of it")]
+#[allow(dead_code, unused_imports, reason = "made for another test program, which uses all of it")]
 mod harness; // the deployment, people, their devices
 
 mod scene; // a deployment, and hands in its log and its store
