@@ -3,10 +3,10 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check bench clean deps test-deps cargo packages
+.PHONY: help run build test check bench bench-quick clean deps test-deps cargo packages
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: deps build ## builds and starts `natter dev` with demo users; ARGS are passed on
 	@exec target/release/natter dev --demo $(ARGS)
@@ -25,9 +25,14 @@ check: test-deps ## format, lints, file lengths, then every test
 	@cargo clippy --workspace --all-targets --all-features --quiet --locked -- -D warnings
 	@$(MAKE) --no-print-directory test
 
-bench: deps build ## load with proof: 1,000 sockets in direct rooms; ARGS are passed on to natter-bench
+bench: deps build ## Natter and its peers, about 20 minutes; SEED_NODE=DIR adds the seed node, ARGS go to natter-bench
+	@scripts/fetch-peers
 	@cargo build --release --quiet --locked -p natter-bench
-	@scripts/bench $(ARGS)
+	@scripts/bench full $(ARGS)
+
+bench-quick: deps build ## two minutes: fails when a ratio is worse than bench/gate.json by more than the noise
+	@cargo build --release --quiet --locked -p natter-bench
+	@scripts/bench quick $(ARGS)
 
 clean: ## removes what was built and fetched; keeps .natter (your messages)
 	@rm -rf target .deps

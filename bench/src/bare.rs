@@ -2,13 +2,7 @@
 //! JSON costs; nothing is stored, nobody is known, a room lives as long as the process, and each delivery is one
 //! write. Frames are built once a message and their bytes shared.
 
-use std::{
-    borrow::Cow,
-    collections::HashMap,
-    io,
-    net::Ipv4Addr,
-    sync::Arc,
-};
+use std::{borrow::Cow, collections::HashMap, io, net::Ipv4Addr, sync::Arc};
 
 use anyhow::Context as _;
 use schemas::{
@@ -18,7 +12,10 @@ use schemas::{
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::AsyncReadExt as _,
-    net::{TcpListener, TcpStream, tcp::{OwnedReadHalf, OwnedWriteHalf}},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
     sync::Mutex,
 };
 
@@ -59,6 +56,8 @@ struct Send<'a> {
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum Out<'a> {
     Welcome,
+    /// A relay has no typing to send; whoever asks for it goes on.
+    Joined,
     Ack {
         id: u64,
         conversation_id: &'a str,
@@ -145,6 +144,8 @@ async fn message(json: &[u8], own: &Side, rooms: &Rooms, joined: &mut Joined) ->
             joined.insert(id.to_owned(), room);
         }
         write(own, &framed(&Out::Welcome)?).await?;
+    } else if json.starts_with(b"{\"type\":\"join\"") {
+        write(own, &framed(&Out::Joined)?).await?;
     }
     Ok(())
 }

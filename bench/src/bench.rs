@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -61,6 +61,7 @@ pub struct Bench {
 impl Bench {
     pub fn new(options: Options) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        sweep(&options.scratch);
         Ok(Self { options, runtime, started: Cell::new(0), steps: RefCell::default() })
     }
 
@@ -79,13 +80,17 @@ impl Bench {
 
     /// A place of its own for a target that is about to start.
     pub fn ground(&self, kind: Kind, cores: Cores) -> Ground {
+        self.ground_for(&kind.to_string(), cores)
+    }
+
+    pub fn ground_for(&self, what: &str, cores: Cores) -> Ground {
         let Options { natter, deps, seed_node, centrifugo, scratch, .. } = self.options.clone();
         let nth = self.started.get();
         self.started.set(nth + 1);
         let here = std::env::current_dir().unwrap_or_default();
         let beside = std::env::current_exe().unwrap_or_default().with_file_name("natter");
         Ground {
-            scratch: here.join(scratch).join(format!("{}-{nth}-{kind}", std::process::id())),
+            scratch: here.join(scratch).join(format!("{}-{nth}-{what}", std::process::id())),
             core: (cores == Cores::Split).then_some(Cores::SERVER),
             deps: here.join(deps),
             natter: natter.map_or(beside, |natter| here.join(natter)),
@@ -94,6 +99,7 @@ impl Bench {
         }
     }
 
+    #[expect(clippy::unused_self, reason = "who has no bench has nobody to tell")]
     pub fn bar(&self, what: &str, length: u64) -> ProgressBar {
         let style = ProgressStyle::with_template("{msg:<44} {wide_bar} {pos}/{len} {elapsed:>4}");
         let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr_with_hz(5));
@@ -102,6 +108,7 @@ impl Bench {
         bar
     }
 
+    #[expect(clippy::unused_self, reason = "as above")]
     pub fn saying<T>(&self, what: &str, task: impl FnOnce() -> T) -> T {
         let bar = ProgressBar::new_spinner().with_message(what.to_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
@@ -126,6 +133,7 @@ impl Bench {
     }
 
     /// To people, not to the report.
+    #[expect(clippy::unused_self, reason = "as above")]
     #[expect(clippy::print_stderr, reason = "how far the bench is; the report goes to stdout")]
     pub fn say(&self, text: &str) {
         eprintln!("{text}");
@@ -133,5 +141,16 @@ impl Bench {
 
     pub fn take_steps(&self) -> Vec<Step> {
         self.steps.take()
+    }
+}
+
+/// Folders of runs that were killed: their names begin with the id of a process that is no more.
+fn sweep(scratch: &Path) {
+    for entry in std::fs::read_dir(scratch).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.split('-').next()?.parse::<u32>().ok());
+        if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }

@@ -7,6 +7,8 @@ const CLIMB: f64 = 1.5;
 const NARROWINGS: u32 = 3;
 /// Achieved share of the planned rate that still counts as keeping up.
 const KEPT_UP: f64 = 0.97;
+/// And the share that is worth another try.
+const NEARLY: f64 = 0.85;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Search {
@@ -48,6 +50,7 @@ impl Search {
     }
 
     /// `None`: not even the lowest.
+    #[cfg(test)]
     pub fn found(&self) -> Option<f64> {
         self.good
     }
@@ -85,6 +88,11 @@ pub fn keeps_up(stats: &Stats, bound: Bound) -> bool {
         && stats.refusals.is_empty()
         && real(stats.acked) >= KEPT_UP * real(stats.planned)
         && stats.acked_per_second >= KEPT_UP * stats.planned_per_second
+}
+
+/// Whether it failed by little, so that another try may pass.
+pub fn nearly(stats: &Stats) -> bool {
+    stats.refusals.is_empty() && stats.acked_per_second >= NEARLY * stats.planned_per_second
 }
 
 #[cfg(test)]

@@ -260,6 +260,15 @@ impl Oracle {
         }
     }
 
+    #[cfg(test)]
+    pub fn has_seen_all(&self, witness: &Witness) -> bool {
+        let acked = |sent: &Sent| match sent.fate {
+            Fate::Acked { seq, .. } if sent.room == witness.room => Some(seq),
+            _ => None,
+        };
+        self.sends.iter().filter_map(acked).all(|seq| seq <= witness.position)
+    }
+
     fn unseen(&mut self, witness: &Witness) {
         let log = &self.rooms[witness.room as usize];
         let to = witness.socket;

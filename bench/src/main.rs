@@ -3,6 +3,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod suite; // many scenarios, into documents and past a gate
 mod scenarios; // what is put to a target
 
 mod bench; // what every scenario is given
@@ -31,7 +32,7 @@ use anyhow::Context as _;
 use clap::Parser;
 
 use bench::{Bench, Options};
-use outcome::Outcome;
+use scenarios::Scenario;
 
 /// Puts load on Natter and its peers, and proves that no promise was broken meanwhile.
 ///
@@ -49,6 +50,8 @@ struct Args {
 enum Command {
     #[command(flatten)]
     Scenario(Scenario),
+    /// Many scenarios from a file, into documents and past a gate.
+    Suite(suite::Args),
     /// The relay, as a server: other commands start it.
     #[command(hide = true)]
     Bare {
@@ -57,63 +60,28 @@ enum Command {
     },
 }
 
-#[derive(Debug, clap::Subcommand)]
-enum Scenario {
-    /// Direct rooms: messages a second, time to the ack.
-    Ack(scenarios::ack::Args),
-    /// Rooms of many: CPU a delivery, time to the last receiver.
-    Fanout(scenarios::fanout::Args),
-    /// Sockets that say nothing: memory and CPU of each.
-    Idle(scenarios::idle::Args),
-    /// Rooms of all sizes, typing, read marks, history.
-    Mixed(scenarios::mixed::Args),
-    /// Everybody comes back at once and is sent what they missed.
-    Storm(scenarios::storm::Args),
-    /// Some stop reading: do the others notice?
-    Slow(scenarios::slow::Args),
-    /// Messages over HTTP.
-    Http(scenarios::http::Args),
-    /// The mixed load for half an hour: does memory grow?
-    Soak(scenarios::soak::Args),
-    /// The same load on one edge, two and four.
-    Scale(scenarios::scale::Args),
-    /// A storm of log-ins beside a conversation.
-    Login(scenarios::login::Args),
-}
-
 fn main() -> anyhow::Result<ExitCode> {
     let Args { command, options } = Args::parse();
     allow_many_sockets()?;
-    let scenario = match command {
-        Command::Scenario(scenario) => scenario,
+    let holds = match command {
+        Command::Scenario(scenario) => {
+            let bench = Bench::new(options)?;
+            let outcome = scenarios::run(&bench, &scenario)?;
+            print(&outcome.to_string());
+            if let Some(path) = &bench.options.json {
+                let json = serde_json::to_string_pretty(&outcome)?;
+                std::fs::write(path, json).with_context(|| format!("writing {}", path.display()))?;
+            }
+            outcome.holds()
+        }
+        Command::Suite(args) => suite::run(&Bench::new(options)?, &args)?,
         Command::Bare { port } => {
             let runtime = tokio::runtime::Runtime::new()?;
-            return runtime.block_on(bare::serve(port)).map(|()| ExitCode::SUCCESS);
+            runtime.block_on(bare::serve(port))?;
+            true
         }
     };
-    let bench = Bench::new(options)?;
-    let outcome = run(&bench, &scenario)?;
-    print(&outcome.to_string());
-    if let Some(path) = &bench.options.json {
-        let json = serde_json::to_string_pretty(&outcome)?;
-        std::fs::write(path, json).with_context(|| format!("writing {}", path.display()))?;
-    }
-    Ok(if outcome.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn run(bench: &Bench, scenario: &Scenario) -> anyhow::Result<Outcome> {
-    match scenario {
-        Scenario::Ack(args) => scenarios::ack::run(bench, args),
-        Scenario::Fanout(args) => scenarios::fanout::run(bench, args),
-        Scenario::Idle(args) => scenarios::idle::run(bench, args),
-        Scenario::Mixed(args) => scenarios::mixed::run(bench, args),
-        Scenario::Storm(args) => scenarios::storm::run(bench, args),
-        Scenario::Slow(args) => scenarios::slow::run(bench, args),
-        Scenario::Http(args) => scenarios::http::run(bench, args),
-        Scenario::Soak(args) => scenarios::soak::run(bench, args),
-        Scenario::Scale(args) => scenarios::scale::run(bench, args),
-        Scenario::Login(args) => scenarios::login::run(bench, args),
-    }
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print(text: &str) {

@@ -42,7 +42,8 @@ impl fmt::Display for Outcome {
                 Some(rows) => format!("{rows} compared with history"),
                 None => "nothing is kept".to_owned(),
             };
-            let order = if *reordered > 0 { format!(", {reordered} in another order") } else { String::new() };
+            let order =
+                if *reordered > 0 { format!(", {reordered} in another order") } else { String::new() };
             match fault_count {
                 0 => writeln!(f, "{target}: {messages} messages, no loss, no double; {history}{order}")?,
                 broken => {

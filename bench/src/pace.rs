@@ -12,7 +12,11 @@ pub struct Pace {
 }
 
 impl Pace {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates and times are positive")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rates and times are positive"
+    )]
     pub fn new(rate: f64, lasting: Duration, seed: u64) -> Self {
         let count = (rate * lasting.as_secs_f64()).round().max(0.0) as u64;
         Self { every: Duration::from_secs_f64(1.0 / rate.max(0.001)), count, seed }
@@ -33,7 +37,13 @@ impl Pace {
     }
 }
 
-/// SplitMix64: neighbours get unrelated numbers.
+/// The bench waits: for a server to be there, or for a while to pass.
+#[expect(clippy::disallowed_methods, reason = "the main thread, which nobody else needs meanwhile")]
+pub fn pause(lasting: Duration) {
+    std::thread::sleep(lasting);
+}
+
+/// `SplitMix64`: neighbours get unrelated numbers.
 pub fn scatter(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -49,9 +59,8 @@ mod tests {
     fn a_second_has_exactly_the_rate() {
         let pace = Pace::new(400.0, Duration::from_secs(3), 7);
         assert_eq!(pace.count(), 1_200);
-        let in_second = |second| {
-            (0..).map_while(|n| pace.due(n)).filter(|due| due.as_secs() == second).count()
-        };
+        let in_second =
+            |second| (0..).map_while(|n| pace.due(n)).filter(|due| due.as_secs() == second).count();
         assert_eq!([in_second(0), in_second(1), in_second(2), in_second(3)], [400, 400, 400, 0]);
     }
 
@@ -60,7 +69,8 @@ mod tests {
         let pace = Pace::new(1_000.0, Duration::from_secs(1), 7);
         let due: Vec<_> = (0..).map_while(|n| pace.due(n)).collect();
         assert!(due.is_sorted());
-        let gaps: std::collections::HashSet<_> = due.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let gaps: std::collections::HashSet<_> =
+            due.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
         assert!(gaps.len() > 500, "{}", gaps.len());
     }
 

@@ -111,7 +111,12 @@ impl Seeder {
     }
 
     /// Everything said in a room since it was made; `None` where nothing is kept.
-    pub async fn history(self, rest: &Rest, reader: &Person, room: &Place) -> anyhow::Result<Option<Vec<Row>>> {
+    pub async fn history(
+        self,
+        rest: &Rest,
+        reader: &Person,
+        room: &Place,
+    ) -> anyhow::Result<Option<Vec<Row>>> {
         match self {
             Self::Natter => natter::history(rest, reader, room).await.map(Some),
             Self::SeedNode => peer::history(rest, reader, room).await.map(Some),
@@ -125,7 +130,9 @@ impl World {
     pub fn rooms_of(&self) -> Vec<Vec<u32>> {
         let mut rooms = vec![Vec::new(); self.people.len()];
         for (room, members) in (0..).zip(&self.shape.rooms) {
-            members.iter().for_each(|who| rooms[*who as usize].push(room));
+            for who in members {
+                rooms[*who as usize].push(room);
+            }
         }
         rooms
     }
@@ -145,7 +152,12 @@ impl Rest {
         Ok(Self { http, url: format!("http://{at}") })
     }
 
-    async fn post<T: DeserializeOwned>(&self, path: &str, token: Option<&str>, body: &impl Serialize) -> anyhow::Result<T> {
+    async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        token: Option<&str>,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
         let request = self.http.post(format!("{}{path}", self.url)).json(body);
         answer(path, token, request).await
     }

@@ -17,7 +17,7 @@ use crate::{
     check::Fault,
     dialect::Persona,
     load::{Engine, Generator, Opened, Plan, Seat, Stats, Turn, Wiring},
-    pace::scatter,
+    pace::{pause, scatter},
     proc::{self, Usage, usage},
     seed::{Rest, Shape, World},
     targets::{Kind, Server},
@@ -25,7 +25,7 @@ use crate::{
 
 /// After a step, before its CPU time is read: what the server does behind its acks belongs to them.
 const AFTERMATH: Duration = Duration::from_millis(500);
-const COMES_IN_WITHIN: Duration = Duration::from_secs(180);
+const COMES_IN_WITHIN: Duration = Duration::from_mins(3);
 const BAR_EVERY: Duration = Duration::from_millis(100);
 const FAULTS_SHOWN: usize = 20;
 
@@ -82,10 +82,18 @@ pub struct Verdict {
 }
 
 impl Side {
-    pub fn open(bench: &Bench, kind: Kind, cores: Cores, shape: Shape, manners: Manners) -> anyhow::Result<Self> {
+    pub fn open(
+        bench: &Bench,
+        kind: Kind,
+        cores: Cores,
+        shape: Shape,
+        manners: Manners,
+    ) -> anyhow::Result<Self> {
         let name = kind.to_string();
-        let server = bench.saying(&format!("{name}: starting"), || Server::start(kind, &bench.ground(kind, cores)))?;
-        let bar = bench.bar(&format!("{name}: people and rooms"), u64::from(shape.people) + shape.rooms.len() as u64);
+        let server =
+            bench.saying(&format!("{name}: starting"), || Server::start(kind, &bench.ground(kind, cores)))?;
+        let bar = bench
+            .bar(&format!("{name}: people and rooms"), u64::from(shape.people) + shape.rooms.len() as u64);
         let world = bench.wait_for(server.seeder.make(server.http, shape, || bar.inc(1)));
         bar.finish_and_clear();
         let world = world.with_context(|| format!("{name}: people and rooms"))?;
@@ -114,7 +122,7 @@ impl Side {
         let plan = plan.clone();
         let mut stats = self.run(bench, what, move |engine| engine.step(&plan))?;
         stats.bench = proc::own() - own;
-        std::thread::sleep(AFTERMATH);
+        pause(AFTERMATH);
         stats.server = self.usage() - before;
         bench.note(&self.name, what, &stats);
         Ok(stats)

@@ -101,7 +101,10 @@ mod tests {
     #[test]
     fn replies_pushes_and_pings_are_told_apart() {
         let read = |text| Centrifugo.read(text);
-        assert_eq!(read(r#"{"id":4000000000,"connect":{"client":"x"}}"#), Some(Heard::Welcome { epoch: None }));
+        assert_eq!(
+            read(r#"{"id":4000000000,"connect":{"client":"x"}}"#),
+            Some(Heard::Welcome { epoch: None })
+        );
         assert_eq!(read(r#"{"id":4000000003,"subscribe":{}}"#), Some(Heard::Joined));
         assert_eq!(read(r#"{"id":5,"publish":{}}"#), Some(Heard::Acked { number: 5, seq: 0, id: None }));
         assert_eq!(read("{}"), Some(Heard::Ping("{}")));

@@ -152,6 +152,7 @@ struct Send<'a> {
     client_id: Number,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
 fn as_text<S: serde::Serializer>(number: &Number, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(number)
 }
@@ -223,7 +224,9 @@ mod tests {
     fn what_is_sent_is_a_frame_of_the_contract() {
         let text = Natter.send(Letter { number: 5, room: ROOM, content: "n5 xxx" }).unwrap();
         let frame: ClientFrame = serde_json::from_str(&text).unwrap();
-        let ClientFrame::Send { id, conversation_id, content, client_id, .. } = frame else { panic!("{text}") };
+        let ClientFrame::Send { id, conversation_id, content, client_id, .. } = frame else {
+            panic!("{text}")
+        };
         assert_eq!((id, content.as_str(), client_id.as_str()), (Some(RequestId::Number(5)), "n5 xxx", "5"));
         assert_eq!(conversation_id.to_string(), ROOM);
     }
@@ -233,11 +236,15 @@ mod tests {
         let message = format!(
             r#"{{"type":"message:new","conversationId":"{ROOM}","seq":9,"prevSeq":7,"message":{{"content":"n3 x"}}}}"#
         );
-        assert_eq!(Natter.read(&message), Some(Heard::Event { room: ROOM, seq: 9, prev: 7, number: Some(3) }));
+        assert_eq!(
+            Natter.read(&message),
+            Some(Heard::Event { room: ROOM, seq: 9, prev: 7, number: Some(3) })
+        );
         let ack = format!(r#"{{"type":"ack","id":3,"messageId":"{ROOM}","seq":9}}"#);
         let id = ROOM.parse().ok();
         assert_eq!(Natter.read(&ack), Some(Heard::Acked { number: 3, seq: 9, id }));
-        let changed = format!(r#"{{"type":"member:changed","conversationId":"{ROOM}","seq":10,"prevSeq":9}}"#);
+        let changed =
+            format!(r#"{{"type":"member:changed","conversationId":"{ROOM}","seq":10,"prevSeq":9}}"#);
         assert_eq!(Natter.read(&changed), Some(Heard::Event { room: ROOM, seq: 10, prev: 9, number: None }));
         assert_eq!(Natter.read(r#"{"type":"heads","positions":{}}"#), Some(Heard::Other));
         let refused = Heard::Refused { number: Some(4), code: "rate_limited" };

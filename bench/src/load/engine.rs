@@ -79,7 +79,8 @@ impl Engine {
         let oracle = Oracle::new(dialect.promise(), rooms.len());
         let mut listeners = vec![0; rooms.len()];
         seats.iter().flat_map(|seat| &seat.rooms).for_each(|(room, _)| listeners[*room as usize] += 1);
-        let sockets = (0..).zip(seats).map(|(index, seat)| Socket::new(index, seat, &places, &oracle)).collect();
+        let sockets =
+            (0..).zip(seats).map(|(index, seat)| Socket::new(index, seat, &places, &oracle)).collect();
         Ok(Self {
             alarm: Alarm::new(poll.registry(), ALARM)?,
             poll,
@@ -134,6 +135,18 @@ impl Engine {
 
     pub fn is_settled(&self) -> bool {
         self.waiting_acks == 0 && self.waiting_deliveries == 0 && self.lanes.is_idle()
+    }
+
+    /// Nothing is under way any more but what closed sockets are owed.
+    #[cfg(test)]
+    pub fn only_waits_for_the_absent(&self) -> bool {
+        let there = |witness: &&Witness| self.sockets[witness.socket as usize].stage == Stage::Open;
+        let shown = |room: u32| {
+            let mut there =
+                self.sockets.iter().flat_map(|s| &s.witnesses).filter(|w| w.room == room).filter(there);
+            there.all(|witness| self.oracle.has_seen_all(witness))
+        };
+        self.waiting_acks == 0 && (0..).zip(&self.rooms).all(|(room, _)| shown(room))
     }
 
     pub fn fault(&mut self, fault: Fault) {

@@ -88,11 +88,11 @@ fn lead(out: &mut Vec<u8>, opcode: u8, length: usize, masked: u8) {
     match length {
         0..=125 => out.push(masked | length as u8),
         126..=0xFFFF => {
-            out.push(masked | 126);
+            out.push(masked | 0x7E);
             out.extend_from_slice(&(length as u16).to_be_bytes());
         }
         _ => {
-            out.push(masked | 127);
+            out.push(masked | 0x7F);
             out.extend_from_slice(&(length as u64).to_be_bytes());
         }
     }

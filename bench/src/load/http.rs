@@ -105,7 +105,10 @@ mod tests {
     fn an_upgrade_has_no_body() {
         let bytes = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n\x81\x00";
         let found = answer(bytes).unwrap().unwrap();
-        assert_eq!((found.status, found.body.len(), &bytes[found.body.end..]), (101, 0, b"\x81\x00".as_slice()));
+        assert_eq!(
+            (found.status, found.body.len(), &bytes[found.body.end..]),
+            (101, 0, b"\x81\x00".as_slice())
+        );
     }
 
     #[test]

@@ -1,11 +1,7 @@
 //! HTTP connections that errands take turns on: each carries one at a time and stays open. An errand that finds
 //! all of them busy waits, and its latency counts from when it was due.
 
-use std::{
-    collections::VecDeque,
-    io,
-    net::SocketAddr,
-};
+use std::{collections::VecDeque, io, net::SocketAddr};
 
 use mio::{Token, event::Event as Readiness};
 
@@ -39,18 +35,18 @@ struct Lane {
 
 pub struct Lanes {
     pub host: SocketAddr,
-    lanes: Vec<Lane>,
+    all: Vec<Lane>,
     free: Vec<usize>,
     queue: VecDeque<Job>,
 }
 
 impl Lanes {
     pub fn new(host: SocketAddr) -> Self {
-        Self { host, lanes: Vec::new(), free: Vec::new(), queue: VecDeque::new() }
+        Self { host, all: Vec::new(), free: Vec::new(), queue: VecDeque::new() }
     }
 
     pub fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.free.len() == self.lanes.len()
+        self.queue.is_empty() && self.free.len() == self.all.len()
     }
 }
 
@@ -63,14 +59,14 @@ impl Engine {
     }
 
     fn new_lane(&mut self) -> Option<usize> {
-        (self.lanes.lanes.len() < LANES).then(|| {
-            self.lanes.lanes.push(Lane::default());
-            self.lanes.lanes.len() - 1
+        (self.lanes.all.len() < LANES).then(|| {
+            self.lanes.all.push(Lane::default());
+            self.lanes.all.len() - 1
         })
     }
 
     fn start(&mut self, at: usize, job: Job) {
-        let lane = &mut self.lanes.lanes[at];
+        let lane = &mut self.lanes.all[at];
         let request = lane.job.insert(job).request.clone();
         let outcome = match &mut lane.conn {
             Some(conn) if lane.connected => conn.write(&request),
@@ -90,7 +86,7 @@ impl Engine {
     }
 
     fn try_lane(&mut self, at: usize, ready: &Readiness) -> io::Result<()> {
-        let lane = &mut self.lanes.lanes[at];
+        let lane = &mut self.lanes.all[at];
         let Some(conn) = &mut lane.conn else { return Ok(()) };
         if !lane.connected && conn.connected()? {
             lane.connected = true;
@@ -112,7 +108,7 @@ impl Engine {
 
     fn read_lane(&mut self, at: usize, scratch: &mut Vec<u8>) -> io::Result<()> {
         loop {
-            let Some(conn) = &mut self.lanes.lanes[at].conn else { return Ok(()) };
+            let Some(conn) = &mut self.lanes.all[at].conn else { return Ok(()) };
             let length = match conn.read(scratch)? {
                 Got::Bytes(length) => length,
                 Got::Nothing => return Ok(()),
@@ -131,7 +127,7 @@ impl Engine {
     }
 
     fn done(&mut self, at: usize, status: u16, body: &str) {
-        if let Some(job) = self.lanes.lanes[at].job.take() {
+        if let Some(job) = self.lanes.all[at].job.take() {
             self.outcome(&job, status, body);
             match self.lanes.queue.pop_front() {
                 Some(job) => self.start(at, job),
@@ -160,7 +156,7 @@ impl Engine {
 
     /// The connection is gone; so is what was asked on it, unless nothing was.
     fn lost(&mut self, at: usize, error: &io::Error) {
-        let lane = &mut self.lanes.lanes[at];
+        let lane = &mut self.lanes.all[at];
         lane.connected = false;
         if let Some(conn) = lane.conn.take() {
             conn.close(self.poll.registry());

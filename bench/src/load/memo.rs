@@ -23,7 +23,9 @@ impl Memo {
 
 fn slot(text: &[u8]) -> usize {
     let words = text.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default()));
-    let hash = words.fold(text.len() as u64, |hash, word| (hash.rotate_left(5) ^ word).wrapping_mul(0x517C_C1B7_2722_0A95));
+    let hash = words.fold(text.len() as u64, |hash, word| {
+        (hash.rotate_left(5) ^ word).wrapping_mul(0x517C_C1B7_2722_0A95)
+    });
     usize::try_from(hash >> 32).unwrap_or(0) % SLOTS
 }
 

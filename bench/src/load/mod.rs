@@ -131,14 +131,14 @@ type Task = Box<dyn FnOnce(&mut Engine) + Send>;
 
 /// The thread with the engine. Between tasks it answers pings.
 pub struct Generator {
-    tasks: Option<mpsc::Sender<Task>>,
+    tasks: Option<mpsc::SyncSender<Task>>,
     thread: Option<JoinHandle<()>>,
     pub progress: Arc<Progress>,
 }
 
 impl Generator {
     pub fn start(wiring: Wiring) -> anyhow::Result<Self> {
-        let (tasks, inbox) = mpsc::channel::<Task>();
+        let (tasks, inbox) = mpsc::sync_channel::<Task>(1);
         let progress = Arc::new(Progress::default());
         let mut engine = Engine::new(wiring, Arc::clone(&progress))?;
         let thread = std::thread::Builder::new().name("generator".to_owned()).spawn(move || {
@@ -159,7 +159,7 @@ impl Generator {
         &self,
         task: impl FnOnce(&mut Engine) -> T + Send + 'static,
     ) -> anyhow::Result<mpsc::Receiver<T>> {
-        let (done, answer) = mpsc::channel();
+        let (done, answer) = mpsc::sync_channel(1);
         let task: Task = Box::new(move |engine| {
             let _ = done.send(task(engine));
         });
@@ -176,3 +176,6 @@ impl Drop for Generator {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

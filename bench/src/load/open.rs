@@ -39,7 +39,12 @@ pub struct Opened {
 
 impl Engine {
     /// Opens these sockets, `at_once` at a time, and waits for all of them. Those that were open before resume.
-    pub fn open(&mut self, which: &[u32], at_once: Option<usize>, within: Duration) -> anyhow::Result<Opened> {
+    pub fn open(
+        &mut self,
+        which: &[u32],
+        at_once: Option<usize>,
+        within: Duration,
+    ) -> anyhow::Result<Opened> {
         let (start, began) = (Instant::now(), self.look());
         let mut opened = Opened { took: Duration::ZERO, times: Times::default() };
         let (mut next, mut under_way) = (0, Vec::new());
@@ -189,7 +194,8 @@ impl Engine {
         let socket = &mut self.sockets[index];
         if !socket.excused {
             let socket = u32::try_from(index).unwrap_or(u32::MAX);
-            return self.fault(Fault::Closed { socket, why: "too much was missed to be sent again".to_owned() });
+            return self
+                .fault(Fault::Closed { socket, why: "too much was missed to be sent again".to_owned() });
         }
         let room = self.room_ids.get(room);
         let witness = socket.witnesses.iter_mut().find(|witness| Some(&witness.room) == room);
@@ -203,8 +209,11 @@ impl Engine {
             return Stage::Open;
         }
         let rooms: Vec<usize> = self.sockets[index].witnesses.iter().map(|w| w.room as usize).collect();
-        let texts: Vec<String> =
-            rooms.iter().enumerate().filter_map(|(nth, room)| self.dialect.join(nth, &self.rooms[*room])).collect();
+        let texts: Vec<String> = rooms
+            .iter()
+            .enumerate()
+            .filter_map(|(nth, room)| self.dialect.join(nth, &self.rooms[*room]))
+            .collect();
         for text in &texts {
             self.say(index, frame::TEXT, text.as_bytes());
         }

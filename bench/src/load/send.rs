@@ -90,7 +90,12 @@ impl Engine {
     }
 
     /// Sends what is due; how long until the next is, `None` when nothing will be.
-    fn send_due(&mut self, plan: &Plan, streams: &mut [Stream], (start, offset): (u64, u64)) -> Option<Duration> {
+    fn send_due(
+        &mut self,
+        plan: &Plan,
+        streams: &mut [Stream],
+        (start, offset): (u64, u64),
+    ) -> Option<Duration> {
         for _ in 0..IN_A_ROW {
             let due = |stream: &Stream| stream.due().unwrap_or(u64::MAX);
             let stream = streams.iter_mut().min_by_key(|stream| due(stream))?;
@@ -110,7 +115,11 @@ impl Engine {
         Some(Duration::ZERO)
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "rates are positive and small")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rates are positive and small"
+    )]
     fn message_due(&mut self, plan: &Plan, nth: u64, due: u64) {
         if plan.typing {
             let Turn { socket, room } = turn(plan, nth + plan.rate as u64);
@@ -159,7 +168,8 @@ impl Engine {
         // Not in step with the messages: whoever reads is not who writes.
         let Turn { socket, room } = turn(plan, nth.wrapping_mul(7) + 3);
         if let Some(ask) = self.dialect.page(&self.rooms[room as usize]) {
-            let request = ask.bytes(&self.lanes.host.to_string(), Some(&self.sockets[socket as usize].who.token));
+            let request =
+                ask.bytes(&self.lanes.host.to_string(), Some(&self.sockets[socket as usize].who.token));
             self.errand(Job { errand: Errand::Page, number: None, due, request });
         }
     }

@@ -13,9 +13,9 @@ pub struct Args {
     /// Of the step whose CPU is compared; 0: none.
     #[arg(long, default_value_t = 1_000.0)]
     pub rate: f64,
-    /// Where the search for the capacity begins; 0: no search.
-    #[arg(long, default_value_t = 4_000.0)]
-    pub search_from: f64,
+    /// Where the search for the capacity begins, one for each target; without it there is none.
+    #[arg(long, value_delimiter = ',')]
+    pub search_from: Vec<f64>,
     /// What it must keep: ack, delivery or last, and a p99 in milliseconds.
     #[arg(long, default_value = "ack:50")]
     pub bound: Bound,
@@ -27,10 +27,11 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
         scenario: "ack",
         members: 2,
         rooms: sockets / 2,
+        devices: 1,
         rate: *rate,
-        search: (*search_from > 0.0).then_some(*search_from),
+        search: search_from,
         bound: *bound,
-        setting: format!("{} B, {}", common.bytes, common.cores.name()),
+        label: format!("{} B, {}", common.bytes, common.cores.name()),
     };
     rooms::run(bench, common, &setting)
 }

@@ -13,27 +13,31 @@ pub struct Args {
     pub members: u32,
     #[arg(long, default_value_t = 10)]
     pub rooms: u32,
+    /// Sockets of a person.
+    #[arg(long, default_value_t = 1)]
+    pub devices: u32,
     /// Messages a second, of the step whose CPU is compared; 0: none.
     #[arg(long, default_value_t = 500.0)]
     pub rate: f64,
-    /// Where the search for the capacity begins; 0: no search.
-    #[arg(long, default_value_t = 500.0)]
-    pub search_from: f64,
+    /// Where the search for the capacity begins, one for each target; without it there is none.
+    #[arg(long, value_delimiter = ',')]
+    pub search_from: Vec<f64>,
     /// What it must keep: ack, delivery or last, and a p99 in milliseconds.
     #[arg(long, default_value = "last:100")]
     pub bound: Bound,
 }
 
 pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
-    let Args { common, members, rooms, rate, search_from, bound } = args;
+    let Args { common, members, rooms, devices, rate, search_from, bound } = args;
     let setting = rooms::Setting {
         scenario: "fanout",
         members: *members,
         rooms: *rooms,
+        devices: *devices,
         rate: *rate,
-        search: (*search_from > 0.0).then_some(*search_from),
+        search: search_from,
         bound: *bound,
-        setting: format!("{rooms} rooms of {members}, {} B, {}", common.bytes, common.cores.name()),
+        label: format!("{rooms} rooms of {members}, {} B, {}", common.bytes, common.cores.name()),
     };
     rooms::run(bench, common, &setting)
 }

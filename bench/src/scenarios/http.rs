@@ -31,7 +31,7 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("http");
     let Args { common, sockets, rate } = args;
     let setting = format!("{rate:.0}/s, {} B, {}", common.bytes, common.cores.name());
-    let sides = common.open(bench, &rooms_of(2, sockets / 2), Manners::default())?;
+    let sides = common.open(bench, &rooms_of(2, sockets / 2, 1), Manners::default())?;
     warm_up(bench, common, &sides, *rate)?;
     rounds(&sides, common.rounds, |side| {
         let plan = Plan::new(*rate, common.lasting(), common.bytes, side.everybody());

@@ -1,12 +1,13 @@
 //! Sockets that say nothing. What one of them costs is the slope between few and many: what the process needs
 //! anyway falls away.
 
-use std::{thread::sleep, time::Duration};
+use std::time::Duration;
 
 use super::{Common, rooms_of};
 use crate::{
     bench::Bench,
     outcome::Outcome,
+    pace::pause,
     proc::Usage,
     seed::Shape,
     sheet::Metric,
@@ -42,7 +43,7 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let setting = format!("{} to {} sockets, {}", args.few, args.many, args.common.cores.name());
     for kind in args.common.present(bench) {
         let people = args.many / args.devices.max(1) / 2 * 2;
-        let shape = Shape { sockets: args.many, people, ..rooms_of(2, people / 2) };
+        let shape = Shape { sockets: args.many, ..rooms_of(2, people / 2, 1) };
         let manners = Manners { closed: true, ..Manners::default() };
         let side = Side::open(bench, kind, args.common.cores, shape, manners)?;
         side.come_in(bench, 0..args.few, None)?;
@@ -64,9 +65,9 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
 /// CPU over so many seconds, and memory at their end.
 fn watched(bench: &Bench, side: &Side, seconds: u64) -> Usage {
     bench.saying(&format!("{}: watching idle sockets", side.name), || {
-        sleep(SETTLES);
+        pause(SETTLES);
         let before = side.usage();
-        sleep(Duration::from_secs(seconds));
+        pause(Duration::from_secs(seconds));
         side.usage() - before
     })
 }

@@ -34,7 +34,7 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("login");
     let Args { common, sockets, rate, logins } = args;
     let setting = format!("{rate:.0} messages/s, {logins:.0} log-ins/s, {}", common.cores.name());
-    let sides = common.open(bench, &rooms_of(2, sockets / 2), Manners::default())?;
+    let sides = common.open(bench, &rooms_of(2, sockets / 2, 1), Manners::default())?;
     warm_up(bench, common, &sides, *rate)?;
     rounds(&sides, common.rounds, |side| {
         let plan = Plan::new(*rate, common.lasting(), common.bytes, side.everybody());

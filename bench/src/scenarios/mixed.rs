@@ -47,12 +47,12 @@ pub struct Args {
 /// Who is there.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Crowd {
-    #[arg(long, default_value_t = 2_000)]
+    #[arg(long, default_value_t = 5_000)]
     pub people: u32,
     #[arg(long, default_value_t = 10_000)]
     pub sockets: u32,
     /// Members of the largest room; the nth has the nth root less.
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 10)]
     pub largest: u32,
     /// The share of deliveries that a read mark follows.
     #[arg(long, default_value_t = 0.1)]
@@ -104,7 +104,11 @@ impl Crowd {
         let (people, mut next) = (self.people.max(4), 0);
         let rooms = (1..=people / 2).map(|nth| {
             let size = f64::from(self.largest) / f64::from(nth).sqrt();
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a small positive number"
+            )]
             let size = (size.round() as u32).clamp(2, people);
             let members = (0..size).map(|i| (next + i) % people).collect();
             next += size;
@@ -116,7 +120,11 @@ impl Crowd {
 
     pub fn plan(&self, common: &Common, side: &Side, rate: f64) -> Plan {
         let turns = turns(&side.world.shape);
-        Plan { typing: true, read_share: self.read_share, ..Plan::new(rate, common.lasting(), common.bytes, turns) }
+        Plan {
+            typing: true,
+            read_share: self.read_share,
+            ..Plan::new(rate, common.lasting(), common.bytes, turns)
+        }
     }
 }
 
@@ -171,7 +179,8 @@ mod tests {
         let times = |room| turns.iter().filter(|turn| turn.room == room).count();
         assert!(times(0) > 15 * times(30) && times(30) > 0, "{} and {}", times(0), times(30));
         assert!(turns.iter().all(|turn| {
-            shape.rooms[turn.room as usize].contains(&(turn.socket % shape.people)) && turn.socket < shape.sockets
+            shape.rooms[turn.room as usize].contains(&(turn.socket % shape.people))
+                && turn.socket < shape.sockets
         }));
     }
 }

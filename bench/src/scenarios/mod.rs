@@ -4,7 +4,7 @@ pub mod ack; // two people a room: how many messages, how soon answered
 pub mod fanout; // rooms of many: what a delivery costs, how soon the last has it
 pub mod http; // messages over HTTP
 pub mod idle; // sockets that say nothing: memory and CPU of each
-// pub mod jetstream; // the log alone, without a chat around it
+pub mod jetstream; // the log alone, without a chat around it
 pub mod login; // a storm of log-ins beside a conversation
 pub mod mixed; // people: rooms of all sizes, typing, receipts, history
 pub mod scale; // the same load on more edges
@@ -20,14 +20,56 @@ use crate::{
     bench::Bench,
     load::Plan,
     outcome::Outcome,
-    side::{Cores, Manners, Side},
     seed::Shape,
+    side::{Cores, Manners, Side},
     targets::Kind,
 };
 
 const WARM_UP: Duration = Duration::from_secs(3);
 /// Messages a second that every target keeps up with.
 const GENTLE: f64 = 300.0;
+
+#[derive(Debug, clap::Subcommand)]
+pub enum Scenario {
+    /// Direct rooms: messages a second, time to the ack.
+    Ack(ack::Args),
+    /// Rooms of many: CPU a delivery, time to the last receiver.
+    Fanout(fanout::Args),
+    /// Sockets that say nothing: memory and CPU of each.
+    Idle(idle::Args),
+    /// Rooms of all sizes, typing, read marks, history.
+    Mixed(mixed::Args),
+    /// Everybody comes back at once and is sent what they missed.
+    Storm(storm::Args),
+    /// Some stop reading: do the others notice?
+    Slow(slow::Args),
+    /// Messages over HTTP.
+    Http(http::Args),
+    /// The mixed load for half an hour: does memory grow?
+    Soak(soak::Args),
+    /// The same load on one edge, two and four.
+    Scale(scale::Args),
+    /// The log alone, by Natter's publisher and by `nats bench`.
+    Jetstream(jetstream::Args),
+    /// A storm of log-ins beside a conversation.
+    Login(login::Args),
+}
+
+pub fn run(bench: &Bench, scenario: &Scenario) -> anyhow::Result<Outcome> {
+    match scenario {
+        Scenario::Ack(args) => ack::run(bench, args),
+        Scenario::Fanout(args) => fanout::run(bench, args),
+        Scenario::Idle(args) => idle::run(bench, args),
+        Scenario::Mixed(args) => mixed::run(bench, args),
+        Scenario::Storm(args) => storm::run(bench, args),
+        Scenario::Slow(args) => slow::run(bench, args),
+        Scenario::Http(args) => http::run(bench, args),
+        Scenario::Soak(args) => soak::run(bench, args),
+        Scenario::Scale(args) => scale::run(bench, args),
+        Scenario::Jetstream(args) => jetstream::run(bench, args),
+        Scenario::Login(args) => login::run(bench, args),
+    }
+}
 
 /// What every scenario lets choose.
 #[derive(Debug, Clone, clap::Args)]
@@ -64,7 +106,9 @@ impl Common {
 
     pub fn present(&self, bench: &Bench) -> Vec<Kind> {
         let (here, missing): (Vec<Kind>, Vec<Kind>) = self.target.iter().partition(|kind| bench.has(**kind));
-        missing.iter().for_each(|kind| bench.say(&format!("{kind} is not here: left out")));
+        for kind in missing {
+            bench.say(&format!("{kind} is not here: left out"));
+        }
         here
     }
 }
@@ -97,9 +141,24 @@ pub fn close(bench: &Bench, outcome: &mut Outcome, sides: Vec<Side>) -> anyhow::
     Ok(())
 }
 
-/// Rooms of one size, each person in one of them.
-pub fn rooms_of(members: u32, rooms: u32) -> Shape {
-    let people = members * rooms;
-    let rooms = (0..rooms).map(|room| (room * members..(room + 1) * members).collect()).collect();
-    Shape { people, sockets: people, rooms, direct: members == 2 }
+/// Rooms of so many sockets each, one person or several of one person's devices behind them, each in one room.
+pub fn rooms_of(members: u32, rooms: u32, devices: u32) -> Shape {
+    let each = (members / devices.max(1)).max(2);
+    let people = each * rooms;
+    let rooms = (0..rooms).map(|room| (room * each..(room + 1) * each).collect()).collect();
+    Shape { people, sockets: people * devices.max(1), rooms, direct: each == 2 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_has_as_many_sockets_as_told_whoever_is_behind_them() {
+        let Shape { people, sockets, rooms, direct } = rooms_of(100, 3, 5);
+        assert_eq!((people, sockets, direct), (60, 300, false));
+        let inside = (0..sockets).filter(|socket| rooms[1].contains(&(socket % people))).count();
+        assert_eq!(inside, 100);
+        assert!(rooms_of(2, 5, 1).direct);
+    }
 }

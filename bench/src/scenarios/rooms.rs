@@ -4,7 +4,7 @@
 use super::{Common, close, rooms_of, rounds, warm_up};
 use crate::{
     bench::Bench,
-    capacity::{Bound, Search, keeps_up},
+    capacity::{Bound, Search, keeps_up, nearly},
     load::{Plan, Stats},
     outcome::Outcome,
     sheet::{Metric, Sheet},
@@ -28,20 +28,25 @@ pub struct Setting<'a> {
     pub scenario: &'a str,
     pub members: u32,
     pub rooms: u32,
+    /// Sockets of a person.
+    pub devices: u32,
     /// Messages a second, all targets; 0: leave it out.
     pub rate: f64,
-    /// Where the search begins; `None`: no search.
-    pub search: Option<f64>,
+    /// Where the search for each target begins, the last one for all that follow; empty: no search.
+    pub search: &'a [f64],
     pub bound: Bound,
-    pub setting: String,
+    pub label: String,
 }
 
 pub fn run(bench: &Bench, common: &Common, setting: &Setting<'_>) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of(setting.scenario);
-    let sides = common.open(bench, &rooms_of(setting.members, setting.rooms), Manners::default())?;
-    let rate = if setting.rate > 0.0 { setting.rate } else { setting.search.unwrap_or(100.0) };
+    let sides =
+        common.open(bench, &rooms_of(setting.members, setting.rooms, setting.devices), Manners::default())?;
+    let rate =
+        if setting.rate > 0.0 { setting.rate } else { setting.search.first().copied().unwrap_or(100.0) };
     warm_up(bench, common, &sides, rate)?;
-    let mut starts = vec![setting.search; sides.len()];
+    let start = |nth: usize| setting.search.get(nth).or(setting.search.last()).copied();
+    let mut starts: Vec<Option<f64>> = (0..sides.len()).map(start).collect();
     let mut nth = 0;
     rounds(&sides, common.rounds, |side| {
         let start = nth % sides.len();
@@ -52,7 +57,7 @@ pub fn run(bench: &Bench, common: &Common, setting: &Setting<'_>) -> anyhow::Res
             fixed(sheet, setting, side, &stats);
         }
         if let Some(from) = starts[start] {
-            let found = capacity(bench, common, setting, (side, from))?;
+            let found = capacity(bench, common, setting.bound, (side, from))?;
             // The next round begins where this one ended, and is shorter for it.
             starts[start] = Some((found.planned_per_second * 0.8).max(1.0));
             searched(bench, common, sheet, setting, (side, &found))?;
@@ -68,16 +73,20 @@ fn plan(common: &Common, side: &Side, rate: f64) -> Plan {
 }
 
 /// The step at the highest rate that was kept up with.
-fn capacity(
+pub fn capacity(
     bench: &Bench,
     common: &Common,
-    setting: &Setting<'_>,
+    bound: Bound,
     (side, from): (&Side, f64),
 ) -> anyhow::Result<Stats> {
     let (mut search, mut best) = (Search::from(from), Stats::default());
     while let Some(rate) = search.next() {
-        let stats = side.step(bench, "search", &plan(common, side, rate))?;
-        let passed = keeps_up(&stats, setting.bound);
+        let mut stats = side.step(bench, "search", &plan(common, side, rate))?;
+        if !keeps_up(&stats, bound) && nearly(&stats) {
+            // Once more: a hiccup of the machine is not the server's capacity.
+            stats = side.step(bench, "search, again", &plan(common, side, rate))?;
+        }
+        let passed = keeps_up(&stats, bound);
         search.told(rate, passed);
         if passed {
             best = stats;
@@ -92,7 +101,7 @@ fn capacity(
 }
 
 fn fixed(sheet: &mut Sheet, setting: &Setting<'_>, side: &Side, stats: &Stats) {
-    let label = format!("{}, {:.0}/s", setting.setting, setting.rate);
+    let label = format!("{}, {:.0}/s", setting.label, setting.rate);
     let mut add = |metric, value| sheet.add((setting.scenario, &label), metric, &side.name, value);
     if setting.members == 2 {
         stats.cpu_us_per_message().inspect(|cpu| add(CPU, *cpu));
@@ -114,7 +123,7 @@ fn searched(
 ) -> anyhow::Result<()> {
     let half = (found.planned_per_second / 2.0).max(1.0);
     let at_half = side.step(bench, "half of it", &plan(common, side, half))?;
-    let mut add = |metric, value| sheet.add((setting.scenario, &setting.setting), metric, &side.name, value);
+    let mut add = |metric, value| sheet.add((setting.scenario, &setting.label), metric, &side.name, value);
     if setting.members == 2 {
         add(CAPACITY, found.acked_per_second);
         add(HALF_ACK_P50, at_half.ack_ms.p50);

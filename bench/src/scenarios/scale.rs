@@ -1,13 +1,7 @@
 //! The same load on one edge, two and four: what does a delivery cost?
 
 use super::{Common, close, rooms_of, rounds, warm_up};
-use crate::{
-    bench::Bench,
-    load::Plan,
-    outcome::Outcome,
-    sheet::Metric,
-    side::Manners,
-};
+use crate::{bench::Bench, load::Plan, outcome::Outcome, sheet::Metric, side::Manners};
 
 const CPU: Metric = Metric::lower("cpu-delivery", "server CPU a delivery, all processes", "µs");
 const FIRST: Metric = Metric::lower("ratio", "the same, to that of the first", "");
@@ -30,7 +24,7 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("scale");
     let Args { common, members, rooms, rate } = args;
     let setting = format!("{rooms} rooms of {members}, {rate:.0} messages/s, {}", common.cores.name());
-    let sides = common.open(bench, &rooms_of(*members, *rooms), Manners::default())?;
+    let sides = common.open(bench, &rooms_of(*members, *rooms, 1), Manners::default())?;
     let mut first = None;
     warm_up(bench, common, &sides, *rate)?;
     rounds(&sides, common.rounds, |side| {

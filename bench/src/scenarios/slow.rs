@@ -36,13 +36,15 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("slow");
     let Args { common, members, rooms, rate, one_in } = args;
     let sockets = members * rooms;
-    let setting = format!("1 of {one_in} stalls, {sockets} sockets, {} B, {}", common.bytes, common.cores.name());
+    let setting =
+        format!("1 of {one_in} stalls, {sockets} sockets, {} B, {}", common.bytes, common.cores.name());
     let manners = Manners { small_buffers: true, ..Manners::default() };
-    let sides = common.open(bench, &rooms_of(*members, *rooms), manners)?;
+    let sides = common.open(bench, &rooms_of(*members, *rooms, 1), manners)?;
     let slow: Vec<u32> = (0..sockets).filter(|socket| socket % one_in == one_in - 1).collect();
     warm_up(bench, common, &sides, *rate)?;
     rounds(&sides, common.rounds, |side| {
-        let turns: Vec<Turn> = side.everybody().iter().copied().filter(|t| !slow.contains(&t.socket)).collect();
+        let turns: Vec<Turn> =
+            side.everybody().iter().copied().filter(|t| !slow.contains(&t.socket)).collect();
         let plan = Plan::new(*rate, common.lasting(), common.bytes, turns.into());
         let all_read = side.step(bench, "all read", &plan)?;
         let (stalling, before) = (slow.clone(), side.usage().rss_mib);

@@ -33,7 +33,7 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let Args { common, members, rooms, rate } = args;
     let sockets = members * rooms;
     let setting = format!("{sockets} sockets, {rate:.0} messages/s missed, {}", common.cores.name());
-    let sides = common.open(bench, &rooms_of(*members, *rooms), Manners::default())?;
+    let sides = common.open(bench, &rooms_of(*members, *rooms, 1), Manners::default())?;
     rounds(&sides, common.rounds, |side| {
         let plan = Plan::new(*rate, common.lasting(), common.bytes, side.everybody());
         side.step(bench, "before", &plan)?;

@@ -1,11 +1,7 @@
 //! The bare relay: this program again, as a server.
 
-use std::time::Duration;
-
-use super::{Ground, Kind, Launch, Server, free_port, local};
+use super::{Ground, Kind, Launch, STARTS_WITHIN, Server, free_port, local};
 use crate::{dialect::Natter, seed::Seeder};
-
-const STARTS_WITHIN: Duration = Duration::from_secs(10);
 
 pub fn start(ground: &Ground) -> anyhow::Result<Server> {
     let port = free_port()?;

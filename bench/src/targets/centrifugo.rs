@@ -1,14 +1,10 @@
 //! Centrifugo with its memory engine: it knows nobody and stores nothing.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::{Ground, Kind, Launch, Server, free_port, local};
+use super::{Ground, Kind, Launch, STARTS_WITHIN, Server, free_port, local};
 use crate::{dialect::Centrifugo, seed::Seeder};
-
-const STARTS_WITHIN: Duration = Duration::from_secs(10);
 
 pub fn start(ground: &Ground) -> anyhow::Result<Server> {
     let binary = ground.centrifugo.as_ref().context("its binary is not known: --centrifugo PATH")?;

@@ -5,17 +5,19 @@ mod bare; // a relay of our own that stores nothing
 mod centrifugo; // for whoever has its binary
 mod cluster; // natter, by role: edges of any number
 mod natter; // natter, one process
+mod nats; // a nats-server alone
 mod process; // a server process
 mod seed_node; // Node.js on PostgreSQL, Redis and Kafka
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
-use crate::{
-    dialect::Dialect,
-    seed::Seeder,
-};
+use crate::{dialect::Dialect, seed::Seeder};
 
+pub use nats::NatsServer;
 pub use process::{Launch, Process, free_port, local};
+
+/// The slowest, a JVM on a busy machine, needs a quarter of it.
+const STARTS_WITHIN: Duration = Duration::from_secs(90);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -28,7 +30,7 @@ pub enum Kind {
 }
 
 /// What an ack of Natter promises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Profile {
     Relaxed,
     Durable,
@@ -75,7 +77,10 @@ impl FromStr for Kind {
             "seed-node" => Ok(Self::SeedNode),
             "bare" => Ok(Self::Bare),
             "centrifugo" => Ok(Self::Centrifugo),
-            _ => Err("natter-relaxed, natter-durable, natter-N-edges (1, 2, 4), seed-node, bare or centrifugo".into()),
+            _ => {
+                Err("natter-relaxed, natter-durable, natter-N-edges (1, 2, 4), seed-node, bare or centrifugo"
+                    .into())
+            }
         }
     }
 }

@@ -1,11 +1,8 @@
 //! `natter dev`: everything in one process, with its nats-server as a child and SQLite.
 
-use std::time::Duration;
-
-use super::{Ground, Kind, Launch, Profile, Server, free_port, local};
+use super::{Ground, Kind, Launch, Profile, STARTS_WITHIN, Server, free_port, local};
 use crate::{dialect::Natter, seed::Seeder};
 
-const STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// Longer than any run: tokens are not renewed.
 pub const TOKEN_LIFE: &str = "1h";
 

@@ -14,6 +14,8 @@ use nix::{
     unistd::Pid,
 };
 
+use crate::pace::pause;
+
 const ENDS_WITHIN: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const LOG_SHOWN: usize = 2_000;
@@ -125,7 +127,7 @@ impl Process {
             if Instant::now() > deadline {
                 bail!("it does not listen on {at} after {within:?}:\n{}", tail(&self.log));
             }
-            std::thread::sleep(LOOK_EVERY);
+            pause(LOOK_EVERY);
         }
         Ok(())
     }
@@ -141,7 +143,7 @@ impl Drop for Process {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
             }
-            std::thread::sleep(LOOK_EVERY);
+            pause(LOOK_EVERY);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -1,4 +1,4 @@
-//! The seed node: Express, Socket.IO, PostgreSQL, Redis and Kafka, with the settings of its own documentation,
+//! The seed node: Express, Socket.IO, `PostgreSQL`, Redis and Kafka, with the settings of its own documentation,
 //! rate limits off and passwords hashed as cheaply as it can. Its folder is given, its modules installed.
 
 use std::{
@@ -9,10 +9,9 @@ use std::{
 use anyhow::{Context as _, bail};
 use nix::sys::signal::Signal;
 
-use super::{Ground, Kind, Launch, Process, Server, cluster::redis, free_port, local};
-use crate::{dialect::SeedNode, seed::Seeder};
+use super::{Ground, Kind, Launch, Process, STARTS_WITHIN, Server, cluster::redis, free_port, local};
+use crate::{dialect::SeedNode, pace::pause, seed::Seeder};
 
-const STARTS_WITHIN: Duration = Duration::from_secs(90);
 /// Its gateway listens before Kafka has given it its partitions, and what is sent until then it never shows.
 const JOINS_WITHIN: Duration = Duration::from_secs(6);
 const UNLIMITED: &str = "1000000000";
@@ -27,7 +26,8 @@ pub fn start(ground: &Ground) -> anyhow::Result<Server> {
     }
     let [postgres, cache, kafka, api, gateway, presence] =
         [free_port()?, free_port()?, free_port()?, free_port()?, free_port()?, free_port()?];
-    let mut processes = vec![self::postgres(ground, postgres)?, redis(ground, cache)?, self::kafka(ground, kafka)?];
+    let mut processes =
+        vec![self::postgres(ground, postgres)?, redis(ground, cache)?, self::kafka(ground, kafka)?];
     let mut launch = Launch::new("node", ground.scratch.join("seed-node.log"))
         .args(&["src/start.mjs"])
         .env("NODE_ENV", "production")
@@ -49,7 +49,7 @@ pub fn start(ground: &Ground) -> anyhow::Result<Server> {
     for port in [api, gateway, presence] {
         node.listens(local(port), STARTS_WITHIN)?;
     }
-    std::thread::sleep(JOINS_WITHIN);
+    pause(JOINS_WITHIN);
     processes.push(node);
     Ok(Server {
         kind: Kind::SeedNode,

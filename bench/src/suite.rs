@@ -1,0 +1,204 @@
+//! Many scenarios, one after the other, as a committed file of command lines has them; what they came to is
+//! written into documents between markers, and compared with the gate.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use anyhow::{Context as _, bail};
+use clap::Parser;
+use serde::Serialize;
+
+use crate::{
+    Scenario,
+    bench::Bench,
+    gate::{self, Gate},
+    outcome::Outcome,
+    print, scenarios,
+    sheet::Finding,
+    table,
+};
+
+/// Names the place in a document that this program writes.
+const MARKER: &str = "bench";
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// A scenario and its flags a line; `#` begins a comment.
+    pub lines: PathBuf,
+    /// Only lines that begin so.
+    #[arg(long)]
+    pub only: Option<String>,
+    /// Ratios that must not get worse by more than the noise of this run.
+    #[arg(long)]
+    pub gate: Option<PathBuf>,
+    /// Write what this run found into the gate instead.
+    #[arg(long, requires = "gate")]
+    pub renew_gate: bool,
+    /// A document whose text between `<!-- bench -->` and `<!-- /bench -->` becomes the tables.
+    #[arg(long)]
+    pub document: Option<PathBuf>,
+    /// The same with the findings that --short-list names, an id a line.
+    #[arg(long, requires = "short_list")]
+    pub short: Option<PathBuf>,
+    #[arg(long)]
+    pub short_list: Option<PathBuf>,
+    /// Date, commit and machine, for the documents.
+    #[arg(long, default_value = "date and commit not told")]
+    pub told: String,
+}
+
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true)]
+struct Line {
+    #[command(subcommand)]
+    scenario: Scenario,
+}
+
+/// One line and what came of it.
+#[derive(Debug, Serialize)]
+struct Done {
+    line: String,
+    #[serde(flatten)]
+    outcome: Outcome,
+    /// It could not be run to its end.
+    error: Option<String>,
+}
+
+/// Whether Natter kept its promises everywhere, every line ran, and the gate holds.
+pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<bool> {
+    let lines = lines(&read(&args.lines)?, args.only.as_deref())?;
+    let (mut done, began) = (Vec::new(), Instant::now());
+    for (nth, (line, scenario)) in (1..).zip(&lines) {
+        bench.say(&format!("\n[{nth} of {}, {} s] {line}", lines.len(), began.elapsed().as_secs()));
+        let (outcome, error) = match scenarios::run(bench, scenario) {
+            Ok(outcome) => (outcome, None),
+            Err(error) => (Outcome::of("not run to its end"), Some(format!("{error:#}"))),
+        };
+        match &error {
+            None => print(&outcome.to_string()),
+            Some(error) => bench.say(&format!("FAILED: {error}")),
+        }
+        outcome.steps.first().inspect(|_| bench.say(""));
+        done.push(Done { line: line.clone(), outcome, error });
+    }
+    if let Some(path) = &bench.options.json {
+        write(path, &serde_json::to_string_pretty(&done)?)?;
+    }
+    documents(args, &done)?;
+    let whole = done.iter().all(|done| done.error.is_none() && done.outcome.holds());
+    Ok(gate_holds(args, &done)? && whole)
+}
+
+fn documents(args: &Args, done: &[Done]) -> anyhow::Result<()> {
+    if let Some(path) = &args.document {
+        let mut text = format!("{}.\n", args.told);
+        for Done { line, outcome, error } in done {
+            let _ = write!(text, "\n### {}\n\n`natter-bench {line}`\n", outcome.scenario);
+            match error {
+                None => drop(write!(text, "\n{}", table::markdown(&outcome.sheet.findings))),
+                Some(_) => text.push_str("\nNot run to its end.\n"),
+            }
+            for verdict in outcome.verdicts.iter().filter(|verdict| verdict.fault_count > 0) {
+                let _ =
+                    writeln!(text, "\n{}: void, {} broken promises.", verdict.target, verdict.fault_count);
+            }
+        }
+        put(path, &text)?;
+    }
+    if let (Some(path), Some(list)) = (&args.short, &args.short_list) {
+        let ids = read(list)?;
+        let chosen: Vec<Finding> = ids.lines().filter_map(|id| find(done, id.trim())).cloned().collect();
+        put(path, &format!("{}.\n\n{}", args.told, table::markdown(&chosen)))?;
+    }
+    Ok(())
+}
+
+fn gate_holds(args: &Args, done: &[Done]) -> anyhow::Result<bool> {
+    let Some(path) = &args.gate else { return Ok(true) };
+    let gates: Vec<Gate> = serde_json::from_str(&read(path)?)?;
+    let findings: Vec<Finding> = findings(done).cloned().collect();
+    if args.renew_gate {
+        let mut text = serde_json::to_string_pretty(&gate::renewed(&gates, &findings))?;
+        text.push('\n');
+        write(path, &text)?;
+        return Ok(true);
+    }
+    let judged = gate::judge(&gates, &findings);
+    for judged in &judged {
+        print(&format!("{judged}\n"));
+    }
+    Ok(judged.iter().all(|judged| judged.passes))
+}
+
+fn findings(done: &[Done]) -> impl Iterator<Item = &Finding> {
+    done.iter().flat_map(|done| &done.outcome.sheet.findings)
+}
+
+fn find<'a>(done: &'a [Done], id: &str) -> Option<&'a Finding> {
+    findings(done).find(|finding| finding.id == id)
+}
+
+fn lines(text: &str, only: Option<&str>) -> anyhow::Result<Vec<(String, Scenario)>> {
+    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    let chosen = lines.filter(|line| !line.is_empty() && only.is_none_or(|only| line.starts_with(only)));
+    let parsed: Vec<_> = chosen
+        .map(|line| {
+            let Line { scenario } = Line::try_parse_from(line.split_whitespace())?;
+            anyhow::Ok((line.to_owned(), scenario))
+        })
+        .collect::<Result<_, _>>()?;
+    if parsed.is_empty() {
+        bail!("no line to run");
+    }
+    Ok(parsed)
+}
+
+fn put(path: &Path, text: &str) -> anyhow::Result<()> {
+    let document = table::between_markers(&read(path)?, MARKER, text);
+    write(
+        path,
+        &document.with_context(|| format!("{} has no place for it: <!-- {MARKER} -->", path.display()))?,
+    )
+}
+
+fn read(path: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn committed(name: &str) -> String {
+        read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+    }
+
+    #[test]
+    fn the_committed_lines_are_commands() {
+        for name in ["full.txt", "quick.txt"] {
+            assert!(!lines(&committed(name), None).unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn the_committed_gate_is_read() {
+        assert!(!serde_json::from_str::<Vec<Gate>>(&committed("gate.json")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn lines_are_chosen_by_how_they_begin_and_comments_are_no_lines() {
+        let text = "# first\nack --bytes 128\n\nidle # why\n";
+        let names = |only| lines(text, only).unwrap().into_iter().map(|(line, _)| line).collect::<Vec<_>>();
+        assert_eq!(names(None), ["ack --bytes 128", "idle"]);
+        assert_eq!(names(Some("idle")), ["idle"]);
+        assert!(lines(text, Some("soak")).is_err());
+        assert!(lines("dance", None).is_err());
+    }
+}
