@@ -13,7 +13,7 @@ use workers::testkit::Kafka;
 
 use crate::{
     compose::{self, Compose},
-    process::{Home, Process},
+    harness::{Home, Process},
     until,
 };
 
@@ -22,7 +22,7 @@ pub struct Deployment {
     edges: Vec<Process>,
     workers: Vec<Option<Process>>,
     pub kafka: Kafka,
-    cassandra: Cassandra,
+    pub cassandra: Cassandra,
     redis: (Process, u16),
     nats: (Process, String),
     compose: Compose,
@@ -87,6 +87,20 @@ impl Deployment {
         let command = self.command(&format!("worker-{}", number + 1), &["worker"]);
         self.workers[number] = Some(Process::start(&command, &log));
         ready(&log, "worker is ready", before + 1).await;
+    }
+
+    /// Waits until everything in the log is in Cassandra, and by digest the same; Kafka too.
+    pub async fn verified(&self) {
+        let log = self.log_lengths().await;
+        until("the store has all of the log", async || {
+            let output = self.run(&["verify", "--json"]);
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(output.status.success(), "{said} {}", String::from_utf8_lossy(&output.stderr));
+            let verdict: Value = serde_json::from_str(&said).unwrap();
+            let to = |partition: &Value| partition["to"].as_u64().unwrap_or_default();
+            verdict["partitions"].as_array().unwrap().iter().map(to).eq(log.iter().copied())
+        })
+        .await;
     }
 
     /// What the log holds: events of each partition.

@@ -4,11 +4,14 @@
 
 mod compose; // the deployment as people with Docker start it
 mod deployment; // the same as plain processes
-#[path = "../cluster/harness/process.rs"]
-mod process; // a child that never outlives its parent
+#[path = "../cluster/harness/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "made for another test program, which uses all of it")]
+mod harness; // people and their devices, child processes
 
 mod compare; // what was acked, against what everybody has
 mod crowd; // a hundred people who all talk at once
+
+mod standstill; // the store does not answer for half a minute
 
 use std::{collections::HashMap, process::Command, time::Duration};
 
@@ -16,6 +19,7 @@ use compare::Record;
 use crowd::{MESSAGES, PEOPLE, Person};
 use deployment::Deployment;
 use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 /// Two busy cores run eleven servers.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -29,9 +33,15 @@ pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     assert!(waited.await.is_ok(), "{what}: not so after {PATIENCE:?}");
 }
 
+/// The deployment, whole, for one test at a time: it takes half a minute to start.
+pub async fn shared() -> MutexGuard<'static, Deployment> {
+    static SHARED: OnceCell<Mutex<Deployment>> = OnceCell::const_new();
+    SHARED.get_or_init(async || Mutex::new(Deployment::start().await)).await.lock().await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_thousand_messages_are_the_same_everywhere_though_workers_and_kafka_are_killed() {
-    let mut deployment = Deployment::start().await;
+    let mut deployment = shared().await;
     let people = people(&deployment.addresses).await;
     let (half, halfway) = tokio::sync::oneshot::channel();
     let breaking = async {
@@ -50,8 +60,7 @@ async fn twenty_thousand_messages_are_the_same_everywhere_though_workers_and_kaf
     compare::every_client_saw(&rooms, &people, &witnesses);
     compare::history_has(&rooms, &people).await;
 
-    let log = deployment.log_lengths().await;
-    let total = usize::try_from(log.iter().sum::<u64>()).unwrap();
+    let total = usize::try_from(deployment.log_lengths().await.iter().sum::<u64>()).unwrap();
     let mut records = Vec::new();
     until("Kafka has all of the log", async || {
         records = consume(&deployment.kafka.brokers());
@@ -61,16 +70,7 @@ async fn twenty_thousand_messages_are_the_same_everywhere_though_workers_and_kaf
     assert_eq!(records.len(), total, "Kafka has more than the log");
     compare::kafka_has(&records, &rooms);
 
-    // Cassandra alone, without the log's tail: everything is persisted, and by digest what the log has.
-    let mut verdict = Value::Null;
-    until("the store has all of the log", async || {
-        let output = deployment.run(&["verify", "--json"]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-        verdict = serde_json::from_slice(&output.stdout).unwrap();
-        let to = |partition: &Value| partition["to"].as_u64().unwrap_or_default();
-        verdict["partitions"].as_array().unwrap().iter().map(to).eq(log.iter().copied())
-    })
-    .await;
+    deployment.verified().await;
     compare::history_has(&rooms, &people).await;
 }
 

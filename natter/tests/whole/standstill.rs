@@ -1,0 +1,47 @@
+//! The store does not answer for half a minute: people notice nothing.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::{
+    harness::{User, chain, seq},
+    shared,
+};
+
+const STANDSTILL: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_stands_still_for_thirty_seconds_costs_no_message_and_hides_none() {
+    let deployment = shared().await;
+    let edges = [deployment.addresses[0].clone(), deployment.addresses[1].clone()];
+    let (alice, bob) =
+        (User::register(edges.clone(), 0, "alice").await, User::register(edges, 1, "bob").await);
+    let room = alice.group(&[&bob]).await;
+    let (mut sender, receiver) = (alice.device("a").await, bob.device("b").await);
+    sender.post(&room, "before").await;
+    // Below the floor: what follows is the log's alone.
+    deployment.verified().await;
+
+    deployment.cassandra.pause();
+    let paused = Instant::now();
+    let mut acked = Vec::new();
+    while paused.elapsed() < STANDSTILL {
+        acked.push(sender.post(&room, &format!("m{}", acked.len())).await);
+        receiver.reaches(&room, acked[acked.len() - 1]).await;
+        if acked.len() % 50 == 0 {
+            let page = alice.get(&format!("/api/messages?conversationId={}&limit=20", room.id)).await.ok(200);
+            let page: Vec<u64> = page["items"].as_array().unwrap().iter().map(seq).collect();
+            assert_eq!(page, acked[acked.len() - 20..], "the newest page while the store stands still");
+        }
+    }
+    deployment.cassandra.unpause();
+
+    deployment.verified().await;
+    let history: Vec<Value> = bob.history(&room).await;
+    assert_eq!(history[0]["content"], "before");
+    assert_eq!(history[1..].iter().map(seq).collect::<Vec<_>>(), acked);
+    let live: Vec<u64> = chain(&receiver.seen(), &room, room.head).iter().map(seq).collect();
+    assert_eq!(live[1..], acked);
+    assert_eq!(bob.conversation(&room).await["unreadCount"], 100);
+}
