@@ -174,7 +174,7 @@ const CASSANDRA: [&str; 5] = [
     "-Dcassandra.ring_delay_ms=100",
     "-Dcassandra.initial_token=0",
     "-Dcassandra.superuser_setup_delay_ms=0",
-    "-Dcassandra.foreground=yes",
+    "-Dcassandra-foreground=yes",
 ];
 
 /// What Cassandra's own jvm17-server.options allow it.

@@ -150,10 +150,17 @@ async fn cluster_name(session: &Session) -> Option<String> {
     Some(found.into_rows_result().ok()?.single_row::<(String,)>().ok()?.0)
 }
 
-/// Both are held until both are chosen: they differ.
+/// Both are held until both are chosen: they differ. From below those that the system hands out, of which one may
+/// be somebody's between a kill and a restart.
 fn free_ports() -> (u16, u16) {
-    let bind = || TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let (one, two) = (bind(), bind());
+    let bound = || {
+        // Random by the id's last bytes.
+        let [.., a, b] = *uuid::Uuid::now_v7().as_bytes();
+        TcpListener::bind(("127.0.0.1", 20_000 + u16::from_be_bytes([a, b]) % 12_000)).ok()
+    };
+    let mut free = std::iter::repeat_with(bound).flatten();
+    let mut next = || free.next().expect("it goes on for ever");
+    let (one, two) = (next(), next());
     let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
     (port(&one), port(&two))
 }
