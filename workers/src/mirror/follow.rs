@@ -40,7 +40,7 @@ enum Interrupted {
     Claim(#[from] ClaimError),
     #[error(transparent)]
     TakeOver(#[from] TakeOverError),
-    #[error("kafka refused a record: {0}")]
+    #[error("no record can be written: {0}")]
     Write(#[from] WriteError),
     #[error("kafka has not answered for {YIELD:?}: {0}")]
     Stalled(String),
@@ -92,6 +92,10 @@ impl Follower {
                     error!(%partition, reason, "this partition cannot be mirrored");
                 }
                 self.told = Some(reason);
+            }
+            Interrupted::Write(anew @ WriteError::Anew(_)) => {
+                counter!("natter_mirror_errors_total").increment(1);
+                error!(%partition, reason = %anew, "kafka lacks the beginning of this partition");
             }
             Interrupted::TakeOver(TakeOverError::Log(error)) | Interrupted::Log(error) => {
                 warn!(%partition, %error, "mirroring anew: the log cannot be read");

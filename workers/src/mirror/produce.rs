@@ -6,7 +6,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use metrics::{Counter, counter};
 use rdkafka::{
-    ClientContext,
+    ClientContext, Message,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
     error::KafkaError,
     message::{DeliveryResult, Header, OwnedHeaders},
@@ -27,11 +27,24 @@ use super::{
 const LINGER_MS: &str = "10";
 
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct WriteError(pub(super) String);
+pub enum WriteError {
+    #[error("{0}")]
+    Refused(String),
+    /// Its beginning is missing there: nobody was asked where to go on.
+    #[error(
+        "the topic was made anew under a running mirror, and begins with seq {0} here: stop all mirrors, delete it, and start them again"
+    )]
+    Anew(Seq),
+}
 
-/// What became of one record.
-type Report = (Seq, Result<(), String>);
+impl WriteError {
+    fn closed() -> Self {
+        Self::Refused("it is closed".to_owned())
+    }
+}
+
+/// The offset of one record, or why it has none.
+type Report = (Seq, Result<i64, String>);
 
 /// Hears what became of each record, on the producer's own thread.
 struct Reports {
@@ -53,7 +66,7 @@ impl ProducerContext for Reports {
     type DeliveryOpaque = Box<Seq>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, seq: Box<Seq>) {
-        let result = result.as_ref().map(|_| ()).map_err(|(e, _)| self.murmur.explain(e));
+        let result = result.as_ref().map(Message::offset).map_err(|(e, _)| self.murmur.explain(e));
         // There is room for as many as may be under way.
         let _ = self.to.try_send((*seq, result));
     }
@@ -69,6 +82,7 @@ pub struct Writer {
     under_way: VecDeque<(Seq, bool)>,
     /// The last answer, or the moment from which one was due.
     answered: Instant,
+    last_offset: i64,
     mirrored: Counter,
 }
 
@@ -85,17 +99,20 @@ impl Writer {
             .set("enable.gapless.guarantee", "true")
             // No record is given up while the producer lives: the next one would leave a gap before it.
             .set("message.timeout.ms", "0")
+            // The topic was there a moment ago: one that is missing is gone, not new.
+            .set("topic.metadata.propagation.max.ms", "5000")
             .set("linger.ms", LINGER_MS)
             .set("compression.type", "lz4");
         let producer = ThreadedProducer::from_config_and_context(&config, context);
         Ok(Self {
-            producer: Some(producer.map_err(|e| WriteError(murmur.explain(&e)))?),
+            producer: Some(producer.map_err(|e| WriteError::Refused(murmur.explain(&e)))?),
             murmur,
             topic: options.topic.clone(),
             partition: i32::from(partition),
             reports,
             under_way: VecDeque::new(),
             answered: Instant::now(),
+            last_offset: -1,
             mirrored: counter!("natter_mirrored_total", "partition" => partition.to_string()),
         })
     }
@@ -106,7 +123,7 @@ impl Writer {
 
     /// Must be the next one, and there must be room.
     pub fn hand(&mut self, seq: Seq, record: &Record) -> Result<(), WriteError> {
-        let Some(producer) = &self.producer else { return Err(WriteError("it is closed".to_owned())) };
+        let Some(producer) = &self.producer else { return Err(WriteError::closed()) };
         let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
         for (key, value) in &record.headers {
             headers = headers.insert(Header { key, value: Some(value) });
@@ -117,7 +134,7 @@ impl Writer {
                 .payload(record.value.as_slice())
                 .headers(headers);
         message.key = record.key.as_deref();
-        producer.send(message).map_err(|(e, _)| WriteError(self.murmur.explain(&e)))?;
+        producer.send(message).map_err(|(e, _)| WriteError::Refused(self.murmur.explain(&e)))?;
         if self.under_way.is_empty() {
             self.answered = Instant::now();
         }
@@ -130,7 +147,7 @@ impl Writer {
     pub async fn settled(&mut self) -> Result<Seq, WriteError> {
         loop {
             let report = self.reports.recv().await;
-            let mut stored = self.take(report.ok_or_else(|| WriteError("it is closed".to_owned()))?)?;
+            let mut stored = self.take(report.ok_or_else(WriteError::closed)?)?;
             while let Ok(report) = self.reports.try_recv() {
                 stored = self.take(report)?.or(stored);
             }
@@ -141,7 +158,11 @@ impl Writer {
     }
 
     fn take(&mut self, (seq, result): Report) -> Result<Option<Seq>, WriteError> {
-        result.map_err(WriteError)?;
+        let offset = result.map_err(WriteError::Refused)?;
+        if offset < self.last_offset {
+            return Err(WriteError::Anew(seq));
+        }
+        self.last_offset = offset;
         self.mirrored.increment(1);
         self.answered = Instant::now();
         if let Ok(at) = self.under_way.binary_search_by_key(&seq, |(seq, _)| *seq) {

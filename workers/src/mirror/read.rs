@@ -17,7 +17,7 @@ use schemas::{cloudevent, id::Seq};
 use super::{Options, options::Murmur};
 
 /// One answer of the brokers.
-pub const ANSWER: Duration = Duration::from_secs(10);
+pub const ANSWER: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(500);
 
 /// A record as Kafka has it.
@@ -49,7 +49,7 @@ pub struct Reader {
 
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct ReadError(String);
+pub struct ReadError(pub(super) String);
 
 impl Reader {
     pub fn new(options: &Options) -> Result<Self, ReadError> {
@@ -121,9 +121,6 @@ fn is_final(error: &KafkaError) -> bool {
             RDKafkaErrorCode::OffsetOutOfRange
                 | RDKafkaErrorCode::AutoOffsetReset
                 | RDKafkaErrorCode::TopicAuthorizationFailed
-                | RDKafkaErrorCode::UnknownTopicOrPartition
-                | RDKafkaErrorCode::UnknownTopic
-                | RDKafkaErrorCode::UnknownPartition
                 | RDKafkaErrorCode::BadCompression
                 | RDKafkaErrorCode::BadMessage
                 | RDKafkaErrorCode::NotImplemented

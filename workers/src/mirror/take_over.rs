@@ -58,7 +58,7 @@ pub async fn take_over(
         let (options, press) = (options.clone(), press.clone());
         spawn_blocking(move || tail::read(&options, i32::from(press.partition.0), &press.epoch))
     };
-    let tail = reading.await.map_err(|e| WriteError(e.to_string()))??;
+    let tail = reading.await.map_err(|e| ReadError(e.to_string()))??;
     let next = next_after(&tail, press, log).await?;
     info!(partition = %press.partition, ?tail, next, "mirroring this partition from here on");
     Ok((Writer::new(options, press.partition.0)?, next))
