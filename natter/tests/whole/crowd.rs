@@ -55,7 +55,7 @@ pub struct Witness {
 /// Lets everybody say everything. `half` is told when half of it is acked.
 pub async fn talk(people: &[Person], half: tokio::sync::oneshot::Sender<()>) -> Vec<Witness> {
     let (done, heard) = watch::channel(None);
-    let (counted, mut counts) = tokio::sync::mpsc::unbounded_channel();
+    let (counted, mut counts) = tokio::sync::mpsc::channel(MESSAGES);
     // Everybody is there before anybody speaks: each socket owes the whole of its rooms.
     let mut open = Vec::new();
     for (number, person) in people.iter().enumerate() {
@@ -94,7 +94,7 @@ struct Socket {
 }
 
 type Heads = watch::Receiver<Option<HashMap<String, u64>>>;
-type Counted = tokio::sync::mpsc::UnboundedSender<(String, u64)>;
+type Counted = tokio::sync::mpsc::Sender<(String, u64)>;
 
 impl Socket {
     async fn open(person: &Person, number: usize, device: usize) -> Self {
@@ -168,7 +168,7 @@ impl Socket {
                 let seq = frame["seq"].as_u64().unwrap();
                 let before = self.witness.acked.entry(room.clone()).or_default().insert(seq, said);
                 assert_eq!(before, None, "device {}: one seq for two messages", self.device);
-                counted.send((room, seq)).unwrap();
+                counted.try_send((room, seq)).unwrap();
             }
             "error" => {
                 assert_eq!(frame["code"], "unavailable", "{frame}");
