@@ -95,6 +95,17 @@ impl Launch {
         Ok(Process { child, stop: self.stop, log: self.log.clone() })
     }
 
+    /// Runs it again and again until it succeeds: how some servers say that they are ready.
+    pub fn run_until_it_succeeds(&self, within: Duration) -> anyhow::Result<()> {
+        let deadline = Instant::now() + within;
+        loop {
+            match self.run() {
+                Err(_) if Instant::now() < deadline => pause(LOOK_EVERY),
+                outcome => return outcome,
+            }
+        }
+    }
+
     /// Runs it to its end.
     pub fn run(&self) -> anyhow::Result<()> {
         let status = self.command()?.status();
