@@ -18,7 +18,7 @@ use super::{Options, options::Murmur};
 
 /// One answer of the brokers.
 pub const ANSWER: Duration = Duration::from_secs(15);
-const POLL: Duration = Duration::from_millis(500);
+const POLL: Duration = Duration::from_millis(200);
 
 /// A record as Kafka has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,9 +68,15 @@ impl Reader {
 
     /// The offsets of the first record and after the last one.
     pub fn ends(&self, partition: i32) -> Result<Range<i64>, ReadError> {
-        let ends = self.consumer.fetch_watermarks(&self.topic, partition, ANSWER);
-        let (low, high) = ends.map_err(|e| self.failed(&e))?;
-        Ok(low..high)
+        let begun = Instant::now();
+        loop {
+            match self.consumer.fetch_watermarks(&self.topic, partition, ANSWER) {
+                Ok((low, high)) => return Ok(low..high),
+                // Of a topic just made, the broker that is to lead a partition learns of it last.
+                Err(e) if is_young(&e) && begun.elapsed() < ANSWER => drop(self.consumer.poll(POLL)),
+                Err(e) => return Err(self.failed(&e)),
+            }
+        }
     }
 
     /// Hands each record of the range to `each`, until it breaks off.
@@ -111,6 +117,18 @@ impl Reader {
     fn failed(&self, error: &KafkaError) -> ReadError {
         ReadError(self.murmur.explain(error))
     }
+}
+
+fn is_young(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::NotLeaderForPartition
+                | RDKafkaErrorCode::LeaderNotAvailable
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownPartition
+        )
+    )
 }
 
 /// Others pass, or concern a group this reader does not need.
