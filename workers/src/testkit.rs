@@ -5,8 +5,6 @@
     reason = "a test that cannot start its server has failed"
 )]
 
-mod jvm; // the process: it never outlives this one
-
 use std::{
     fmt::Write as _,
     fs,
@@ -16,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex as PlainMutex;
 use rdkafka::{
     ClientConfig,
     consumer::{BaseConsumer, Consumer},
@@ -26,19 +25,21 @@ use tempfile::TempDir;
 use tokio::{sync::Mutex, task::spawn_blocking, time::Instant};
 
 use crate::mirror::Options;
-use jvm::Jvm;
+use store::testkit::Jvm;
 
 /// A JVM starts within seconds, and on a machine full of other tests within a minute.
 const PATIENCE: Duration = Duration::from_mins(2);
+/// What the process says, in its folder.
+const SAID: &str = "kafka.out";
 const USER: &str = "natter";
 const PASSWORD: &str = "correct-horse";
 
 pub struct Kafka {
-    jvm: Jvm,
+    jvm: PlainMutex<Option<Jvm>>,
     port: u16,
     sasl: bool,
     // Dropped after the process, which writes into it.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 static SHARED: Mutex<Weak<Kafka>> = Mutex::const_new(Weak::new());
@@ -69,11 +70,11 @@ impl Kafka {
             let folder = tempfile::tempdir().unwrap();
             // Somebody may take a port in between: then the process ends, and others are tried.
             let (port, controller) = (free_port(), free_port());
-            let properties = folder.path().join("server.properties");
-            fs::write(&properties, configuration(folder.path(), port, controller, sasl)).unwrap();
-            format(&properties, sasl).await;
-            let jvm = Jvm::start(java("kafka.Kafka", &[&properties]), folder.path().join("kafka.out"));
-            let kafka = Self { jvm, port, sasl, _folder: folder };
+            fs::write(properties(folder.path()), configuration(folder.path(), port, controller, sasl))
+                .unwrap();
+            format(&properties(folder.path()), sasl).await;
+            let jvm = PlainMutex::new(Some(broker(folder.path())));
+            let kafka = Self { jvm, port, sasl, folder };
             if kafka.is_up().await {
                 return kafka;
             }
@@ -118,22 +119,27 @@ impl Kafka {
 
     /// Holds it still: connections stay open and nothing answers.
     pub fn pause(&self) {
-        self.jvm.pause();
+        self.jvm.lock().as_ref().expect("it runs").pause();
     }
 
     pub fn resume(&self) {
-        self.jvm.resume();
+        self.jvm.lock().as_ref().expect("it runs").unpause();
     }
 
     /// kill -9.
     pub fn kill(&self) {
-        self.jvm.kill();
+        drop(self.jvm.lock().take());
     }
 
     /// Another process on the same data and ports; returns when it answers.
     pub async fn restart(&self) {
-        self.jvm.restart();
-        assert!(self.is_up().await, "kafka did not come back: {}", self.jvm.output());
+        self.kill();
+        *self.jvm.lock() = Some(broker(self.folder.path()));
+        assert!(self.is_up().await, "kafka did not come back: {}", self.said());
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(self.folder.path().join(SAID)).unwrap_or_default()
     }
 
     /// False when the process has ended instead.
@@ -148,12 +154,20 @@ impl Kafka {
             if answers.await.unwrap() {
                 return true;
             }
-            if self.jvm.has_ended() {
+            if self.jvm.lock().as_ref().is_none_or(Jvm::is_over) {
                 return false;
             }
-            assert!(Instant::now() < deadline, "kafka does not start: {}", self.jvm.output());
+            assert!(Instant::now() < deadline, "kafka does not start: {}", self.said());
         }
     }
+}
+
+fn properties(folder: &Path) -> PathBuf {
+    folder.join("server.properties")
+}
+
+fn broker(folder: &Path) -> Jvm {
+    Jvm::spawn(&java("kafka.Kafka", &[&properties(folder)]), &folder.join(SAID))
 }
 
 fn free_port() -> u16 {
@@ -165,7 +179,7 @@ fn java(class: &str, arguments: &[&Path]) -> Vec<String> {
     assert!(jars.is_dir(), "no Kafka to test with: scripts/fetch-kafka");
     let classpath = format!("{}/*", jars.display());
     let mut command: Vec<String> =
-        ["java", "-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", &classpath, class]
+        ["-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", &classpath, class]
             .map(str::to_owned)
             .to_vec();
     command.extend(arguments.iter().map(|argument| argument.display().to_string()));
@@ -180,7 +194,7 @@ async fn format(properties: &Path, sasl: bool) {
         let user = format!("SCRAM-SHA-512=[name={USER},password={PASSWORD}]");
         command.extend(["--add-scram".to_owned(), user]);
     }
-    let output = tokio::process::Command::new(&command[0]).args(&command[1..]).output().await.unwrap();
+    let output = tokio::process::Command::new("java").args(&command).output().await.unwrap();
     let said =
         || String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "kafka's storage is not formatted: {}", said());

@@ -1,12 +1,13 @@
-//! The process. The kernel kills it when the *thread* that started it ends (`PR_SET_PDEATHSIG`), and the threads
+//! A Java process of a test. The kernel kills it when the *thread* that started it ends (`PR_SET_PDEATHSIG`), and the threads
 //! of a test end with the test: it gets one of its own that lives exactly as long.
 
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    os::unix::process::CommandExt,
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{Arc, mpsc::sync_channel},
-    thread,
+    thread::{self, JoinHandle},
 };
 
 use nix::{
@@ -18,16 +19,17 @@ use nix::{
 };
 use parking_lot::Mutex;
 
-use super::files::Files;
-
 pub struct Jvm {
     /// `None` once it is reaped: nobody can signal a pid that is free again.
     pid: Arc<Mutex<Option<Pid>>>,
+    /// Ends with the process.
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Jvm {
-    pub fn spawn(files: &Files) -> Self {
-        let mut command = command(files);
+    /// `java` with these arguments; what it says is added to the file.
+    pub fn spawn(arguments: &[String], output: &Path) -> Self {
+        let mut command = command(arguments, output);
         let pid = Arc::new(Mutex::new(None));
         let (spawned, first) = sync_channel(1);
         let kept = Arc::clone(&pid);
@@ -39,18 +41,22 @@ impl Jvm {
                 wait(child, &kept);
             }
         };
-        thread::Builder::new().name("cassandra".to_owned()).spawn(run).expect("a thread");
+        let thread = thread::Builder::new().name("jvm".to_owned()).spawn(run).expect("a thread");
         let started = first.recv().expect("the thread answers");
-        started.unwrap_or_else(|error| panic!("java cannot be run (scripts/fetch-cassandra): {error}"));
-        Self { pid }
+        started.unwrap_or_else(|error| panic!("java cannot be run (make test-deps): {error}"));
+        Self { pid, thread: Mutex::new(Some(thread)) }
     }
 
     pub fn is_over(&self) -> bool {
         self.pid.lock().is_none()
     }
 
+    /// kill -9, also of one that is held still; returns when it is gone.
     pub fn kill(&self) {
         self.signal(Signal::SIGKILL);
+        if let Some(thread) = self.thread.lock().take() {
+            let _ = thread.join();
+        }
     }
 
     pub fn pause(&self) {
@@ -98,40 +104,15 @@ fn wait(mut child: Child, pid: &Mutex<Option<Pid>>) {
     *pid = None;
 }
 
-fn command(files: &Files) -> Command {
-    let log = fs::File::options().create(true).append(true).open(files.log()).expect("the folder is ours");
+fn command(arguments: &[String], output: &Path) -> Command {
+    let output = fs::File::options().create(true).append(true).open(output).expect("the folder is ours");
     let mut command = Command::new("java");
-    command
-        .args(EXPORTS.iter().flat_map(|package| ["--add-exports".to_owned(), all_unnamed(package)]))
-        .args(OPENS.iter().flat_map(|package| ["--add-opens".to_owned(), all_unnamed(package)]))
-        .args(JVM)
-        .arg(format!("-Dcassandra.config=file://{}", files.config().display()))
-        .arg(format!("-Dlogback.configurationFile={}", files.logback().display()))
-        .arg(format!("-Dcassandra.storagedir={}", files.data().display()))
-        .args(CASSANDRA)
-        .arg("-cp")
-        .arg(jars().join("*"))
-        .arg("org.apache.cassandra.service.CassandraDaemon")
-        .stdin(Stdio::null())
-        .stdout(log.try_clone().expect("a file"))
-        .stderr(log);
+    command.args(arguments).stdin(Stdio::null());
+    command.stdout(output.try_clone().expect("a file")).stderr(output);
     // A group of its own: Ctrl-C in a terminal is for this process.
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.process_group(0);
     die_with_parent(&mut command);
     command
-}
-
-fn all_unnamed(package: &str) -> String {
-    format!("{package}=ALL-UNNAMED")
-}
-
-fn jars() -> PathBuf {
-    let jars = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.deps/cassandra");
-    assert!(
-        jars.join("coordinates").is_file(),
-        "no Cassandra in .deps/cassandra: run scripts/fetch-cassandra"
-    );
-    jars
 }
 
 #[cfg(target_os = "linux")]
@@ -140,8 +121,6 @@ fn jars() -> PathBuf {
     reason = "pre_exec has no safe form; the closure makes two async-signal-safe system calls"
 )]
 fn die_with_parent(command: &mut Command) {
-    use std::os::unix::process::CommandExt;
-
     let parent = Pid::this();
     // SAFETY: between fork and exec only prctl(2) and getppid(2) are called; nothing is allocated or locked.
     unsafe {
@@ -156,57 +135,3 @@ fn die_with_parent(command: &mut Command) {
 /// Elsewhere the child ends with a polite end of the test only.
 #[cfg(not(target_os = "linux"))]
 fn die_with_parent(_: &mut Command) {}
-
-/// A start takes half the time when code is compiled quickly rather than well.
-const JVM: [&str; 7] = [
-    "-Xms256m",
-    "-Xmx512m",
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
-    "-XX:+ExitOnOutOfMemoryError",
-    "-Djdk.attach.allowAttachSelf=true",
-    "-Djava.security.manager=allow",
-];
-
-/// One node that waits for no other.
-const CASSANDRA: [&str; 5] = [
-    "-Dcassandra.skip_wait_for_gossip_to_settle=0",
-    "-Dcassandra.ring_delay_ms=100",
-    "-Dcassandra.initial_token=0",
-    "-Dcassandra.superuser_setup_delay_ms=0",
-    "-Dcassandra-foreground=yes",
-];
-
-/// What Cassandra's own jvm17-server.options allow it.
-const EXPORTS: [&str; 9] = [
-    "java.base/jdk.internal.misc",
-    "java.base/jdk.internal.ref",
-    "java.base/sun.nio.ch",
-    "java.management.rmi/com.sun.jmx.remote.internal.rmi",
-    "java.rmi/sun.rmi.registry",
-    "java.rmi/sun.rmi.server",
-    "java.rmi/sun.rmi.transport.tcp",
-    "java.sql/java.sql",
-    "jdk.unsupported/sun.misc",
-];
-const OPENS: [&str; 19] = [
-    "java.base/java.io",
-    "java.base/java.lang",
-    "java.base/java.lang.module",
-    "java.base/java.lang.reflect",
-    "java.base/java.math",
-    "java.base/java.net",
-    "java.base/java.nio",
-    "java.base/java.util",
-    "java.base/java.util.concurrent",
-    "java.base/java.util.concurrent.atomic",
-    "java.base/jdk.internal.loader",
-    "java.base/jdk.internal.math",
-    "java.base/jdk.internal.module",
-    "java.base/jdk.internal.ref",
-    "java.base/jdk.internal.reflect",
-    "java.base/jdk.internal.util.jar",
-    "java.base/sun.nio.ch",
-    "java.rmi/sun.rmi.transport.tcp",
-    "jdk.management/com.sun.management.internal",
-];

@@ -2,8 +2,9 @@
 //! and ports; about 0.6 GB and some seconds to start, so most tests share one and take a keyspace each.
 #![allow(clippy::missing_panics_doc, reason = "a test that cannot start its server has failed")]
 
+mod command; // what java is told
 mod files; // its folder: configuration, log, data
-mod jvm; // the process
+mod jvm; // the process of a Java server, this or another
 
 #[cfg(test)]
 mod tests;
@@ -19,7 +20,7 @@ use tokio::{
 
 use crate::scylla::{Options, connect_for_schema, migrate};
 use files::Files;
-use jvm::Jvm;
+pub use jvm::Jvm;
 
 /// On a busy machine of two cores; alone it takes about five seconds.
 const READY: Duration = Duration::from_mins(3);
@@ -67,7 +68,7 @@ impl Cassandra {
     fn spawn(guarded: bool) -> Self {
         let (port, storage) = free_ports();
         let files = Files::prepare(port, storage, guarded);
-        let jvm = Mutex::new(Some(Jvm::spawn(&files)));
+        let jvm = Mutex::new(Some(Jvm::spawn(&command::arguments(&files), &files.log())));
         Self { port, guarded, jvm, files }
     }
 
@@ -108,18 +109,14 @@ impl Cassandra {
     }
 
     /// kill -9; returns when it is gone. What it had acked is in its folder.
-    pub async fn kill(&self) {
-        let Some(jvm) = self.jvm.lock().take() else { return };
-        jvm.kill();
-        while !jvm.is_over() {
-            sleep(POLL).await;
-        }
+    pub fn kill(&self) {
+        drop(self.jvm.lock().take());
     }
 
     /// kill -9 if it still runs, then a new process with the same data on the same port.
     pub async fn restart(&self) {
-        self.kill().await;
-        *self.jvm.lock() = Some(Jvm::spawn(&self.files));
+        self.kill();
+        *self.jvm.lock() = Some(Jvm::spawn(&command::arguments(&self.files), &self.files.log()));
         assert!(self.is_up().await, "{}", self.files.sorry());
     }
 

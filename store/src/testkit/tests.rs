@@ -25,6 +25,6 @@ async fn a_server_is_held_still_and_killed_and_keeps_what_it_acked() {
     let rows = session.query_unpaged(count, ()).await.unwrap();
     assert_eq!(rows.into_rows_result().unwrap().rows_num(), 100);
 
-    server.kill().await;
+    server.kill();
     assert!(connect(&options).await.is_err());
 }

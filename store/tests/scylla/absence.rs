@@ -53,7 +53,7 @@ async fn a_cluster_that_stands_still_or_is_gone_is_unavailable_until_it_is_back(
     cassandra.unpause();
     all_works(&store, &room).await;
 
-    cassandra.kill().await;
+    cassandra.kill();
     room.add(room.owner, posted("while it is gone"));
     nothing_works(&store, &room).await;
     unavailable("opening", Box::pin(ScyllaStore::open(&options))).await;
