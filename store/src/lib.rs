@@ -169,8 +169,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Newest persisted seq of each, 0 for none.
     async fn heads(&self, conversations: &[ConversationId]) -> Result<Vec<Seq>>;
-    /// Messages in their present state with seq ≤ `up_to`, ascending: the `limit` nearest to the window's
-    /// edge (`Newest` and `Before`: the highest; `After`: the lowest).
+    /// Messages with seq ≤ `up_to`, ascending: the `limit` nearest to the window's edge (`Newest` and `Before`: the
+    /// highest; `After`: the lowest). Their bodies in the present state, whatever was persisted ahead of others;
+    /// their reactions as they were at `up_to`, so that those of later events fall into place behind them.
     async fn messages(
         &self,
         conversation: ConversationId,
@@ -178,7 +179,8 @@ pub trait Store: Send + Sync + 'static {
         up_to: Seq,
         limit: usize,
     ) -> Result<Vec<Message>>;
-    async fn message(&self, conversation: ConversationId, seq: Seq) -> Result<Option<Message>>;
+    /// The one at `seq`, as [`Store::messages`] has it.
+    async fn message(&self, conversation: ConversationId, seq: Seq, up_to: Seq) -> Result<Option<Message>>;
     /// Every event with `after` ≤ seq ≤ `up_to` as logged, ascending: **including** the one at `after`.
     async fn events_from(
         &self,

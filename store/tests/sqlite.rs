@@ -91,7 +91,7 @@ async fn one_failing_call_does_not_spoil_those_committed_with_it() {
     let ((), failed, ()) = tokio::join!(biased; good.persist(&store), failing, let_go);
     assert!(matches!(failed, Err(StoreError::Corrupt(_))), "{failed:?}");
     assert_eq!(store.heads(&[good.id, bad.id]).await.unwrap(), [10, taken]);
-    assert_eq!(store.message(bad.id, taken - 1).await.unwrap(), None);
+    assert_eq!(store.message(bad.id, taken - 1, taken).await.unwrap(), None);
 }
 
 #[tokio::test]

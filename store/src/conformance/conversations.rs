@@ -100,7 +100,7 @@ pub async fn events_that_arrive_before_created_are_not_lost(store: Arc<dyn Store
     assert_eq!((row.members, row.name.as_deref(), row.head), (2, Some("late"), last));
     assert_eq!((row.created_at, row.last_activity_at), (at(10), at(last)));
     assert_eq!(store.list_conversations(anna, None, 10).await.unwrap().len(), 1);
-    assert!(store.message(room.id, last).await.unwrap().is_some());
+    assert!(store.message(room.id, last, last).await.unwrap().is_some());
 }
 
 pub async fn memberships_are_the_present_ones(store: Arc<dyn Store>) {

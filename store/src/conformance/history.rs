@@ -68,13 +68,13 @@ pub async fn a_message_shows_its_newest_edit(store: Arc<dyn Store>) {
     for at in [0, 1, 3, 2] {
         store.persist(room.partition, &room.log[at..=at]).await.unwrap();
     }
-    let message = store.message(room.id, seq).await.unwrap().unwrap();
+    let message = store.message(room.id, seq, Seq::MAX).await.unwrap().unwrap();
     assert_eq!((message.body, message.edited_at), (Some(plain("three")), Some(at(third))));
     assert_eq!((message.version, message.body_event), (third, room.log[3].event.id));
     assert_eq!(message.created_at, at(seq));
     // Only messages are messages.
-    assert_eq!(store.message(room.id, second).await.unwrap(), None);
-    assert_eq!(store.message(room.id, seq + 1).await.unwrap(), None);
+    assert_eq!(store.message(room.id, second, Seq::MAX).await.unwrap(), None);
+    assert_eq!(store.message(room.id, seq + 1, Seq::MAX).await.unwrap(), None);
 }
 
 pub async fn a_deletion_is_final_and_keeps_the_place(store: Arc<dyn Store>) {
@@ -111,8 +111,36 @@ pub async fn reactions_keep_the_order_in_which_they_came(store: Arc<dyn Store>) 
     for logged in room.log.iter().rev() {
         store.persist(room.partition, std::slice::from_ref(logged)).await.unwrap();
     }
-    let message = store.message(room.id, target).await.unwrap().unwrap();
+    let message = store.message(room.id, target, Seq::MAX).await.unwrap().unwrap();
     let reaction =
         |emoji: &str, users: &[UserId]| Reaction { emoji: emoji.to_owned(), users: users.to_vec() };
     assert_eq!(message.reactions, [reaction("👍", &[ben, anna]), reaction("🎉", &[ben])]);
+}
+
+pub async fn reactions_persisted_ahead_of_others_wait_for_them(store: Arc<dyn Store>) {
+    let (anna, ben) = (UserId::fresh(), UserId::fresh());
+    let mut room = Room::of(&[anna, ben]);
+    let target = room.add(room.owner, posted("one"));
+    let mut react = |user, on| room.add(user, Kind::Reacted { target, emoji: "👍".to_owned(), on });
+    let (bens, annas, taken_back) = (react(ben, true), react(anna, true), react(ben, false));
+    let at = |seq| room.log.iter().position(|logged| logged.seq == seq).unwrap();
+    // Ben's own comes last.
+    let order = room.log.iter().filter(|logged| logged.seq != bens).chain([&room.log[at(bens)]]);
+    let order: Vec<Vec<_>> = order.map(|logged| vec![logged.clone()]).collect();
+    let (last, before) = order.split_last().unwrap();
+    for logged in before {
+        store.persist(room.partition, logged).await.unwrap();
+    }
+    let users = async |up_to| {
+        let page = store.messages(room.id, Window::Newest, up_to, 5).await.unwrap();
+        let message = store.message(room.id, target, up_to).await.unwrap().unwrap();
+        assert_eq!(page, std::slice::from_ref(&message));
+        message.reactions.into_iter().flat_map(|reaction| reaction.users).collect::<Vec<_>>()
+    };
+    assert_eq!(users(target).await, []);
+    store.persist(room.partition, last).await.unwrap();
+    assert_eq!(users(target).await, []);
+    assert_eq!(users(bens).await, [ben]);
+    assert_eq!(users(annas).await, [ben, anna]);
+    assert_eq!(users(taken_back).await, [anna]);
 }

@@ -142,7 +142,7 @@ pub async fn positions_beyond_every_log_are_harmless(store: Arc<dyn Store>) {
     assert_eq!(all.iter().map(|m| (m.seq, m.version)).collect::<Vec<_>>(), [(seq, seq)]);
     assert!(store.messages(room.id, Window::After(u64::MAX), u64::MAX, 5).await.unwrap().is_empty());
     assert!(store.messages(room.id, Window::Before(0), u64::MAX, 5).await.unwrap().is_empty());
-    assert_eq!(store.message(room.id, u64::MAX).await.unwrap(), None);
+    assert_eq!(store.message(room.id, u64::MAX, u64::MAX).await.unwrap(), None);
     assert!(store.events_from(room.id, u64::MAX, u64::MAX, usize::MAX).await.unwrap().is_empty());
     assert!(store.countable(room.id, UserId::fresh(), u64::MAX, 0, 5).await.unwrap().is_empty());
 }

@@ -77,6 +77,7 @@ macro_rules! conformance {
                 a_message_shows_its_newest_edit
                 a_deletion_is_final_and_keeps_the_place
                 reactions_keep_the_order_in_which_they_came
+                reactions_persisted_ahead_of_others_wait_for_them
             ]
             reads: [
                 a_read_mark_only_moves_forward

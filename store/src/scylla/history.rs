@@ -58,17 +58,25 @@ pub async fn messages(
     let Some(way) = way else { return Ok(Vec::new()) };
     let read = |bucket, most| db.scan(statement, way.range(bucket), most, stored);
     let page = buckets::walk(db, way, &[holds::MESSAGES], most, read).await?;
-    let mut messages = each(page, |stored| present(db, stored)).await?;
+    let mut messages = each(page, |stored| present(db, stored, up_to)).await?;
     if !matches!(window, Window::After(_)) {
         messages.reverse();
     }
     Ok(messages)
 }
 
-pub async fn message(db: &Cluster, conversation: ConversationId, seq: Seq) -> Result<Option<Message>> {
+pub async fn message(
+    db: &Cluster,
+    conversation: ConversationId,
+    seq: Seq,
+    up_to: Seq,
+) -> Result<Option<Message>> {
+    if seq > up_to {
+        return Ok(None);
+    }
     let row = db.first::<Row>(&db.statements.messages_up, at(conversation, seq)).await?;
     match row.map(stored).transpose()?.flatten() {
-        Some(stored) => present(db, stored).await.map(Some),
+        Some(stored) => present(db, stored, up_to).await.map(Some),
         None => Ok(None),
     }
 }
@@ -78,8 +86,8 @@ fn at(conversation: ConversationId, seq: Seq) -> (Uuid, i64, i64, i64) {
     (raw(conversation.as_bytes()), bucket(seq), int(seq), int(seq))
 }
 
-/// The message as it stands: its first deletion, or else its newest edit and the reactions that are left.
-async fn present(db: &Cluster, stored: Stored) -> Result<Message> {
+/// The message as it stands: its first deletion, or else its newest edit; with the reactions of `up_to`.
+async fn present(db: &Cluster, stored: Stored, up_to: Seq) -> Result<Message> {
     let Logged { seq, event } = stored.posted;
     let mut message = Message::posted(seq, &event)
         .ok_or_else(|| StoreError::Corrupt(format!("event {} is not a posted message", event.id)))?;
@@ -91,7 +99,7 @@ async fn present(db: &Cluster, stored: Stored) -> Result<Message> {
         message.apply(seq, &event);
     }
     if stored.reacted {
-        message.reactions = reactions::of(db, message.conversation, seq).await?;
+        message.reactions = reactions::of(db, (message.conversation, seq), up_to).await?;
     }
     Ok(message)
 }

@@ -25,12 +25,17 @@ struct Change {
     on: bool,
 }
 
-/// In the order in which they came to be.
-pub async fn of(db: &Cluster, conversation: ConversationId, target: Seq) -> Result<Vec<Reaction>> {
+/// As they were at `up_to`, in the order in which they came to be.
+pub async fn of(
+    db: &Cluster,
+    (conversation, target): (ConversationId, Seq),
+    up_to: Seq,
+) -> Result<Vec<Reaction>> {
     type Row = (i64, Option<Uuid>, Option<String>, Option<bool>);
     let change = |(seq, user, emoji, active): Row| {
         let (Some(user), Some(emoji), Some(on)) = (user, emoji, active) else { return Ok(None) };
-        Ok(Some(Change { seq: seq_of(seq), user: UserId::from_uuid(user), emoji, on }))
+        let change = Change { seq: seq_of(seq), user: UserId::from_uuid(user), emoji, on };
+        Ok((change.seq <= up_to).then_some(change))
     };
     let key = (raw(conversation.as_bytes()), int(target));
     let mut changes = db.scan(&db.statements.reactions, key, COUNTED, change).await?;

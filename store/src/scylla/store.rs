@@ -133,8 +133,8 @@ impl Store for ScyllaStore {
         history::messages(&self.db, conversation, window, up_to, limit).await
     }
 
-    async fn message(&self, conversation: ConversationId, seq: Seq) -> Result<Option<Message>> {
-        history::message(&self.db, conversation, seq).await
+    async fn message(&self, conversation: ConversationId, seq: Seq, up_to: Seq) -> Result<Option<Message>> {
+        history::message(&self.db, conversation, seq, up_to).await
     }
 
     async fn events_from(

@@ -37,20 +37,28 @@ pub fn messages(
     if newest {
         posted.reverse();
     }
-    posted.iter().map(|posted| present(db, posted)).collect()
+    posted.iter().map(|posted| present(db, posted, up_to)).collect()
 }
 
-pub fn message(db: &Connection, conversation: ConversationId, seq: Seq) -> Result<Option<Message>> {
+pub fn message(
+    db: &Connection,
+    conversation: ConversationId,
+    seq: Seq,
+    up_to: Seq,
+) -> Result<Option<Message>> {
+    if seq > up_to {
+        return Ok(None);
+    }
     let posted = first(
         db,
         "SELECT seq, data FROM events WHERE conversation = ?1 AND seq = ?2 AND kind = 1",
         params![conversation.as_bytes(), int(seq)],
     )?;
-    posted.map(|posted| present(db, &posted)).transpose()
+    posted.map(|posted| present(db, &posted, up_to)).transpose()
 }
 
-/// The message as it stands: its first deletion, or else its newest edit and the reactions that are left.
-fn present(db: &Connection, posted: &Logged) -> Result<Message> {
+/// The message as it stands: its first deletion, or else its newest edit; with the reactions of `up_to`.
+fn present(db: &Connection, posted: &Logged, up_to: Seq) -> Result<Message> {
     let mut message = Message::posted(posted.seq, &posted.event)
         .ok_or_else(|| StoreError::Corrupt(format!("event {} is not a posted message", posted.event.id)))?;
     let conversation = message.conversation;
@@ -72,7 +80,13 @@ fn present(db: &Connection, posted: &Logged) -> Result<Message> {
     if let Some(edit) = edit {
         message.apply(edit.seq, &edit.event);
     }
-    message.reactions = reactions::of(db, conversation, message.seq)?;
+    if reactions::changed_after(db, (conversation, message.seq), up_to)? {
+        for Logged { seq, event } in reactions::events(db, (conversation, message.seq), up_to)? {
+            message.apply(seq, &event);
+        }
+    } else {
+        message.reactions = reactions::of(db, conversation, message.seq)?;
+    }
     Ok(message)
 }
 

@@ -77,13 +77,7 @@ fn rebuild(db: &Connection, place: Place<'_>) -> Result<()> {
     ] {
         db.prepare_cached(rows)?.execute(params![room, target, place.emoji])?;
     }
-    let mut every = db.prepare_cached(
-        "SELECT seq, data FROM events INDEXED BY changes
-          WHERE conversation = ?1 AND target = ?2 AND kind = ?3 AND seq > ?2 ORDER BY seq",
-    )?;
-    let mut rows = every.query(params![room, target, kind::REACTED])?;
-    while let Some(row) = rows.next()? {
-        let Logged { seq, event } = logged(row)?;
+    for Logged { seq, event } in events(db, (place.conversation, place.target), Seq::MAX)? {
         if let Kind::Reacted { emoji, on, .. } = &event.kind
             && emoji == place.emoji
         {
@@ -91,6 +85,35 @@ fn rebuild(db: &Connection, place: Place<'_>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether reactions to this message were persisted ahead of `up_to`: what is kept of them is not of that moment.
+pub fn changed_after(
+    db: &Connection,
+    (conversation, target): (ConversationId, Seq),
+    up_to: Seq,
+) -> Result<bool> {
+    let ahead = "SELECT 1 FROM reactions WHERE conversation = ?1 AND target = ?2 AND last_seq > ?3";
+    let key = params![conversation.as_bytes(), int(target), int(up_to)];
+    Ok(db.prepare_cached(ahead)?.exists(key)?)
+}
+
+/// Every reaction to the message up to then, as logged, ascending.
+pub fn events(
+    db: &Connection,
+    (conversation, target): (ConversationId, Seq),
+    up_to: Seq,
+) -> Result<Vec<Logged>> {
+    let mut every = db.prepare_cached(
+        "SELECT seq, data FROM events INDEXED BY changes
+          WHERE conversation = ?1 AND target = ?2 AND kind = ?3 AND seq > ?2 AND seq <= ?4 ORDER BY seq",
+    )?;
+    let mut rows = every.query(params![conversation.as_bytes(), int(target), kind::REACTED, int(up_to)])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(logged(row)?);
+    }
+    Ok(found)
 }
 
 /// In the order in which they came to be.

@@ -140,8 +140,8 @@ impl Store for SqliteStore {
         self.readers.read(move |db| history::messages(db, conversation, window, up_to, limit)).await
     }
 
-    async fn message(&self, conversation: ConversationId, seq: Seq) -> Result<Option<Message>> {
-        self.readers.read(move |db| history::message(db, conversation, seq)).await
+    async fn message(&self, conversation: ConversationId, seq: Seq, up_to: Seq) -> Result<Option<Message>> {
+        self.readers.read(move |db| history::message(db, conversation, seq, up_to)).await
     }
 
     async fn events_from(

@@ -73,6 +73,6 @@ async fn what_is_under_way_is_finished_before_it_closes() {
         assert_eq!(store.events_from(room.id, 0, Seq::MAX, 500).await.unwrap(), room.log[..200]);
     }
     unavailable("a closed store", store.ready()).await;
-    unavailable("a closed store", store.message(room.id, 1)).await;
+    unavailable("a closed store", store.message(room.id, 1, 1)).await;
     store.close().await;
 }

@@ -114,7 +114,7 @@ impl History {
         if seq > floor {
             return Ok(compose::one(seq, &self.tail(conversation, seq).await?));
         }
-        match self.store.message(conversation, seq).await {
+        match self.store.message(conversation, seq, floor).await {
             Ok(None) => Ok(None),
             Ok(Some(row)) => {
                 let tail = self.tail(conversation, floor + 1).await?;

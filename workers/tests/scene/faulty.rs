@@ -83,7 +83,7 @@ pass! {
     fn highest(partition: Partition) -> Seq;
     fn heads(conversations: &[ConversationId]) -> Vec<Seq>;
     fn messages(conversation: ConversationId, window: Window, up_to: Seq, limit: usize) -> Vec<Message>;
-    fn message(conversation: ConversationId, seq: Seq) -> Option<Message>;
+    fn message(conversation: ConversationId, seq: Seq, up_to: Seq) -> Option<Message>;
     fn events_from(conversation: ConversationId, after: Seq, up_to: Seq, limit: usize) -> Vec<Logged>;
     fn find_event(conversation: ConversationId, id: EventId) -> Option<Logged>;
     fn advance_read(conversation: ConversationId, user: UserId, seq: Seq, at: Timestamp) -> Seq;
