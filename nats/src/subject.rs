@@ -27,6 +27,16 @@ pub fn live(p: Partition) -> String {
     format!("live.{p}.*")
 }
 
+/// Where events of a durable consumer are asked for (ADR-37).
+pub fn pull(stream: &str, consumer: &str) -> String {
+    format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}")
+}
+
+/// Where a pinned client gives its place back (ADR-42), behind the prefix of JetStream's API.
+pub fn unpin(stream: &str, consumer: &str) -> String {
+    format!("CONSUMER.UNPIN.{stream}.{consumer}")
+}
+
 /// Where a user's read mark in a conversation is published and its last value kept.
 pub fn reads(p: Partition, c: ConversationId, u: UserId) -> String {
     format!("reads.{p}.{c}.{u}")

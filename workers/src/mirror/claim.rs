@@ -11,6 +11,7 @@ use nats::{
         header::NATS_PIN_ID,
         jetstream::{AckKind, Context, Message, response::Response},
     },
+    subject,
     topology::MIRROR,
 };
 use schemas::limits;
@@ -101,7 +102,7 @@ impl Claim {
             id: self.pin.as_deref(),
         };
         let ask = serde_json::to_vec(&ask).map_err(|e| ClaimError::Refused(e.to_string()))?;
-        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{MIRROR}", self.stream);
+        let subject = subject::pull(&self.stream, MIRROR);
         self.js.client().publish_with_reply(subject, self.inbox.clone(), ask.into()).await?;
         self.open = limits::MIRROR_IN_FLIGHT;
         // Where an answer was due before, silence counts from then.
@@ -144,7 +145,7 @@ impl Claim {
         }
         let had_the_place = self.pin.is_some();
         if had_the_place {
-            let question = format!("CONSUMER.UNPIN.{}.{MIRROR}", self.stream);
+            let question = subject::unpin(&self.stream, MIRROR);
             let answer = self.js.request(question, &serde_json::json!({ "group": MIRROR })).await;
             match answer {
                 Ok(Response::Ok::<IgnoredAny>(_)) => {}
