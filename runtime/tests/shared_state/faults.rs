@@ -12,9 +12,6 @@ use crate::{
 /// Two seconds: long against a restart, which takes about 0.1 s.
 const LIFE: Duration = TTL.saturating_mul(4);
 
-/// Redis counts whole milliseconds.
-const TICK: Duration = Duration::from_millis(1);
-
 struct Scene {
     server: Server,
     state: State,
@@ -44,7 +41,7 @@ impl Scene {
             back.extend(self.state.beat(&devices(&[self.stays]), LIFE).await.ok()?);
             let gone = self.state.sweep(MANY).await.ok()?;
             assert!(gone.iter().all(|change| change.user == self.dies), "somebody alive was taken offline");
-            quiet &= gone.is_empty() || fault.elapsed() + TICK >= LIFE;
+            quiet &= gone.is_empty() || fault.elapsed() >= LIFE;
             let dead = of(&self.state, self.dies).await;
             (!dead.online && dead.version > self.version).then_some(())
         })

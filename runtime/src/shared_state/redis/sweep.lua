@@ -11,7 +11,8 @@ if ttl and now - swept > ttl / 2 then
   since = now
 end
 redis.call('HSET', KEYS[1], 'since', since, 'swept', now)
-if not ttl or now < since + ttl then
+-- Times are cut to whole ms: only one more makes sure that a whole ttl has passed.
+if not ttl or now <= since + ttl then
   return {}
 end
 
