@@ -11,8 +11,8 @@ use crate::{
     topic::{Topic, room, rooms},
 };
 
-/// Longer than a consumer's redelivery, so that events in work come again meanwhile.
-const AWAY: Duration = Duration::from_secs(18);
+/// Several times a consumer's redelivery, so that events in work come again and again meanwhile.
+const AWAY: Duration = Duration::from_mins(1);
 
 /// Talks for a while, at an even pace.
 async fn talk_for(topic: &Topic, time: Duration) {
@@ -38,7 +38,7 @@ async fn persisted(topic: &Topic) {
 }
 
 #[tokio::test]
-async fn a_kafka_that_stands_still_for_a_while_gets_everything_once() {
+async fn a_kafka_that_stands_still_for_a_minute_gets_everything_once() {
     let kafka = Arc::new(Kafka::start().await);
     let topic = Topic::on(kafka).await;
     topic.scene.start(&[Job::Mirror, Job::Persist]).await;
@@ -52,7 +52,7 @@ async fn a_kafka_that_stands_still_for_a_while_gets_everything_once() {
 }
 
 #[tokio::test]
-async fn a_kafka_that_is_killed_and_comes_back_gets_everything_once() {
+async fn a_kafka_that_is_killed_and_comes_back_after_a_minute_gets_everything_once() {
     let kafka = Arc::new(Kafka::start().await);
     let topic = Topic::on(kafka).await;
     topic.scene.start(&[Job::Mirror, Job::Persist]).await;
