@@ -1,19 +1,25 @@
-//! The committed gate: ratios that must not get worse by more than the noise that the same run shows.
+//! The committed gate: ratios that must not get worse by more than the noise that the same run shows. And the
+//! committed targets: ratios, and some figures by themselves, that are to be reached without such an allowance.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 
-use crate::sheet::{Better, Finding};
+use crate::{
+    sheet::{Better, Finding},
+    table::figure,
+};
 
-/// One ratio, as it was when it was committed.
+/// One ratio: as it was when it was committed, or as it is wanted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Gate {
     /// Id of the finding.
     pub finding: String,
     pub of: String,
-    pub to: String,
+    /// `None`: the figure by itself, in the finding's unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     pub ratio: f64,
 }
 
@@ -27,15 +33,23 @@ pub struct Judged {
     pub passes: bool,
 }
 
-/// A ratio that could not be measured does not pass.
-pub fn judge(gates: &[Gate], findings: &[Finding]) -> Vec<Judged> {
-    gates.iter().map(|gate| judge_one(gate, findings)).collect()
+/// Whether a ratio may be worse by what the rounds of its run differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Noise {
+    Allowed,
+    Not,
 }
 
-fn judge_one(gate: &Gate, findings: &[Finding]) -> Judged {
+/// A ratio that could not be measured does not pass.
+pub fn judge(gates: &[Gate], findings: &[Finding], noise: Noise) -> Vec<Judged> {
+    gates.iter().map(|gate| judge_one(gate, findings, noise)).collect()
+}
+
+fn judge_one(gate: &Gate, findings: &[Finding], allowed: Noise) -> Judged {
     let finding = findings.iter().find(|finding| finding.id == gate.finding);
-    let found = finding.and_then(|finding| finding.ratio(&gate.of, &gate.to));
-    let noise = finding.and_then(|finding| finding.ratio_spread(&gate.of, &gate.to)).unwrap_or(0.0);
+    let found = finding.and_then(|finding| found(gate, finding));
+    let spread = finding.and_then(|finding| finding.ratio_spread(&gate.of, gate.to.as_deref()?));
+    let noise = if allowed == Noise::Allowed { spread.unwrap_or(0.0) } else { 0.0 };
     let passes = match (found, finding.map(|finding| finding.better)) {
         (Some(found), Some(Better::Lower)) => found <= gate.ratio * (1.0 + noise),
         (Some(found), Some(Better::Higher)) => found * (1.0 + noise) >= gate.ratio,
@@ -46,8 +60,35 @@ fn judge_one(gate: &Gate, findings: &[Finding]) -> Judged {
 
 /// The gates that this run would commit: the same ones, with what it found.
 pub fn renewed(gates: &[Gate], findings: &[Finding]) -> Vec<Gate> {
-    let found = |gate: &Gate| findings.iter().find(|f| f.id == gate.finding)?.ratio(&gate.of, &gate.to);
+    let found = |gate: &Gate| found(gate, findings.iter().find(|f| f.id == gate.finding)?);
     gates.iter().map(|gate| Gate { ratio: found(gate).unwrap_or(gate.ratio), ..gate.clone() }).collect()
+}
+
+fn found(gate: &Gate, finding: &Finding) -> Option<f64> {
+    match &gate.to {
+        Some(to) => finding.ratio(&gate.of, to),
+        None => finding.median(&gate.of),
+    }
+}
+
+/// A table in Markdown: what is wanted, and what was found.
+pub fn markdown(judged: &[Judged], findings: &[Finding]) -> String {
+    let mut text = String::from("| what | setting | wanted | found | |\n|---|---|---|---|---|\n");
+    for Judged { gate, found, passes, .. } in judged {
+        let Gate { finding: id, of, to, ratio } = gate;
+        let finding = findings.iter().find(|finding| finding.id == *id);
+        let (what, setting) = finding.map_or((id.as_str(), ""), |f| (f.what.as_str(), f.setting.as_str()));
+        let sign = if finding.is_some_and(|f| f.better == Better::Higher) { "≥" } else { "≤" };
+        let unit = match to {
+            Some(to) => format!(" × {to}"),
+            None => finding.map_or(String::new(), |finding| format!(" {}", finding.unit)),
+        };
+        let found = found.map_or("not measured".to_owned(), figure);
+        let word = if *passes { "reached" } else { "**not reached**" };
+        let wanted = format!("{sign} {}{}", figure(*ratio), unit.trim_end());
+        let _ = writeln!(text, "| {of}: {what} | {setting} | {wanted} | {found} | {word} |");
+    }
+    text
 }
 
 impl fmt::Display for Judged {
@@ -56,7 +97,8 @@ impl fmt::Display for Judged {
         let found = self.found.map_or("not measured".to_owned(), |found| format!("{found:.3}"));
         let word = if self.passes { "ok  " } else { "FAIL" };
         let noise = self.noise * 100.0;
-        write!(f, "{word} {finding}: {of} / {to} = {found}, gate {ratio:.3}, noise of this run {noise:.0} %")
+        let to = to.as_ref().map_or(String::new(), |to| format!(" / {to}"));
+        write!(f, "{word} {finding}: {of}{to} = {found}, gate {ratio:.3}, noise of this run {noise:.0} %")
     }
 }
 
@@ -66,7 +108,7 @@ mod tests {
     use crate::sheet::{Metric, Sheet};
 
     fn gate(finding: &str, ratio: f64) -> Gate {
-        Gate { finding: finding.to_owned(), of: "natter".to_owned(), to: "bare".to_owned(), ratio }
+        Gate { finding: finding.to_owned(), of: "natter".to_owned(), to: Some("bare".to_owned()), ratio }
     }
 
     /// CPU ratios of 3.0, 3.2 and 3.1 (noise 6 %), capacity ratios of 0.50 and 0.52.
@@ -84,7 +126,7 @@ mod tests {
     }
 
     fn passes(gate: Gate) -> bool {
-        judge(&[gate], &findings())[0].passes
+        judge(&[gate], &findings(), Noise::Allowed)[0].passes
     }
 
     #[test]
@@ -108,8 +150,27 @@ mod tests {
     #[test]
     fn what_was_not_measured_fails() {
         assert!(!passes(gate("ack/x/gone", 1.0)));
-        let other = Gate { to: "seed-node".to_owned(), ..gate("ack/x/cpu", 100.0) };
+        let other = Gate { to: Some("seed-node".to_owned()), ..gate("ack/x/cpu", 100.0) };
         assert!(!passes(other));
+    }
+
+    #[test]
+    fn a_target_is_reached_or_not_whatever_the_noise() {
+        let reached = |gate| judge(&[gate], &findings(), Noise::Not)[0].passes;
+        assert!(reached(gate("ack/x/cpu", 3.1)) && !reached(gate("ack/x/cpu", 3.0)));
+        let alone = |ratio| Gate { to: None, ..gate("ack/x/cpu", ratio) };
+        assert!(reached(alone(31.0)) && !reached(alone(30.9)));
+    }
+
+    #[test]
+    fn targets_are_told_with_what_was_found() {
+        let wanted = [gate("ack/x/cpu", 1.15), gate("ack/x/gone", 2.0)];
+        let table = markdown(&judge(&wanted, &findings(), Noise::Not), &findings());
+        assert!(table.contains("| ≤ 1.15 × bare | 3.10 | **not reached** |"), "{table}");
+        assert!(
+            table.contains("| natter: ack/x/gone |  | ≤ 2.00 × bare | not measured | **not reached** |"),
+            "{table}"
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub struct Latency {
     pub count: u64,
     pub p50: f64,
     pub p90: f64,
+    pub p95: f64,
     pub p99: f64,
     pub p999: f64,
     pub max: f64,
@@ -37,7 +38,15 @@ impl Times {
             _ => self.0.value_at_quantile(quantile) as f64 / 1_000.0,
         };
         let count = self.0.len();
-        Latency { count, p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: at(1.0) }
+        Latency {
+            count,
+            p50: at(0.5),
+            p90: at(0.9),
+            p95: at(0.95),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: at(1.0),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::{
     Scenario,
     bench::Bench,
-    gate::{self, Gate},
+    gate::{self, Gate, Noise},
     outcome::Outcome,
     print, scenarios,
     sheet::Finding,
@@ -34,6 +34,9 @@ pub struct Args {
     /// Ratios that must not get worse by more than the noise of this run.
     #[arg(long)]
     pub gate: Option<PathBuf>,
+    /// Ratios and figures that are to be reached: told with the rest, and no failure.
+    #[arg(long)]
+    pub targets: Option<PathBuf>,
     /// Write what this run found into the gate instead.
     #[arg(long, requires = "gate")]
     pub renew_gate: bool,
@@ -87,14 +90,25 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<bool> {
     if let Some(path) = &bench.options.json {
         write(path, &serde_json::to_string_pretty(&done)?)?;
     }
-    documents(args, &done)?;
+    let reached = reached(args, &done)?;
+    print(&reached);
+    documents(args, &done, &reached)?;
     let whole = done.iter().all(|done| done.error.is_none() && done.outcome.holds());
     Ok(gate_holds(args, &done)? && whole)
 }
 
-fn documents(args: &Args, done: &[Done]) -> anyhow::Result<()> {
+/// What is wanted, and what this run found.
+fn reached(args: &Args, done: &[Done]) -> anyhow::Result<String> {
+    let Some(path) = &args.targets else { return Ok(String::new()) };
+    let wanted: Vec<Gate> = serde_json::from_str(&read(path)?)?;
+    let findings: Vec<Finding> = findings(done).cloned().collect();
+    let judged = gate::judge(&wanted, &findings, Noise::Not);
+    Ok(format!("\n### Targets\n\n{}", gate::markdown(&judged, &findings)))
+}
+
+fn documents(args: &Args, done: &[Done], reached: &str) -> anyhow::Result<()> {
     if let Some(path) = &args.document {
-        let mut text = format!("{}.\n", args.told);
+        let mut text = format!("{}.\n{reached}", args.told);
         for Done { line, outcome, error } in done {
             let _ = write!(text, "\n### {}\n\n`natter-bench {line}`\n", outcome.scenario);
             match error {
@@ -126,7 +140,7 @@ fn gate_holds(args: &Args, done: &[Done]) -> anyhow::Result<bool> {
         write(path, &text)?;
         return Ok(true);
     }
-    let judged = gate::judge(&gates, &findings);
+    let judged = gate::judge(&gates, &findings, Noise::Allowed);
     for judged in &judged {
         print(&format!("{judged}\n"));
     }

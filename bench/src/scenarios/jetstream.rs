@@ -3,6 +3,7 @@
 
 use std::{
     cell::Cell,
+    collections::HashMap,
     path::Path,
     process::{Child, Command, Stdio},
     rc::Rc,
@@ -21,23 +22,25 @@ use nats::{
 use schemas::id::{ConversationId, Partition};
 use tokio::{task::LocalSet, time::timeout};
 
-use super::{Common, close, rooms};
+use super::{Common, close, rooms, warm_up};
 use crate::{
     bench::Bench,
     capacity::Bound,
     load::real,
     outcome::Outcome,
     proc::usage,
-    seed::Shape,
     sheet::{Metric, Sheet},
     side::{Manners, Side},
     targets::{NatsServer, Profile},
 };
 
 const OURS: &str = "natter publisher";
+const OURS_ALONE: &str = "natter publisher, one by one";
 const THEIRS: &str = "nats bench";
 /// Of a partition: no run fills it.
 const LOG_BYTES: i64 = 512 * 1024 * 1024;
+/// Under way in each stream when publishes go one by one: from twice as many on they would go together.
+const ALONE: u32 = 4;
 /// How many the first, short run of `nats bench` publishes, to know how many a long one needs.
 const TRIAL: u64 = 4_000;
 
@@ -56,9 +59,15 @@ pub struct Args {
     /// Not acked yet, over all streams.
     #[arg(long, default_value_t = 1_000)]
     pub in_flight: u32,
+    /// Leave out a whole Natter.
+    #[arg(long)]
+    pub log_only: bool,
     /// Sockets of the natter targets, which are searched for their capacity.
     #[arg(long, default_value_t = 1_000)]
     pub sockets: u32,
+    /// What they must keep: ack, delivery or last, and a p99 in milliseconds.
+    #[arg(long, default_value = "ack:50")]
+    pub bound: Bound,
     #[arg(long, default_value_t = 4_000.0)]
     pub search_from: f64,
 }
@@ -66,22 +75,19 @@ pub struct Args {
 pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("jetstream");
     let Args { common, profile, streams, sockets, .. } = args;
+    let plural = if *streams == 1 { "" } else { "s" };
     let setting =
-        format!("{streams} streams, {}, {} B, {}", profile.name(), common.bytes, common.cores.name());
+        format!("{streams} stream{plural}, {}, {} B, {}", profile.name(), common.bytes, common.cores.name());
     let label = ("jetstream", setting.as_str());
     let server = NatsServer::start(&bench.ground_for("jetstream", common.cores), *profile)?;
     let publisher = bench.wait_for(prepared(&server, *streams))?;
-    let sides = natter_sides(bench, common, &super::rooms_of(2, sockets / 2, 1))?;
+    let log = Log { bench, args, server, publisher, label };
+    let kinds = if args.log_only { Vec::new() } else { common.target.clone() };
+    let sides = natter_sides(bench, &Common { target: kinds, ..common.clone() }, sockets / 2)?;
     for _ in 0..common.rounds {
-        measured(&mut outcome.sheet, label, (OURS, &server), || ours(bench, args, &publisher))?;
-        let command = bench.options.deps.join("bin/nats");
-        if command.exists() {
-            measured(&mut outcome.sheet, label, (THEIRS, &server), || theirs(args, &server, &command))?;
-        } else {
-            bench.say("the nats command is not here: left out");
-        }
+        log.round(&mut outcome.sheet)?;
         for side in &sides {
-            let found = rooms::capacity(bench, common, Bound::Ack(1_000.0), (side, args.search_from))?;
+            let found = rooms::capacity(bench, common, args.bound, (side, args.search_from))?;
             outcome.sheet.add(label, RATE, &side.name, found.acked_per_second);
         }
     }
@@ -89,27 +95,158 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-fn natter_sides(bench: &Bench, common: &Common, shape: &Shape) -> anyhow::Result<Vec<Side>> {
-    let natter = Common {
-        target: common.target.iter().copied().filter(|kind| kind.resumes()).collect(),
-        ..common.clone()
-    };
-    natter.open(bench, shape, Manners::default())
+fn natter_sides(bench: &Bench, common: &Common, rooms: u32) -> anyhow::Result<Vec<Side>> {
+    let target = common.target.iter().copied().filter(|kind| kind.resumes()).collect();
+    let sides =
+        Common { target, ..common.clone() }.open(bench, &super::rooms_of(2, rooms, 1), Manners::default())?;
+    warm_up(bench, common, &sides, f64::MAX)?;
+    Ok(sides)
 }
 
-/// One run: messages acked, and how long it took.
-fn measured(
-    sheet: &mut Sheet,
-    label: (&str, &str),
-    (name, server): (&str, &NatsServer),
-    publish: impl FnOnce() -> anyhow::Result<(u64, Duration)>,
-) -> anyhow::Result<()> {
-    let before = usage(&[server.pid()]);
-    let (acked, took) = publish().with_context(|| name.to_owned())?;
-    let spent = usage(&[server.pid()]) - before;
-    sheet.add(label, RATE, name, real(acked) / took.as_secs_f64());
-    sheet.add(label, CPU, name, spent.cpu_seconds * 1e6 / real(acked.max(1)));
-    Ok(())
+/// A nats-server by itself, and who publishes to it.
+struct Log<'a> {
+    bench: &'a Bench,
+    args: &'a Args,
+    server: NatsServer,
+    publisher: Publisher,
+    label: (&'a str, &'a str),
+}
+
+impl Log<'_> {
+    fn round(&self, sheet: &mut Sheet) -> anyhow::Result<()> {
+        let streams = u32::from(self.args.streams);
+        self.measured(sheet, OURS, || self.ours(self.args.in_flight.div_ceil(streams)))?;
+        self.measured(sheet, OURS_ALONE, || self.ours(ALONE))?;
+        let command = self.bench.options.deps.join("bin/nats");
+        if command.exists() {
+            self.measured(sheet, THEIRS, || self.theirs(&command))
+        } else {
+            self.bench.say("the nats command is not here: left out");
+            Ok(())
+        }
+    }
+
+    /// One run: messages acked, and how long it took.
+    fn measured(
+        &self,
+        sheet: &mut Sheet,
+        name: &str,
+        publish: impl FnOnce() -> anyhow::Result<(u64, Duration)>,
+    ) -> anyhow::Result<()> {
+        let before = usage(&[self.server.pid()]);
+        let (acked, took) = publish().with_context(|| name.to_owned())?;
+        let spent = usage(&[self.server.pid()]) - before;
+        sheet.add(self.label, RATE, name, real(acked) / took.as_secs_f64().max(0.001));
+        sheet.add(self.label, CPU, name, spent.cpu_seconds * 1e6 / real(acked.max(1)));
+        Ok(())
+    }
+
+    /// So many writers a stream, each with a conversation of its own and one message under way, as the edge has
+    /// them.
+    fn ours(&self, each: u32) -> anyhow::Result<(u64, Duration)> {
+        let Common { bytes, .. } = self.args.common;
+        let lasting = self.args.common.lasting();
+        let acked = Rc::new(Cell::new(0_u64));
+        let (writers, start) = (LocalSet::new(), Instant::now());
+        for (room, partition) in rooms_in_each(self.args.streams, each) {
+            let (publisher, payload, acked) = (self.publisher.clone(), vec![b'x'; bytes], Rc::clone(&acked));
+            let subject = subject::conv(partition, room);
+            writers.spawn_local(async move {
+                for nth in 0_u64.. {
+                    if start.elapsed() >= lasting {
+                        return Ok(());
+                    }
+                    let id = format!("{room}-{nth}");
+                    publisher.publish(subject.clone(), &id, payload.clone().into()).await?;
+                    acked.set(acked.get() + 1);
+                }
+                anyhow::Ok(())
+            });
+        }
+        let all = self.bench.wait_for(async { timeout(lasting * 10, writers).await });
+        all.context("publishes that never end")?;
+        Ok((acked.get(), start.elapsed()))
+    }
+
+    /// As many processes as streams, each with its own, together as many messages as take about as long.
+    fn theirs(&self, command: &Path) -> anyhow::Result<(u64, Duration)> {
+        let (trial, took) = self.published(command, TRIAL)?;
+        let lasting = self.args.common.lasting().as_secs_f64();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small positive number"
+        )]
+        let enough = (real(trial) / took.as_secs_f64().max(0.001) * lasting) as u64;
+        self.published(command, enough.max(TRIAL))
+    }
+
+    /// From the first message that the server stored to the last: processes that start are nobody's time.
+    fn published(&self, command: &Path, messages: u64) -> anyhow::Result<(u64, Duration)> {
+        let streams = self.args.streams;
+        let each = messages.div_ceil(u64::from(streams)).max(1);
+        // At least one batch a process, and as much under way in all as our own publisher has.
+        let batch = (self.args.in_flight / u32::from(streams)).max(1);
+        let publishers: Vec<Child> = (0..streams)
+            .map(|stream| {
+                let flags = [
+                    format!("--server={}", self.server.url()),
+                    format!("--stream={}", stream_name(stream)),
+                    format!("--msgs={each}"),
+                    format!("--batch={batch}"),
+                    format!("--size={}B", self.args.common.bytes),
+                ];
+                Command::new(command)
+                    .args(["bench", "js", "pub", "async", "--create", "--purge"])
+                    .args(["--no-progress", "--no-context"])
+                    .args(flags)
+                    .arg(format!("bench{stream}"))
+                    .stdin(Stdio::null())
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .spawn()
+            })
+            .collect::<Result<_, _>>()?;
+        for mut publisher in publishers {
+            if !publisher.wait()?.success() {
+                bail!("nats bench failed");
+            }
+        }
+        self.bench.wait_for(stored(&self.server, streams))
+    }
+}
+
+fn stream_name(stream: u16) -> String {
+    format!("BENCH_{stream}")
+}
+
+/// How many messages `nats bench` left, and how long after the first of them the last was stored.
+async fn stored(server: &NatsServer, streams: u16) -> anyhow::Result<(u64, Duration)> {
+    let address = Address { url: server.url(), creds: None };
+    let js = jetstream::new(connect(&address, Purpose::Provision).await?);
+    let (mut messages, mut first, mut last) = (0, None, None);
+    for stream in 0..streams {
+        let state = js.get_stream(stream_name(stream)).await?.cached_info().state.clone();
+        messages += state.messages;
+        first = first.into_iter().chain([state.first_timestamp]).min();
+        last = last.max(Some(state.last_timestamp));
+    }
+    let (first, last) = first.zip(last).context("there is a stream")?;
+    Ok((messages, Duration::try_from(last - first).context("the last is not before the first")?))
+}
+
+/// So many conversations of each partition.
+fn rooms_in_each(partitions: u16, each: u32) -> impl Iterator<Item = (ConversationId, Partition)> {
+    let (mut there, wanted) = (HashMap::<Partition, u32>::new(), u32::from(partitions) * each);
+    let fresh = std::iter::repeat_with(ConversationId::fresh);
+    let placed = fresh.map(move |room| (room, Partition::of(room, partitions)));
+    placed
+        .filter(move |(_, partition)| {
+            let count = there.entry(*partition).or_default();
+            *count += 1;
+            *count <= each
+        })
+        .take(usize::try_from(wanted).unwrap_or(usize::MAX))
 }
 
 async fn prepared(server: &NatsServer, partitions: u16) -> anyhow::Result<Publisher> {
@@ -117,73 +254,4 @@ async fn prepared(server: &NatsServer, partitions: u16) -> anyhow::Result<Publis
     let js = jetstream::new(connect(&address, Purpose::Provision).await?);
     apply::apply(&js, &Topology { partitions, replicas: 1, log_max_bytes: LOG_BYTES }, &[]).await?;
     Ok(Publisher::new(connect(&address, Purpose::Publish).await?))
-}
-
-/// So many writers, each with a conversation of its own and one message under way, as the edge has them.
-fn ours(bench: &Bench, args: &Args, publisher: &Publisher) -> anyhow::Result<(u64, Duration)> {
-    let (lasting, payload) = (args.common.lasting(), vec![b'x'; args.common.bytes]);
-    let acked = Rc::new(Cell::new(0_u64));
-    let (writers, start) = (LocalSet::new(), Instant::now());
-    for _ in 0..args.in_flight {
-        let (publisher, payload, acked) = (publisher.clone(), payload.clone(), Rc::clone(&acked));
-        let room = ConversationId::fresh();
-        let subject = subject::conv(Partition::of(room, args.streams), room);
-        writers.spawn_local(async move {
-            for nth in 0_u64.. {
-                if start.elapsed() >= lasting {
-                    return Ok(());
-                }
-                publisher.publish(subject.clone(), &format!("{room}-{nth}"), payload.clone().into()).await?;
-                acked.set(acked.get() + 1);
-            }
-            anyhow::Ok(())
-        });
-    }
-    bench.wait_for(async { timeout(lasting * 10, writers).await }).context("publishes that never end")?;
-    Ok((acked.get(), start.elapsed()))
-}
-
-/// As many processes as streams, each with its own, together as many messages as take about as long.
-fn theirs(args: &Args, server: &NatsServer, command: &Path) -> anyhow::Result<(u64, Duration)> {
-    let (trial, took) = published(args, server, command, TRIAL)?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
-    let enough = (real(trial) / took.as_secs_f64() * args.common.lasting().as_secs_f64()) as u64;
-    published(args, server, command, enough.max(TRIAL))
-}
-
-fn published(
-    args: &Args,
-    server: &NatsServer,
-    command: &Path,
-    messages: u64,
-) -> anyhow::Result<(u64, Duration)> {
-    let each = messages.div_ceil(u64::from(args.streams)).max(1);
-    // At least one batch a process, and as much under way in all as our own publisher has.
-    let batch = (args.in_flight / u32::from(args.streams)).max(1);
-    let start = Instant::now();
-    let publishers: Vec<Child> = (0..args.streams)
-        .map(|stream| {
-            let flags = [
-                format!("--server={}", server.url()),
-                format!("--stream=BENCH_{stream}"),
-                format!("--msgs={each}"),
-                format!("--batch={batch}"),
-                format!("--size={}B", args.common.bytes),
-            ];
-            Command::new(command)
-                .args(["bench", "js", "pub", "async", "--create", "--purge", "--no-progress", "--no-context"])
-                .args(flags)
-                .arg(format!("bench{stream}"))
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-        })
-        .collect::<Result<_, _>>()?;
-    for mut publisher in publishers {
-        if !publisher.wait()?.success() {
-            bail!("nats bench failed");
-        }
-    }
-    Ok((each * u64::from(args.streams), start.elapsed()))
 }

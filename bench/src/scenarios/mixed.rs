@@ -21,7 +21,7 @@ const ALONE: Duration = Duration::from_secs(5);
 
 const ACK: Metric = Metric::lower("ack-p99", "ack p99", "ms");
 const P50: Metric = Metric::lower("p50", "to a receiver, p50", "ms");
-const P95: Metric = Metric::lower("p90", "to a receiver, p90", "ms");
+const P95: Metric = Metric::lower("p95", "to a receiver, p95", "ms");
 const P99: Metric = Metric::lower("p99", "to a receiver, p99", "ms");
 const LAST: Metric = Metric::lower("last-p99", "to the last receiver, p99", "ms");
 const ERRORS: Metric = Metric::lower("errors", "errors", "");
@@ -29,6 +29,7 @@ const CPU: Metric = Metric::lower("cpu", "server CPU a message, all it brings in
 const RSS: Metric = Metric::lower("rss", "memory of the server", "MiB");
 const PAGE: Metric = Metric::lower("page-p99", "page of history under the load, p99", "ms");
 const PAGE_ALONE: Metric = Metric::lower("page-alone-p99", "page of history alone, p99", "ms");
+const PAGE_RATIO: Metric = Metric::lower("page-ratio", "the first to the second", "");
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
@@ -81,7 +82,7 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
 fn figures(sheet: &mut Sheet, setting: &str, side: &Side, (alone, stats): (&Stats, &Stats)) {
     let mut add = |metric, value| sheet.add(("mixed", setting), metric, &side.name, value);
     add(P50, stats.delivery_ms.p50);
-    add(P95, stats.delivery_ms.p90);
+    add(P95, stats.delivery_ms.p95);
     add(P99, stats.delivery_ms.p99);
     add(LAST, stats.last_ms.p99);
     add(ACK, stats.ack_ms.p99);
@@ -89,8 +90,9 @@ fn figures(sheet: &mut Sheet, setting: &str, side: &Side, (alone, stats): (&Stat
     stats.cpu_us_per_message().inspect(|cpu| add(CPU, *cpu));
     add(RSS, stats.server.rss_mib);
     if let (Some(alone), Some(under)) = (page_p99(alone), page_p99(stats)) {
-        add(PAGE_ALONE, alone);
         add(PAGE, under);
+        add(PAGE_ALONE, alone);
+        add(PAGE_RATIO, under / alone.max(0.001));
     }
 }
 
