@@ -342,8 +342,10 @@ pub struct Row {
 
 /// A message's name, filled up to the size asked for.
 pub fn content(number: Number, bytes: usize) -> String {
-    let head = format!("n{number} ");
-    format!("{head:x<bytes$}")
+    let mut text = format!("n{number} ");
+    let rest = bytes.saturating_sub(text.len());
+    text.extend(std::iter::repeat_n("x", rest));
+    text
 }
 
 pub fn number_in(content: &str) -> Option<Number> {

@@ -24,6 +24,8 @@ const OPENING: usize = 32;
 pub struct Shape {
     pub people: u32,
     pub sockets: u32,
+    /// More people, numbered after the others: they come and go on a socket of their own and never write.
+    pub visitors: u32,
     /// Members by their number; the first of them makes the room.
     pub rooms: Vec<Vec<u32>>,
     pub direct: bool,
@@ -70,7 +72,7 @@ impl Seeder {
     pub async fn make(self, at: SocketAddr, shape: Shape, told: impl Fn()) -> anyhow::Result<World> {
         let (rest, run) = (Rest::new(at)?, Uuid::now_v7().simple().to_string());
         let tag = run.get(6..20).context("a UUID has 32 digits")?;
-        let names = (0..shape.people).map(|number| format!("b{tag}-{number}"));
+        let names = (0..shape.people + shape.visitors).map(|number| format!("b{tag}-{number}"));
         let people: Vec<Person> = stream::iter(names)
             .map(|username| self.register(&rest, username))
             .buffered(REGISTERING)

@@ -19,7 +19,7 @@ use crate::{
     load::{Engine, Generator, Opened, Plan, Seat, Stats, Turn, Wiring},
     pace::{pause, scatter},
     proc::{self, Usage, usage},
-    seed::{Rest, Shape, World},
+    seed::{Person, Rest, Shape, World},
     targets::{Kind, Server},
 };
 
@@ -210,26 +210,30 @@ impl Side {
 
 fn wiring(server: &Server, world: &World, cores: Cores, manners: Manners) -> Wiring {
     let (rooms, places) = (world.rooms_of(), server.sockets.len());
-    let seats = (0..world.shape.sockets).map(|socket| {
-        let person = (socket % world.shape.people) as usize;
-        let who = &world.people[person];
+    let persona = |person: usize, socket: u32| {
+        let Person { username, token, .. } = world.people[person].clone();
+        Persona { username, token, device: format!("bench-{socket}") }
+    };
+    let Shape { people, sockets, visitors, .. } = world.shape;
+    let seats = (0..sockets).map(|socket| {
+        let person = (socket % people) as usize;
         Seat {
-            who: Persona {
-                username: who.username.clone(),
-                token: who.token.clone(),
-                device: format!("bench-{socket}"),
-            },
+            who: persona(person, socket),
             // Not by the number itself: rooms are made of neighbours, and a cluster's rooms span its edges.
             place: usize::try_from(scatter(u64::from(socket))).unwrap_or(0) % places.max(1),
             rooms: rooms[person].iter().map(|room| (*room, world.rooms[*room as usize].head)).collect(),
         }
+    });
+    let visitors = (0..visitors).map(|nth| {
+        let who = persona((people + nth) as usize, sockets + nth);
+        Seat { who, place: nth as usize % places.max(1), rooms: Vec::new() }
     });
     Wiring {
         dialect: server.dialect,
         sockets: server.sockets.clone(),
         http: server.http,
         rooms: world.rooms.iter().map(|room| room.id.clone()).collect(),
-        seats: seats.collect(),
+        seats: seats.chain(visitors).collect(),
         join: manners.join,
         small_buffers: manners.small_buffers,
         core: (cores == Cores::Split).then_some(Cores::GENERATOR),

@@ -202,8 +202,10 @@ mod tests {
     }
 
     #[test]
-    fn the_committed_gate_is_read() {
-        assert!(!serde_json::from_str::<Vec<Gate>>(&committed("gate.json")).unwrap().is_empty());
+    fn the_committed_gate_and_targets_are_read() {
+        for name in ["gate.json", "targets.json"] {
+            assert!(!serde_json::from_str::<Vec<Gate>>(&committed(name)).unwrap().is_empty());
+        }
     }
 
     #[test]

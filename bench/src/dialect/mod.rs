@@ -121,6 +121,11 @@ pub trait Dialect: Send + Sync {
         None
     }
 
+    /// Over HTTP, where a socket takes none: everything so far.
+    fn post_read_mark(&self, _room: &str) -> Option<Ask> {
+        None
+    }
+
     /// A message over HTTP, under an idempotency key.
     fn post(&self, letter: Letter<'_>) -> Option<Ask>;
     fn posted(&self, body: &str) -> Option<Receipt>;

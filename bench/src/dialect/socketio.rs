@@ -73,6 +73,10 @@ impl Dialect for SeedNode {
         Some(Receipt { seq: 0, id: Some(id) })
     }
 
+    fn post_read_mark(&self, room: &str) -> Option<Ask> {
+        Some(Ask::post("/api/messages/read", json!({ "conversationId": room }).to_string()))
+    }
+
     fn page(&self, room: &str) -> Option<Ask> {
         Some(Ask::get(format!("/api/messages?conversationId={room}&limit=50")))
     }

@@ -1,12 +1,19 @@
 //! Wakes the loop at a moment: the poll's own timeout is whole milliseconds, and a message may be due within
 //! microseconds.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use mio::{Registry, Token};
 
 #[cfg(target_os = "linux")]
-pub struct Alarm(nix::sys::timerfd::TimerFd);
+pub struct Alarm {
+    timer: nix::sys::timerfd::TimerFd,
+    /// When it will ring: most looks at what came change nothing about what is due next.
+    at: Option<Instant>,
+}
 
 #[cfg(target_os = "linux")]
 impl Alarm {
@@ -17,21 +24,25 @@ impl Alarm {
         let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK)?;
         let fd = timer.as_fd().as_raw_fd();
         registry.register(&mut mio::unix::SourceFd(&fd), token, mio::Interest::READABLE)?;
-        Ok(Self(timer))
+        Ok(Self { timer, at: None })
     }
 
     /// Returns the timeout for the poll.
-    pub fn set(&self, wait: Duration) -> Option<Duration> {
+    pub fn set(&mut self, now: Instant, wait: Duration) -> Option<Duration> {
         use nix::sys::{
             time::TimeSpec,
             timerfd::{Expiration, TimerSetTimeFlags},
         };
-        // A zero would take the alarm off.
-        let at = TimeSpec::from_duration(wait.max(Duration::from_nanos(1)));
-        match self.0.set(Expiration::OneShot(at), TimerSetTimeFlags::empty()) {
-            Ok(()) => None,
-            Err(_) => Some(wait),
+        let at = now + wait;
+        if self.at == Some(at) {
+            return None;
         }
+        // A zero would take the alarm off.
+        let wait = wait.max(Duration::from_nanos(1));
+        let set =
+            self.timer.set(Expiration::OneShot(TimeSpec::from_duration(wait)), TimerSetTimeFlags::empty());
+        self.at = set.is_ok().then_some(at);
+        if set.is_ok() { None } else { Some(wait) }
     }
 }
 
@@ -45,7 +56,7 @@ impl Alarm {
         Ok(Self)
     }
 
-    pub fn set(&self, wait: Duration) -> Option<Duration> {
+    pub fn set(&mut self, _: Instant, wait: Duration) -> Option<Duration> {
         Some(wait)
     }
 }

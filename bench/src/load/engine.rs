@@ -36,7 +36,7 @@ pub struct Socket {
     pub witnesses: Vec<Witness>,
     /// Does not read.
     pub stalled: bool,
-    /// Stalled once in this run: neither its deliveries nor its end are anybody's figures.
+    /// Stalled once in this run, or visits: neither its deliveries nor its end are anybody's figures.
     pub excused: bool,
 }
 
@@ -54,6 +54,8 @@ pub struct Engine {
     /// Sockets in each room.
     pub(super) listeners: Vec<u32>,
     pub(super) sockets: Vec<Socket>,
+    /// Those that come and go.
+    pub(super) visitors: Vec<u32>,
     pub(super) lanes: Lanes,
     pub(super) epoch: String,
     pub oracle: Oracle,
@@ -79,6 +81,8 @@ impl Engine {
         let oracle = Oracle::new(dialect.promise(), rooms.len());
         let mut listeners = vec![0; rooms.len()];
         seats.iter().flat_map(|seat| &seat.rooms).for_each(|(room, _)| listeners[*room as usize] += 1);
+        let visitors =
+            (0..).zip(&seats).filter(|(_, seat)| seat.rooms.is_empty()).map(|(at, _)| at).collect();
         let sockets =
             (0..).zip(seats).map(|(index, seat)| Socket::new(index, seat, &places, &oracle)).collect();
         Ok(Self {
@@ -93,6 +97,7 @@ impl Engine {
             rooms,
             listeners,
             sockets,
+            visitors,
             lanes: Lanes::new(http),
             epoch: String::new(),
             oracle,
@@ -112,8 +117,10 @@ impl Engine {
 
     /// Waits at most so long, then handles what came.
     pub fn turn(&mut self, wait: Duration) {
-        let timeout = if wait.is_zero() { Some(wait) } else { self.alarm.set(wait) };
-        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(1));
+        // Whole milliseconds need no alarm.
+        let now = self.origin + Duration::from_micros(self.now);
+        let timeout = if wait.is_zero() || wait == IDLE { Some(wait) } else { self.alarm.set(now, wait) };
+        let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         if self.poll.poll(&mut events, timeout).is_ok() {
             self.look();
             for event in &events {
@@ -189,7 +196,7 @@ impl Socket {
             was_in: false,
             witnesses,
             stalled: false,
-            excused: false,
+            excused: seat.rooms.is_empty(),
         }
     }
 }

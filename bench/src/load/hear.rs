@@ -140,6 +140,9 @@ impl Engine {
 
     pub(super) fn event(&mut self, index: usize, Event { room, shown }: Event) {
         let socket = &mut self.sockets[index];
+        if socket.witnesses.is_empty() {
+            return;
+        }
         let Some(witness) = socket.witnesses.iter_mut().find(|witness| witness.room == room) else {
             let number = shown.number.unwrap_or(Number::MAX);
             let to = u32::try_from(index).unwrap_or(u32::MAX);

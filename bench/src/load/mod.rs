@@ -49,7 +49,7 @@ pub struct Seat {
     pub who: Persona,
     /// Which of the places it connects to.
     pub place: usize,
-    /// Indices into the world's rooms, each with its head.
+    /// Indices into the world's rooms, each with its head; none: it visits, and what it is shown is not looked at.
     pub rooms: Vec<(u32, u64)>,
 }
 
@@ -101,6 +101,8 @@ pub struct Plan {
     pub pages: f64,
     /// Log-ins, a second.
     pub logins: f64,
+    /// Comings and goings of visitors, a second.
+    pub visits: f64,
     /// Wait for everything that is under way.
     pub settle: bool,
 }
@@ -108,8 +110,8 @@ pub struct Plan {
 impl Plan {
     pub fn new(rate: f64, lasting: Duration, bytes: usize, turns: Arc<[Turn]>) -> Self {
         let road = Road::Socket;
-        let (typing, read_share, pages, logins) = (false, 0.0, 0.0, 0.0);
-        Self { rate, lasting, bytes, road, turns, typing, read_share, pages, logins, settle: true }
+        let (typing, read_share, pages, logins, visits) = (false, 0.0, 0.0, 0.0, 0.0);
+        Self { rate, lasting, bytes, road, turns, typing, read_share, pages, logins, visits, settle: true }
     }
 }
 

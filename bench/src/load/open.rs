@@ -108,6 +108,23 @@ impl Engine {
         which.iter().copied().filter(gone).collect()
     }
 
+    /// Whoever is there leaves, whoever is not comes.
+    pub(super) fn visit(&mut self, nth: u64) {
+        let count = self.visitors.len().max(1) as u64;
+        let Some(&index) = usize::try_from(nth % count).ok().and_then(|at| self.visitors.get(at)) else {
+            return;
+        };
+        match self.sockets[index as usize].stage {
+            Stage::Open => self.cut(&[index]),
+            Stage::Closed => {
+                if self.connect(index).is_err() {
+                    self.tally.refuse("a visitor, not connected");
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn connect(&mut self, index: u32) -> anyhow::Result<()> {
         let socket = &mut self.sockets[index as usize];
         let token = Token(index as usize);
@@ -227,7 +244,9 @@ impl Engine {
             conn.close(self.poll.registry());
         }
         socket.stage = Stage::Closed;
-        if !socket.excused {
+        if socket.witnesses.is_empty() {
+            self.tally.refuse("a visitor, closed");
+        } else if !socket.excused {
             let socket = u32::try_from(index).unwrap_or(u32::MAX);
             self.fault(Fault::Closed { socket, why: why.to_owned() });
         }

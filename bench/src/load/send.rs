@@ -37,6 +37,7 @@ enum What {
     Message,
     Page,
     LogIn,
+    Visit,
 }
 
 impl Stream {
@@ -58,6 +59,7 @@ impl Engine {
             Stream { what: What::Message, pace: pace(plan.rate, 1), next: 0 },
             Stream { what: What::Page, pace: pace(plan.pages, 2), next: 0 },
             Stream { what: What::LogIn, pace: pace(plan.logins, 3), next: 0 },
+            Stream { what: What::Visit, pace: pace(plan.visits, 4), next: 0 },
         ];
         let planned = streams[0].pace.count();
         loop {
@@ -110,6 +112,7 @@ impl Engine {
                 What::Message => self.message_due(plan, nth, due),
                 What::Page => self.page(plan, nth, due),
                 What::LogIn => self.log_in(nth, due),
+                What::Visit => self.visit(nth),
             }
         }
         Some(Duration::ZERO)
@@ -186,6 +189,10 @@ impl Engine {
         if let Some(text) = self.dialect.read_mark(&self.rooms[room as usize], seq) {
             self.tally.reads += 1;
             self.say(index, frame::TEXT, text.as_bytes());
+        } else if let Some(ask) = self.dialect.post_read_mark(&self.rooms[room as usize]) {
+            self.tally.reads += 1;
+            let request = ask.bytes(&self.lanes.host.to_string(), Some(&self.sockets[index].who.token));
+            self.errand(Job { errand: Errand::Read, number: None, due: self.now, request });
         }
     }
 

@@ -16,6 +16,8 @@ pub enum Errand {
     Message,
     Page,
     LogIn,
+    /// A read mark, where a socket takes none.
+    Read,
 }
 
 #[derive(Debug, Clone, Default)]

@@ -1,5 +1,5 @@
 //! People: rooms of all sizes, a few of them busy and most of them quiet; everybody is seen typing before they
-//! write, some mark what they read, some page through history.
+//! write, some mark what they read, some come and go, some page through history.
 
 use std::{sync::Arc, time::Duration};
 
@@ -58,6 +58,12 @@ pub struct Crowd {
     /// The share of deliveries that a read mark follows.
     #[arg(long, default_value_t = 0.1)]
     pub read_share: f64,
+    /// People who only come and go, one in each of the first rooms.
+    #[arg(long, default_value_t = 100)]
+    pub visitors: u32,
+    /// Comings and goings a second, all visitors together.
+    #[arg(long, default_value_t = 20.0)]
+    pub visits: f64,
 }
 
 pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
@@ -104,6 +110,7 @@ impl Crowd {
     /// Half as many rooms as people; everybody is in one at least, neighbours in the same.
     pub fn shape(&self) -> Shape {
         let (people, mut next) = (self.people.max(4), 0);
+        let visitors = self.visitors.min(people / 2);
         let rooms = (1..=people / 2).map(|nth| {
             let size = f64::from(self.largest) / f64::from(nth).sqrt();
             #[expect(
@@ -112,12 +119,13 @@ impl Crowd {
                 reason = "a small positive number"
             )]
             let size = (size.round() as u32).clamp(2, people);
-            let members = (0..size).map(|i| (next + i) % people).collect();
+            let first = next;
             next += size;
-            members
+            let visitor = (nth <= visitors).then_some(people + nth - 1);
+            (0..size).map(|i| (first + i) % people).chain(visitor).collect()
         });
         // Never `direct`: two rooms of the same two people would be one.
-        Shape { people, sockets: self.sockets, rooms: rooms.collect(), direct: false }
+        Shape { people, sockets: self.sockets, visitors, rooms: rooms.collect(), direct: false }
     }
 
     pub fn plan(&self, common: &Common, side: &Side, rate: f64) -> Plan {
@@ -125,6 +133,7 @@ impl Crowd {
         Plan {
             typing: true,
             read_share: self.read_share,
+            visits: self.visits,
             ..Plan::new(rate, common.lasting(), common.bytes, turns)
         }
     }
@@ -142,7 +151,9 @@ fn turns(shape: &Shape) -> Arc<[Turn]> {
     let draw = |nth: u64| {
         let at = f64::from(u32::try_from(scatter(nth) >> 32).unwrap_or(0)) / f64::from(u32::MAX) * sum;
         let room = upto.partition_point(|upto| *upto < at).min(shape.rooms.len() - 1);
+        // Visitors, the last in a room, do not write.
         let members = &shape.rooms[room];
+        let members = &members[..members.iter().filter(|who| **who < shape.people).count()];
         let member = members[usize::try_from(scatter(nth ^ 0x5EED)).unwrap_or(0) % members.len()];
         let devices = (shape.sockets / shape.people).max(1);
         let device = u32::try_from(scatter(nth ^ 0xDE) % u64::from(devices)).unwrap_or(0);
@@ -156,13 +167,13 @@ mod tests {
     use super::*;
 
     fn crowd() -> Crowd {
-        Crowd { people: 100, sockets: 300, largest: 30, read_share: 0.1 }
+        Crowd { people: 100, sockets: 300, largest: 30, read_share: 0.1, visitors: 5, visits: 1.0 }
     }
 
     #[test]
     fn everybody_is_in_a_room_and_nobody_twice_in_one() {
-        let Shape { rooms, people, .. } = crowd().shape();
-        assert_eq!((rooms.len(), rooms[0].len(), rooms[49].len()), (50, 30, 4));
+        let Shape { rooms, people, visitors, .. } = crowd().shape();
+        assert_eq!((rooms.len(), rooms[0].len(), rooms[49].len()), (50, 31, 4));
         let mut there = std::collections::HashSet::new();
         for mut members in rooms {
             there.extend(members.iter().copied());
@@ -171,7 +182,7 @@ mod tests {
             members.dedup();
             assert_eq!(members.len(), size);
         }
-        assert_eq!(there.len(), people as usize);
+        assert_eq!(there.len(), (people + visitors) as usize);
     }
 
     #[test]

@@ -146,7 +146,7 @@ pub fn rooms_of(members: u32, rooms: u32, devices: u32) -> Shape {
     let each = (members / devices.max(1)).max(2);
     let people = each * rooms;
     let rooms = (0..rooms).map(|room| (room * each..(room + 1) * each).collect()).collect();
-    Shape { people, sockets: people * devices.max(1), rooms, direct: each == 2 }
+    Shape { people, sockets: people * devices.max(1), visitors: 0, rooms, direct: each == 2 }
 }
 
 #[cfg(test)]
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_room_has_as_many_sockets_as_told_whoever_is_behind_them() {
-        let Shape { people, sockets, rooms, direct } = rooms_of(100, 3, 5);
+        let Shape { people, sockets, rooms, direct, .. } = rooms_of(100, 3, 5);
         assert_eq!((people, sockets, direct), (60, 300, false));
         let inside = (0..sockets).filter(|socket| rooms[1].contains(&(socket % people))).count();
         assert_eq!(inside, 100);

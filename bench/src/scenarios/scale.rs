@@ -15,6 +15,9 @@ pub struct Args {
     pub members: u32,
     #[arg(long, default_value_t = 10)]
     pub rooms: u32,
+    /// Sockets of a person.
+    #[arg(long, default_value_t = 1)]
+    pub devices: u32,
     /// Messages a second.
     #[arg(long, default_value_t = 200.0)]
     pub rate: f64,
@@ -22,9 +25,9 @@ pub struct Args {
 
 pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("scale");
-    let Args { common, members, rooms, rate } = args;
+    let Args { common, members, rooms, devices, rate } = args;
     let setting = format!("{rooms} rooms of {members}, {rate:.0} messages/s, {}", common.cores.name());
-    let sides = common.open(bench, &rooms_of(*members, *rooms, 1), Manners::default())?;
+    let sides = common.open(bench, &rooms_of(*members, *rooms, *devices), Manners::default())?;
     let mut first = None;
     warm_up(bench, common, &sides, *rate)?;
     rounds(&sides, common.rounds, |side| {

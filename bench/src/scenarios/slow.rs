@@ -24,6 +24,9 @@ pub struct Args {
     pub members: u32,
     #[arg(long, default_value_t = 10)]
     pub rooms: u32,
+    /// Sockets of a person.
+    #[arg(long, default_value_t = 1)]
+    pub devices: u32,
     /// Messages a second.
     #[arg(long, default_value_t = 200.0)]
     pub rate: f64,
@@ -34,12 +37,13 @@ pub struct Args {
 
 pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("slow");
-    let Args { common, members, rooms, rate, one_in } = args;
-    let sockets = members * rooms;
+    let Args { common, members, rooms, devices, rate, one_in } = args;
+    let shape = rooms_of(*members, *rooms, *devices);
+    let sockets = shape.sockets;
     let setting =
         format!("1 of {one_in} stalls, {sockets} sockets, {} B, {}", common.bytes, common.cores.name());
     let manners = Manners { small_buffers: true, ..Manners::default() };
-    let sides = common.open(bench, &rooms_of(*members, *rooms, 1), manners)?;
+    let sides = common.open(bench, &shape, manners)?;
     let slow: Vec<u32> = (0..sockets).filter(|socket| socket % one_in == one_in - 1).collect();
     warm_up(bench, common, &sides, *rate)?;
     rounds(&sides, common.rounds, |side| {

@@ -23,6 +23,9 @@ pub struct Args {
     pub members: u32,
     #[arg(long, default_value_t = 200)]
     pub rooms: u32,
+    /// Sockets of a person.
+    #[arg(long, default_value_t = 1)]
+    pub devices: u32,
     /// Messages a second, before and while everybody is away.
     #[arg(long, default_value_t = 200.0)]
     pub rate: f64,
@@ -30,10 +33,11 @@ pub struct Args {
 
 pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("storm");
-    let Args { common, members, rooms, rate } = args;
-    let sockets = members * rooms;
+    let Args { common, members, rooms, devices, rate } = args;
+    let shape = rooms_of(*members, *rooms, *devices);
+    let sockets = shape.sockets;
     let setting = format!("{sockets} sockets, {rate:.0} messages/s missed, {}", common.cores.name());
-    let sides = common.open(bench, &rooms_of(*members, *rooms, 1), Manners::default())?;
+    let sides = common.open(bench, &shape, Manners::default())?;
     rounds(&sides, common.rounds, |side| {
         let plan = Plan::new(*rate, common.lasting(), common.bytes, side.everybody());
         side.step(bench, "before", &plan)?;

