@@ -3,8 +3,9 @@
 use crate::load::{Stats, real};
 
 const CLIMB: f64 = 1.5;
-/// How often the distance between the last good and the first bad rate is halved: to 6 % of it after three.
-const NARROWINGS: u32 = 3;
+/// How often the distance between the last good and the first bad rate is halved: to an eighth of the good one
+/// after two, which is less than what two runs differ by.
+const NARROWINGS: u32 = 2;
 /// Achieved share of the planned rate that still counts as keeping up.
 const KEPT_UP: f64 = 0.97;
 /// And the share that is worth another try.
@@ -114,7 +115,7 @@ mod tests {
     fn it_ends_close_below_what_the_server_can_do() {
         for start in [500.0, 3_000.0, 9_000.0, 40_000.0] {
             let (found, steps) = search(start, 10_000.0);
-            assert!((9_300.0..=10_000.0).contains(&found), "{found} from {start}");
+            assert!((8_750.0..=10_000.0).contains(&found), "{found} from {start}");
             assert!(steps < 14, "{steps} steps from {start}");
         }
     }

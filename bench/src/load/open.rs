@@ -117,9 +117,8 @@ impl Engine {
         match self.sockets[index as usize].stage {
             Stage::Open => self.cut(&[index]),
             Stage::Closed => {
-                if self.connect(index).is_err() {
-                    self.tally.refuse("a visitor, not connected");
-                }
+                let outcome = self.connect(index);
+                outcome.unwrap_or_else(|_| self.tally.refuse("a visitor, not connected"));
             }
             _ => {}
         }

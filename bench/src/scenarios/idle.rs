@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use super::{Common, rooms_of};
+use nix::sys::resource::{Resource, getrlimit};
+
+use super::{Common, close, rooms_of};
 use crate::{
     bench::Bench,
     outcome::Outcome,
@@ -16,6 +18,9 @@ use crate::{
 
 /// After sockets have come in, before anything is measured.
 const SETTLES: Duration = Duration::from_secs(8);
+
+/// Of a target besides its sockets.
+const SPARE_FILES: u64 = 500;
 
 const RSS: Metric = Metric::lower("rss", "memory of a socket", "KiB");
 const CPU: Metric = Metric::lower("cpu", "CPU of a socket", "µs/s");
@@ -40,34 +45,56 @@ pub struct Args {
 
 pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("idle");
-    let setting = format!("{} to {} sockets, {}", args.few, args.many, args.common.cores.name());
-    for kind in args.common.present(bench) {
-        let people = args.many / args.devices.max(1) / 2 * 2;
-        let shape = Shape { sockets: args.many, ..rooms_of(2, people / 2, 1) };
-        let manners = Manners { closed: true, ..Manners::default() };
-        let side = Side::open(bench, kind, args.common.cores, shape, manners)?;
-        side.come_in(bench, 0..args.few, None)?;
-        let few = watched(bench, &side, args.watch);
-        let opened = side.come_in(bench, args.few..args.many, None)?;
-        let many = watched(bench, &side, args.watch);
-        let sockets = f64::from(args.many - args.few);
-        let seconds = Duration::from_secs(args.watch).as_secs_f64();
-        let mut add = |metric, value| outcome.sheet.add(("idle", &setting), metric, &side.name, value);
-        add(RSS, (many.rss_mib - few.rss_mib) * 1_024.0 / sockets);
-        add(CPU, (many.cpu_seconds - few.cpu_seconds) * 1e6 / seconds / sockets);
-        add(ALL, many.rss_mib);
-        add(IN, opened.took.as_secs_f64());
-        outcome.judge(side.close(bench)?);
+    let people = args.many / args.devices.max(1) / 2 * 2;
+    let shape = Shape { sockets: args.many, ..rooms_of(2, people / 2, 1) };
+    let manners = Manners { closed: true, ..Manners::default() };
+    let kinds = args.common.present(bench);
+    // Whoever idles disturbs nobody: all at the same time, where there may be so many sockets.
+    let at_once = if room_for(kinds.len(), args.many) { kinds.len() } else { 1 };
+    for kinds in kinds.chunks(at_once.max(1)) {
+        let sides =
+            kinds.iter().filter_map(|kind| args.common.open_one(bench, *kind, &shape, manners).transpose());
+        let sides: Vec<Side> = sides.collect::<Result<_, _>>()?;
+        slopes(bench, args, &sides, &mut outcome)?;
+        close(bench, &mut outcome, sides)?;
     }
     Ok(outcome)
 }
 
+/// Both ends of each connection are files: one of them here, the other a server's own affair.
+fn room_for(targets: usize, sockets: u32) -> bool {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or_default();
+    targets as u64 * (u64::from(sockets) + SPARE_FILES) <= most
+}
+
+fn slopes(bench: &Bench, args: &Args, sides: &[Side], outcome: &mut Outcome) -> anyhow::Result<()> {
+    let setting = format!("{} to {} sockets, {}", args.few, args.many, args.common.cores.name());
+    let mut took = Vec::new();
+    for side in sides {
+        took.push(side.come_in(bench, 0..args.few, None)?.took);
+    }
+    let few = watched(bench, sides, args.watch);
+    for (side, took) in sides.iter().zip(&mut took) {
+        *took += side.come_in(bench, args.few..args.many, None)?.took;
+    }
+    let many = watched(bench, sides, args.watch);
+    let (sockets, seconds) = (f64::from(args.many - args.few), Duration::from_secs(args.watch).as_secs_f64());
+    for (((side, took), few), many) in sides.iter().zip(took).zip(few).zip(many) {
+        let mut add = |metric, value| outcome.sheet.add(("idle", &setting), metric, &side.name, value);
+        add(RSS, (many.rss_mib - few.rss_mib) * 1_024.0 / sockets);
+        add(CPU, (many.cpu_seconds - few.cpu_seconds) * 1e6 / seconds / sockets);
+        add(ALL, many.rss_mib);
+        add(IN, took.as_secs_f64());
+    }
+    Ok(())
+}
+
 /// CPU over so many seconds, and memory at their end.
-fn watched(bench: &Bench, side: &Side, seconds: u64) -> Usage {
-    bench.saying(&format!("{}: watching idle sockets", side.name), || {
+fn watched(bench: &Bench, sides: &[Side], seconds: u64) -> Vec<Usage> {
+    bench.saying("watching idle sockets", || {
         pause(SETTLES);
-        let before = side.usage();
+        let before: Vec<Usage> = sides.iter().map(Side::usage).collect();
         pause(Duration::from_secs(seconds));
-        side.usage() - before
+        sides.iter().zip(before).map(|(side, before)| side.usage() - before).collect()
     })
 }

@@ -25,7 +25,7 @@ use crate::{
     targets::Kind,
 };
 
-const WARM_UP: Duration = Duration::from_secs(3);
+const WARM_UP: Duration = Duration::from_secs(2);
 /// Messages a second that every target keeps up with.
 const GENTLE: f64 = 300.0;
 
@@ -98,10 +98,25 @@ impl Common {
 
     /// Those that can be started here, all of them running, people and sockets in place.
     pub fn open(&self, bench: &Bench, shape: &Shape, manners: Manners) -> anyhow::Result<Vec<Side>> {
-        self.present(bench)
-            .into_iter()
-            .map(|kind| Side::open(bench, kind, self.cores, shape.clone(), manners))
-            .collect()
+        let kinds = self.present(bench).into_iter();
+        kinds.filter_map(|kind| self.open_one(bench, kind, shape, manners).transpose()).collect()
+    }
+
+    /// `None`: a peer that did not start, or did not let everybody in, is left out.
+    pub fn open_one(
+        &self,
+        bench: &Bench,
+        kind: Kind,
+        shape: &Shape,
+        manners: Manners,
+    ) -> anyhow::Result<Option<Side>> {
+        match Side::open(bench, kind, self.cores, shape.clone(), manners) {
+            Err(error) if kind.is_peer() => {
+                bench.say(&format!("{kind} is left out: {error:#}"));
+                Ok(None)
+            }
+            outcome => outcome.map(Some),
+        }
     }
 
     pub fn present(&self, bench: &Bench) -> Vec<Kind> {

@@ -46,6 +46,11 @@ impl Profile {
 }
 
 impl Kind {
+    /// Others' work: what it fails at is no failure of this bench.
+    pub fn is_peer(self) -> bool {
+        matches!(self, Self::SeedNode | Self::Centrifugo)
+    }
+
     /// Whether a socket that comes back is sent what it missed.
     pub fn resumes(self) -> bool {
         matches!(self, Self::Natter(_) | Self::Cluster(_))
