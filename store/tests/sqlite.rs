@@ -149,6 +149,35 @@ async fn a_user_with_thousands_of_conversations_gets_a_page_of_them() {
     assert_eq!(store.memberships(anna).await.unwrap().len(), 3_000);
 }
 
+/// The newest ids of a conversation are looked through, the others are entered in a tree, some hundred at a time.
+#[tokio::test]
+async fn an_event_is_found_by_its_id_however_many_there_are_and_whenever_it_came() {
+    let (store, _folder) = opened();
+    let (mut ahead, mut backwards) = (Room::of(&[]), Room::of(&[]));
+    for room in [&mut ahead, &mut backwards] {
+        for _ in 0..700 {
+            room.add(room.owner, posted("hi"));
+        }
+        // The log holds an id twice, near and far from its end: the first counts.
+        room.log[695].event.id = room.log[690].event.id;
+        room.log[95].event.id = room.log[90].event.id;
+    }
+    for hundred in ahead.log.chunks(100) {
+        store.persist(ahead.partition, hundred).await.unwrap();
+    }
+    for hundred in backwards.log.chunks(100).rev() {
+        store.persist(backwards.partition, hundred).await.unwrap();
+    }
+    for room in [&ahead, &backwards] {
+        for (n, logged) in room.log.iter().enumerate() {
+            let first = if n == 695 || n == 95 { &room.log[n - 5] } else { logged };
+            assert_eq!(store.find_event(room.id, logged.event.id).await.unwrap().as_ref(), Some(first));
+        }
+        assert_eq!(store.find_event(room.id, EventId::fresh()).await.unwrap(), None);
+    }
+    assert_eq!(store.find_event(ahead.id, backwards.log[1].event.id).await.unwrap(), None);
+}
+
 fn refused(folder: &TempDir) -> String {
     match SqliteStore::open(&file(folder)) {
         Err(StoreError::Corrupt(why)) => why,

@@ -64,7 +64,7 @@ pub fn shape(row: &Row<'_>, column: usize) -> Result<Shape> {
     }
 }
 
-/// `events.kind`: what queries tell apart.
+/// `changes.kind`: what queries tell apart.
 pub mod kind {
     pub const OTHER: i64 = 0;
     pub const POSTED: i64 = 1;
@@ -73,7 +73,7 @@ pub mod kind {
     pub const REACTED: i64 = 4;
 }
 
-/// `events.kind` and `events.target`.
+/// `changes.kind` and `changes.target`.
 pub fn of_kind(of: &Kind) -> (i64, Option<i64>) {
     match of {
         Kind::Posted { .. } => (kind::POSTED, None),
@@ -88,7 +88,7 @@ pub fn of_kind(of: &Kind) -> (i64, Option<i64>) {
     }
 }
 
-/// Of `SELECT seq, data …`.
+/// Of a query that selects seq and data.
 pub fn logged(row: &Row<'_>) -> crate::Result<Logged> {
     Ok(Logged { seq: seq(row, 0)?, event: event(row, 1)? })
 }

@@ -33,15 +33,44 @@ pub fn rename(db: &Connection, id: ConversationId, name: &str, at_seq: Seq) -> R
     Ok(())
 }
 
-/// Moves the head and the time of the newest activity forward.
-pub fn touch(db: &Connection, id: ConversationId, head: Seq, activity: Timestamp) -> Result<()> {
+/// How far a conversation has come: what persisting needs to know of it, and leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reach {
+    /// Newest seq of any event.
+    pub head: Seq,
+    pub activity: Timestamp,
+    /// Events up to this seq are in `ids`.
+    pub indexed: Seq,
+    /// How many events above it are not.
+    pub unindexed: u64,
+}
+
+pub fn reach(db: &Connection, id: ConversationId) -> Result<Reach> {
+    let found = db
+        .prepare_cached(
+            "SELECT head, last_activity_at, indexed_seq, unindexed FROM conversations WHERE id = ?1",
+        )?
+        .query_row([id.as_bytes()], |row| {
+            Ok(Reach {
+                head: seq(row, 0)?,
+                activity: time(row, 1)?,
+                indexed: seq(row, 2)?,
+                unindexed: seq(row, 3)?,
+            })
+        })
+        .optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+pub fn set_reach(db: &Connection, id: ConversationId, to: Reach) -> Result<()> {
     db.prepare_cached(
-        "INSERT INTO conversations (id, head, last_activity_at) VALUES (?1, ?2, ?3)
+        "INSERT INTO conversations (id, head, last_activity_at, indexed_seq, unindexed)
+         VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (id) DO UPDATE
-            SET head = max(head, excluded.head),
-                last_activity_at = max(last_activity_at, excluded.last_activity_at)",
+            SET head = excluded.head, last_activity_at = excluded.last_activity_at,
+                indexed_seq = excluded.indexed_seq, unindexed = excluded.unindexed",
     )?
-    .execute(params![id.as_bytes(), int(head), activity.0])?;
+    .execute(params![id.as_bytes(), int(to.head), to.activity.0, int(to.indexed), int(to.unindexed)])?;
     Ok(())
 }
 

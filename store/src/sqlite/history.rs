@@ -1,15 +1,15 @@
-//! Messages and events read back.
+//! Messages read back.
 
-use rusqlite::{CachedStatement, Connection, Params, params};
+use rusqlite::{Connection, params};
 use schemas::{
     event::{Logged, Message},
-    id::{ConversationId, EventId, Seq},
+    id::{ConversationId, Seq},
     rpc::Window,
 };
 
 use super::{
-    columns::{int, kind, limit, logged},
-    reactions,
+    columns::{int, kind, limit},
+    events, reactions,
 };
 use crate::{Result, StoreError};
 
@@ -27,13 +27,14 @@ pub fn messages(
         Window::After(seq) => (seq, up_to, false),
     };
     let mut page = db.prepare_cached(if newest {
-        "SELECT seq, data FROM events INDEXED BY messages
-          WHERE conversation = ?1 AND kind = 1 AND seq > ?2 AND seq <= ?3 ORDER BY seq DESC LIMIT ?4"
+        "SELECT seq, (SELECT data FROM events WHERE events.place = messages.place) FROM messages
+          WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq DESC LIMIT ?4"
     } else {
-        "SELECT seq, data FROM events INDEXED BY messages
-          WHERE conversation = ?1 AND kind = 1 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4"
+        "SELECT seq, (SELECT data FROM events WHERE events.place = messages.place) FROM messages
+          WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4"
     })?;
-    let mut posted = all(&mut page, params![conversation.as_bytes(), int(after), int(until), limit(most)])?;
+    let mut posted =
+        events::all(&mut page, params![conversation.as_bytes(), int(after), int(until), limit(most)])?;
     if newest {
         posted.reverse();
     }
@@ -49,9 +50,10 @@ pub fn message(
     if seq > up_to {
         return Ok(None);
     }
-    let posted = first(
+    let posted = events::first(
         db,
-        "SELECT seq, data FROM events WHERE conversation = ?1 AND seq = ?2 AND kind = 1",
+        "SELECT seq, (SELECT data FROM events WHERE events.place = messages.place) FROM messages
+          WHERE conversation = ?1 AND seq = ?2",
         params![conversation.as_bytes(), int(seq)],
     )?;
     posted.map(|posted| present(db, &posted, up_to)).transpose()
@@ -62,9 +64,11 @@ fn present(db: &Connection, posted: &Logged, up_to: Seq) -> Result<Message> {
     let mut message = Message::posted(posted.seq, &posted.event)
         .ok_or_else(|| StoreError::Corrupt(format!("event {} is not a posted message", posted.event.id)))?;
     let conversation = message.conversation;
-    let change = |sql, kind: i64| first(db, sql, params![conversation.as_bytes(), int(posted.seq), kind]);
+    let change =
+        |sql, kind: i64| events::first(db, sql, params![conversation.as_bytes(), int(posted.seq), kind]);
     let deletion = change(
-        "SELECT seq, data FROM events INDEXED BY changes
+        "SELECT seq, (SELECT data FROM events WHERE events.place = changes.place)
+           FROM changes INDEXED BY changes_by_target
           WHERE conversation = ?1 AND target = ?2 AND kind = ?3 AND seq > ?2 ORDER BY seq LIMIT 1",
         kind::DELETED,
     )?;
@@ -73,7 +77,8 @@ fn present(db: &Connection, posted: &Logged, up_to: Seq) -> Result<Message> {
         return Ok(message);
     }
     let edit = change(
-        "SELECT seq, data FROM events INDEXED BY changes
+        "SELECT seq, (SELECT data FROM events WHERE events.place = changes.place)
+           FROM changes INDEXED BY changes_by_target
           WHERE conversation = ?1 AND target = ?2 AND kind = ?3 AND seq > ?2 ORDER BY seq DESC LIMIT 1",
         kind::EDITED,
     )?;
@@ -88,42 +93,4 @@ fn present(db: &Connection, posted: &Logged, up_to: Seq) -> Result<Message> {
         message.reactions = reactions::of(db, conversation, message.seq)?;
     }
     Ok(message)
-}
-
-pub fn events_from(
-    db: &Connection,
-    conversation: ConversationId,
-    after: Seq,
-    up_to: Seq,
-    most: usize,
-) -> Result<Vec<Logged>> {
-    let mut events = db.prepare_cached(
-        "SELECT seq, data FROM events WHERE conversation = ?1 AND seq >= ?2 AND seq <= ?3
-          ORDER BY seq LIMIT ?4",
-    )?;
-    all(&mut events, params![conversation.as_bytes(), int(after), int(up_to), limit(most)])
-}
-
-pub fn find_event(db: &Connection, conversation: ConversationId, id: EventId) -> Result<Option<Logged>> {
-    first(
-        db,
-        "SELECT seq, data FROM events INDEXED BY events_by_id
-          WHERE conversation = ?1 AND id = ?2 ORDER BY seq LIMIT 1",
-        params![conversation.as_bytes(), id.as_bytes()],
-    )
-}
-
-fn all(query: &mut CachedStatement<'_>, params: impl Params) -> Result<Vec<Logged>> {
-    let mut rows = query.query(params)?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(logged(row)?);
-    }
-    Ok(found)
-}
-
-fn first(db: &Connection, sql: &str, params: impl Params) -> Result<Option<Logged>> {
-    let mut query = db.prepare_cached(sql)?;
-    let mut rows = query.query(params)?;
-    rows.next()?.map(logged).transpose()
 }

@@ -17,13 +17,18 @@ mod sessions; // log-ins and their refresh tokens
 
 mod blocks; // who wants nothing of whom
 mod conversations; // shape, name, activity
-mod history; // messages and events read back
+mod events; // what was logged, and where it is
+mod history; // messages read back
+mod ids; // which seq an event's id has
 mod members; // who is in, as what, since when
 mod persist; // events become rows
 mod reactions; // who reacts with what
 mod reads; // read marks and what is beyond them
 
 mod store; // the trait, method by method
+
+#[cfg(test)]
+mod upgrade; // a file of an older version
 
 use std::path::Path;
 

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::{Result, StoreError};
 
-mod embedded {
+pub(super) mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
 }
 

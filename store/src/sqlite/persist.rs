@@ -1,163 +1,151 @@
 //! Events become rows. Any event may come any number of times and in any order: each rule says which of two
 //! events wins by their seqs alone.
 
-use std::collections::BTreeMap;
-
 use rusqlite::{Connection, OptionalExtension, params};
 use schemas::{
-    event::{Event, Kind, Logged, Timestamp},
+    event::{Kind, Logged, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, UserId},
 };
 
 use super::{
-    columns::{int, of_kind, seq},
-    conversations, members, reactions, reads,
+    columns::{int, seq},
+    conversations, events, ids, members, reactions, reads,
 };
-use crate::{Result, StoreError};
+use crate::Result;
 
 /// An event and its bytes, made before the writer's thread is asked for.
 pub struct Row {
-    logged: Logged,
-    data: Vec<u8>,
+    pub conversation: ConversationId,
+    pub seq: Seq,
+    pub id: EventId,
+    pub author: UserId,
+    at: Timestamp,
+    /// `None`: posted. What was said is read back from its bytes.
+    pub change: Option<Kind>,
+    pub data: Vec<u8>,
 }
 
-/// In log order: only events of different calls can then meet each other in the wrong order.
+/// By conversation, so that what is read together lies together; of each in log order: only events of different
+/// calls can then meet each other in the wrong order.
 pub fn rows(events: &[Logged]) -> Vec<Row> {
-    let row = |logged: &Logged| Row { data: schemas::codec::encode(&logged.event), logged: logged.clone() };
     let mut rows: Vec<Row> = events.iter().map(row).collect();
-    rows.sort_by_key(|row| row.logged.seq);
+    rows.sort_by_key(|row| (row.conversation, row.seq));
     rows
 }
 
-pub fn apply(db: &Connection, partition: Partition, rows: &[Row]) -> Result<()> {
-    let mut moved = Moved::default();
-    for Row { logged, data } in rows {
-        if insert(db, logged, data)? {
-            derive(db, logged)?;
-            moved.note(logged);
-        }
+fn row(Logged { seq, event }: &Logged) -> Row {
+    Row {
+        conversation: event.conversation,
+        seq: *seq,
+        id: event.id,
+        author: event.author,
+        at: event.at,
+        change: (!matches!(event.kind, Kind::Posted { .. })).then(|| event.kind.clone()),
+        data: schemas::codec::encode(event),
     }
-    moved.write(db)?;
-    match rows.last() {
-        Some(last) => raise(db, partition, last.logged.seq),
+}
+
+pub fn apply(db: &Connection, partition: Partition, rows: &[Row]) -> Result<()> {
+    for of_one in rows.chunk_by(|a, b| a.conversation == b.conversation) {
+        apply_to(db, of_one)?;
+    }
+    match rows.iter().map(|row| row.seq).max() {
+        Some(last) => raise(db, partition, last),
         None => Ok(()),
     }
 }
 
-/// False when it was here before: then everything derived from it is here too.
-fn insert(db: &Connection, Logged { seq, event }: &Logged, data: &[u8]) -> Result<bool> {
-    let (kind, target) = of_kind(&event.kind);
-    let inserted = db
-        .prepare_cached(
-            "INSERT INTO events (conversation, seq, id, kind, target, author, at, data)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (conversation, seq) DO NOTHING",
-        )?
-        .execute(params![
-            event.conversation.as_bytes(),
-            int(*seq),
-            event.id.as_bytes(),
-            kind,
-            target,
-            event.author.as_bytes(),
-            event.at.0,
-            data
-        ])?;
-    if inserted == 0 {
-        same(db, *seq, event)?;
+/// Rows of one conversation.
+fn apply_to(db: &Connection, rows: &[Row]) -> Result<()> {
+    let Some(Row { conversation, .. }) = rows.first() else { return Ok(()) };
+    let before = conversations::reach(db, *conversation)?;
+    let mut reach = before;
+    let mut marks = Marks::default();
+    for row in rows {
+        // Above the head nothing is known; what was here before has everything derived from it here too.
+        if row.seq <= reach.head && events::is_known(db, row)? {
+            continue;
+        }
+        events::insert(db, row)?;
+        derive(db, row)?;
+        ids::note(db, row, &mut reach)?;
+        reach.head = reach.head.max(row.seq);
+        if is_activity(row) {
+            reach.activity = reach.activity.max(row.at);
+        }
+        marks.note(row);
     }
-    Ok(inserted > 0)
+    ids::catch_up(db, *conversation, &mut reach)?;
+    if reach != before {
+        conversations::set_reach(db, *conversation, reach)?;
+    }
+    marks.write(db, *conversation)
 }
 
-/// A log that was rebuilt without going above `highest`, or another deployment's log, would lose its events
-/// here without a word.
-fn same(db: &Connection, seq: Seq, event: &Event) -> Result<()> {
-    let known: [u8; 16] = db
-        .prepare_cached("SELECT id FROM events WHERE conversation = ?1 AND seq = ?2")?
-        .query_row(params![event.conversation.as_bytes(), int(seq)], |row| row.get(0))?;
-    if known == *event.id.as_bytes() {
-        return Ok(());
-    }
-    let known = EventId::from_bytes(known);
-    Err(StoreError::Corrupt(format!(
-        "seq {seq} of conversation {} is event {known} here and {} in the log",
-        event.conversation, event.id
-    )))
-}
-
-fn derive(db: &Connection, Logged { seq, event }: &Logged) -> Result<()> {
-    let (conversation, seq) = (event.conversation, *seq);
+fn derive(db: &Connection, row: &Row) -> Result<()> {
+    let Row { conversation, seq, author, at, .. } = *row;
     let member = |user| members::Change { conversation, user, seq };
-    match &event.kind {
+    match &row.change {
         // Read back from `events` itself.
-        Kind::Posted { .. } | Kind::Edited { .. } | Kind::Deleted { .. } => Ok(()),
+        None | Some(Kind::Posted { .. } | Kind::Edited { .. } | Kind::Deleted { .. }) => Ok(()),
         // What came before the message was not about it.
-        Kind::Reacted { target, .. } if *target >= seq => Ok(()),
-        Kind::Reacted { target, emoji, on } => reactions::apply(
+        Some(Kind::Reacted { target, .. }) if *target >= seq => Ok(()),
+        Some(Kind::Reacted { target, emoji, on }) => reactions::apply(
             db,
             reactions::Place { conversation, target: *target, emoji },
-            reactions::Change { seq, user: event.author, on: *on },
+            reactions::Change { seq, user: author, on: *on },
         ),
-        Kind::MemberAdded { user, role } => members::add(db, member(*user), *role, event.at),
-        Kind::MemberRemoved { user } => members::remove(db, member(*user)),
-        Kind::RoleChanged { user, role } => members::change_role(db, member(*user), *role),
-        Kind::Renamed { name } => conversations::rename(db, conversation, name, seq),
-        Kind::Created { shape, name, members } => {
-            conversations::create(db, conversation, *shape, seq, event.at)?;
+        Some(Kind::MemberAdded { user, role }) => members::add(db, member(*user), *role, at),
+        Some(Kind::MemberRemoved { user }) => members::remove(db, member(*user)),
+        Some(Kind::RoleChanged { user, role }) => members::change_role(db, member(*user), *role),
+        Some(Kind::Renamed { name }) => conversations::rename(db, conversation, name, seq),
+        Some(Kind::Created { shape, name, members }) => {
+            conversations::create(db, conversation, *shape, seq, at)?;
             if let Some(name) = name {
                 conversations::rename(db, conversation, name, seq)?;
             }
-            members.iter().try_for_each(|m| members::add(db, member(m.user), m.role, event.at))
+            members.iter().try_for_each(|m| members::add(db, member(m.user), m.role, at))
         }
     }
 }
 
-/// What only moves forward, written once per batch and not once per event.
+/// Read marks that move, written once per person and not once per message. Few write in one conversation at once.
 #[derive(Default)]
-struct Moved {
-    conversations: BTreeMap<ConversationId, (Seq, Timestamp)>,
-    reads: BTreeMap<(ConversationId, UserId), (Seq, Timestamp)>,
-}
+struct Marks(Vec<(UserId, Seq, Timestamp)>);
 
-impl Moved {
-    fn note(&mut self, Logged { seq, event }: &Logged) {
-        let (head, activity) = self.conversations.entry(event.conversation).or_default();
-        *head = (*head).max(*seq);
-        if is_activity(&event.kind) {
-            *activity = (*activity).max(event.at);
-        }
-        let reader = match event.kind {
-            Kind::Posted { .. } => Some(event.author),
+impl Marks {
+    /// In log order.
+    fn note(&mut self, row: &Row) {
+        let reader = match row.change {
+            None => row.author,
             // What was said before somebody was added is not unread for them.
-            Kind::MemberAdded { user, .. } => Some(user),
-            _ => None,
+            Some(Kind::MemberAdded { user, .. }) => user,
+            Some(_) => return,
         };
-        if let Some(user) = reader {
-            let read = self.reads.entry((event.conversation, user)).or_default();
-            *read = (*read).max((*seq, event.at));
+        match self.0.iter_mut().find(|(user, ..)| *user == reader) {
+            Some(mark) => *mark = (reader, row.seq, row.at),
+            None => self.0.push((reader, row.seq, row.at)),
         }
     }
 
-    fn write(self, db: &Connection) -> Result<()> {
-        for (conversation, (head, activity)) in self.conversations {
-            conversations::touch(db, conversation, head, activity)?;
-        }
-        for ((conversation, user), (seq, at)) in self.reads {
-            reads::advance(db, conversation, user, seq, at)?;
-        }
-        Ok(())
+    fn write(self, db: &Connection, conversation: ConversationId) -> Result<()> {
+        self.0.into_iter().try_for_each(|(user, seq, at)| reads::raise(db, conversation, user, seq, at))
     }
 }
 
 /// Whether a list of conversations moves it to the top.
-fn is_activity(kind: &Kind) -> bool {
-    match kind {
-        Kind::Posted { .. }
-        | Kind::MemberAdded { .. }
-        | Kind::MemberRemoved { .. }
-        | Kind::RoleChanged { .. }
-        | Kind::Renamed { .. }
-        | Kind::Created { .. } => true,
-        Kind::Edited { .. } | Kind::Deleted { .. } | Kind::Reacted { .. } => false,
+fn is_activity(row: &Row) -> bool {
+    match row.change {
+        None
+        | Some(
+            Kind::Posted { .. }
+            | Kind::MemberAdded { .. }
+            | Kind::MemberRemoved { .. }
+            | Kind::RoleChanged { .. }
+            | Kind::Renamed { .. }
+            | Kind::Created { .. },
+        ) => true,
+        Some(Kind::Edited { .. } | Kind::Deleted { .. } | Kind::Reacted { .. }) => false,
     }
 }
 

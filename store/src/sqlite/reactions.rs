@@ -9,7 +9,10 @@ use schemas::{
     id::{ConversationId, Seq, UserId},
 };
 
-use super::columns::{int, kind, logged, user};
+use super::{
+    columns::{int, kind, user},
+    events as log,
+};
 use crate::Result;
 
 /// The reactions of one emoji to one message.
@@ -105,15 +108,11 @@ pub fn events(
     up_to: Seq,
 ) -> Result<Vec<Logged>> {
     let mut every = db.prepare_cached(
-        "SELECT seq, data FROM events INDEXED BY changes
+        "SELECT seq, (SELECT data FROM events WHERE events.place = changes.place)
+           FROM changes INDEXED BY changes_by_target
           WHERE conversation = ?1 AND target = ?2 AND kind = ?3 AND seq > ?2 AND seq <= ?4 ORDER BY seq",
     )?;
-    let mut rows = every.query(params![conversation.as_bytes(), int(target), kind::REACTED, int(up_to)])?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next()? {
-        found.push(logged(row)?);
-    }
-    Ok(found)
+    log::all(&mut every, params![conversation.as_bytes(), int(target), kind::REACTED, int(up_to)])
 }
 
 /// In the order in which they came to be.

@@ -17,13 +17,25 @@ pub fn advance(
     seq: Seq,
     at: Timestamp,
 ) -> Result<Seq> {
+    raise(db, conversation, user, seq, at)?;
+    mark(db, conversation, user)
+}
+
+/// The same, when nobody asks for the answer.
+pub fn raise(
+    db: &Connection,
+    conversation: ConversationId,
+    user: UserId,
+    seq: Seq,
+    at: Timestamp,
+) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO reads (conversation, user, seq, at) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (conversation, user) DO UPDATE SET seq = excluded.seq, at = excluded.at
           WHERE excluded.seq > reads.seq",
     )?
     .execute(params![conversation.as_bytes(), user.as_bytes(), int(seq), at.0])?;
-    mark(db, conversation, user)
+    Ok(())
 }
 
 pub fn mark(db: &Connection, conversation: ConversationId, user: UserId) -> Result<Seq> {
@@ -42,9 +54,9 @@ pub fn countable(
     most: usize,
 ) -> Result<Vec<Seq>> {
     let mut countable = db.prepare_cached(
-        "SELECT m.seq FROM events m INDEXED BY messages
-          WHERE m.conversation = ?1 AND m.kind = 1 AND m.seq > ?2 AND m.seq <= ?3 AND m.author <> ?4
-            AND NOT EXISTS (SELECT 1 FROM events d INDEXED BY changes
+        "SELECT m.seq FROM messages m
+          WHERE m.conversation = ?1 AND m.seq > ?2 AND m.seq <= ?3 AND m.author <> ?4
+            AND NOT EXISTS (SELECT 1 FROM changes d INDEXED BY changes_by_target
                              WHERE d.conversation = m.conversation AND d.target = m.seq AND d.kind = 3
                                AND d.seq > m.seq)
           ORDER BY m.seq LIMIT ?5",

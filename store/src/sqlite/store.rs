@@ -7,7 +7,9 @@ use schemas::{
     rpc::{ListCursor, Membership, User, Window},
 };
 
-use super::{SqliteStore, accounts, blocks, conversations, history, members, persist, reads, sessions};
+use super::{
+    SqliteStore, accounts, blocks, conversations, events, history, members, persist, reads, sessions,
+};
 use crate::{AddUser, ConversationRow, Credentials, ListedRow, MemberRow, Renewal, Result, Store, TokenHash};
 
 #[async_trait]
@@ -151,11 +153,11 @@ impl Store for SqliteStore {
         up_to: Seq,
         limit: usize,
     ) -> Result<Vec<Logged>> {
-        self.readers.read(move |db| history::events_from(db, conversation, after, up_to, limit)).await
+        self.readers.read(move |db| events::from(db, conversation, (after, up_to), limit)).await
     }
 
     async fn find_event(&self, conversation: ConversationId, id: EventId) -> Result<Option<Logged>> {
-        self.readers.read(move |db| history::find_event(db, conversation, id)).await
+        self.readers.read(move |db| events::find(db, conversation, id)).await
     }
 
     async fn advance_read(
