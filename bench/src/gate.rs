@@ -78,14 +78,18 @@ pub fn markdown(judged: &[Judged], findings: &[Finding]) -> String {
         let Gate { finding: id, of, to, ratio } = gate;
         let finding = findings.iter().find(|finding| finding.id == *id);
         let (what, setting) = finding.map_or((id.as_str(), ""), |f| (f.what.as_str(), f.setting.as_str()));
-        let sign = if finding.is_some_and(|f| f.better == Better::Higher) { "≥" } else { "≤" };
+        let sign = match finding.map(|finding| finding.better) {
+            Some(Better::Higher) => "≥ ",
+            Some(Better::Lower) => "≤ ",
+            None => "",
+        };
         let unit = match to {
             Some(to) => format!(" × {to}"),
             None => finding.map_or(String::new(), |finding| format!(" {}", finding.unit)),
         };
         let found = found.map_or("not measured".to_owned(), figure);
         let word = if *passes { "reached" } else { "**not reached**" };
-        let wanted = format!("{sign} {}{}", figure(*ratio), unit.trim_end());
+        let wanted = format!("{sign}{}{}", figure(*ratio), unit.trim_end());
         let _ = writeln!(text, "| {of}: {what} | {setting} | {wanted} | {found} | {word} |");
     }
     text
@@ -168,7 +172,7 @@ mod tests {
         let table = markdown(&judge(&wanted, &findings(), Noise::Not), &findings());
         assert!(table.contains("| ≤ 1.15 × bare | 3.10 | **not reached** |"), "{table}");
         assert!(
-            table.contains("| natter: ack/x/gone |  | ≤ 2.00 × bare | not measured | **not reached** |"),
+            table.contains("| natter: ack/x/gone |  | 2.00 × bare | not measured | **not reached** |"),
             "{table}"
         );
     }

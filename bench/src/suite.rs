@@ -28,7 +28,7 @@ const MARKER: &str = "bench";
 pub struct Args {
     /// A scenario and its flags a line; `#` begins a comment.
     pub lines: PathBuf,
-    /// Only lines that begin so.
+    /// Only lines that begin so; documents stay as they are.
     #[arg(long)]
     pub only: Option<String>,
     /// Ratios that must not get worse by more than the noise of this run.
@@ -102,11 +102,16 @@ fn reached(args: &Args, done: &[Done]) -> anyhow::Result<String> {
     let Some(path) = &args.targets else { return Ok(String::new()) };
     let wanted: Vec<Gate> = serde_json::from_str(&read(path)?)?;
     let findings: Vec<Finding> = findings(done).cloned().collect();
-    let judged = gate::judge(&wanted, &findings, Noise::Not);
+    let mut judged = gate::judge(&wanted, &findings, Noise::Not);
+    // What was not asked for is not missed.
+    judged.retain(|judged| judged.found.is_some() || args.only.is_none());
     Ok(format!("\n### Targets\n\n{}", gate::markdown(&judged, &findings)))
 }
 
 fn documents(args: &Args, done: &[Done], reached: &str) -> anyhow::Result<()> {
+    if args.only.is_some() {
+        return Ok(());
+    }
     if let Some(path) = &args.document {
         let mut text = format!("{}.\n{reached}", args.told);
         for Done { line, outcome, error } in done {

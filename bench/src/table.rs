@@ -78,7 +78,8 @@ pub fn figure(value: f64) -> String {
     let digits = match value.abs() {
         v if v >= 100.0 => 0,
         v if v >= 10.0 => 1,
-        _ => 2,
+        v if v >= 0.1 || v == 0.0 => 2,
+        _ => 3,
     };
     let text = format!("{value:.digits$}");
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
@@ -108,9 +109,14 @@ mod tests {
 
     #[test]
     fn figures_have_three_digits_and_parted_thousands() {
-        let written: Vec<_> =
-            [0.123, 1.5, 12.34, 123.4, 12_345.6, 1_234_567.0, -1_234.0].into_iter().map(figure).collect();
-        assert_eq!(written, ["0.12", "1.50", "12.3", "123", "12,346", "1,234,567", "-1,234"]);
+        let written: Vec<_> = [0.0, 0.0667, 0.123, 1.5, 12.34, 123.4, 12_345.6, 1_234_567.0, -1_234.0]
+            .into_iter()
+            .map(figure)
+            .collect();
+        assert_eq!(
+            written,
+            ["0.00", "0.067", "0.12", "1.50", "12.3", "123", "12,346", "1,234,567", "-1,234"]
+        );
     }
 
     #[test]
