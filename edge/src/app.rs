@@ -12,7 +12,7 @@ use crate::{
     limit::Limiter,
     membership::Members,
     outbound,
-    outbound::{hub::Hub, signals::Told},
+    outbound::{flush::Flushers, hub::Hub, signals::Told},
     presence::Presence,
     serve,
     sockets::Sockets,
@@ -30,6 +30,8 @@ pub struct Config {
     pub presence_ttl: Duration,
     /// The durability profile's name, for `/health/ready`.
     pub durability: &'static str,
+    /// The log syncs at every commit, so events that wait are committed together.
+    pub group_commits: bool,
 }
 
 pub struct Edge {
@@ -41,6 +43,7 @@ pub struct Edge {
     pub(crate) members: Members,
     pub(crate) sockets: Sockets,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) flushers: Flushers,
     pub(crate) limiter: Limiter,
     pub(crate) shared: Arc<dyn SharedState>,
     pub(crate) lifecycle: Lifecycle,
@@ -76,8 +79,13 @@ impl Edge {
             members: Members::new(asker.clone()),
             sockets: Sockets::default(),
             hub: Hub::new(deployment.partitions, asker.clone(), lifecycle.clone()),
+            flushers: Flushers::start(),
             limiter: Limiter::new(shared.clone(), config.rates.clone()),
-            publisher: Publisher::new(publish),
+            publisher: if config.group_commits {
+                Publisher::grouping(publish)
+            } else {
+                Publisher::new(publish)
+            },
             control: control::Contact::default(),
             presence,
             told: Told::default(),

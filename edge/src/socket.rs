@@ -1,8 +1,7 @@
 //! One socket, from hello to close: a single task that reads, answers, writes and keeps time.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use futures_util::{SinkExt, StreamExt};
 use governor::DefaultDirectRateLimiter;
 use schemas::{
     code::Code,
@@ -10,8 +9,11 @@ use schemas::{
     frame::{ClientFrame, Positions, ServerFrame},
     limits,
 };
-use tokio::time::{Instant, timeout};
-use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+use tokio::{
+    net::tcp::OwnedWriteHalf,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes, error::ProtocolError};
 
 use crate::{
     app::Edge,
@@ -21,88 +23,140 @@ use crate::{
         decode::decode,
         hello::{self, Opened},
         lanes::{Lane, Lanes},
+        source::Source,
     },
     limit::take_local,
-    outbound::write::{self, Wire},
+    outbound::{
+        frame::Frame,
+        outbox::{Ended, Outbox},
+    },
     refusal::Refusal,
     sockets::Socket,
 };
 
-/// Serves a socket until it closes. `None` instead of a code: the client went away.
-pub async fn serve(edge: Arc<Edge>, mut wire: Wire) {
+/// After our close frame the client may still be sending; a connection cut with unread bytes is reset, and the
+/// reset can overtake the close frame. So what still comes is read and dropped for a moment.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Serves a socket until it closes.
+pub async fn serve(edge: Arc<Edge>, mut source: Source, sink: OwnedWriteHalf) {
     let bucket = edge.limiter.frames();
-    let opened = match timeout(limits::HELLO, wait_for_hello(&edge, &mut wire, bucket.as_ref())).await {
-        Ok(Ok(opened)) => opened,
-        Ok(Err(Some(code))) => return write::close(wire, code).await,
-        Ok(Err(None)) => return,
-        Err(_) => return write::close(wire, Code::Unauthenticated).await,
-    };
-    let socket = opened.socket.clone();
-    let closed = Running::new(&edge, opened, bucket).run(&mut wire).await;
-    hello::close(&edge, &socket);
-    if let Some(code) = closed {
-        metrics::counter!("natter_closed_total", "code" => code.name()).increment(1);
-        write::close(wire, code).await;
-    }
-}
-
-/// Why a socket ends: with a code, or because the client is gone.
-type Ended = Option<Code>;
-
-/// Answers frames before hello with errors, hello with an opened socket.
-async fn wait_for_hello(
-    edge: &Arc<Edge>,
-    wire: &mut Wire,
-    bucket: Option<&DefaultDirectRateLimiter>,
-) -> Result<Opened, Ended> {
-    loop {
-        let message = wire.next().await;
-        let Some(text) = text_of(wire, message).await? else { continue };
-        take_local(bucket).map_err(|_| Some(Code::TooManyFrames))?;
-        let refusal = match decode(&text) {
-            Ok(ClientFrame::Hello { token, device_id, resume }) => {
-                match hello::open(edge, &token, device_id, resume).await {
-                    Ok(opened) => return Ok(opened),
-                    Err(refusal) => refusal,
-                }
+    let lobby = Lobby { edge: &edge, bucket: bucket.as_ref(), source: &mut source, sink: &sink };
+    // Boxed: what is needed until hello is not kept for the socket's life.
+    let (outbox, ended) = match timeout(limits::HELLO, Box::pin(lobby.wait_for_hello())).await {
+        Ok(Ok(opened)) => {
+            let socket = opened.socket.clone();
+            socket.outbox.connect(sink, edge.flushers.pick());
+            let ended = Running::new(&edge, opened, bucket).run(&mut source).await;
+            hello::close(&edge, &socket);
+            if let Some(code) = ended {
+                metrics::counter!("natter_closed_total", "code" => code.name()).increment(1);
             }
-            Ok(_) => Refusal::new(Code::Unauthenticated, "the first frame must be hello"),
-            Err(bad) => bad.refusal,
-        };
-        say(wire, &refusal).await?;
-        match refusal.code {
-            Code::Malformed | Code::Invalid => {}
-            Code::Unavailable | Code::Internal => return Err(Some(Code::Restarting)),
-            code => return Err(Some(code)),
+            (socket.outbox.clone(), ended)
+        }
+        refused => {
+            let outbox = Arc::new(Outbox::default());
+            outbox.connect(sink, edge.flushers.pick());
+            (outbox, refused.unwrap_or(Err(Some(Code::Unauthenticated))).err().flatten())
+        }
+    };
+    if let Some(code) = ended {
+        close(&outbox, source, code).await;
+    }
+}
+
+/// Says why, and ends. A slow reader gets a grace to read what the kernel holds for it.
+async fn close(outbox: &Arc<Outbox>, source: Source, code: Code) {
+    let grace = if code == Code::SlowReader { limits::SLOW_CLOSE_GRACE } else { LINGER };
+    if timeout(grace, outbox.finish(code)).await.is_ok() {
+        let _ = timeout(LINGER, source.drop_input()).await;
+    }
+}
+
+/// A connection that has not said hello.
+struct Lobby<'a> {
+    edge: &'a Arc<Edge>,
+    bucket: Option<&'a DefaultDirectRateLimiter>,
+    source: &'a mut Source,
+    sink: &'a OwnedWriteHalf,
+}
+
+impl Lobby<'_> {
+    /// Answers frames before hello with errors, hello with an opened socket.
+    async fn wait_for_hello(self) -> Result<Opened, Ended> {
+        loop {
+            let (message, reply) = self.source.next().await;
+            if let Some(reply) = reply {
+                self.write(&reply).await?;
+            }
+            let text = match read(message) {
+                Heard::Text(text) => text,
+                Heard::Nothing => continue,
+                Heard::Binary(refusal) => {
+                    self.say(&refusal).await?;
+                    return Err(Some(Code::ProtocolError));
+                }
+                Heard::End(ended) => return Err(ended),
+            };
+            take_local(self.bucket).map_err(|_| Some(Code::TooManyFrames))?;
+            let refusal = match decode(&text) {
+                Ok(ClientFrame::Hello { token, device_id, resume }) => {
+                    match hello::open(self.edge, &token, device_id, resume).await {
+                        Ok(opened) => return Ok(opened),
+                        Err(refusal) => refusal,
+                    }
+                }
+                Ok(_) => Refusal::new(Code::Unauthenticated, "the first frame must be hello"),
+                Err(bad) => bad.refusal,
+            };
+            self.say(&refusal).await?;
+            match refusal.code {
+                Code::Malformed | Code::Invalid => {}
+                Code::Unavailable | Code::Internal => return Err(Some(Code::Restarting)),
+                code => return Err(Some(code)),
+            }
         }
     }
-}
 
-async fn say(wire: &mut Wire, refusal: &Refusal) -> Result<(), Ended> {
-    let frame = Utf8Bytes::from(refusal.frame(None).to_json());
-    wire.send(Message::Text(frame)).await.map_err(|_| None)
-}
-
-/// The text of what was read; `None` for control frames. Who sends binary frames is told before the end.
-async fn text_of(
-    wire: &mut Wire,
-    message: Option<Result<Message, Error>>,
-) -> Result<Option<Utf8Bytes>, Ended> {
-    if matches!(message, Some(Ok(Message::Binary(_)))) {
-        say(wire, &Refusal::new(Code::Malformed, "frames are text, not binary")).await?;
+    async fn say(&self, refusal: &Refusal) -> Result<(), Ended> {
+        self.write(&Frame::text(&refusal.frame(None))).await
     }
-    read(message)
+
+    /// Written at once and waited for: nothing queues for a stranger.
+    async fn write(&self, frame: &Frame) -> Result<(), Ended> {
+        let mut rest = frame.bytes();
+        while !rest.is_empty() {
+            self.sink.writable().await.map_err(|_| None)?;
+            match self.sink.try_write(rest) {
+                Ok(written) => rest = &rest[written..],
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(_) => return Err(None),
+            }
+        }
+        Ok(())
+    }
 }
 
-fn read(message: Option<Result<Message, Error>>) -> Result<Option<Utf8Bytes>, Ended> {
+enum Heard {
+    Text(Utf8Bytes),
+    /// Frames of the protocol.
+    Nothing,
+    /// Who sends binary frames is told before the end.
+    Binary(Refusal),
+    End(Ended),
+}
+
+fn read(message: Result<Message, Error>) -> Heard {
     match message {
-        Some(Ok(Message::Text(text))) => Ok(Some(text)),
-        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Ok(None),
-        Some(Ok(Message::Binary(_)) | Err(Error::Utf8(_) | Error::Protocol(_))) => {
-            Err(Some(Code::ProtocolError))
+        Ok(Message::Text(text)) => Heard::Text(text),
+        Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Heard::Nothing,
+        Ok(Message::Binary(_)) => {
+            Heard::Binary(Refusal::new(Code::Malformed, "frames are text, not binary"))
         }
-        Some(Err(Error::Capacity(_))) => Err(Some(Code::FrameTooBig)),
-        Some(Ok(Message::Close(_)) | Err(_)) | None => Err(None),
+        Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => Heard::End(None),
+        Err(Error::Utf8(_) | Error::Protocol(_)) => Heard::End(Some(Code::ProtocolError)),
+        Err(Error::Capacity(_)) => Heard::End(Some(Code::FrameTooBig)),
+        Ok(Message::Close(_)) | Err(_) => Heard::End(None),
     }
 }
 
@@ -141,40 +195,55 @@ impl<'a> Running<'a> {
         running
     }
 
-    async fn run(mut self, wire: &mut Wire) -> Ended {
+    async fn run(mut self, source: &mut Source) -> Ended {
         let stop = self.edge.lifecycle.stop().clone();
-        let socket = self.socket.clone();
+        let outbox = self.socket.outbox.clone();
+        // Made once and not for every frame: each of them enters a list under a lock.
+        let mut stopped = pin!(stop.cancelled());
+        let mut tended = pin!(outbox.tend());
+        let mut timer = pin!(sleep_until(self.next_deadline()));
         loop {
-            let next = self.next_deadline();
-            let ended = tokio::select! {
-                batch = socket.outbox.next() => self.write(wire, batch).await,
-                () = self.lanes.progress() => Ok(()),
-                message = wire.next(), if self.lanes.len() < limits::SOCKET_PENDING => self.hear(wire, message).await,
-                () = tokio::time::sleep_until(next) => self.keep_time(wire).await,
-                () = stop.cancelled(), if !self.draining => {
+            let done = tokio::select! {
+                biased;
+                ended = &mut tended => Err(ended),
+                () = &mut stopped, if !self.draining => {
                     self.goodbye();
                     Ok(())
                 }
+                () = &mut timer => {
+                    let kept = self.keep_time();
+                    timer.as_mut().reset(self.next_deadline());
+                    kept
+                }
+                () = self.lanes.progress() => Ok(()),
+                (message, reply) = source.next(), if self.lanes.len() < limits::SOCKET_PENDING => {
+                    reply.into_iter().for_each(|reply| outbox.push(reply));
+                    let heard = self.hear(message).await;
+                    // A deadline that moved away is noticed when it comes; one that came nearer is not.
+                    if self.next_deadline() < timer.deadline() {
+                        timer.as_mut().reset(self.next_deadline());
+                    }
+                    heard
+                }
             };
-            if let Err(ended) = ended {
+            if let Err(ended) = done {
                 return ended;
             }
         }
     }
 
-    async fn write(&mut self, wire: &mut Wire, batch: crate::outbound::queue::Batch) -> Result<(), Ended> {
-        tokio::select! {
-            written = write::frames(wire, batch.frames) => written.map_err(|_| None)?,
-            // The reader does not read: what is queued behind this write has been dropped.
-            code = self.socket.outbox.cut(), if batch.close.is_none() => return Err(Some(code)),
-        }
-        batch.close.map_or(Ok(()), |code| Err(Some(code)))
-    }
-
-    async fn hear(&mut self, wire: &mut Wire, message: Option<Result<Message, Error>>) -> Result<(), Ended> {
+    async fn hear(&mut self, message: Result<Message, Error>) -> Result<(), Ended> {
         // Whatever came, the client is alive.
         self.pong_by = None;
-        let Some(text) = text_of(wire, message).await? else { return Ok(()) };
+        let text = match read(message) {
+            Heard::Text(text) => text,
+            Heard::Nothing => return Ok(()),
+            Heard::Binary(refusal) => {
+                self.socket.outbox.offer(&refusal.frame(None));
+                return Err(Some(Code::ProtocolError));
+            }
+            Heard::End(ended) => return Err(ended),
+        };
         if take_local(self.bucket.as_ref()).is_err() {
             return Err(Some(Code::TooManyFrames));
         }
@@ -202,7 +271,7 @@ impl<'a> Running<'a> {
         self.pong_by.unwrap_or(self.ping_at).min(self.beat_at).min(self.token_ends)
     }
 
-    async fn keep_time(&mut self, wire: &mut Wire) -> Result<(), Ended> {
+    fn keep_time(&mut self) -> Result<(), Ended> {
         let now = Instant::now();
         if now >= self.token_ends {
             return Err(Some(Code::TokenExpired));
@@ -216,18 +285,17 @@ impl<'a> Running<'a> {
             self.edge.presence.beat(&self.socket.beat);
             self.beat_at = now + self.edge.presence.every();
         }
-        if now >= self.pong_by.unwrap_or(self.ping_at) { self.ping(wire, now).await } else { Ok(()) }
+        if now >= self.pong_by.unwrap_or(self.ping_at) {
+            self.ping(now);
+        }
+        Ok(())
     }
 
-    async fn ping(&mut self, wire: &mut Wire, now: Instant) -> Result<(), Ended> {
+    fn ping(&mut self, now: Instant) {
         self.ping_at = now + limits::PING_EVERY;
         self.pong_by = Some(now + limits::PONG_WITHIN);
         self.tell_heads();
-        match timeout(limits::PONG_WITHIN, wire.send(Message::Ping(bytes::Bytes::new()))).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(None),
-            Err(_) => Err(Some(Code::PingTimeout)),
-        }
+        self.socket.outbox.push(Frame::ping());
     }
 
     /// The heads of what is joined: a client that lost a last message sees it here.

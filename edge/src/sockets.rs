@@ -14,14 +14,14 @@ use schemas::{
     limits,
 };
 
-use crate::{inbound::reading::Reading, outbound::queue::Outbox};
+use crate::{inbound::reading::Reading, outbound::outbox::Outbox};
 
 /// One authenticated socket.
 pub struct Socket {
     pub user: UserId,
     pub session: SessionId,
     pub device: String,
-    pub outbox: Outbox,
+    pub outbox: Arc<Outbox>,
     /// The rooms it is in; kept by the hub.
     pub rooms: Mutex<HashSet<ConversationId>>,
     /// Those of which it wants typing and presence, and when it last said that its user types there.
@@ -38,7 +38,7 @@ impl Socket {
             user,
             session,
             device,
-            outbox: Outbox::default(),
+            outbox: Arc::default(),
             rooms: Mutex::default(),
             joined: Mutex::default(),
             reading: Mutex::default(),

@@ -17,7 +17,7 @@ use nats::{
     topology::Topology,
 };
 use runtime::{
-    config::{self, Database, Settings},
+    config::{self, Database, Durability, Settings},
     readiness::Readiness,
     shared_state::SharedState,
 };
@@ -133,6 +133,7 @@ pub fn edge_config(settings: &Settings, jwt_secret: Vec<u8>, nats: Address) -> e
         rates: settings.rates.clone(),
         presence_ttl: settings.presence_ttl,
         durability: settings.durability.name(),
+        group_commits: settings.durability == Durability::Durable,
     }
 }
 

@@ -318,4 +318,9 @@ impl ServerFrame {
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("frames have string keys only")
     }
+
+    /// Its JSON, behind what is there already.
+    pub fn write_json(&self, bytes: &mut Vec<u8>) {
+        serde_json::to_writer(bytes, self).expect("frames have string keys only");
+    }
 }

@@ -2,7 +2,8 @@
 //! Fails: with a `Refusal`; the socket stays open unless the code says otherwise.
 
 pub mod upgrade; // 1 HTTP becomes a socket
-pub mod decode; // 2 bytes become a frame
+pub mod source; // 2 bytes become messages
+pub mod decode; // a message becomes a frame
 pub mod hello; // 3 the first frame becomes an authenticated socket
 pub mod admit; // 4 a draft becomes Admitted: after this line nobody checks again
 pub mod publish; // 5 Admitted becomes an acked event

@@ -8,21 +8,12 @@ use axum::{
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
 use hyper_util::rt::TokioIo;
-use schemas::{code::Code, frame::SUBPROTOCOL, limits};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        handshake::derive_accept_key,
-        protocol::{Role, WebSocketConfig},
-    },
-};
+use schemas::{code::Code, frame::SUBPROTOCOL};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use super::source::Source;
 use crate::{app::Edge, refusal::Refusal, socket};
-
-/// A read buffer of tungstenite's default size would cost 128 KiB a socket.
-const READ_BUFFER: usize = 4 * 1024;
-/// Frames are collected to this size before they are written: one system call for many.
-const WRITE_BUFFER: usize = 16 * 1024;
 
 pub async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request) -> Result<Response<Body>, Refusal> {
     let key = handshake(request.headers())?;
@@ -32,13 +23,17 @@ pub async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request) -> Res
     let on_upgrade = hyper::upgrade::on(&mut request);
     let lifecycle = edge.lifecycle.clone();
     lifecycle.tracker().spawn(async move {
-        match on_upgrade.await {
-            Ok(upgraded) => {
-                let stream = TokioIo::new(upgraded);
-                let wire = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config())).await;
-                socket::serve(edge, wire).await;
+        let upgraded = match on_upgrade.await {
+            Ok(upgraded) => upgraded,
+            Err(error) => return tracing::debug!(%error, "a client left during the upgrade"),
+        };
+        match upgraded.downcast::<TokioIo<TcpStream>>() {
+            Ok(parts) => {
+                let (source, sink) = parts.io.into_inner().into_split();
+                let source = Source::new(source, parts.read_buf.to_vec());
+                socket::serve(edge, source, sink).await;
             }
-            Err(error) => tracing::debug!(%error, "a client left during the upgrade"),
+            Err(_) => tracing::error!("a socket over something that is not TCP"),
         }
     });
     let mut response = Response::builder()
@@ -50,15 +45,6 @@ pub async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request) -> Res
         response = response.header(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     }
     response.body(Body::empty()).map_err(|_| Refusal::from(Code::Internal))
-}
-
-fn config() -> WebSocketConfig {
-    WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(WRITE_BUFFER)
-        .max_write_buffer_size(2 * limits::OUT_QUEUE + limits::NATS_PAYLOAD)
-        .max_frame_size(Some(limits::FRAME))
-        .max_message_size(Some(limits::FRAME))
 }
 
 /// The client's `Sec-WebSocket-Key`, if this is a WebSocket handshake of version 13.

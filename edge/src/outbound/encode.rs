@@ -7,11 +7,12 @@ use schemas::{
     rest::{ConversationView, MessageView, ParticipantView, ReactionView, UserView},
     rpc::{Conversation, Participant, User},
 };
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::frame::Frame;
 
 /// The frame of an event that follows `prev` in its conversation.
-pub fn event(logged: &Logged, prev: Seq) -> Utf8Bytes {
-    Utf8Bytes::from(frame(logged, prev).to_json())
+pub fn event(logged: &Logged, prev: Seq) -> Frame {
+    Frame::text(&frame(logged, prev))
 }
 
 fn frame(Logged { seq, event }: &Logged, prev: Seq) -> ServerFrame {

@@ -1,39 +1,25 @@
-//! A socket's outgoing frames: bounded by bytes, never waited for. A reader that lets it fill is closed (4008)
-//! and resumes; its neighbours notice nothing.
+//! What waits to be written to a socket: bounded by bytes, in order, with live events held behind missed ones.
+//! Pure: who writes it, and when, is the outbox's business.
 
-use std::collections::{HashMap, VecDeque};
+use std::{
+    collections::{HashMap, VecDeque},
+    io::IoSlice,
+};
 
-use parking_lot::Mutex;
 use schemas::{
     code::Code,
-    frame::ServerFrame,
     id::{ConversationId, Seq},
     limits,
 };
-use tokio::sync::Notify;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Offer {
-    Queued,
-    /// The socket is closing; the frame is dropped.
-    Closing,
-}
+use super::frame::Frame;
 
 #[derive(Default)]
-pub struct Outbox {
-    state: Mutex<State>,
-    /// Something to write, or to close.
-    wake: Notify,
-    /// A batch was taken: there is room again.
-    drained: Notify,
-    /// The socket is to be closed: interrupts a write that is stuck.
-    closing: Notify,
-}
-
-#[derive(Default)]
-struct State {
-    frames: VecDeque<Utf8Bytes>,
+pub struct Queue {
+    frames: VecDeque<Frame>,
+    /// Bytes of the first frame that the connection has taken already.
+    taken: usize,
+    /// Of everything queued or held.
     bytes: usize,
     close: Option<Code>,
     /// Conversations whose missed events are being sent, or were sent ahead of their live repeats.
@@ -44,53 +30,44 @@ struct State {
 #[derive(Default)]
 struct CatchUp {
     /// Live events that wait for the missed ones; `None` once these are queued.
-    held: Option<Vec<(Seq, Utf8Bytes)>>,
+    held: Option<Vec<(Seq, Frame)>>,
     /// Everything up to here was queued from history: a live repeat of it that comes late is a double.
     sent: Seq,
 }
 
-/// What the writer does next.
-#[derive(Debug, Default)]
-pub struct Batch {
-    pub frames: Vec<Utf8Bytes>,
-    pub close: Option<Code>,
-}
+/// A burst's buffer is not kept for the idle hours after it.
+const KEPT: usize = 8;
 
-/// Bytes written in one go: one system call for many small frames, a short wait for none.
-const BATCH: usize = 32 * 1024;
-
-impl Outbox {
-    /// Queues a frame that is not an event of a conversation.
-    pub fn offer(&self, frame: &ServerFrame) -> Offer {
-        self.push(Utf8Bytes::from(frame.to_json()))
+impl Queue {
+    /// Dropped when the socket is closing.
+    pub fn push(&mut self, frame: Frame) {
+        if self.admit(frame.len()) {
+            self.frames.push_back(frame);
+        }
     }
 
-    /// Queues a finished frame.
-    pub fn push(&self, frame: Utf8Bytes) -> Offer {
-        let offer = self.state.lock().push(frame);
-        self.announce(offer);
-        offer
-    }
-
-    /// Queues a live event: behind the missed ones of its conversation if those are still on their way, and not
-    /// at all if it was one of them.
-    pub fn push_event(&self, conversation: ConversationId, seq: Seq, frame: &Utf8Bytes) -> Offer {
-        let mut state = self.state.lock();
-        let offer = if state.caught_up.is_empty() {
-            state.push(frame.clone())
-        } else {
-            state.push_after_catch_up(conversation, seq, frame)
-        };
-        drop(state);
-        self.announce(offer);
-        offer
+    /// A live event: behind the missed ones of its conversation if those are still on their way, and not at all
+    /// if it was one of them.
+    pub fn push_event(&mut self, conversation: ConversationId, seq: Seq, frame: Frame) {
+        if self.caught_up.is_empty() {
+            return self.push(frame);
+        }
+        match self.caught_up.get(&conversation) {
+            Some(catch_up) if catch_up.held.is_some() => self.keep_back(conversation, seq, frame),
+            Some(catch_up) if seq <= catch_up.sent => {}
+            Some(_) => {
+                // Live traffic has passed what history sent: nothing older comes any more.
+                self.caught_up.remove(&conversation);
+                self.push(frame);
+            }
+            None => self.push(frame),
+        }
     }
 
     /// From here live events of the conversation wait for [`Self::release`] or [`Self::give_up`]. False: already
     /// held by another catch-up.
-    pub fn hold(&self, conversation: ConversationId) -> bool {
-        let mut state = self.state.lock();
-        let catch_up = state.caught_up.entry(conversation).or_default();
+    pub fn hold(&mut self, conversation: ConversationId) -> bool {
+        let catch_up = self.caught_up.entry(conversation).or_default();
         let free = catch_up.held.is_none();
         if free {
             catch_up.held = Some(Vec::new());
@@ -99,159 +76,110 @@ impl Outbox {
     }
 
     /// The missed events up to `sent` are queued: what waited and is newer follows, then traffic is live.
-    pub fn release(&self, conversation: ConversationId, sent: Seq) {
-        let mut state = self.state.lock();
-        let Some(catch_up) = state.caught_up.get_mut(&conversation) else { return };
+    pub fn release(&mut self, conversation: ConversationId, sent: Seq) {
+        let Some(catch_up) = self.caught_up.get_mut(&conversation) else { return };
         let held = catch_up.held.take().unwrap_or_default();
         catch_up.sent = catch_up.sent.max(sent);
-        let mut offer = Offer::Queued;
         for (seq, frame) in held {
-            state.bytes = state.bytes.saturating_sub(frame.len());
-            offer = state.push_after_catch_up(conversation, seq, &frame);
+            self.bytes = self.bytes.saturating_sub(frame.len());
+            self.push_event(conversation, seq, frame);
         }
-        drop(state);
-        self.announce(offer);
     }
 
     /// The missed events cannot be had: what waited is dropped, so that the hole shows in what follows.
-    pub fn give_up(&self, conversation: ConversationId) {
-        let mut state = self.state.lock();
-        let held = state.caught_up.get_mut(&conversation).and_then(|catch_up| catch_up.held.take());
+    pub fn give_up(&mut self, conversation: ConversationId) {
+        let held = self.caught_up.get_mut(&conversation).and_then(|catch_up| catch_up.held.take());
         let bytes: usize = held.iter().flatten().map(|(_, frame)| frame.len()).sum();
-        state.bytes = state.bytes.saturating_sub(bytes);
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 
-    /// Closes the socket once what is queued is written; a slow reader's queue is dropped.
-    pub fn close(&self, code: Code) {
-        self.state.lock().close(code);
-        self.announce(Offer::Closing);
-    }
-
-    /// Waits for something to do and takes it.
-    pub async fn next(&self) -> Batch {
-        loop {
-            let woken = self.wake.notified();
-            if let Some(batch) = self.take() {
-                return batch;
-            }
-            woken.await;
-        }
-    }
-
-    /// What is queued, up to [`BATCH`] bytes.
-    pub fn take(&self) -> Option<Batch> {
-        let mut state = self.state.lock();
-        let mut batch = Batch::default();
-        let mut bytes = 0;
-        while bytes < BATCH {
-            let Some(frame) = state.frames.pop_front() else { break };
-            bytes += frame.len();
-            batch.frames.push(frame);
-        }
-        state.bytes -= bytes;
-        if state.frames.is_empty() {
-            batch.close = state.close;
-            // A burst's buffer is not kept for the idle hours after it.
-            state.frames.shrink_to(8);
-        }
-        drop(state);
-        if bytes > 0 {
-            self.drained.notify_waiters();
-        }
-        (!batch.frames.is_empty() || batch.close.is_some()).then_some(batch)
-    }
-
-    /// Resolves when less than half of the bound is queued, or the socket closes.
-    pub async fn room(&self) {
-        loop {
-            let drained = self.drained.notified();
-            {
-                let state = self.state.lock();
-                if state.bytes < limits::OUT_QUEUE / 2 || state.close.is_some() {
-                    return;
-                }
-            }
-            drained.await;
-        }
-    }
-
-    /// Resolves when the socket is to be closed without waiting for its reader: any close but an orderly one.
-    pub async fn cut(&self) -> Code {
-        loop {
-            let closing = self.closing.notified();
-            if let Some(code) = self.state.lock().close.filter(|code| *code != Code::Restarting) {
-                return code;
-            }
-            closing.await;
-        }
-    }
-
-    fn announce(&self, offer: Offer) {
-        self.wake.notify_one();
-        if offer == Offer::Closing {
-            self.closing.notify_waiters();
-            self.drained.notify_waiters();
-        }
-    }
-}
-
-impl State {
-    fn push(&mut self, frame: Utf8Bytes) -> Offer {
-        match self.admit(frame.len()) {
-            Offer::Queued => {
-                self.frames.push_back(frame);
-                Offer::Queued
-            }
-            Offer::Closing => Offer::Closing,
-        }
-    }
-
-    fn push_after_catch_up(&mut self, conversation: ConversationId, seq: Seq, frame: &Utf8Bytes) -> Offer {
-        match self.caught_up.get(&conversation) {
-            Some(catch_up) if catch_up.held.is_some() => self.hold(conversation, seq, frame.clone()),
-            Some(catch_up) if seq <= catch_up.sent => Offer::Queued,
-            Some(_) => {
-                // Live traffic has passed what history sent: nothing older comes any more.
-                self.caught_up.remove(&conversation);
-                self.push(frame.clone())
-            }
-            None => self.push(frame.clone()),
-        }
-    }
-
-    fn hold(&mut self, conversation: ConversationId, seq: Seq, frame: Utf8Bytes) -> Offer {
-        let offer = self.admit(frame.len());
-        if offer == Offer::Queued {
-            let catch_up = self.caught_up.entry(conversation).or_default();
-            catch_up.held.get_or_insert_default().push((seq, frame));
-        }
-        offer
-    }
-
-    fn admit(&mut self, length: usize) -> Offer {
-        if self.close.is_some() {
-            return Offer::Closing;
-        }
-        // A single frame larger than the bound still passes when nothing else waits.
-        if self.bytes + length > limits::OUT_QUEUE && self.bytes > 0 {
-            self.close(Code::SlowReader);
-            return Offer::Closing;
-        }
-        self.bytes += length;
-        Offer::Queued
-    }
-
-    fn close(&mut self, code: Code) {
+    /// Nothing is taken in after this. What is queued may still be written; a slow reader's queue is dropped.
+    pub fn close(&mut self, code: Code) {
         if self.close.is_some() {
             return;
         }
         self.close = Some(code);
         if code == Code::SlowReader {
             metrics::counter!("natter_slow_readers_total").increment(1);
-            self.frames = VecDeque::new();
+            // A frame that is half written must be ended, or the close frame would be read as its rest.
+            self.frames.truncate(usize::from(self.taken > 0));
+            self.frames.shrink_to(KEPT);
             self.caught_up = HashMap::new();
-            self.bytes = 0;
+            self.bytes = self.frames.front().map_or(0, Frame::len) - self.taken;
         }
+    }
+
+    /// The last word of a socket that closes, behind everything queued.
+    pub fn push_last(&mut self, frame: Frame) {
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+    }
+
+    pub fn closing(&self) -> Option<Code> {
+        self.close
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Bytes that wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The bytes to write next, as far as there is room for pieces: how many pieces, how many bytes.
+    pub fn next<'a>(&'a self, pieces: &mut [IoSlice<'a>]) -> (usize, usize) {
+        let (mut count, mut bytes, mut skip) = (0, 0, self.taken);
+        for (piece, frame) in pieces.iter_mut().zip(&self.frames) {
+            *piece = IoSlice::new(&frame.bytes()[skip..]);
+            bytes += frame.len() - skip;
+            count += 1;
+            skip = 0;
+        }
+        (count, bytes)
+    }
+
+    /// The connection has taken so many bytes.
+    pub fn written(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.taken += bytes;
+        while let Some(first) = self.frames.front()
+            && first.len() <= self.taken
+        {
+            self.taken -= first.len();
+            self.frames.pop_front();
+        }
+        if self.frames.is_empty() {
+            self.frames.shrink_to(KEPT);
+        }
+    }
+
+    fn keep_back(&mut self, conversation: ConversationId, seq: Seq, frame: Frame) {
+        if self.admit(frame.len()) {
+            let catch_up = self.caught_up.entry(conversation).or_default();
+            catch_up.held.get_or_insert_default().push((seq, frame));
+        }
+    }
+
+    fn admit(&mut self, length: usize) -> bool {
+        if self.close.is_some() {
+            return false;
+        }
+        // A single frame larger than the bound still passes when nothing else waits.
+        if self.bytes + length > limits::OUT_QUEUE && self.bytes > 0 {
+            self.close(Code::SlowReader);
+            return false;
+        }
+        self.bytes += length;
+        true
+    }
+}
+
+#[cfg(test)]
+impl Queue {
+    pub fn frames(&self) -> impl Iterator<Item = &Frame> {
+        self.frames.iter()
     }
 }
 
@@ -263,76 +191,92 @@ mod tests {
         ConversationId::fresh()
     }
 
-    fn frame(text: &str) -> Utf8Bytes {
-        Utf8Bytes::from(text.to_owned())
-    }
-
-    fn texts(outbox: &Outbox) -> Vec<String> {
-        outbox.take().map(|b| b.frames.iter().map(ToString::to_string).collect()).unwrap_or_default()
+    fn texts(queue: &mut Queue) -> Vec<String> {
+        let texts = queue.frames.iter().map(|f| String::from_utf8_lossy(f.bytes()).into_owned()).collect();
+        queue.written(queue.frames.iter().map(Frame::len).sum());
+        texts
     }
 
     #[test]
     fn a_full_queue_closes_its_socket_and_frees_its_memory() {
-        let outbox = Outbox::default();
-        let big = frame(&"x".repeat(limits::OUT_QUEUE / 4));
+        let mut queue = Queue::default();
+        let big = Frame::of(&"x".repeat(limits::OUT_QUEUE / 4));
         for _ in 0..4 {
-            assert_eq!(outbox.push(big.clone()), Offer::Queued);
+            queue.push(big.clone());
+            assert_eq!(queue.closing(), None);
         }
-        assert_eq!(outbox.push(big.clone()), Offer::Closing);
-        assert_eq!(outbox.push(frame("late")), Offer::Closing);
-        let batch = outbox.take().expect("a close is something to do");
-        assert_eq!((batch.frames.len(), batch.close), (0, Some(Code::SlowReader)));
+        queue.push(big);
+        queue.push(Frame::of("late"));
+        assert_eq!((queue.closing(), queue.bytes()), (Some(Code::SlowReader), 0));
+        assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn a_frame_that_is_half_written_is_ended_before_a_slow_reader_is_closed() {
+        let mut queue = Queue::default();
+        for text in ["first", "second", "third"] {
+            queue.push(Frame::of(text));
+        }
+        queue.written("firstsec".len());
+        queue.close(Code::SlowReader);
+        queue.push_last(Frame::of("bye"));
+        let mut pieces = [IoSlice::new(&[]); 4];
+        assert_eq!(queue.next(&mut pieces), (2, 6));
+        assert_eq!((&*pieces[0], &*pieces[1]), (&b"ond"[..], &b"bye"[..]));
+        assert_eq!(queue.bytes(), 6);
     }
 
     #[test]
     fn live_events_wait_behind_the_missed_ones() {
-        let (outbox, room, other) = (Outbox::default(), room(), room());
-        assert!(outbox.hold(room));
-        assert!(!outbox.hold(room));
-        outbox.push_event(room, 7, &frame("live 7"));
-        outbox.push_event(other, 3, &frame("other 3"));
-        outbox.push_event(room, 8, &frame("live 8"));
-        outbox.push(frame("missed 6"));
-        outbox.push(frame("missed 7"));
-        outbox.release(room, 7);
-        outbox.push_event(room, 9, &frame("live 9"));
-        assert_eq!(texts(&outbox), ["other 3", "missed 6", "missed 7", "live 8", "live 9"]);
+        let (mut queue, room, other) = (Queue::default(), room(), room());
+        assert!(queue.hold(room));
+        assert!(!queue.hold(room));
+        queue.push_event(room, 7, Frame::of("live 7"));
+        queue.push_event(other, 3, Frame::of("other 3"));
+        queue.push_event(room, 8, Frame::of("live 8"));
+        queue.push(Frame::of("missed 6"));
+        queue.push(Frame::of("missed 7"));
+        queue.release(room, 7);
+        queue.push_event(room, 9, Frame::of("live 9"));
+        assert_eq!(texts(&mut queue), ["other 3", "missed 6", "missed 7", "live 8", "live 9"]);
+        assert_eq!(queue.bytes(), 0);
     }
 
     #[test]
     fn a_live_repeat_of_what_history_sent_is_not_shown_twice() {
-        let (outbox, room) = (Outbox::default(), room());
-        assert!(outbox.hold(room));
-        outbox.push(frame("missed 6"));
-        outbox.push(frame("missed 7"));
-        outbox.release(room, 7);
+        let (mut queue, room) = (Queue::default(), room());
+        assert!(queue.hold(room));
+        queue.push(Frame::of("missed 6"));
+        queue.push(Frame::of("missed 7"));
+        queue.release(room, 7);
         // History was read before the repeats arrived here.
-        outbox.push_event(room, 6, &frame("live 6"));
-        outbox.push_event(room, 7, &frame("live 7"));
-        outbox.push_event(room, 9, &frame("live 9"));
-        assert_eq!(texts(&outbox), ["missed 6", "missed 7", "live 9"]);
+        queue.push_event(room, 6, Frame::of("live 6"));
+        queue.push_event(room, 7, Frame::of("live 7"));
+        queue.push_event(room, 9, Frame::of("live 9"));
+        assert_eq!(texts(&mut queue), ["missed 6", "missed 7", "live 9"]);
     }
 
     #[test]
     fn a_catch_up_that_failed_drops_what_waited_and_remembers_what_was_sent_before() {
-        let (outbox, room) = (Outbox::default(), room());
-        assert!(outbox.hold(room));
-        outbox.release(room, 7);
-        assert!(outbox.hold(room));
-        outbox.push_event(room, 8, &frame("live 8"));
-        outbox.give_up(room);
-        outbox.push_event(room, 7, &frame("live 7"));
-        outbox.push_event(room, 9, &frame("live 9"));
-        assert_eq!(texts(&outbox), ["live 9"]);
-        assert!(outbox.hold(room));
+        let (mut queue, room) = (Queue::default(), room());
+        assert!(queue.hold(room));
+        queue.release(room, 7);
+        assert!(queue.hold(room));
+        queue.push_event(room, 8, Frame::of("live 8"));
+        queue.give_up(room);
+        queue.push_event(room, 7, Frame::of("live 7"));
+        queue.push_event(room, 9, Frame::of("live 9"));
+        assert_eq!(texts(&mut queue), ["live 9"]);
+        assert!(queue.hold(room));
     }
 
     #[test]
     fn what_is_queued_goes_out_before_an_orderly_close() {
-        let outbox = Outbox::default();
-        outbox.push(frame("goodbye"));
-        outbox.close(Code::Restarting);
-        let batch = outbox.take().expect("something to write");
-        assert_eq!((batch.frames.len(), batch.close), (1, Some(Code::Restarting)));
+        let mut queue = Queue::default();
+        queue.push(Frame::of("goodbye"));
+        queue.close(Code::Restarting);
+        queue.push(Frame::of("late"));
+        queue.push_last(Frame::of("close"));
+        assert_eq!(texts(&mut queue), ["goodbye", "close"]);
     }
 }

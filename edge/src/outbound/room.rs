@@ -17,9 +17,8 @@ use schemas::{
     limits,
     rpc::Replay,
 };
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::encode;
+use super::{encode, frame::Frame};
 use crate::sockets::Socket;
 
 pub struct Room {
@@ -135,7 +134,7 @@ impl Room {
     /// To the others: one's own devices know.
     fn tell_typing(&self, user: UserId, is_typing: bool) {
         let frame = ServerFrame::Typing { conversation_id: self.conversation, user_id: user, is_typing };
-        let frame = Utf8Bytes::from(frame.to_json());
+        let frame = Frame::text(&frame);
         for socket in self.joined.iter().filter(|socket| socket.user != user) {
             socket.outbox.push(frame.clone());
         }
@@ -190,7 +189,7 @@ impl Room {
 
     /// A frame that is not part of the chain, to everyone here.
     pub fn tell(&self, frame: &ServerFrame) {
-        let frame = Utf8Bytes::from(frame.to_json());
+        let frame = Frame::text(&frame);
         for socket in &self.sockets {
             socket.outbox.push(frame.clone());
         }
@@ -254,7 +253,7 @@ impl Room {
             self.newcomers.push(user);
             self.people = self.people.iter().copied().chain([user]).collect();
         }
-        let frame: Utf8Bytes = encode::event(logged, self.last.unwrap_or(0));
+        let frame = encode::event(logged, self.last.unwrap_or(0));
         for socket in &self.sockets {
             socket.outbox.push_event(self.conversation, logged.seq, &frame);
         }
@@ -265,7 +264,7 @@ impl Room {
     /// Too much is missing to send it all: every socket reloads the newest page.
     fn skip_to(&mut self, head: Seq) {
         let gap = ServerFrame::ResumeGap { conversation_id: self.conversation, head_seq: head };
-        let frame = Utf8Bytes::from(gap.to_json());
+        let frame = Frame::text(&gap);
         for socket in &self.sockets {
             socket.outbox.push_event(self.conversation, head, &frame);
         }
@@ -311,9 +310,8 @@ mod tests {
 
     /// `(seq, prevSeq)` of every event frame, `("gap", head)` of a gap frame as (0, head).
     fn chain(socket: &Socket) -> Vec<(Seq, Seq)> {
-        let frames = socket.outbox.take().map(|b| b.frames).unwrap_or_default();
-        let parsed = frames.iter().map(|f| serde_json::from_str(f.as_str()).expect("a frame is JSON"));
-        parsed
+        let frames = socket.outbox.take().into_iter();
+        frames
             .map(|frame| match frame {
                 ServerFrame::MessageNew { place, .. } => (place.seq, place.prev_seq),
                 ServerFrame::ResumeGap { head_seq, .. } => (0, head_seq),
@@ -400,17 +398,14 @@ mod tests {
         let (mut room, socket, c) = room();
         let (typist, now) = (UserId::fresh(), Instant::now());
         assert!(room.typing(typist, true, now));
-        assert!(socket.outbox.take().is_none(), "a socket that did not join was told");
+        assert!(socket.outbox.take().is_empty(), "a socket that did not join was told");
         assert!(room.watch(&socket, Arc::new([typist])));
         assert!(room.typing(typist, true, now));
         assert!(room.typing(socket.user, true, now));
         assert!(room.expire_typing(now + limits::TYPING_EXPIRES / 2));
         assert!(!room.expire_typing(now + limits::TYPING_EXPIRES));
         assert!(!room.typing(typist, false, now));
-        let frames = socket.outbox.take().expect("was told").frames;
-        let told: Vec<ServerFrame> =
-            frames.iter().map(|f| serde_json::from_str(f.as_str()).expect("is JSON")).collect();
         let typing = |is_typing| ServerFrame::Typing { conversation_id: c, user_id: typist, is_typing };
-        assert_eq!(told, [typing(true), typing(false)]);
+        assert_eq!(socket.outbox.take(), [typing(true), typing(false)]);
     }
 }

@@ -16,9 +16,8 @@ use schemas::{
     rpc::{PresenceChange, Typing},
 };
 use tokio::time::{MissedTickBehavior, interval};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::hub::Hub;
+use super::{frame::Frame, hub::Hub};
 use crate::app::Edge;
 
 /// A page that reloads goes offline and online within this: viewers see neither.
@@ -165,7 +164,7 @@ impl Viewers {
             last_seen_at: presence.last_seen,
             version: presence.version,
         };
-        let frame = Utf8Bytes::from(frame.to_json());
+        let frame = Frame::text(&frame);
         for socket in self.edge.hub.joined(conversations) {
             if socket.user != presence.user {
                 socket.outbox.push(frame.clone());

@@ -37,7 +37,7 @@ pub async fn commit(client: Client, events: Vec<Waiting>, place: Place) {
             debug!(events = count, reason, "a batch was refused: its events go alone");
             metrics::counter!("natter_publish_batches_refused_total").increment(1);
             for event in events {
-                drop(event.turn.send(Turn::Go(place.beside())));
+                drop(event.turn.send(Turn::Go(Some(place.beside()))));
             }
         }
     }

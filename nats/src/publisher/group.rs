@@ -29,8 +29,8 @@ const MOST_BYTES: usize = 1024 * 1024;
 pub enum Turn {
     /// It went with others and is stored.
     Stored(Seq),
-    /// It goes alone, as long as it holds its place.
-    Go(Place),
+    /// It goes alone, as long as it holds its place, if it needs one.
+    Go(Option<Place>),
 }
 
 /// An event that waits.
@@ -69,11 +69,11 @@ impl Groups {
             }
         };
         match waiting {
-            None => Turn::Go(Place { group, batch: false, attempts: 0 }),
+            None => Turn::Go(Some(Place { group, batch: false, attempts: 0 })),
             // Every waiting event is told its turn by whoever holds a place before it.
             Some(told) => match told.await {
                 Ok(turn) => turn,
-                Err(_) => Turn::Go(group.place(1)),
+                Err(_) => Turn::Go(Some(group.place(1))),
             },
         }
     }
@@ -161,7 +161,8 @@ impl Group {
         drop(state);
         for event in alone {
             // If nobody waits for it any more, the place goes back at once, and on to the next one.
-            drop(event.turn.send(Turn::Go(Place { group: self.clone(), batch: false, attempts: 0 })));
+            let place = Place { group: self.clone(), batch: false, attempts: 0 };
+            drop(event.turn.send(Turn::Go(Some(place))));
         }
     }
 }

@@ -1,7 +1,9 @@
 //! An event becomes stored, exactly once. Arrives: a subject, an id, bytes. Leaves: the seq the log gave it.
 //!
-//! A few events of a partition are published one by one, side by side; those that wait behind them go together,
-//! in one atomic batch that costs the log one fsync. So a quiet log answers at once and a busy one keeps up.
+//! Where the log syncs at every commit ([`Publisher::grouping`]), a few events of a partition are published one by
+//! one, side by side; those that wait behind them go together, in one atomic batch that costs the log one fsync. So
+//! a quiet log answers at once and a busy one keeps up. Where it does not, a batch has nothing to save: the server
+//! stages each in files of its own, which costs more than to store every event by itself.
 //!
 //! A publish whose answer is missing may have been stored, so it is repeated with the same id until the server
 //! answers: the stream knows the ids of the last five minutes and gives the first seq back.
@@ -54,7 +56,8 @@ pub enum PublishError {
 pub struct Publisher {
     client: Client,
     slots: Arc<Semaphore>,
-    groups: Groups,
+    /// `None`: each event goes by itself.
+    groups: Option<Groups>,
 }
 
 /// What one attempt says.
@@ -69,9 +72,15 @@ enum Attempt {
 }
 
 impl Publisher {
+    /// Each event by itself.
     pub fn new(client: Client) -> Self {
         let slots = Arc::new(Semaphore::new(limits::PUBLISHES_IN_FLIGHT));
-        Self { groups: Groups::new(client.clone()), client, slots }
+        Self { client, slots, groups: None }
+    }
+
+    /// For a log that syncs at every commit: events that wait go together.
+    pub fn grouping(client: Client) -> Self {
+        Self { groups: Some(Groups::new(client.clone())), ..Self::new(client) }
     }
 
     /// Returns once the event is stored to the deployment's durability. `id` is one of the system's own ids:
@@ -80,7 +89,11 @@ impl Publisher {
     /// Two publishes to one subject keep their order only if the first is awaited before the second starts.
     pub async fn publish(&self, subject: String, id: &str, payload: Bytes) -> Result<Stored, PublishError> {
         let started = Instant::now();
-        let stored = match self.groups.enter(&subject, id, &payload).await {
+        let turn = match &self.groups {
+            Some(groups) => groups.enter(&subject, id, &payload).await,
+            None => Turn::Go(None),
+        };
+        let stored = match turn {
             Turn::Stored(seq) => Ok(Stored { seq, duplicate: false, attempts: 1 }),
             // Held while it is on its way; whoever waits behind it goes when it is dropped.
             Turn::Go(place) => self.publish_alone(&subject, id, payload, (started, place)).await,
@@ -96,13 +109,13 @@ impl Publisher {
         subject: &str,
         id: &str,
         payload: Bytes,
-        (started, place): (Instant, Place),
+        (started, place): (Instant, Option<Place>),
     ) -> Result<Stored, PublishError> {
         let deadline = started + limits::PUBLISH;
         let Ok(Ok(_slot)) = timeout_at(deadline, self.slots.acquire()).await else {
             return Err(PublishError::TimedOut);
         };
-        let mut attempts = place.attempts();
+        let mut attempts = place.as_ref().map_or(0, Place::attempts);
         loop {
             attempts += 1;
             match self.attempt(subject, id, payload.clone()).await {

@@ -193,7 +193,7 @@ async fn logged(server: &TestServer, c: ConversationId) -> Vec<(u64, String)> {
 async fn events_that_wait_go_together_and_each_learns_its_own_seq() {
     let server = TestServer::durable().await;
     server.provision(1).await;
-    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let publisher = Publisher::grouping(server.client(Purpose::Publish).await);
     let c = ConversationId::fresh();
     let stored = at_once(&publisher, &subject::conv(Partition(0), c), 1_000).await;
     let logged = logged(&server, c).await;
@@ -208,10 +208,24 @@ async fn events_that_wait_go_together_and_each_learns_its_own_seq() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_a_commit_costs_no_sync_events_go_one_by_one_however_many_there_are() {
+    let server = TestServer::start().await;
+    server.provision(1).await;
+    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let c = ConversationId::fresh();
+    at_once(&publisher, &subject::conv(Partition(0), c), 1_000).await;
+    let stream = server.js().await.get_stream(log_stream(Partition(0))).await.unwrap();
+    for (seq, _) in logged(&server, c).await {
+        let event = stream.get_raw_message(seq).await.unwrap();
+        assert!(event.headers.get("Nats-Batch-Sequence").is_none(), "seq {seq} went with others");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_known_id_among_those_who_wait_stops_none_of_the_others() {
     let server = TestServer::durable().await;
     server.provision(1).await;
-    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let publisher = Publisher::grouping(server.client(Purpose::Publish).await);
     let c = ConversationId::fresh();
     let subject = subject::conv(Partition(0), c);
     let mut first = Vec::new();
@@ -233,7 +247,7 @@ async fn a_known_id_among_those_who_wait_stops_none_of_the_others() {
 async fn a_server_killed_under_a_full_queue_loses_and_doubles_nothing() {
     let server = TestServer::durable().await;
     server.provision(1).await;
-    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let publisher = Publisher::grouping(server.client(Purpose::Publish).await);
     let c = ConversationId::fresh();
     let subject = subject::conv(Partition(0), c);
     let (publishes, ()) = tokio::join!(at_once(&publisher, &subject, 2_000), async {

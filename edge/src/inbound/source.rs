@@ -1,0 +1,93 @@
+//! Bytes of a connection become WebSocket messages: tungstenite's protocol over a half of a TCP stream. It never
+//! writes: what it answers by itself goes the way of all frames.
+
+use std::{
+    io::{self, Read, Write},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use schemas::limits;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, ReadBuf},
+    net::tcp::OwnedReadHalf,
+};
+use tokio_tungstenite::tungstenite::{
+    Error, Message,
+    protocol::{Role, WebSocketConfig, WebSocketContext},
+};
+
+use crate::outbound::frame::Frame;
+
+/// A read buffer of tungstenite's default size would cost 128 KiB a socket; most frames fit into this.
+const READ_BUFFER: usize = 1024;
+
+pub struct Source {
+    half: OwnedReadHalf,
+    context: WebSocketContext,
+}
+
+impl Source {
+    /// `early`: what was read behind the handshake.
+    pub fn new(half: OwnedReadHalf, early: Vec<u8>) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .max_frame_size(Some(limits::FRAME))
+            .max_message_size(Some(limits::FRAME));
+        Self { half, context: WebSocketContext::from_partially_read(early, Role::Server, Some(config)) }
+    }
+
+    /// The next message, and what the protocol answers to it. Nothing is lost if it is not waited for.
+    pub async fn next(&mut self) -> (Result<Message, Error>, Option<Frame>) {
+        std::future::poll_fn(|cx| {
+            let mut stream = Stream { half: Pin::new(&mut self.half), cx, answer: Vec::new() };
+            let read = self.context.read(&mut stream);
+            if let Err(Error::Io(error)) = &read
+                && error.kind() == io::ErrorKind::WouldBlock
+            {
+                return Poll::Pending;
+            }
+            if let Ok(Message::Ping(_) | Message::Close(_)) = &read {
+                // After a close frame it says that the connection is closed: its answer is there nevertheless.
+                let _ = self.context.flush(&mut stream);
+            }
+            let answer = stream.answer;
+            Poll::Ready((read, (!answer.is_empty()).then(|| Frame::reply(answer))))
+        })
+        .await
+    }
+
+    /// Reads on and forgets it, until the client ends.
+    pub async fn drop_input(mut self) {
+        let mut scrap = [0; 4096];
+        while self.half.read(&mut scrap).await.is_ok_and(|n| n > 0) {}
+    }
+}
+
+/// What tungstenite takes for a stream that does not block.
+struct Stream<'a, 'b> {
+    half: Pin<&'a mut OwnedReadHalf>,
+    cx: &'a mut Context<'b>,
+    answer: Vec<u8>,
+}
+
+impl Read for Stream<'_, '_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut buffer = ReadBuf::new(into);
+        match self.half.as_mut().poll_read(self.cx, &mut buffer) {
+            Poll::Ready(read) => read.map(|()| buffer.filled().len()),
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+impl Write for Stream<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.answer.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

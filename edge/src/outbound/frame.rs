@@ -1,0 +1,110 @@
+//! A frame as it goes over the wire (RFC 6455 §5.2): finished once, its bytes shared by every socket it is for.
+
+use bytes::Bytes;
+use schemas::{code::Code, frame::ServerFrame};
+use tokio_tungstenite::tungstenite::{
+    Utf8Bytes,
+    protocol::{
+        CloseFrame,
+        frame::{
+            Frame as Unsent, FrameHeader,
+            coding::{CloseCode, Data, OpCode},
+        },
+    },
+};
+
+/// The longest header of a server: two bytes and a length of eight.
+const HEADER: usize = 10;
+/// Most frames are shorter; a longer one grows its buffer once or twice.
+const USUAL: usize = 512;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame(Bytes);
+
+impl Frame {
+    pub fn text(frame: &ServerFrame) -> Self {
+        let mut bytes = Vec::with_capacity(USUAL);
+        // The header comes before what it says the length of: room for the longest.
+        bytes.resize(HEADER, 0);
+        frame.write_json(&mut bytes);
+        let length = bytes.len() - HEADER;
+        let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
+        let start = HEADER - header.len(length as u64);
+        let mut place = &mut bytes[start..HEADER];
+        header.format(length as u64, &mut place).expect("the header has the length it said");
+        Self(Bytes::from(bytes).split_off(start))
+    }
+
+    pub fn ping() -> Self {
+        Self::control(Unsent::ping(Bytes::new()))
+    }
+
+    /// Says why, in a word of the protocol.
+    pub fn close(code: Code) -> Self {
+        let why = CloseFrame {
+            code: CloseCode::from(code.row().close.unwrap_or(1000)),
+            reason: Utf8Bytes::from_static(code.name()),
+        };
+        Self::control(Unsent::close(Some(why)))
+    }
+
+    /// What tungstenite answers by itself: pongs, and close frames to close frames.
+    pub fn reply(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+
+    fn control(frame: Unsent) -> Self {
+        let mut bytes = Vec::with_capacity(frame.len());
+        frame.format(&mut bytes).expect("a vector takes everything");
+        Self(bytes.into())
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[cfg(test)]
+impl Frame {
+    pub fn of(text: &str) -> Self {
+        Self(Bytes::from(text.to_owned()))
+    }
+
+    /// What its receiver reads.
+    pub fn payload(&self) -> Bytes {
+        let mut bytes = std::io::Cursor::new(&self.0[..]);
+        let (_, length) = FrameHeader::parse(&mut bytes).expect("a header").expect("a whole one");
+        let start = usize::try_from(bytes.position()).expect("a position in memory");
+        assert_eq!(length, (self.0.len() - start) as u64);
+        self.0.slice(start..)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_of_any_length_says_its_length() {
+        for length in [0, 10, 100, 200, 60_000, 65_400, 70_000] {
+            let frame = ServerFrame::Error {
+                id: None,
+                code: Code::Internal,
+                message: "x".repeat(length),
+                retry_after_ms: None,
+            };
+            assert_eq!(Frame::text(&frame).payload(), frame.to_json());
+        }
+    }
+
+    #[test]
+    fn control_frames_are_those_of_the_rfc() {
+        assert_eq!(Frame::ping().bytes(), [0x89, 0]);
+        let close = Frame::close(Code::SlowReader);
+        assert_eq!((close.bytes()[0], &close.payload()[..2]), (0x88, &4008_u16.to_be_bytes()[..]));
+    }
+}
