@@ -73,7 +73,7 @@ impl Members {
         if let Some(place) = cached {
             return Ok(place);
         }
-        if let Some(membership) = self.asker.ask(&Access { user, conversation }).await? {
+        if let Some(membership) = Box::pin(self.asker.ask(&Access { user, conversation })).await? {
             known.lock().merge(membership);
         }
         known.lock().place(conversation).ok_or_else(|| Code::NotFound.into())
@@ -105,7 +105,12 @@ impl Members {
     }
 
     async fn known(&self, user: UserId) -> Result<Known, Refused> {
-        self.users.try_get_with(user, self.load(user)).await.map_err(|refused| (*refused).clone())
+        if let Some(known) = self.users.get(&user).await {
+            return Ok(known);
+        }
+        // Boxed, as everything is that a message seldom needs: each message under way holds a future of its own.
+        let load = Box::pin(self.users.try_get_with(user, self.load(user)));
+        load.await.map_err(|refused| (*refused).clone())
     }
 
     async fn load(&self, user: UserId) -> Result<Known, Refused> {

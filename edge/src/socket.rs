@@ -42,7 +42,7 @@ const LINGER: Duration = Duration::from_secs(2);
 pub async fn serve(edge: Arc<Edge>, mut source: Source, sink: OwnedWriteHalf) {
     let bucket = edge.limiter.frames();
     let lobby = Lobby { edge: &edge, bucket: bucket.as_ref(), source: &mut source, sink: &sink };
-    // Boxed: what is needed until hello is not kept for the socket's life.
+    // Boxed, as is the end: the socket does not carry them through its life.
     let (outbox, ended) = match timeout(limits::HELLO, Box::pin(lobby.wait_for_hello())).await {
         Ok(Ok(opened)) => {
             let socket = opened.socket.clone();
@@ -61,7 +61,7 @@ pub async fn serve(edge: Arc<Edge>, mut source: Source, sink: OwnedWriteHalf) {
         }
     };
     if let Some(code) = ended {
-        close(&outbox, source, code).await;
+        Box::pin(close(&outbox, source, code)).await;
     }
 }
 

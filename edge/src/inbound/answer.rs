@@ -36,7 +36,7 @@ pub async fn answer(edge: &Arc<Edge>, socket: &Arc<Socket>, frame: ClientFrame) 
             socket.outbox.offer(&ServerFrame::Pong { id, server_time: Timestamp::now() });
             Answer::Given
         }
-        ClientFrame::Token { id, token } => renew(edge, socket, id, &token).await,
+        ClientFrame::Token { id, token } => Box::pin(renew(edge, socket, id, &token)).await,
         ClientFrame::Read { id, conversation_id, seq } => {
             let heard = reading::heard(socket, conversation_id, seq);
             let (edge, socket) = (edge.clone(), socket.clone());
@@ -62,7 +62,7 @@ pub async fn answer(edge: &Arc<Edge>, socket: &Arc<Socket>, frame: ClientFrame) 
             })
         }
         ClientFrame::Typing { conversation_id, is_typing } => {
-            if let Err(refusal) = signal::typing(edge, socket, conversation_id, is_typing).await {
+            if let Err(refusal) = Box::pin(signal::typing(edge, socket, conversation_id, is_typing)).await {
                 socket.outbox.offer(&refusal.frame(None));
             }
             Answer::Given

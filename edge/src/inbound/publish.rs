@@ -45,7 +45,7 @@ pub async fn send(
     let id = event_id(edge, &draft, identity);
     if may_exist && *identity != Identity::Fresh {
         let question = FindEvent { conversation: draft.conversation, event: id };
-        if let Some(logged) = edge.asker.ask(&question).await? {
+        if let Some(logged) = Box::pin(edge.asker.ask(&question)).await? {
             return Ok(Acked { logged, duplicate: true });
         }
     }
@@ -56,7 +56,10 @@ pub async fn send(
 
 async fn target(edge: &Arc<Edge>, draft: &Draft) -> Result<Option<Message>, Refusal> {
     match draft.wish.target() {
-        Some(seq) => Ok(edge.asker.ask(&GetMessage { conversation: draft.conversation, seq }).await?),
+        Some(seq) => {
+            let question = GetMessage { conversation: draft.conversation, seq };
+            Ok(Box::pin(edge.asker.ask(&question)).await?)
+        }
         None => Ok(None),
     }
 }
@@ -81,7 +84,7 @@ async fn publish(edge: &Arc<Edge>, admitted: Admitted) -> Result<Acked, Refusal>
     if !stored.duplicate {
         return Ok(Acked { logged: Logged { seq: stored.seq, event: event.clone() }, duplicate: false });
     }
-    let original = original(edge, event, stored.seq).await?;
+    let original = Box::pin(original(edge, event, stored.seq)).await?;
     // An own attempt whose ack was lost stored exactly this event: for the client it is the first. After one
     // attempt there is no lost ack: somebody sent the same within the same millisecond.
     let duplicate = stored.attempts == 1 || original.event != *event;
