@@ -6,6 +6,8 @@ const CLIMB: f64 = 1.5;
 /// How often the distance between the last good and the first bad rate is halved: to an eighth of the good one
 /// after two, which is less than what two runs differ by.
 const NARROWINGS: u32 = 2;
+/// How far down a search goes from where it begins: what fails there fails for another reason than the rate.
+const LOWEST: f64 = 1.0 / 32.0;
 /// Achieved share of the planned rate that still counts as keeping up.
 const KEPT_UP: f64 = 0.97;
 /// And the share that is worth another try.
@@ -45,7 +47,7 @@ impl Search {
         } else {
             self.bad = Some(rate);
         }
-        if self.good.is_none() && rate < 1.0 {
+        if self.good.is_none() && rate <= self.start * LOWEST {
             self.narrowed = NARROWINGS;
         }
     }

@@ -16,8 +16,8 @@ use crate::{
 
 /// Who writes where is drawn so often, then again from the front.
 const TURNS: u64 = 1 << 16;
-/// Pages asked for before anything is written, to compare with.
-const ALONE: Duration = Duration::from_secs(5);
+/// Pages asked for when nobody writes any more, to compare with.
+const ALONE: Duration = Duration::from_secs(10);
 
 const ACK: Metric = Metric::lower("ack-p99", "ack p99", "ms");
 const P50: Metric = Metric::lower("p50", "to a receiver, p50", "ms");
@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, default_value_t = 1_000.0)]
     pub rate: f64,
     /// Pages of history a second.
-    #[arg(long, default_value_t = 20.0)]
+    #[arg(long, default_value_t = 40.0)]
     pub pages: f64,
 }
 
@@ -74,10 +74,11 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let sides = common.open(bench, &crowd.shape(), manners)?;
     warm_up(bench, common, &sides, *rate)?;
     rounds(&sides, common.rounds, |side| {
-        let alone = Plan { lasting: ALONE, pages: *pages, ..crowd.plan(common, side, 0.0) };
-        let alone = side.step(bench, "history alone", &alone)?;
         let plan = Plan { pages: *pages, ..crowd.plan(common, side, *rate) };
         let stats = side.step(bench, "mixed", &plan)?;
+        // Afterwards, when the pages are as full as those under the load.
+        let alone = Plan { rate: 0.0, visits: 0.0, lasting: ALONE, ..plan };
+        let alone = side.step(bench, "history alone", &alone)?;
         figures(&mut outcome.sheet, &setting, side, (&alone, &stats));
         Ok(())
     })?;
