@@ -39,8 +39,6 @@ const OURS_ALONE: &str = "natter publisher, one by one";
 const THEIRS: &str = "nats bench";
 /// Of a partition: no run fills it.
 const LOG_BYTES: i64 = 512 * 1024 * 1024;
-/// Under way in each stream when publishes go one by one: from twice as many on they would go together.
-const ALONE: u32 = 4;
 /// How many the first, short run of `nats bench` publishes, to know how many a long one needs.
 const TRIAL: u64 = 4_000;
 
@@ -80,8 +78,8 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
         format!("{streams} stream{plural}, {}, {} B, {}", profile.name(), common.bytes, common.cores.name());
     let label = ("jetstream", setting.as_str());
     let server = NatsServer::start(&bench.ground_for("jetstream", common.cores), *profile)?;
-    let publisher = bench.wait_for(prepared(&server, *streams))?;
-    let log = Log { bench, args, server, publisher, label };
+    let (grouping, single) = bench.wait_for(prepared(&server, *streams))?;
+    let log = Log { bench, args, server, grouping, single, label };
     let kinds = if args.log_only { Vec::new() } else { common.target.clone() };
     let sides = natter_sides(bench, &Common { target: kinds, ..common.clone() }, sockets / 2)?;
     for _ in 0..common.rounds {
@@ -108,15 +106,15 @@ struct Log<'a> {
     bench: &'a Bench,
     args: &'a Args,
     server: NatsServer,
-    publisher: Publisher,
+    grouping: Publisher,
+    single: Publisher,
     label: (&'a str, &'a str),
 }
 
 impl Log<'_> {
     fn round(&self, sheet: &mut Sheet) -> anyhow::Result<()> {
-        let streams = u32::from(self.args.streams);
-        self.measured(sheet, OURS, || self.ours(self.args.in_flight.div_ceil(streams)))?;
-        self.measured(sheet, OURS_ALONE, || self.ours(ALONE))?;
+        self.measured(sheet, OURS, || self.ours(&self.grouping))?;
+        self.measured(sheet, OURS_ALONE, || self.ours(&self.single))?;
         let command = self.bench.options.deps.join("bin/nats");
         if command.exists() {
             self.measured(sheet, THEIRS, || self.theirs(&command))
@@ -141,15 +139,16 @@ impl Log<'_> {
         Ok(())
     }
 
-    /// So many writers a stream, each with a conversation of its own and one message under way, as the edge has
-    /// them.
-    fn ours(&self, each: u32) -> anyhow::Result<(u64, Duration)> {
+    /// As many writers for each stream, each with a conversation of its own and one message under way, as the edge
+    /// has them.
+    fn ours(&self, publisher: &Publisher) -> anyhow::Result<(u64, Duration)> {
         let Common { bytes, .. } = self.args.common;
+        let each = self.args.in_flight.div_ceil(u32::from(self.args.streams));
         let lasting = self.args.common.lasting();
         let acked = Rc::new(Cell::new(0_u64));
         let (writers, start) = (LocalSet::new(), Instant::now());
         for (room, partition) in rooms_in_each(self.args.streams, each) {
-            let (publisher, payload, acked) = (self.publisher.clone(), vec![b'x'; bytes], Rc::clone(&acked));
+            let (publisher, payload, acked) = (publisher.clone(), vec![b'x'; bytes], Rc::clone(&acked));
             let subject = subject::conv(partition, room);
             writers.spawn_local(async move {
                 for nth in 0_u64.. {
@@ -249,9 +248,11 @@ fn rooms_in_each(partitions: u16, each: u32) -> impl Iterator<Item = (Conversati
         .take(usize::try_from(wanted).unwrap_or(usize::MAX))
 }
 
-async fn prepared(server: &NatsServer, partitions: u16) -> anyhow::Result<Publisher> {
+/// Publishers with group commit and without.
+async fn prepared(server: &NatsServer, partitions: u16) -> anyhow::Result<(Publisher, Publisher)> {
     let address = Address { url: server.url(), creds: None };
     let js = jetstream::new(connect(&address, Purpose::Provision).await?);
     apply::apply(&js, &Topology { partitions, replicas: 1, log_max_bytes: LOG_BYTES }, &[]).await?;
-    Ok(Publisher::new(connect(&address, Purpose::Publish).await?))
+    let client = || connect(&address, Purpose::Publish);
+    Ok((Publisher::grouping(client().await?), Publisher::new(client().await?)))
 }

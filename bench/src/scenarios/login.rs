@@ -12,7 +12,7 @@ use crate::{
 
 const QUIET: Metric = Metric::lower("p99", "to a receiver, p99", "ms");
 const STORM: Metric = Metric::lower("p99-storm", "to a receiver, p99, in the storm", "ms");
-const RATIO: Metric = Metric::lower("ratio", "the second to the first", "");
+const RATIO: Metric = Metric::lower("ratio", "the same, in the storm to without", "");
 const DONE: Metric = Metric::higher("log-ins", "log-ins done", "/s");
 const WAITED: Metric = Metric::lower("log-in-p99", "a log-in, p99", "ms");
 

@@ -29,7 +29,7 @@ const CPU: Metric = Metric::lower("cpu", "server CPU a message, all it brings in
 const RSS: Metric = Metric::lower("rss", "memory of the server", "MiB");
 const PAGE: Metric = Metric::lower("page-p99", "page of history under the load, p99", "ms");
 const PAGE_ALONE: Metric = Metric::lower("page-alone-p99", "page of history alone, p99", "ms");
-const PAGE_RATIO: Metric = Metric::lower("page-ratio", "the first to the second", "");
+const PAGE_RATIO: Metric = Metric::lower("page-ratio", "page of history p99, under the load to alone", "");
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {

@@ -12,7 +12,7 @@ use crate::{
 
 const ALL_READ: Metric = Metric::lower("p99", "to a receiver, p99, all read", "ms");
 const SOME_STALL: Metric = Metric::lower("p99-stall", "to a receiver that reads, p99, some stall", "ms");
-const RATIO: Metric = Metric::lower("ratio", "the second to the first", "");
+const RATIO: Metric = Metric::lower("ratio", "the same, some stall to all read", "");
 const CLOSED: Metric = Metric::higher("closed", "closed for it", "of those who stall");
 const GROWTH: Metric = Metric::lower("growth", "memory of the server, more with stalled readers", "MiB");
 
