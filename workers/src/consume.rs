@@ -1,9 +1,10 @@
 //! The one pull loop. Arrives: batches of a durable pull consumer. Leaves: an ack, a delayed nak or a parked
 //! copy for each event, as the job decided. Fails: never; it follows anew, after a pause.
 
+mod pace; // how long a batch gathers
 mod pull; // batches of a durable consumer, and an orderly end
 
-use std::{future::Future, panic::AssertUnwindSafe, time::Duration};
+use std::{collections::BTreeMap, future::Future, panic::AssertUnwindSafe, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, future::join_all};
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use crate::park::Park;
+use pace::Pace;
 use pull::{Pull, PullError};
 
 /// Silence this long while events are waiting means that the pull is lost; a batch this long in work is told
@@ -90,7 +92,7 @@ impl<W: Work> Loop<W> {
     }
 
     async fn follow(&self, stop: &CancellationToken, pause: &mut Pause) -> Result<(), PullError> {
-        let mut pull = Pull::open(&self.js, &self.stream, &self.consumer).await?;
+        let mut pull = Pull::open(&self.js, &self.stream, &self.consumer, Pace::of(self.partition)).await?;
         loop {
             tokio::select! {
                 biased;
@@ -124,9 +126,7 @@ impl<W: Work> Loop<W> {
         let delay = if nothing_worked { pause.next() } else { pause.reset() };
         // A job that forgot an event gets it again.
         let verdicts = verdicts.into_iter().chain(std::iter::repeat(Verdict::Retry));
-        let work = messages.iter().zip(&batch).zip(verdicts);
-        join_all(work.map(|((message, delivery), verdict)| self.settle(message, delivery, verdict, delay)))
-            .await;
+        self.settle(messages.iter().zip(&batch).zip(verdicts), delay).await;
         if nothing_worked {
             wait(delay, stop).await;
         }
@@ -150,15 +150,30 @@ impl<W: Work> Loop<W> {
         }
     }
 
-    async fn settle(&self, message: &Message, delivery: &Delivery, verdict: Verdict, delay: Duration) {
-        let label = verdict.name();
-        let kind = match verdict {
-            Verdict::Done => AckKind::Ack,
-            Verdict::Retry => AckKind::Nak(Some(delay)),
-            Verdict::Park(reason) => self.set_aside(delivery, &reason, delay).await,
-        };
-        tell(message, kind).await;
-        counter!("natter_consumed_total", "job" => W::NAME, "verdict" => label).increment(1);
+    /// An answer waits for room in the connection's queue only, so they go one after another; copies of what is
+    /// parked are waited for all at once.
+    async fn settle<'a>(
+        &self,
+        work: impl Iterator<Item = ((&'a Message, &'a Delivery), Verdict)>,
+        delay: Duration,
+    ) {
+        let mut settled = BTreeMap::<&str, u64>::new();
+        let mut aside = Vec::new();
+        for ((message, delivery), verdict) in work {
+            *settled.entry(verdict.name()).or_default() += 1;
+            match verdict {
+                Verdict::Done => tell(message, AckKind::Ack).await,
+                Verdict::Retry => tell(message, AckKind::Nak(Some(delay))).await,
+                Verdict::Park(reason) => aside.push((message, delivery, reason)),
+            }
+        }
+        let parked = aside.iter().map(async |(message, delivery, reason)| {
+            tell(message, self.set_aside(delivery, reason, delay).await).await;
+        });
+        join_all(parked).await;
+        for (verdict, events) in settled {
+            counter!("natter_consumed_total", "job" => W::NAME, "verdict" => verdict).increment(events);
+        }
     }
 
     /// Acked only once the parked copy is stored.

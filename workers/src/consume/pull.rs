@@ -19,17 +19,16 @@ use nats::async_nats::{
         stream::ConsumerError,
     },
 };
-use schemas::limits;
+use schemas::{event::Timestamp, limits};
 use tokio::time::{Instant, sleep_until, timeout};
+
+use super::pace::{Gathered, Pace};
 
 /// A wait for an event that brought none ends and is asked anew.
 const EXPIRES: Duration = Duration::from_secs(5);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Two heartbeats missed and a little more: the server or the way to it has gone.
 const SILENCE: Duration = Duration::from_millis(2_500);
-/// Nobody waits for a batch: readers see the log's tail. So it gathers for a while, and its transaction's fsync and
-/// the pages that it writes are paid by more events.
-const GATHER: Duration = Duration::from_millis(250);
 /// What was under way when the pull was closed.
 const REST: Duration = Duration::from_secs(1);
 
@@ -63,18 +62,19 @@ pub struct Pull {
     /// The batch that gathers.
     events: Vec<Message>,
     stage: Stage,
+    pace: Pace,
 }
 
 #[derive(Clone, Copy)]
 enum Stage {
-    /// For the first event.
-    Waiting,
+    /// For the first event, since then; `None`: not yet.
+    Waiting(Option<Instant>),
     /// The rest gathers until then.
     Gathering(Instant),
-    /// To take everything there is.
-    Due,
+    /// To take everything there is. `None`: what a full batch left behind, which has not gathered by itself.
+    Due(Option<Gathered>),
     /// Everything there is was asked for.
-    Taking,
+    Taking(Option<Gathered>),
 }
 
 /// What one message on the inbox says.
@@ -86,7 +86,7 @@ enum Part {
 }
 
 impl Pull {
-    pub async fn open(js: &Context, stream: &str, consumer: &str) -> Result<Self, PullError> {
+    pub async fn open(js: &Context, stream: &str, consumer: &str, pace: Pace) -> Result<Self, PullError> {
         let consumer = js.get_consumer_from_stream(consumer, stream).await?;
         let inbox = Subject::from(js.client().new_inbox());
         let answers = js.client().subscribe(inbox.clone()).await?;
@@ -97,38 +97,44 @@ impl Pull {
             answers,
             open: 0,
             events: Vec::new(),
-            stage: Stage::Waiting,
+            stage: Stage::Waiting(None),
+            pace,
         })
     }
 
-    /// At least one event, and with it what comes within [`GATHER`]. Nothing is lost if it is not waited for to the
-    /// end: the next call goes on where it was.
+    /// At least one event, and with it what comes until the batch is due. Nothing is lost if it is not waited for to
+    /// the end: the next call goes on where it was.
     pub async fn next(&mut self) -> Result<Vec<Message>, PullError> {
         loop {
             self.stage = match self.stage {
-                Stage::Waiting => {
+                Stage::Waiting(None) => Stage::Waiting(Some(Instant::now())),
+                Stage::Waiting(Some(since)) => {
                     self.wait_for_one().await?;
-                    Stage::Gathering(Instant::now() + GATHER)
+                    let rest = self.pace.begin(since.elapsed(), Timestamp::now());
+                    Stage::Gathering(Instant::now() + rest)
                 }
                 Stage::Gathering(until) => {
                     sleep_until(until).await;
-                    Stage::Due
+                    Stage::Due(Some(self.pace.end()))
                 }
-                Stage::Due => {
+                Stage::Due(gathered) => {
                     let rest = limits::PERSIST_BATCH.saturating_sub(self.events.len());
                     self.request(BatchConfig { batch: rest, no_wait: true, ..BatchConfig::default() })
                         .await?;
-                    Stage::Taking
+                    Stage::Taking(gathered)
                 }
-                Stage::Taking => {
+                Stage::Taking(gathered) => {
                     self.take_all().await?;
+                    if let Some(gathered) = gathered {
+                        self.pace.learn(self.events.len(), gathered);
+                    }
                     // A full batch has more behind it, which has gathered already.
                     let full = self.events.len() >= limits::PERSIST_BATCH;
-                    self.stage = if full { Stage::Due } else { Stage::Waiting };
+                    self.stage = if full { Stage::Due(None) } else { Stage::Waiting(None) };
                     if !self.events.is_empty() {
                         return Ok(std::mem::take(&mut self.events));
                     }
-                    Stage::Waiting
+                    Stage::Waiting(None)
                 }
             }
         }
