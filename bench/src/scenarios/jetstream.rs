@@ -86,7 +86,7 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
         log.round(&mut outcome.sheet)?;
         for side in &sides {
             let found = rooms::capacity(bench, common, args.bound, (side, args.search_from))?;
-            outcome.sheet.add(label, RATE, &side.name, found.acked_per_second);
+            found.inspect(|found| outcome.sheet.add(label, RATE, &side.name, found.acked_per_second));
         }
     }
     close(bench, &mut outcome, sides)?;

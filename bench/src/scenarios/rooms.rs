@@ -56,8 +56,8 @@ pub fn run(bench: &Bench, common: &Common, setting: &Setting<'_>) -> anyhow::Res
             let stats = side.step(bench, "fixed rate", &plan(common, side, setting.rate))?;
             fixed(sheet, setting, side, &stats);
         }
-        if let Some(from) = starts[start] {
-            let found = capacity(bench, common, setting.bound, (side, from))?;
+        let Some(from) = starts[start] else { return Ok(()) };
+        if let Some(found) = capacity(bench, common, setting.bound, (side, from))? {
             // The next round begins where this one ended, and is shorter for it.
             starts[start] = Some((found.planned_per_second * 0.8).max(1.0));
             searched(bench, common, sheet, setting, (side, &found))?;
@@ -72,14 +72,14 @@ fn plan(common: &Common, side: &Side, rate: f64) -> Plan {
     Plan::new(rate, common.lasting(), common.bytes, side.everybody())
 }
 
-/// The step at the highest rate that was kept up with.
+/// The step at the highest rate that was kept up with; `None`, and said, when there was none.
 pub fn capacity(
     bench: &Bench,
     common: &Common,
     bound: Bound,
     (side, from): (&Side, f64),
-) -> anyhow::Result<Stats> {
-    let (mut search, mut best) = (Search::from(from), Stats::default());
+) -> anyhow::Result<Option<Stats>> {
+    let (mut search, mut best) = (Search::from(from), None);
     while let Some(rate) = search.next() {
         let mut stats = side.step(bench, "search", &plan(common, side, rate))?;
         if !keeps_up(&stats, bound) && nearly(&stats) {
@@ -89,13 +89,16 @@ pub fn capacity(
         let passed = keeps_up(&stats, bound);
         search.told(rate, passed);
         if passed {
-            best = stats;
+            best = Some(stats);
         }
         let broken = side.run(bench, "oracle", |engine| !engine.oracle.faults.is_empty())?;
         if broken {
             // A void run is over: what it would measure now is worth nothing.
             break;
         }
+    }
+    if best.is_none() {
+        bench.say(&format!("{}: no rate kept the bound: no capacity is told", side.name));
     }
     Ok(best)
 }
