@@ -6,7 +6,8 @@
 #[allow(dead_code, unused_imports, reason = "made for another test program, which uses all of it")]
 mod harness; // the deployment, people, their devices
 
-mod scene; // a deployment, and hands in its log and its store
+mod scene; // a deployment, and hands in its log
+mod rows; // hands in its store
 
 mod parked; // natter parked
 mod replay; // natter replay

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::{seq, until},
-    scene::{PARTITIONS, Scene, at, hex, id, insert, partition, posted},
+    rows::{insert, lose},
+    scene::{PARTITIONS, Scene, hex, id, partition, posted},
 };
 
 const NOISE: &[u8] = b"\x01not an event";
@@ -133,7 +134,7 @@ async fn an_event_the_store_refused_is_replayed_into_its_place_when_the_cause_is
     assert!(refused.contains("stays: ") && refused.contains("in the log"), "{refused}");
     assert_eq!(scene.parked(1).await.len(), 1);
 
-    assert_eq!(at("DELETE FROM events WHERE conversation = ?1 AND seq = ?2", &store, &room, taken), 1);
+    lose(&store, &room, taken);
     let replayed = scene.natter(&["parked", "replay", &number]).ok();
     assert_eq!(replayed, format!("{number}: persisted (partition {p}, seq {taken}), no longer parked\n"));
     assert_eq!(scene.natter(&["parked", "list"]).ok(), "nothing is parked\n");

@@ -1,4 +1,4 @@
-//! A deployment, and hands in its log and its store.
+//! A deployment, and hands in its log.
 
 use std::{process::Output, time::Duration};
 
@@ -11,7 +11,6 @@ use nats::{
 };
 use rusqlite::Connection;
 use schemas::{
-    codec,
     event::{Body, Event, Kind, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, UserId},
 };
@@ -187,20 +186,6 @@ pub fn posted(author: &User, room: &Room, text: &str) -> Event {
         kind: Kind::Posted { body: Body::Plain(text.to_owned()), reply_to: None },
         traceparent: None,
     }
-}
-
-/// Puts an event's row into the store, where the log has another event or none.
-pub fn insert(store: &Connection, seq: Seq, event: &Event) {
-    let sql = "INSERT INTO events (conversation, seq, id, kind, author, at, data) VALUES (?1, ?2, ?3, 1, ?4, ?5, ?6)";
-    let data = codec::encode(event);
-    let (conversation, id) = (event.conversation.as_bytes(), event.id.as_bytes());
-    let seq = i64::try_from(seq).unwrap();
-    store.execute(sql, (conversation, seq, id, event.author.as_bytes(), event.at.0, data)).unwrap();
-}
-
-/// The row of one event.
-pub fn at(sql: &str, store: &Connection, room: &Room, seq: Seq) -> usize {
-    store.execute(sql, (id(room).as_bytes(), i64::try_from(seq).unwrap())).unwrap()
 }
 
 pub fn hex(bytes: &[u8]) -> String {

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::until,
-    scene::{Scene, at, hex, insert, partition, posted},
+    rows::{insert, lose, lose_bytes, lose_entry, lose_head, overwrite},
+    scene::{Scene, partition, posted},
 };
 
 fn found(partitions: &[Value]) -> Vec<(u64, String)> {
@@ -30,18 +31,19 @@ async fn rows_that_were_deleted_changed_garbled_or_added_by_hand_are_found() {
     scene.kill_workers();
 
     let store = scene.store();
-    let touch = |sql: &str, seq| assert_eq!(at(sql, &store, &room, seq), 1, "{sql}");
-    touch("DELETE FROM events WHERE conversation = ?1 AND seq = ?2", said[3]);
-    touch("UPDATE events SET data = x'01ff' WHERE conversation = ?1 AND seq = ?2", said[7]);
+    lose(&store, &room, said[3]);
+    lose_entry(&store, &room, said[5]);
+    overwrite(&store, &room, said[7], b"\x01\xff");
     let forged = schemas::codec::encode(&posted(&alice, &room, "never said"));
-    let changed =
-        format!("UPDATE events SET data = x'{}' WHERE conversation = ?1 AND seq = ?2", hex(&forged));
-    touch(&changed, said[9]);
+    overwrite(&store, &room, said[9], &forged);
+    lose_bytes(&store, &room, said[11]);
     let (code, partitions) = scene.verified();
     let mut expected = vec![
         (said[3], "missing".to_owned()),
+        (said[5], "missing".to_owned()),
         (said[7], "unreadable".to_owned()),
         (said[9], "different".to_owned()),
+        (said[11], "unreadable".to_owned()),
     ];
     assert_eq!((code, found(&partitions)), (Some(1), expected.clone()), "{partitions:#?}");
 
@@ -51,7 +53,7 @@ async fn rows_that_were_deleted_changed_garbled_or_added_by_hand_are_found() {
     scene.start_worker();
     scene.settled().await;
     insert(&store, free, &posted(&bob, &room, "never said either"));
-    touch("UPDATE conversations SET head = 0 WHERE id = ?1 AND ?2 > 0", 1);
+    lose_head(&store, &room);
     expected.push((free, "only_in_store".to_owned()));
     expected.push((said[19], "head_behind".to_owned()));
     expected.sort();
@@ -68,8 +70,9 @@ async fn rows_that_were_deleted_changed_garbled_or_added_by_hand_are_found() {
 
     // What is missing comes back, with all that follows from it; what was forged is deleted first.
     for seq in [said[7], said[9], said[19], free] {
-        touch("DELETE FROM events WHERE conversation = ?1 AND seq = ?2", seq);
+        lose(&store, &room, seq);
     }
+    lose_entry(&store, &room, said[11]);
     scene.natter(&["replay", "--partition", &p.to_string(), "--from", "1"]).ok();
     scene.assert_equal();
 }

@@ -181,7 +181,7 @@ impl Cluster {
         use rusqlite::{Connection, OpenFlags};
         let store =
             Connection::open_with_flags(self.home.file("natter.db"), OpenFlags::SQLITE_OPEN_READ_ONLY);
-        let count = "SELECT count(*) FROM events WHERE kind = 1";
+        let count = "SELECT count(*) FROM messages";
         store.unwrap().query_row(count, [], |row| row.get(0)).unwrap()
     }
 }
