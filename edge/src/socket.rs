@@ -150,9 +150,7 @@ fn read(message: Result<Message, Error>) -> Heard {
     match message {
         Ok(Message::Text(text)) => Heard::Text(text),
         Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Heard::Nothing,
-        Ok(Message::Binary(_)) => {
-            Heard::Binary(Refusal::new(Code::Malformed, "frames are text, not binary"))
-        }
+        Ok(Message::Binary(_)) => Heard::Binary(Refusal::new(Code::Malformed, "frames are text, not binary")),
         Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => Heard::End(None),
         Err(Error::Utf8(_) | Error::Protocol(_)) => Heard::End(Some(Code::ProtocolError)),
         Err(Error::Capacity(_)) => Heard::End(Some(Code::FrameTooBig)),
@@ -217,7 +215,9 @@ impl<'a> Running<'a> {
                 }
                 () = self.lanes.progress() => Ok(()),
                 (message, reply) = source.next(), if self.lanes.len() < limits::SOCKET_PENDING => {
-                    reply.into_iter().for_each(|reply| outbox.push(reply));
+                    if let Some(reply) = reply {
+                        outbox.push(reply);
+                    }
                     let heard = self.hear(message).await;
                     // A deadline that moved away is noticed when it comes; one that came nearer is not.
                     if self.next_deadline() < timer.deadline() {

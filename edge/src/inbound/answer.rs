@@ -81,7 +81,7 @@ pub async fn resume(edge: &Arc<Edge>, socket: &Arc<Socket>, missed: hello::Misse
     match catch_up::all(edge, socket, missed.held, missed.same_epoch).await {
         Ok(()) => socket.outbox.offer(&ServerFrame::ResumeDone { id }),
         Err(refusal) => socket.outbox.offer(&refusal.frame(id)),
-    };
+    }
 }
 
 fn later<F, Fut>(edge: &Arc<Edge>, socket: &Arc<Socket>, conversation: ConversationId, ask: F) -> Answer

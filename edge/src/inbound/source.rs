@@ -20,11 +20,12 @@ use tokio_tungstenite::tungstenite::{
 use crate::outbound::frame::Frame;
 
 /// A read buffer of tungstenite's default size would cost 128 KiB a socket; most frames fit into this.
-const READ_BUFFER: usize = 1024;
+const READ_BUFFER: usize = 512;
 
 pub struct Source {
     half: OwnedReadHalf,
-    context: WebSocketContext,
+    /// Boxed: the socket's task would have room for it in each of the futures it is handed through.
+    context: Box<WebSocketContext>,
 }
 
 impl Source {
@@ -34,7 +35,8 @@ impl Source {
             .read_buffer_size(READ_BUFFER)
             .max_frame_size(Some(limits::FRAME))
             .max_message_size(Some(limits::FRAME));
-        Self { half, context: WebSocketContext::from_partially_read(early, Role::Server, Some(config)) }
+        let context = WebSocketContext::from_partially_read(early, Role::Server, Some(config));
+        Self { half, context: Box::new(context) }
     }
 
     /// The next message, and what the protocol answers to it. Nothing is lost if it is not waited for.

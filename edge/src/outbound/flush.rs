@@ -20,6 +20,10 @@ pub struct Flusher(mpsc::UnboundedSender<Arc<Outbox>>);
 
 impl Flusher {
     /// It ends when nobody can put anything on its list any more.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an outbox is on it once: the number of sockets is its bound"
+    )]
     fn start() -> Self {
         let (due, list) = mpsc::unbounded_channel();
         tokio::spawn(run(list));

@@ -223,7 +223,8 @@ impl Outbox {
     pub fn take(&self) -> Vec<ServerFrame> {
         let mut state = self.state.lock();
         let queue = &mut state.queue;
-        let frames: Vec<_> = queue.frames().map(|f| serde_json::from_slice(&f.payload()).expect("JSON")).collect();
+        let frames: Vec<_> =
+            queue.frames().map(|f| serde_json::from_slice(&f.payload()).expect("JSON")).collect();
         queue.written(queue.bytes());
         frames
     }

@@ -189,7 +189,7 @@ impl Room {
 
     /// A frame that is not part of the chain, to everyone here.
     pub fn tell(&self, frame: &ServerFrame) {
-        let frame = Frame::text(&frame);
+        let frame = Frame::text(frame);
         for socket in &self.sockets {
             socket.outbox.push(frame.clone());
         }

@@ -2,6 +2,7 @@
 //! for refresh tokens.
 
 mod passwords; // argon2id in a bounded pool
+mod background; // whose threads give way to everything else
 mod profiles; // who somebody is
 mod sessions; // log in, go on, log out
 

@@ -42,7 +42,7 @@ impl Failure {
             Self::Hash(HashError::Busy) => Code::RateLimited,
             Self::Store(StoreError::Corrupt(_))
             | Self::Publish(PublishError::Refused(_))
-            | Self::Hash(HashError::Argon(_) | HashError::Stopped)
+            | Self::Hash(HashError::Argon(_) | HashError::Stopped | HashError::NoThreads(_))
             | Self::Broken(_) => Code::Internal,
         }
     }

@@ -9,8 +9,10 @@ use argon2::{
 };
 use metrics::counter;
 use schemas::limits;
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
+
+use super::background::Background;
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane; about 20 ms of one core.
 const MEMORY_KIB: u32 = 19_456;
@@ -23,8 +25,10 @@ pub enum HashError {
     Busy,
     #[error("hashing failed: {0}")]
     Argon(String),
-    #[error("the process is stopping")]
+    #[error("the work was not done: the process is stopping, or it panicked")]
     Stopped,
+    #[error("no threads for hashing: {0}")]
+    NoThreads(#[from] std::io::Error),
 }
 
 impl From<password_hash::Error> for HashError {
@@ -40,6 +44,7 @@ pub struct Passwords {
     /// Hashes running and waiting.
     admitted: Arc<Semaphore>,
     running: Arc<Semaphore>,
+    threads: Background,
     /// What an unknown user's password is compared with, so that the answer takes as long.
     dummy: String,
 }
@@ -54,6 +59,7 @@ impl Passwords {
         let pool = Self {
             admitted: Arc::new(Semaphore::new(threads + limits::HASHES_WAITING)),
             running: Arc::new(Semaphore::new(threads)),
+            threads: Background::start(threads)?,
             dummy: String::new(),
         };
         let dummy = pool.hash(Zeroizing::new(uuid::Uuid::new_v4().to_string())).await?;
@@ -98,7 +104,7 @@ impl Passwords {
             let _permits = (admitted, running);
             work()
         };
-        spawn_blocking(work).await.map_err(|_| HashError::Stopped)?
+        self.threads.run(work).await.ok_or(HashError::Stopped)?
     }
 }
 

@@ -1,0 +1,88 @@
+//! Threads for work that may take its time. On Linux they give way to everything else that runs: a storm of log-ins
+//! must not be felt by those who are talking.
+
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, mpsc},
+    thread,
+};
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+use tracing::error;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Steps of niceness: about a thirtieth of the share of a thread that does not give way, while there is one.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 15;
+
+/// The threads end when this is dropped, after what waits for them.
+pub struct Background {
+    jobs: mpsc::SyncSender<Job>,
+}
+
+impl Background {
+    pub fn start(threads: usize) -> io::Result<Self> {
+        let (jobs, waiting) = mpsc::sync_channel::<Job>(threads);
+        let waiting = Arc::new(Mutex::new(waiting));
+        for _ in 0..threads {
+            let waiting = Arc::clone(&waiting);
+            thread::Builder::new().name("hashing".to_owned()).spawn(move || work(&waiting))?;
+        }
+        Ok(Self { jobs })
+    }
+
+    /// `None` when the work panicked, or when there is more of it than there are threads: the caller sees to that.
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let (done, result) = oneshot::channel();
+        // Nobody may wait for it any more.
+        let job = Box::new(move || drop(done.send(work())));
+        self.jobs.try_send(job).ok()?;
+        result.await.ok()
+    }
+}
+
+fn work(waiting: &Mutex<mpsc::Receiver<Job>>) {
+    give_way();
+    loop {
+        let next = waiting.lock().recv();
+        let Ok(job) = next else { return };
+        if catch_unwind(AssertUnwindSafe(job)).is_err() {
+            error!("work in the background panicked");
+        }
+    }
+}
+
+/// Elsewhere a priority is that of the whole process.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    // Refused it costs nothing but the favour.
+    let _ = rustix::process::setpriority_process(None, NICE);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_panics_does_not_end_its_thread() {
+        let background = Background::start(1).unwrap();
+        assert_eq!(background.run(|| panic!("a defect")).await, None::<()>);
+        assert_eq!(background.run(|| 7).await, Some(7));
+    }
+
+    #[tokio::test]
+    #[cfg(target_os = "linux")]
+    async fn only_its_own_threads_give_way() {
+        let nice = || rustix::process::getpriority_process(None).unwrap();
+        let before = nice();
+        let background = Background::start(1).unwrap();
+        assert_eq!(background.run(nice).await, Some(NICE.max(before)));
+        assert_eq!(nice(), before);
+    }
+}
