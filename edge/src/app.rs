@@ -66,10 +66,11 @@ impl Edge {
     ) -> anyhow::Result<SocketAddr> {
         use nats::connect::{Purpose, connect};
         let address = listener.local_addr()?;
-        // One connection is one task: a burst of publishes must not hold up live traffic or requests.
-        let publish = connect(&config.nats, Purpose::Publish).await?;
+        // One connection is one task: answers to questions do not wait behind live traffic. Publishing shares the
+        // live one: an ack and the event it is about come in one packet, wake one task, and leave in one write.
         let rpc = connect(&config.nats, Purpose::Rpc).await?;
         let live = connect(&config.nats, Purpose::Live).await?;
+        let publish = live.clone();
         let asker = Asker::new(rpc);
         let stop = lifecycle.stop().clone();
         let (presence, beating) = Presence::new(shared.clone(), live.clone(), config.presence_ttl, stop);

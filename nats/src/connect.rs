@@ -1,5 +1,5 @@
-//! Connections to NATS. A connection is one task in async-nats, so publishing, live traffic and requests have
-//! one each and do not wait for one another.
+//! Connections to NATS. A connection is one task in async-nats, so what may be slow has one of its own: requests do
+//! not wait behind live traffic.
 
 use std::{path::PathBuf, time::Duration};
 
