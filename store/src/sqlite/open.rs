@@ -3,7 +3,7 @@
 use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use refinery::{Migration, error::Kind};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::{Result, StoreError};
 
@@ -70,6 +70,8 @@ fn connect(path: &Path) -> Result<Connection> {
     db.busy_timeout(BUSY)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS);
     db.pragma_update(None, "foreign_keys", true)?;
+    // Plans that depend on what is bound are made again whenever something else is bound: 40 µs a query.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(db)
 }
 
@@ -140,6 +142,8 @@ pub(super) fn at(path: &Path, error: StoreError) -> StoreError {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use rusqlite::StatementStatus;
+
     use super::*;
 
     #[test]
@@ -151,6 +155,18 @@ mod tests {
         // 2 is FULL.
         assert_eq!((pragma("journal_mode").unwrap().as_str(), number("synchronous")), ("wal", 2));
         assert_eq!(number("foreign_keys"), 1);
+    }
+
+    #[test]
+    fn a_query_is_planned_once_whatever_is_asked_for() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let db = for_writing(&folder.path().join("db")).unwrap();
+        let mut query =
+            db.prepare("SELECT seq FROM messages WHERE conversation = ?1 AND seq > ?2 LIMIT ?3").unwrap();
+        for n in 0..3 {
+            assert!(!query.exists((b"nobody", n, 10 + n)).unwrap());
+        }
+        assert_eq!(query.get_status(StatementStatus::RePrepare), 0);
     }
 
     #[test]
