@@ -1,6 +1,10 @@
 //! The embedded store on real files: the suite every store passes, and what only a file can get wrong.
 #![allow(clippy::unwrap_used)]
 
+mod sqlite {
+    mod damage; // what a hand or a disk did to the file
+}
+
 use std::{path::PathBuf, sync::Arc};
 
 use futures_util::future::join_all;

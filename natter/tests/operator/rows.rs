@@ -1,5 +1,5 @@
-//! What somebody with the store's file at hand can do to one event. It is two rows: its bytes, and an entry in
-//! `messages` or `changes` that says where they are.
+//! What somebody with the store's file at hand can do to one event. It is two rows: an entry in `messages` or
+//! `changes` that says what it is and where its bytes are, and these.
 
 use rusqlite::{Connection, Params};
 use schemas::{codec, event::Event, id::Seq};
@@ -12,24 +12,17 @@ use crate::{
 const PLACE: &str = "SELECT place FROM messages WHERE conversation = ?1 AND seq = ?2
                      UNION ALL SELECT place FROM changes WHERE conversation = ?1 AND seq = ?2";
 
-/// Everything of it.
+/// Everything of it: its bytes go with its entry.
 #[track_caller]
 pub fn lose(store: &Connection, room: &Room, seq: Seq) {
-    lose_bytes(store, room, seq);
-    lose_entry(store, room, seq);
+    let from =
+        |table| at(&format!("DELETE FROM {table} WHERE conversation = ?1 AND seq = ?2"), store, room, seq);
+    assert_eq!(from("messages") + from("changes"), 1);
 }
 
 #[track_caller]
 pub fn lose_bytes(store: &Connection, room: &Room, seq: Seq) {
     assert_eq!(at(&format!("DELETE FROM events WHERE place IN ({PLACE})"), store, room, seq), 1);
-}
-
-/// Its bytes, if there are any, belong to nothing from now on.
-#[track_caller]
-pub fn lose_entry(store: &Connection, room: &Room, seq: Seq) {
-    let from =
-        |table| at(&format!("DELETE FROM {table} WHERE conversation = ?1 AND seq = ?2"), store, room, seq);
-    assert_eq!(from("messages") + from("changes"), 1);
 }
 
 #[track_caller]
@@ -41,10 +34,10 @@ pub fn overwrite(store: &Connection, room: &Room, seq: Seq, data: &[u8]) {
 /// Puts a posted message into the store, where the log has another event or none.
 pub fn insert(store: &Connection, seq: Seq, event: &Event) {
     execute(store, "INSERT INTO events (data) VALUES (?1)", [codec::encode(event)]);
-    let entry = "INSERT INTO messages (conversation, seq, author, place) VALUES (?1, ?2, ?3, ?4)";
+    let entry = "INSERT INTO messages (conversation, seq, id, author, place) VALUES (?1, ?2, ?3, ?4, ?5)";
     let (conversation, author) = (event.conversation.as_bytes(), event.author.as_bytes());
     let seq = i64::try_from(seq).unwrap();
-    execute(store, entry, (conversation, seq, author, store.last_insert_rowid()));
+    execute(store, entry, (conversation, seq, event.id.as_bytes(), author, store.last_insert_rowid()));
 }
 
 /// The store forgets how far the conversation has come.

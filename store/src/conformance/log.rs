@@ -99,10 +99,16 @@ pub async fn another_event_at_a_known_seq_is_refused(store: Arc<dyn Store>) {
     let mut room = Room::of(&[]);
     room.add(room.owner, posted("hi"));
     room.persist(&*store).await;
-    let mut stranger = room.log[1].clone();
-    stranger.event.id = EventId::fresh();
-    let refused = store.persist(room.partition, &[stranger]).await;
-    assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+    // Whatever lies there, a message or a change.
+    for known in &room.log {
+        for kind in [posted("another"), Kind::Renamed { name: "another".to_owned() }] {
+            let mut stranger = known.clone();
+            stranger.event.id = EventId::fresh();
+            stranger.event.kind = kind;
+            let refused = store.persist(room.partition, &[stranger]).await;
+            assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
+        }
+    }
     assert_eq!(store.events_from(room.id, 0, u64::MAX, 10).await.unwrap(), room.log);
 }
 

@@ -1,49 +1,86 @@
-//! Events as they were logged: their bytes in order of arrival, and where those of a conversation are.
+//! Events as they were logged: their bytes in order of arrival, and what those of a conversation are and where.
 
 use rusqlite::{CachedStatement, Connection, Params, params};
 use schemas::{
     event::Logged,
     id::{ConversationId, EventId, Seq},
 };
+use tracing::warn;
 
 use super::{
-    columns::{int, limit, logged, of_kind},
+    columns::{int, limit, logged, of_kind, seq as seq_in},
     persist::Row,
 };
 use crate::{Result, StoreError};
 
+/// The first of so many places in a row at which nothing has ever been, whatever was lost or put in by hand.
+pub fn places(db: &Connection, count: usize) -> Result<i64> {
+    let first = db
+        .prepare_cached(
+            "INSERT INTO places (only, next)
+             VALUES (1, (SELECT coalesce(max(place), 0) FROM events) + 1 + ?1)
+             ON CONFLICT (only) DO UPDATE SET next = max(next + ?1, excluded.next)
+             RETURNING next - ?1",
+        )?
+        .query_row([limit(count)], |row| row.get(0))?;
+    Ok(first)
+}
+
 /// It is not known yet.
-pub fn insert(db: &Connection, row: &Row) -> Result<()> {
-    db.prepare_cached("INSERT INTO events (data) VALUES (?1)")?.execute(params![row.data])?;
-    let (conversation, seq, place) = (row.conversation.as_bytes(), int(row.seq), db.last_insert_rowid());
+pub fn insert(db: &Connection, row: &Row, place: i64) -> Result<()> {
+    db.prepare_cached("INSERT INTO events (place, data) VALUES (?1, ?2)")?
+        .execute(params![place, row.data])?;
+    let (conversation, seq, id) = (row.conversation.as_bytes(), int(row.seq), row.id.as_bytes());
     match &row.change {
         None => db
             .prepare_cached(
-                "INSERT INTO messages (conversation, seq, author, place) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT INTO messages (conversation, seq, id, author, place) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![conversation, seq, row.author.as_bytes(), place])?,
+            .execute(params![conversation, seq, id, row.author.as_bytes(), place])?,
         Some(change) => {
             let (kind, target) = of_kind(change);
             db.prepare_cached(
-                "INSERT INTO changes (conversation, seq, kind, target, place) VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO changes (conversation, seq, id, kind, target, place)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
-            .execute(params![conversation, seq, kind, target, place])?
+            .execute(params![conversation, seq, id, kind, target, place])?
         }
     };
     Ok(())
 }
 
-/// A log that was rebuilt without going above `highest`, or another deployment's log, would lose its events
-/// here without a word: it is refused.
+/// Newest seq that is taken, 0 for none. A head may be behind it: rows can be put in by hand, and heads lost.
+pub fn newest(db: &Connection, conversation: ConversationId) -> Result<Seq> {
+    let newest = db
+        .prepare_cached(
+            "SELECT max(coalesce((SELECT max(seq) FROM messages WHERE conversation = ?1), 0),
+                        coalesce((SELECT max(seq) FROM changes WHERE conversation = ?1), 0))",
+        )?
+        .query_row([conversation.as_bytes()], |row| seq_in(row, 0))?;
+    Ok(newest)
+}
+
+/// By its id, whether or not its bytes can be read. A log that was rebuilt without going above `highest`, or
+/// another deployment's log, would lose its events here without a word: it is refused.
 pub fn is_known(db: &Connection, row: &Row) -> Result<bool> {
-    let Some(known) = from(db, row.conversation, (row.seq, row.seq), 1)?.pop() else { return Ok(false) };
-    if known.event.id == row.id {
-        return Ok(true);
+    let mut at = db.prepare_cached(
+        "SELECT id FROM messages WHERE conversation = ?1 AND seq = ?2
+         UNION ALL
+         SELECT id FROM changes WHERE conversation = ?1 AND seq = ?2",
+    )?;
+    let mut rows = at.query(params![row.conversation.as_bytes(), int(row.seq)])?;
+    let mut known = false;
+    while let Some(found) = rows.next()? {
+        let id = EventId::from_bytes(found.get(0)?);
+        if id != row.id {
+            return Err(StoreError::Corrupt(format!(
+                "seq {} of conversation {} is event {id} here and {} in the log",
+                row.seq, row.conversation, row.id
+            )));
+        }
+        known = true;
     }
-    Err(StoreError::Corrupt(format!(
-        "seq {} of conversation {} is event {} here and {} in the log",
-        row.seq, row.conversation, known.event.id, row.id
-    )))
+    Ok(known)
 }
 
 /// Those with `first` ≤ seq ≤ `last`, ascending.
@@ -64,9 +101,15 @@ pub fn from(
 }
 
 pub fn find(db: &Connection, conversation: ConversationId, id: EventId) -> Result<Option<Logged>> {
-    let seq = super::ids::seq_of(db, conversation, id)?;
-    let found = seq.map(|seq| from(db, conversation, (seq, seq), 1)).transpose()?;
-    Ok(found.and_then(|mut found| found.pop()))
+    let Some(seq) = super::ids::seq_of(db, conversation, id)? else { return Ok(None) };
+    first(
+        db,
+        "SELECT seq, (SELECT data FROM events WHERE events.place = entry.place) FROM (
+             SELECT seq, place FROM messages WHERE conversation = ?1 AND seq = ?2 AND id = ?3
+             UNION ALL
+             SELECT seq, place FROM changes WHERE conversation = ?1 AND seq = ?2 AND id = ?3) AS entry",
+        params![conversation.as_bytes(), int(seq), id.as_bytes()],
+    )
 }
 
 /// Of a query that selects seq and data.
@@ -75,6 +118,19 @@ pub fn all(query: &mut CachedStatement<'_>, params: impl Params) -> Result<Vec<L
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         found.push(logged(row)?);
+    }
+    Ok(found)
+}
+
+/// Those of such a query that can be read. What follows from the others is made again when they are replayed.
+pub fn readable(query: &mut CachedStatement<'_>, params: impl Params) -> Result<Vec<Logged>> {
+    let mut rows = query.query(params)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        match logged(row) {
+            Ok(logged) => found.push(logged),
+            Err(error) => warn!(seq = seq_in(row, 0)?, %error, "an event of the store cannot be read"),
+        }
     }
     Ok(found)
 }

@@ -3,9 +3,9 @@
 //! Every write goes through one thread that commits whatever is waiting in one transaction and answers when it
 //! is on the disk; reads run beside it on a few connections of their own, each call on one snapshot.
 
-mod columns;
+mod columns; // values of ours as SQLite's
 mod failure; // what SQLite reports becomes Unavailable or Corrupt
-mod open; // a file becomes connections: settings, migrations // values of ours as SQLite's
+mod open; // a file becomes connections: settings, migrations
 
 mod status; // its schema looked at from outside
 

@@ -46,27 +46,29 @@ fn row(Logged { seq, event }: &Logged) -> Row {
 }
 
 pub fn apply(db: &Connection, partition: Partition, rows: &[Row]) -> Result<()> {
+    let Some(last) = rows.iter().map(|row| row.seq).max() else { return Ok(()) };
+    let mut place = events::places(db, rows.len())?;
     for of_one in rows.chunk_by(|a, b| a.conversation == b.conversation) {
-        apply_to(db, of_one)?;
+        place = apply_to(db, of_one, place)?;
     }
-    match rows.iter().map(|row| row.seq).max() {
-        Some(last) => raise(db, partition, last),
-        None => Ok(()),
-    }
+    raise(db, partition, last)
 }
 
-/// Rows of one conversation.
-fn apply_to(db: &Connection, rows: &[Row]) -> Result<()> {
-    let Some(Row { conversation, .. }) = rows.first() else { return Ok(()) };
+/// Rows of one conversation; answers the first place they left free.
+fn apply_to(db: &Connection, rows: &[Row], mut place: i64) -> Result<i64> {
+    let Some(Row { conversation, .. }) = rows.first() else { return Ok(place) };
     let before = conversations::reach(db, *conversation)?;
     let mut reach = before;
     let mut marks = Marks::default();
+    let mut newest = events::newest(db, *conversation)?;
     for row in rows {
-        // Above the head nothing is known; what was here before has everything derived from it here too.
-        if row.seq <= reach.head && events::is_known(db, row)? {
+        // Above the newest nothing is known; what was here before has everything derived from it here too.
+        if row.seq <= newest && events::is_known(db, row)? {
             continue;
         }
-        events::insert(db, row)?;
+        newest = newest.max(row.seq);
+        events::insert(db, row, place)?;
+        place += 1;
         derive(db, row)?;
         ids::note(db, row, &mut reach)?;
         reach.head = reach.head.max(row.seq);
@@ -79,7 +81,8 @@ fn apply_to(db: &Connection, rows: &[Row]) -> Result<()> {
     if reach != before {
         conversations::set_reach(db, *conversation, reach)?;
     }
-    marks.write(db, *conversation)
+    marks.write(db, *conversation)?;
+    Ok(place)
 }
 
 fn derive(db: &Connection, row: &Row) -> Result<()> {

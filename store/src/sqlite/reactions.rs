@@ -15,6 +15,10 @@ use super::{
 };
 use crate::Result;
 
+const EVENTS: &str = "SELECT seq, (SELECT data FROM events WHERE events.place = changes.place)
+    FROM changes INDEXED BY changes_by_target
+    WHERE conversation = ?1 AND target = ?2 AND kind = ?3 AND seq > ?2 AND seq <= ?4 ORDER BY seq";
+
 /// The reactions of one emoji to one message.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
@@ -80,7 +84,9 @@ fn rebuild(db: &Connection, place: Place<'_>) -> Result<()> {
     ] {
         db.prepare_cached(rows)?.execute(params![room, target, place.emoji])?;
     }
-    for Logged { seq, event } in events(db, (place.conversation, place.target), Seq::MAX)? {
+    let mut every = db.prepare_cached(EVENTS)?;
+    let all = params![place.conversation.as_bytes(), int(place.target), kind::REACTED, int(Seq::MAX)];
+    for Logged { seq, event } in log::readable(&mut every, all)? {
         if let Kind::Reacted { emoji, on, .. } = &event.kind
             && emoji == place.emoji
         {
@@ -107,11 +113,7 @@ pub fn events(
     (conversation, target): (ConversationId, Seq),
     up_to: Seq,
 ) -> Result<Vec<Logged>> {
-    let mut every = db.prepare_cached(
-        "SELECT seq, (SELECT data FROM events WHERE events.place = changes.place)
-           FROM changes INDEXED BY changes_by_target
-          WHERE conversation = ?1 AND target = ?2 AND kind = ?3 AND seq > ?2 AND seq <= ?4 ORDER BY seq",
-    )?;
+    let mut every = db.prepare_cached(EVENTS)?;
     log::all(&mut every, params![conversation.as_bytes(), int(target), kind::REACTED, int(up_to)])
 }
 
