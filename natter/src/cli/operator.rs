@@ -70,8 +70,9 @@ pub struct DropArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The log reaches back seven days. An event that is stored already changes nothing; one whose row was \
-    changed by hand is not mended, delete that row first. Members are told at the end. Exit status: 0 when every \
+    after_help = "The log reaches back seven days. An event that is stored already changes nothing, not \
+    even bytes of it that were garbled or lost: delete it first. In SQLite it is one row, of `messages` if it is a \
+    posted message, else of `changes`; its bytes go with it. Members are told at the end. Exit status: 0 when every \
     event is stored or can be read by nobody (those are listed), 1 when the store refused one or did not answer for \
     half a minute; 2 for flags that do not fit. Needs NATS_URL and DATABASE_URL."
 )]
