@@ -29,8 +29,10 @@ pub async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request) -> Res
         };
         match upgraded.downcast::<TokioIo<TcpStream>>() {
             Ok(parts) => {
-                let (source, sink) = parts.io.into_inner().into_split();
-                let source = Source::new(source, parts.read_buf.to_vec());
+                let (half, sink) = parts.io.into_inner().into_split();
+                let source = Source::new(half, parts.read_buf.to_vec());
+                // It holds the 8 KiB in which the handshake was read.
+                drop(parts.read_buf);
                 socket::serve(edge, source, sink).await;
             }
             Err(_) => tracing::error!("a socket over something that is not TCP"),
