@@ -46,14 +46,20 @@ pub struct Persister {
 impl Persister {
     /// Each event read, stored and told; one result for each.
     pub async fn apply(&self, batch: &[Delivery]) -> Vec<Result<(), NotPersisted>> {
-        let read: Vec<_> = batch.iter().map(|delivery| self.read(delivery)).collect();
-        let events: Vec<Logged> = read.iter().flatten().cloned().collect();
+        let mut events = Vec::with_capacity(batch.len());
+        let read: Vec<Result<usize, NotPersisted>> = batch
+            .iter()
+            .map(|delivery| {
+                events.push(self.read(delivery)?);
+                Ok(events.len() - 1)
+            })
+            .collect();
         let mut stored = self.store(&events).await.into_iter();
         let mut results = Vec::with_capacity(batch.len());
         for event in read {
             results.push(match event {
-                Ok(logged) => match stored.next() {
-                    Some(Ok(())) => self.tell(&logged).await.map_err(NotPersisted::Untold),
+                Ok(at) => match stored.next() {
+                    Some(Ok(())) => self.tell(&events[at]).await.map_err(NotPersisted::Untold),
                     Some(Err(refused)) => Err(refused),
                     None => Err(StoreError::Unavailable("it gave no answer".to_owned()).into()),
                 },
