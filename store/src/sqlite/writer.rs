@@ -126,6 +126,7 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T> + Send> Job for Pending<T, F> 
 type Jobs = VecDeque<Box<dyn Job>>;
 
 fn run(db: &Connection, mut orders: mpsc::Receiver<Order>, commits: &AtomicU64) {
+    give_way();
     while let Some(first) = orders.blocking_recv() {
         let mut waiting = gather(first, &mut orders);
         while !waiting.is_empty() {
@@ -135,6 +136,18 @@ fn run(db: &Connection, mut orders: mpsc::Receiver<Order>, commits: &AtomicU64) 
         }
     }
 }
+
+/// A commit of a thousand events is 20 ms of work that nobody waits for: on a full core those who talk go first. Four
+/// steps of niceness leave it two fifths of an equal share, twice what it needs at the rate that fills a core.
+#[cfg(target_os = "linux")]
+fn give_way() {
+    // Refused it costs nothing but the favour.
+    let _ = rustix::process::setpriority_process(None, 4);
+}
+
+/// Elsewhere a priority is that of the whole process.
+#[cfg(not(target_os = "linux"))]
+fn give_way() {}
 
 /// `first` and whatever waits behind it, as far as one transaction goes.
 fn gather(first: Order, orders: &mut mpsc::Receiver<Order>) -> Jobs {
