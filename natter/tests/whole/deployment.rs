@@ -31,6 +31,9 @@ pub struct Deployment {
     home: Home,
 }
 
+/// A hundred people from one address who never pause are no deployment's guests.
+const RATES: &str = "login=100000/s,send=100000/s,write=100000/s,read=100000/s,frames=100000/s";
+
 impl Deployment {
     pub async fn start() -> Self {
         let (home, compose) = (Home::new(), compose::read());
@@ -67,8 +70,7 @@ impl Deployment {
             command.env(name, value);
         }
         command.envs([("HOST", "127.0.0.1"), ("PORT", "0"), ("ADMIN_PORT", "0")]);
-        // A hundred people from one address who never pause are no deployment's guests.
-        command.env("RATE_LIMITS", "login=100000/s,send=100000/s,write=100000/s,read=100000/s");
+        command.env("RATE_LIMITS", RATES);
         command
     }
 
