@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use schemas::{
     code::Code,
     frame::ServerFrame,
@@ -68,11 +68,13 @@ impl Outbox {
 
     /// Queues a finished frame.
     pub fn push(self: &Arc<Self>, frame: Frame) {
+        self.make_room(frame.len());
         self.change(|queue| queue.push(frame));
     }
 
     /// Queues a live event, see [`Queue::push_event`].
     pub fn push_event(self: &Arc<Self>, conversation: ConversationId, seq: Seq, frame: &Frame) {
+        self.make_room(frame.len());
         self.change(|queue| queue.push_event(conversation, seq, frame.clone()));
     }
 
@@ -110,23 +112,16 @@ impl Outbox {
         }
     }
 
-    /// Writes as much as the connection takes now; says how often it wrote.
+    /// A flusher's turn: writes as much as the connection takes now; says how often it wrote.
     pub fn flush(&self) -> u64 {
-        let Some(Line { sink, .. }) = self.line.get() else { return 0 };
         let mut state = self.state.lock();
         state.due = false;
-        let mut writes = 0;
-        while !state.queue.is_empty() && !state.gone {
-            writes += 1;
-            match write(sink, &state.queue) {
-                Ok(bytes) => state.queue.written(bytes),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    state.stuck = true;
-                    break;
-                }
-                Err(_) => state.gone = true,
-            }
-        }
+        self.write_out(state)
+    }
+
+    fn write_out(&self, mut state: MutexGuard<'_, State>) -> u64 {
+        let Some(Line { sink, .. }) = self.line.get() else { return 0 };
+        let writes = state.write_to(sink);
         let ends = state.gone || (state.queue.closing().is_some() && state.queue.is_empty());
         let call = ends || state.stuck;
         let room = state.queue.bytes() < limits::OUT_QUEUE / 2;
@@ -187,6 +182,16 @@ impl Outbox {
         }
     }
 
+    /// Only a connection that takes no more makes a slow reader. When it is the flusher or the socket's task that is
+    /// behind, whoever fills the queue writes it out, and is slowed down by that.
+    fn make_room(&self, length: usize) {
+        let mut state = self.state.lock();
+        if !state.queue.fits(length) {
+            state.stuck = false;
+            self.write_out(state);
+        }
+    }
+
     /// Changes the queue, and tells whom that concerns.
     fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut Queue) -> T) -> T {
         let mut state = self.state.lock();
@@ -204,6 +209,22 @@ impl Outbox {
             self.drained.notify_waiters();
         }
         result
+    }
+}
+
+impl State {
+    /// Writes until nothing is left or the connection takes no more; says how often.
+    fn write_to(&mut self, sink: &OwnedWriteHalf) -> u64 {
+        let mut writes = 0;
+        while !self.queue.is_empty() && !self.gone && !self.stuck {
+            writes += 1;
+            match write(sink, &self.queue) {
+                Ok(bytes) => self.queue.written(bytes),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stuck = true,
+                Err(_) => self.gone = true,
+            }
+        }
+        writes
     }
 }
 
@@ -227,5 +248,56 @@ impl Outbox {
             queue.frames().map(|f| serde_json::from_slice(&f.payload()).expect("JSON")).collect();
         queue.written(queue.bytes());
         frames
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::AsyncReadExt,
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+    use crate::outbound::flush::Flushers;
+
+    /// An outbox with a flusher that has not run yet, and its client.
+    async fn connected() -> (Arc<Outbox>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let (_, sink) = accepted.expect("a client").0.into_split();
+        // What a socket that was just accepted takes is not known to tokio before it was asked.
+        sink.writable().await.expect("a connection");
+        let outbox = Arc::new(Outbox::default());
+        outbox.connect(sink, Flushers::start().pick());
+        (outbox, client.expect("a connection"))
+    }
+
+    fn closing(outbox: &Outbox) -> Option<Code> {
+        outbox.state.lock().queue.closing()
+    }
+
+    #[tokio::test]
+    async fn nobody_is_a_slow_reader_because_the_flusher_is_behind() {
+        let (outbox, mut client) = connected().await;
+        let frame = Frame::of(&"x".repeat(1_000));
+        let count = limits::OUT_QUEUE / frame.len() + 10;
+        // The flusher is a task of this thread and has had no turn.
+        (0..count).for_each(|_| outbox.push(frame.clone()));
+        assert_eq!(closing(&outbox), None);
+        let mut bytes = vec![0; count * frame.len()];
+        client.read_exact(&mut bytes).await.expect("all of them");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_closed_when_its_queue_is_full() {
+        let (outbox, _client) = connected().await;
+        let frame = Frame::of(&"x".repeat(limits::OUT_QUEUE / 8));
+        // More than any kernel keeps for a connection by default.
+        for _ in 0..8 * 64 {
+            outbox.push(frame.clone());
+        }
+        assert_eq!(closing(&outbox), Some(Code::SlowReader));
     }
 }

@@ -128,6 +128,11 @@ impl Queue {
         self.bytes
     }
 
+    /// Whether a frame of so many bytes may be queued. One larger than the bound still passes when nothing else waits.
+    pub fn fits(&self, length: usize) -> bool {
+        self.bytes == 0 || self.bytes + length <= limits::OUT_QUEUE
+    }
+
     /// The bytes to write next, as far as there is room for pieces: how many pieces, how many bytes.
     pub fn next<'a>(&'a self, pieces: &mut [IoSlice<'a>]) -> (usize, usize) {
         let (mut count, mut bytes, mut skip) = (0, 0, self.taken);
@@ -166,8 +171,7 @@ impl Queue {
         if self.close.is_some() {
             return false;
         }
-        // A single frame larger than the bound still passes when nothing else waits.
-        if self.bytes + length > limits::OUT_QUEUE && self.bytes > 0 {
+        if !self.fits(length) {
             self.close(Code::SlowReader);
             return false;
         }
