@@ -8,14 +8,14 @@
 //! A publish whose answer is missing may have been stored, so it is repeated with the same id until the server
 //! answers: the stream knows the ids of the last five minutes and gives the first seq back.
 
+mod line; // to the log and back
 mod group; // who goes now, who waits for whom
 mod batch; // those who waited, in one commit
 
 use std::{sync::Arc, time::Duration};
 
 use async_nats::{
-    Client, HeaderMap, Request, RequestErrorKind,
-    header::NATS_MESSAGE_ID,
+    Client, StatusCode,
     jetstream::{ErrorCode, publish::PublishAck, response::Response},
 };
 use bytes::Bytes;
@@ -28,6 +28,7 @@ use tokio::{
 use tracing::{debug, warn};
 
 use group::{Groups, Place, Turn};
+use line::{Line, Silence};
 
 /// Between attempts: a leader change is over within a second or takes several; half of each wait is random.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
@@ -54,7 +55,7 @@ pub enum PublishError {
 /// Publishes over one connection, so many at a time.
 #[derive(Clone)]
 pub struct Publisher {
-    client: Client,
+    line: Line,
     slots: Arc<Semaphore>,
     /// `None`: each event goes by itself.
     groups: Option<Groups>,
@@ -75,7 +76,7 @@ impl Publisher {
     /// Each event by itself.
     pub fn new(client: Client) -> Self {
         let slots = Arc::new(Semaphore::new(limits::PUBLISHES_IN_FLIGHT));
-        Self { client, slots, groups: None }
+        Self { line: Line::start(client), slots, groups: None }
     }
 
     /// For a log that syncs at every commit: events that wait go together.
@@ -139,19 +140,13 @@ impl Publisher {
     }
 
     async fn attempt(&self, subject: &str, id: &str, payload: Bytes) -> Attempt {
-        let mut headers = HeaderMap::new();
-        headers.insert(NATS_MESSAGE_ID, id);
-        let request = Request::new().headers(headers).payload(payload).timeout(Some(limits::PUBLISH_ATTEMPT));
-        match self.client.send_request(subject.to_owned(), request).await {
+        match self.line.ask(subject, id, payload).await {
+            Ok(answer) if answer.status == Some(StatusCode::NO_RESPONDERS) => {
+                Attempt::Unknown("no stream takes it".to_owned())
+            }
             Ok(answer) => read_answer(&answer.payload),
-            Err(error) => match error.kind() {
-                RequestErrorKind::InvalidSubject | RequestErrorKind::MaxPayloadExceeded => {
-                    Attempt::Failed(PublishError::Refused(error.to_string()))
-                }
-                RequestErrorKind::TimedOut | RequestErrorKind::NoResponders | RequestErrorKind::Other => {
-                    Attempt::Unknown(error.to_string())
-                }
-            },
+            Err(Silence::Refused(reason)) => Attempt::Failed(PublishError::Refused(reason)),
+            Err(Silence::Unknown(reason)) => Attempt::Unknown(reason),
         }
     }
 }

@@ -1,4 +1,8 @@
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, future::join_all};
 use nats::{
@@ -132,9 +136,11 @@ async fn every_publish_across_kills_of_the_server_is_stored_once_and_in_order() 
     const EACH: usize = 250;
     let server = Arc::new(TestServer::durable().await);
     server.provision(4).await;
-    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let client = server.client(Purpose::Publish).await;
+    let sent = client.statistics();
+    let publisher = Publisher::new(client);
     let rooms: Vec<ConversationId> = (0..ROOMS).map(|_| ConversationId::fresh()).collect();
-    // Every room is at the same place when the server dies, with publishes of the others in flight.
+    // Every room is at the same place when the server dies, and its next publish is on its way.
     let halfway = Arc::new(Barrier::new(ROOMS + 1));
     let senders: Vec<_> = rooms
         .iter()
@@ -144,6 +150,7 @@ async fn every_publish_across_kills_of_the_server_is_stored_once_and_in_order() 
                 let mut attempts = 0;
                 for n in 0..EACH {
                     if n == EACH / 3 || n == 2 * EACH / 3 {
+                        halfway.wait().await;
                         halfway.wait().await;
                     }
                     let subject = subject::conv(Partition::of(room, 4), room);
@@ -157,10 +164,20 @@ async fn every_publish_across_kills_of_the_server_is_stored_once_and_in_order() 
         .collect();
     for _ in 0..2 {
         halfway.wait().await;
+        // It answers nothing from here on.
+        server.pause();
+        let before = sent.out_messages.load(Ordering::Relaxed);
+        halfway.wait().await;
+        while sent.out_messages.load(Ordering::Relaxed) < before + ROOMS as u64 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         server.restart().await;
     }
     let attempts: u32 = join_all(senders).await.into_iter().map(Result::unwrap).sum();
-    assert!(attempts as usize > ROOMS * EACH, "no publish met the kill");
+    assert!(
+        attempts as usize >= ROOMS * (EACH + 2),
+        "a publish did not meet the kill: {attempts} attempts"
+    );
 
     let log = LogReader::new(jetstream::new(server.client(Purpose::Work).await), 4);
     for room in rooms {
