@@ -34,6 +34,8 @@ use super::Failure;
 const PAGES: u64 = 64 * 1024 * 1024;
 /// A page whose floor has moved on is never asked for again.
 const PAGE_IDLE: Duration = Duration::from_secs(30);
+/// Tails in memory: 64 MiB are about 130,000 events.
+const TAILS: u64 = 64 * 1024 * 1024;
 /// Heads of conversations without events above the floor; 16 B each.
 const HEADS: u64 = 100_000;
 /// Edges ask for the log's heads once a second each.
@@ -50,6 +52,8 @@ pub struct History {
     /// Newest event ≤ a floor, for the same reason.
     heads: Cache<(ConversationId, Seq), Seq>,
     log_heads: Cache<(), Arc<Vec<Seq>>>,
+    /// Busy conversations' logs above their floors.
+    tails: Cache<ConversationId, Arc<tail::Known>>,
 }
 
 impl History {
@@ -70,7 +74,12 @@ impl History {
             .build();
         let heads = Cache::builder().max_capacity(HEADS).time_to_idle(PAGE_IDLE).build();
         let log_heads = Cache::builder().max_capacity(1).time_to_live(LOG_HEADS_AGE).build();
-        Ok(Arc::new(Self { store, log, partitions, floors, rows, heads, log_heads }))
+        let tails = Cache::builder()
+            .max_capacity(TAILS)
+            .weigher(|_, known: &Arc<tail::Known>| known.weight())
+            .time_to_live(tail::KNOWN_FOR)
+            .build();
+        Ok(Arc::new(Self { store, log, partitions, floors, rows, heads, log_heads, tails }))
     }
 
     pub async fn serve(self: &Arc<Self>, host: &mut Host) -> Result<(), ServiceError> {
@@ -103,7 +112,7 @@ impl History {
         }
         let tail = self.tail(call.conversation, floor + 1).await?;
         match tail.events.into_iter().find(|logged| logged.event.id == call.event) {
-            Some(found) => Ok(Some(found)),
+            Some(found) => Ok(Some(Arc::unwrap_or_clone(found))),
             None => Ok(stored?),
         }
     }
@@ -118,7 +127,7 @@ impl History {
             Ok(None) => Ok(None),
             Ok(Some(row)) => {
                 let tail = self.tail(conversation, floor + 1).await?;
-                Ok(compose::present(vec![row], &tail.events).into_iter().find(|message| message.seq == seq))
+                Ok(compose::present(vec![row], &tail).into_iter().find(|message| message.seq == seq))
             }
             Err(away @ StoreError::Unavailable(_)) => {
                 let tail = self.tail(conversation, seq).await?;

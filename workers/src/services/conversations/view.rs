@@ -62,7 +62,7 @@ impl Conversations {
     }
 
     async fn member_count(&self, id: ConversationId, stored: usize, tail: &Tail) -> Result<usize, Failure> {
-        if !tail.events.iter().any(|logged| changes_members(&logged.event.kind)) {
+        if !tail.iter().any(|logged| changes_members(&logged.event.kind)) {
             return Ok(stored);
         }
         // The row may count some of the tail's changes already: the people are counted instead.
@@ -94,7 +94,7 @@ fn changes_members(kind: &Kind) -> bool {
 
 /// Rows with the tail's changes; those the rows reflect already change nothing.
 fn members(mut rows: Vec<MemberRow>, tail: &Tail) -> Vec<MemberRow> {
-    for logged in &tail.events {
+    for logged in tail.iter() {
         match &logged.event.kind {
             Kind::Created { members, .. } => {
                 for member in members {
@@ -133,14 +133,14 @@ fn place(rows: &mut Vec<MemberRow>, member: Member, joined_at: Timestamp, read: 
 }
 
 fn name(tail: &Tail) -> Option<String> {
-    tail.events.iter().rev().find_map(|logged| match &logged.event.kind {
+    tail.iter().rev().find_map(|logged| match &logged.event.kind {
         Kind::Renamed { name } => Some(name.clone()),
         _ => None,
     })
 }
 
 fn role(user: UserId, tail: &Tail) -> Option<schemas::event::Role> {
-    tail.events.iter().rev().find_map(|logged| match &logged.event.kind {
+    tail.iter().rev().find_map(|logged| match &logged.event.kind {
         Kind::MemberAdded { user: who, role } | Kind::RoleChanged { user: who, role } if *who == user => {
             Some(*role)
         }
@@ -153,5 +153,5 @@ pub fn activity(stored: Timestamp, tail: &Tail) -> Timestamp {
     let counts = |logged: &&Logged| {
         !matches!(logged.event.kind, Kind::Edited { .. } | Kind::Deleted { .. } | Kind::Reacted { .. })
     };
-    tail.events.iter().filter(counts).map(|logged| logged.event.at).fold(stored, Timestamp::max)
+    tail.iter().filter(counts).map(|logged| logged.event.at).fold(stored, Timestamp::max)
 }

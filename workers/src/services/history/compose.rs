@@ -10,11 +10,11 @@ use schemas::{
 
 use super::Tail;
 
-/// Rows with everything in `events` applied to them, and the messages posted in `events`; ascending. Rows may
+/// Rows with everything in the tail applied to them, and the messages posted in it; ascending. Rows may
 /// reflect some of the events already.
-pub fn present(rows: Vec<Message>, events: &[Logged]) -> Vec<Message> {
+pub fn present(rows: Vec<Message>, tail: &Tail) -> Vec<Message> {
     let mut messages: BTreeMap<Seq, Message> = rows.into_iter().map(|row| (row.seq, row)).collect();
-    for logged in events {
+    for logged in tail.iter() {
         if let Some(posted) = Message::posted(logged.seq, &logged.event) {
             messages.entry(logged.seq).or_insert(posted);
         } else if let Some(message) = target(&logged.event.kind).and_then(|seq| messages.get_mut(&seq)) {
@@ -41,7 +41,7 @@ fn target(kind: &Kind) -> Option<Seq> {
 
 /// The message at `seq`, posted in the tail.
 pub fn one(seq: Seq, tail: &Tail) -> Option<Message> {
-    present(Vec::new(), &tail.events).into_iter().find(|message| message.seq == seq)
+    present(Vec::new(), tail).into_iter().find(|message| message.seq == seq)
 }
 
 pub const fn inside(window: Window, seq: Seq) -> bool {
@@ -67,5 +67,5 @@ pub fn cut(mut messages: Vec<Message>, window: Window, limit: usize) -> (Vec<Mes
 pub fn posts(tail: &Tail, window: Window) -> usize {
     let posted =
         |logged: &&Logged| matches!(logged.event.kind, Kind::Posted { .. }) && inside(window, logged.seq);
-    tail.events.iter().filter(posted).count()
+    tail.iter().filter(posted).count()
 }

@@ -81,7 +81,7 @@ impl History {
 }
 
 fn finish(ask: Page, rows: Vec<Message>, tail: &Tail, head: Seq) -> PageReply {
-    let (messages, has_more) = compose::cut(compose::present(rows, &tail.events), ask.window, ask.limit);
+    let (messages, has_more) = compose::cut(compose::present(rows, tail), ask.window, ask.limit);
     PageReply { messages, has_more, head }
 }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use schemas::{
     event::Logged,
     id::Seq,
@@ -5,7 +7,7 @@ use schemas::{
     rpc::{EventsAfter, Replay},
 };
 
-use super::{History, Tail, tail};
+use super::{History, Tail};
 use crate::services::Failure;
 
 impl History {
@@ -22,12 +24,12 @@ impl History {
         if (after > 0 && log.first == Some(after)) || after >= floor || log.is_whole() {
             let kept = raw.iter().filter(|event| event.seq > after);
             let more = kept.count() > limit;
-            return self.replay(call, log.first == Some(after), log.events, more).await;
+            return self.replay(call, log.first == Some(after), owned(log), more).await;
         }
         let mut events = self.store.events_from(conversation, after, floor, wanted).await?;
         if events.len() < wanted {
             let raw = self.log.from(conversation, floor + 1, wanted - events.len()).await?;
-            events.extend(tail::decode(&raw));
+            events.extend(owned(Tail::of(&raw)));
         }
         let anchored = after > 0 && events.first().is_some_and(|logged| logged.seq == after);
         let more = events.iter().filter(|logged| logged.seq > after).count() > limit;
@@ -63,4 +65,8 @@ impl History {
             (last, _) => Ok(last),
         }
     }
+}
+
+fn owned(tail: Tail) -> Vec<Logged> {
+    tail.events.into_iter().map(Arc::unwrap_or_clone).collect()
 }

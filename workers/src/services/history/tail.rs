@@ -1,3 +1,8 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
 use nats::log::{LogError, RawEvent};
 use schemas::{
     event::{Kind, Logged},
@@ -9,8 +14,13 @@ use super::History;
 use crate::services::Failure;
 
 /// Events of one conversation that one answer may read above the floor: at about 300 B each 3 MB. A healthy
-/// persister leaves a second's worth; this many mean that it has stood still for long.
+/// persister leaves some seconds' worth; this many mean that it has stood still for long.
 const EVENTS: usize = 10_000;
+
+/// A tail that was read is not trusted for longer: an operator may have taken something out of the log.
+pub(super) const KNOWN_FOR: Duration = Duration::from_secs(10);
+/// Fewer events are read again as cheaply as they are kept.
+const WORTH_KEEPING: usize = 4;
 
 /// Reads of the head and the tail until they agree: the second does unless copies of the log differ.
 const ATTEMPTS: usize = 8;
@@ -19,13 +29,17 @@ const ATTEMPTS: usize = 8;
 #[derive(Debug, Clone, Default)]
 pub struct Tail {
     /// Ascending. Events nobody can read (a newer node wrote them) are left out here, not in the positions.
-    pub events: Vec<Logged>,
+    pub(super) events: Vec<Arc<Logged>>,
     pub first: Option<Seq>,
     /// Newest seq of the conversation, unless nothing lies in the range.
     pub head: Option<Seq>,
 }
 
 impl Tail {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Logged> {
+        self.events.iter().map(Arc::as_ref)
+    }
+
     /// Nothing came before: the conversation began here.
     pub fn is_whole(&self) -> bool {
         self.events.first().is_some_and(|logged| {
@@ -34,30 +48,89 @@ impl Tail {
     }
 
     pub(super) fn of(raw: &[RawEvent]) -> Self {
-        Self {
-            events: decode(raw),
-            first: raw.first().map(|event| event.seq),
-            head: raw.last().map(|event| event.seq),
-        }
+        raw.iter().map(entry).collect()
     }
 }
 
-pub(super) fn decode(raw: &[RawEvent]) -> Vec<Logged> {
-    let readable = |event: &RawEvent| match event.decode() {
-        Ok(logged) => Some(logged),
-        Err(e) => {
-            error!(seq = event.seq, error = %e, "an event of the log cannot be read and is left out");
-            None
+/// Of events that can all be read.
+impl From<Vec<Logged>> for Tail {
+    fn from(events: Vec<Logged>) -> Self {
+        events.into_iter().map(|logged| (logged.seq, Some(Arc::new(logged)))).collect()
+    }
+}
+
+impl FromIterator<Entry> for Tail {
+    fn from_iter<I: IntoIterator<Item = Entry>>(entries: I) -> Self {
+        let mut tail = Self::default();
+        for (seq, readable) in entries {
+            tail.first.get_or_insert(seq);
+            tail.head = Some(seq);
+            tail.events.extend(readable);
         }
-    };
-    raw.iter().filter_map(readable).collect()
+        tail
+    }
+}
+
+/// A position of the log; `None`: nobody can read what is there.
+type Entry = (Seq, Option<Arc<Logged>>);
+
+/// What was read of a conversation's log. Events never change, so the next reader asks only for what came since.
+pub(super) struct Known {
+    /// Complete from here to its last entry.
+    from: Seq,
+    entries: Vec<Entry>,
+    begun: Instant,
+}
+
+impl Known {
+    fn nothing(from: Seq) -> Self {
+        Self { from, entries: Vec::new(), begun: Instant::now() }
+    }
+
+    /// What is known from there on.
+    fn since(&self, from: Seq) -> Self {
+        if from < self.from || self.begun.elapsed() > KNOWN_FOR {
+            return Self::nothing(from);
+        }
+        let below = self.entries.partition_point(|(seq, _)| *seq < from);
+        Self { from, entries: self.entries[below..].to_vec(), begun: self.begun }
+    }
+
+    /// The first position that was not read.
+    fn next(&self) -> Seq {
+        self.entries.last().map_or(self.from, |(seq, _)| seq + 1)
+    }
+
+    /// About what it occupies in the cache, in bytes.
+    pub(super) fn weight(&self) -> u32 {
+        u32::try_from(128 + 512 * self.entries.len()).unwrap_or(u32::MAX)
+    }
+}
+
+fn entry(raw: &RawEvent) -> Entry {
+    let readable = raw.decode().map(Arc::new).inspect_err(|e| {
+        error!(seq = raw.seq, error = %e, "an event of the log cannot be read and is left out");
+    });
+    (raw.seq, readable.ok())
 }
 
 impl History {
     /// All events of the conversation with seq ≥ `from` that the log has.
     pub async fn tail(&self, conversation: ConversationId, from: Seq) -> Result<Tail, Failure> {
-        let raw = self.log.from(conversation, from.max(1), EVENTS + 1).await?;
-        if raw.len() > EVENTS { Err(Failure::TooFarBehind(EVENTS)) } else { Ok(Tail::of(&raw)) }
+        let from = from.max(1);
+        let known = self.tails.get(&conversation).await;
+        let mut tail = known.map_or_else(|| Known::nothing(from), |known| known.since(from));
+        let room = EVENTS + 1 - tail.entries.len();
+        let raw = self.log.from(conversation, tail.next(), room).await?;
+        tail.entries.extend(raw.iter().map(entry));
+        if tail.entries.len() > EVENTS {
+            return Err(Failure::TooFarBehind(EVENTS));
+        }
+        let answer = tail.entries.iter().cloned().collect();
+        if tail.entries.len() >= WORTH_KEEPING && !raw.is_empty() {
+            self.tails.insert(conversation, Arc::new(tail)).await;
+        }
+        Ok(answer)
     }
 
     /// The log above the floor, and the conversation's head at that moment: the page made of both has

@@ -16,7 +16,7 @@ pub fn read_through(user: UserId, mark: Seq, tail: &Tail) -> Seq {
         Kind::MemberAdded { user: who, .. } => *who == user,
         _ => false,
     };
-    tail.events.iter().rev().find(own).map_or(mark, |logged| mark.max(logged.seq))
+    tail.iter().rev().find(own).map_or(mark, |logged| mark.max(logged.seq))
 }
 
 /// Others' messages after `read` that are not deleted: rows up to the floor, then the log above it. Counted
@@ -45,7 +45,7 @@ fn deleted(tail: &Tail) -> BTreeSet<Seq> {
         Kind::Deleted { target } => Some(target),
         _ => None,
     };
-    tail.events.iter().filter_map(target).collect()
+    tail.iter().filter_map(target).collect()
 }
 
 fn above(user: UserId, read: Seq, tail: &Tail, deleted: &BTreeSet<Seq>) -> usize {
@@ -55,5 +55,5 @@ fn above(user: UserId, read: Seq, tail: &Tail, deleted: &BTreeSet<Seq>) -> usize
             && matches!(logged.event.kind, Kind::Posted { .. })
             && !deleted.contains(&logged.seq)
     };
-    tail.events.iter().filter(counts).count()
+    tail.iter().filter(counts).count()
 }
