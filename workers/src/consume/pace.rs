@@ -2,8 +2,9 @@
 //! transaction, an fsync and the pages that it writes, whose cost is shared by all events of one conversation in it.
 //! So it gathers the longer, the fewer events come, as long as some do.
 //!
-//! Batches end at common moments of the clock, so that several partitions' meet in one transaction; not all of them at
-//! once, because a message on its way needs the CPU too.
+//! Batches end at moments of the clock that are spread over the partitions: a message on its way needs the CPU too,
+//! and a thousand events at once would keep it waiting. With more than [`GROUPS`] partitions some meet in one
+//! transaction.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ const FEW: usize = 8;
 /// Three quarters of a full batch; what comes beyond it must not wait for another one.
 const MOST: usize = limits::PERSIST_BATCH / 4 * 3;
 /// Partitions end their batches in this many groups, one after another.
-const GROUPS: u16 = 4;
+const GROUPS: u16 = 16;
 
 pub struct Pace {
     /// Which of [`GROUPS`].
@@ -115,7 +116,7 @@ mod tests {
                 let rest = to_tick(Duration::from_secs(1), group, Timestamp(now)).as_millis();
                 assert!((1..=1_000).contains(&rest));
                 let end = u128::from(now.unsigned_abs()) + rest;
-                assert_eq!(end % 1_000, u128::from(group) * 250);
+                assert_eq!(end % 1_000, u128::from(group) * 1_000 / u128::from(GROUPS));
             }
         }
     }
