@@ -174,10 +174,7 @@ async fn every_publish_across_kills_of_the_server_is_stored_once_and_in_order() 
         server.restart().await;
     }
     let attempts: u32 = join_all(senders).await.into_iter().map(Result::unwrap).sum();
-    assert!(
-        attempts as usize >= ROOMS * (EACH + 2),
-        "a publish did not meet the kill: {attempts} attempts"
-    );
+    assert!(attempts as usize >= ROOMS * (EACH + 2), "a publish did not meet the kill: {attempts} attempts");
 
     let log = LogReader::new(jetstream::new(server.client(Purpose::Work).await), 4);
     for room in rooms {
