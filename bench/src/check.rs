@@ -260,7 +260,6 @@ impl Oracle {
         }
     }
 
-    #[cfg(test)]
     pub fn has_seen_all(&self, witness: &Witness) -> bool {
         let acked = |sent: &Sent| match sent.fate {
             Fate::Acked { seq, .. } if sent.room == witness.room => Some(seq),

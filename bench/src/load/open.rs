@@ -98,14 +98,24 @@ impl Engine {
         }
     }
 
-    /// They read again what was left for them. Returns those that the server has closed meanwhile.
-    pub fn unstall(&mut self, which: &[u32]) -> Vec<u32> {
+    /// They read again what was left for them. Returns those that the server has closed meanwhile: it may say so only
+    /// behind all that it had sent before, so this waits until each is closed or has seen everything.
+    pub fn unstall(&mut self, which: &[u32], within: Duration) -> Vec<u32> {
         for index in which {
             self.sockets[*index as usize].stalled = false;
             self.drain(*index as usize, true);
         }
-        let gone = |index: &u32| self.sockets[*index as usize].stage == Stage::Closed;
-        which.iter().copied().filter(gone).collect()
+        let (start, closed) = (Instant::now(), |engine: &Self, index: u32| {
+            engine.sockets[index as usize].stage == Stage::Closed
+        });
+        let up_to_date = |engine: &Self, index: u32| {
+            let mut witnesses = engine.sockets[index as usize].witnesses.iter();
+            witnesses.all(|witness| engine.oracle.has_seen_all(witness))
+        };
+        while start.elapsed() < within && !which.iter().all(|i| closed(self, *i) || up_to_date(self, *i)) {
+            self.turn(IDLE);
+        }
+        which.iter().copied().filter(|index| closed(self, *index)).collect()
     }
 
     /// Whoever is there leaves, whoever is not comes.

@@ -1,6 +1,8 @@
 //! Some stop reading. Does it cost the others anything? The server may close those who stopped; they come back,
 //! and what they were not shown by then they are shown or told of.
 
+use std::time::Duration;
+
 use super::{Common, close, rooms_of, rounds, warm_up};
 use crate::{
     bench::Bench,
@@ -15,6 +17,9 @@ const SOME_STALL: Metric = Metric::lower("p99-stall", "to a receiver that reads,
 const RATIO: Metric = Metric::lower("ratio", "the same, some stall to all read", "");
 const CLOSED: Metric = Metric::higher("closed", "closed for it", "of those who stall");
 const GROWTH: Metric = Metric::lower("growth", "memory of the server, more with stalled readers", "MiB");
+
+/// Longer than a server takes to close a slow reader or to send what waited for it.
+const WAKES_WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
@@ -70,7 +75,7 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
 /// They read again, and those that were closed come back. How many those were.
 fn wake(bench: &Bench, side: &Side, slow: &[u32]) -> anyhow::Result<u32> {
     let waking = slow.to_vec();
-    let closed = side.run(bench, "they read again", move |engine| engine.unstall(&waking))?;
+    let closed = side.run(bench, "they read again", move |engine| engine.unstall(&waking, WAKES_WITHIN))?;
     let count = u32::try_from(closed.len())?;
     side.come_in(bench, closed, None)?;
     side.run(bench, "what was missed", Engine::settle)?;
