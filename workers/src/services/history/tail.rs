@@ -153,3 +153,34 @@ impl History {
         Err(LogError::Unavailable("a copy of the log lags behind the others".to_owned()).into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(from: Seq, seqs: &[Seq]) -> Known {
+        Known { entries: seqs.iter().map(|seq| (*seq, None)).collect(), ..Known::nothing(from) }
+    }
+
+    fn asks(known: &Known) -> (Vec<Seq>, Seq) {
+        (known.entries.iter().map(|(seq, _)| *seq).collect(), known.next())
+    }
+
+    #[test]
+    fn what_is_known_is_not_asked_for_again() {
+        let known = known(5, &[6, 8, 9]);
+        assert_eq!(asks(&known.since(5)), (vec![6, 8, 9], 10));
+        assert_eq!(asks(&known.since(7)), (vec![8, 9], 10));
+        assert_eq!(asks(&known.since(10)), (vec![], 10));
+        assert_eq!(asks(&known.since(20)), (vec![], 20));
+    }
+
+    #[test]
+    fn what_lies_below_the_known_or_was_known_for_too_long_is_read_anew() {
+        let mut known = known(5, &[6, 8]);
+        assert_eq!(asks(&known.since(4)), (vec![], 4));
+        let Some(begun) = Instant::now().checked_sub(2 * KNOWN_FOR) else { return };
+        known.begun = begun;
+        assert_eq!(asks(&known.since(5)), (vec![], 5));
+    }
+}
