@@ -130,7 +130,7 @@ fn documents(args: &Args, done: &[Done], reached: &str) -> anyhow::Result<()> {
     if let (Some(path), Some(list)) = (&args.short, &args.short_list) {
         let ids = read(list)?;
         let chosen: Vec<Finding> = ids.lines().filter_map(|id| find(done, id.trim())).cloned().collect();
-        put(path, &format!("{}.\n\n{}", args.told, table::markdown(&chosen)))?;
+        put(path, &format!("{}.\n\n{}", args.told, table::brief(&chosen)))?;
     }
     Ok(())
 }

@@ -40,6 +40,32 @@ pub fn markdown(findings: &[Finding]) -> String {
     text
 }
 
+/// The same for few findings of many kinds: a line for each that Natter is compared with.
+pub fn brief(findings: &[Finding]) -> String {
+    let mut text = String::from("| | setting | | beside | ratio |\n|---|---|---|---|---|\n");
+    for finding in findings {
+        let has = |name: &str| finding.values.contains_key(name);
+        for of in finding.values.keys().filter(|target| target.starts_with("natter")) {
+            let mut line = |beside: &str, ratio: &str| {
+                let (what, setting) = (described(finding), &finding.setting);
+                let _ = writeln!(
+                    text,
+                    "| {what} | {setting} | {of}: {} | {beside} | {ratio} |",
+                    cell(finding, of)
+                );
+            };
+            for to in COMPARED.into_iter().filter(|name| has(name)) {
+                let ratio = finding.ratio(of, to).map_or(String::new(), figure);
+                line(&format!("{to}: {}", cell(finding, to)), &ratio);
+            }
+            if !COMPARED.into_iter().any(has) {
+                line("", "");
+            }
+        }
+    }
+    text
+}
+
 /// Natter's first, then the others, each as it first comes.
 fn targets(findings: &[Finding]) -> Vec<String> {
     let mut targets: Vec<String> = Vec::new();
@@ -130,6 +156,11 @@ mod tests {
         let wanted = "| | setting | natter-relaxed | bare | relaxed / bare |\n|---|---|---|---|---|\n\
                       | server CPU a message, µs ↓ | 128 B | 60.0 ±5% | 20.0 ±0% | 3.00 |\n";
         assert_eq!(markdown(&sheet.findings), wanted);
+        sheet.add(("idle", "few"), cpu, "natter-relaxed", 1.0);
+        let wanted = "| | setting | | beside | ratio |\n|---|---|---|---|---|\n\
+                      | server CPU a message, µs ↓ | 128 B | natter-relaxed: 60.0 ±5% | bare: 20.0 ±0% | 3.00 |\n\
+                      | server CPU a message, µs ↓ | few | natter-relaxed: 1.00 |  |  |\n";
+        assert_eq!(brief(&sheet.findings), wanted);
     }
 
     #[test]
