@@ -1,7 +1,8 @@
 //! The way of single events to the log and of its answers back. Events that come close together leave together: each
 //! packet wakes the server, and each answer this process, whatever it holds.
 //!
-//! Arrives: an event that may go. Leaves: the server's answer. Fails: not at all; who waits for too long gives up.
+//! Arrives: an event that may go. Leaves: the server's answer. Fails: with why there is none ([`Silence`]);
+//! who waits for longer than an attempt may take gives up.
 
 use std::{
     collections::HashMap,

@@ -8,8 +8,8 @@
 //! A publish whose answer is missing may have been stored, so it is repeated with the same id until the server
 //! answers: the stream knows the ids of the last five minutes and gives the first seq back.
 
-mod line; // to the log and back
 mod group; // who goes now, who waits for whom
+mod line; // those who go: to the log and back, a packet for all of a moment
 mod batch; // those who waited, in one commit
 
 use std::{sync::Arc, time::Duration};

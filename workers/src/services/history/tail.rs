@@ -21,6 +21,8 @@ const EVENTS: usize = 10_000;
 pub(super) const KNOWN_FOR: Duration = Duration::from_secs(10);
 /// Fewer events are read again as cheaply as they are kept.
 const WORTH_KEEPING: usize = 4;
+/// What an event occupies beside its payload, in bytes.
+const ENTRY: usize = 256;
 
 /// Reads of the head and the tail until they agree: the second does unless copies of the log differ.
 const ATTEMPTS: usize = 8;
@@ -79,21 +81,32 @@ pub(super) struct Known {
     /// Complete from here to its last entry.
     from: Seq,
     entries: Vec<Entry>,
+    /// Of all payloads that were read for it, in bytes.
+    payload: usize,
     begun: Instant,
 }
 
 impl Known {
     fn nothing(from: Seq) -> Self {
-        Self { from, entries: Vec::new(), begun: Instant::now() }
+        Self { from, entries: Vec::new(), payload: 0, begun: Instant::now() }
     }
 
     /// What is known from there on.
     fn since(&self, from: Seq) -> Self {
-        if from < self.from || self.begun.elapsed() > KNOWN_FOR {
+        self.since_at(from, Instant::now())
+    }
+
+    fn since_at(&self, from: Seq, now: Instant) -> Self {
+        if from < self.from || now - self.begun > KNOWN_FOR {
             return Self::nothing(from);
         }
         let below = self.entries.partition_point(|(seq, _)| *seq < from);
-        Self { from, entries: self.entries[below..].to_vec(), begun: self.begun }
+        Self { from, entries: self.entries[below..].to_vec(), ..*self }
+    }
+
+    fn learn(&mut self, raw: &[RawEvent]) {
+        self.entries.extend(raw.iter().map(entry));
+        self.payload += raw.iter().map(|event| event.payload.len()).sum::<usize>();
     }
 
     /// The first position that was not read.
@@ -103,7 +116,7 @@ impl Known {
 
     /// About what it occupies in the cache, in bytes.
     pub(super) fn weight(&self) -> u32 {
-        u32::try_from(128 + 512 * self.entries.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.payload + ENTRY * self.entries.len()).unwrap_or(u32::MAX)
     }
 }
 
@@ -122,7 +135,7 @@ impl History {
         let mut tail = known.map_or_else(|| Known::nothing(from), |known| known.since(from));
         let room = EVENTS + 1 - tail.entries.len();
         let raw = self.log.from(conversation, tail.next(), room).await?;
-        tail.entries.extend(raw.iter().map(entry));
+        tail.learn(&raw);
         if tail.entries.len() > EVENTS {
             return Err(Failure::TooFarBehind(EVENTS));
         }
@@ -177,10 +190,19 @@ mod tests {
 
     #[test]
     fn what_lies_below_the_known_or_was_known_for_too_long_is_read_anew() {
-        let mut known = known(5, &[6, 8]);
+        let known = known(5, &[6, 8]);
         assert_eq!(asks(&known.since(4)), (vec![], 4));
-        let Some(begun) = Instant::now().checked_sub(2 * KNOWN_FOR) else { return };
-        known.begun = begun;
-        assert_eq!(asks(&known.since(5)), (vec![], 5));
+        let still = known.begun + KNOWN_FOR;
+        assert_eq!(asks(&known.since_at(5, still)), (vec![6, 8], 9));
+        assert_eq!(asks(&known.since_at(5, still + Duration::from_millis(1))), (vec![], 5));
+    }
+
+    #[test]
+    fn a_tail_weighs_what_was_read_for_it() {
+        let mut known = Known::nothing(1);
+        known.learn(&[RawEvent { seq: 1, payload: vec![0; 9_000].into() }]);
+        assert!(known.weight() > 9_000);
+        let more = known.since(1);
+        assert!(more.weight() > 9_000, "a longer tail grows out of it");
     }
 }
