@@ -88,6 +88,8 @@ pub const CONTROL_AGE: Duration = Duration::from_hours(1);
 /// A NATS message: a page of 500 full events (500 × 8 KiB) fits; nats-server warns above 8 MiB.
 pub const NATS_PAYLOAD: usize = 8 * 1024 * 1024;
 pub const PARTITIONS_DEFAULT: u16 = 16;
+/// Of `natter dev`. Partitions spread a log over servers; on its only one each costs wake-ups, and fsyncs of its own.
+pub const PARTITIONS_DEV: u16 = 1;
 /// Consumers, connections and streams cost per partition; more than this has no use on real clusters.
 pub const PARTITIONS_MAX: u16 = 256;
 

@@ -68,7 +68,7 @@ impl fmt::Display for Difference {
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     #[error(
-        "PARTITIONS is {wanted}, but {stored} is stored for this deployment and cannot change: a conversation would move away from its history"
+        "PARTITIONS is {wanted}, but {stored} is stored for this deployment and cannot change: a conversation would move away from its history. Set it to {stored}"
     )]
     Partitions { wanted: u16, stored: String },
     #[error("PARTITIONS is {0}: between 1 and {max} are allowed", max = limits::PARTITIONS_MAX)]

@@ -101,6 +101,7 @@ const SECRET_MIN: usize = 32;
 impl Settings {
     pub fn read(source: &Source<'_>, strictness: Strictness) -> Result<Self, BadSetting> {
         let dev = strictness == Strictness::Dev;
+        let partitions = partitions(source, dev)?;
         Ok(Self {
             host: number(source, "HOST", "an IP address")?.unwrap_or(if dev {
                 IpAddr::from([127, 0, 0, 1])
@@ -126,9 +127,9 @@ impl Settings {
             refresh_expires_in: lifetime(source, "REFRESH_EXPIRES_IN", 30 * 86_400, SECOND..=DAYS_400)?,
             cors_origins: cors(source)?,
             rates: rates(source, dev)?,
-            partitions: partitions(source)?,
+            partitions,
             durability: durability(source)?,
-            log_max_bytes: log_max_bytes(source)?,
+            log_max_bytes: log_max_bytes(source, partitions)?,
             log_level: text(source, "LOG_LEVEL").unwrap_or_else(|| default_level(dev)),
             log_format: log_format(source, dev)?,
         })
@@ -231,10 +232,11 @@ fn rates(source: &Source<'_>, dev: bool) -> Result<Rates, BadSetting> {
     }
 }
 
-fn partitions(source: &Source<'_>) -> Result<u16, BadSetting> {
-    use schemas::limits::{PARTITIONS_DEFAULT, PARTITIONS_MAX};
+fn partitions(source: &Source<'_>, dev: bool) -> Result<u16, BadSetting> {
+    use schemas::limits::{PARTITIONS_DEFAULT, PARTITIONS_DEV, PARTITIONS_MAX};
     let allowed = format!("1 to {PARTITIONS_MAX}");
-    let partitions = number(source, "PARTITIONS", &allowed)?.unwrap_or(PARTITIONS_DEFAULT);
+    let default = if dev { PARTITIONS_DEV } else { PARTITIONS_DEFAULT };
+    let partitions = number(source, "PARTITIONS", &allowed)?.unwrap_or(default);
     if (1..=PARTITIONS_MAX).contains(&partitions) {
         Ok(partitions)
     } else {
@@ -250,13 +252,13 @@ fn durability(source: &Source<'_>) -> Result<Durability, BadSetting> {
         .ok_or_else(|| bad("DURABILITY", &value, all.map(Durability::name).join(", ")))
 }
 
-/// 512 MiB hold about two million messages of 200 B.
-const LOG_MAX_BYTES: i64 = 512 * 1024 * 1024;
+/// All partitions together: about 32 million messages of 200 B.
+const LOG_BYTES: i64 = 8 * 1024 * 1024 * 1024;
 const LOG_MAX_BYTES_LEAST: i64 = 1024 * 1024;
 
-fn log_max_bytes(source: &Source<'_>) -> Result<i64, BadSetting> {
+fn log_max_bytes(source: &Source<'_>, partitions: u16) -> Result<i64, BadSetting> {
     let allowed = format!("bytes of one partition's log, {LOG_MAX_BYTES_LEAST} or more");
-    let bytes = number(source, "LOG_MAX_BYTES", &allowed)?.unwrap_or(LOG_MAX_BYTES);
+    let bytes = number(source, "LOG_MAX_BYTES", &allowed)?.unwrap_or(LOG_BYTES / i64::from(partitions));
     if bytes >= LOG_MAX_BYTES_LEAST {
         Ok(bytes)
     } else {
@@ -288,12 +290,23 @@ mod tests {
     }
 
     #[test]
+    fn all_partitions_together_keep_8_gib_unless_one_is_given_its_size() {
+        for (partitions, each) in [("1", 8 << 30), ("16", 512 << 20), ("256", 32 << 20)] {
+            let settings = read(&[("PARTITIONS", partitions)], Strictness::Tokenless).expect(partitions);
+            assert_eq!(settings.log_max_bytes, each);
+        }
+        let given = [("PARTITIONS", "2"), ("LOG_MAX_BYTES", "1048576")];
+        assert_eq!(read(&given, Strictness::Tokenless).expect("allowed").log_max_bytes, 1 << 20);
+    }
+
+    #[test]
     fn nothing_set_is_enough_for_dev_only() {
         let settings = read(&[], Strictness::Dev).expect("dev needs nothing");
-        assert_eq!((settings.port, settings.admin_port, settings.partitions), (3000, 9464, 16));
+        assert_eq!((settings.port, settings.admin_port, settings.partitions), (3000, 9464, 1));
         assert_eq!(settings.jwt_expires_in, Duration::from_mins(15));
         let worker = read(&[], Strictness::Tokenless).expect("a worker needs no secret");
         assert_eq!((worker.host, worker.log_format), (IpAddr::from([0, 0, 0, 0]), LogFormat::Json));
+        assert_eq!(worker.partitions, 16);
         let error = read(&[], Strictness::Production).expect_err("a secret is needed");
         assert!(error.to_string().starts_with("JWT_SECRET is missing; allowed: a secret"), "{error}");
     }
