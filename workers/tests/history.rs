@@ -5,6 +5,7 @@ mod scene;
 
 use std::cell::{Cell, RefCell};
 
+use futures_util::{StreamExt, stream};
 use scene::{Scene, event, posted, texts};
 use schemas::{
     code::Code,
@@ -174,6 +175,38 @@ async fn a_replay_begins_where_the_client_was_and_says_when_it_cannot() {
         let replay = scene.asker.ask(&ask(seqs[5] + 1_000, 500)).await.unwrap();
         assert!(replay.events.is_empty() && !replay.anchored);
         assert_eq!(replay.head, seqs[5]);
+    }
+}
+
+#[tokio::test]
+async fn a_replay_from_far_back_is_the_same_out_of_the_store_and_without_it() {
+    let mut scene = Scene::with(&SERVICES).await;
+    let (room, alice, _) = group_of_two(&scene).await;
+    let mut seqs = Vec::new();
+    for n in 0..12 {
+        seqs.push(scene.post(alice, room, &format!("m{n}")).await);
+    }
+    let busy = std::iter::repeat_with(ConversationId::fresh)
+        .find(|busy| scene::partition(*busy) == scene::partition(room))
+        .unwrap();
+    let noise = (0..20_100).map(|_| event(alice, busy, posted("noise"))).collect::<Vec<_>>();
+    stream::iter(&noise).map(|event| scene.publish(event)).buffer_unordered(400).count().await;
+    scene.settle(&SERVICES).await;
+    seqs.push(scene.post(alice, room, "m12").await);
+
+    let ask = |after, limit| EventsAfter { conversation: room, after, limit };
+    for away in [false, true] {
+        scene.store.set_away(away);
+        let replay = scene.asker.ask(&ask(seqs[1], 500)).await.unwrap();
+        assert_eq!(replay.events.iter().map(|e| e.seq).collect::<Vec<_>>(), seqs[2..]);
+        assert!(replay.anchored && !replay.more);
+        let replay = scene.asker.ask(&ask(seqs[1], 3)).await.unwrap();
+        assert_eq!(replay.events.iter().map(|e| e.seq).collect::<Vec<_>>(), seqs[2..5]);
+        assert!(replay.anchored && replay.more);
+        assert_eq!(replay.head, seqs[12]);
+        let replay = scene.asker.ask(&ask(0, 500)).await.unwrap();
+        assert_eq!(replay.events.len(), 14);
+        assert!(!replay.anchored && !replay.more);
     }
 }
 

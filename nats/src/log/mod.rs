@@ -29,6 +29,9 @@ use crate::{
 use direct::{Found, Query};
 use leader::{Leader, Patience};
 
+/// This many are asked for one after another before a batch is. With a batch the server also counts what is left,
+/// which takes it a walk over a block of the log, in the way of whoever publishes; most readers want a few events.
+const ALONE: usize = 8;
 /// Events asked for at once. The server stops earlier, at `BATCH_BYTES`; the reader then goes on.
 const BATCH: usize = 500;
 /// The server's answer waits in this connection's buffers: well below its limit of 64 MiB.
@@ -89,18 +92,20 @@ impl LogReader {
         let mut events: Vec<RawEvent> = Vec::new();
         let mut next = from.max(1);
         while events.len() < limit {
+            let batch = (events.len() >= ALONE).then(|| (limit - events.len()).min(BATCH));
             let query = Query {
                 seq: Some(next),
                 next_by_subj: Some(&subject),
-                batch: Some((limit - events.len()).min(BATCH)),
-                max_bytes: Some(BATCH_BYTES),
+                batch,
+                max_bytes: batch.map(|_| BATCH_BYTES),
                 ..Query::default()
             };
             let answer = direct::get(&self.js, &stream, &query).await?;
             let went_on = !answer.found.is_empty();
             events.extend(answer.found.into_iter().map(RawEvent::from));
             next = events.last().map_or(next, |last| last.seq + 1);
-            if answer.pending > 0 && went_on {
+            // One alone does not say whether more follow.
+            if went_on && (batch.is_none() || answer.pending > 0) {
                 continue;
             }
             // The end, as this copy knows it.

@@ -7,25 +7,42 @@ use schemas::{
     rpc::{EventsAfter, Replay},
 };
 
+use store::StoreError;
+
 use super::{History, Tail};
 use crate::services::Failure;
 
+/// Positions below the floor that are looked for in the log first. To find one far back, the server reads blocks of
+/// the log from its disk, and who publishes waits for it.
+const NEAR: Seq = 20_000;
+
 impl History {
     /// If the log holds the event at the position, it holds everything after it too, and the store is not
-    /// asked. Otherwise rows up to the floor, then the log.
+    /// asked. Otherwise, and from far below the floor, rows up to the floor, then the log.
     pub(super) async fn after(&self, call: EventsAfter) -> Result<Replay, Failure> {
         let call = EventsAfter { limit: call.limit.clamp(1, limits::RESUME_EVENTS), ..call };
         let EventsAfter { conversation, after, limit } = call;
         let floor = self.floor(conversation);
-        // The event at the position, the answer, and one more to know whether more follow.
-        let wanted = limit + 2;
-        let raw = self.log.from(conversation, after.max(1), wanted).await?;
+        if floor.saturating_sub(after) > NEAR {
+            match self.after_in_store(call, floor).await {
+                // The log may know.
+                Err(Failure::Store(StoreError::Unavailable(_))) => {}
+                answer => return answer,
+            }
+        }
+        let raw = self.log.from(conversation, after.max(1), wanted(limit)).await?;
         let log = Tail::of(&raw);
         if (after > 0 && log.first == Some(after)) || after >= floor || log.is_whole() {
             let kept = raw.iter().filter(|event| event.seq > after);
             let more = kept.count() > limit;
             return self.replay(call, log.first == Some(after), owned(log), more).await;
         }
+        self.after_in_store(call, floor).await
+    }
+
+    async fn after_in_store(&self, call: EventsAfter, floor: Seq) -> Result<Replay, Failure> {
+        let EventsAfter { conversation, after, limit } = call;
+        let wanted = wanted(limit);
         let mut events = self.store.events_from(conversation, after, floor, wanted).await?;
         if events.len() < wanted {
             let raw = self.log.from(conversation, floor + 1, wanted - events.len()).await?;
@@ -65,6 +82,11 @@ impl History {
             (last, _) => Ok(last),
         }
     }
+}
+
+/// The event at the position, the answer, and one more to know whether more follow.
+const fn wanted(limit: usize) -> usize {
+    limit + 2
 }
 
 fn owned(tail: Tail) -> Vec<Logged> {
