@@ -81,7 +81,7 @@ pub const PUBLISH_ATTEMPT: Duration = Duration::from_secs(3);
 pub const PUBLISH: Duration = Duration::from_secs(30);
 /// A restarted publisher's ids are still known to the stream this long after they were stored.
 pub const DUPLICATE_WINDOW: Duration = Duration::from_mins(5);
-/// The log reaches back a week: resumes come from it, older ones from the store.
+/// The log reaches back a week: short absences are resumed from it, and all of them while the store is away.
 pub const LOG_AGE: Duration = Duration::from_hours(7 * 24);
 /// Membership and session changes outlive every access token (`JWT_EXPIRES_IN` may not exceed it).
 pub const CONTROL_AGE: Duration = Duration::from_hours(1);
