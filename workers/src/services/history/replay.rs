@@ -7,8 +7,6 @@ use schemas::{
     rpc::{EventsAfter, Replay},
 };
 
-use store::StoreError;
-
 use super::{History, Tail};
 use crate::services::Failure;
 
@@ -25,8 +23,8 @@ impl History {
         let floor = self.floor(conversation);
         if floor.saturating_sub(after) > NEAR {
             match self.after_in_store(call, floor).await {
-                // The log may know.
-                Err(Failure::Store(StoreError::Unavailable(_))) => {}
+                // The log may know what the store cannot say.
+                Err(Failure::Store(_)) => {}
                 answer => return answer,
             }
         }
