@@ -9,14 +9,15 @@ use std::{
 };
 
 use parking_lot::Mutex;
+#[cfg(target_os = "linux")]
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
+    thread_native_id,
+};
 use tokio::sync::oneshot;
 use tracing::error;
 
 type Job = Box<dyn FnOnce() + Send>;
-
-/// Steps of niceness: about a thirtieth of the share of a thread that does not give way, while there is one.
-#[cfg(target_os = "linux")]
-const NICE: i32 = 15;
 
 /// The threads end when this is dropped, after what waits for them.
 pub struct Background {
@@ -55,11 +56,14 @@ fn work(waiting: &Mutex<mpsc::Receiver<Job>>) {
     }
 }
 
-/// Elsewhere a priority is that of the whole process.
+/// `SCHED_IDLE` (sched(7)): whoever wakes takes the core at once, and a core with nothing else to do counts as free. A
+/// thread of low priority has its slice first, up to the next tick of the clock. While others fill all cores, three
+/// thousandths of one are left to such a thread. Elsewhere a policy is that of the whole process.
 #[cfg(target_os = "linux")]
 fn give_way() {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     // Refused it costs nothing but the favour.
-    let _ = rustix::process::setpriority_process(None, NICE);
+    let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -79,10 +83,12 @@ mod tests {
     #[tokio::test]
     #[cfg(target_os = "linux")]
     async fn only_its_own_threads_give_way() {
-        let nice = || rustix::process::getpriority_process(None).unwrap();
-        let before = nice();
+        let policy = || thread_priority::thread_schedule_policy().unwrap();
+        let before = policy();
         let background = Background::start(1).unwrap();
-        assert_eq!(background.run(nice).await, Some(NICE.max(before)));
-        assert_eq!(nice(), before);
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        assert_eq!(background.run(policy).await, Some(idle));
+        assert_eq!(policy(), before);
+        assert_ne!(before, idle);
     }
 }

@@ -50,8 +50,8 @@ pub struct Passwords {
 }
 
 impl Passwords {
-    /// Makes the hash of the dummy, with the parameters of all others. One core is left to those who are talking:
-    /// threads that give way still have to be pushed aside, and a hash fills the caches of its core.
+    /// Makes the hash of the dummy, with the parameters of all others. One core is left to those who are talking: a hash
+    /// fills the caches of its core.
     pub async fn new() -> Result<Self, HashError> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         Self::with_threads(cores.saturating_sub(1).max(1)).await
