@@ -23,6 +23,8 @@ pub struct Query<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_by_subj: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_by_subj: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub multi_last: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub up_to_seq: Option<Seq>,

@@ -31,6 +31,7 @@ use leader::{Leader, Patience};
 
 /// This many are asked for one after another before a batch is. With a batch the server also counts what is left,
 /// which takes it a walk over a block of the log, in the way of whoever publishes; most readers want a few events.
+/// Near the log's end there is little to count.
 const ALONE: usize = 8;
 /// Events asked for at once. The server stops earlier, at `BATCH_BYTES`; the reader then goes on.
 const BATCH: usize = 500;
@@ -68,6 +69,21 @@ impl From<Found> for RawEvent {
     }
 }
 
+/// A conversation's log from some position to its end, or to as many events as were wanted.
+#[derive(Debug, Default)]
+pub struct End {
+    pub events: Vec<RawEvent>,
+    /// Newest seq of the conversation, also if it lies below the position; `None`: the log has nothing of it.
+    pub newest: Option<Seq>,
+}
+
+/// The newest event of a conversation.
+struct Newest {
+    seq: Seq,
+    /// Not told by a leader.
+    event: Option<RawEvent>,
+}
+
 #[derive(Clone)]
 pub struct LogReader {
     js: Context,
@@ -85,14 +101,25 @@ impl LogReader {
     /// question. The next seq may be anywhere above the last one: a partition numbers all its conversations
     /// together.
     pub async fn from(&self, c: ConversationId, from: Seq, limit: usize) -> Result<Vec<RawEvent>, LogError> {
+        Ok(self.end(c, from, limit, false).await?.events)
+    }
+
+    /// The same, and where the conversation ends. `near`: few events of other conversations lie above `from`.
+    pub async fn end(&self, c: ConversationId, from: Seq, limit: usize, near: bool) -> Result<End, LogError> {
         let p = Partition::of(c, self.partitions);
         let (stream, subject) = (log_stream(p), subject::conv(p, c));
-        let reach = self.last_on_leader(&stream, &subject).await?.map_or(0, |last| last.seq);
+        // Asked first, so that nobody has to ask whether more follows the last one.
+        let Some(mut newest) = self.newest(&stream, &subject).await? else { return Ok(End::default()) };
+        let alone = if near { 0 } else { ALONE };
         let patience = Patience::new();
         let mut events: Vec<RawEvent> = Vec::new();
         let mut next = from.max(1);
-        while events.len() < limit {
-            let batch = (events.len() >= ALONE).then(|| (limit - events.len()).min(BATCH));
+        while events.len() < limit && next <= newest.seq {
+            if let Some(event) = newest.event.take_if(|event| event.seq == next) {
+                events.push(event);
+                break;
+            }
+            let batch = (events.len() >= alone).then(|| (limit - events.len()).min(BATCH));
             let query = Query {
                 seq: Some(next),
                 next_by_subj: Some(&subject),
@@ -100,21 +127,19 @@ impl LogReader {
                 max_bytes: batch.map(|_| BATCH_BYTES),
                 ..Query::default()
             };
-            let answer = direct::get(&self.js, &stream, &query).await?;
-            let went_on = !answer.found.is_empty();
-            events.extend(answer.found.into_iter().map(RawEvent::from));
+            let found = direct::get(&self.js, &stream, &query).await?.found;
+            let went_on = !found.is_empty();
+            events.extend(found.into_iter().map(RawEvent::from));
             next = events.last().map_or(next, |last| last.seq + 1);
-            // One alone does not say whether more follow.
-            if went_on && (batch.is_none() || answer.pending > 0) {
-                continue;
+            if !went_on {
+                // This copy ends before the leader does, or what was the newest is gone.
+                patience.pause().await?;
+                let Some(now) = self.newest(&stream, &subject).await? else { break };
+                newest = now;
             }
-            // The end, as this copy knows it.
-            if next > reach {
-                break;
-            }
-            patience.pause().await?;
         }
-        Ok(events)
+        let last = events.last().map_or(newest.seq, |last| last.seq.max(newest.seq));
+        Ok(End { events, newest: Some(last) })
     }
 
     /// The newest seq of each conversation; one without events in the log is missing from the answer.
@@ -180,6 +205,16 @@ impl LogReader {
                 _ => return Ok(heads),
             }
         }
+    }
+
+    async fn newest(&self, stream: &str, subject: &str) -> Result<Option<Newest>, LogError> {
+        if self.leader.has_followers(&self.js).await? {
+            let last = leader::last(&self.js, stream, subject).await?;
+            return Ok(last.map(|last| Newest { seq: last.seq, event: None }));
+        }
+        let query = Query { last_by_subj: Some(subject), ..Query::default() };
+        let found = direct::get(&self.js, stream, &query).await?.found.pop();
+        Ok(found.map(RawEvent::from).map(|event| Newest { seq: event.seq, event: Some(event) }))
     }
 
     /// `None` where there is one copy, which then is the leader, or nothing at all.

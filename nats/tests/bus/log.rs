@@ -66,6 +66,27 @@ async fn a_conversation_is_read_whole_over_several_batches() {
 }
 
 #[tokio::test]
+async fn the_end_of_a_conversation_is_the_same_read_in_a_batch_or_one_by_one() {
+    let f = fixture(1).await;
+    let c = ConversationId::fresh();
+    let wanted = f.publish_many(c, 600, 10).await;
+    f.publish(ConversationId::fresh(), "x").await;
+    let last = wanted[wanted.len() - 1];
+    for near in [true, false] {
+        let read = async |from, limit| {
+            let end = f.log.end(c, from, limit, near).await.unwrap();
+            (seqs(&end.events), end.newest)
+        };
+        assert_eq!(read(0, 5_000).await, (wanted.clone(), Some(last)));
+        assert_eq!(read(wanted[3], 20).await, (wanted[3..23].to_vec(), Some(last)));
+        assert_eq!(read(last, 10).await, (vec![last], Some(last)));
+        assert_eq!(read(last + 1, 10).await, (vec![], Some(last)));
+        let nothing = f.log.end(ConversationId::fresh(), 0, 10, near).await.unwrap();
+        assert!(nothing.events.is_empty() && nothing.newest.is_none());
+    }
+}
+
+#[tokio::test]
 async fn big_events_are_read_whole_although_a_batch_is_cut_by_its_bytes() {
     let f = fixture(1).await;
     let c = ConversationId::fresh();

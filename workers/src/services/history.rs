@@ -36,8 +36,6 @@ const PAGES: u64 = 64 * 1024 * 1024;
 const PAGE_IDLE: Duration = Duration::from_secs(30);
 /// Tails in memory: 64 MiB are about 130,000 events.
 const TAILS: u64 = 64 * 1024 * 1024;
-/// Heads of conversations without events above the floor; 16 B each.
-const HEADS: u64 = 100_000;
 /// Edges ask for the log's heads once a second each.
 const LOG_HEADS_AGE: Duration = Duration::from_millis(250);
 
@@ -49,8 +47,6 @@ pub struct History {
     floors: Arc<Floors>,
     /// Rows ≤ a floor: with the log above that floor applied they are right for ever.
     rows: Cache<(Page, Seq), Arc<Vec<Message>>>,
-    /// Newest event ≤ a floor, for the same reason.
-    heads: Cache<(ConversationId, Seq), Seq>,
     log_heads: Cache<(), Arc<Vec<Seq>>>,
     /// Busy conversations' logs above their floors.
     tails: Cache<ConversationId, Arc<tail::Known>>,
@@ -72,14 +68,13 @@ impl History {
             .weigher(|_, rows: &Arc<Vec<Message>>| page::weight(rows))
             .time_to_idle(PAGE_IDLE)
             .build();
-        let heads = Cache::builder().max_capacity(HEADS).time_to_idle(PAGE_IDLE).build();
         let log_heads = Cache::builder().max_capacity(1).time_to_live(LOG_HEADS_AGE).build();
         let tails = Cache::builder()
             .max_capacity(TAILS)
             .weigher(|_, known: &Arc<tail::Known>| known.weight())
             .time_to_live(tail::KNOWN_FOR)
             .build();
-        Ok(Arc::new(Self { store, log, partitions, floors, rows, heads, log_heads, tails }))
+        Ok(Arc::new(Self { store, log, partitions, floors, rows, log_heads, tails }))
     }
 
     pub async fn serve(self: &Arc<Self>, host: &mut Host) -> Result<(), ServiceError> {

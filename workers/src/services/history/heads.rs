@@ -29,21 +29,9 @@ impl History {
         Ok(heads)
     }
 
-    /// Newest event of the conversation if it is ≤ `floor`; `None`: there is one above.
-    pub(super) async fn head_below(
-        &self,
-        conversation: ConversationId,
-        floor: Seq,
-    ) -> Result<Option<Seq>, Failure> {
-        if let Some(head) = self.heads.get(&(conversation, floor)).await {
-            return Ok(Some(head));
-        }
-        let head = self.heads_of(&[conversation]).await?.remove(&conversation).unwrap_or(0);
-        if head > floor {
-            return Ok(None);
-        }
-        self.heads.insert((conversation, floor), head).await;
-        Ok(Some(head))
+    /// Of a conversation that the log has nothing of.
+    pub(super) async fn stored_head(&self, conversation: ConversationId) -> Result<Seq, Failure> {
+        Ok(self.store.heads(&[conversation]).await?.first().copied().unwrap_or(0))
     }
 
     pub(super) async fn log_heads(&self, _: LogHeads) -> Result<Vec<Seq>, Failure> {

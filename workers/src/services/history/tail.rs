@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nats::log::{LogError, RawEvent};
+use nats::log::RawEvent;
 use schemas::{
     event::{Kind, Logged},
     id::{ConversationId, Seq},
@@ -24,16 +24,13 @@ const WORTH_KEEPING: usize = 4;
 /// What an event occupies beside its payload, in bytes.
 const ENTRY: usize = 256;
 
-/// Reads of the head and the tail until they agree: the second does unless copies of the log differ.
-const ATTEMPTS: usize = 8;
-
 /// A conversation's log from some position to its end.
 #[derive(Debug, Clone, Default)]
 pub struct Tail {
     /// Ascending. Events nobody can read (a newer node wrote them) are left out here, not in the positions.
     pub(super) events: Vec<Arc<Logged>>,
     pub first: Option<Seq>,
-    /// Newest seq of the conversation, unless nothing lies in the range.
+    /// Newest seq of the conversation, also if it lies before the range; `None`: the log has nothing of it.
     pub head: Option<Seq>,
 }
 
@@ -134,13 +131,15 @@ impl History {
         let known = self.tails.get(&conversation).await;
         let mut tail = known.map_or_else(|| Known::nothing(from), |known| known.since(from));
         let room = EVENTS + 1 - tail.entries.len();
-        let raw = self.log.from(conversation, tail.next(), room).await?;
-        tail.learn(&raw);
+        let near = !tail.entries.is_empty();
+        let end = self.log.end(conversation, tail.next(), room, near).await?;
+        tail.learn(&end.events);
         if tail.entries.len() > EVENTS {
             return Err(Failure::TooFarBehind(EVENTS));
         }
-        let answer = tail.entries.iter().cloned().collect();
-        if tail.entries.len() >= WORTH_KEEPING && !raw.is_empty() {
+        let mut answer: Tail = tail.entries.iter().cloned().collect();
+        answer.head = answer.head.max(end.newest);
+        if tail.entries.len() >= WORTH_KEEPING && !end.events.is_empty() {
             self.tails.insert(conversation, Arc::new(tail)).await;
         }
         Ok(answer)
@@ -153,17 +152,12 @@ impl History {
         conversation: ConversationId,
         floor: Seq,
     ) -> Result<(Tail, Seq), Failure> {
-        for _ in 0..ATTEMPTS {
-            let tail = self.tail(conversation, floor + 1).await?;
-            if let Some(head) = tail.head {
-                return Ok((tail, head));
-            }
-            // An event may have come since; then the next tail has it.
-            if let Some(head) = self.head_below(conversation, floor).await? {
-                return Ok((tail, head));
-            }
-        }
-        Err(LogError::Unavailable("a copy of the log lags behind the others".to_owned()).into())
+        let tail = self.tail(conversation, floor + 1).await?;
+        let head = match tail.head {
+            Some(head) => head,
+            None => self.stored_head(conversation).await?,
+        };
+        Ok((tail, head))
     }
 }
 
