@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use schemas::{
     event::{Body, Message},
@@ -18,16 +18,31 @@ impl History {
     pub async fn page(&self, call: Page) -> Result<PageReply, Failure> {
         let ask = Page { limit: call.limit.clamp(*limits::PAGE.start(), *limits::PAGE.end()), ..call };
         let floor = self.floor(ask.conversation);
-        let whole = async {
-            let (tail, head) = self.tail_and_head(ask.conversation, floor).await?;
-            self.page_over(ask, floor, &tail, head).await
-        };
-        match whole.await {
+        match self.page_of_both(ask, floor).await {
             Err(short @ (Failure::Store(StoreError::Unavailable(_)) | Failure::TooFarBehind(_))) => {
                 self.page_of_log(ask, floor).await?.ok_or(short)
             }
             result => result,
         }
+    }
+
+    /// The store is asked while the log answers, and not waited for if the log has the whole page.
+    async fn page_of_both(&self, ask: Page, floor: Seq) -> Result<PageReply, Failure> {
+        let mut log = pin!(self.tail_and_head(ask.conversation, floor));
+        let mut store = pin!(self.rows_below(ask, floor));
+        let mut rows = None;
+        let (tail, head) = loop {
+            tokio::select! {
+                known = &mut log => break known?,
+                read = &mut store, if rows.is_none() => rows = Some(read),
+            }
+        };
+        let rows = match rows {
+            _ if is_above(ask, floor, &tail) => Vec::new(),
+            Some(rows) => rows?.to_vec(),
+            None => store.await?.to_vec(),
+        };
+        Ok(finish(ask, rows, &tail, head))
     }
 
     /// The page, given the log above the floor.
@@ -38,12 +53,8 @@ impl History {
         tail: &Tail,
         head: Seq,
     ) -> Result<PageReply, Failure> {
-        let above = match ask.window {
-            Window::Newest | Window::Before(_) => compose::posts(tail, ask.window) > ask.limit,
-            Window::After(edge) => edge >= floor,
-        };
-        let rows =
-            if above || tail.is_whole() { Vec::new() } else { self.rows_below(ask, floor).await?.to_vec() };
+        let above = is_above(ask, floor, tail);
+        let rows = if above { Vec::new() } else { self.rows_below(ask, floor).await?.to_vec() };
         Ok(finish(ask, rows, tail, head))
     }
 
@@ -78,6 +89,15 @@ impl History {
         }
         Ok(None)
     }
+}
+
+/// Whether the log above the floor has the whole page.
+fn is_above(ask: Page, floor: Seq, tail: &Tail) -> bool {
+    let above = match ask.window {
+        Window::Newest | Window::Before(_) => compose::posts(tail, ask.window) > ask.limit,
+        Window::After(edge) => edge >= floor,
+    };
+    above || tail.is_whole()
 }
 
 fn finish(ask: Page, rows: Vec<Message>, tail: &Tail, head: Seq) -> PageReply {

@@ -21,10 +21,11 @@ impl History {
         let call = EventsAfter { limit: call.limit.clamp(1, limits::RESUME_EVENTS), ..call };
         let EventsAfter { conversation, after, limit } = call;
         let floor = self.floor(conversation);
+        let mut stored = None;
         if floor.saturating_sub(after) > NEAR {
             match self.after_in_store(call, floor).await {
                 // The log may know what the store cannot say.
-                Err(Failure::Store(_)) => {}
+                away @ Err(Failure::Store(_)) => stored = Some(away),
                 answer => return answer,
             }
         }
@@ -35,7 +36,10 @@ impl History {
             let more = kept.count() > limit;
             return self.replay(call, log.first == Some(after), owned(log), more).await;
         }
-        self.after_in_store(call, floor).await
+        match stored {
+            Some(away) => away,
+            None => self.after_in_store(call, floor).await,
+        }
     }
 
     async fn after_in_store(&self, call: EventsAfter, floor: Seq) -> Result<Replay, Failure> {
