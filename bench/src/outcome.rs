@@ -27,6 +27,16 @@ impl Outcome {
         self.verdicts.push(verdict);
     }
 
+    /// The rounds of another run of the same scenario. Who broke a promise in either has no figures.
+    pub fn add(&mut self, other: Self) {
+        self.sheet.extend(other.sheet);
+        for verdict in self.verdicts.iter().chain(&other.verdicts).filter(|verdict| verdict.fault_count > 0) {
+            self.sheet.void(&verdict.target);
+        }
+        self.verdicts.extend(other.verdicts);
+        self.steps.extend(other.steps);
+    }
+
     /// Whether Natter kept every promise; what a peer broke voids the peer alone.
     pub fn holds(&self) -> bool {
         self.verdicts.iter().all(|verdict| verdict.fault_count == 0 || !verdict.target.starts_with("natter"))
@@ -53,5 +63,42 @@ impl fmt::Display for Outcome {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sheet::Metric;
+
+    /// One round of two targets, one of which broke so many promises.
+    fn outcome(faults: usize) -> Outcome {
+        let mut outcome = Outcome::of("ack");
+        for (target, fault_count) in [("natter", faults), ("bare", 0)] {
+            outcome.sheet.add(("ack", "x"), Metric::lower("cpu", "", ""), target, 1.0);
+            let (target, faults) = (target.to_owned(), Vec::new());
+            let (messages, compared_with_history, reordered) = (1, None, 0);
+            outcome.judge(Verdict {
+                target,
+                messages,
+                compared_with_history,
+                reordered,
+                fault_count,
+                faults,
+            });
+        }
+        outcome
+    }
+
+    #[test]
+    fn who_broke_a_promise_in_either_run_has_no_figures() {
+        for (first, second) in [(0, 0), (1, 0), (0, 1)] {
+            let mut both = outcome(first);
+            both.add(outcome(second));
+            let whole = first + second == 0;
+            assert_eq!(both.sheet.findings[0].median("natter").is_some(), whole);
+            assert_eq!(both.sheet.findings[0].values["bare"].len(), 2);
+            assert_eq!((both.verdicts.len(), both.holds()), (4, whole));
+        }
     }
 }

@@ -67,6 +67,18 @@ impl Sheet {
         self.findings[at].values.entry(target.to_owned()).or_default().push(value);
     }
 
+    /// Adds the rounds of another.
+    pub fn extend(&mut self, other: Self) {
+        for finding in other.findings {
+            match self.findings.iter_mut().find(|own| own.id == finding.id) {
+                Some(own) => finding.values.into_iter().for_each(|(target, values)| {
+                    own.values.entry(target).or_default().extend(values);
+                }),
+                None => self.findings.push(finding),
+            }
+        }
+    }
+
     /// Takes away what a target came to: it broke a promise.
     pub fn void(&mut self, target: &str) {
         self.findings.iter_mut().for_each(|finding| drop(finding.values.remove(target)));
@@ -139,6 +151,23 @@ mod tests {
         let spread = finding.ratio_spread("natter", "bare").unwrap();
         assert!((spread - 0.1).abs() < 1e-9, "{spread}");
         assert_eq!(finding.ratio("natter", "seed-node"), None);
+    }
+
+    #[test]
+    fn rounds_of_two_runs_are_judged_together() {
+        let run = |natter| {
+            let mut sheet = Sheet::default();
+            sheet.add(("ack", "x"), CPU, "natter", natter);
+            sheet.add(("ack", "x"), CPU, "bare", 10.0);
+            sheet
+        };
+        let mut sheet = run(17.0);
+        sheet.extend(run(15.0));
+        let [finding] = &sheet.findings[..] else { panic!("{sheet:?}") };
+        assert_eq!(finding.ratio("natter", "bare"), Some(1.6));
+        assert_eq!(finding.ratio_spread("natter", "bare"), Some((1.7 - 1.5) / 1.6));
+        sheet.extend(Sheet::default());
+        assert_eq!(sheet.findings.len(), 1);
     }
 
     #[test]
