@@ -4,7 +4,7 @@ use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::StreamExt;
@@ -86,7 +86,9 @@ impl Accounts {
     }
 
     async fn host(&self) -> String {
+        let patience = Instant::now() + Duration::from_secs(20);
         loop {
+            assert!(Instant::now() < patience, "nats-server does not say where it listens");
             let files = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
             let ports = files.into_iter().find(|path| path.extension().is_some_and(|e| e == "ports"));
             let text = ports.and_then(|path| fs::read(path).ok()).unwrap_or_default();

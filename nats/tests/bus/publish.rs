@@ -1,7 +1,7 @@
 use std::{
     collections::HashSet,
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt, future::join_all};
@@ -168,7 +168,9 @@ async fn every_publish_across_kills_of_the_server_is_stored_once_and_in_order() 
         server.pause();
         let before = sent.out_messages.load(Ordering::Relaxed);
         halfway.wait().await;
+        let patience = Instant::now() + Duration::from_secs(20);
         while sent.out_messages.load(Ordering::Relaxed) < before + ROOMS as u64 {
+            assert!(Instant::now() < patience, "not every room sends into the silence");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         server.restart().await;
