@@ -25,7 +25,7 @@ check: test-deps ## format, lints, file lengths, then every test
 	@cargo clippy --workspace --all-targets --all-features --quiet --locked -- -D warnings
 	@$(MAKE) --no-print-directory test
 
-bench: deps build ## Natter and its peers, about half an hour; SEED_NODE=DIR adds the seed node, ARGS go to natter-bench
+bench: deps build ## Natter and its peers, about 25 minutes; SEED_NODE=DIR adds the seed node, ARGS go to natter-bench
 	@scripts/fetch-peers
 	@cargo build --release --quiet --locked -p natter-bench
 	@scripts/bench full $(ARGS)
