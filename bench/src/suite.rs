@@ -76,11 +76,7 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<bool> {
     let (mut done, began) = (Vec::new(), Instant::now());
     for (nth, (line, scenario)) in (1..).zip(&lines) {
         bench.say(&format!("\n[{nth} of {}, {} s] {line}", lines.len(), began.elapsed().as_secs()));
-        done.push(run_line(bench, line, scenario));
-    }
-    let gates = gates(args)?;
-    if !args.renew_gate {
-        measure_more(bench, &gates, &lines, &mut done);
+        keep(&mut done, run_line(bench, line, scenario));
     }
     if let Some(path) = &bench.options.json {
         write(path, &serde_json::to_string_pretty(&done)?)?;
@@ -89,7 +85,7 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<bool> {
     print(&reached);
     documents(args, &done, &reached)?;
     let whole = done.iter().all(|done| done.error.is_none() && done.outcome.holds());
-    Ok(gate_holds(args, &gates, &done)? && whole)
+    Ok(gate_holds(args, &done)? && whole)
 }
 
 fn run_line(bench: &Bench, line: &str, scenario: &Scenario) -> Done {
@@ -105,25 +101,15 @@ fn run_line(bench: &Bench, line: &str, scenario: &Scenario) -> Done {
     Done { line: line.to_owned(), outcome, error }
 }
 
-/// Lines with a ratio that does not pass run once more, and all their rounds are judged together: from one start
-/// of the same servers to the next more moves than from round to round.
-fn measure_more(bench: &Bench, gates: &[Gate], lines: &[(String, Scenario)], done: &mut [Done]) {
-    for ((line, scenario), done) in lines.iter().zip(done) {
-        let own: Vec<Gate> = gates.iter().filter(|gate| done.has(gate)).cloned().collect();
-        let judged = gate::judge(&own, &done.outcome.sheet.findings, Noise::Allowed);
-        if judged.iter().all(|judged| judged.passes) {
-            continue;
+/// A line that stands twice is measured from two starts of the same servers, whatever the first came to, and
+/// judged by the rounds of both: from one start to the next more moves than from round to round.
+fn keep(done: &mut Vec<Done>, new: Done) {
+    match done.iter_mut().find(|done| done.line == new.line) {
+        Some(done) => {
+            done.outcome.add(new.outcome);
+            done.error = done.error.take().or(new.error);
         }
-        bench.say(&format!("\n[once more, and judged by all rounds] {line}"));
-        let again = run_line(bench, line, scenario);
-        done.outcome.add(again.outcome);
-        done.error = done.error.take().or(again.error);
-    }
-}
-
-impl Done {
-    fn has(&self, gate: &Gate) -> bool {
-        self.outcome.sheet.findings.iter().any(|finding| finding.id == gate.finding)
+        None => done.push(new),
     }
 }
 
@@ -165,20 +151,17 @@ fn documents(args: &Args, done: &[Done], reached: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn gates(args: &Args) -> anyhow::Result<Vec<Gate>> {
-    args.gate.as_deref().map_or(Ok(Vec::new()), |path| Ok(serde_json::from_str(&read(path)?)?))
-}
-
-fn gate_holds(args: &Args, gates: &[Gate], done: &[Done]) -> anyhow::Result<bool> {
+fn gate_holds(args: &Args, done: &[Done]) -> anyhow::Result<bool> {
     let Some(path) = &args.gate else { return Ok(true) };
+    let gates: Vec<Gate> = serde_json::from_str(&read(path)?)?;
     let findings: Vec<Finding> = findings(done).cloned().collect();
     if args.renew_gate {
-        let mut text = serde_json::to_string_pretty(&gate::renewed(gates, &findings))?;
+        let mut text = serde_json::to_string_pretty(&gate::renewed(&gates, &findings))?;
         text.push('\n');
         write(path, &text)?;
         return Ok(true);
     }
-    let judged = gate::judge(gates, &findings, Noise::Allowed);
+    let judged = gate::judge(&gates, &findings, Noise::Allowed);
     for judged in &judged {
         print(&format!("{judged}\n"));
     }
@@ -227,6 +210,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sheet::Metric;
 
     fn committed(name: &str) -> String {
         read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -243,6 +227,25 @@ mod tests {
     fn the_committed_gate_and_targets_are_read() {
         for name in ["gate.json", "targets.json"] {
             assert!(!serde_json::from_str::<Vec<Gate>>(&committed(name)).unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_line_that_stands_twice_is_judged_by_all_its_rounds_and_fails_with_either() {
+        let done = |line: &str, cpu, error: Option<&str>| {
+            let mut outcome = Outcome::of("ack");
+            outcome.sheet.add(("ack", line), Metric::lower("cpu", "", ""), "natter", cpu);
+            Done { line: line.to_owned(), outcome, error: error.map(str::to_owned) }
+        };
+        for errors in [[None, None], [Some("x"), None], [None, Some("x")]] {
+            let mut all = Vec::new();
+            keep(&mut all, done("a", 1.0, errors[0]));
+            keep(&mut all, done("b", 7.0, None));
+            keep(&mut all, done("a", 2.0, errors[1]));
+            let [a, b] = &all[..] else { panic!("{all:?}") };
+            assert_eq!(a.outcome.sheet.findings[0].values["natter"], [1.0, 2.0]);
+            assert_eq!(a.error.is_some(), errors != [None, None]);
+            assert_eq!(b.outcome.sheet.findings[0].values["natter"], [7.0]);
         }
     }
 
