@@ -5,7 +5,7 @@
 use std::{borrow::Cow, collections::HashMap, io, net::Ipv4Addr, sync::Arc};
 
 use anyhow::Context as _;
-use schemas::{
+use natter_schemas::{
     frame::SUBPROTOCOL,
     id::{EventId, Seq},
 };

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeSet, collections::HashMap};
 
-use schemas::id::Seq;
+use natter_schemas::id::Seq;
 use serde::Serialize;
 use uuid::Uuid;
 

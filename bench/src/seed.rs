@@ -5,7 +5,7 @@ mod peer; // over the seed node's
 
 use anyhow::Context as _;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use schemas::id::Seq;
+use natter_schemas::id::Seq;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{net::SocketAddr, time::Duration};
 use uuid::Uuid;

@@ -2,8 +2,10 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use nats::{apply::Deployment, async_nats, connect::Address, publisher::Publisher, service::Asker};
-use runtime::{lifecycle::Lifecycle, rates::Rates, shared_state::SharedState};
+use natter_nats::{
+    apply::Deployment, async_nats, connect::Address, publisher::Publisher, service::RpcClient,
+};
+use natter_runtime::{lifecycle::Lifecycle, rates::Rates, shared_state::SharedState};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -38,7 +40,7 @@ pub struct Edge {
     pub(crate) deployment: Deployment,
     pub(crate) config: Config,
     pub(crate) tokens: Tokens,
-    pub(crate) asker: Asker,
+    pub(crate) rpc: RpcClient,
     pub(crate) publisher: Publisher,
     pub(crate) members: Members,
     pub(crate) sockets: Sockets,
@@ -64,22 +66,22 @@ impl Edge {
         listener: TcpListener,
         lifecycle: Lifecycle,
     ) -> anyhow::Result<SocketAddr> {
-        use nats::connect::{Purpose, connect};
+        use natter_nats::connect::{Purpose, connect};
         let address = listener.local_addr()?;
         // One connection is one task: answers to questions do not wait behind live traffic. Publishing shares the
         // live one: an ack and the event it is about come in one packet, wake one task, and leave in one write.
         let rpc = connect(&config.nats, Purpose::Rpc).await?;
         let live = connect(&config.nats, Purpose::Live).await?;
         let publish = live.clone();
-        let asker = Asker::new(rpc);
+        let rpc = RpcClient::new(rpc);
         let stop = lifecycle.stop().clone();
         let (presence, beating) = Presence::new(shared.clone(), live.clone(), config.presence_ttl, stop);
-        lifecycle.spawn("presence beats", beating);
+        lifecycle.spawn("presence heartbeats", beating);
         let edge = Arc::new(Self {
             tokens: Tokens::new(&config.jwt_secret, config.jwt_expires_in),
-            members: Members::new(asker.clone()),
+            members: Members::new(rpc.clone()),
             sockets: Sockets::default(),
-            hub: Hub::new(deployment.partitions, asker.clone(), lifecycle.clone()),
+            hub: Hub::new(deployment.partitions, rpc.clone(), lifecycle.clone()),
             flushers: Flushers::start(),
             limiter: Limiter::new(shared.clone(), config.rates.clone()),
             publisher: if config.group_commits {
@@ -92,7 +94,7 @@ impl Edge {
             told: Told::default(),
             deployment,
             config,
-            asker,
+            rpc,
             shared,
             lifecycle,
             live,

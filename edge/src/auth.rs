@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header};
 use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode, errors::ErrorKind,
 };
-use schemas::{
+use natter_schemas::{
     code::Code,
     event::Timestamp,
     id::{SessionId, UserId},

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context;
 use futures_util::StreamExt;
 use moka::future::Cache;
-use nats::{
+use natter_nats::{
     async_nats::jetstream::{
         self,
         consumer::{DeliverPolicy, pull::OrderedConfig},
@@ -14,14 +14,14 @@ use nats::{
     subject::{self, ControlTo},
     topology,
 };
-use parking_lot::Mutex;
-use schemas::{
+use natter_schemas::{
     code::Code,
     frame::ServerFrame,
     id::{ConversationId, SessionId, UserId},
     limits,
-    rpc::{Control, GetConversation, Membership, Refused},
+    rpc::{Control, GetConversation, Membership, RpcError},
 };
+use parking_lot::Mutex;
 use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
 
@@ -211,10 +211,10 @@ async fn announce(
     edge: &Arc<Edge>,
     socket: &Arc<Socket>,
     conversation: ConversationId,
-) -> Result<(), Refused> {
+) -> Result<(), RpcError> {
     let unknown = edge.hub.join(socket, &[conversation]);
     hello::begin(edge, unknown).await?;
-    let found = edge.asker.ask(&GetConversation { user: socket.user, conversation }).await?;
+    let found = edge.rpc.call(&GetConversation { user: socket.user, conversation }).await?;
     let conversation = Box::new(encode::conversation(found));
     socket.outbox.offer(&ServerFrame::ConversationAdded { conversation });
     Ok(())

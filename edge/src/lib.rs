@@ -3,13 +3,13 @@
 
 mod app; // what an edge is made of, and its start
 mod serve; // the accept loop
-mod refusal; // how a failure is said to a client
+mod api_error; // how a failure is said to a client
 
 mod auth; // tokens and who is asking
 mod membership; // who is in which conversation, from cache and CONTROL
 mod control; // follows CONTROL: membership changes and ended sessions
 mod sockets; // the live sockets by user and session
-mod presence; // who is online: beats of every socket
+mod presence; // who is online: heartbeats of every socket
 mod limit; // rate limits in front of everything
 
 mod inbound; // what clients send

@@ -6,12 +6,12 @@ use governor::{
     DefaultDirectRateLimiter,
     clock::{Clock, DefaultClock},
 };
-use runtime::{
+use natter_runtime::{
     rates::{Class, Rates, Rule},
     shared_state::{Down, Memory, SharedState, Taken, local_bucket},
 };
 
-use crate::refusal::Refusal;
+use crate::api_error::ApiError;
 
 pub struct Limiter {
     shared: Arc<dyn SharedState>,
@@ -27,7 +27,7 @@ impl Limiter {
 
     /// Takes one token of `who`, over all nodes, or refuses with the time to come back. While the shared state is
     /// away this node counts for itself, and log-ins more strictly: who guesses passwords must gain nothing.
-    pub async fn take(&self, class: Class, who: &str) -> Result<(), Refusal> {
+    pub async fn take(&self, class: Class, who: &str) -> Result<(), ApiError> {
         let Some(rule) = self.rates.rule(class) else { return Ok(()) };
         match self.shared.take(class, who, rule).await {
             Ok(taken) => decide(class, rule, taken),
@@ -38,12 +38,12 @@ impl Limiter {
 
     /// Takes one token of `who` on this node: sends on a socket make no round trip. Somebody with sockets on
     /// several nodes has as many buckets.
-    pub async fn take_here(&self, class: Class, who: &str) -> Result<(), Refusal> {
+    pub async fn take_here(&self, class: Class, who: &str) -> Result<(), ApiError> {
         let Some(rule) = self.rates.rule(class) else { return Ok(()) };
         self.take_from_here(class, who, rule).await
     }
 
-    async fn take_from_here(&self, class: Class, who: &str, rule: Rule) -> Result<(), Refusal> {
+    async fn take_from_here(&self, class: Class, who: &str, rule: Rule) -> Result<(), ApiError> {
         self.here.take(class, who, rule).await.map_or(Ok(()), |taken| decide(class, rule, taken))
     }
 
@@ -53,12 +53,12 @@ impl Limiter {
     }
 }
 
-fn decide(class: Class, rule: Rule, taken: Taken) -> Result<(), Refusal> {
+fn decide(class: Class, rule: Rule, taken: Taken) -> Result<(), ApiError> {
     match taken {
         Taken::Allowed { .. } => Ok(()),
         Taken::Limited { retry_after } => {
             metrics::counter!("natter_rate_limited_total", "class" => class.name()).increment(1);
-            Err(Refusal::limited(class, rule, retry_after))
+            Err(ApiError::limited(class, rule, retry_after))
         }
     }
 }

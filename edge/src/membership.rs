@@ -11,14 +11,14 @@ use std::{
 };
 
 use moka::future::Cache;
-use nats::service::Asker;
-use parking_lot::Mutex;
-use schemas::{
+use natter_nats::service::RpcClient;
+use natter_schemas::{
     code::Code,
     event::Timestamp,
     id::{ConversationId, UserId},
-    rpc::{Access, Blocked, Membership, Memberships, Refused},
+    rpc::{Access, Blocked, Membership, Memberships, RpcError},
 };
+use parking_lot::Mutex;
 
 /// Users, not memberships: 100,000 × 100 conversations × 48 B = 480 MB at the very worst.
 const USERS: u64 = 100_000;
@@ -45,35 +45,35 @@ pub struct Place {
 }
 
 pub struct Members {
-    asker: Asker,
+    rpc: RpcClient,
     users: Cache<UserId, Known>,
     changes: Vec<AtomicU64>,
 }
 
 impl Members {
-    pub fn new(asker: Asker) -> Self {
+    pub fn new(rpc: RpcClient) -> Self {
         Self {
-            asker,
+            rpc,
             users: Cache::builder().max_capacity(USERS).time_to_idle(IDLE).build(),
             changes: (0..CHANGE_SLOTS).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
     /// Every conversation the user is in.
-    pub async fn of(&self, user: UserId) -> Result<Vec<Membership>, Refused> {
+    pub async fn of(&self, user: UserId) -> Result<Vec<Membership>, RpcError> {
         let known = self.known(user).await?;
         let places = known.lock();
         Ok(places.memberships.values().filter(|m| m.role.is_some()).copied().collect())
     }
 
     /// The user's place in a conversation; `not_found` when there is none.
-    pub async fn of_one(&self, user: UserId, conversation: ConversationId) -> Result<Place, Refused> {
+    pub async fn of_one(&self, user: UserId, conversation: ConversationId) -> Result<Place, RpcError> {
         let known = self.known(user).await?;
         let cached = known.lock().place(conversation);
         if let Some(place) = cached {
             return Ok(place);
         }
-        if let Some(membership) = Box::pin(self.asker.ask(&Access { user, conversation })).await? {
+        if let Some(membership) = Box::pin(self.rpc.call(&Access { user, conversation })).await? {
             known.lock().merge(membership);
         }
         known.lock().place(conversation).ok_or_else(|| Code::NotFound.into())
@@ -104,7 +104,7 @@ impl Members {
         self.users.invalidate_all();
     }
 
-    async fn known(&self, user: UserId) -> Result<Known, Refused> {
+    async fn known(&self, user: UserId) -> Result<Known, RpcError> {
         if let Some(known) = self.users.get(&user).await {
             return Ok(known);
         }
@@ -113,11 +113,11 @@ impl Members {
         load.await.map_err(|refused| (*refused).clone())
     }
 
-    async fn load(&self, user: UserId) -> Result<Known, Refused> {
+    async fn load(&self, user: UserId) -> Result<Known, RpcError> {
         loop {
             let before = self.slot(user).load(Ordering::SeqCst);
             let (places, blocks) = (Memberships { user }, Blocked { user });
-            let (memberships, blocked) = tokio::try_join!(self.asker.ask(&places), self.asker.ask(&blocks))?;
+            let (memberships, blocked) = tokio::try_join!(self.rpc.call(&places), self.rpc.call(&blocks))?;
             if self.slot(user).load(Ordering::SeqCst) == before {
                 return Ok(Arc::new(Mutex::new(Places {
                     memberships: memberships.into_iter().map(|m| (m.conversation, m)).collect(),

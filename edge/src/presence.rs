@@ -3,9 +3,9 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use nats::{async_nats, subject};
-use runtime::shared_state::{Beat, SharedState};
-use schemas::rpc::PresenceChange;
+use natter_nats::{async_nats, subject};
+use natter_runtime::shared_state::{Heartbeat, SharedState};
+use natter_schemas::rpc::PresenceChange;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -18,8 +18,8 @@ const WAITING: usize = 16_384;
 
 /// Something the beating task does for a socket.
 enum Deed {
-    Beat(Beat),
-    Leave(Beat),
+    Heartbeat(Heartbeat),
+    Leave(Heartbeat),
 }
 
 #[derive(Clone)]
@@ -46,15 +46,15 @@ impl Presence {
     }
 
     /// Keeps a session online for one TTL. When too many wait the beat is left out: the next one counts.
-    pub fn beat(&self, beat: &Beat) {
-        if self.deeds.try_send(Deed::Beat(beat.clone())).is_err() {
+    pub fn heartbeat(&self, heartbeat: &Heartbeat) {
+        if self.deeds.try_send(Deed::Heartbeat(heartbeat.clone())).is_err() {
             metrics::counter!("natter_presence_dropped_total").increment(1);
         }
     }
 
     /// A session has ended in order. A lost word costs one TTL.
-    pub fn leave(&self, beat: &Beat) {
-        if self.deeds.try_send(Deed::Leave(beat.clone())).is_err() {
+    pub fn leave(&self, heartbeat: &Heartbeat) {
+        if self.deeds.try_send(Deed::Leave(heartbeat.clone())).is_err() {
             metrics::counter!("natter_presence_dropped_total").increment(1);
         }
     }
@@ -87,26 +87,26 @@ async fn run(beater: Beater, mut told: mpsc::Receiver<Deed>, stop: CancellationT
 impl Beater {
     /// Beats first, so that somebody who moves from one socket to another never goes offline between them.
     async fn act(&self, deeds: &mut Vec<Deed>) {
-        let mut beats: HashMap<String, Beat> = HashMap::new();
+        let mut heartbeats: HashMap<String, Heartbeat> = HashMap::new();
         let mut left = Vec::new();
         for deed in deeds.drain(..) {
             match deed {
-                Deed::Beat(beat) => {
-                    beats.insert(beat.session.clone(), beat);
+                Deed::Heartbeat(heartbeat) => {
+                    heartbeats.insert(heartbeat.session.clone(), heartbeat);
                 }
-                Deed::Leave(beat) => {
-                    beats.remove(&beat.session);
-                    left.push(beat);
+                Deed::Leave(heartbeat) => {
+                    heartbeats.remove(&heartbeat.session);
+                    left.push(heartbeat);
                 }
             }
         }
-        let beats: Vec<Beat> = beats.into_values().collect();
-        match self.shared.beat(&beats, self.ttl).await {
+        let heartbeats: Vec<Heartbeat> = heartbeats.into_values().collect();
+        match self.shared.heartbeat(&heartbeats, self.ttl).await {
             Ok(changes) => self.tell(changes).await,
-            Err(down) => warn!(%down, beats = beats.len(), "beats not counted"),
+            Err(down) => warn!(%down, heartbeats = heartbeats.len(), "heartbeats not counted"),
         }
-        for beat in left {
-            match self.shared.leave(&beat).await {
+        for heartbeat in left {
+            match self.shared.leave(&heartbeat).await {
                 Ok(change) => self.tell(change).await,
                 Err(down) => warn!(%down, "a session that left stays online for one TTL"),
             }

@@ -3,7 +3,7 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use governor::DefaultDirectRateLimiter;
-use schemas::{
+use natter_schemas::{
     code::Code,
     event::Timestamp,
     frame::{ClientFrame, Positions, ServerFrame},
@@ -16,6 +16,7 @@ use tokio::{
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes, error::ProtocolError};
 
 use crate::{
+    api_error::ApiError,
     app::Edge,
     auth::Identity,
     inbound::{
@@ -30,7 +31,6 @@ use crate::{
         frame::Frame,
         outbox::{Ended, Outbox},
     },
-    refusal::Refusal,
     sockets::Socket,
 };
 
@@ -106,7 +106,7 @@ impl Lobby<'_> {
                         Err(refusal) => refusal,
                     }
                 }
-                Ok(_) => Refusal::new(Code::Unauthenticated, "the first frame must be hello"),
+                Ok(_) => ApiError::new(Code::Unauthenticated, "the first frame must be hello"),
                 Err(bad) => bad.refusal,
             };
             self.say(&refusal).await?;
@@ -118,7 +118,7 @@ impl Lobby<'_> {
         }
     }
 
-    async fn say(&self, refusal: &Refusal) -> Result<(), Ended> {
+    async fn say(&self, refusal: &ApiError) -> Result<(), Ended> {
         self.write(&Frame::text(&refusal.frame(None))).await
     }
 
@@ -142,7 +142,7 @@ enum Heard {
     /// Frames of the protocol.
     Nothing,
     /// Who sends binary frames is told before the end.
-    Binary(Refusal),
+    Binary(ApiError),
     End(Ended),
 }
 
@@ -150,7 +150,9 @@ fn read(message: Result<Message, Error>) -> Heard {
     match message {
         Ok(Message::Text(text)) => Heard::Text(text),
         Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Heard::Nothing,
-        Ok(Message::Binary(_)) => Heard::Binary(Refusal::new(Code::Malformed, "frames are text, not binary")),
+        Ok(Message::Binary(_)) => {
+            Heard::Binary(ApiError::new(Code::Malformed, "frames are text, not binary"))
+        }
         Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => Heard::End(None),
         Err(Error::Utf8(_) | Error::Protocol(_)) => Heard::End(Some(Code::ProtocolError)),
         Err(Error::Capacity(_)) => Heard::End(Some(Code::FrameTooBig)),
@@ -282,7 +284,7 @@ impl<'a> Running<'a> {
             return Err(Some(Code::PingTimeout));
         }
         if now >= self.beat_at {
-            self.edge.presence.beat(&self.socket.beat);
+            self.edge.presence.heartbeat(&self.socket.heartbeat);
             self.beat_at = now + self.edge.presence.every();
         }
         if now >= self.pong_by.unwrap_or(self.ping_at) {

@@ -6,13 +6,13 @@ use std::{
     time::Instant,
 };
 
-use parking_lot::Mutex;
-use runtime::shared_state::Beat;
-use schemas::{
+use natter_runtime::shared_state::Heartbeat;
+use natter_schemas::{
     code::Code,
     id::{ConversationId, EventId, SessionId, UserId},
     limits,
 };
+use parking_lot::Mutex;
 
 use crate::{inbound::reading::Reading, outbound::outbox::Outbox};
 
@@ -29,7 +29,7 @@ pub struct Socket {
     /// Its read marks.
     pub reading: Mutex<HashMap<ConversationId, Reading>>,
     /// What keeps its user online: an id of its own for each socket.
-    pub beat: Beat,
+    pub heartbeat: Heartbeat,
 }
 
 impl Socket {
@@ -42,7 +42,7 @@ impl Socket {
             rooms: Mutex::default(),
             joined: Mutex::default(),
             reading: Mutex::default(),
-            beat: Beat { user, session: EventId::fresh().to_string() },
+            heartbeat: Heartbeat { user, session: EventId::fresh().to_string() },
         }
     }
 }

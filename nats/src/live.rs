@@ -2,7 +2,7 @@
 
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
-use schemas::id::{ConversationId, Partition, Seq};
+use natter_schemas::id::{ConversationId, Partition, Seq};
 
 use crate::subject;
 

@@ -3,7 +3,7 @@
 
 use std::str::FromStr;
 
-use schemas::{
+use natter_schemas::{
     id::{ConversationId, Partition, SessionId, UserId},
     rpc::Service,
 };

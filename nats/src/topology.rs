@@ -7,7 +7,7 @@ use async_nats::jetstream::{
     consumer::{AckPolicy, DeliverPolicy, PriorityPolicy, ReplayPolicy, pull},
     stream::{self, DiscardPolicy, Republish, RetentionPolicy, StorageType},
 };
-use schemas::{id::Partition, limits};
+use natter_schemas::{id::Partition, limits};
 
 use crate::subject;
 

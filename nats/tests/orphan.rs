@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nats::server::{self, Options, Server};
+use natter_nats::server::{self, Options, Server};
 
 const ROLE: &str = "NATTER_TEST_PARENT_IN";
 

@@ -8,7 +8,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
-use workers::Job;
+use natter_workers::Job;
 
 use mirror::MirrorCommand;
 use operator::{ParkedCommand, ReplayArgs, VerifyArgs};

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use futures_util::{SinkExt, StreamExt};
-use reqwest::{Method, Response};
-use schemas::{
+use natter_schemas::{
     event::Shape,
     frame::{ClientFrame, Resume, SUBPROTOCOL, ServerFrame},
     id::{ConversationId, UserId},
@@ -14,6 +13,7 @@ use schemas::{
         ConversationView, CreateConversation, Login, MessageView, PostMessage, Problem, Register, SessionView,
     },
 };
+use reqwest::{Method, Response};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{

@@ -1,7 +1,7 @@
 //! A socket on the command line: prints every frame, sends every line.
 
 use anyhow::Context;
-use schemas::{
+use natter_schemas::{
     frame::ClientFrame,
     id::{ConversationId, EventId},
     rest::{Items, UserView},

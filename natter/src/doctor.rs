@@ -2,9 +2,9 @@
 
 use std::{fs, net::TcpListener, path::Path, process::ExitCode};
 
-use nats::server;
+use natter_nats::server;
+use natter_runtime::config::Strictness;
 use nix::sys::resource::{Resource, getrlimit};
-use runtime::config::Strictness;
 
 use crate::{cli::DoctorArgs, settings};
 

@@ -3,15 +3,15 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use nats::{
+use natter_nats::{
     apply::{self, Deployment, Difference},
     async_nats::jetstream,
     connect::{Address, Purpose, connect},
     topology::Topology,
 };
-use runtime::config::{Database, Settings, Strictness};
-use schemas::id::Partition;
-use store::{
+use natter_runtime::config::{Database, Settings, Strictness};
+use natter_schemas::id::Partition;
+use natter_store::{
     Store,
     migration::{State, Status},
     scylla, sqlite,

@@ -3,11 +3,11 @@
 use std::{fmt::Write as _, process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use serde_json::json;
-use workers::mirror::{
+use natter_workers::mirror::{
     Options,
     verify::{Verdict, Verifier},
 };
+use serde_json::json;
 
 use crate::{
     cli::mirror::{MirrorCommand, MirrorVerifyArgs},

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use anyhow::ensure;
-use nats::{
+use natter_nats::{
     apply::{self, Deployment},
     async_nats::jetstream,
     connect::{Address, Purpose, connect},
     log::LogReader,
     publisher::Publisher,
 };
-use runtime::config::{Settings, Strictness};
-use schemas::id::Partition;
-use store::Store;
+use natter_runtime::config::{Settings, Strictness};
+use natter_schemas::id::Partition;
+use natter_store::Store;
 
 use crate::{parts, settings};
 

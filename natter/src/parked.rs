@@ -5,8 +5,8 @@ mod print; // one as a line, as JSON, with and without what people wrote
 use std::{io::Write, process::ExitCode};
 
 use anyhow::Context;
-use schemas::id::{Partition, Seq};
-use workers::parked::{Again, Filter, Parked, Shelf};
+use natter_schemas::id::{Partition, Seq};
+use natter_workers::parked::{Again, Filter, Parked, Shelf};
 
 use crate::{
     cli::operator::{AgainArgs, DropArgs, ListArgs, ParkedCommand, ShowArgs},

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use nats::{
+use natter_nats::{
     apply::Deployment,
     async_nats::{connection::State as Connection, jetstream},
     connect::{Address, Purpose, connect},
@@ -16,18 +16,18 @@ use nats::{
     publisher::Publisher,
     topology::Topology,
 };
-use runtime::{
+use natter_runtime::{
     config::{self, Database, Durability, Settings},
     readiness::Readiness,
     shared_state::SharedState,
 };
-use store::{
+use natter_store::{
     Store,
     scylla::{self, ScyllaStore},
     sqlite::SqliteStore,
 };
+use natter_workers::Deps;
 use tokio::net::TcpListener;
-use workers::Deps;
 
 pub fn topology(settings: &Settings) -> Topology {
     Topology {
@@ -100,7 +100,7 @@ pub async fn worker_deps(
         deployment: Arc::new(deployment.clone()),
         shared,
         refresh_lifetime: settings.refresh_expires_in,
-        kafka: settings.kafka.clone().map(workers::mirror::Options::from),
+        kafka: settings.kafka.clone().map(natter_workers::mirror::Options::from),
     })
 }
 
@@ -123,8 +123,8 @@ pub fn need_shared_state(readiness: &Readiness, shared: &Arc<dyn SharedState>) {
     });
 }
 
-pub fn edge_config(settings: &Settings, jwt_secret: Vec<u8>, nats: Address) -> edge::Config {
-    edge::Config {
+pub fn edge_config(settings: &Settings, jwt_secret: Vec<u8>, nats: Address) -> natter_edge::Config {
+    natter_edge::Config {
         nats,
         jwt_secret,
         jwt_expires_in: settings.jwt_expires_in,

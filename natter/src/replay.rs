@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
-use schemas::id::{Partition, Seq};
-use workers::{
+use natter_schemas::id::{Partition, Seq};
+use natter_workers::{
     persist::Persister,
     replay::{Replay, Replayed},
 };

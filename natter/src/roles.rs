@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::Context;
-use nats::{
+use natter_nats::{
     apply::{self, Deployment},
     async_nats::jetstream,
     connect::{Address, Purpose, connect},
 };
-use runtime::{
+use natter_runtime::{
     admin,
     config::{Durability, Settings, Strictness},
     lifecycle::{self, Lifecycle},
@@ -36,7 +36,8 @@ pub async fn edge(args: &EdgeArgs) -> anyhow::Result<()> {
     let secret = secret.expose_secret().as_bytes().to_vec();
     let config = parts::edge_config(settings, secret, common.address.clone());
     let (deployment, shared) = (common.deployment.clone(), common.shared.clone());
-    let address = edge::Edge::start(config, deployment, shared, listener, common.lifecycle.clone()).await?;
+    let address =
+        natter_edge::Edge::start(config, deployment, shared, listener, common.lifecycle.clone()).await?;
     info!(%address, admin = %common.admin, durability = settings.durability.name(), "edge is ready");
     common.run().await
 }
@@ -51,7 +52,7 @@ pub async fn worker(args: &WorkerArgs) -> anyhow::Result<()> {
     parts::need_worker_deps(&common.readiness, &deps);
     let jobs = if args.jobs.is_empty() { deps.jobs() } else { args.jobs.clone() };
     let lifecycle = &common.lifecycle;
-    workers::start(&deps, &jobs, lifecycle.tracker(), lifecycle.stop().clone()).await?;
+    natter_workers::start(&deps, &jobs, lifecycle.tracker(), lifecycle.stop().clone()).await?;
     info!(admin = %common.admin, "worker is ready");
     common.run().await?;
     parts::close_store(store.as_ref()).await;

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, env::VarError};
 
 use anyhow::bail;
-use runtime::config::{Settings, Strictness};
+use natter_runtime::config::{Settings, Strictness};
 
 /// A flag as the setting it stands for.
 pub type Flag = (&'static str, Option<String>);

@@ -4,14 +4,14 @@ mod print; // a verdict as lines and as JSON
 
 use std::{collections::HashMap, process::ExitCode, time::Duration};
 
-use schemas::id::{Partition, Seq};
-use serde_json::json;
-use workers::{
+use natter_schemas::id::{Partition, Seq};
+use natter_workers::{
     mirror::{self, Options},
     parked::{Filter, Shelf},
     persist,
     verify::{Verdict, Verifier},
 };
+use serde_json::json;
 
 use crate::{cli::operator::VerifyArgs, operator::Operator, parts, progress::Bar};
 

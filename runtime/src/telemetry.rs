@@ -14,7 +14,7 @@ const SECONDS: &[f64] =
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
     #[error(
-        "LOG_LEVEL is '{0}': not a level (error, warn, info, debug, trace) or a list such as 'info,edge=debug'"
+        "LOG_LEVEL is '{0}': not a level (error, warn, info, debug, trace) or a list such as 'info,natter_edge=debug'"
     )]
     Level(String),
     #[error("telemetry was started twice: {0}")]

@@ -123,7 +123,7 @@ pub struct Member {
 
 /// An event and where the log put it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Logged {
+pub struct LogEntry {
     pub seq: Seq,
     pub event: Event,
 }

@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
 };
 
-use schemas::{
+use natter_schemas::{
     cloudevent::{self, Content, Position, Record},
     codec,
     event::{Event, Kind},

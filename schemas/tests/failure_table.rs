@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, fmt::Write as _, fs, path::PathBuf};
 
-use schemas::code::{Advice, Code};
+use natter_schemas::code::{Advice, Code};
 
 fn advice(advice: Advice) -> &'static str {
     match advice {
@@ -20,7 +20,7 @@ fn page() -> String {
     let mut page = String::from(
         "# Failures\n\n\
          Everything a client can be refused with, generated from `schemas/src/code.rs` \
-         (`UPDATE=1 cargo test -p schemas --test failure_table`).\n\n\
+         (`UPDATE=1 cargo test -p natter-schemas --test failure_table`).\n\n\
          Over HTTP a failure is `application/problem+json` with this `status`, `title` and `code`; on a socket it is an\n\
          `error` frame with this `code`, and with a close code the socket closes after it.\n\n\
          | code | HTTP status | close code | title | what a client does |\n|---|---|---|---|---|\n",

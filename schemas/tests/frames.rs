@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
-use schemas::{
+use natter_schemas::{
     code::Code,
     event::{Role, Shape, Timestamp},
     frame::{

@@ -4,12 +4,12 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
-use proptest::prelude::*;
-use schemas::{
+use natter_schemas::{
     codec::{CodecError, decode, encode},
     event::{Body, Event, Kind, Member, Role, Shape, Timestamp},
     id::{ConversationId, EventId, UserId},
 };
+use proptest::prelude::*;
 
 fn user(n: u8) -> UserId {
     UserId::from_bytes([n; 16])

@@ -2,11 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
-use proptest::prelude::*;
-use schemas::{
+use natter_schemas::{
     event::{Body, Event, Kind, Message, Timestamp},
     id::{ConversationId, EventId, Seq, UserId},
 };
+use proptest::prelude::*;
 
 const POSTED: Seq = 10;
 

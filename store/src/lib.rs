@@ -18,8 +18,8 @@ pub mod testkit; // a real Cassandra for tests
 mod fold; // upper and lower case made alike
 
 use async_trait::async_trait;
-use schemas::{
-    event::{Logged, Member, Message, Role, Shape, Timestamp},
+use natter_schemas::{
+    event::{LogEntry, Member, Message, Role, Shape, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, SessionId, UserId},
     rpc::{ListCursor, Membership, User, Window},
 };
@@ -161,7 +161,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Applies events of one partition durably: when this returns they survive a power cut. Idempotent, in
     /// any order; the author of a posted message has read up to it, and who is added up to there.
-    async fn persist(&self, partition: Partition, events: &[Logged]) -> Result<()>;
+    async fn persist(&self, partition: Partition, events: &[LogEntry]) -> Result<()>;
     /// Newest persisted seq of a partition, 0 for none: a rebuilt log must begin above it.
     async fn highest(&self, partition: Partition) -> Result<Seq>;
 
@@ -188,8 +188,8 @@ pub trait Store: Send + Sync + 'static {
         after: Seq,
         up_to: Seq,
         limit: usize,
-    ) -> Result<Vec<Logged>>;
-    async fn find_event(&self, conversation: ConversationId, id: EventId) -> Result<Option<Logged>>;
+    ) -> Result<Vec<LogEntry>>;
+    async fn find_event(&self, conversation: ConversationId, id: EventId) -> Result<Option<LogEntry>>;
 
     // Read marks.
 

@@ -1,6 +1,6 @@
 //! Where a store's schema is against what this program needs.
 
-use schemas::event::Timestamp;
+use natter_schemas::event::Timestamp;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {

@@ -13,10 +13,10 @@ mod scylla {
 
 use std::sync::Arc;
 
-use store::Store;
+use natter_store::Store;
 
 async fn fresh() -> (Arc<dyn Store>, ()) {
     (Arc::new(scylla::scene::open().await), ())
 }
 
-store::conformance!(fresh);
+natter_store::conformance!(fresh);

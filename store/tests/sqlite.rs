@@ -8,17 +8,17 @@ mod sqlite {
 use std::{path::PathBuf, sync::Arc};
 
 use futures_util::future::join_all;
-use rusqlite::Connection;
-use schemas::{
+use natter_schemas::{
     event::Timestamp,
     id::{EventId, SessionId, UserId},
     rpc::Window,
 };
-use store::{
+use natter_store::{
     Store, StoreError,
     conformance::scene::{self, Room, posted},
     sqlite::SqliteStore,
 };
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 async fn fresh() -> (Arc<dyn Store>, TempDir) {
@@ -26,7 +26,7 @@ async fn fresh() -> (Arc<dyn Store>, TempDir) {
     (Arc::new(store), folder)
 }
 
-store::conformance!(fresh);
+natter_store::conformance!(fresh);
 
 fn opened() -> (SqliteStore, TempDir) {
     let folder = TempDir::new().unwrap();

@@ -9,11 +9,11 @@ use std::{collections::BTreeMap, future::Future, panic::AssertUnwindSafe, time::
 use bytes::Bytes;
 use futures_util::{FutureExt, future::join_all};
 use metrics::{counter, histogram};
-use nats::{
+use natter_nats::{
     async_nats::jetstream::{self, AckKind, Message},
     log::Kept,
 };
-use schemas::id::{Partition, Seq};
+use natter_schemas::id::{Partition, Seq};
 use tokio::time::{Instant, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};

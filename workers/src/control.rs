@@ -1,17 +1,17 @@
 //! What every edge is told through stream `CONTROL`: who is in a conversation now, which session has ended.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use nats::{
+use natter_nats::{
     publisher::{PublishError, Publisher},
     subject,
 };
-use schemas::{
-    event::{Event, Kind, Logged, Timestamp},
+use natter_schemas::{
+    event::{Event, Kind, LogEntry, Timestamp},
     id::{ConversationId, EventId, SessionId, UserId},
     limits,
     rpc::Control,
 };
-use store::{Store, StoreError};
+use natter_store::{Store, StoreError};
 
 /// Members told at once: half of what a connection may have in flight, so that messages get through.
 const AT_ONCE: usize = limits::PUBLISHES_IN_FLIGHT / 2;
@@ -44,7 +44,7 @@ pub fn concerned(event: &Event) -> Vec<UserId> {
 pub async fn tell_members(
     store: &dyn Store,
     publisher: &Publisher,
-    logged: &Logged,
+    logged: &LogEntry,
 ) -> Result<(), TellError> {
     let (conversation, event) = (logged.event.conversation, logged.event.id);
     let members = concerned(&logged.event).into_iter().map(|user| (conversation, user, event));

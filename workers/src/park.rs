@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use nats::{
+use natter_nats::{
     async_nats::jetstream::{self, context::PublishError, message::PublishMessage},
     subject,
 };
-use schemas::id::Partition;
+use natter_schemas::id::Partition;
 
 use crate::consume::Delivery;
 

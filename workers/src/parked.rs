@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use nats::{
+use natter_nats::{
     async_nats::jetstream,
     log::{Kept, LogError, LogReader},
     publisher::Publisher,
     subject, topology,
 };
-use schemas::{
+use natter_schemas::{
     codec::{self, CodecError},
     event::{Event, Timestamp},
     id::{Partition, Seq},
 };
-use store::Store;
+use natter_store::Store;
 
 use crate::{
     consume::Delivery,

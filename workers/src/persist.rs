@@ -7,9 +7,9 @@ mod refusals; // events the store refuses
 
 use std::sync::Arc;
 
-use nats::topology;
+use natter_nats::topology;
+use natter_schemas::id::Partition;
 use parking_lot::Mutex;
-use schemas::id::Partition;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -58,7 +58,7 @@ impl Work for Persist {
         let mut refusals = self.refusals.lock();
         for (delivery, result) in batch.iter().zip(&results) {
             match result {
-                Err(NotPersisted::Refused(_)) => refusals.refused(delivery.seq),
+                Err(NotPersisted::RpcError(_)) => refusals.refused(delivery.seq),
                 Ok(()) | Err(NotPersisted::Untold(_)) => refusals.taken(delivery.seq),
                 Err(NotPersisted::Unreadable(_) | NotPersisted::Away(_)) => {}
             }
@@ -87,11 +87,11 @@ impl Persist {
         match result {
             Ok(()) => Verdict::Done,
             Err(NotPersisted::Unreadable(reason)) => Verdict::Park(reason),
-            Err(NotPersisted::Refused(e)) if refusals.is_poison(seq) => {
+            Err(NotPersisted::RpcError(e)) if refusals.is_poison(seq) => {
                 refusals.forget(seq);
                 Verdict::Park(e.to_string())
             }
-            Err(e @ NotPersisted::Refused(_)) => {
+            Err(e @ NotPersisted::RpcError(_)) => {
                 error!(%partition, seq, error = %e, "event not stored");
                 Verdict::Retry
             }

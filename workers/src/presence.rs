@@ -3,8 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use nats::{async_nats::Client, subject};
-use runtime::shared_state::SharedState;
+use natter_nats::{async_nats::Client, subject};
+use natter_runtime::shared_state::SharedState;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;

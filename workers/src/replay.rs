@@ -3,9 +3,9 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use nats::log::{Kept, LogError, LogReader};
-use schemas::{
-    event::Logged,
+use natter_nats::log::{Kept, LogError, LogReader};
+use natter_schemas::{
+    event::LogEntry,
     id::{ConversationId, EventId, Seq, UserId},
 };
 use tokio::time::sleep;
@@ -96,7 +96,7 @@ impl Replay {
                 Err(unreadable) => done.unreadable.push((*seq, unreadable.to_string())),
             }
         }
-        for (Logged { seq, event }, result) in events.iter().zip(self.store(&events).await?) {
+        for (LogEntry { seq, event }, result) in events.iter().zip(self.store(&events).await?) {
             match result {
                 Ok(()) => {
                     done.stored += 1;
@@ -110,7 +110,7 @@ impl Replay {
     }
 
     /// Stored or refused, when it returns a result for each.
-    async fn store(&self, events: &[Logged]) -> Result<Vec<Result<(), NotPersisted>>, ReplayError> {
+    async fn store(&self, events: &[LogEntry]) -> Result<Vec<Result<(), NotPersisted>>, ReplayError> {
         let mut attempt = 0;
         loop {
             let mut results = self.persister.store(events).await;

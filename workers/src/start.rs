@@ -1,15 +1,15 @@
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
-use nats::{
+use natter_nats::{
     apply::Deployment,
     async_nats::{Client, jetstream},
     log::LogReader,
     publisher::Publisher,
-    service::{Host, ServiceError},
+    service::{RpcServer, ServiceError},
 };
-use runtime::shared_state::SharedState;
-use schemas::{id::Partition, rpc::Service};
-use store::Store;
+use natter_runtime::shared_state::SharedState;
+use natter_schemas::{id::Partition, rpc::Service};
+use natter_store::Store;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
 
@@ -195,8 +195,8 @@ impl Start<'_> {
         Ok(inbox.serve(&mut self.host(Service::Inbox).await?).await?)
     }
 
-    async fn host(&self, service: Service) -> Result<Host, ServiceError> {
-        Host::start(self.deps.client.clone(), service, self.tracker, self.stop.clone()).await
+    async fn host(&self, service: Service) -> Result<RpcServer, ServiceError> {
+        RpcServer::start(self.deps.client.clone(), service, self.tracker, self.stop.clone()).await
     }
 
     async fn reader(&mut self) -> Result<Arc<History>, StartError> {

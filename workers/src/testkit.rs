@@ -14,18 +14,18 @@ use std::{
     time::Duration,
 };
 
+use natter_runtime::config::{Kafka as Settings, KafkaContent, KafkaSecurity, Sasl};
 use parking_lot::Mutex as PlainMutex;
 use rdkafka::{
     ClientConfig,
     consumer::{BaseConsumer, Consumer},
 };
-use runtime::config::{Kafka as Settings, KafkaContent, KafkaSecurity, Sasl};
 use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::{sync::Mutex, task::spawn_blocking, time::Instant};
 
 use crate::mirror::Options;
-use store::testkit::Jvm;
+use natter_store::testkit::Jvm;
 
 /// A JVM starts within seconds, and on a machine full of other tests within a minute.
 const PATIENCE: Duration = Duration::from_mins(2);

@@ -10,12 +10,12 @@ use std::{
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use nats::log::{LogError, LogReader};
-use schemas::{
-    event::Logged,
+use natter_nats::log::{LogError, LogReader};
+use natter_schemas::{
+    event::LogEntry,
     id::{ConversationId, Partition, Seq},
 };
-use store::{Store, StoreError};
+use natter_store::{Store, StoreError};
 
 pub use compare::{Difference, Found};
 
@@ -126,7 +126,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// One portion of the log and the same range of the store. False: it was the last.
     async fn portion(&mut self) -> Result<bool, VerifyError> {
-        let mut logged: BTreeMap<ConversationId, Vec<Logged>> = BTreeMap::new();
+        let mut logged: BTreeMap<ConversationId, Vec<LogEntry>> = BTreeMap::new();
         let (mut count, mut more) = (0, true);
         while count < PORTION && more {
             let mut kept = self.verifier.log.in_order(self.partition, self.next).await?;
@@ -152,7 +152,7 @@ impl Walk<'_> {
     /// seen too.
     async fn compare(
         &mut self,
-        logged: BTreeMap<ConversationId, Vec<Logged>>,
+        logged: BTreeMap<ConversationId, Vec<LogEntry>>,
         up_to: Seq,
     ) -> Result<(), VerifyError> {
         let begin = self.begin.unwrap_or(1);

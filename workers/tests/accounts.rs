@@ -6,18 +6,18 @@ mod scene;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use nats::{subject, topology};
-use scene::Scene;
-use schemas::{
+use natter_nats::{subject, topology};
+use natter_schemas::{
     code::Code,
     id::{SessionId, UserId},
     limits,
     rpc::{
-        FindUser, FindUsers, LogIn, LogOut, NewPassword, Opened, Refused, RegisterUser, Renew, SearchUsers,
+        FindUser, FindUsers, LogIn, LogOut, NewPassword, Opened, RegisterUser, Renew, RpcError, SearchUsers,
         UpdateUser,
     },
 };
-use workers::Job;
+use natter_workers::Job;
+use scene::Scene;
 
 const PASSWORD: &str = "correct horse";
 
@@ -35,22 +35,22 @@ async fn accounts() -> Scene {
 }
 
 async fn register(scene: &Scene, name: &str) -> Opened {
-    scene.asker.ask(&registration(name)).await.unwrap()
+    scene.rpc.call(&registration(name)).await.unwrap()
 }
 
-async fn log_in(scene: &Scene, login: &str, password: &str) -> Result<Opened, Refused> {
-    scene.asker.ask(&LogIn { login: login.to_owned(), password: password.to_owned() }).await
+async fn log_in(scene: &Scene, login: &str, password: &str) -> Result<Opened, RpcError> {
+    scene.rpc.call(&LogIn { login: login.to_owned(), password: password.to_owned() }).await
 }
 
 async fn renew(scene: &Scene, token: &str) -> Result<Opened, Code> {
-    scene.asker.ask(&Renew { refresh_token: token.to_owned() }).await.map_err(|refused| refused.code)
+    scene.rpc.call(&Renew { refresh_token: token.to_owned() }).await.map_err(|refused| refused.code)
 }
 
 async fn ended(scene: &Scene) -> Vec<String> {
     scene.stored(topology::CONTROL).await.iter().map(|message| message.subject.to_string()).collect()
 }
 
-fn code<T>(answer: Result<T, Refused>) -> (Code, Option<String>) {
+fn code<T>(answer: Result<T, RpcError>) -> (Code, Option<String>) {
     let refused = answer.err().unwrap();
     (refused.code, refused.field)
 }
@@ -75,18 +75,18 @@ async fn what_is_taken_or_against_the_rules_is_named() {
     let scene = accounts().await;
     register(&scene, "alice").await;
     let same_name = RegisterUser { email: "other@example.org".to_owned(), ..registration("alice") };
-    assert_eq!(code(scene.asker.ask(&same_name).await).0, Code::UsernameTaken);
+    assert_eq!(code(scene.rpc.call(&same_name).await).0, Code::UsernameTaken);
     let same_address = RegisterUser { email: "ALICE@example.org".to_owned(), ..registration("alicia") };
-    assert_eq!(code(scene.asker.ask(&same_address).await).0, Code::EmailTaken);
+    assert_eq!(code(scene.rpc.call(&same_address).await).0, Code::EmailTaken);
     let field = |field: &str| (Code::Invalid, Some(field.to_owned()));
     let bad = RegisterUser { username: "Alice Smith".to_owned(), ..registration("x") };
-    assert_eq!(code(scene.asker.ask(&bad).await), field("username"));
+    assert_eq!(code(scene.rpc.call(&bad).await), field("username"));
     let bad = RegisterUser { email: "nowhere".to_owned(), ..registration("carol") };
-    assert_eq!(code(scene.asker.ask(&bad).await), field("email"));
+    assert_eq!(code(scene.rpc.call(&bad).await), field("email"));
     let bad = RegisterUser { password: "short".to_owned(), ..registration("carol") };
-    assert_eq!(code(scene.asker.ask(&bad).await), field("password"));
+    assert_eq!(code(scene.rpc.call(&bad).await), field("password"));
     let bad = RegisterUser { display_name: Some(" ".to_owned()), ..registration("carol") };
-    assert_eq!(code(scene.asker.ask(&bad).await), field("displayName"));
+    assert_eq!(code(scene.rpc.call(&bad).await), field("displayName"));
 }
 
 #[tokio::test]
@@ -130,11 +130,11 @@ async fn logging_out_ends_one_session_or_all_of_them() {
     let second = log_in(&scene, "alice", PASSWORD).await.unwrap();
     let third = log_in(&scene, "alice", PASSWORD).await.unwrap();
     let user = first.user.id;
-    scene.asker.ask(&LogOut { user, session: Some(first.session) }).await.unwrap();
+    scene.rpc.call(&LogOut { user, session: Some(first.session) }).await.unwrap();
     assert_eq!(renew(&scene, &first.refresh_token).await.err(), Some(Code::Unauthenticated));
     let second = renew(&scene, &second.refresh_token).await.unwrap();
 
-    scene.asker.ask(&LogOut { user, session: None }).await.unwrap();
+    scene.rpc.call(&LogOut { user, session: None }).await.unwrap();
     for gone in [&second, &third] {
         assert_eq!(renew(&scene, &gone.refresh_token).await.err(), Some(Code::Unauthenticated));
     }
@@ -156,12 +156,12 @@ async fn a_new_password_ends_the_other_sessions_and_needs_the_old_one() {
         current: current.to_owned(),
         next: next.to_owned(),
     };
-    assert_eq!(code(scene.asker.ask(&change("wrong horse", "battery staple")).await).0, Code::BadCredentials);
+    assert_eq!(code(scene.rpc.call(&change("wrong horse", "battery staple")).await).0, Code::BadCredentials);
     assert_eq!(
-        code(scene.asker.ask(&change(PASSWORD, "short")).await),
+        code(scene.rpc.call(&change(PASSWORD, "short")).await),
         (Code::Invalid, Some("next".to_owned()))
     );
-    scene.asker.ask(&change(PASSWORD, "battery staple")).await.unwrap();
+    scene.rpc.call(&change(PASSWORD, "battery staple")).await.unwrap();
     assert_eq!(code(log_in(&scene, "alice", PASSWORD).await).0, Code::BadCredentials);
     log_in(&scene, "alice", "battery staple").await.unwrap();
     renew(&scene, &here.refresh_token).await.unwrap();
@@ -176,17 +176,17 @@ async fn profiles_are_found_and_changed() {
     let alan = register(&scene, "alan").await.user;
     register(&scene, "bob").await;
     let search = |query: &str| SearchUsers { query: query.to_owned(), limit: 20 };
-    let found = scene.asker.ask(&search("AL")).await.unwrap();
+    let found = scene.rpc.call(&search("AL")).await.unwrap();
     assert_eq!(found.iter().map(|user| user.id).collect::<Vec<_>>(), [alan.id, alice.id]);
-    assert!(scene.asker.ask(&search(" ")).await.unwrap().is_empty());
-    assert!(scene.asker.ask(&search("%")).await.unwrap().is_empty());
+    assert!(scene.rpc.call(&search(" ")).await.unwrap().is_empty());
+    assert!(scene.rpc.call(&search("%")).await.unwrap().is_empty());
 
     let renamed = UpdateUser { user: alice.id, display_name: "Alice Liddell".to_owned() };
-    assert_eq!(scene.asker.ask(&renamed).await.unwrap().display_name, "Alice Liddell");
-    assert_eq!(scene.asker.ask(&FindUser { user: alice.id }).await.unwrap().display_name, "Alice Liddell");
+    assert_eq!(scene.rpc.call(&renamed).await.unwrap().display_name, "Alice Liddell");
+    assert_eq!(scene.rpc.call(&FindUser { user: alice.id }).await.unwrap().display_name, "Alice Liddell");
     let nobody = UserId::fresh();
-    assert_eq!(code(scene.asker.ask(&FindUser { user: nobody }).await).0, Code::NotFound);
-    let some = scene.asker.ask(&FindUsers { users: vec![nobody, alan.id] }).await.unwrap();
+    assert_eq!(code(scene.rpc.call(&FindUser { user: nobody }).await).0, Code::NotFound);
+    let some = scene.rpc.call(&FindUsers { users: vec![nobody, alan.id] }).await.unwrap();
     assert_eq!(some, [alan]);
 }
 
@@ -226,6 +226,6 @@ async fn an_unknown_login_takes_as_long_as_a_wrong_password() {
 async fn a_session_nobody_opened_cannot_be_harmed_by_ending_it() {
     let scene = accounts().await;
     let alice = register(&scene, "alice").await;
-    scene.asker.ask(&LogOut { user: alice.user.id, session: Some(SessionId::fresh()) }).await.unwrap();
+    scene.rpc.call(&LogOut { user: alice.user.id, session: Some(SessionId::fresh()) }).await.unwrap();
     renew(&scene, &alice.refresh_token).await.unwrap();
 }

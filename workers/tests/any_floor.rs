@@ -4,19 +4,19 @@
 
 use std::collections::BTreeSet;
 
-use proptest::prelude::*;
-use schemas::{
-    event::{Body, Event, Kind, Logged, Message, Timestamp},
+use natter_schemas::{
+    event::{Body, Event, Kind, LogEntry, Message, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, UserId},
     limits,
     rpc::Window,
 };
-use store::{Store, sqlite::SqliteStore};
-use tokio::runtime::Runtime;
-use workers::services::{
+use natter_store::{Store, sqlite::SqliteStore};
+use natter_workers::services::{
     history::{Tail, cut, present},
     inbox,
 };
+use proptest::prelude::*;
+use tokio::runtime::Runtime;
 
 /// What one of three people does; targets are positions from the beginning.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ fn event(room: ConversationId, author: UserId, n: usize, act: &Act) -> Event {
     Event { id, conversation: room, author, device, client_id: None, at, kind, traceparent: None }
 }
 
-fn tail(events: &[Logged], floor: Seq) -> Tail {
+fn tail(events: &[LogEntry], floor: Seq) -> Tail {
     events.iter().filter(|logged| logged.seq > floor).cloned().collect::<Vec<_>>().into()
 }
 
@@ -63,7 +63,7 @@ struct Model {
     unread: usize,
 }
 
-fn model(events: &[Logged], user: UserId, mark: Seq) -> Model {
+fn model(events: &[LogEntry], user: UserId, mark: Seq) -> Model {
     let messages = present(Vec::new(), &tail(events, 0));
     let own = messages.iter().filter(|m| m.author == user).map(|m| m.seq).max().unwrap_or(0);
     let read = own.max(mark);
@@ -81,15 +81,15 @@ async fn check(
 ) -> Result<(), TestCaseError> {
     let (room, people) = (ConversationId::fresh(), [(); 3].map(|()| UserId::fresh()));
     let seq = |n: usize| 2 * Seq::try_from(n).unwrap() + 2;
-    let events: Vec<Logged> = script
+    let events: Vec<LogEntry> = script
         .iter()
         .enumerate()
-        .map(|(n, (who, act))| Logged { seq: seq(n), event: event(room, people[*who], n, act) })
+        .map(|(n, (who, act))| LogEntry { seq: seq(n), event: event(room, people[*who], n, act) })
         .collect();
     // Everything up to the floor, and some of what lies beyond, written first.
     let floor_seq = if floor == 0 { 0 } else { seq(floor - 1) };
     let beyond = events.iter().enumerate().filter(|(n, e)| e.seq > floor_seq && early.contains(n));
-    let mut order: Vec<Logged> = beyond.map(|(_, e)| e.clone()).collect();
+    let mut order: Vec<LogEntry> = beyond.map(|(_, e)| e.clone()).collect();
     order.extend(events.iter().rev().filter(|e| e.seq <= floor_seq).cloned());
     store.persist(Partition(0), &order).await.unwrap();
 

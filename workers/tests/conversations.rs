@@ -3,23 +3,23 @@
 
 mod scene;
 
-use nats::{subject, topology};
-use scene::{Scene, event, opening, until};
-use schemas::{
+use natter_nats::{subject, topology};
+use natter_schemas::{
     code::Code,
     event::{Kind, Member, Role, Shape},
     id::{ConversationId, UserId, direct_conversation, opening_event},
     rpc::{
-        Access, Conversation, GetConversation, ListConversations, Memberships, OpenConversation, Refused,
-        Rename,
+        Access, Conversation, GetConversation, ListConversations, Memberships, OpenConversation, Rename,
+        RpcError,
     },
 };
-use store::Store;
-use workers::Job;
+use natter_store::Store;
+use natter_workers::Job;
+use scene::{Scene, event, opening, until};
 
 const SERVICES: [Job; 2] = [Job::Conversations, Job::History];
 
-fn code<T>(answer: Result<T, Refused>) -> (Code, Option<String>) {
+fn code<T>(answer: Result<T, RpcError>) -> (Code, Option<String>) {
     let refused = answer.err().unwrap();
     (refused.code, refused.field)
 }
@@ -32,13 +32,13 @@ async fn three() -> (Scene, UserId, UserId, UserId) {
 }
 
 async fn get(scene: &Scene, user: UserId, conversation: ConversationId) -> Conversation {
-    scene.asker.ask(&GetConversation { user, conversation }).await.unwrap()
+    scene.rpc.call(&GetConversation { user, conversation }).await.unwrap()
 }
 
 async fn list(scene: &Scene, user: UserId, limit: usize) -> Vec<Conversation> {
     let (mut items, mut after) = (Vec::new(), None);
     loop {
-        let page = scene.asker.ask(&ListConversations { user, limit, after }).await.unwrap();
+        let page = scene.rpc.call(&ListConversations { user, limit, after }).await.unwrap();
         assert!(page.items.len() <= limit);
         items.extend(page.items);
         after = page.next;
@@ -57,7 +57,7 @@ async fn two_people_opening_the_same_direct_conversation_at_once_get_one() {
     let (scene, alice, bob, _) = three().await;
     let from_alice = opening(alice, Shape::Direct, &[bob]);
     let from_bob = opening(bob, Shape::Direct, &[alice]);
-    let (a, b) = tokio::join!(scene.asker.ask(&from_alice), scene.asker.ask(&from_bob));
+    let (a, b) = tokio::join!(scene.rpc.call(&from_alice), scene.rpc.call(&from_bob));
     let (a, b) = (a.unwrap(), b.unwrap());
     assert_eq!(a.conversation.id, direct_conversation(alice, bob));
     assert_eq!(a.conversation.id, b.conversation.id);
@@ -66,7 +66,7 @@ async fn two_people_opening_the_same_direct_conversation_at_once_get_one() {
     assert_eq!(a.conversation.participant_count, 2);
     assert_eq!((a.conversation.shape, a.conversation.role), (Shape::Direct, Role::Member));
 
-    let again = scene.asker.ask(&from_alice).await.unwrap();
+    let again = scene.rpc.call(&from_alice).await.unwrap();
     assert!(again.existed);
     assert_eq!(again.conversation.created_at, a.conversation.created_at);
     let log = scene.deps.log.from(a.conversation.id, 1, 10).await.unwrap();
@@ -84,7 +84,7 @@ async fn an_opening_that_died_before_it_was_stored_is_finished_by_the_next() {
     let seq = scene.publish(&created).await;
     scene.post(bob, room, "are you there").await;
 
-    let opened = scene.asker.ask(&opening(alice, Shape::Direct, &[bob])).await.unwrap();
+    let opened = scene.rpc.call(&opening(alice, Shape::Direct, &[bob])).await.unwrap();
     assert!(opened.existed);
     assert_eq!(opened.membership.version, seq);
     assert_eq!(opened.conversation.unread, 1);
@@ -98,7 +98,7 @@ async fn a_group_has_an_owner_and_everybody_once() {
         name: Some("Tea party".to_owned()),
         ..opening(alice, Shape::Group, &[bob, carol, bob, alice])
     };
-    let opened = scene.asker.ask(&call).await.unwrap();
+    let opened = scene.rpc.call(&call).await.unwrap();
     assert!(!opened.existed);
     let view = opened.conversation;
     assert_eq!(
@@ -137,10 +137,10 @@ async fn who_cannot_take_part_is_named() {
         (Shape::Group, vec![bob, stranger]),
         (Shape::Group, vec![bob; 501]),
     ] {
-        assert_eq!(code(scene.asker.ask(&opening(alice, shape, &others)).await), participants, "{shape:?}");
+        assert_eq!(code(scene.rpc.call(&opening(alice, shape, &others)).await), participants, "{shape:?}");
     }
     let call = OpenConversation { name: Some(" ".to_owned()), ..opening(alice, Shape::Group, &[bob]) };
-    assert_eq!(code(scene.asker.ask(&call).await), (Code::Invalid, Some("name".to_owned())));
+    assert_eq!(code(scene.rpc.call(&call).await), (Code::Invalid, Some("name".to_owned())));
     assert_eq!(scene.deps.log.last_seqs().await.unwrap(), [0, 0], "nothing was published");
 }
 
@@ -154,15 +154,15 @@ async fn only_owners_and_admins_rename_and_only_groups() {
         name: name.to_owned(),
         traceparent: None,
     };
-    let logged = scene.asker.ask(&rename(alice, room, "Mad tea party")).await.unwrap();
+    let logged = scene.rpc.call(&rename(alice, room, "Mad tea party")).await.unwrap();
     let view = get(&scene, bob, room).await;
     assert_eq!((view.name.as_deref(), view.head), (Some("Mad tea party"), logged.seq));
-    assert_eq!(code(scene.asker.ask(&rename(bob, room, "Mine")).await).0, Code::Forbidden);
-    assert_eq!(code(scene.asker.ask(&rename(carol, room, "Mine")).await).0, Code::NotFound);
-    let blank = scene.asker.ask(&rename(alice, room, "\n")).await;
+    assert_eq!(code(scene.rpc.call(&rename(bob, room, "Mine")).await).0, Code::Forbidden);
+    assert_eq!(code(scene.rpc.call(&rename(carol, room, "Mine")).await).0, Code::NotFound);
+    let blank = scene.rpc.call(&rename(alice, room, "\n")).await;
     assert_eq!(code(blank), (Code::Invalid, Some("name".to_owned())));
-    let direct = scene.asker.ask(&opening(alice, Shape::Direct, &[bob])).await.unwrap().conversation.id;
-    assert_eq!(code(scene.asker.ask(&rename(alice, direct, "Us")).await).0, Code::Forbidden);
+    let direct = scene.rpc.call(&opening(alice, Shape::Direct, &[bob])).await.unwrap().conversation.id;
+    assert_eq!(code(scene.rpc.call(&rename(alice, direct, "Us")).await).0, Code::Forbidden);
 }
 
 #[tokio::test]
@@ -170,15 +170,15 @@ async fn a_conversation_is_not_there_for_others() {
     let (scene, alice, bob, carol) = three().await;
     let room = scene.group(alice, &[bob]).await;
     let ask = GetConversation { user: carol, conversation: room };
-    assert_eq!(code(scene.asker.ask(&ask).await).0, Code::NotFound);
+    assert_eq!(code(scene.rpc.call(&ask).await).0, Code::NotFound);
     let ask = GetConversation { user: alice, conversation: ConversationId::fresh() };
-    assert_eq!(code(scene.asker.ask(&ask).await).0, Code::NotFound);
+    assert_eq!(code(scene.rpc.call(&ask).await).0, Code::NotFound);
     let access = |user| Access { user, conversation: room };
-    assert_eq!(scene.asker.ask(&access(carol)).await.unwrap(), None);
-    let place = scene.asker.ask(&access(bob)).await.unwrap().unwrap();
+    assert_eq!(scene.rpc.call(&access(carol)).await.unwrap(), None);
+    let place = scene.rpc.call(&access(bob)).await.unwrap().unwrap();
     assert_eq!(place.role, Some(Role::Member));
-    assert_eq!(scene.asker.ask(&Memberships { user: bob }).await.unwrap(), [place]);
-    assert!(scene.asker.ask(&Memberships { user: carol }).await.unwrap().is_empty());
+    assert_eq!(scene.rpc.call(&Memberships { user: bob }).await.unwrap(), [place]);
+    assert!(scene.rpc.call(&Memberships { user: carol }).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -244,7 +244,7 @@ async fn a_former_member_sees_nothing_any_more() {
     };
     until("the removal is stored", gone).await;
     let ask = GetConversation { user: bob, conversation: room };
-    assert_eq!(code(scene.asker.ask(&ask).await).0, Code::NotFound);
+    assert_eq!(code(scene.rpc.call(&ask).await).0, Code::NotFound);
     assert!(list(&scene, bob, 50).await.is_empty());
     scene.post(alice, room, "alone").await;
     assert_eq!(get(&scene, alice, room).await.participant_count, 1);

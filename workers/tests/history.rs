@@ -6,14 +6,14 @@ mod scene;
 use std::cell::{Cell, RefCell};
 
 use futures_util::{StreamExt, stream};
-use scene::{Scene, event, posted, texts};
-use schemas::{
+use natter_schemas::{
     code::Code,
     event::{Body, Kind},
     id::{ConversationId, EventId, Seq, UserId},
     rpc::{EventsAfter, FindEvent, GetMessage, Heads, LogHeads, Page, Window},
 };
-use workers::Job;
+use natter_workers::Job;
+use scene::{Scene, event, posted, texts};
 
 const SERVICES: [Job; 2] = [Job::Conversations, Job::History];
 
@@ -104,11 +104,11 @@ async fn events_above_the_floor_change_the_rows_below_it() {
     assert_eq!(page.messages[2].reactions[0].users, [alice]);
     assert_eq!(page.head, head);
 
-    let message = scene.asker.ask(&GetMessage { conversation: room, seq: first }).await.unwrap().unwrap();
+    let message = scene.rpc.call(&GetMessage { conversation: room, seq: first }).await.unwrap().unwrap();
     assert_eq!(message, page.messages[0]);
-    let message = scene.asker.ask(&GetMessage { conversation: room, seq: head }).await.unwrap().unwrap();
+    let message = scene.rpc.call(&GetMessage { conversation: room, seq: head }).await.unwrap().unwrap();
     assert_eq!(message, page.messages[3]);
-    assert_eq!(scene.asker.ask(&GetMessage { conversation: room, seq: head + 1 }).await.unwrap(), None);
+    assert_eq!(scene.rpc.call(&GetMessage { conversation: room, seq: head + 1 }).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -126,18 +126,18 @@ async fn while_the_store_is_away_the_log_answers_what_it_can_and_nothing_is_made
     assert_eq!(texts(&scene.page(room, Window::Newest, 3).await), ["m8", "m9", "m10"]);
     assert_eq!(texts(&scene.page(room, Window::After(seqs[7]), 2).await), ["m8", "m9"]);
     assert_eq!(texts(&scene.page(room, Window::Before(seqs[2]), 5).await), ["m0", "m1"]);
-    let message = scene.asker.ask(&GetMessage { conversation: room, seq: seqs[1] }).await.unwrap();
+    let message = scene.rpc.call(&GetMessage { conversation: room, seq: seqs[1] }).await.unwrap();
     assert_eq!(message.unwrap().seq, seqs[1]);
     let replay = EventsAfter { conversation: room, after: seqs[8], limit: 500 };
-    let replay = scene.asker.ask(&replay).await.unwrap();
+    let replay = scene.rpc.call(&replay).await.unwrap();
     assert_eq!(replay.events.iter().map(|e| e.seq).collect::<Vec<_>>(), [seqs[9], seqs[10]]);
     assert!(replay.anchored && !replay.more);
 
     // A position that is no event: the log cannot prove what lies between.
     let elsewhere = Page { conversation: ConversationId::fresh(), window: Window::Newest, limit: 3 };
-    assert_eq!(scene.asker.ask(&elsewhere).await.unwrap_err().code, Code::Unavailable);
+    assert_eq!(scene.rpc.call(&elsewhere).await.unwrap_err().code, Code::Unavailable);
     let unknown = FindEvent { conversation: room, event: EventId::fresh() };
-    assert_eq!(scene.asker.ask(&unknown).await.unwrap_err().code, Code::Unavailable);
+    assert_eq!(scene.rpc.call(&unknown).await.unwrap_err().code, Code::Unavailable);
 }
 
 #[tokio::test]
@@ -153,26 +153,26 @@ async fn a_replay_begins_where_the_client_was_and_says_when_it_cannot() {
         if persisted {
             scene.settle(&SERVICES).await;
         }
-        let replay = scene.asker.ask(&ask(seqs[1], 2)).await.unwrap();
+        let replay = scene.rpc.call(&ask(seqs[1], 2)).await.unwrap();
         assert_eq!(replay.events.iter().map(|e| e.seq).collect::<Vec<_>>(), seqs[2..4]);
         assert!(replay.more && replay.anchored);
         assert_eq!(replay.head, seqs[5]);
 
-        let replay = scene.asker.ask(&ask(seqs[3], 2)).await.unwrap();
+        let replay = scene.rpc.call(&ask(seqs[3], 2)).await.unwrap();
         assert_eq!(replay.events.iter().map(|e| e.seq).collect::<Vec<_>>(), seqs[4..]);
         assert!(!replay.more && replay.anchored);
 
-        let replay = scene.asker.ask(&ask(seqs[5], 500)).await.unwrap();
+        let replay = scene.rpc.call(&ask(seqs[5], 500)).await.unwrap();
         assert!(replay.events.is_empty() && !replay.more && replay.anchored);
         assert_eq!(replay.head, seqs[5]);
 
         // From nothing: the opening event and all messages.
-        let replay = scene.asker.ask(&ask(0, 500)).await.unwrap();
+        let replay = scene.rpc.call(&ask(0, 500)).await.unwrap();
         assert_eq!(replay.events.len(), 7);
         assert!(!replay.more && !replay.anchored);
 
         // Ahead of the log, as after a rebuilt one.
-        let replay = scene.asker.ask(&ask(seqs[5] + 1_000, 500)).await.unwrap();
+        let replay = scene.rpc.call(&ask(seqs[5] + 1_000, 500)).await.unwrap();
         assert!(replay.events.is_empty() && !replay.anchored);
         assert_eq!(replay.head, seqs[5]);
     }
@@ -197,14 +197,14 @@ async fn a_replay_from_far_back_is_the_same_out_of_the_store_and_without_it() {
     let ask = |after, limit| EventsAfter { conversation: room, after, limit };
     for away in [false, true] {
         scene.store.set_away(away);
-        let replay = scene.asker.ask(&ask(seqs[1], 500)).await.unwrap();
+        let replay = scene.rpc.call(&ask(seqs[1], 500)).await.unwrap();
         assert_eq!(replay.events.iter().map(|e| e.seq).collect::<Vec<_>>(), seqs[2..]);
         assert!(replay.anchored && !replay.more);
-        let replay = scene.asker.ask(&ask(seqs[1], 3)).await.unwrap();
+        let replay = scene.rpc.call(&ask(seqs[1], 3)).await.unwrap();
         assert_eq!(replay.events.iter().map(|e| e.seq).collect::<Vec<_>>(), seqs[2..5]);
         assert!(replay.anchored && replay.more);
         assert_eq!(replay.head, seqs[12]);
-        let replay = scene.asker.ask(&ask(0, 500)).await.unwrap();
+        let replay = scene.rpc.call(&ask(0, 500)).await.unwrap();
         assert_eq!(replay.events.len(), 14);
         assert!(!replay.anchored && !replay.more);
     }
@@ -222,13 +222,12 @@ async fn heads_and_events_are_found_before_and_after_persisting() {
             scene.settle(&SERVICES).await;
         }
         let heads = Heads { conversations: vec![silent, room] };
-        assert_eq!(scene.asker.ask(&heads).await.unwrap(), [0, head]);
-        let found =
-            scene.asker.ask(&FindEvent { conversation: room, event: sent.id }).await.unwrap().unwrap();
+        assert_eq!(scene.rpc.call(&heads).await.unwrap(), [0, head]);
+        let found = scene.rpc.call(&FindEvent { conversation: room, event: sent.id }).await.unwrap().unwrap();
         assert_eq!((found.seq, &found.event), (head, &sent));
         let elsewhere = FindEvent { conversation: silent, event: sent.id };
-        assert_eq!(scene.asker.ask(&elsewhere).await.unwrap(), None);
-        let log_heads = scene.asker.ask(&LogHeads).await.unwrap();
+        assert_eq!(scene.rpc.call(&elsewhere).await.unwrap(), None);
+        let log_heads = scene.rpc.call(&LogHeads).await.unwrap();
         assert_eq!(log_heads[usize::from(scene::partition(room).0)], head);
     }
 }

@@ -3,16 +3,16 @@
 
 mod scene;
 
-use nats::{subject, topology};
-use scene::{Scene, partition};
-use schemas::{
+use natter_nats::{subject, topology};
+use natter_schemas::{
     code::Code,
     event::Kind,
     id::{ConversationId, Seq, UserId},
     limits,
     rpc::{GetConversation, Mark, MarkRead, ReadMark},
 };
-use workers::Job;
+use natter_workers::Job;
+use scene::{Scene, partition};
 
 const SERVICES: [Job; 3] = [Job::Conversations, Job::History, Job::Inbox];
 
@@ -24,7 +24,7 @@ async fn pair() -> (Scene, ConversationId, UserId, UserId) {
 }
 
 async fn mark(scene: &Scene, user: UserId, conversation: ConversationId, seq: Seq) -> Mark {
-    scene.asker.ask(&MarkRead { user, conversation, seq }).await.unwrap()
+    scene.rpc.call(&MarkRead { user, conversation, seq }).await.unwrap()
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn only_members_have_a_read_mark() {
     let (scene, room, _, _) = pair().await;
     let carol = scene.person("carol").await;
     let ask = MarkRead { user: carol, conversation: room, seq: 1 };
-    assert_eq!(scene.asker.ask(&ask).await.unwrap_err().code, Code::NotFound);
+    assert_eq!(scene.rpc.call(&ask).await.unwrap_err().code, Code::NotFound);
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn a_send_moves_the_senders_own_mark_before_it_is_stored() {
         if persisted {
             scene.settle(&SERVICES).await;
         }
-        let view = scene.asker.ask(&GetConversation { user: alice, conversation: room }).await.unwrap();
+        let view = scene.rpc.call(&GetConversation { user: alice, conversation: room }).await.unwrap();
         assert_eq!((view.read, view.unread), (own, 0));
         let read = view.participants.unwrap().iter().find(|p| p.user == alice).unwrap().read;
         assert_eq!(read, own);

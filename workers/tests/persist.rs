@@ -3,15 +3,15 @@
 
 mod scene;
 
-use nats::{subject, topology};
-use scene::{PARTITIONS, Scene, event, partition, posted, until};
-use schemas::{
-    event::{Kind, Logged, Role, Shape},
+use natter_nats::{subject, topology};
+use natter_schemas::{
+    event::{Kind, LogEntry, Role, Shape},
     id::{ConversationId, Partition, Seq},
     rpc::{Control, Membership, Window},
 };
-use store::Store;
-use workers::{Job, park};
+use natter_store::Store;
+use natter_workers::{Job, park};
+use scene::{PARTITIONS, Scene, event, partition, posted, until};
 
 async fn stored(scene: &Scene, room: ConversationId) -> Vec<Seq> {
     let messages = scene.store.messages(room, Window::Newest, Seq::MAX, 1_000).await.unwrap_or_default();
@@ -40,7 +40,7 @@ async fn an_undecodable_event_is_parked_and_the_rest_goes_on() {
     let noise = bytes::Bytes::from_static(b"\x01not an event");
     let poison = publisher.publish(subject::conv(p, room), "poison", noise.clone()).await.unwrap().seq;
     // An event under the subject of another conversation, and one in a partition that is not its own.
-    let stray = schemas::codec::encode(&event(alice, room, posted("stray")));
+    let stray = natter_schemas::codec::encode(&event(alice, room, posted("stray")));
     let wrong = subject::conv(p, ConversationId::fresh());
     publisher.publish(wrong, "stray", stray.clone().into()).await.unwrap();
     publisher.publish(subject::conv(other, room), "abroad", stray.into()).await.unwrap();
@@ -128,7 +128,7 @@ async fn a_crash_between_publish_and_store_heals() {
     // What a service leaves behind that dies right after its publish.
     let room = ConversationId::fresh();
     let members = [(alice, Role::Owner), (bob, Role::Member)];
-    let members = members.map(|(user, role)| schemas::event::Member { user, role }).to_vec();
+    let members = members.map(|(user, role)| natter_schemas::event::Member { user, role }).to_vec();
     let created = event(alice, room, Kind::Created { shape: Shape::Group, name: None, members });
     let seq = scene.publish(&created).await;
     assert!(scene.store.conversation(room).await.unwrap().is_none());
@@ -149,10 +149,10 @@ async fn a_crash_between_publish_and_store_heals() {
     assert_eq!(postcard::from_bytes::<Control>(&to_bob.payload), Ok(Control::Membership(expected)));
 
     // The service and the persister both tell; who listens hears it once.
-    workers::control::tell_members(
+    natter_workers::control::tell_members(
         &*scene.deps.store,
         &scene.deps.publisher,
-        &Logged { seq, event: created },
+        &LogEntry { seq, event: created },
     )
     .await
     .unwrap();
@@ -169,7 +169,7 @@ async fn an_event_the_store_refuses_again_and_again_is_parked_and_the_rest_goes_
     floors_reach_the_end(&scene).await;
     // Where the next event belongs lies another one, as in the store of another deployment.
     let taken = first + 1;
-    let squatter = Logged { seq: taken, event: event(bob, room, posted("squatter")) };
+    let squatter = LogEntry { seq: taken, event: event(bob, room, posted("squatter")) };
     scene.store.persist(p, &[squatter]).await.unwrap();
 
     assert_eq!(scene.post(alice, room, "refused").await, taken);

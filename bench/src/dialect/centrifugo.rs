@@ -1,7 +1,7 @@
 //! Centrifugo's JSON protocol: commands with an id, replies with the same id, pushes without one; several a
 //! WebSocket message, a line each. A room is a channel; publishing answers when the server has taken it.
 
-use schemas::id::Seq;
+use natter_schemas::id::Seq;
 use serde::Deserialize;
 use serde_json::json;
 

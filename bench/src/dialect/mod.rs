@@ -4,7 +4,7 @@ mod centrifugo; // commands and pushes as JSON lines, channels for rooms
 mod natter; // docs/protocol.md; the bare relay speaks it too
 mod socketio; // Engine.IO v4 packets around Socket.IO events; messages are posted over HTTP
 
-use schemas::id::Seq;
+use natter_schemas::id::Seq;
 use uuid::Uuid;
 
 use crate::{

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use schemas::{
+use natter_schemas::{
     frame::{ClientFrame, RequestId, Resume, SUBPROTOCOL},
     id::{ConversationId, EventId, Seq},
     rest::{Login, PostMessage},

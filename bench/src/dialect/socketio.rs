@@ -2,7 +2,7 @@
 //! `4` message), a message a Socket.IO packet (`0` connect, `2` event, `3` ack, `4` refused), an event a JSON
 //! array with its name first. Messages are posted over HTTP; sockets join rooms and listen.
 
-use schemas::id::Seq;
+use natter_schemas::id::Seq;
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use mio::Token;
-use schemas::id::Seq;
+use natter_schemas::id::Seq;
 
 use super::{Engine, conn::Conn, engine::IDLE, frame, http};
 use crate::{

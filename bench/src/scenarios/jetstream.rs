@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use nats::{
+use natter_nats::{
     apply,
     async_nats::jetstream,
     connect::{Address, Purpose, connect},
@@ -19,7 +19,7 @@ use nats::{
     subject,
     topology::Topology,
 };
-use schemas::id::{ConversationId, Partition};
+use natter_schemas::id::{ConversationId, Partition};
 use tokio::{task::LocalSet, time::timeout};
 
 use super::{Common, close, rooms, warm_up};

@@ -1,7 +1,7 @@
 //! Natter's accounts, rooms and history.
 
 use anyhow::bail;
-use schemas::{
+use natter_schemas::{
     event::Shape,
     id::UserId,
     limits,

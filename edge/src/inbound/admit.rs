@@ -1,12 +1,12 @@
 //! The one place where a draft becomes publishable. Pure: what it decides on is handed in.
 
-use schemas::{
+use natter_schemas::{
     code::Code,
     event::{Body, Event, Kind, Message, Role, Shape, Timestamp},
     id::{ConversationId, EventId, Seq, UserId},
 };
 
-use crate::{membership::Place, refusal::Refusal};
+use crate::{api_error::ApiError, membership::Place};
 
 /// What somebody wants to say; already of the right form and size.
 #[derive(Debug, Clone)]
@@ -55,32 +55,32 @@ pub fn admit(
     at: Timestamp,
     place: Place,
     target: Option<&Message>,
-) -> Result<Admitted, Refusal> {
+) -> Result<Admitted, ApiError> {
     let membership = place.membership;
     let Some(role) = membership.role.filter(|_| membership.conversation == draft.conversation) else {
         return Err(Code::NotFound.into());
     };
     if place.blocked && !matches!(draft.wish, Wish::Delete { .. }) {
-        return Err(Refusal::new(Code::Forbidden, "one of you has blocked the other"));
+        return Err(ApiError::new(Code::Forbidden, "one of you has blocked the other"));
     }
     let kind = match draft.wish {
         Wish::Post { content, reply_to } => {
             if reply_to.is_some() && target.is_none() {
-                return Err(Refusal::invalid("replyTo", "is not a message of this conversation"));
+                return Err(ApiError::invalid("replyTo", "is not a message of this conversation"));
             }
             Kind::Posted { body: Body::Plain(content), reply_to }
         }
         Wish::Edit { target: seq, content } => {
             let message = present(target)?;
             if message.author != draft.author {
-                return Err(Refusal::new(Code::Forbidden, "only its author edits a message"));
+                return Err(ApiError::new(Code::Forbidden, "only its author edits a message"));
             }
             Kind::Edited { target: seq, body: Body::Plain(content) }
         }
         Wish::Delete { target: seq } => {
             let message = present(target)?;
             if message.author != draft.author && !moderates(role, membership.shape) {
-                return Err(Refusal::new(
+                return Err(ApiError::new(
                     Code::Forbidden,
                     "only its author, an admin or the owner deletes it",
                 ));
@@ -105,10 +105,10 @@ pub fn admit(
 }
 
 /// A message that is there and not deleted.
-fn present(message: Option<&Message>) -> Result<&Message, Refusal> {
-    let message = message.ok_or_else(|| Refusal::new(Code::NotFound, "no such message"))?;
+fn present(message: Option<&Message>) -> Result<&Message, ApiError> {
+    let message = message.ok_or_else(|| ApiError::new(Code::NotFound, "no such message"))?;
     if message.deleted_at.is_some() {
-        return Err(Refusal::new(Code::Conflict, "the message is deleted"));
+        return Err(ApiError::new(Code::Conflict, "the message is deleted"));
     }
     Ok(message)
 }
@@ -120,7 +120,7 @@ fn moderates(role: Role, shape: Shape) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use schemas::rpc::Membership;
+    use natter_schemas::rpc::Membership;
 
     use super::*;
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use runtime::rates::Class;
-use schemas::{
+use natter_runtime::rates::Class;
+use natter_schemas::{
     code::Code,
     event::Timestamp,
     frame::{ClientFrame, RequestId, ServerFrame},
@@ -17,7 +17,7 @@ use super::{
     publish::{self, Acked, Identity},
     reading, signal,
 };
-use crate::{app::Edge, auth, outbound::catch_up, refusal::Refusal, sockets::Socket};
+use crate::{api_error::ApiError, app::Edge, auth, outbound::catch_up, sockets::Socket};
 
 /// What the socket's loop does with a frame.
 pub enum Answer {
@@ -96,7 +96,7 @@ async fn renew(edge: &Arc<Edge>, socket: &Arc<Socket>, id: Option<RequestId>, to
     match edge.tokens.verify(token) {
         Err(code) => Answer::Close(code),
         Ok(identity) if identity.user != socket.user || identity.session != socket.session => {
-            let refusal = Refusal::new(Code::Forbidden, "the token is of another session");
+            let refusal = ApiError::new(Code::Forbidden, "the token is of another session");
             socket.outbox.offer(&refusal.frame(id));
             Answer::Given
         }

@@ -1,19 +1,19 @@
 //! Bytes become a frame, or a refusal that names the request it answers.
 
 use garde::Validate;
-use schemas::{
+use natter_schemas::{
     code::Code,
     frame::{CLIENT_TYPES, ClientFrame, Envelope, RequestId},
     limits,
 };
 
-use crate::refusal::Refusal;
+use crate::api_error::ApiError;
 
 /// A refused frame and the id it carried, if that much could be read.
 #[derive(Debug)]
 pub struct Bad {
     pub id: Option<RequestId>,
-    pub refusal: Refusal,
+    pub refusal: ApiError,
 }
 
 pub fn decode(text: &str) -> Result<ClientFrame, Bad> {
@@ -22,13 +22,13 @@ pub fn decode(text: &str) -> Result<ClientFrame, Bad> {
     check_positions(&frame)?;
     match frame.validate() {
         Ok(()) => Ok(frame),
-        Err(report) => Err(Bad { id: id_of(&frame).cloned(), refusal: Refusal::report(&report) }),
+        Err(report) => Err(Bad { id: id_of(&frame).cloned(), refusal: ApiError::report(&report) }),
     }
 }
 
 /// Only a refused frame pays for a second reading.
 fn explain(text: &str, error: &serde_json::Error) -> Bad {
-    let malformed = |id, detail: String| Bad { id, refusal: Refusal::new(Code::Malformed, detail) };
+    let malformed = |id, detail: String| Bad { id, refusal: ApiError::new(Code::Malformed, detail) };
     let Ok(envelope) = serde_json::from_str::<Envelope>(text) else {
         return malformed(None, "a frame is one JSON object with a 'type'".to_owned());
     };
@@ -38,7 +38,7 @@ fn explain(text: &str, error: &serde_json::Error) -> Bad {
         Some(kind) if !CLIENT_TYPES.contains(&kind.as_str()) => {
             malformed(id, format!("unknown 'type'; known: {}", CLIENT_TYPES.join(", ")))
         }
-        Some(_) => Bad { id, refusal: Refusal::new(Code::Invalid, without_position(error)) },
+        Some(_) => Bad { id, refusal: ApiError::new(Code::Invalid, without_position(error)) },
     }
 }
 
@@ -52,7 +52,7 @@ fn check_id(frame: &ClientFrame) -> Result<(), Bad> {
     match id_of(frame) {
         Some(id) if !id.is_valid() => {
             let rule = format!("must be a number or 1 to {} visible ASCII characters", limits::CLIENT_ID);
-            Err(Bad { id: None, refusal: Refusal::invalid("id", rule) })
+            Err(Bad { id: None, refusal: ApiError::invalid("id", rule) })
         }
         _ => Ok(()),
     }
@@ -68,7 +68,7 @@ fn check_positions(frame: &ClientFrame) -> Result<(), Bad> {
         return Ok(());
     }
     let rule = format!("must have at most {} entries", limits::RESUME_POSITIONS);
-    Err(Bad { id, refusal: Refusal::invalid("positions", rule) })
+    Err(Bad { id, refusal: ApiError::invalid("positions", rule) })
 }
 
 /// The id a client gave its request.

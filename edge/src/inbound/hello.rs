@@ -3,16 +3,16 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use schemas::{
+use natter_schemas::{
     code::Code,
     event::Timestamp,
     frame::{LimitsView, Positions, Resume, ServerFrame},
     id::{ConversationId, EventId, Seq},
     limits,
-    rpc::{Heads, Refused},
+    rpc::{Heads, RpcError},
 };
 
-use crate::{app::Edge, auth::Identity, outbound::catch_up, refusal::Refusal, sockets::Socket};
+use crate::{api_error::ApiError, app::Edge, auth::Identity, outbound::catch_up, sockets::Socket};
 
 /// A socket that said hello.
 pub struct Opened {
@@ -33,7 +33,7 @@ pub async fn open(
     token: &str,
     device: Option<String>,
     resume: Option<Resume>,
-) -> Result<Opened, Refusal> {
+) -> Result<Opened, ApiError> {
     let identity = edge.tokens.verify(token)?;
     if edge.control.has_ended(identity.session).await {
         return Err(Code::SessionRevoked.into());
@@ -44,7 +44,7 @@ pub async fn open(
     edge.sockets.add(&socket)?;
     match join_all(edge, &socket, resume).await {
         Ok(resume) => {
-            edge.presence.beat(&socket.beat);
+            edge.presence.heartbeat(&socket.heartbeat);
             Ok(Opened { socket, identity, resume })
         }
         Err(refused) => {
@@ -57,7 +57,7 @@ pub async fn open(
 /// Takes the socket out of everything.
 pub fn close(edge: &Arc<Edge>, socket: &Arc<Socket>) {
     edge.sockets.remove(socket);
-    edge.presence.leave(&socket.beat);
+    edge.presence.leave(&socket.heartbeat);
     edge.hub.leave_all(socket);
 }
 
@@ -65,7 +65,7 @@ async fn join_all(
     edge: &Arc<Edge>,
     socket: &Arc<Socket>,
     resume: Option<Resume>,
-) -> Result<Option<Missed>, Refused> {
+) -> Result<Option<Missed>, RpcError> {
     // Live traffic is held before the rooms are joined, so that it cannot overtake what was missed.
     let missed = resume.map(|resume| Missed {
         same_epoch: resume.epoch == edge.deployment.epoch,
@@ -84,9 +84,9 @@ async fn join_all(
 }
 
 /// Asks where rooms begin that this edge did not have. Events that arrive meanwhile wait in the room.
-pub async fn begin(edge: &Arc<Edge>, conversations: Vec<ConversationId>) -> Result<(), Refused> {
+pub async fn begin(edge: &Arc<Edge>, conversations: Vec<ConversationId>) -> Result<(), RpcError> {
     for part in conversations.chunks(limits::RESUME_POSITIONS) {
-        let heads = edge.asker.ask(&Heads { conversations: part.to_vec() }).await?;
+        let heads = edge.rpc.call(&Heads { conversations: part.to_vec() }).await?;
         for (conversation, head) in part.iter().zip(heads) {
             edge.hub.begin(*conversation, head);
         }

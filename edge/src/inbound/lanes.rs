@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use schemas::id::ConversationId;
+use natter_schemas::id::ConversationId;
 
 /// Where a request queues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,5 +1,5 @@
 //! Socket in. Arrives: raw frames of one socket. Leaves: acked events on the bus, and answers.
-//! Fails: with a `Refusal`; the socket stays open unless the code says otherwise.
+//! Fails: with a `ApiError`; the socket stays open unless the code says otherwise.
 
 pub mod upgrade; // 1 HTTP becomes a socket
 pub mod source; // 2 bytes become messages

@@ -3,22 +3,22 @@
 
 use std::sync::Arc;
 
-use nats::subject;
-use schemas::{
+use natter_nats::subject;
+use natter_schemas::{
     code::Code,
     codec,
-    event::{Event, Logged, Message, Timestamp},
+    event::{Event, LogEntry, Message, Timestamp},
     id::{EventId, Origin, Partition, Seq},
     rpc::{FindEvent, GetMessage},
 };
 
 use super::admit::{Admitted, Draft, admit};
-use crate::{app::Edge, refusal::Refusal};
+use crate::{api_error::ApiError, app::Edge};
 
 /// What the sender is told.
 #[derive(Debug, Clone)]
 pub struct Acked {
-    pub logged: Logged,
+    pub logged: LogEntry,
     pub duplicate: bool,
 }
 
@@ -40,12 +40,12 @@ pub async fn send(
     draft: Draft,
     identity: &Identity,
     may_exist: bool,
-) -> Result<Acked, Refusal> {
+) -> Result<Acked, ApiError> {
     let place = edge.members.of_one(draft.author, draft.conversation).await?;
     let id = event_id(edge, &draft, identity);
     if may_exist && *identity != Identity::Fresh {
         let question = FindEvent { conversation: draft.conversation, event: id };
-        if let Some(logged) = Box::pin(edge.asker.ask(&question)).await? {
+        if let Some(logged) = Box::pin(edge.rpc.call(&question)).await? {
             return Ok(Acked { logged, duplicate: true });
         }
     }
@@ -54,11 +54,11 @@ pub async fn send(
     publish(edge, admitted).await
 }
 
-async fn target(edge: &Arc<Edge>, draft: &Draft) -> Result<Option<Message>, Refusal> {
+async fn target(edge: &Arc<Edge>, draft: &Draft) -> Result<Option<Message>, ApiError> {
     match draft.wish.target() {
         Some(seq) => {
             let question = GetMessage { conversation: draft.conversation, seq };
-            Ok(Box::pin(edge.asker.ask(&question)).await?)
+            Ok(Box::pin(edge.rpc.call(&question)).await?)
         }
         None => Ok(None),
     }
@@ -74,7 +74,7 @@ fn event_id(edge: &Edge, draft: &Draft, identity: &Identity) -> EventId {
     key.event_id(draft.author, draft.conversation, origin)
 }
 
-async fn publish(edge: &Arc<Edge>, admitted: Admitted) -> Result<Acked, Refusal> {
+async fn publish(edge: &Arc<Edge>, admitted: Admitted) -> Result<Acked, ApiError> {
     let event = admitted.event();
     let partition = Partition::of(event.conversation, edge.deployment.partitions);
     let subject = subject::conv(partition, event.conversation);
@@ -82,7 +82,7 @@ async fn publish(edge: &Arc<Edge>, admitted: Admitted) -> Result<Acked, Refusal>
     // Publish before fan-out: nobody may see an event the log has not accepted.
     let stored = edge.publisher.publish(subject, &event.id.to_string(), payload.into()).await?;
     if !stored.duplicate {
-        return Ok(Acked { logged: Logged { seq: stored.seq, event: event.clone() }, duplicate: false });
+        return Ok(Acked { logged: LogEntry { seq: stored.seq, event: event.clone() }, duplicate: false });
     }
     let original = Box::pin(original(edge, event, stored.seq)).await?;
     // An own attempt whose ack was lost stored exactly this event: for the client it is the first. After one
@@ -92,9 +92,9 @@ async fn publish(edge: &Arc<Edge>, admitted: Admitted) -> Result<Acked, Refusal>
 }
 
 /// The stored copy of an event that was a duplicate.
-async fn original(edge: &Arc<Edge>, event: &Event, seq: Seq) -> Result<Logged, Refusal> {
+async fn original(edge: &Arc<Edge>, event: &Event, seq: Seq) -> Result<LogEntry, ApiError> {
     let question = FindEvent { conversation: event.conversation, event: event.id };
-    match edge.asker.ask(&question).await? {
+    match edge.rpc.call(&question).await? {
         Some(logged) => Ok(logged),
         None => {
             tracing::error!(conversation = %event.conversation, seq, "the log knows an event that history does not");

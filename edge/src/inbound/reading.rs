@@ -6,13 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use schemas::{
+use natter_schemas::{
     frame::{RequestId, ServerFrame},
     id::{ConversationId, Seq},
     rpc::{Mark, MarkRead},
 };
 
-use crate::{app::Edge, refusal::Refusal, rest::mark_read, sockets::Socket};
+use crate::{api_error::ApiError, app::Edge, rest::mark_read, sockets::Socket};
 
 /// Between two marks of one socket and conversation.
 const EVERY: Duration = Duration::from_millis(500);
@@ -69,7 +69,7 @@ async fn mark(
     conversation: ConversationId,
     seq: Seq,
     heard: Instant,
-) -> Result<Mark, Refusal> {
+) -> Result<Mark, ApiError> {
     let known = socket.reading.lock().get(&conversation).copied().unwrap_or_default();
     if let Some((asked, mark, begun)) = known.made {
         if begun >= heard && asked >= seq {

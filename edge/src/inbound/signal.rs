@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Instant};
 
-use nats::subject;
-use schemas::{
+use natter_nats::subject;
+use natter_schemas::{
     code::Code,
     frame::{RequestId, ServerFrame},
     id::{ConversationId, Partition, UserId},
@@ -11,7 +11,7 @@ use schemas::{
     rpc::{GetConversation, Typing},
 };
 
-use crate::{app::Edge, refusal::Refusal, sockets::Socket};
+use crate::{api_error::ApiError, app::Edge, sockets::Socket};
 
 /// From here typing and presence of the conversation flow.
 pub async fn join(edge: Arc<Edge>, socket: Arc<Socket>, id: Option<RequestId>, conversation: ConversationId) {
@@ -27,9 +27,9 @@ async fn joined(
     socket: &Arc<Socket>,
     id: Option<RequestId>,
     conversation: ConversationId,
-) -> Result<ServerFrame, Refusal> {
+) -> Result<ServerFrame, ApiError> {
     edge.members.of_one(socket.user, conversation).await?;
-    let found = edge.asker.ask(&GetConversation { user: socket.user, conversation }).await?;
+    let found = edge.rpc.call(&GetConversation { user: socket.user, conversation }).await?;
     let participants = found.participants.unwrap_or_default();
     let people: Arc<[UserId]> = participants.iter().take(limits::JOINED_ONLINE).map(|p| p.user).collect();
     // Registered before it is looked: what changes from here on is told.
@@ -51,11 +51,11 @@ fn register(
     socket: &Arc<Socket>,
     conversation: ConversationId,
     people: Arc<[UserId]>,
-) -> Result<(), Refusal> {
+) -> Result<(), ApiError> {
     let mut joined = socket.joined.lock();
     if joined.len() >= limits::JOINED && !joined.contains_key(&conversation) {
         let rule = format!("at most {} conversations are joined at once: leave one first", limits::JOINED);
-        return Err(Refusal::new(Code::Conflict, rule));
+        return Err(ApiError::new(Code::Conflict, rule));
     }
     joined.entry(conversation).or_insert(None);
     drop(joined);
@@ -78,11 +78,11 @@ pub async fn typing(
     socket: &Socket,
     conversation: ConversationId,
     on: bool,
-) -> Result<(), Refusal> {
+) -> Result<(), ApiError> {
     {
         let mut joined = socket.joined.lock();
         let Some(said) = joined.get_mut(&conversation) else {
-            return Err(Refusal::new(Code::Forbidden, "join the conversation first"));
+            return Err(ApiError::new(Code::Forbidden, "join the conversation first"));
         };
         let lately = said.is_some_and(|at| at.elapsed() < limits::TYPING_EVERY);
         match (on, lately) {

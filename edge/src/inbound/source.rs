@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use schemas::limits;
+use natter_schemas::limits;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, ReadBuf},
     net::tcp::OwnedReadHalf,

@@ -8,14 +8,17 @@ use axum::{
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
 use hyper_util::rt::TokioIo;
-use schemas::{code::Code, frame::SUBPROTOCOL};
+use natter_schemas::{code::Code, frame::SUBPROTOCOL};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::source::Source;
-use crate::{app::Edge, refusal::Refusal, socket};
+use crate::{api_error::ApiError, app::Edge, socket};
 
-pub async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request) -> Result<Response<Body>, Refusal> {
+pub async fn upgrade(
+    State(edge): State<Arc<Edge>>,
+    mut request: Request,
+) -> Result<Response<Body>, ApiError> {
     let key = handshake(request.headers())?;
     check_origin(&edge, request.headers())?;
     let accept = derive_accept_key(key.as_bytes());
@@ -46,12 +49,12 @@ pub async fn upgrade(State(edge): State<Arc<Edge>>, mut request: Request) -> Res
     if offered {
         response = response.header(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     }
-    response.body(Body::empty()).map_err(|_| Refusal::from(Code::Internal))
+    response.body(Body::empty()).map_err(|_| ApiError::from(Code::Internal))
 }
 
 /// The client's `Sec-WebSocket-Key`, if this is a WebSocket handshake of version 13.
-fn handshake(headers: &HeaderMap) -> Result<String, Refusal> {
-    let wrong = |what: &'static str| Refusal::new(Code::Malformed, what);
+fn handshake(headers: &HeaderMap) -> Result<String, ApiError> {
+    let wrong = |what: &'static str| ApiError::new(Code::Malformed, what);
     if !has_word(headers, header::UPGRADE, "websocket") || !has_word(headers, header::CONNECTION, "upgrade") {
         return Err(wrong("this address speaks WebSocket: send an upgrade request"));
     }
@@ -64,19 +67,19 @@ fn handshake(headers: &HeaderMap) -> Result<String, Refusal> {
 
 /// Whether `natter.v1` was offered; a client that offers only others speaks something else. One that offers
 /// none is taken to speak it.
-fn subprotocol(headers: &HeaderMap) -> Result<bool, Refusal> {
+fn subprotocol(headers: &HeaderMap) -> Result<bool, ApiError> {
     if !headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
         return Ok(false);
     }
     if has_word(headers, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
         Ok(true)
     } else {
-        Err(Refusal::new(Code::Malformed, "none of the offered subprotocols is natter.v1"))
+        Err(ApiError::new(Code::Malformed, "none of the offered subprotocols is natter.v1"))
     }
 }
 
 /// Browsers always send `Origin`; other clients need none. A page of this very host is always welcome.
-fn check_origin(edge: &Edge, headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_origin(edge: &Edge, headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or_default();
     let own = headers.get(header::HOST).and_then(|h| h.to_str().ok());
@@ -84,7 +87,7 @@ fn check_origin(edge: &Edge, headers: &HeaderMap) -> Result<(), Refusal> {
     if same || edge.config.cors_origins.iter().any(|allowed| allowed == origin) {
         Ok(())
     } else {
-        Err(Refusal::new(Code::Forbidden, "this origin is not in CORS_ORIGINS"))
+        Err(ApiError::new(Code::Forbidden, "this origin is not in CORS_ORIGINS"))
     }
 }
 

@@ -4,15 +4,15 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
-use schemas::{
+use natter_schemas::{
     frame::{Positions, ServerFrame},
     id::{ConversationId, Seq},
     limits,
-    rpc::{EventsAfter, Heads, Refused},
+    rpc::{EventsAfter, Heads, RpcError},
 };
 
 use super::encode;
-use crate::{app::Edge, refusal::Refusal, sockets::Socket};
+use crate::{api_error::ApiError, app::Edge, sockets::Socket};
 
 /// Conversations of one socket caught up at once.
 const AT_ONCE: usize = 8;
@@ -40,7 +40,7 @@ pub async fn all(
     socket: &Arc<Socket>,
     held: Vec<(ConversationId, Seq)>,
     same_epoch: bool,
-) -> Result<(), Refusal> {
+) -> Result<(), ApiError> {
     let mut running = stream::iter(held.into_iter().map(|(conversation, seq)| {
         let from = if same_epoch { From::Seq(seq) } else { From::Unknown };
         one(edge, socket, conversation, from)
@@ -59,10 +59,10 @@ pub async fn one(
     socket: &Arc<Socket>,
     conversation: ConversationId,
     from: From,
-) -> Result<(), Refusal> {
+) -> Result<(), ApiError> {
     let sent = match edge.members.of_one(socket.user, conversation).await {
         Ok(_) => missed(edge, socket, conversation, from).await,
-        Err(refused) if refused.code == schemas::code::Code::NotFound => {
+        Err(refused) if refused.code == natter_schemas::code::Code::NotFound => {
             // Whether it never was or is no longer: the client has nothing to keep of it.
             socket.outbox.offer(&ServerFrame::ConversationRemoved { conversation_id: conversation });
             Ok(0)
@@ -87,8 +87,8 @@ async fn reload(
     edge: &Arc<Edge>,
     socket: &Arc<Socket>,
     conversation: ConversationId,
-) -> Result<Seq, Refused> {
-    let heads = edge.asker.ask(&Heads { conversations: vec![conversation] }).await?;
+) -> Result<Seq, RpcError> {
+    let heads = edge.rpc.call(&Heads { conversations: vec![conversation] }).await?;
     let head = heads.first().copied().unwrap_or(0);
     socket.outbox.room().await;
     socket.outbox.offer(&ServerFrame::ResumeGap { conversation_id: conversation, head_seq: head });
@@ -101,12 +101,12 @@ async fn missed(
     socket: &Arc<Socket>,
     conversation: ConversationId,
     from: From,
-) -> Result<Seq, Refused> {
+) -> Result<Seq, RpcError> {
     let after = match from {
         From::Seq(seq) if seq <= SEQ_MAX => seq,
         _ => return reload(edge, socket, conversation).await,
     };
-    let replay = edge.asker.ask(&EventsAfter { conversation, after, limit: limits::RESUME_EVENTS }).await?;
+    let replay = edge.rpc.call(&EventsAfter { conversation, after, limit: limits::RESUME_EVENTS }).await?;
     // A position past the head is of some other log: nothing can be said to follow it.
     if replay.more || after > replay.head {
         return reload(edge, socket, conversation).await;

@@ -1,7 +1,7 @@
 //! An event becomes one frame, the same bytes for every socket, and a message becomes its JSON view.
 
-use schemas::{
-    event::{Body, Event, Kind, Logged, Message, Reaction},
+use natter_schemas::{
+    event::{Body, Event, Kind, LogEntry, Message, Reaction},
     frame::{MemberChange, Place, ServerFrame},
     id::Seq,
     rest::{ConversationView, MessageView, ParticipantView, ReactionView, UserView},
@@ -11,11 +11,11 @@ use schemas::{
 use super::frame::Frame;
 
 /// The frame of an event that follows `prev` in its conversation.
-pub fn event(logged: &Logged, prev: Seq) -> Frame {
+pub fn event(logged: &LogEntry, prev: Seq) -> Frame {
     Frame::text(&frame(logged, prev))
 }
 
-fn frame(Logged { seq, event }: &Logged, prev: Seq) -> ServerFrame {
+fn frame(LogEntry { seq, event }: &LogEntry, prev: Seq) -> ServerFrame {
     let place = Place { conversation_id: event.conversation, seq: *seq, prev_seq: prev };
     let (user_id, at) = (event.author, event.at);
     match &event.kind {
@@ -49,8 +49,8 @@ fn member(
     place: Place,
     event: &Event,
     change: MemberChange,
-    user_id: schemas::id::UserId,
-    role: Option<schemas::event::Role>,
+    user_id: natter_schemas::id::UserId,
+    role: Option<natter_schemas::event::Role>,
 ) -> ServerFrame {
     ServerFrame::MemberChanged { place, change, user_id, role, by: event.author, at: event.at }
 }

@@ -1,7 +1,7 @@
 //! A frame as it goes over the wire (RFC 6455 §5.2): finished once, its bytes shared by every socket it is for.
 
 use bytes::Bytes;
-use schemas::{code::Code, frame::ServerFrame};
+use natter_schemas::{code::Code, frame::ServerFrame};
 use tokio_tungstenite::tungstenite::{
     Utf8Bytes,
     protocol::{

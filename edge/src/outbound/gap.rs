@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use schemas::{
+use natter_schemas::{
     id::{ConversationId, Partition, Seq},
     limits,
     rpc::{EventsAfter, Heads, LogHeads, Replay},
@@ -65,7 +65,7 @@ pub async fn watch(hub: Arc<Hub>) {
             () = hub.stopped() => return,
             _ = ticks.tick() => {}
         }
-        let Ok(heads) = hub.asker.ask(&LogHeads).await else { continue };
+        let Ok(heads) = hub.rpc.call(&LogHeads).await else { continue };
         for (p, head) in Partition::all(hub.partitions).zip(&heads) {
             // Behind a head that is a whole tick old: on a healthy connection its event has long arrived.
             let old = before.get(usize::from(p.0)).copied().unwrap_or(0);
@@ -81,11 +81,11 @@ pub async fn watch(hub: Arc<Hub>) {
 /// Asks for the head of every room of a partition; rooms behind theirs repair themselves.
 pub async fn check(hub: &Arc<Hub>, partition: Partition) {
     // Taken before asking: what is stored later will arrive live, or be missed by the next watch.
-    let Ok(heads) = hub.asker.ask(&LogHeads).await else { return };
+    let Ok(heads) = hub.rpc.call(&LogHeads).await else { return };
     let rooms = hub.rooms(partition);
     for conversations in rooms.chunks(HEADS) {
         let question = Heads { conversations: conversations.to_vec() };
-        let Ok(answers) = hub.asker.ask(&question).await else { return };
+        let Ok(answers) = hub.rpc.call(&question).await else { return };
         for (conversation, head) in conversations.iter().zip(answers) {
             hub.news(*conversation, |room| room.head(head));
         }
@@ -98,7 +98,7 @@ pub async fn check(hub: &Arc<Hub>, partition: Partition) {
 impl Hub {
     async fn fetch(&self, conversation: ConversationId, after: Seq) -> Option<Replay> {
         let question = EventsAfter { conversation, after, limit: limits::RESUME_EVENTS };
-        match self.asker.ask(&question).await {
+        match self.rpc.call(&question).await {
             Ok(replay) => Some(replay),
             Err(refused) => {
                 warn!(%conversation, after, %refused, "history does not fill a gap");

@@ -7,10 +7,10 @@ use std::{
     time::Instant,
 };
 
-use nats::{live::LiveEvent, service::Asker};
+use natter_nats::{live::LiveEvent, service::RpcClient};
+use natter_runtime::lifecycle::Lifecycle;
+use natter_schemas::id::{ConversationId, Partition, Seq, UserId};
 use parking_lot::Mutex;
-use runtime::lifecycle::Lifecycle;
-use schemas::id::{ConversationId, Partition, Seq, UserId};
 
 use super::{
     gap,
@@ -19,7 +19,7 @@ use super::{
 use crate::sockets::Socket;
 
 pub struct Hub {
-    pub(super) asker: Asker,
+    pub(super) rpc: RpcClient,
     pub(super) partitions: u16,
     shards: Vec<Mutex<Shard>>,
     lifecycle: Lifecycle,
@@ -37,9 +37,9 @@ struct Shard {
 }
 
 impl Hub {
-    pub fn new(partitions: u16, asker: Asker, lifecycle: Lifecycle) -> Arc<Self> {
+    pub fn new(partitions: u16, rpc: RpcClient, lifecycle: Lifecycle) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
-            asker,
+            rpc,
             partitions,
             shards: (0..partitions).map(|_| Mutex::default()).collect(),
             lifecycle,

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use nats::{async_nats, connect, live, subject};
-use schemas::{frame::ServerFrame, id::Partition, rpc::ReadMark};
+use natter_nats::{async_nats, connect, live, subject};
+use natter_schemas::{frame::ServerFrame, id::Partition, rpc::ReadMark};
 
 use super::{gap, hub::Hub, signals};
 use crate::app::Edge;

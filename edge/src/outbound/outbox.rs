@@ -9,13 +9,13 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use parking_lot::{Mutex, MutexGuard};
-use schemas::{
+use natter_schemas::{
     code::Code,
     frame::ServerFrame,
     id::{ConversationId, Seq},
     limits,
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{net::tcp::OwnedWriteHalf, sync::Notify};
 
 use super::{flush::Flusher, frame::Frame, queue::Queue};

@@ -6,7 +6,7 @@ use std::{
     io::IoSlice,
 };
 
-use schemas::{
+use natter_schemas::{
     code::Code,
     id::{ConversationId, Seq},
     limits,

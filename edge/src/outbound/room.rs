@@ -8,10 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use nats::live::LiveEvent;
-use schemas::{
+use natter_nats::live::LiveEvent;
+use natter_schemas::{
     codec,
-    event::{Kind, Logged},
+    event::{Kind, LogEntry},
     frame::ServerFrame,
     id::{ConversationId, Seq, UserId},
     limits,
@@ -237,7 +237,7 @@ impl Room {
 
     fn deliver(&mut self, seq: Seq, payload: &Bytes) {
         match codec::decode(payload) {
-            Ok(event) => self.send(&Logged { seq, event }),
+            Ok(event) => self.send(&LogEntry { seq, event }),
             Err(error) => {
                 metrics::counter!("natter_undecodable_events_total").increment(1);
                 tracing::error!(conversation = %self.conversation, seq, %error, "live event cannot be read");
@@ -246,7 +246,7 @@ impl Room {
         }
     }
 
-    fn send(&mut self, logged: &Logged) {
+    fn send(&mut self, logged: &LogEntry) {
         if let Kind::MemberAdded { user, .. } = logged.event.kind
             && !self.joined.is_empty()
         {
@@ -274,14 +274,14 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
-    use schemas::{
+    use natter_schemas::{
         event::{Body, Event, Timestamp},
         id::{EventId, Partition, SessionId},
     };
 
     use super::*;
 
-    fn logged(conversation: ConversationId, seq: Seq) -> Logged {
+    fn logged(conversation: ConversationId, seq: Seq) -> LogEntry {
         let event = Event {
             id: EventId::fresh(),
             conversation,
@@ -292,7 +292,7 @@ mod tests {
             kind: Kind::Posted { body: Body::Plain(seq.to_string()), reply_to: None },
             traceparent: None,
         };
-        Logged { seq, event }
+        LogEntry { seq, event }
     }
 
     fn live(conversation: ConversationId, prev: Seq, seq: Seq) -> LiveEvent {
@@ -320,7 +320,7 @@ mod tests {
             .collect()
     }
 
-    fn replay(events: Vec<Logged>, more: bool, head: Seq) -> Replay {
+    fn replay(events: Vec<LogEntry>, more: bool, head: Seq) -> Replay {
         Replay { events, more, anchored: true, head }
     }
 

@@ -4,17 +4,17 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
-use nats::{
+use natter_nats::{
     async_nats::{SubscribeError, Subscriber},
     subject,
 };
-use parking_lot::Mutex;
-use runtime::shared_state::Presence;
-use schemas::{
+use natter_runtime::shared_state::Presence;
+use natter_schemas::{
     frame::{ServerFrame, Status},
     id::{ConversationId, Partition, UserId},
     rpc::{PresenceChange, Typing},
 };
+use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{frame::Frame, hub::Hub};

@@ -8,8 +8,8 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use runtime::rates::Class;
-use schemas::{
+use natter_runtime::rates::Class;
+use natter_schemas::{
     code::Code,
     event::Timestamp,
     rest::{Login, Refresh, Register, SessionView},
@@ -17,7 +17,7 @@ use schemas::{
 };
 
 use super::extract::{Address, Caller, Json, OptionalJson};
-use crate::{app::Edge, outbound::encode, refusal::Refusal};
+use crate::{api_error::ApiError, app::Edge, outbound::encode};
 
 const COOKIE: &str = "natter_refresh";
 
@@ -26,10 +26,10 @@ pub async fn register(
     Address(address): Address,
     headers: HeaderMap,
     Json(body): Json<Register>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     edge.limiter.take(Class::Login, &address).await?;
     let Register { username, email, password, display_name } = body;
-    let opened = edge.asker.ask(&RegisterUser { username, email, password, display_name }).await?;
+    let opened = edge.rpc.call(&RegisterUser { username, email, password, display_name }).await?;
     session(&edge, StatusCode::CREATED, opened, &headers)
 }
 
@@ -38,9 +38,9 @@ pub async fn login(
     Address(address): Address,
     headers: HeaderMap,
     Json(body): Json<Login>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     edge.limiter.take(Class::Login, &address).await?;
-    let opened = edge.asker.ask(&LogIn { login: body.login, password: body.password }).await?;
+    let opened = edge.rpc.call(&LogIn { login: body.login, password: body.password }).await?;
     session(&edge, StatusCode::OK, opened, &headers)
 }
 
@@ -49,23 +49,22 @@ pub async fn refresh(
     Address(address): Address,
     headers: HeaderMap,
     OptionalJson(body): OptionalJson<Refresh>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     edge.limiter.take(Class::Login, &address).await?;
-    let refresh_token = body
-        .refresh_token
-        .or_else(|| cookie(&headers))
-        .ok_or_else(|| Refusal::new(Code::Unauthenticated, "neither refreshToken nor the cookie was sent"))?;
-    let opened = edge.asker.ask(&Renew { refresh_token }).await?;
+    let refresh_token = body.refresh_token.or_else(|| cookie(&headers)).ok_or_else(|| {
+        ApiError::new(Code::Unauthenticated, "neither refreshToken nor the cookie was sent")
+    })?;
+    let opened = edge.rpc.call(&Renew { refresh_token }).await?;
     session(&edge, StatusCode::OK, opened, &headers)
 }
 
-pub async fn logout(State(edge): State<Arc<Edge>>, caller: Caller) -> Result<Response, Refusal> {
-    edge.asker.ask(&LogOut { user: caller.user(), session: Some(caller.session()) }).await?;
+pub async fn logout(State(edge): State<Arc<Edge>>, caller: Caller) -> Result<Response, ApiError> {
+    edge.rpc.call(&LogOut { user: caller.user(), session: Some(caller.session()) }).await?;
     Ok(gone())
 }
 
-pub async fn logout_all(State(edge): State<Arc<Edge>>, caller: Caller) -> Result<Response, Refusal> {
-    edge.asker.ask(&LogOut { user: caller.user(), session: None }).await?;
+pub async fn logout_all(State(edge): State<Arc<Edge>>, caller: Caller) -> Result<Response, ApiError> {
+    edge.rpc.call(&LogOut { user: caller.user(), session: None }).await?;
     Ok(gone())
 }
 
@@ -74,7 +73,7 @@ fn session(
     status: StatusCode,
     opened: Opened,
     headers: &HeaderMap,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let token = edge.tokens.issue(opened.user.id, opened.session, Timestamp::now())?;
     let age = edge.config.refresh_expires_in.as_secs();
     let secure = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");

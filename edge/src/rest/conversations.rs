@@ -8,8 +8,8 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use runtime::rates::Class;
-use schemas::{
+use natter_runtime::rates::Class;
+use natter_schemas::{
     event::Timestamp,
     id::ConversationId,
     limits,
@@ -21,18 +21,18 @@ use super::{
     extract::{Caller, Json, Params, segment},
     messages::traceparent,
 };
-use crate::{app::Edge, control, outbound::encode, refusal::Refusal};
+use crate::{api_error::ApiError, app::Edge, control, outbound::encode};
 
 pub async fn create(
     State(edge): State<Arc<Edge>>,
     caller: Caller,
     headers: HeaderMap,
     Json(body): Json<CreateConversation>,
-) -> Result<(StatusCode, Reply<ConversationView>), Refusal> {
+) -> Result<(StatusCode, Reply<ConversationView>), ApiError> {
     let creator = caller.limit(&edge, Class::Write).await?;
     let opened = edge
-        .asker
-        .ask(&OpenConversation {
+        .rpc
+        .call(&OpenConversation {
             creator,
             shape: body.shape,
             name: body.name,
@@ -52,17 +52,17 @@ pub async fn list(
     State(edge): State<Arc<Edge>>,
     caller: Caller,
     params: Params,
-) -> Result<Reply<ConversationPage>, Refusal> {
+) -> Result<Reply<ConversationPage>, ApiError> {
     let user = caller.limit(&edge, Class::Read).await?;
     let limit = params.limit(limits::PAGE_DEFAULT, *limits::PAGE.end())?;
     let after = match params.get::<String>("cursor", "text")? {
         Some(text) => Some(
             read_cursor(&text)
-                .ok_or_else(|| Refusal::invalid("cursor", "must be the nextCursor of an earlier page"))?,
+                .ok_or_else(|| ApiError::invalid("cursor", "must be the nextCursor of an earlier page"))?,
         ),
         None => None,
     };
-    let page = edge.asker.ask(&ListConversations { user, limit, after }).await?;
+    let page = edge.rpc.call(&ListConversations { user, limit, after }).await?;
     Ok(Reply(ConversationPage {
         items: page.items.into_iter().map(encode::conversation).collect(),
         next_cursor: page.next.map(write_cursor),
@@ -73,11 +73,11 @@ pub async fn get(
     State(edge): State<Arc<Edge>>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Reply<ConversationView>, Refusal> {
+) -> Result<Reply<ConversationView>, ApiError> {
     let user = caller.limit(&edge, Class::Read).await?;
     let conversation: ConversationId = segment(&id)?;
     edge.members.of_one(user, conversation).await?;
-    Ok(Reply(encode::conversation(edge.asker.ask(&GetConversation { user, conversation }).await?)))
+    Ok(Reply(encode::conversation(edge.rpc.call(&GetConversation { user, conversation }).await?)))
 }
 
 pub async fn rename(
@@ -86,13 +86,13 @@ pub async fn rename(
     Path(id): Path<String>,
     headers: HeaderMap,
     Json(body): Json<RenameConversation>,
-) -> Result<Reply<ConversationView>, Refusal> {
+) -> Result<Reply<ConversationView>, ApiError> {
     let user = caller.limit(&edge, Class::Write).await?;
     let conversation: ConversationId = segment(&id)?;
     edge.members.of_one(user, conversation).await?;
     let traceparent = traceparent(&headers);
-    edge.asker.ask(&Rename { user, conversation, name: body.name, traceparent }).await?;
-    Ok(Reply(encode::conversation(edge.asker.ask(&GetConversation { user, conversation }).await?)))
+    edge.rpc.call(&Rename { user, conversation, name: body.name, traceparent }).await?;
+    Ok(Reply(encode::conversation(edge.rpc.call(&GetConversation { user, conversation }).await?)))
 }
 
 /// Opaque to clients: the last item's time and id.

@@ -9,15 +9,15 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use garde::Validate;
-use runtime::rates::Class;
-use schemas::{
+use natter_runtime::rates::Class;
+use natter_schemas::{
     code::Code,
     id::{SessionId, UserId},
     limits,
 };
 use serde::de::DeserializeOwned;
 
-use crate::{app::Edge, auth, refusal::Refusal, serve::Peer};
+use crate::{api_error::ApiError, app::Edge, auth, serve::Peer};
 
 /// A body's bytes must all arrive within this.
 const BODY: Duration = Duration::from_secs(15);
@@ -31,9 +31,9 @@ impl<T> FromRequest<Arc<Edge>> for Json<T>
 where
     T: DeserializeOwned + Validate<Context = ()>,
 {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &Arc<Edge>) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, _: &Arc<Edge>) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
             return Err(Code::UnsupportedMediaType.into());
         }
@@ -48,9 +48,9 @@ impl<T> FromRequest<Arc<Edge>> for OptionalJson<T>
 where
     T: DeserializeOwned + Validate<Context = ()> + Default,
 {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &Arc<Edge>) -> Result<Self, Refusal> {
+    async fn from_request(request: Request, _: &Arc<Edge>) -> Result<Self, ApiError> {
         let json = is_json(request.headers());
         let bytes = read(request).await?;
         match (bytes.is_empty(), json) {
@@ -63,14 +63,14 @@ where
 
 /// The whole body. One that is too large is still read for a while: a connection closed with unread bytes is
 /// reset, and the client would see that instead of the answer.
-async fn read(request: Request) -> Result<Bytes, Refusal> {
+async fn read(request: Request) -> Result<Bytes, ApiError> {
     let mut body = request.into_body().into_data_stream();
     let mut bytes = BytesMut::new();
     let mut dropped = 0;
     let reading = async {
         while let Some(chunk) = body.next().await {
             let chunk =
-                chunk.map_err(|_| Refusal::new(Code::Malformed, "the body ended before its length"))?;
+                chunk.map_err(|_| ApiError::new(Code::Malformed, "the body ended before its length"))?;
             if dropped == 0 && bytes.len() + chunk.len() <= limits::HTTP_BODY {
                 bytes.extend_from_slice(&chunk);
                 continue;
@@ -85,10 +85,10 @@ async fn read(request: Request) -> Result<Bytes, Refusal> {
     match tokio::time::timeout(BODY, reading).await {
         Ok(Ok(())) if dropped == 0 => Ok(bytes.freeze()),
         Ok(Ok(())) => {
-            Err(Refusal::new(Code::TooLarge, format!("a body has at most {} bytes", limits::HTTP_BODY)))
+            Err(ApiError::new(Code::TooLarge, format!("a body has at most {} bytes", limits::HTTP_BODY)))
         }
         Ok(Err(refusal)) => Err(refusal),
-        Err(_) => Err(Refusal::new(Code::Malformed, "the body came too slowly")),
+        Err(_) => Err(ApiError::new(Code::Malformed, "the body came too slowly")),
     }
 }
 
@@ -99,32 +99,32 @@ fn is_json(headers: &HeaderMap) -> bool {
         .is_some_and(|e| e == "application/json" || (e.starts_with("application/") && e.ends_with("+json")))
 }
 
-fn parse<T>(bytes: &[u8]) -> Result<Json<T>, Refusal>
+fn parse<T>(bytes: &[u8]) -> Result<Json<T>, ApiError>
 where
     T: DeserializeOwned + Validate<Context = ()>,
 {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value: T = serde_path_to_error::deserialize(&mut reader).map_err(|error| explain(&error))?;
-    reader.end().map_err(|_| Refusal::new(Code::Malformed, "there is more than one JSON value"))?;
+    reader.end().map_err(|_| ApiError::new(Code::Malformed, "there is more than one JSON value"))?;
     match value.validate() {
         Ok(()) => Ok(Json(value)),
-        Err(report) => Err(Refusal::report(&report)),
+        Err(report) => Err(ApiError::report(&report)),
     }
 }
 
-fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> Refusal {
+fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     let text = error.inner().to_string();
     if !error.inner().is_data() {
-        return Refusal::new(Code::Malformed, format!("the body is not JSON: {text}"));
+        return ApiError::new(Code::Malformed, format!("the body is not JSON: {text}"));
     }
     let sentence = text.split_once(" at line ").map_or(text.as_str(), |(sentence, _)| sentence);
     // A missing field is named by serde in backquotes and has no path of its own.
     let missing = sentence.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
     let path = error.path().to_string();
     match (missing, path.as_str()) {
-        (Some(field), ".") => Refusal::invalid(field, "is missing"),
-        (Some(field), path) => Refusal::invalid(format!("{path}.{field}"), "is missing"),
-        (None, path) => Refusal::invalid(path, sentence),
+        (Some(field), ".") => ApiError::invalid(field, "is missing"),
+        (Some(field), path) => ApiError::invalid(format!("{path}.{field}"), "is missing"),
+        (None, path) => ApiError::invalid(path, sentence),
     }
 }
 
@@ -141,22 +141,22 @@ impl Caller {
     }
 
     /// Takes a token of the caller's bucket.
-    pub async fn limit(&self, edge: &Edge, class: Class) -> Result<UserId, Refusal> {
+    pub async fn limit(&self, edge: &Edge, class: Class) -> Result<UserId, ApiError> {
         edge.limiter.take(class, &self.user().to_string()).await?;
         Ok(self.user())
     }
 }
 
 impl FromRequestParts<Arc<Edge>> for Caller {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, ApiError> {
         let token = auth::bearer(&parts.headers).ok_or_else(|| {
-            Refusal::new(Code::Unauthenticated, "an Authorization: Bearer header is needed")
+            ApiError::new(Code::Unauthenticated, "an Authorization: Bearer header is needed")
         })?;
         let identity = edge.tokens.verify(token)?;
         if edge.control.has_ended(identity.session).await {
-            return Err(Refusal::new(Code::Unauthenticated, "the session has ended"));
+            return Err(ApiError::new(Code::Unauthenticated, "the session has ended"));
         }
         Ok(Self(identity))
     }
@@ -166,9 +166,9 @@ impl FromRequestParts<Arc<Edge>> for Caller {
 pub struct Address(pub String);
 
 impl FromRequestParts<Arc<Edge>> for Address {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Edge>) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Edge>) -> Result<Self, ApiError> {
         let peer = parts.extensions.get::<Peer>();
         Ok(Self(peer.map_or_else(String::new, |Peer(address)| address.ip().to_string())))
     }
@@ -178,44 +178,44 @@ impl FromRequestParts<Arc<Edge>> for Address {
 pub struct Params(Vec<(String, String)>);
 
 impl FromRequestParts<Arc<Edge>> for Params {
-    type Rejection = Refusal;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Edge>) -> Result<Self, Refusal> {
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Edge>) -> Result<Self, ApiError> {
         axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map(|query| Self(query.0))
-            .map_err(|_| Refusal::new(Code::Malformed, "the query string cannot be read"))
+            .map_err(|_| ApiError::new(Code::Malformed, "the query string cannot be read"))
     }
 }
 
 impl Params {
     /// A parameter, `None` when absent or empty.
-    pub fn get<T: FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, Refusal> {
+    pub fn get<T: FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, ApiError> {
         let value = self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         match value.filter(|value| !value.is_empty()) {
             None => Ok(None),
             Some(text) => {
-                text.parse().map(Some).map_err(|_| Refusal::invalid(name, format!("must be {what}")))
+                text.parse().map(Some).map_err(|_| ApiError::invalid(name, format!("must be {what}")))
             }
         }
     }
 
-    pub fn need<T: FromStr>(&self, name: &str, what: &str) -> Result<T, Refusal> {
-        self.get(name, what)?.ok_or_else(|| Refusal::invalid(name, "is missing"))
+    pub fn need<T: FromStr>(&self, name: &str, what: &str) -> Result<T, ApiError> {
+        self.get(name, what)?.ok_or_else(|| ApiError::invalid(name, "is missing"))
     }
 
     /// `limit`, from 1 to `most`.
-    pub fn limit(&self, default: usize, most: usize) -> Result<usize, Refusal> {
+    pub fn limit(&self, default: usize, most: usize) -> Result<usize, ApiError> {
         let what = format!("a number from 1 to {most}");
         let limit = self.get("limit", &what)?.unwrap_or(default);
         if (1..=most).contains(&limit) {
             Ok(limit)
         } else {
-            Err(Refusal::invalid("limit", format!("must be {what}")))
+            Err(ApiError::invalid("limit", format!("must be {what}")))
         }
     }
 }
 
 /// A part of the path. What is not of its form names nothing that exists.
-pub fn segment<T: FromStr>(text: &str) -> Result<T, Refusal> {
-    text.parse().map_err(|_| Refusal::from(Code::NotFound))
+pub fn segment<T: FromStr>(text: &str) -> Result<T, ApiError> {
+    text.parse().map_err(|_| ApiError::from(Code::NotFound))
 }

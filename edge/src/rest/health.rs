@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State, http::StatusCode};
-use nats::async_nats::connection::State as Connection;
-use schemas::{event::Timestamp, rpc::LogHeads};
+use natter_nats::async_nats::connection::State as Connection;
+use natter_schemas::{event::Timestamp, rpc::LogHeads};
 use serde_json::{Value, json};
 
 use crate::app::Edge;
@@ -24,7 +24,7 @@ pub async fn live() -> Json<Value> {
 /// The node can take clients: each part by name, 503 when one is down or the node drains.
 pub async fn ready(State(edge): State<Arc<Edge>>) -> (StatusCode, Json<Value>) {
     let nats = edge.live.connection_state() == Connection::Connected;
-    let services = edge.asker.ask(&LogHeads).await.is_ok();
+    let services = edge.rpc.call(&LogHeads).await.is_ok();
     let control = edge.control.silent_for() < CONTROL_FRESH;
     let draining = edge.lifecycle.stop().is_cancelled();
     let well = nats && services && control && !draining;

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use axum::{Json as Reply, extract::State};
-use runtime::rates::Class;
-use schemas::{
+use natter_runtime::rates::Class;
+use natter_schemas::{
     rest::{InboxItemView, InboxView},
     rpc::ListInbox,
 };
 
 use super::extract::Caller;
-use crate::{app::Edge, outbound::encode, refusal::Refusal};
+use crate::{api_error::ApiError, app::Edge, outbound::encode};
 
-pub async fn list(State(edge): State<Arc<Edge>>, caller: Caller) -> Result<Reply<InboxView>, Refusal> {
+pub async fn list(State(edge): State<Arc<Edge>>, caller: Caller) -> Result<Reply<InboxView>, ApiError> {
     let user = caller.limit(&edge, Class::Read).await?;
-    let found = edge.asker.ask(&ListInbox { user }).await?;
+    let found = edge.rpc.call(&ListInbox { user }).await?;
     let items = found.items.into_iter().map(|item| InboxItemView {
         conversation_id: item.conversation,
         unread_count: item.unread,

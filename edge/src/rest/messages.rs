@@ -8,13 +8,13 @@ use axum::{
     http::{HeaderMap, HeaderName, StatusCode},
     response::{IntoResponse, Response},
 };
-use runtime::{
+use natter_runtime::{
     rates::Class,
     shared_state::{Attempt, Down, Fingerprint, Receipt},
 };
-use schemas::{
+use natter_schemas::{
     code::Code,
-    event::{Body, Kind, Logged, Message},
+    event::{Body, Kind, LogEntry, Message},
     id::{ConversationId, UserId},
     limits,
     rest::{MarkRead as MarkReadBody, MessagePage, MessageView, PostMessage, ReadView, check},
@@ -23,13 +23,13 @@ use schemas::{
 
 use super::extract::{Caller, Json, Params};
 use crate::{
+    api_error::ApiError,
     app::Edge,
     inbound::{
         admit::{Draft, Wish},
         publish::{self, Acked, Identity},
     },
     outbound::encode,
-    refusal::Refusal,
 };
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -39,13 +39,13 @@ pub async fn list(
     State(edge): State<Arc<Edge>>,
     caller: Caller,
     params: Params,
-) -> Result<Reply<MessagePage>, Refusal> {
+) -> Result<Reply<MessagePage>, ApiError> {
     let user = caller.limit(&edge, Class::Read).await?;
     let conversation: ConversationId = params.need("conversationId", "a conversation id")?;
     let window = window(&params)?;
     let limit = params.limit(limits::PAGE_DEFAULT, *limits::PAGE.end())?;
     edge.members.of_one(user, conversation).await?;
-    let page = edge.asker.ask(&Page { conversation, window, limit }).await?;
+    let page = edge.rpc.call(&Page { conversation, window, limit }).await?;
     Ok(Reply(MessagePage {
         items: page.messages.into_iter().map(encode::message).collect(),
         has_more: page.has_more,
@@ -53,10 +53,10 @@ pub async fn list(
     }))
 }
 
-fn window(params: &Params) -> Result<Window, Refusal> {
+fn window(params: &Params) -> Result<Window, ApiError> {
     let what = "a seq";
     match (params.get::<u64>("before", what)?, params.get::<u64>("after", what)?) {
-        (Some(_), Some(_)) => Err(Refusal::invalid("after", "must not be given together with before")),
+        (Some(_), Some(_)) => Err(ApiError::invalid("after", "must not be given together with before")),
         (Some(before), None) => Ok(Window::Before(storable("before", before)?)),
         (None, Some(after)) => Ok(Window::After(storable("after", after)?)),
         (None, None) => Ok(Window::Newest),
@@ -64,15 +64,15 @@ fn window(params: &Params) -> Result<Window, Refusal> {
 }
 
 /// Seqs are kept with 63 bits.
-fn storable(field: &str, seq: u64) -> Result<u64, Refusal> {
-    if i64::try_from(seq).is_ok() { Ok(seq) } else { Err(Refusal::invalid(field, "must be a seq")) }
+fn storable(field: &str, seq: u64) -> Result<u64, ApiError> {
+    if i64::try_from(seq).is_ok() { Ok(seq) } else { Err(ApiError::invalid(field, "must be a seq")) }
 }
 
 pub async fn read(
     State(edge): State<Arc<Edge>>,
     caller: Caller,
     Json(body): Json<MarkReadBody>,
-) -> Result<Reply<ReadView>, Refusal> {
+) -> Result<Reply<ReadView>, ApiError> {
     let user = caller.limit(&edge, Class::Write).await?;
     let (conversation, seq) = (body.conversation_id, body.seq);
     let mark = super::mark_read(&edge, MarkRead { user, conversation, seq }).await?;
@@ -84,7 +84,7 @@ pub async fn post(
     caller: Caller,
     headers: HeaderMap,
     Json(body): Json<PostMessage>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let user = caller.limit(&edge, Class::Send).await?;
     match key(&headers)? {
         None => {
@@ -106,7 +106,7 @@ async fn post_once(
     key: String,
     draft: Draft,
     body: PostMessage,
-) -> Result<Response, Refusal> {
+) -> Result<Response, ApiError> {
     let (user, fingerprint) = (draft.author, fingerprint(&body));
     match edge.shared.begin(user, &key, fingerprint).await {
         Ok(Attempt::InProgress) => return Err(Code::InProgress.into()),
@@ -133,7 +133,7 @@ async fn post_once(
     }
 }
 
-async fn send_once(edge: &Arc<Edge>, key: &str, draft: Draft, body: &PostMessage) -> Result<Acked, Refusal> {
+async fn send_once(edge: &Arc<Edge>, key: &str, draft: Draft, body: &PostMessage) -> Result<Acked, ApiError> {
     let may_exist = !edge.shared.remembers_every_key().await;
     let identity = if body.client_id.is_some() { Identity::ClientId } else { Identity::Key(key.to_owned()) };
     let acked = publish::send(edge, draft, &identity, may_exist).await?;
@@ -143,14 +143,14 @@ async fn send_once(edge: &Arc<Edge>, key: &str, draft: Draft, body: &PostMessage
     Ok(acked)
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
     if check::visible_ascii(text) {
         Ok(Some(text.to_owned()))
     } else {
         let rule = format!("must be 1 to {} visible ASCII characters", limits::CLIENT_ID);
-        Err(Refusal::invalid("Idempotency-Key", rule))
+        Err(ApiError::invalid("Idempotency-Key", rule))
     }
 }
 
@@ -178,7 +178,7 @@ pub fn traceparent(headers: &HeaderMap) -> Option<String> {
     (hex && lengths == [2, 32, 16, 2]).then(|| text.to_owned())
 }
 
-fn same_content(logged: &Logged, body: &PostMessage) -> bool {
+fn same_content(logged: &LogEntry, body: &PostMessage) -> bool {
     match &logged.event.kind {
         Kind::Posted { body: Body::Plain(text), reply_to } => {
             *text == body.content && *reply_to == body.reply_to
@@ -187,7 +187,7 @@ fn same_content(logged: &Logged, body: &PostMessage) -> bool {
     }
 }
 
-fn view(logged: &Logged) -> Option<MessageView> {
+fn view(logged: &LogEntry) -> Option<MessageView> {
     Message::posted(logged.seq, &logged.event).map(encode::message)
 }
 
@@ -209,7 +209,7 @@ fn replayed(user: UserId, body: &PostMessage, receipt: Receipt) -> MessageView {
 }
 
 fn created(message: Option<MessageView>, replayed: bool) -> Response {
-    let Some(message) = message else { return Refusal::from(Code::Internal).into_response() };
+    let Some(message) = message else { return ApiError::from(Code::Internal).into_response() };
     let mut response = (StatusCode::CREATED, Reply(message)).into_response();
     if replayed {
         response.headers_mut().insert(REPLAYED, axum::http::HeaderValue::from_static("true"));

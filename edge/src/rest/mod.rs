@@ -1,4 +1,4 @@
-//! HTTP. All routes on one page; each handler is one file's verb. Failures leave as a `Refusal` and become a
+//! HTTP. All routes on one page; each handler is one file's verb. Failures leave as a `ApiError` and become a
 //! problem document in the outermost layer.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use axum::{
     middleware,
     routing::{get, patch, post, put},
 };
-use schemas::{
+use natter_schemas::{
     code::Code,
     rpc::{Mark, MarkRead},
 };
@@ -28,7 +28,7 @@ mod moderate; // edit, delete, react
 mod presence; // who is online
 mod users; // profiles
 
-use crate::{app::Edge, inbound::upgrade, refusal::Refusal};
+use crate::{api_error::ApiError, app::Edge, inbound::upgrade};
 
 pub fn router(edge: &Arc<Edge>) -> Router {
     Router::new()
@@ -65,8 +65,8 @@ pub fn router(edge: &Arc<Edge>) -> Router {
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/ws", get(upgrade::upgrade))
-        .fallback(|| async { Refusal::new(Code::NotFound, "no such address") })
-        .method_not_allowed_fallback(|| async { Refusal::from(Code::MethodNotAllowed) })
+        .fallback(|| async { ApiError::new(Code::NotFound, "no such address") })
+        .method_not_allowed_fallback(|| async { ApiError::from(Code::MethodNotAllowed) })
         .layer(CatchPanicLayer::custom(respond::panicked))
         .layer(cors(edge))
         .layer(middleware::from_fn(respond::finish))
@@ -94,7 +94,7 @@ fn cors(edge: &Edge) -> CorsLayer {
 }
 
 /// Moves a read mark; sockets and HTTP alike.
-pub async fn mark_read(edge: &Arc<Edge>, mark: MarkRead) -> Result<Mark, Refusal> {
+pub async fn mark_read(edge: &Arc<Edge>, mark: MarkRead) -> Result<Mark, ApiError> {
     edge.members.of_one(mark.user, mark.conversation).await?;
-    Ok(edge.asker.ask(&mark).await?)
+    Ok(edge.rpc.call(&mark).await?)
 }

@@ -7,8 +7,8 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
 };
-use runtime::rates::Class;
-use schemas::{
+use natter_runtime::rates::Class;
+use natter_schemas::{
     code::Code,
     id::{ConversationId, Seq},
     rest::{EditMessage, MessageView, check},
@@ -20,13 +20,13 @@ use super::{
     messages::traceparent,
 };
 use crate::{
+    api_error::ApiError,
     app::Edge,
     inbound::{
         admit::{Draft, Wish},
         publish::{self, Identity},
     },
     outbound::encode,
-    refusal::Refusal,
 };
 
 pub async fn edit(
@@ -35,11 +35,11 @@ pub async fn edit(
     Path((id, seq)): Path<(String, String)>,
     headers: HeaderMap,
     Json(body): Json<EditMessage>,
-) -> Result<Reply<MessageView>, Refusal> {
+) -> Result<Reply<MessageView>, ApiError> {
     let (conversation, target): (ConversationId, Seq) = (segment(&id)?, segment(&seq)?);
     let wish = Wish::Edit { target, content: body.content };
     publish(&edge, &caller, conversation, wish, &headers).await?;
-    let message = edge.asker.ask(&GetMessage { conversation, seq: target }).await?;
+    let message = edge.rpc.call(&GetMessage { conversation, seq: target }).await?;
     Ok(Reply(encode::message(message.ok_or(Code::NotFound)?)))
 }
 
@@ -48,7 +48,7 @@ pub async fn delete(
     caller: Caller,
     Path((id, seq)): Path<(String, String)>,
     headers: HeaderMap,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     let (conversation, target) = (segment(&id)?, segment(&seq)?);
     publish(&edge, &caller, conversation, Wish::Delete { target }, &headers).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -59,7 +59,7 @@ pub async fn react(
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     headers: HeaderMap,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     set_reaction(&edge, &caller, path, true, &headers).await
 }
 
@@ -68,7 +68,7 @@ pub async fn unreact(
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     headers: HeaderMap,
-) -> Result<StatusCode, Refusal> {
+) -> Result<StatusCode, ApiError> {
     set_reaction(&edge, &caller, path, false, &headers).await
 }
 
@@ -78,8 +78,8 @@ async fn set_reaction(
     (id, seq, emoji): (String, String, String),
     on: bool,
     headers: &HeaderMap,
-) -> Result<StatusCode, Refusal> {
-    check::emoji(&emoji, &()).map_err(|error| Refusal::invalid("emoji", error.to_string()))?;
+) -> Result<StatusCode, ApiError> {
+    check::emoji(&emoji, &()).map_err(|error| ApiError::invalid("emoji", error.to_string()))?;
     let (conversation, target) = (segment(&id)?, segment(&seq)?);
     publish(edge, caller, conversation, Wish::React { target, emoji, on }, headers).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -91,7 +91,7 @@ async fn publish(
     conversation: ConversationId,
     wish: Wish,
     headers: &HeaderMap,
-) -> Result<(), Refusal> {
+) -> Result<(), ApiError> {
     let author = caller.limit(edge, Class::Send).await?;
     let traceparent = traceparent(headers);
     let draft = Draft { author, conversation, device: String::new(), client_id: None, wish, traceparent };

@@ -7,8 +7,8 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use runtime::{rates::Class, shared_state::Beat};
-use schemas::{
+use natter_runtime::{rates::Class, shared_state::Heartbeat};
+use natter_schemas::{
     code::Code,
     frame::Status,
     id::UserId,
@@ -17,11 +17,11 @@ use schemas::{
 };
 
 use super::extract::{Caller, Json, segment};
-use crate::{app::Edge, refusal::Refusal};
+use crate::{api_error::ApiError, app::Edge};
 
-pub async fn heartbeat(State(edge): State<Arc<Edge>>, caller: Caller) -> Result<StatusCode, Refusal> {
+pub async fn heartbeat(State(edge): State<Arc<Edge>>, caller: Caller) -> Result<StatusCode, ApiError> {
     let user = caller.limit(&edge, Class::Write).await?;
-    edge.presence.beat(&Beat { user, session: format!("rest-{}", caller.session()) });
+    edge.presence.heartbeat(&Heartbeat { user, session: format!("rest-{}", caller.session()) });
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -29,7 +29,7 @@ pub async fn status(
     State(edge): State<Arc<Edge>>,
     caller: Caller,
     Path(id): Path<String>,
-) -> Result<Reply<PresenceView>, Refusal> {
+) -> Result<Reply<PresenceView>, ApiError> {
     let user = caller.limit(&edge, Class::Read).await?;
     let mut views = look_up(&edge, user, vec![segment(&id)?]).await?;
     Ok(Reply(views.pop().ok_or(Code::NotFound)?))
@@ -39,18 +39,18 @@ pub async fn batch(
     State(edge): State<Arc<Edge>>,
     caller: Caller,
     Json(body): Json<PresenceBatch>,
-) -> Result<Reply<Items<PresenceView>>, Refusal> {
+) -> Result<Reply<Items<PresenceView>>, ApiError> {
     let user = caller.limit(&edge, Class::Read).await?;
     Ok(Reply(Items { items: look_up(&edge, user, body.user_ids).await? }))
 }
 
 /// In the order asked. Strangers read offline and never seen, as does everybody while the shared state is away.
-async fn look_up(edge: &Arc<Edge>, user: UserId, asked: Vec<UserId>) -> Result<Vec<PresenceView>, Refusal> {
+async fn look_up(edge: &Arc<Edge>, user: UserId, asked: Vec<UserId>) -> Result<Vec<PresenceView>, ApiError> {
     let question = Sharing { user, others: asked.clone() };
-    let mut known: HashSet<UserId> = edge.asker.ask(&question).await?.into_iter().collect();
+    let mut known: HashSet<UserId> = edge.rpc.call(&question).await?.into_iter().collect();
     known.insert(user);
-    let presences = edge.shared.presence(&asked).await.map_err(|_| Refusal::from(Code::Unavailable))?;
-    let view = |presence: runtime::shared_state::Presence| {
+    let presences = edge.shared.presence(&asked).await.map_err(|_| ApiError::from(Code::Unavailable))?;
+    let view = |presence: natter_runtime::shared_state::Presence| {
         let visible = known.contains(&presence.user);
         PresenceView {
             user_id: presence.user,

@@ -12,7 +12,7 @@ use axum::{
     middleware::Next,
     response::IntoResponse,
 };
-use schemas::{
+use natter_schemas::{
     code::Code,
     id::EventId,
     limits,
@@ -20,7 +20,7 @@ use schemas::{
 };
 use tracing::{error, info};
 
-use crate::refusal::Refusal;
+use crate::api_error::ApiError;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -44,8 +44,8 @@ pub async fn finish(request: Request, next: Next) -> Response<Body> {
     let started = Instant::now();
     let answered = tokio::time::timeout(limits::HTTP_REQUEST, next.run(request)).await;
     let mut response = answered
-        .unwrap_or_else(|_| Refusal::new(Code::Unavailable, "the request took too long").into_response());
-    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        .unwrap_or_else(|_| ApiError::new(Code::Unavailable, "the request took too long").into_response());
+    if let Some(refusal) = response.extensions_mut().remove::<ApiError>() {
         write_problem(&mut response, &refusal, &id);
         if refusal.code == Code::Internal {
             error!(request = %id, %method, route, "answered 500");
@@ -83,7 +83,7 @@ fn add_headers(headers: &mut HeaderMap, id: &str, secure: bool) {
 }
 
 /// RFC 9457 §3: `type` is `about:blank#code`-free here; the code is a member of its own.
-fn write_problem(response: &mut Response<Body>, refusal: &Refusal, id: &str) {
+fn write_problem(response: &mut Response<Body>, refusal: &ApiError, id: &str) {
     let row = refusal.code.row();
     let problem = Problem {
         kind: format!("urn:natter:problem:{}", row.name),
@@ -123,5 +123,5 @@ pub fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response<Body> {
     let what = what.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
     metrics::counter!("natter_panics_total").increment(1);
     error!(panic = what, "a handler panicked");
-    Refusal::from(Code::Internal).into_response()
+    ApiError::from(Code::Internal).into_response()
 }

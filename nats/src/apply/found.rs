@@ -2,7 +2,7 @@
 
 use async_nats::jetstream::{Context, ErrorCode, response::Response};
 use futures_util::TryStreamExt;
-use schemas::id::Seq;
+use natter_schemas::id::Seq;
 use serde_json::{Value, json};
 
 use super::ApplyError;
@@ -84,7 +84,7 @@ impl<'a> Server<'a> {
                 Ok(None)
             }
             Ok(Response::Err { error }) => {
-                Err(ApplyError::Refused { what: what.to_owned(), reason: error.to_string() })
+                Err(ApplyError::RpcError { what: what.to_owned(), reason: error.to_string() })
             }
             Err(error) => Err(ApplyError::Unavailable(error.to_string())),
         }
@@ -94,7 +94,7 @@ impl<'a> Server<'a> {
         match self.js.request::<_, _, Response<Value>>(subject, request).await {
             Ok(Response::Ok(_)) => Ok(()),
             Ok(Response::Err { error }) => {
-                Err(ApplyError::Refused { what: what.to_owned(), reason: error.to_string() })
+                Err(ApplyError::RpcError { what: what.to_owned(), reason: error.to_string() })
             }
             Err(error) => Err(ApplyError::Unavailable(error.to_string())),
         }

@@ -5,7 +5,7 @@ use async_nats::jetstream::{
     kv::{CreateErrorKind, Store},
 };
 use bytes::Bytes;
-use schemas::id::EventKey;
+use natter_schemas::id::EventKey;
 
 use super::{ApplyError, Deployment, Difference};
 use crate::{hex, topology::BUCKET};

@@ -8,7 +8,7 @@ mod keys; // partitions, epoch and event key in the bucket
 use std::fmt;
 
 use async_nats::jetstream::Context;
-use schemas::{
+use natter_schemas::{
     id::{EventKey, Partition, Seq},
     limits,
 };
@@ -78,7 +78,7 @@ pub enum ApplyError {
     #[error("{what}: {setting} is {found}, but this version wants {wanted}: run `natter migrate`")]
     Drift { what: String, setting: String, found: String, wanted: String },
     #[error("{what} cannot be made as wanted: {reason}")]
-    Refused { what: String, reason: String },
+    RpcError { what: String, reason: String },
     #[error(
         "{stream} ends at seq {last}, but the store has events up to {highest}: the log was rolled back or belongs to another store. Restore it, or delete the stream and migrate, which begins a new epoch"
     )]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_nats::{HeaderMap, Message, StatusCode, Subscriber, jetstream::Context};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use schemas::id::Seq;
+use natter_schemas::id::Seq;
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -58,7 +58,7 @@ pub async fn get(js: &Context, stream: &str, query: &Query<'_>) -> Result<Answer
     let client = js.client();
     let inbox = client.new_inbox();
     let unavailable = |error: &dyn std::fmt::Display| LogError::Unavailable(error.to_string());
-    let question = serde_json::to_vec(query).map_err(|e| LogError::Refused(e.to_string()))?;
+    let question = serde_json::to_vec(query).map_err(|e| LogError::RpcError(e.to_string()))?;
     let mut answers = client.subscribe(inbox.clone()).await.map_err(|e| unavailable(&e))?;
     client
         .publish_with_reply(format!("$JS.API.DIRECT.GET.{stream}"), inbox, question.into())
@@ -103,7 +103,7 @@ fn read(message: Message) -> Result<Part, LogError> {
         }
         Some(status) => {
             let description = message.description.unwrap_or_default();
-            return Err(LogError::Refused(format!("{status} {description}")));
+            return Err(LogError::RpcError(format!("{status} {description}")));
         }
         None => {}
     }
@@ -113,7 +113,7 @@ fn read(message: Message) -> Result<Part, LogError> {
         (Some(seq), Some(subject)) => {
             Ok(Part::Found(Found { seq, subject, headers, payload: message.payload }))
         }
-        _ => Err(LogError::Refused("a message without its position".to_owned())),
+        _ => Err(LogError::RpcError("a message without its position".to_owned())),
     }
 }
 

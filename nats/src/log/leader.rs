@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_nats::jetstream::{Context, ErrorCode, response::Response, stream};
-use schemas::id::{Partition, Seq};
+use natter_schemas::id::{Partition, Seq};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::{
@@ -54,7 +54,7 @@ pub async fn last(js: &Context, stream: &str, subject: &str) -> Result<Option<La
     match js.request(question, &json!({ "last_by_subj": subject })).await {
         Ok(Response::Ok(Stored { message })) => Ok(Some(message)),
         Ok(Response::Err { error }) if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => Ok(None),
-        Ok(Response::Err { error }) => Err(LogError::Refused(error.to_string())),
+        Ok(Response::Err { error }) => Err(LogError::RpcError(error.to_string())),
         Err(error) => Err(LogError::Unavailable(error.to_string())),
     }
 }

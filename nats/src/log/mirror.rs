@@ -1,7 +1,7 @@
 //! Where the log and its mirror are. Questions about streams and consumers cost the server: to be asked rarely.
 
 use async_nats::jetstream::{consumer, stream};
-use schemas::id::{Partition, Seq};
+use natter_schemas::id::{Partition, Seq};
 use serde_json::json;
 
 use super::{LogError, LogReader, info};

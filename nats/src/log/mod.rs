@@ -14,9 +14,9 @@ use std::{collections::HashMap, time::Duration};
 use async_nats::jetstream::{self, Context, response::Response};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
-use schemas::{
+use natter_schemas::{
     codec::{self, CodecError},
-    event::Logged,
+    event::LogEntry,
     id::{ConversationId, Partition, Seq},
 };
 use serde::de::DeserializeOwned;
@@ -47,7 +47,7 @@ pub enum LogError {
     #[error("the log does not answer: {0}")]
     Unavailable(String),
     #[error("the log refuses: {0}")]
-    Refused(String),
+    RpcError(String),
 }
 
 /// An event as it lies in the log.
@@ -58,8 +58,8 @@ pub struct RawEvent {
 }
 
 impl RawEvent {
-    pub fn decode(&self) -> Result<Logged, CodecError> {
-        Ok(Logged { seq: self.seq, event: codec::decode(&self.payload)? })
+    pub fn decode(&self) -> Result<LogEntry, CodecError> {
+        Ok(LogEntry { seq: self.seq, event: codec::decode(&self.payload)? })
     }
 }
 
@@ -271,7 +271,7 @@ async fn info<T: DeserializeOwned>(js: &Context, question: String, body: &Value)
         Ok(Response::Ok(info)) => Ok(info),
         // Not provisioned, or just being made again: not a question that was wrong.
         Ok(Response::Err { error }) if error.code() == 404 => Err(LogError::Unavailable(error.to_string())),
-        Ok(Response::Err { error }) => Err(LogError::Refused(error.to_string())),
+        Ok(Response::Err { error }) => Err(LogError::RpcError(error.to_string())),
         Err(error) => Err(LogError::Unavailable(error.to_string())),
     }
 }

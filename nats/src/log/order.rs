@@ -2,7 +2,7 @@
 
 use async_nats::{HeaderMap, header::NATS_TIME_STAMP};
 use bytes::Bytes;
-use schemas::{
+use natter_schemas::{
     event::Timestamp,
     id::{Partition, Seq},
 };

@@ -2,7 +2,7 @@
 //! Whatever goes wrong, each event then goes alone under its own id, so nothing is stored twice.
 
 use async_nats::{Client, HeaderMap, Request, header::NATS_MESSAGE_ID, jetstream::response::Response};
-use schemas::{id::Seq, limits};
+use natter_schemas::{id::Seq, limits};
 use serde::Deserialize;
 use tracing::debug;
 

@@ -9,8 +9,8 @@ use std::{
 
 use async_nats::Client;
 use bytes::Bytes;
+use natter_schemas::id::{Partition, Seq};
 use parking_lot::Mutex;
-use schemas::id::{Partition, Seq};
 use tokio::sync::oneshot;
 
 use super::batch;

@@ -16,8 +16,8 @@ use std::{
 use async_nats::{Client, HeaderMap, Message, client::PublishErrorKind, header::NATS_MESSAGE_ID};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use natter_schemas::limits;
 use parking_lot::Mutex;
-use schemas::limits;
 use tokio::{
     sync::{mpsc, oneshot},
     task::yield_now,
@@ -43,7 +43,7 @@ struct Outgoing {
 /// Why there is no answer.
 pub enum Silence {
     /// It can never leave.
-    Refused(String),
+    RpcError(String),
     /// It may have come to the log.
     Unknown(String),
 }
@@ -146,7 +146,7 @@ async fn publish(client: &Client, outgoing: Outgoing, inbox: &str) -> Result<(),
     sent.map_err(|error| match error.kind() {
         PublishErrorKind::Send => Silence::Unknown(error.to_string()),
         PublishErrorKind::InvalidSubject | PublishErrorKind::MaxPayloadExceeded => {
-            Silence::Refused(error.to_string())
+            Silence::RpcError(error.to_string())
         }
     })
 }

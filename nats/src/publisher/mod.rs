@@ -19,8 +19,8 @@ use async_nats::{
     jetstream::{ErrorCode, publish::PublishAck, response::Response},
 };
 use bytes::Bytes;
+use natter_schemas::{id::Seq, limits};
 use rand::RngExt;
-use schemas::{id::Seq, limits};
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep, timeout_at},
@@ -49,7 +49,7 @@ pub enum PublishError {
     #[error("the log is full: not stored")]
     Full,
     #[error("refused: {0}")]
-    Refused(String),
+    RpcError(String),
 }
 
 /// Publishes over one connection, so many at a time.
@@ -145,7 +145,7 @@ impl Publisher {
                 Attempt::Unknown("no stream takes it".to_owned())
             }
             Ok(answer) => read_answer(&answer.payload),
-            Err(Silence::Refused(reason)) => Attempt::Failed(PublishError::Refused(reason)),
+            Err(Silence::RpcError(reason)) => Attempt::Failed(PublishError::RpcError(reason)),
             Err(Silence::Unknown(reason)) => Attempt::Unknown(reason),
         }
     }
@@ -175,7 +175,7 @@ fn read_answer(payload: &[u8]) -> Attempt {
         }
         // No leader, shutting down, too busy: each passes.
         _ if matches!(error.code(), 429 | 503) => Attempt::Unknown(text),
-        _ => Attempt::Failed(PublishError::Refused(text)),
+        _ => Attempt::Failed(PublishError::RpcError(text)),
     }
 }
 
@@ -208,7 +208,7 @@ mod tests {
             assert!(matches!(passing, Attempt::Unknown(_)));
         }
         let refused = answer(400, 10054, "message size exceeds maximum allowed");
-        assert!(matches!(refused, Attempt::Failed(PublishError::Refused(_))));
+        assert!(matches!(refused, Attempt::Failed(PublishError::RpcError(_))));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use nats::{
+use natter_nats::{
     apply::{self, ApplyError, Difference},
     async_nats::jetstream::{self, Context},
     connect::Purpose,
@@ -6,7 +6,7 @@ use nats::{
     testkit::{TestServer, small},
     topology::{MIRROR, PERSIST, log_stream},
 };
-use schemas::id::{ConversationId, Partition};
+use natter_schemas::id::{ConversationId, Partition};
 
 async fn provisioned(partitions: u16) -> (TestServer, Context, apply::Deployment) {
     let server = TestServer::start().await;
@@ -96,7 +96,7 @@ async fn a_setting_the_server_cannot_change_is_refused_with_its_reason() {
     };
     js.create_stream(in_memory).await.unwrap();
     let refused = apply::apply(&js, &small(1), &[]).await.err().unwrap();
-    assert!(matches!(&refused, ApplyError::Refused { what, .. } if what == "stream CONTROL"), "{refused}");
+    assert!(matches!(&refused, ApplyError::RpcError { what, .. } if what == "stream CONTROL"), "{refused}");
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nats::{
+use natter_nats::{
     apply,
     async_nats::{Client, jetstream},
     connect::{Address, Purpose, connect},
@@ -17,7 +17,7 @@ use nats::{
     testkit::small,
     topology::{Topology, log_stream},
 };
-use schemas::id::{ConversationId, EventId, Partition};
+use natter_schemas::id::{ConversationId, EventId, Partition};
 use tokio::process::{Child, Command};
 
 struct Cluster {

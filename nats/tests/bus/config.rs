@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::StreamExt;
-use nats::{
+use natter_nats::{
     apply,
     async_nats::{Client, jetstream},
     connect::{Address, Purpose, connect, settled},
@@ -18,7 +18,7 @@ use nats::{
     testkit::{TestServer, small},
     topology::{MIRROR, PERSIST, log_stream},
 };
-use schemas::{
+use natter_schemas::{
     id::{ConversationId, EventId, Partition, UserId},
     rpc::{Call, LogHeads, Service},
 };
@@ -105,7 +105,7 @@ impl Accounts {
     }
 }
 
-async fn answer_log_heads(_: LogHeads) -> Result<Vec<u64>, schemas::rpc::Refused> {
+async fn answer_log_heads(_: LogHeads) -> Result<Vec<u64>, natter_schemas::rpc::RpcError> {
     Ok(vec![1, 2])
 }
 
@@ -124,7 +124,7 @@ async fn each_user_of_a_cluster_can_do_its_work() {
     settled(&edge).await;
     let c = ConversationId::fresh();
     let seq = super::publish(&Publisher::new(edge.clone()), 1, c, "x").await;
-    assert_eq!(nats::live::parse(live.next().await.unwrap()).unwrap().seq, seq);
+    assert_eq!(natter_nats::live::parse(live.next().await.unwrap()).unwrap().seq, seq);
     let control = edge_js.get_stream("CONTROL").await.unwrap();
     let ordered = jetstream::consumer::pull::OrderedConfig::default();
     let mut changes = control.create_consumer(ordered).await.unwrap().messages().await.unwrap();
@@ -151,9 +151,10 @@ async fn each_user_of_a_cluster_can_do_its_work() {
     assert_eq!(changes.next().await.unwrap().unwrap().subject.as_str(), told);
 
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-    let mut host = nats::service::Host::start(worker, Service::History, &tracker, stop).await.unwrap();
+    let mut host =
+        natter_nats::service::RpcServer::start(worker, Service::History, &tracker, stop).await.unwrap();
     host.serve::<LogHeads, _, _>(answer_log_heads).await.unwrap();
-    assert_eq!(nats::service::Asker::new(edge).ask(&LogHeads).await.unwrap(), [1, 2]);
+    assert_eq!(natter_nats::service::RpcClient::new(edge).call(&LogHeads).await.unwrap(), [1, 2]);
 }
 
 #[tokio::test]
@@ -180,7 +181,7 @@ async fn no_user_of_a_cluster_can_do_the_work_of_another() {
     let mut inboxes = edge.subscribe("_INBOX.>").await.unwrap();
     settled(&edge).await;
     let worker = accounts.client("worker").await;
-    assert!(nats::service::Asker::new(worker).ask(&LogHeads).await.is_err());
+    assert!(natter_nats::service::RpcClient::new(worker).call(&LogHeads).await.is_err());
     let waited = tokio::time::timeout(Duration::from_millis(100), async {
         tokio::select! { Some(_) = stolen.next() => {}, Some(_) = inboxes.next() => {} }
     });

@@ -1,7 +1,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use futures_util::{StreamExt, future::join_all};
-use nats::{
+use natter_nats::{
     apply,
     async_nats::jetstream::{self, consumer::pull},
     connect::Purpose,
@@ -10,7 +10,7 @@ use nats::{
     testkit::{TestServer, small},
     topology,
 };
-use schemas::{
+use natter_schemas::{
     event::{Event, Kind, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, UserId},
 };
@@ -44,7 +44,7 @@ impl Fixture {
     }
 }
 
-fn seqs(events: &[nats::log::RawEvent]) -> Vec<Seq> {
+fn seqs(events: &[natter_nats::log::RawEvent]) -> Vec<Seq> {
     events.iter().map(|event| event.seq).collect()
 }
 
@@ -132,7 +132,7 @@ async fn a_partition_is_read_in_order_whatever_the_conversation_and_size() {
         assert!(some.len() <= 500);
         next = last.seq + 1;
         read.extend(
-            some.into_iter().map(|kept| (kept.seq, nats::subject::parse_conversation(&kept.subject))),
+            some.into_iter().map(|kept| (kept.seq, natter_nats::subject::parse_conversation(&kept.subject))),
         );
     }
     assert_eq!(read.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(), (1..=1_400).collect::<Vec<_>>());
@@ -146,11 +146,11 @@ async fn parked_events_are_read_by_job_and_partition_with_the_time_they_were_par
     let f = fixture(2).await;
     let begun = Timestamp::now();
     for (job, p) in [("persist", 0), ("mirror", 0), ("persist", 1)] {
-        let subject = nats::subject::parked(job, Partition(p));
+        let subject = natter_nats::subject::parked(job, Partition(p));
         f.publisher.publish(subject, &EventId::fresh().to_string(), "x".into()).await.unwrap();
     }
     let numbers = async |job: Option<&str>, p: Option<u16>| -> Vec<Seq> {
-        let subjects = nats::subject::parked_by(job, p.map(Partition));
+        let subjects = natter_nats::subject::parked_by(job, p.map(Partition));
         let kept = f.log.parked_in_order(&subjects, 1).await.unwrap();
         kept.iter().map(|kept| kept.seq).collect()
     };
@@ -159,7 +159,7 @@ async fn parked_events_are_read_by_job_and_partition_with_the_time_they_were_par
     assert_eq!(numbers(Some("persist"), Some(1)).await, [3]);
     assert!(numbers(Some("mirror"), Some(1)).await.is_empty());
     let one = f.log.parked_at(2).await.unwrap().unwrap();
-    assert_eq!(nats::subject::parse_parked(&one.subject), Some(("mirror", Partition(0))));
+    assert_eq!(natter_nats::subject::parse_parked(&one.subject), Some(("mirror", Partition(0))));
     let at = one.at().unwrap();
     assert!(at.0 >= begun.0 - 1_000 && at.0 <= Timestamp::now().0 + 1_000, "{at}");
     assert!(f.log.parked_at(4).await.unwrap().is_none());
@@ -178,7 +178,7 @@ async fn an_event_is_found_by_its_seq_alone() {
         kind: Kind::Renamed { name: "name".to_owned() },
         traceparent: None,
     };
-    let seq = f.publish(event.conversation, schemas::codec::encode(&event)).await;
+    let seq = f.publish(event.conversation, natter_schemas::codec::encode(&event)).await;
     let found = f.log.event_at(Partition(0), seq).await.unwrap().unwrap();
     let logged = found.decode().unwrap();
     assert_eq!((logged.seq, logged.event), (seq, event));

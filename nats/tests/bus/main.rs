@@ -10,8 +10,8 @@ mod server; // the child process
 mod service; // questions and answers
 
 use bytes::Bytes;
-use nats::{publisher::Publisher, subject};
-use schemas::id::{ConversationId, EventId, Partition, Seq};
+use natter_nats::{publisher::Publisher, subject};
+use natter_schemas::id::{ConversationId, EventId, Partition, Seq};
 
 /// Publishes one event of a conversation and returns its seq.
 async fn publish(

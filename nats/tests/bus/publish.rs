@@ -5,7 +5,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, future::join_all};
-use nats::{
+use natter_nats::{
     apply,
     async_nats::jetstream,
     connect::{Purpose, settled},
@@ -16,7 +16,7 @@ use nats::{
     testkit::{TestServer, small},
     topology::{Topology, log_stream},
 };
-use schemas::{
+use natter_schemas::{
     id::{ConversationId, EventId, Partition},
     limits,
 };
@@ -58,7 +58,7 @@ async fn a_read_mark_comes_back_live_on_its_own_subject() {
     let listener = server.client(Purpose::Live).await;
     let mut marks = listener.subscribe(subject::live_reads(Partition(0))).await.unwrap();
     settled(&listener).await;
-    let (c, u) = (ConversationId::fresh(), schemas::id::UserId::fresh());
+    let (c, u) = (ConversationId::fresh(), natter_schemas::id::UserId::fresh());
     publisher.publish(subject::reads(Partition(0), c, u), "mark", "7".into()).await.unwrap();
     let message = marks.next().await.unwrap();
     assert_eq!(subject::parse_conversation(&message.subject), Some((Partition(0), c)));
@@ -108,7 +108,7 @@ async fn a_subject_no_stream_takes_is_not_acked() {
     let publisher = Publisher::new(server.client(Purpose::Publish).await);
     let subject = "a subject with blanks".to_owned();
     let refused = publisher.publish(subject, "id", "x".into()).await;
-    assert!(matches!(refused, Err(PublishError::Refused(_))), "{refused:?}");
+    assert!(matches!(refused, Err(PublishError::RpcError(_))), "{refused:?}");
 }
 
 #[tokio::test]

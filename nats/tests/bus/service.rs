@@ -6,18 +6,18 @@ use std::{
     time::Duration,
 };
 
-use nats::{
+use natter_nats::{
     async_nats::{Client, HeaderMap, Request, RequestErrorKind},
     connect::Purpose,
-    service::{Asker, Host},
+    service::{RpcClient, RpcServer},
     subject,
     testkit::TestServer,
 };
-use schemas::{
+use natter_schemas::{
     code::Code,
     event::Timestamp,
     limits,
-    rpc::{Call, Refused, Service},
+    rpc::{Call, RpcError, Service},
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, oneshot};
@@ -39,10 +39,10 @@ impl Call for Probe {
     const DEADLINE: Duration = Duration::from_secs(2);
 }
 
-async fn handle(probe: Probe) -> Result<Vec<u8>, Refused> {
+async fn handle(probe: Probe) -> Result<Vec<u8>, RpcError> {
     match probe {
         Probe::Bytes(count) => Ok(vec![7; count]),
-        Probe::Refuse => Err(Refused::invalid("limit")),
+        Probe::Refuse => Err(RpcError::invalid("limit")),
         Probe::Panic => panic!("asked to"),
         Probe::Never => std::future::pending().await,
     }
@@ -51,7 +51,7 @@ async fn handle(probe: Probe) -> Result<Vec<u8>, Refused> {
 struct Fixture {
     server: TestServer,
     client: Client,
-    asker: Asker,
+    rpc: RpcClient,
     tracker: TaskTracker,
     stop: CancellationToken,
 }
@@ -60,7 +60,7 @@ async fn fixture() -> Fixture {
     let server = TestServer::start().await;
     let client = server.client(Purpose::Rpc).await;
     Fixture {
-        asker: Asker::new(client.clone()),
+        rpc: RpcClient::new(client.clone()),
         client,
         server,
         tracker: TaskTracker::new(),
@@ -69,9 +69,9 @@ async fn fixture() -> Fixture {
 }
 
 impl Fixture {
-    async fn host(&self) -> Host {
+    async fn host(&self) -> RpcServer {
         let client = self.server.client(Purpose::Work).await;
-        Host::start(client, Service::History, &self.tracker, self.stop.clone()).await.unwrap()
+        RpcServer::start(client, Service::History, &self.tracker, self.stop.clone()).await.unwrap()
     }
 
     async fn probe(&self) {
@@ -79,7 +79,7 @@ impl Fixture {
     }
 
     async fn code(&self, probe: Probe) -> Code {
-        self.asker.ask(&probe).await.unwrap_err().code
+        self.rpc.call(&probe).await.unwrap_err().code
     }
 }
 
@@ -87,15 +87,15 @@ impl Fixture {
 async fn a_question_gets_its_answer_or_its_code() {
     let f = fixture().await;
     f.probe().await;
-    assert_eq!(f.asker.ask(&Probe::Bytes(3)).await.unwrap(), [7, 7, 7]);
-    assert_eq!(f.asker.ask(&Probe::Refuse).await, Err(Refused::invalid("limit")));
+    assert_eq!(f.rpc.call(&Probe::Bytes(3)).await.unwrap(), [7, 7, 7]);
+    assert_eq!(f.rpc.call(&Probe::Refuse).await, Err(RpcError::invalid("limit")));
 }
 
 #[tokio::test]
 async fn a_full_page_fits_an_answer_and_more_is_internal() {
     let f = fixture().await;
     f.probe().await;
-    assert_eq!(f.asker.ask(&Probe::Bytes(7_900_000)).await.unwrap().len(), 7_900_000);
+    assert_eq!(f.rpc.call(&Probe::Bytes(7_900_000)).await.unwrap().len(), 7_900_000);
     assert_eq!(f.code(Probe::Bytes(limits::NATS_PAYLOAD)).await, Code::Internal);
 }
 
@@ -104,7 +104,7 @@ async fn a_panic_is_internal_and_the_next_question_is_answered() {
     let f = fixture().await;
     f.probe().await;
     assert_eq!(f.code(Probe::Panic).await, Code::Internal);
-    assert_eq!(f.asker.ask(&Probe::Bytes(1)).await.unwrap(), [7]);
+    assert_eq!(f.rpc.call(&Probe::Bytes(1)).await.unwrap(), [7]);
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn bytes_that_are_no_question_are_malformed() {
     f.probe().await;
     let subject = subject::service(Service::History, Probe::NAME);
     let answer = f.client.request(subject, vec![200].into()).await.unwrap();
-    let refused: Result<Vec<u8>, Refused> = postcard::from_bytes(&answer.payload).unwrap();
+    let refused: Result<Vec<u8>, RpcError> = postcard::from_bytes(&answer.payload).unwrap();
     assert_eq!(refused, Err(Code::Malformed.into()));
 }
 
@@ -145,7 +145,7 @@ async fn a_question_nobody_waits_for_any_more_is_dropped() {
         .timeout(Some(Duration::from_millis(200)));
     let subject = subject::service(Service::History, Probe::NAME);
     assert!(f.client.send_request(subject, late).await.is_err());
-    f.asker.ask(&Probe::Bytes(1)).await.unwrap();
+    f.rpc.call(&Probe::Bytes(1)).await.unwrap();
     assert_eq!(handled.load(Ordering::Relaxed), 1);
 }
 
@@ -166,8 +166,8 @@ async fn a_stopped_service_finishes_what_it_has_begun_and_takes_nothing_more() {
     .await
     .unwrap();
     let (answered, answer) = oneshot::channel();
-    let asker = f.asker.clone();
-    tokio::spawn(async move { answered.send(asker.ask(&Probe::Bytes(2)).await) });
+    let rpc = f.rpc.clone();
+    tokio::spawn(async move { answered.send(rpc.call(&Probe::Bytes(2)).await) });
     let _begun = begun.acquire().await.unwrap();
 
     f.stop.cancel();
@@ -200,7 +200,7 @@ async fn two_hosts_share_the_questions() {
         f.host().await.serve::<Probe, _, _>(serve).await.unwrap();
     }
     for _ in 0..100 {
-        f.asker.ask(&Probe::Bytes(1)).await.unwrap();
+        f.rpc.call(&Probe::Bytes(1)).await.unwrap();
     }
     let counts: Vec<usize> = counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
     assert!(counts.iter().sum::<usize>() == 100 && counts.iter().all(|count| *count > 0), "{counts:?}");

@@ -1,6 +1,6 @@
 //! What is printed when everything is ready: addresses, and lines that work as pasted.
 
-use runtime::config::{Durability, Settings};
+use natter_runtime::config::{Durability, Settings};
 
 use super::{demo, process::Process};
 use crate::cli::DevArgs;

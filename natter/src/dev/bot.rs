@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use schemas::{
+use natter_schemas::{
     event::Shape,
     frame::{ClientFrame, Positions, Resume, ServerFrame},
     id::{ConversationId, UserId},

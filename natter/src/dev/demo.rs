@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 
 use anyhow::Context;
-use runtime::lifecycle::Lifecycle;
-use schemas::{
+use natter_runtime::lifecycle::Lifecycle;
+use natter_schemas::{
     event::Shape,
     rest::{ConversationPage, CreateConversation, PostMessage, Register},
 };

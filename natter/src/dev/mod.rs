@@ -7,7 +7,7 @@ mod bot; // answers what people say to it
 mod banner; // what is printed when it is ready
 
 use anyhow::Context;
-use runtime::{config::Strictness, lifecycle, telemetry};
+use natter_runtime::{config::Strictness, lifecycle, telemetry};
 
 use crate::{cli::DevArgs, parts, settings};
 

@@ -4,20 +4,20 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, bail};
 use metrics_exporter_prometheus::PrometheusHandle;
-use nats::{
+use natter_nats::{
     connect::Address,
     server::{self, Server},
     topology::Topology,
 };
-use runtime::{
+use natter_runtime::{
     admin,
     config::{Durability, Settings},
     lifecycle::{self, Lifecycle},
     readiness::Readiness,
     shared_state::{self, SharedState},
 };
+use natter_store::{Store, sqlite::SqliteStore};
 use secrecy::ExposeSecret;
-use store::{Store, sqlite::SqliteStore};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
@@ -51,7 +51,7 @@ pub async fn start(
     let (deployment, _) = migrate::provision(&address, &topology, store.as_ref()).await?;
     let shared: Arc<dyn SharedState> = Arc::new(shared_state::Memory::new());
     let deps = parts::worker_deps(settings, &address, &deployment, store.clone(), shared.clone()).await?;
-    workers::start(&deps, &deps.jobs(), lifecycle.tracker(), lifecycle.stop().clone()).await?;
+    natter_workers::start(&deps, &deps.jobs(), lifecycle.tracker(), lifecycle.stop().clone()).await?;
     let admin_address = admin.local_addr()?;
     let readiness = Readiness::default();
     parts::need_worker_deps(&readiness, &deps);
@@ -61,7 +61,7 @@ pub async fn start(
         None => folder.secret("jwt.secret")?,
     };
     let config = parts::edge_config(settings, secret, address);
-    let public = edge::Edge::start(config, deployment, shared, listener, lifecycle.clone()).await?;
+    let public = natter_edge::Edge::start(config, deployment, shared, listener, lifecycle.clone()).await?;
     readiness.started();
     Ok(Process { public, admin: admin_address, lifecycle, nats, store })
 }

@@ -1,8 +1,8 @@
 use std::fmt::Write;
 
-use schemas::event::{Body, Event, Kind};
+use natter_schemas::event::{Body, Event, Kind};
+use natter_workers::parked::Parked;
 use serde_json::{Value, json};
-use workers::parked::Parked;
 
 pub const HEADER: &str = "number  parked at                 job       partition  seq         reason";
 
@@ -76,7 +76,7 @@ fn without_content(mut event: Event) -> Event {
 
 #[cfg(test)]
 mod tests {
-    use schemas::{
+    use natter_schemas::{
         event::{Shape, Timestamp},
         id::{ConversationId, EventId, Partition, UserId},
     };
@@ -102,7 +102,7 @@ mod tests {
             seq: Some(9),
             subject: None,
             reason: "for a test".to_owned(),
-            payload: schemas::codec::encode(&event).into(),
+            payload: natter_schemas::codec::encode(&event).into(),
         }
     }
 

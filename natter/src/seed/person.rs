@@ -3,12 +3,12 @@
 use std::{collections::HashMap, sync::Arc};
 
 use anyhow::{Context, bail};
-use reqwest::{Method, Response, StatusCode};
-use schemas::{
+use natter_schemas::{
     event::Shape,
     id::{ConversationId, UserId},
     rest::{ConversationPage, Login, Register, SessionView},
 };
+use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::{Mutex, OnceCell};

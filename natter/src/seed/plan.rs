@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
+use natter_schemas::event::Shape;
 use rand::{Rng, RngExt, SeedableRng, rngs::Xoshiro256PlusPlus, seq::SliceRandom};
-use schemas::event::Shape;
 
 use super::words::{Language, Words, heavy};
 

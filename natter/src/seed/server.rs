@@ -3,8 +3,8 @@
 use std::{fmt, time::Duration};
 
 use anyhow::Context;
+use natter_schemas::rest::Problem;
 use reqwest::{Method, Response, StatusCode, header};
-use schemas::rest::Problem;
 use serde_json::Value;
 
 const ANSWER: Duration = Duration::from_mins(1);

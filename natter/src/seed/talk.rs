@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use anyhow::Context;
-use reqwest::{Method, StatusCode};
-use schemas::{
+use natter_schemas::{
     event::Shape,
     id::{ConversationId, Seq},
     rest::{ConversationView, CreateConversation, MarkRead, MessagePage, MessageView, PostMessage},
 };
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::progress::Bar;

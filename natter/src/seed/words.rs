@@ -105,8 +105,8 @@ fn language(name: &str) -> Language {
 
 #[cfg(test)]
 mod tests {
+    use natter_schemas::rest::check;
     use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
-    use schemas::rest::check;
 
     use super::*;
 

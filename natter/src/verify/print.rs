@@ -1,10 +1,10 @@
 use std::fmt::Write;
 
-use serde_json::{Value, json};
-use workers::{
+use natter_workers::{
     mirror,
     verify::{Difference, Verdict},
 };
+use serde_json::{Value, json};
 
 use super::{Checked, ParkedAs};
 

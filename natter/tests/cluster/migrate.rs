@@ -2,7 +2,7 @@
 
 use std::process::Output;
 
-use store::testkit::Cassandra;
+use natter_store::testkit::Cassandra;
 
 use crate::harness::Cluster;
 
@@ -50,8 +50,8 @@ async fn migrate_makes_a_keyspace_and_the_log() {
     // Parts that no program of this version has: nothing of it starts on them.
     let later = "INSERT INTO schema_migrations (folder, version, name, checksum, statements_done) \
                  VALUES ('migrations', 9999, 'later', '', 0)";
-    let options = store::scylla::Options::new(vec![cassandra.address()], "natter");
-    store::scylla::connect(&options).await.unwrap().query_unpaged(later, ()).await.unwrap();
+    let options = natter_store::scylla::Options::new(vec![cassandra.address()], "natter");
+    natter_store::scylla::connect(&options).await.unwrap().query_unpaged(later, ()).await.unwrap();
     for arguments in [["migrate"], ["worker"]] {
         let refused = cluster.run(&arguments, &[("DATABASE_URL", &keyspace)]);
         let why = String::from_utf8_lossy(&refused.stderr);

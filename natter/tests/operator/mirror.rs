@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
+use natter_workers::testkit::Kafka;
 use serde_json::{Value, json};
-use workers::testkit::Kafka;
 
 use crate::{
     harness::until,

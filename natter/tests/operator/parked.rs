@@ -1,6 +1,6 @@
 //! Events no job could use: seen, tried again, dropped.
 
-use schemas::{
+use natter_schemas::{
     codec,
     id::{ConversationId, Partition, Seq},
 };

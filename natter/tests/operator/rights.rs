@@ -2,8 +2,8 @@
 
 use std::{fs, path::Path, process::Command};
 
-use nats::subject;
-use schemas::id::{ConversationId, Partition};
+use natter_nats::subject;
+use natter_schemas::id::{ConversationId, Partition};
 use serde_json::Value;
 
 use crate::{

@@ -1,8 +1,8 @@
 //! What somebody with the store's file at hand can do to one event. It is two rows: an entry in `messages` or
 //! `changes` that says what it is and where its bytes are, and these.
 
+use natter_schemas::{codec, event::Event, id::Seq};
 use rusqlite::{Connection, Params};
-use schemas::{codec, event::Event, id::Seq};
 
 use crate::{
     harness::Room,

@@ -2,18 +2,18 @@
 
 use std::{process::Output, time::Duration};
 
-use nats::{
+use natter_nats::{
     async_nats::jetstream,
     connect::{Address, Purpose, connect},
     log::LogReader,
     publisher::Publisher,
     subject,
 };
-use rusqlite::Connection;
-use schemas::{
+use natter_schemas::{
     event::{Body, Event, Kind, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, UserId},
 };
+use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::harness::{Cluster, Home, Process, Room, User, until};

@@ -33,7 +33,7 @@ async fn rows_that_were_deleted_changed_garbled_or_added_by_hand_are_found() {
     let store = scene.store();
     lose(&store, &room, said[3]);
     overwrite(&store, &room, said[7], b"\x01\xff");
-    let forged = schemas::codec::encode(&posted(&alice, &room, "never said"));
+    let forged = natter_schemas::codec::encode(&posted(&alice, &room, "never said"));
     overwrite(&store, &room, said[9], &forged);
     lose_bytes(&store, &room, said[11]);
     let (code, partitions) = scene.verified();
@@ -84,7 +84,7 @@ async fn what_the_persister_has_not_acked_is_not_due_yet() {
     let floor = scene.last_seq(p).await;
     scene.kill_workers();
     let late = posted(&alice, &room, "while nobody persists");
-    scene.publish(p, late.conversation, schemas::codec::encode(&late)).await;
+    scene.publish(p, late.conversation, natter_schemas::codec::encode(&late)).await;
     let (code, partitions) = scene.verified();
     assert_eq!((code, &partitions[usize::from(p.0)]["to"]), (Some(0), &json!(floor)), "{partitions:#?}");
 

@@ -7,9 +7,9 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use natter_store::testkit::Cassandra;
+use natter_workers::testkit::Kafka;
 use serde_json::Value;
-use store::testkit::Cassandra;
-use workers::testkit::Kafka;
 
 use crate::{
     compose::{self, Compose},
@@ -107,12 +107,12 @@ impl Deployment {
 
     /// What the log holds: events of each partition.
     pub async fn log_lengths(&self) -> Vec<u64> {
-        let options = nats::async_nats::ConnectOptions::with_user_and_password(
+        let options = natter_nats::async_nats::ConnectOptions::with_user_and_password(
             "worker".to_owned(),
             compose::interpolated("${NATTER_WORKER_PASSWORD:-worker-password}"),
         );
         let client = options.custom_inbox_prefix("_INBOX.worker").connect(&self.nats.1).await.unwrap();
-        let js = nats::async_nats::jetstream::new(client);
+        let js = natter_nats::async_nats::jetstream::new(client);
         let mut lengths = Vec::new();
         for partition in 0..16 {
             let stream = js.get_stream(format!("CONV_{partition}")).await.unwrap();

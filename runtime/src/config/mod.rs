@@ -122,7 +122,7 @@ impl Settings {
                 source,
                 "JWT_EXPIRES_IN",
                 15 * 60,
-                SECOND..=schemas::limits::CONTROL_AGE,
+                SECOND..=natter_schemas::limits::CONTROL_AGE,
             )?,
             refresh_expires_in: lifetime(source, "REFRESH_EXPIRES_IN", 30 * 86_400, SECOND..=DAYS_400)?,
             cors_origins: cors(source)?,
@@ -233,7 +233,7 @@ fn rates(source: &Source<'_>, dev: bool) -> Result<Rates, BadSetting> {
 }
 
 fn partitions(source: &Source<'_>, dev: bool) -> Result<u16, BadSetting> {
-    use schemas::limits::{PARTITIONS_DEFAULT, PARTITIONS_DEV, PARTITIONS_MAX};
+    use natter_schemas::limits::{PARTITIONS_DEFAULT, PARTITIONS_DEV, PARTITIONS_MAX};
     let allowed = format!("1 to {PARTITIONS_MAX}");
     let default = if dev { PARTITIONS_DEV } else { PARTITIONS_DEFAULT };
     let partitions = number(source, "PARTITIONS", &allowed)?.unwrap_or(default);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use schemas::{
+use natter_schemas::{
     event::Timestamp,
     id::{EventId, Seq, UserId},
     rpc::PresenceChange,
@@ -60,7 +60,7 @@ pub enum Taken {
 
 /// What keeps a user online: one socket, or the requests of one session without a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Beat {
+pub struct Heartbeat {
     pub user: UserId,
     /// Unique per socket, 64 visible ASCII characters at most.
     pub session: String,
@@ -102,10 +102,10 @@ pub trait SharedState: Send + Sync + 'static {
     ///
     /// This and the next two tell every change to one caller once, or to nobody when the answer is lost on its
     /// way: who shows presence compares with [`presence`](Self::presence) from time to time.
-    async fn beat(&self, beats: &[Beat], ttl: Duration) -> Result<Vec<PresenceChange>, Down>;
+    async fn heartbeat(&self, heartbeats: &[Heartbeat], ttl: Duration) -> Result<Vec<PresenceChange>, Down>;
     /// The orderly end of a session; a change if it was the user's last. A session that died without one counts
     /// until the next sweep.
-    async fn leave(&self, beat: &Beat) -> Result<Option<PresenceChange>, Down>;
+    async fn leave(&self, heartbeat: &Heartbeat) -> Result<Option<PresenceChange>, Down>;
     /// Takes at most `limit` users offline whose last session has expired. Any number of sweepers may run: one
     /// of them gets each change. After the state has begun anew, or was not swept for half a `ttl`
     /// (it stood still), nobody expires for one `ttl`: those online need the time to beat again.

@@ -1,7 +1,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use futures_util::future::join_all;
-use runtime::{
+use natter_runtime::{
     rates::{Class, Rule},
     shared_state::Taken,
 };

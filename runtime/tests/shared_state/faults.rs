@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
-use runtime::shared_state::{ConnectError, Down, KEY_LIFE, Redis, SharedState};
-use schemas::id::UserId;
+use natter_runtime::shared_state::{ConnectError, Down, KEY_LIFE, Redis, SharedState};
+use natter_schemas::id::UserId;
 use tokio::time::Instant;
 
 use crate::{
@@ -25,7 +25,7 @@ struct Scene {
 async fn two_people_online(server: Server) -> Scene {
     let state: State = Arc::new(server.state().await);
     let people = users(2);
-    let came = state.beat(&devices(&people), LIFE).await.unwrap();
+    let came = state.heartbeat(&devices(&people), LIFE).await.unwrap();
     assert_eq!(state.sweep(MANY).await, Ok(vec![]));
     let version = came.iter().map(|change| change.version).max().unwrap();
     Scene { server, state, stays: people[0], dies: people[1], version }
@@ -38,7 +38,7 @@ impl Scene {
         let (mut quiet, mut back) = (true, vec![]);
         until("the dead to be shown offline", async || {
             // Down for a moment after a restart, until the connection is back.
-            back.extend(self.state.beat(&devices(&[self.stays]), LIFE).await.ok()?);
+            back.extend(self.state.heartbeat(&devices(&[self.stays]), LIFE).await.ok()?);
             let gone = self.state.sweep(MANY).await.ok()?;
             assert!(gone.iter().all(|change| change.user == self.dies), "somebody alive was taken offline");
             quiet &= gone.is_empty() || fault.elapsed() >= LIFE;
@@ -115,8 +115,8 @@ async fn a_redis_that_stands_still_is_down_soon_and_comes_back_by_itself() {
     let asked = Instant::now();
     let calls = (0..5_000).map(|_| state.presence(&[]));
     assert!(futures_util::future::join_all(calls).await.iter().all(Result::is_ok));
-    let beats = devices(&users(1_000));
-    let calls = (0..100).map(|_| state.beat(&beats, TTL));
+    let heartbeats = devices(&users(1_000));
+    let calls = (0..100).map(|_| state.heartbeat(&heartbeats, TTL));
     assert!(futures_util::future::join_all(calls).await.iter().all(Result::is_err));
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     server.unpause();
@@ -159,7 +159,7 @@ async fn everything_but_the_four_fixed_keys_has_an_end() {
     state.begin(user, "k", [1; 32]).await.unwrap();
     let attempt: i64 = server.run(&["TTL", &format!("natter:key:{user}:k")]).await.unwrap();
     assert!((85..=90).contains(&attempt), "{attempt}");
-    state.beat(&devices(&[user]), TTL).await.unwrap();
+    state.heartbeat(&devices(&[user]), TTL).await.unwrap();
     swept(&state).await;
     let known: i64 = server.run(&["TTL", &format!("natter:presence:{user}")]).await.unwrap();
     assert!((2_591_000..=2_592_000).contains(&known), "{known}");
@@ -176,7 +176,7 @@ async fn a_start_without_a_usable_redis_says_why_and_never_the_password() {
     server.run::<()>(&["CONFIG", "SET", "requirepass", "right"]).await.unwrap();
     let url = server.url().replace("redis://", "redis://:hunter2@");
     let refused = Redis::connect(&url).await.err().unwrap();
-    assert!(matches!(refused, ConnectError::Refused(_)), "{refused}");
+    assert!(matches!(refused, ConnectError::RpcError(_)), "{refused}");
     let nonsense = Redis::connect("redis://:hunter2@host:port").await.err().unwrap();
     assert!(matches!(nonsense, ConnectError::Address(_)), "{nonsense}");
     for error in [refused, nonsense] {

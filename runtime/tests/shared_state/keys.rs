@@ -1,6 +1,6 @@
 use futures_util::future::join_all;
-use runtime::shared_state::{Attempt, Receipt};
-use schemas::{
+use natter_runtime::shared_state::{Attempt, Receipt};
+use natter_schemas::{
     event::Timestamp,
     id::{EventId, UserId},
 };

@@ -7,7 +7,7 @@ macro_rules! both {
         mod memory {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $sentence() {
-                super::$sentence(std::sync::Arc::new(runtime::shared_state::Memory::new())).await;
+                super::$sentence(std::sync::Arc::new(natter_runtime::shared_state::Memory::new())).await;
             })*
         }
         mod redis {
@@ -21,7 +21,7 @@ macro_rules! both {
 }
 
 mod server; // a redis-server of one test
-mod scene; // waiting, beats, sweeps
+mod scene; // waiting, heartbeats, sweeps
 
 mod presence; // for both
 mod keys; // for both: idempotency

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use futures_util::future::join_all;
-use schemas::id::UserId;
+use natter_schemas::id::UserId;
 use tokio::time::Instant;
 
 use crate::scene::{LONG, MANY, State, TTL, device, devices, of, swept, until, users};
@@ -22,11 +22,11 @@ both!(
 
 async fn only_the_first_beat_of_a_user_announces_them(state: State) {
     let user = UserId::fresh();
-    let came = state.beat(&[device(user, "phone"), device(user, "laptop")], LONG).await.unwrap();
+    let came = state.heartbeat(&[device(user, "phone"), device(user, "laptop")], LONG).await.unwrap();
     let [change] = came[..] else { panic!("announced {} times", came.len()) };
     assert!(change.user == user && change.online && change.version > 0);
-    assert_eq!(state.beat(&[device(user, "phone")], LONG).await, Ok(vec![]));
-    assert_eq!(state.beat(&[device(user, "tablet")], LONG).await, Ok(vec![]));
+    assert_eq!(state.heartbeat(&[device(user, "phone")], LONG).await, Ok(vec![]));
+    assert_eq!(state.heartbeat(&[device(user, "tablet")], LONG).await, Ok(vec![]));
     let now = of(&state, user).await;
     assert!(now.online && now.version == change.version && now.last_seen >= Some(change.last_seen));
 }
@@ -34,7 +34,7 @@ async fn only_the_first_beat_of_a_user_announces_them(state: State) {
 async fn the_last_device_to_leave_takes_the_user_offline(state: State) {
     let user = UserId::fresh();
     let (phone, laptop) = (device(user, "phone"), device(user, "laptop"));
-    let came = state.beat(&[phone.clone(), laptop.clone()], LONG).await.unwrap();
+    let came = state.heartbeat(&[phone.clone(), laptop.clone()], LONG).await.unwrap();
     assert_eq!(state.leave(&phone).await, Ok(None));
     assert!(of(&state, user).await.online);
     let gone = state.leave(&laptop).await.unwrap().expect("it was the last");
@@ -48,10 +48,10 @@ async fn the_last_device_to_leave_takes_the_user_offline(state: State) {
 async fn a_device_that_dies_takes_the_user_offline_after_one_ttl_only_if_it_was_the_last(state: State) {
     let (alone, other) = (UserId::fresh(), UserId::fresh());
     let begun = Instant::now();
-    let came = state.beat(&[device(alone, "phone"), device(other, "phone")], TTL).await.unwrap();
-    state.beat(&[device(other, "laptop")], LONG).await.unwrap();
+    let came = state.heartbeat(&[device(alone, "phone"), device(other, "phone")], TTL).await.unwrap();
+    state.heartbeat(&[device(other, "laptop")], LONG).await.unwrap();
     // The life of the last beat decides how long a sweep waits after a pause.
-    state.beat(&[device(UserId::fresh(), "phone")], TTL).await.unwrap();
+    state.heartbeat(&[device(UserId::fresh(), "phone")], TTL).await.unwrap();
     let gone = until("the lonely device to expire", async || {
         let gone = state.sweep(MANY).await.unwrap();
         gone.into_iter().find(|change| change.user == alone)
@@ -65,8 +65,8 @@ async fn a_device_that_dies_takes_the_user_offline_after_one_ttl_only_if_it_was_
 async fn a_dead_device_does_not_outlive_the_one_that_leaves(state: State) {
     let user = UserId::fresh();
     let (dead, alive) = (device(user, "phone"), device(user, "laptop"));
-    state.beat(std::slice::from_ref(&alive), LONG).await.unwrap();
-    state.beat(&[dead], TTL).await.unwrap();
+    state.heartbeat(std::slice::from_ref(&alive), LONG).await.unwrap();
+    state.heartbeat(&[dead], TTL).await.unwrap();
     // Either at once or with the sweep that finds the other one expired.
     assert_eq!(state.leave(&alive).await, Ok(None));
     let gone = swept(&state).await;
@@ -78,9 +78,9 @@ async fn nobody_who_beats_is_swept(state: State) {
     // Two seconds: a busy machine may delay a beat of every 10 ms, but hardly by so much.
     let ttl = TTL * 4;
     let begun = Instant::now();
-    assert_eq!(state.beat(&devices(&[user]), ttl).await.unwrap().len(), 1);
+    assert_eq!(state.heartbeat(&devices(&[user]), ttl).await.unwrap().len(), 1);
     until("two lives to pass", async || {
-        assert_eq!(state.beat(&devices(&[user]), ttl).await, Ok(vec![]));
+        assert_eq!(state.heartbeat(&devices(&[user]), ttl).await, Ok(vec![]));
         assert_eq!(state.sweep(MANY).await, Ok(vec![]));
         (begun.elapsed() > ttl * 2).then_some(())
     })
@@ -89,7 +89,7 @@ async fn nobody_who_beats_is_swept(state: State) {
 
 async fn four_sweepers_announce_each_user_exactly_once(state: State) {
     let people = users(200);
-    assert_eq!(state.beat(&devices(&people), TTL).await.unwrap().len(), people.len());
+    assert_eq!(state.heartbeat(&devices(&people), TTL).await.unwrap().len(), people.len());
     let mut told: HashMap<UserId, usize> = HashMap::new();
     until("everybody to go offline", async || {
         for gone in join_all((0..4).map(|_| state.sweep(7))).await {
@@ -105,7 +105,7 @@ async fn four_sweepers_announce_each_user_exactly_once(state: State) {
 }
 
 async fn a_sweep_takes_no_more_than_it_was_asked_for(state: State) {
-    state.beat(&devices(&users(5)), TTL).await.unwrap();
+    state.heartbeat(&devices(&users(5)), TTL).await.unwrap();
     let mut sizes = vec![];
     until("five to go offline", async || {
         let gone = state.sweep(2).await.unwrap().len();
@@ -118,9 +118,9 @@ async fn a_sweep_takes_no_more_than_it_was_asked_for(state: State) {
 
 async fn a_beat_after_the_sweep_brings_the_user_back_with_a_higher_version(state: State) {
     let user = UserId::fresh();
-    state.beat(&devices(&[user]), TTL).await.unwrap();
+    state.heartbeat(&devices(&[user]), TTL).await.unwrap();
     let gone = swept(&state).await;
-    let back = state.beat(&devices(&[user]), TTL).await.unwrap();
+    let back = state.heartbeat(&devices(&[user]), TTL).await.unwrap();
     assert!(back.len() == 1 && back[0].online && back[0].version > gone[0].version);
 }
 
@@ -128,7 +128,7 @@ async fn leaving_twice_or_unknown_changes_nothing(state: State) {
     let user = UserId::fresh();
     let phone = device(user, "phone");
     assert_eq!(state.leave(&phone).await, Ok(None));
-    state.beat(std::slice::from_ref(&phone), LONG).await.unwrap();
+    state.heartbeat(std::slice::from_ref(&phone), LONG).await.unwrap();
     assert_eq!(state.leave(&device(user, "laptop")).await, Ok(None));
     assert!(of(&state, user).await.online);
     assert!(state.leave(&phone).await.unwrap().is_some());
@@ -137,7 +137,7 @@ async fn leaving_twice_or_unknown_changes_nothing(state: State) {
 
 async fn presence_answers_in_the_order_asked_and_calls_the_unknown_offline(state: State) {
     let people = users(1_100);
-    state.beat(&devices(&people[..3]), LONG).await.unwrap();
+    state.heartbeat(&devices(&people[..3]), LONG).await.unwrap();
     let asked: Vec<UserId> = people.iter().rev().copied().collect();
     let answer = state.presence(&asked).await.unwrap();
     assert!(answer.iter().map(|presence| presence.user).eq(asked.iter().copied()));
@@ -150,10 +150,10 @@ async fn presence_answers_in_the_order_asked_and_calls_the_unknown_offline(state
 
 async fn two_thousand_devices_beat_in_one_call(state: State) {
     let people = users(1_000);
-    let mut beats = devices(&people);
-    beats.extend(people.iter().map(|user| device(*user, "laptop")));
-    let came = state.beat(&beats, LONG).await.unwrap();
+    let mut heartbeats = devices(&people);
+    heartbeats.extend(people.iter().map(|user| device(*user, "laptop")));
+    let came = state.heartbeat(&heartbeats, LONG).await.unwrap();
     assert_eq!(came.len(), people.len());
-    assert_eq!(state.beat(&beats, LONG).await, Ok(vec![]));
-    assert_eq!(state.beat(&[], LONG).await, Ok(vec![]));
+    assert_eq!(state.heartbeat(&heartbeats, LONG).await, Ok(vec![]));
+    assert_eq!(state.heartbeat(&[], LONG).await, Ok(vec![]));
 }

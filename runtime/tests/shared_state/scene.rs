@@ -1,7 +1,7 @@
 use std::{sync::Arc, time::Duration};
 
-use runtime::shared_state::{Beat, Presence, SharedState};
-use schemas::{id::UserId, rpc::PresenceChange};
+use natter_runtime::shared_state::{Heartbeat, Presence, SharedState};
+use natter_schemas::{id::UserId, rpc::PresenceChange};
 use tokio::time::{Instant, sleep};
 
 pub type State = Arc<dyn SharedState>;
@@ -25,8 +25,8 @@ pub async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> 
     }
 }
 
-pub fn device(user: UserId, session: &str) -> Beat {
-    Beat { user, session: session.to_owned() }
+pub fn device(user: UserId, session: &str) -> Heartbeat {
+    Heartbeat { user, session: session.to_owned() }
 }
 
 pub fn users(count: usize) -> Vec<UserId> {
@@ -34,7 +34,7 @@ pub fn users(count: usize) -> Vec<UserId> {
 }
 
 /// One device of each.
-pub fn devices(users: &[UserId]) -> Vec<Beat> {
+pub fn devices(users: &[UserId]) -> Vec<Heartbeat> {
     users.iter().map(|user| device(*user, "phone")).collect()
 }
 

@@ -1,10 +1,10 @@
 use std::{net::TcpListener, process::Stdio, time::Duration};
 
+use natter_runtime::shared_state::Redis;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use runtime::shared_state::Redis;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{Logged, Message},
+    event::{LogEntry, Message},
     id::{ConversationId, EventId, Seq},
 };
 
@@ -42,7 +42,7 @@ pub struct EventsAfter {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replay {
     /// Ascending; at most `limit`.
-    pub events: Vec<Logged>,
+    pub events: Vec<LogEntry>,
     /// More than `limit` follow the position.
     pub more: bool,
     /// An event of this conversation is known at `after`, so the first of `events` chains to it.

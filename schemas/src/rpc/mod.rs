@@ -1,6 +1,6 @@
 //! What processes ask services over NATS request/reply: one type per question, postcard on the wire.
 //!
-//! An answer is `Result<Reply, Refused>`: failures are codes of the one table, never text. Callers are edges,
+//! An answer is `Result<Reply, RpcError>`: failures are codes of the one table, never text. Callers are edges,
 //! which have already checked who asks; services check what they may.
 
 mod accounts; // who somebody is, and their sessions
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{
     code::Code,
-    event::{Logged, Message},
+    event::{LogEntry, Message},
     id::{ConversationId, Seq, UserId},
 };
 
@@ -58,18 +58,18 @@ pub trait Call: Serialize + DeserializeOwned + Send + Sync + 'static {
 /// A refusal: a code, and for `invalid` the field at fault, spelled as in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{code}")]
-pub struct Refused {
+pub struct RpcError {
     pub code: Code,
     pub field: Option<String>,
 }
 
-impl Refused {
+impl RpcError {
     pub fn invalid(field: &str) -> Self {
         Self { code: Code::Invalid, field: Some(field.to_owned()) }
     }
 }
 
-impl From<Code> for Refused {
+impl From<Code> for RpcError {
     fn from(code: Code) -> Self {
         Self { code, field: None }
     }
@@ -103,7 +103,7 @@ calls! {
         GetConversation => "get" -> Conversation;
         ListConversations => "list" -> ConversationList;
         ListInbox => "inbox" -> Inbox;
-        Rename => "rename" -> Logged;
+        Rename => "rename" -> LogEntry;
         Memberships => "memberships" -> Vec<Membership>;
         Access => "access" -> Option<Membership>;
         AddMembers => "add-members" -> ();
@@ -119,7 +119,7 @@ calls! {
         EventsAfter => "after" -> Replay;
         Heads => "heads" -> Vec<Seq>;
         LogHeads => "log-heads" -> Vec<Seq>;
-        FindEvent => "find" -> Option<Logged>;
+        FindEvent => "find" -> Option<LogEntry>;
         GetMessage => "message" -> Option<Message>;
     }
     Inbox {

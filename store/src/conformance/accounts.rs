@@ -1,4 +1,4 @@
-use schemas::{id::UserId, rpc::User};
+use natter_schemas::{id::UserId, rpc::User};
 
 use super::{
     Arc,

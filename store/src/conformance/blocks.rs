@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use schemas::{event::Timestamp, id::UserId};
+use natter_schemas::{event::Timestamp, id::UserId};
 
 use crate::Store;
 

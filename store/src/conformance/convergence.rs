@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use natter_schemas::{
+    event::{Kind, LogEntry, Message, Role, Timestamp},
+    id::{Seq, UserId},
+    rpc::{Membership, Window},
+};
 use proptest::{
     prelude::*,
     test_runner::{Config, TestRunner},
-};
-use schemas::{
-    event::{Kind, Logged, Message, Role, Timestamp},
-    id::{Seq, UserId},
-    rpc::{Membership, Window},
 };
 
 use super::scene::{Room, at, plain, posted};
@@ -101,7 +101,7 @@ pub async fn check(store: &dyn Store, case: &Case) {
     let people: Vec<UserId> = (0..PEOPLE).map(|_| UserId::fresh()).collect();
     let room = played(case, &people);
     for batch in &case.batches {
-        let events: Vec<Logged> = batch.iter().map(|n| room.log[*n].clone()).collect();
+        let events: Vec<LogEntry> = batch.iter().map(|n| room.log[*n].clone()).collect();
         store.persist(room.partition, &events).await.unwrap();
     }
     let fold = Fold::of(&room.log);
@@ -149,7 +149,7 @@ struct Fold {
 }
 
 impl Fold {
-    fn of(log: &[Logged]) -> Self {
+    fn of(log: &[LogEntry]) -> Self {
         let mut fold = Self::default();
         for logged in log {
             fold.apply(logged);
@@ -157,7 +157,7 @@ impl Fold {
         fold
     }
 
-    fn apply(&mut self, Logged { seq, event }: &Logged) {
+    fn apply(&mut self, LogEntry { seq, event }: &LogEntry) {
         self.messages.iter_mut().for_each(|message| message.apply(*seq, event));
         self.messages.extend(Message::posted(*seq, event));
         match &event.kind {

@@ -1,4 +1,4 @@
-use schemas::{
+use natter_schemas::{
     event::{Kind, Member, Role, Shape},
     id::{ConversationId, UserId},
     rpc::{ListCursor, Membership},

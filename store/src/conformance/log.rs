@@ -1,5 +1,5 @@
-use schemas::{
-    event::{Body, Kind, Logged, Role},
+use natter_schemas::{
+    event::{Body, Kind, LogEntry, Role},
     id::{ConversationId, EventId, UserId},
     rpc::Window,
 };
@@ -18,7 +18,7 @@ pub async fn persisting_twice_is_persisting_once(store: Arc<dyn Store>) {
     room.persist(&*store).await;
     let before = store.conversation(room.id).await.unwrap();
     let messages = store.messages(room.id, Window::Newest, u64::MAX, 10).await.unwrap();
-    let twice: Vec<Logged> = room.log.iter().chain(&room.log).cloned().collect();
+    let twice: Vec<LogEntry> = room.log.iter().chain(&room.log).cloned().collect();
     store.persist(room.partition, &twice).await.unwrap();
     assert_eq!(store.conversation(room.id).await.unwrap(), before);
     assert_eq!(store.messages(room.id, Window::Newest, u64::MAX, 10).await.unwrap(), messages);

@@ -2,7 +2,7 @@
 //! function that makes a store, and gets one test per sentence:
 //!
 //! ```text
-//! store::conformance!(fresh); // async fn fresh() -> (Arc<dyn Store>, impl Sized)
+//! natter_store::conformance!(fresh); // async fn fresh() -> (Arc<dyn Store>, impl Sized)
 //! ```
 //!
 //! The second value is kept until the test ends: a temporary folder, a connection. Stores may be shared: every

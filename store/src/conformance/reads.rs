@@ -1,4 +1,4 @@
-use schemas::{
+use natter_schemas::{
     event::{Kind, Role},
     id::{Seq, UserId},
 };

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use schemas::{
-    event::{Body, Event, Kind, Logged, Member, Role, Shape, Timestamp},
+use natter_schemas::{
+    event::{Body, Event, Kind, LogEntry, Member, Role, Shape, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, UserId},
     rpc::User,
 };
@@ -49,7 +49,7 @@ pub struct Room {
     pub id: ConversationId,
     pub partition: Partition,
     pub owner: UserId,
-    pub log: Vec<Logged>,
+    pub log: Vec<LogEntry>,
     next: Seq,
 }
 
@@ -79,7 +79,7 @@ impl Room {
             kind,
             traceparent: None,
         };
-        self.log.push(Logged { seq, event });
+        self.log.push(LogEntry { seq, event });
         seq
     }
 

@@ -4,7 +4,7 @@
 //! permanent. A crash in between leaves reservations that lapse, and perhaps a row that no name leads to. The
 //! same call again finds its own reservations and carries on.
 
-use schemas::{event::Timestamp, id::UserId, rpc::User};
+use natter_schemas::{event::Timestamp, id::UserId, rpc::User};
 use scylla::{statement::prepared::PreparedStatement, value::CqlTimestamp};
 use uuid::Uuid;
 

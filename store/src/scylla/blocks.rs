@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use schemas::{event::Timestamp, id::UserId};
+use natter_schemas::{event::Timestamp, id::UserId};
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 

@@ -1,6 +1,6 @@
 //! From bucket to bucket, as far as it takes.
 
-use schemas::id::{ConversationId, Seq};
+use natter_schemas::id::{ConversationId, Seq};
 use uuid::Uuid;
 
 use super::{

@@ -1,7 +1,7 @@
 //! Values of ours as CQL's, and the timestamps with which they are written.
 
-use schemas::{
-    event::{Logged, Role, Shape, Timestamp},
+use natter_schemas::{
+    event::{LogEntry, Role, Shape, Timestamp},
     id::Seq,
 };
 use scylla::value::CqlTimestamp;
@@ -91,8 +91,8 @@ pub mod holds {
     pub const CHANGES: i8 = 2;
 }
 
-pub fn logged(at: i64, data: &[u8]) -> Result<Logged> {
-    Ok(Logged { seq: seq(at), event: schemas::codec::decode(data)? })
+pub fn logged(at: i64, data: &[u8]) -> Result<LogEntry> {
+    Ok(LogEntry { seq: seq(at), event: natter_schemas::codec::decode(data)? })
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A conversation's shape, name and activity; a user's list of conversations.
 
-use schemas::{
+use natter_schemas::{
     event::{Shape, Timestamp},
     id::{ConversationId, Seq, UserId},
     rpc::{ListCursor, Membership},

@@ -1,7 +1,7 @@
 //! Messages and events read back.
 
-use schemas::{
-    event::{Logged, Message},
+use natter_schemas::{
+    event::{LogEntry, Message},
     id::{ConversationId, EventId, Seq},
     rpc::Window,
 };
@@ -19,9 +19,9 @@ use crate::{Result, StoreError};
 
 /// A row of `messages` whose message has come.
 struct Stored {
-    posted: Logged,
-    edit: Option<Logged>,
-    deletion: Option<Logged>,
+    posted: LogEntry,
+    edit: Option<LogEntry>,
+    deletion: Option<LogEntry>,
     reacted: bool,
 }
 
@@ -88,14 +88,14 @@ fn at(conversation: ConversationId, seq: Seq) -> (Uuid, i64, i64, i64) {
 
 /// The message as it stands: its first deletion, or else its newest edit; with the reactions of `up_to`.
 async fn present(db: &Cluster, stored: Stored, up_to: Seq) -> Result<Message> {
-    let Logged { seq, event } = stored.posted;
+    let LogEntry { seq, event } = stored.posted;
     let mut message = Message::posted(seq, &event)
         .ok_or_else(|| StoreError::Corrupt(format!("event {} is not a posted message", event.id)))?;
-    if let Some(Logged { seq, event }) = stored.deletion {
+    if let Some(LogEntry { seq, event }) = stored.deletion {
         message.apply(seq, &event);
         return Ok(message);
     }
-    if let Some(Logged { seq, event }) = stored.edit {
+    if let Some(LogEntry { seq, event }) = stored.edit {
         message.apply(seq, &event);
     }
     if stored.reacted {
@@ -110,7 +110,7 @@ pub async fn events_from(
     from: Seq,
     up_to: Seq,
     most: usize,
-) -> Result<Vec<Logged>> {
+) -> Result<Vec<LogEntry>> {
     let Some(way) = Walk::up(conversation, Some(from), up_to) else { return Ok(Vec::new()) };
     buckets::walk(db, way, &[holds::MESSAGES, holds::CHANGES], most, |bucket, most| async move {
         let s = &db.statements;
@@ -130,12 +130,12 @@ async fn part(
     statement: &PreparedStatement,
     range: (Uuid, i64, i64, i64),
     most: usize,
-) -> Result<Vec<Logged>> {
+) -> Result<Vec<LogEntry>> {
     let event = |(seq, data): (i64, Blob)| data.map(|data| logged(seq, &data)).transpose();
     db.scan(statement, range, most, event).await
 }
 
-pub async fn find_event(db: &Cluster, conversation: ConversationId, id: EventId) -> Result<Option<Logged>> {
+pub async fn find_event(db: &Cluster, conversation: ConversationId, id: EventId) -> Result<Option<LogEntry>> {
     let s = &db.statements;
     let key = (raw(conversation.as_bytes()), raw(id.as_bytes()));
     let Some((Some(seq),)) = db.first::<(Option<i64>,)>(&s.place_of_event, key).await? else {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use schemas::{
+use natter_schemas::{
     event::{Member, Role, Timestamp},
     id::{ConversationId, Seq, UserId},
     rpc::Membership,

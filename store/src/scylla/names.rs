@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use schemas::{id::UserId, rpc::User};
+use natter_schemas::{id::UserId, rpc::User};
 use uuid::Uuid;
 
 use super::{abreast::each, accounts, cluster::Cluster, columns::raw};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use schemas::{
+use natter_schemas::{
     event::Reaction,
     id::{ConversationId, Seq, UserId},
 };

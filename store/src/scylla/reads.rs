@@ -1,6 +1,6 @@
 //! Read marks, and what is beyond them.
 
-use schemas::{
+use natter_schemas::{
     event::Timestamp,
     id::{ConversationId, Seq, UserId},
 };

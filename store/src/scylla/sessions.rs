@@ -3,7 +3,7 @@
 //! A session names the one token that can be exchanged; exchanging it is one conditional write on the session.
 //! A token says only which session it belongs to, so a spent one is recognised by not being named.
 
-use schemas::{
+use natter_schemas::{
     event::Timestamp,
     id::{SessionId, UserId},
 };

@@ -1,8 +1,8 @@
 //! The trait, method by method.
 
 use async_trait::async_trait;
-use schemas::{
-    event::{Logged, Message, Timestamp},
+use natter_schemas::{
+    event::{LogEntry, Message, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, SessionId, UserId},
     rpc::{ListCursor, Membership, User, Window},
 };
@@ -111,7 +111,7 @@ impl Store for ScyllaStore {
         blocks::with(&self.db, user).await
     }
 
-    async fn persist(&self, partition: Partition, events: &[Logged]) -> Result<()> {
+    async fn persist(&self, partition: Partition, events: &[LogEntry]) -> Result<()> {
         persist::persist(&self.db, &self.known, partition, events).await
     }
 
@@ -143,11 +143,11 @@ impl Store for ScyllaStore {
         after: Seq,
         up_to: Seq,
         limit: usize,
-    ) -> Result<Vec<Logged>> {
+    ) -> Result<Vec<LogEntry>> {
         history::events_from(&self.db, conversation, after, up_to, limit).await
     }
 
-    async fn find_event(&self, conversation: ConversationId, id: EventId) -> Result<Option<Logged>> {
+    async fn find_event(&self, conversation: ConversationId, id: EventId) -> Result<Option<LogEntry>> {
         history::find_event(&self.db, conversation, id).await
     }
 

@@ -1,7 +1,7 @@
 //! Users and passwords.
 
+use natter_schemas::{id::UserId, rpc::User};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use schemas::{id::UserId, rpc::User};
 
 use super::columns::{limit, time, user as user_id};
 use crate::{AddUser, Credentials, Result, fold::fold};

@@ -1,7 +1,7 @@
 //! Who has blocked whom.
 
+use natter_schemas::{event::Timestamp, id::UserId};
 use rusqlite::{Connection, params};
-use schemas::{event::Timestamp, id::UserId};
 
 use super::columns::user as user_of;
 use crate::Result;

@@ -1,10 +1,10 @@
 //! Values of ours as SQLite's. Ids are blobs of 16 bytes, times milliseconds, seqs and counts signed integers.
 
-use rusqlite::{Error, Result, Row};
-use schemas::{
-    event::{Event, Kind, Logged, Role, Shape, Timestamp},
+use natter_schemas::{
+    event::{Event, Kind, LogEntry, Role, Shape, Timestamp},
     id::{ConversationId, Seq, UserId},
 };
+use rusqlite::{Error, Result, Row};
 
 /// Seqs of a real log stay far below 2⁶³; one that a client invented above it names nothing either way.
 pub fn int(seq: Seq) -> i64 {
@@ -89,11 +89,11 @@ pub fn of_kind(of: &Kind) -> (i64, Option<i64>) {
 }
 
 /// Of a query that selects seq and data.
-pub fn logged(row: &Row<'_>) -> crate::Result<Logged> {
-    Ok(Logged { seq: seq(row, 0)?, event: event(row, 1)? })
+pub fn logged(row: &Row<'_>) -> crate::Result<LogEntry> {
+    Ok(LogEntry { seq: seq(row, 0)?, event: event(row, 1)? })
 }
 
 fn event(row: &Row<'_>, column: usize) -> crate::Result<Event> {
     let data = row.get_ref(column)?.as_blob().map_err(Error::from)?;
-    Ok(schemas::codec::decode(data)?)
+    Ok(natter_schemas::codec::decode(data)?)
 }

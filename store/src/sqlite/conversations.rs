@@ -1,11 +1,11 @@
 //! A conversation's shape, name and activity; a user's list of conversations.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use schemas::{
+use natter_schemas::{
     event::{Shape, Timestamp},
     id::{ConversationId, Seq, UserId},
     rpc::ListCursor,
 };
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{conversation, int, limit, of_shape, role, seq, shape, time};
 use crate::{ConversationRow, ListedRow, Result};

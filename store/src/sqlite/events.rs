@@ -1,10 +1,10 @@
 //! Events as they were logged: their bytes in order of arrival, and what those of a conversation are and where.
 
-use rusqlite::{CachedStatement, Connection, Params, params};
-use schemas::{
-    event::Logged,
+use natter_schemas::{
+    event::LogEntry,
     id::{ConversationId, EventId, Seq},
 };
+use rusqlite::{CachedStatement, Connection, Params, params};
 use tracing::warn;
 
 use super::{
@@ -89,7 +89,7 @@ pub fn from(
     conversation: ConversationId,
     (first, last): (Seq, Seq),
     most: usize,
-) -> Result<Vec<Logged>> {
+) -> Result<Vec<LogEntry>> {
     let mut both = db.prepare_cached(
         "SELECT seq, (SELECT data FROM events WHERE events.place = entry.place) FROM (
              SELECT seq, place FROM messages WHERE conversation = ?1 AND seq >= ?2 AND seq <= ?3
@@ -100,7 +100,7 @@ pub fn from(
     all(&mut both, params![conversation.as_bytes(), int(first), int(last), limit(most)])
 }
 
-pub fn find(db: &Connection, conversation: ConversationId, id: EventId) -> Result<Option<Logged>> {
+pub fn find(db: &Connection, conversation: ConversationId, id: EventId) -> Result<Option<LogEntry>> {
     let Some(seq) = super::ids::seq_of(db, conversation, id)? else { return Ok(None) };
     first(
         db,
@@ -113,7 +113,7 @@ pub fn find(db: &Connection, conversation: ConversationId, id: EventId) -> Resul
 }
 
 /// Of a query that selects seq and data.
-pub fn all(query: &mut CachedStatement<'_>, params: impl Params) -> Result<Vec<Logged>> {
+pub fn all(query: &mut CachedStatement<'_>, params: impl Params) -> Result<Vec<LogEntry>> {
     let mut rows = query.query(params)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
@@ -123,7 +123,7 @@ pub fn all(query: &mut CachedStatement<'_>, params: impl Params) -> Result<Vec<L
 }
 
 /// Those of such a query that can be read. What follows from the others is made again when they are replayed.
-pub fn readable(query: &mut CachedStatement<'_>, params: impl Params) -> Result<Vec<Logged>> {
+pub fn readable(query: &mut CachedStatement<'_>, params: impl Params) -> Result<Vec<LogEntry>> {
     let mut rows = query.query(params)?;
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
@@ -136,7 +136,7 @@ pub fn readable(query: &mut CachedStatement<'_>, params: impl Params) -> Result<
 }
 
 /// The first of such a query.
-pub fn first(db: &Connection, sql: &str, params: impl Params) -> Result<Option<Logged>> {
+pub fn first(db: &Connection, sql: &str, params: impl Params) -> Result<Option<LogEntry>> {
     let mut query = db.prepare_cached(sql)?;
     let mut rows = query.query(params)?;
     rows.next()?.map(logged).transpose()

@@ -1,7 +1,7 @@
 //! What SQLite reports, sorted by what a caller can do about it.
 
+use natter_schemas::codec::CodecError;
 use rusqlite::ErrorCode;
-use schemas::codec::CodecError;
 
 use crate::StoreError;
 

@@ -1,11 +1,11 @@
 //! Messages read back.
 
-use rusqlite::{Connection, params};
-use schemas::{
-    event::{Logged, Message},
+use natter_schemas::{
+    event::{LogEntry, Message},
     id::{ConversationId, Seq},
     rpc::Window,
 };
+use rusqlite::{Connection, params};
 
 use super::{
     columns::{int, kind, limit},
@@ -60,7 +60,7 @@ pub fn message(
 }
 
 /// The message as it stands: its first deletion, or else its newest edit; with the reactions of `up_to`.
-fn present(db: &Connection, posted: &Logged, up_to: Seq) -> Result<Message> {
+fn present(db: &Connection, posted: &LogEntry, up_to: Seq) -> Result<Message> {
     let mut message = Message::posted(posted.seq, &posted.event)
         .ok_or_else(|| StoreError::Corrupt(format!("event {} is not a posted message", posted.event.id)))?;
     let conversation = message.conversation;
@@ -86,7 +86,7 @@ fn present(db: &Connection, posted: &Logged, up_to: Seq) -> Result<Message> {
         message.apply(edit.seq, &edit.event);
     }
     if reactions::changed_after(db, (conversation, message.seq), up_to)? {
-        for Logged { seq, event } in reactions::events(db, (conversation, message.seq), up_to)? {
+        for LogEntry { seq, event } in reactions::events(db, (conversation, message.seq), up_to)? {
             message.apply(seq, &event);
         }
     } else {

@@ -1,8 +1,8 @@
 //! Which seq an event's id has. Ids are random, so each that is entered alone costs a page of the tree of ids; a
 //! conversation's newest are left out of it until there are enough to share pages, and are looked through.
 
+use natter_schemas::id::{ConversationId, EventId, Seq};
 use rusqlite::{Connection, OptionalExtension, params};
-use schemas::id::{ConversationId, EventId, Seq};
 
 use super::{
     columns::{int, seq as seq_in},

@@ -1,11 +1,11 @@
 //! Who is in a conversation, as what, since when.
 
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
-use schemas::{
+use natter_schemas::{
     event::{Member, Role, Timestamp},
     id::{ConversationId, Seq, UserId},
     rpc::Membership,
 };
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::{
     columns::{conversation, int, of_role, role, seq, shape, time, user},

@@ -1,11 +1,11 @@
 //! Events become rows. Any event may come any number of times and in any order: each rule says which of two
 //! events wins by their seqs alone.
 
-use rusqlite::{Connection, OptionalExtension, params};
-use schemas::{
-    event::{Kind, Logged, Timestamp},
+use natter_schemas::{
+    event::{Kind, LogEntry, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, UserId},
 };
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     columns::{int, seq},
@@ -27,13 +27,13 @@ pub struct Row {
 
 /// By conversation, so that what is read together lies together; of each in log order: only events of different
 /// calls can then meet each other in the wrong order.
-pub fn rows(events: &[Logged]) -> Vec<Row> {
+pub fn rows(events: &[LogEntry]) -> Vec<Row> {
     let mut rows: Vec<Row> = events.iter().map(row).collect();
     rows.sort_by_key(|row| (row.conversation, row.seq));
     rows
 }
 
-fn row(Logged { seq, event }: &Logged) -> Row {
+fn row(LogEntry { seq, event }: &LogEntry) -> Row {
     Row {
         conversation: event.conversation,
         seq: *seq,
@@ -41,7 +41,7 @@ fn row(Logged { seq, event }: &Logged) -> Row {
         author: event.author,
         at: event.at,
         change: (!matches!(event.kind, Kind::Posted { .. })).then(|| event.kind.clone()),
-        data: schemas::codec::encode(event),
+        data: natter_schemas::codec::encode(event),
     }
 }
 

@@ -3,11 +3,11 @@
 //! In order, an event is one or two rows. Out of order, the reactions of that emoji to that message are built
 //! again from the log: rare, because events arrive in order but for redeliveries and rival workers.
 
-use rusqlite::{Connection, OptionalExtension, params};
-use schemas::{
-    event::{Kind, Logged, Reaction},
+use natter_schemas::{
+    event::{Kind, LogEntry, Reaction},
     id::{ConversationId, Seq, UserId},
 };
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     columns::{int, kind, user},
@@ -86,7 +86,7 @@ fn rebuild(db: &Connection, place: Place<'_>) -> Result<()> {
     }
     let mut every = db.prepare_cached(EVENTS)?;
     let all = params![place.conversation.as_bytes(), int(place.target), kind::REACTED, int(Seq::MAX)];
-    for Logged { seq, event } in log::readable(&mut every, all)? {
+    for LogEntry { seq, event } in log::readable(&mut every, all)? {
         if let Kind::Reacted { emoji, on, .. } = &event.kind
             && emoji == place.emoji
         {
@@ -112,7 +112,7 @@ pub fn events(
     db: &Connection,
     (conversation, target): (ConversationId, Seq),
     up_to: Seq,
-) -> Result<Vec<Logged>> {
+) -> Result<Vec<LogEntry>> {
     let mut every = db.prepare_cached(EVENTS)?;
     log::all(&mut every, params![conversation.as_bytes(), int(target), kind::REACTED, int(up_to)])
 }

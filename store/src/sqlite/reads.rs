@@ -1,10 +1,10 @@
 //! Read marks, and what is beyond them.
 
-use rusqlite::{Connection, OptionalExtension, params};
-use schemas::{
+use natter_schemas::{
     event::Timestamp,
     id::{ConversationId, Seq, UserId},
 };
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::{int, limit, seq as seq_of};
 use crate::Result;

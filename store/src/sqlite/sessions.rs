@@ -1,10 +1,10 @@
 //! Log-ins and their refresh tokens.
 
-use rusqlite::{Connection, OptionalExtension, params};
-use schemas::{
+use natter_schemas::{
     event::Timestamp,
     id::{SessionId, UserId},
 };
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::user as user_id;
 use crate::{Renewal, Result, TokenHash};

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use natter_schemas::event::Timestamp;
 use rusqlite::{Connection, OpenFlags};
-use schemas::event::Timestamp;
 
 use super::open;
 use crate::{

@@ -1,8 +1,8 @@
 //! The trait, method by method: which statements, on which side.
 
 use async_trait::async_trait;
-use schemas::{
-    event::{Logged, Message, Timestamp},
+use natter_schemas::{
+    event::{LogEntry, Message, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, SessionId, UserId},
     rpc::{ListCursor, Membership, User, Window},
 };
@@ -118,7 +118,7 @@ impl Store for SqliteStore {
         self.readers.read(move |db| blocks::with(db, user)).await
     }
 
-    async fn persist(&self, partition: Partition, events: &[Logged]) -> Result<()> {
+    async fn persist(&self, partition: Partition, events: &[LogEntry]) -> Result<()> {
         let rows = persist::rows(events);
         self.writer.write(rows.len(), move |db| persist::apply(db, partition, &rows)).await
     }
@@ -152,11 +152,11 @@ impl Store for SqliteStore {
         after: Seq,
         up_to: Seq,
         limit: usize,
-    ) -> Result<Vec<Logged>> {
+    ) -> Result<Vec<LogEntry>> {
         self.readers.read(move |db| events::from(db, conversation, (after, up_to), limit)).await
     }
 
-    async fn find_event(&self, conversation: ConversationId, id: EventId) -> Result<Option<Logged>> {
+    async fn find_event(&self, conversation: ConversationId, id: EventId) -> Result<Option<LogEntry>> {
         self.readers.read(move |db| events::find(db, conversation, id)).await
     }
 

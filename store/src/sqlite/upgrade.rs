@@ -1,12 +1,12 @@
 //! A file that an older version wrote is brought up to date with everything in it.
 
-use refinery::Target;
-use rusqlite::{Connection, params};
-use schemas::{
-    event::{Kind, Logged},
+use natter_schemas::{
+    event::{Kind, LogEntry},
     id::Seq,
     rpc::Window,
 };
+use refinery::Target;
+use rusqlite::{Connection, params};
 use tempfile::TempDir;
 
 use super::{
@@ -20,9 +20,9 @@ use crate::{
 };
 
 /// As version 3 kept an event and its conversation.
-fn keep(db: &Connection, Logged { seq, event }: &Logged) {
+fn keep(db: &Connection, LogEntry { seq, event }: &LogEntry) {
     let (kind, target) = of_kind(&event.kind);
-    let (room, seq, data) = (event.conversation.as_bytes(), int(*seq), schemas::codec::encode(event));
+    let (room, seq, data) = (event.conversation.as_bytes(), int(*seq), natter_schemas::codec::encode(event));
     let (id, author) = (event.id.as_bytes(), event.author.as_bytes());
     db.execute(
         "INSERT INTO events (conversation, seq, id, kind, target, author, at, data)

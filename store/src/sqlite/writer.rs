@@ -141,7 +141,7 @@ fn run(db: &Connection, mut orders: mpsc::Receiver<Order>, commits: &AtomicU64) 
 /// steps of niceness leave it two fifths of an equal share, twice what it needs at the rate that fills a core.
 #[cfg(target_os = "linux")]
 fn give_way() {
-    // Refused it costs nothing but the favour.
+    // RpcError it costs nothing but the favour.
     let _ = rustix::process::setpriority_process(None, 4);
 }
 

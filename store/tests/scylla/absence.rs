@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use schemas::{id::Seq, rpc::Window};
-use store::{
+use natter_schemas::{id::Seq, rpc::Window};
+use natter_store::{
     Store, StoreError,
     conformance::scene::{Room, posted, user, word},
     scylla::ScyllaStore,
@@ -13,7 +13,7 @@ use super::scene::{long, open, until};
 /// Six seconds are promised, for one request; a loaded machine may take its time to say so.
 const SAYS_SO: Duration = Duration::from_mins(1);
 
-async fn unavailable<T>(what: &str, call: impl Future<Output = store::Result<T>>) {
+async fn unavailable<T>(what: &str, call: impl Future<Output = natter_store::Result<T>>) {
     match tokio::time::timeout(SAYS_SO, call).await {
         Ok(Err(StoreError::Unavailable(_))) => {}
         Ok(Err(StoreError::Corrupt(why))) => panic!("{what}: {why}"),

@@ -1,5 +1,5 @@
-use schemas::{event::Message, id::Seq, rpc::Window};
-use store::{
+use natter_schemas::{event::Message, id::Seq, rpc::Window};
+use natter_store::{
     Store,
     conformance::scene::{Room, posted},
 };
@@ -46,7 +46,9 @@ async fn five_thousand_events_over_bucket_borders_read_back_whole_in_pages() {
     assert!(oldest_first(&store, &room, 70).await == messages);
 
     let mut events = Vec::new();
-    while let Some(next) = Some(events.last().map_or(0, |last: &schemas::event::Logged| last.seq + 1)) {
+    while let Some(next) =
+        Some(events.last().map_or(0, |last: &natter_schemas::event::LogEntry| last.seq + 1))
+    {
         let more = store.events_from(room.id, next, Seq::MAX, 300).await.unwrap();
         if more.is_empty() {
             break;
@@ -55,7 +57,7 @@ async fn five_thousand_events_over_bucket_borders_read_back_whole_in_pages() {
     }
     assert!(events == room.log);
 
-    let stranger = schemas::id::UserId::fresh();
+    let stranger = natter_schemas::id::UserId::fresh();
     let countable: Vec<Seq> = messages.iter().filter(|m| m.deleted_at.is_none()).map(|m| m.seq).collect();
     let after = border(3);
     let above: Vec<Seq> = countable.iter().copied().filter(|seq| *seq > after).take(1_000).collect();

@@ -1,5 +1,5 @@
-use schemas::rpc::User;
-use store::{
+use natter_schemas::rpc::User;
+use natter_store::{
     AddUser, Store,
     conformance::scene::{user, word},
     scylla,

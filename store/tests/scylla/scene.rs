@@ -3,11 +3,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use schemas::{
-    event::{Kind, Logged, Message},
+use natter_schemas::{
+    event::{Kind, LogEntry, Message},
     id::Seq,
 };
-use store::{
+use natter_store::{
     conformance::scene::{Room, plain, posted},
     scylla::{Options, ScyllaStore},
     testkit,
@@ -62,9 +62,9 @@ pub fn long(runs: u64, length: u64) -> Room {
 }
 
 /// The log read once, in order.
-pub fn fold(log: &[Logged]) -> Vec<Message> {
+pub fn fold(log: &[LogEntry]) -> Vec<Message> {
     let mut messages = BTreeMap::new();
-    for Logged { seq, event } in log {
+    for LogEntry { seq, event } in log {
         if let Kind::Edited { target, .. } | Kind::Deleted { target } | Kind::Reacted { target, .. } =
             event.kind
             && let Some(message) = messages.get_mut(&target)

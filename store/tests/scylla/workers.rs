@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use schemas::{
-    event::{Kind, Logged, Role},
+use natter_schemas::{
+    event::{Kind, LogEntry, Role},
     id::{EventId, Seq, UserId},
     rpc::Window,
 };
-use store::{
+use natter_store::{
     Store, StoreError,
     conformance::scene::{Room, posted},
 };
@@ -40,7 +40,7 @@ async fn two_workers_with_batches_of_one_conversation_at_once_leave_the_fold_of_
     assert_eq!(store.members(room.id).await.unwrap().len(), 26);
 }
 
-async fn refuses(store: &dyn Store, room: &Room, strangers: &[Logged]) {
+async fn refuses(store: &dyn Store, room: &Room, strangers: &[LogEntry]) {
     let refused = store.persist(room.partition, strangers).await;
     assert!(matches!(refused, Err(StoreError::Corrupt(_))), "{refused:?}");
     assert_eq!(store.events_from(room.id, 0, Seq::MAX, usize::MAX).await.unwrap(), room.log);
@@ -63,14 +63,14 @@ async fn a_log_that_begins_anew_at_known_seqs_is_refused_by_every_worker() {
     refuses(&idle, &room, &anew).await;
     // A message where there was a change, and the other way round.
     let (first, second) = (room.log[1].seq, room.log[1..].iter().find(|l| !is_message(l)).unwrap().seq);
-    let mut other = Logged { seq: first, ..room.log[0].clone() };
+    let mut other = LogEntry { seq: first, ..room.log[0].clone() };
     other.event.kind = Kind::Renamed { name: "other".to_owned() };
     refuses(&old, &room, &[other.clone()]).await;
     (other.seq, other.event.kind) = (second, posted("other"));
     refuses(&old, &room, &[other]).await;
 }
 
-fn is_message(logged: &Logged) -> bool {
+fn is_message(logged: &LogEntry) -> bool {
     matches!(logged.event.kind, Kind::Posted { .. })
 }
 

@@ -1,16 +1,16 @@
 //! What a hand or a disk did to the file stops its own reading and nothing else, and the log mends it.
 
-use rusqlite::{Connection, Params};
-use schemas::{
-    event::{Kind, Logged},
+use natter_schemas::{
+    event::{Kind, LogEntry},
     id::{EventId, Seq, UserId},
     rpc::Window,
 };
-use store::{
+use natter_store::{
     Store, StoreError,
     conformance::scene::{Room, plain, posted},
     sqlite::SqliteStore,
 };
+use rusqlite::{Connection, Params};
 use tempfile::TempDir;
 
 use crate::{file, opened};
@@ -46,14 +46,14 @@ impl Scene {
         self.room.persist(&self.store).await;
     }
 
-    async fn refused(&self, event: Logged) -> String {
+    async fn refused(&self, event: LogEntry) -> String {
         match self.store.persist(self.room.partition, &[event]).await {
             Err(StoreError::Corrupt(why)) => why,
             other => panic!("{other:?}"),
         }
     }
 
-    fn logged(&self, seq: Seq) -> &Logged {
+    fn logged(&self, seq: Seq) -> &LogEntry {
         self.room.log.iter().find(|logged| logged.seq == seq).unwrap()
     }
 
@@ -84,11 +84,11 @@ impl Scene {
         usize::try_from(self.db.query_row(&count, [], |row| row.get::<_, i64>(0)).unwrap()).unwrap()
     }
 
-    async fn stored(&self) -> Vec<Logged> {
+    async fn stored(&self) -> Vec<LogEntry> {
         self.store.events_from(self.room.id, 0, Seq::MAX, 10_000).await.unwrap()
     }
 
-    async fn find(&self, seq: Seq) -> Result<Option<Logged>, StoreError> {
+    async fn find(&self, seq: Seq) -> Result<Option<LogEntry>, StoreError> {
         self.store.find_event(self.room.id, self.logged(seq).event.id).await
     }
 
@@ -101,7 +101,7 @@ impl Scene {
 }
 
 /// Another event for its place.
-fn stranger(logged: &Logged, kind: Kind) -> Logged {
+fn stranger(logged: &LogEntry, kind: Kind) -> LogEntry {
     let mut stranger = logged.clone();
     stranger.event.id = EventId::fresh();
     stranger.event.kind = kind;

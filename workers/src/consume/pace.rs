@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use schemas::{event::Timestamp, id::Partition, limits};
+use natter_schemas::{event::Timestamp, id::Partition, limits};
 use tokio::time::Instant;
 
 /// When little happens: what is tried out by hand is stored at once, as a person sees it.

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use nats::async_nats::{
+use natter_nats::async_nats::{
     Message as Raw, StatusCode, Subject, SubscribeError, Subscriber,
     jetstream::{
         Context, Message,
@@ -19,7 +19,7 @@ use nats::async_nats::{
         stream::ConsumerError,
     },
 };
-use schemas::{event::Timestamp, limits};
+use natter_schemas::{event::Timestamp, limits};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::pace::{Gathered, Pace};
@@ -43,7 +43,7 @@ pub enum PullError {
     #[error("not asked: {0}")]
     Request(#[from] BatchRequestError),
     #[error("the server ended it: {0}")]
-    Refused(String),
+    RpcError(String),
     #[error("neither events nor heartbeats within {SILENCE:?}")]
     Silent,
     #[error("the connection is closed")]
@@ -220,5 +220,5 @@ fn part(raw: Raw) -> Result<Part, PullError> {
 }
 
 fn refused(status: StatusCode, reason: &str) -> PullError {
-    PullError::Refused(format!("{status} {reason}"))
+    PullError::RpcError(format!("{status} {reason}"))
 }

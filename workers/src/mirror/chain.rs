@@ -6,7 +6,7 @@ use std::{
     ops::RangeInclusive,
 };
 
-use schemas::id::Seq;
+use natter_schemas::id::Seq;
 
 use crate::consume::Delivery;
 

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, future::join_all};
-use nats::{
+use natter_nats::{
     async_nats::{
         HeaderMap, Message as Raw, PublishError, StatusCode, Subject, SubscribeError, Subscriber,
         header::NATS_PIN_ID,
@@ -14,7 +14,7 @@ use nats::{
     subject,
     topology::MIRROR,
 };
-use schemas::limits;
+use natter_schemas::limits;
 use serde::{Serialize, de::IgnoredAny};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::debug;
@@ -34,7 +34,7 @@ pub enum ClaimError {
     #[error("not asked: {0}")]
     Ask(#[from] PublishError),
     #[error("the server ended it: {0}")]
-    Refused(String),
+    RpcError(String),
     #[error("neither events nor heartbeats within {SILENCE:?}")]
     Silent,
     #[error("the connection is closed")]
@@ -101,7 +101,7 @@ impl Claim {
             group: MIRROR,
             id: self.pin.as_deref(),
         };
-        let ask = serde_json::to_vec(&ask).map_err(|e| ClaimError::Refused(e.to_string()))?;
+        let ask = serde_json::to_vec(&ask).map_err(|e| ClaimError::RpcError(e.to_string()))?;
         let subject = subject::pull(&self.stream, MIRROR);
         self.js.client().publish_with_reply(subject, self.inbox.clone(), ask.into()).await?;
         self.open = limits::MIRROR_IN_FLIGHT;
@@ -121,7 +121,7 @@ impl Claim {
             Some(status) => {
                 let reason = raw.description.unwrap_or_default();
                 if !reason.starts_with("Batch Completed") {
-                    return Err(ClaimError::Refused(format!("{status} {reason}")));
+                    return Err(ClaimError::RpcError(format!("{status} {reason}")));
                 }
                 self.open = 0;
                 return Ok(None);

@@ -4,12 +4,12 @@
 use std::{ops::RangeInclusive, pin::Pin, sync::Arc, time::Duration};
 
 use metrics::{counter, gauge};
-use nats::{
+use natter_nats::{
     async_nats::jetstream::{AckKind, Message},
     log::{Kept, LogError},
     topology::log_stream,
 };
-use schemas::id::{Partition, Seq};
+use natter_schemas::id::{Partition, Seq};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
@@ -165,7 +165,7 @@ impl Lead<'_> {
         let interrupted = self.write(&mut writer).await.err().unwrap_or(Interrupted::Stopped);
         let patience = match &interrupted {
             Interrupted::Stopped | Interrupted::Log(_) => LAST_ANSWERS,
-            Interrupted::Claim(ClaimError::Silent | ClaimError::Closed | ClaimError::Refused(_)) => {
+            Interrupted::Claim(ClaimError::Silent | ClaimError::Closed | ClaimError::RpcError(_)) => {
                 LAST_ANSWERS_UNPINNED
             }
             // Another may be writing already, or Kafka does not answer.

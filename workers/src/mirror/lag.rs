@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use metrics::gauge;
-use nats::log::LogReader;
-use schemas::id::Partition;
+use natter_nats::log::LogReader;
+use natter_schemas::id::Partition;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;

@@ -24,8 +24,8 @@ pub mod verify; // the topic against the log
 
 use std::{sync::Arc, time::Duration};
 
-use nats::{apply::Deployment, async_nats::jetstream, log::LogReader};
-use schemas::id::Partition;
+use natter_nats::{apply::Deployment, async_nats::jetstream, log::LogReader};
+use natter_schemas::id::Partition;
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 

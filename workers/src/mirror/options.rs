@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use natter_runtime::config::{Kafka, KafkaContent};
+use natter_schemas::cloudevent::{self, Content};
 use parking_lot::Mutex;
 use rdkafka::{
     ClientConfig, ClientContext, config::RDKafkaLogLevel, consumer::ConsumerContext, error::KafkaError,
 };
-use runtime::config::{Kafka, KafkaContent};
-use schemas::cloudevent::{self, Content};
 use secrecy::ExposeSecret;
 use tracing::debug;
 

@@ -5,6 +5,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 use metrics::{Counter, counter};
+use natter_schemas::{cloudevent::Record, id::Seq, limits};
 use rdkafka::{
     ClientContext, Message,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
@@ -12,7 +13,6 @@ use rdkafka::{
     message::{DeliveryResult, Header, OwnedHeaders},
     producer::{BaseRecord, ProducerContext, ThreadedProducer},
 };
-use schemas::{cloudevent::Record, id::Seq, limits};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout_at},
@@ -29,7 +29,7 @@ const LINGER_MS: &str = "10";
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     #[error("{0}")]
-    Refused(String),
+    RpcError(String),
     /// Its beginning is missing there: nobody was asked where to go on.
     #[error(
         "the topic was made anew under a running mirror, and begins with seq {0} here: stop all mirrors, delete it, and start them again"
@@ -39,7 +39,7 @@ pub enum WriteError {
 
 impl WriteError {
     fn closed() -> Self {
-        Self::Refused("it is closed".to_owned())
+        Self::RpcError("it is closed".to_owned())
     }
 }
 
@@ -105,7 +105,7 @@ impl Writer {
             .set("compression.type", "lz4");
         let producer = ThreadedProducer::from_config_and_context(&config, context);
         Ok(Self {
-            producer: Some(producer.map_err(|e| WriteError::Refused(murmur.explain(&e)))?),
+            producer: Some(producer.map_err(|e| WriteError::RpcError(murmur.explain(&e)))?),
             murmur,
             topic: options.topic.clone(),
             partition: i32::from(partition),
@@ -134,7 +134,7 @@ impl Writer {
                 .payload(record.value.as_slice())
                 .headers(headers);
         message.key = record.key.as_deref();
-        producer.send(message).map_err(|(e, _)| WriteError::Refused(self.murmur.explain(&e)))?;
+        producer.send(message).map_err(|(e, _)| WriteError::RpcError(self.murmur.explain(&e)))?;
         if self.under_way.is_empty() {
             self.answered = Instant::now();
         }
@@ -158,7 +158,7 @@ impl Writer {
     }
 
     fn take(&mut self, (seq, result): Report) -> Result<Option<Seq>, WriteError> {
-        let offset = result.map_err(WriteError::Refused)?;
+        let offset = result.map_err(WriteError::RpcError)?;
         if offset < self.last_offset {
             return Err(WriteError::Anew(seq));
         }

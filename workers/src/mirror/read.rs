@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use natter_schemas::{cloudevent, id::Seq};
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     config::FromClientConfigAndContext,
@@ -12,7 +13,6 @@ use rdkafka::{
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, Headers},
 };
-use schemas::{cloudevent, id::Seq};
 
 use super::{Options, options::Murmur};
 

@@ -1,7 +1,7 @@
 //! One event of the log as the record it becomes.
 
-use nats::subject;
-use schemas::{
+use natter_nats::subject;
+use natter_schemas::{
     cloudevent::{self, Content, Position, Record},
     id::Partition,
 };

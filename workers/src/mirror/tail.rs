@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use schemas::{cloudevent, id::Seq, limits};
+use natter_schemas::{cloudevent, id::Seq, limits};
 
 use super::{
     Options,

@@ -1,8 +1,8 @@
 //! Where to go on. Arrives: a worker that has just got the place at the head of a partition. Leaves: a writer, and
 //! the seq it begins with. Fails: when Kafka is away, or holds something else than this log.
 
-use nats::log::{LogError, LogReader};
-use schemas::id::Seq;
+use natter_nats::log::{LogError, LogReader};
+use natter_schemas::id::Seq;
 use tokio::task::spawn_blocking;
 use tracing::info;
 
@@ -41,7 +41,7 @@ impl TakeOverError {
     pub const fn is_absence(&self) -> bool {
         match self {
             Self::Topic(TopicError::Away(_)) | Self::Tail(_) | Self::Writer(_) | Self::Log(_) => true,
-            Self::Topic(TopicError::Partitions { .. } | TopicError::Refused { .. })
+            Self::Topic(TopicError::Partitions { .. } | TopicError::RpcError { .. })
             | Self::Ahead { .. }
             | Self::Differs { .. } => false,
         }

@@ -25,7 +25,7 @@ pub enum TopicError {
     )]
     Partitions { topic: String, found: usize, wanted: u16 },
     #[error("the Kafka topic {topic} cannot be made: {reason}")]
-    Refused { topic: String, reason: String },
+    RpcError { topic: String, reason: String },
     #[error("{0}")]
     Away(String),
 }
@@ -86,7 +86,7 @@ impl Topic {
     }
 
     async fn create(&self, partitions: u16, replication: i32) -> Result<(), TopicError> {
-        let refused = |reason: String| TopicError::Refused { topic: self.name.clone(), reason };
+        let refused = |reason: String| TopicError::RpcError { topic: self.name.clone(), reason };
         let Some(admin) = &self.admin else { return Err(refused("the client has gone".to_owned())) };
         let topic = NewTopic::new(&self.name, i32::from(partitions), TopicReplication::Fixed(replication));
         let patience = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));

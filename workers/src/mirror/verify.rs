@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use nats::{
+use natter_nats::{
     apply::Deployment,
     log::{Extent, LogError, LogReader},
 };
-use schemas::{
+use natter_schemas::{
     cloudevent::Content,
     id::{Partition, Seq},
 };

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use nats::{publisher::Publisher, subject};
-use schemas::{codec, event::Logged, id::Partition};
-use store::{Store, StoreError};
+use natter_nats::{publisher::Publisher, subject};
+use natter_schemas::{codec, event::LogEntry, id::Partition};
+use natter_store::{Store, StoreError};
 
 use crate::{
     consume::Delivery,
@@ -18,7 +18,7 @@ pub enum NotPersisted {
     Unreadable(String),
     /// The store is there, and cannot put this event beside what it has.
     #[error("{0}")]
-    Refused(StoreError),
+    RpcError(StoreError),
     #[error("{0}")]
     Away(StoreError),
     /// It is a row; not everybody it concerns has heard of it.
@@ -30,7 +30,7 @@ impl From<StoreError> for NotPersisted {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => Self::Away(error),
-            StoreError::Corrupt(_) => Self::Refused(error),
+            StoreError::Corrupt(_) => Self::RpcError(error),
         }
     }
 }
@@ -69,12 +69,12 @@ impl Persister {
         results
     }
 
-    pub fn read(&self, delivery: &Delivery) -> Result<Logged, NotPersisted> {
+    pub fn read(&self, delivery: &Delivery) -> Result<LogEntry, NotPersisted> {
         read(delivery, self.partition, self.partitions)
     }
 
     /// One result for each event.
-    pub async fn store(&self, events: &[Logged]) -> Vec<Result<(), NotPersisted>> {
+    pub async fn store(&self, events: &[LogEntry]) -> Vec<Result<(), NotPersisted>> {
         if events.is_empty() {
             return Vec::new();
         }
@@ -88,7 +88,7 @@ impl Persister {
     }
 
     /// One row that cannot be read must not hold up the others.
-    async fn store_singly(&self, events: &[Logged]) -> Vec<Result<(), NotPersisted>> {
+    async fn store_singly(&self, events: &[LogEntry]) -> Vec<Result<(), NotPersisted>> {
         let mut stored = Vec::with_capacity(events.len());
         for logged in events {
             let result = self.store.persist(self.partition, std::slice::from_ref(logged)).await;
@@ -98,13 +98,13 @@ impl Persister {
     }
 
     /// Tells the members a stored event concerns.
-    pub async fn tell(&self, logged: &Logged) -> Result<(), TellError> {
+    pub async fn tell(&self, logged: &LogEntry) -> Result<(), TellError> {
         control::tell_members(&*self.store, &self.publisher, logged).await
     }
 }
 
 /// An event is believed only where it belongs: its own id of the conversation decides the place.
-pub fn read(delivery: &Delivery, partition: Partition, partitions: u16) -> Result<Logged, NotPersisted> {
+pub fn read(delivery: &Delivery, partition: Partition, partitions: u16) -> Result<LogEntry, NotPersisted> {
     let unreadable = |why: &str| NotPersisted::Unreadable(why.to_owned());
     let event = codec::decode(&delivery.payload).map_err(|e| unreadable(&e.to_string()))?;
     if subject::parse_conversation(&delivery.subject) != Some((partition, event.conversation)) {
@@ -113,5 +113,5 @@ pub fn read(delivery: &Delivery, partition: Partition, partitions: u16) -> Resul
     if Partition::of(event.conversation, partitions) != partition {
         return Err(unreadable("the conversation is of another partition"));
     }
-    Ok(Logged { seq: delivery.seq, event })
+    Ok(LogEntry { seq: delivery.seq, event })
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use schemas::id::Seq;
+use natter_schemas::id::Seq;
 
 /// With the loop's pauses about three seconds, when nothing else comes.
 const TIMES: u32 = 5;

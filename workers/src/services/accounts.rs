@@ -8,18 +8,18 @@ mod sessions; // log in, go on, log out
 
 use std::{sync::Arc, time::Duration};
 
-use nats::{
+use natter_nats::{
     publisher::Publisher,
-    service::{Host, ServiceError},
+    service::{RpcServer, ServiceError},
 };
-use schemas::{
+use natter_schemas::{
     event::Timestamp,
     rpc::{
-        FindUser, FindUsers, LogIn, LogOut, NewPassword, Refused, RegisterUser, Renew, SearchUsers,
+        FindUser, FindUsers, LogIn, LogOut, NewPassword, RegisterUser, Renew, RpcError, SearchUsers,
         UpdateUser,
     },
 };
-use store::Store;
+use natter_store::Store;
 
 pub use passwords::{HashError, Passwords};
 
@@ -41,7 +41,7 @@ impl Accounts {
         Self { store, publisher, passwords, refresh_lifetime }
     }
 
-    pub async fn serve(self, host: &mut Host) -> Result<(), ServiceError> {
+    pub async fn serve(self, host: &mut RpcServer) -> Result<(), ServiceError> {
         answer!(host, Arc::new(self), {
             RegisterUser => register,
             LogIn => log_in,
@@ -65,6 +65,6 @@ impl Accounts {
 type Rule = fn(&str, &()) -> Result<(), garde::Error>;
 
 /// The edge has checked already; what arrives by the bus is checked again.
-fn check(field: &str, text: &str, rule: Rule) -> Result<(), Refused> {
-    rule(text, &()).map_err(|_| Refused::invalid(field))
+fn check(field: &str, text: &str, rule: Rule) -> Result<(), RpcError> {
+    rule(text, &()).map_err(|_| RpcError::invalid(field))
 }

@@ -12,16 +12,16 @@ mod view; // a conversation as a member sees it
 
 use std::sync::Arc;
 
-use nats::{
+use natter_nats::{
     log::LogReader,
     publisher::Publisher,
-    service::{Host, ServiceError},
+    service::{RpcServer, ServiceError},
 };
-use schemas::rpc::{
+use natter_schemas::rpc::{
     Access, AddMembers, Blocked, Blocks, GetConversation, ListConversations, ListInbox, Membership,
     Memberships, OpenConversation, RemoveMember, Rename, SetBlock, SetRole, Sharing,
 };
-use store::Store;
+use natter_store::Store;
 
 use super::{Failure, history::History};
 
@@ -47,7 +47,7 @@ impl Conversations {
         Self { store, publisher, log, history, partitions }
     }
 
-    pub async fn serve(self, host: &mut Host) -> Result<(), ServiceError> {
+    pub async fn serve(self, host: &mut RpcServer) -> Result<(), ServiceError> {
         answer!(host, Arc::new(self), {
             OpenConversation => open,
             GetConversation => get,

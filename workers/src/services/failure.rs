@@ -1,6 +1,6 @@
-use nats::{log::LogError, publisher::PublishError};
-use schemas::{code::Code, rpc::Refused};
-use store::StoreError;
+use natter_nats::{log::LogError, publisher::PublishError};
+use natter_schemas::{code::Code, rpc::RpcError};
+use natter_store::StoreError;
 use tracing::{error, warn};
 
 use super::accounts::HashError;
@@ -9,7 +9,7 @@ use super::accounts::HashError;
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     #[error(transparent)]
-    Refused(#[from] Refused),
+    RpcError(#[from] RpcError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the log cannot be read: {0}")]
@@ -27,30 +27,30 @@ pub enum Failure {
 
 impl From<Code> for Failure {
     fn from(code: Code) -> Self {
-        Self::Refused(code.into())
+        Self::RpcError(code.into())
     }
 }
 
 impl Failure {
     pub fn code(&self) -> Code {
         match self {
-            Self::Refused(refused) => refused.code,
+            Self::RpcError(refused) => refused.code,
             Self::Store(StoreError::Unavailable(_))
             | Self::Log(_)
             | Self::Publish(PublishError::TimedOut | PublishError::Full)
             | Self::TooFarBehind(_) => Code::Unavailable,
             Self::Hash(HashError::Busy) => Code::RateLimited,
             Self::Store(StoreError::Corrupt(_))
-            | Self::Publish(PublishError::Refused(_))
+            | Self::Publish(PublishError::RpcError(_))
             | Self::Hash(HashError::Argon(_) | HashError::Stopped | HashError::NoThreads(_))
             | Self::Broken(_) => Code::Internal,
         }
     }
 
     /// The edge is told a code; what happened stays here, in the log.
-    pub fn answer(self, call: &'static str) -> Refused {
+    pub fn answer(self, call: &'static str) -> RpcError {
         match (&self, self.code()) {
-            (Self::Refused(refused), _) => return refused.clone(),
+            (Self::RpcError(refused), _) => return refused.clone(),
             (_, Code::Internal) => error!(call, error = %self, "question failed"),
             (_, _) => warn!(call, error = %self, "question not answered"),
         }

@@ -12,16 +12,16 @@ mod tail; // the log above the floor
 use std::{sync::Arc, time::Duration};
 
 use moka::future::Cache;
-use nats::{
+use natter_nats::{
     log::LogReader,
-    service::{Host, ServiceError},
+    service::{RpcServer, ServiceError},
 };
-use schemas::{
-    event::{Logged, Message},
+use natter_schemas::{
+    event::{LogEntry, Message},
     id::{ConversationId, Partition, Seq},
     rpc::{EventsAfter, FindEvent, GetMessage, Heads, LogHeads, Page},
 };
-use store::{Store, StoreError};
+use natter_store::{Store, StoreError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use compose::{cut, present};
@@ -77,7 +77,7 @@ impl History {
         Ok(Arc::new(Self { store, log, partitions, floors, rows, log_heads, tails }))
     }
 
-    pub async fn serve(self: &Arc<Self>, host: &mut Host) -> Result<(), ServiceError> {
+    pub async fn serve(self: &Arc<Self>, host: &mut RpcServer) -> Result<(), ServiceError> {
         answer!(host, Arc::clone(self), {
             Page => page,
             EventsAfter => after,
@@ -99,7 +99,7 @@ impl History {
         Partition::all(self.partitions).map(|p| self.floors.of(p)).collect()
     }
 
-    async fn find(&self, call: FindEvent) -> Result<Option<Logged>, Failure> {
+    async fn find(&self, call: FindEvent) -> Result<Option<LogEntry>, Failure> {
         let floor = self.floor(call.conversation);
         let stored = self.store.find_event(call.conversation, call.event).await;
         if let Ok(Some(found)) = stored {

@@ -5,19 +5,19 @@ mod unread; // pure but for one question to the store
 
 use std::{sync::Arc, time::Duration};
 
-use nats::{
+use natter_nats::{
     publisher::Publisher,
-    service::{Host, ServiceError},
+    service::{RpcServer, ServiceError},
     subject,
 };
-use schemas::{
+use natter_schemas::{
     code::Code,
     event::Timestamp,
     id::Partition,
     limits,
     rpc::{Mark, MarkRead, ReadMark},
 };
-use store::Store;
+use natter_store::Store;
 use tracing::warn;
 
 pub use unread::{read_through, unread};
@@ -44,7 +44,7 @@ impl Inbox {
         Self { store, publisher, history, partitions }
     }
 
-    pub async fn serve(self, host: &mut Host) -> Result<(), ServiceError> {
+    pub async fn serve(self, host: &mut RpcServer) -> Result<(), ServiceError> {
         answer!(host, Arc::new(self), { MarkRead => read, });
         Ok(())
     }

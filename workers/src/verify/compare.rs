@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use schemas::{
+use natter_schemas::{
     codec,
-    event::Logged,
+    event::LogEntry,
     id::{ConversationId, Seq},
 };
 
@@ -76,7 +76,7 @@ pub struct Found {
     store: blake3::Hasher,
     events: u64,
     /// Of the portion at hand, by seq: the digests go in the log's order, not by conversation.
-    portion: BTreeMap<Seq, (Option<Logged>, Option<Logged>)>,
+    portion: BTreeMap<Seq, (Option<LogEntry>, Option<LogEntry>)>,
 }
 
 pub struct Digest {
@@ -92,7 +92,7 @@ impl Found {
         for (log, store) in std::mem::take(&mut self.portion).into_values() {
             self.events += u64::from(log.is_some());
             for (hasher, logged) in [(&mut self.log, log), (&mut self.store, store)] {
-                let Some(Logged { seq, event }) = logged else { continue };
+                let Some(LogEntry { seq, event }) = logged else { continue };
                 let bytes = codec::encode(&event);
                 hasher.update(&seq.to_be_bytes()).update(event.id.as_bytes());
                 hasher.update(&(bytes.len() as u64).to_be_bytes()).update(&bytes);
@@ -109,12 +109,12 @@ impl Found {
 /// Both sides of one conversation in one range.
 pub fn conversation(
     conversation: ConversationId,
-    log: Vec<Logged>,
+    log: Vec<LogEntry>,
     rows: Rows,
     found: &mut Found,
     differences: &mut Sample<Difference>,
 ) {
-    let mut both: BTreeMap<Seq, (Option<Logged>, Option<Logged>)> = BTreeMap::new();
+    let mut both: BTreeMap<Seq, (Option<LogEntry>, Option<LogEntry>)> = BTreeMap::new();
     for logged in log {
         let seq = logged.seq;
         both.entry(seq).or_default().0 = Some(logged);
@@ -148,14 +148,14 @@ pub fn conversation(
 
 #[cfg(test)]
 mod tests {
-    use schemas::{
+    use natter_schemas::{
         event::{Event, Kind, Timestamp},
         id::{EventId, UserId},
     };
 
     use super::*;
 
-    fn run(c: ConversationId, seqs: &[Seq]) -> Vec<Logged> {
+    fn run(c: ConversationId, seqs: &[Seq]) -> Vec<LogEntry> {
         let event = |seq: &Seq| Event {
             id: EventId::from_bytes([u8::try_from(*seq).unwrap(); 16]),
             conversation: c,
@@ -166,10 +166,10 @@ mod tests {
             kind: Kind::Renamed { name: "name".to_owned() },
             traceparent: None,
         };
-        seqs.iter().map(|seq| Logged { seq: *seq, event: event(seq) }).collect()
+        seqs.iter().map(|seq| LogEntry { seq: *seq, event: event(seq) }).collect()
     }
 
-    fn compared(c: ConversationId, log: Vec<Logged>, rows: Rows) -> (bool, Vec<Difference>) {
+    fn compared(c: ConversationId, log: Vec<LogEntry>, rows: Rows) -> (bool, Vec<Difference>) {
         let (mut found, mut differences) = (Found::default(), Sample::of(10));
         conversation(c, log, rows, &mut found, &mut differences);
         found.settle();

@@ -1,8 +1,8 @@
-use schemas::{
-    event::Logged,
+use natter_schemas::{
+    event::LogEntry,
     id::{ConversationId, Seq},
 };
-use store::{Result, Store, StoreError};
+use natter_store::{Result, Store, StoreError};
 
 /// Rows in one answer.
 const PAGE: usize = 1_000;
@@ -13,7 +13,7 @@ const UNREADABLE: usize = 64;
 #[derive(Debug, Default)]
 pub struct Rows {
     /// Ascending.
-    pub events: Vec<Logged>,
+    pub events: Vec<LogEntry>,
     /// Seqs of rows it cannot read, ascending.
     pub unreadable: Vec<Seq>,
 }

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use schemas::id::{Partition, UserId};
+use natter_schemas::id::{Partition, UserId};
+use natter_workers::{Job, testkit::Kafka};
 use tokio::time::{Instant, interval};
-use workers::{Job, testkit::Kafka};
 
 use crate::{
     scene::{event, posted, until},

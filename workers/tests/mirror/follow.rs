@@ -1,14 +1,14 @@
 //! Every event, in order, as the contract says.
 
-use nats::{async_nats::jetstream, subject, topology};
-use rdkafka::{Offset, TopicPartitionList, admin::AdminOptions};
-use runtime::config::KafkaContent;
-use schemas::{
+use natter_nats::{async_nats::jetstream, subject, topology};
+use natter_runtime::config::KafkaContent;
+use natter_schemas::{
     cloudevent::{Content, types},
     event::{Body, Event, Kind, Member, Role, Shape},
     id::{ConversationId, Partition, UserId},
 };
-use workers::Job;
+use natter_workers::Job;
+use rdkafka::{Offset, TopicPartitionList, admin::AdminOptions};
 
 use crate::{
     scene::{PARTITIONS, event, posted, until},
@@ -74,7 +74,7 @@ async fn an_event_nobody_can_read_keeps_the_chain_whole() {
     publisher.publish(subject::conv(Partition(0), home), "poison", noise.clone()).await.unwrap();
     // Under a subject that says nothing, and an event that is not at home where it lies.
     publisher.publish("conv.0.elsewhere".to_owned(), "nowhere", noise).await.unwrap();
-    let stray = schemas::codec::encode(&event(author, room(Partition(1)), posted("stray")));
+    let stray = natter_schemas::codec::encode(&event(author, room(Partition(1)), posted("stray")));
     publisher.publish(subject::conv(Partition(0), home), "stray", stray.into()).await.unwrap();
     topic.post(author, home, "after").await;
 
@@ -166,7 +166,7 @@ async fn records_that_kafka_has_forgotten_are_not_written_again() {
 /// The log of a partition made anew, beginning at `first`.
 async fn make_log_anew(topic: &Topic, p: Partition, first: u64) {
     let js = topic.server.js().await;
-    let wanted = nats::testkit::small(PARTITIONS);
+    let wanted = natter_nats::testkit::small(PARTITIONS);
     let name = topology::log_stream(p);
     js.delete_stream(&name).await.unwrap();
     let config = wanted.streams().into_iter().find(|stream| stream.name == name).unwrap();

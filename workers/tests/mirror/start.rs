@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use natter_workers::{Job, testkit::Kafka};
 use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use workers::{Job, testkit::Kafka};
 
 use crate::{
     scene::{PARTITIONS, until},
@@ -13,7 +13,7 @@ use crate::{
 
 async fn refusal(topic: &Topic) -> String {
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-    let started = workers::start(&topic.deps, &[Job::Mirror], &tracker, stop).await;
+    let started = natter_workers::start(&topic.deps, &[Job::Mirror], &tracker, stop).await;
     started.expect_err("it is refused").to_string()
 }
 

@@ -1,10 +1,10 @@
 //! One worker after the other: the topic does not show where they changed.
 
-use nats::{async_nats::jetstream, connect::Purpose, topology};
-use schemas::id::{Partition, UserId};
+use natter_nats::{async_nats::jetstream, connect::Purpose, topology};
+use natter_schemas::id::{Partition, UserId};
+use natter_workers::{Deps, Job};
 use tokio::runtime::Runtime;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use workers::{Deps, Job};
 
 use crate::{
     scene::{event, posted, until},
@@ -27,9 +27,9 @@ impl Another {
         let started = runtime.spawn({
             let (tracker, stop) = (tracker.clone(), stop.clone());
             async move {
-                let client = nats::connect::connect(&address, Purpose::Work).await.unwrap();
+                let client = natter_nats::connect::connect(&address, Purpose::Work).await.unwrap();
                 let deps = Deps { js: jetstream::new(client), ..deps };
-                workers::start(&deps, &[Job::Mirror], &tracker, stop).await.unwrap();
+                natter_workers::start(&deps, &[Job::Mirror], &tracker, stop).await.unwrap();
             }
         });
         started.await.unwrap();

@@ -2,17 +2,17 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use nats::log::Kept;
+use natter_nats::log::Kept;
+use natter_schemas::{
+    cloudevent::{self, Content, Position, Record},
+    id::{ConversationId, EventId, Partition, Seq},
+};
+use natter_workers::{Job, mirror::Options, testkit::Kafka};
 use rdkafka::{
     admin::{AdminClient, AdminOptions},
     client::DefaultClientContext,
 };
-use schemas::{
-    cloudevent::{self, Content, Position, Record},
-    id::{ConversationId, EventId, Partition, Seq},
-};
 use tokio::process::Command;
-use workers::{Job, mirror::Options, testkit::Kafka};
 
 use crate::scene::{PARTITIONS, Scene, event, posted, until};
 
@@ -80,7 +80,7 @@ impl Topic {
 
     /// Messages in rooms of both partitions.
     pub async fn talk(&self, rooms: &[ConversationId], messages: usize) {
-        let author = schemas::id::UserId::fresh();
+        let author = natter_schemas::id::UserId::fresh();
         for n in 0..messages {
             self.publish(&event(author, rooms[n % rooms.len()], posted(&format!("message {n}")))).await;
         }
@@ -126,7 +126,7 @@ impl Topic {
 
     pub fn expected(&self, p: Partition, kept: &Kept, content: Content) -> Seen {
         let epoch = &self.deps.deployment.epoch;
-        let logged = schemas::codec::decode(&kept.payload).unwrap();
+        let logged = natter_schemas::codec::decode(&kept.payload).unwrap();
         let at = Position { partition: p, seq: kept.seq, epoch };
         cloudevent::record(at, &logged, content).into()
     }

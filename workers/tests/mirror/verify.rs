@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use natter_runtime::config::KafkaContent;
+use natter_schemas::id::Partition;
+use natter_workers::mirror::verify::{Fault, Verdict, Verifier};
 use rdkafka::{
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
 };
-use runtime::config::KafkaContent;
-use schemas::id::Partition;
-use workers::mirror::verify::{Fault, Verdict, Verifier};
 
 use crate::{
     scene::PARTITIONS,
@@ -66,7 +66,7 @@ async fn a_hole_a_repeat_and_a_changed_value_are_found() {
 
     let log = topic.log(p).await;
     let good: Vec<Seen> =
-        log.iter().map(|kept| topic.expected(p, kept, schemas::cloudevent::Content::Sealed)).collect();
+        log.iter().map(|kept| topic.expected(p, kept, natter_schemas::cloudevent::Content::Sealed)).collect();
     let changed = Seen { value: good[3].value.replace("message", "massage"), ..good[3].clone() };
     for record in [&good[0], &good[1], &good[0], &changed, &good[4]] {
         write(&topic, p, record).await;

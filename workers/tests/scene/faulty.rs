@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use schemas::{
-    event::{Logged, Message, Timestamp},
+use natter_schemas::{
+    event::{LogEntry, Message, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, SessionId, UserId},
     rpc::{ListCursor, Membership, User, Window},
 };
-use store::{
+use natter_store::{
     AddUser, ConversationRow, Credentials, ListedRow, MemberRow, Renewal, Result, Store, StoreError,
     TokenHash, sqlite::SqliteStore,
 };
@@ -79,13 +79,13 @@ pass! {
     fn set_block(user: UserId, other: UserId, on: bool, at: Timestamp) -> ();
     fn blocks_of(user: UserId) -> Vec<UserId>;
     fn blocked_with(user: UserId) -> Vec<UserId>;
-    fn persist(partition: Partition, events: &[Logged]) -> ();
+    fn persist(partition: Partition, events: &[LogEntry]) -> ();
     fn highest(partition: Partition) -> Seq;
     fn heads(conversations: &[ConversationId]) -> Vec<Seq>;
     fn messages(conversation: ConversationId, window: Window, up_to: Seq, limit: usize) -> Vec<Message>;
     fn message(conversation: ConversationId, seq: Seq, up_to: Seq) -> Option<Message>;
-    fn events_from(conversation: ConversationId, after: Seq, up_to: Seq, limit: usize) -> Vec<Logged>;
-    fn find_event(conversation: ConversationId, id: EventId) -> Option<Logged>;
+    fn events_from(conversation: ConversationId, after: Seq, up_to: Seq, limit: usize) -> Vec<LogEntry>;
+    fn find_event(conversation: ConversationId, id: EventId) -> Option<LogEntry>;
     fn advance_read(conversation: ConversationId, user: UserId, seq: Seq, at: Timestamp) -> Seq;
     fn read_mark(conversation: ConversationId, user: UserId) -> Seq;
     fn countable(conversation: ConversationId, user: UserId, after: Seq, up_to: Seq, limit: usize) -> Vec<Seq>;

@@ -5,21 +5,21 @@ pub mod faulty;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use nats::{
-    async_nats::jetstream, connect::Purpose, log::LogReader, publisher::Publisher, service::Asker, subject,
-    testkit::TestServer,
+use natter_nats::{
+    async_nats::jetstream, connect::Purpose, log::LogReader, publisher::Publisher, service::RpcClient,
+    subject, testkit::TestServer,
 };
-use schemas::{
+use natter_schemas::{
     codec,
     event::{Body, Event, Kind, Shape, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, UserId},
     rpc::{OpenConversation, Page, PageReply, User, Window},
 };
-use store::{Store, sqlite::SqliteStore};
+use natter_store::{Store, sqlite::SqliteStore};
+use natter_workers::{Deps, Job, start};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use workers::{Deps, Job, start};
 
 use faulty::Faulty;
 
@@ -41,7 +41,7 @@ pub async fn until<T, Fut: Future<Output = Option<T>>>(what: &str, mut holds: im
 pub struct Scene {
     pub deps: Deps,
     pub store: Arc<Faulty>,
-    pub asker: Asker,
+    pub rpc: RpcClient,
     pub server: TestServer,
     folder: TempDir,
     running: Running,
@@ -73,11 +73,11 @@ impl Scene {
             publisher: Publisher::new(server.client(Purpose::Publish).await),
             log: LogReader::new(jetstream::new(rpc.clone()), PARTITIONS),
             deployment,
-            shared: Arc::new(runtime::shared_state::Memory::new()),
+            shared: Arc::new(natter_runtime::shared_state::Memory::new()),
             refresh_lifetime: Duration::from_hours(1),
             kafka: None,
         };
-        let scene = Self { deps, store, asker: Asker::new(rpc), server, folder, running: Running::new() };
+        let scene = Self { deps, store, rpc: RpcClient::new(rpc), server, folder, running: Running::new() };
         scene.start(jobs).await;
         scene
     }
@@ -124,7 +124,7 @@ impl Scene {
 
     pub async fn group(&self, creator: UserId, others: &[UserId]) -> ConversationId {
         let call = opening(creator, Shape::Group, others);
-        self.asker.ask(&call).await.unwrap().conversation.id
+        self.rpc.call(&call).await.unwrap().conversation.id
     }
 
     /// What an edge does with what a client sends.
@@ -143,7 +143,7 @@ impl Scene {
     }
 
     pub async fn page(&self, conversation: ConversationId, window: Window, limit: usize) -> PageReply {
-        self.asker.ask(&Page { conversation, window, limit }).await.unwrap()
+        self.rpc.call(&Page { conversation, window, limit }).await.unwrap()
     }
 
     /// Messages of a stream from its beginning, as raw as they are.

@@ -14,11 +14,11 @@ use governor::{
     state::{InMemoryState, NotKeyed},
 };
 use moka::future::Cache;
+use natter_schemas::{id::UserId, rpc::PresenceChange};
 use parking_lot::Mutex;
-use schemas::{id::UserId, rpc::PresenceChange};
 
 use super::{
-    ATTEMPT_LIFE, Attempt, Beat, Down, Fingerprint, KEY_LIFE, Presence, Receipt, SharedState, Taken,
+    ATTEMPT_LIFE, Attempt, Down, Fingerprint, Heartbeat, KEY_LIFE, Presence, Receipt, SharedState, Taken,
 };
 use crate::rates::{Class, Rule};
 
@@ -126,12 +126,12 @@ impl SharedState for Memory {
         })
     }
 
-    async fn beat(&self, beats: &[Beat], ttl: Duration) -> Result<Vec<PresenceChange>, Down> {
-        Ok(self.people.beat(beats, ttl))
+    async fn heartbeat(&self, heartbeats: &[Heartbeat], ttl: Duration) -> Result<Vec<PresenceChange>, Down> {
+        Ok(self.people.heartbeat(heartbeats, ttl))
     }
 
-    async fn leave(&self, beat: &Beat) -> Result<Option<PresenceChange>, Down> {
-        Ok(self.people.leave(beat))
+    async fn leave(&self, heartbeat: &Heartbeat) -> Result<Option<PresenceChange>, Down> {
+        Ok(self.people.leave(heartbeat))
     }
 
     async fn sweep(&self, limit: usize) -> Result<Vec<PresenceChange>, Down> {

@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use natter_schemas::{event::Timestamp, id::UserId, rpc::PresenceChange};
 use parking_lot::Mutex;
-use schemas::{event::Timestamp, id::UserId, rpc::PresenceChange};
 
-use crate::shared_state::{Beat, LAST_SEEN_LIFE, Presence};
+use crate::shared_state::{Heartbeat, LAST_SEEN_LIFE, Presence};
 
 pub struct People {
     /// The version of those unknown: every socket of an earlier process has ended, so who has not come back is
@@ -46,8 +46,14 @@ impl Person {
 }
 
 impl Known {
-    fn beat(&mut self, beat: &Beat, now: Instant, ttl: Duration, at: Timestamp) -> Option<PresenceChange> {
-        let person = self.people.entry(beat.user).or_insert_with(|| Person {
+    fn heartbeat(
+        &mut self,
+        heartbeat: &Heartbeat,
+        now: Instant,
+        ttl: Duration,
+        at: Timestamp,
+    ) -> Option<PresenceChange> {
+        let person = self.people.entry(heartbeat.user).or_insert_with(|| Person {
             sessions: HashMap::new(),
             until: now,
             online: false,
@@ -55,30 +61,30 @@ impl Known {
             version: 0,
         });
         let deadline = now + ttl;
-        if person.sessions.insert(beat.session.clone(), deadline).is_none() {
+        if person.sessions.insert(heartbeat.session.clone(), deadline).is_none() {
             person.sessions.retain(|_, deadline| *deadline > now);
         }
         person.seen = at;
         let place = if person.online { &mut self.due } else { &mut self.fading };
-        place.remove(&(person.until, beat.user));
+        place.remove(&(person.until, heartbeat.user));
         person.until = if person.online { person.until.max(deadline) } else { deadline };
-        self.due.insert((person.until, beat.user));
-        (!person.online).then(|| person.change(beat.user, true, at))
+        self.due.insert((person.until, heartbeat.user));
+        (!person.online).then(|| person.change(heartbeat.user, true, at))
     }
 
-    fn leave(&mut self, beat: &Beat, now: Instant, at: Timestamp) -> Option<PresenceChange> {
-        let person = self.people.get_mut(&beat.user)?;
-        person.sessions.remove(&beat.session)?;
+    fn leave(&mut self, heartbeat: &Heartbeat, now: Instant, at: Timestamp) -> Option<PresenceChange> {
+        let person = self.people.get_mut(&heartbeat.user)?;
+        person.sessions.remove(&heartbeat.session)?;
         person.seen = at;
-        self.due.remove(&(person.until, beat.user));
+        self.due.remove(&(person.until, heartbeat.user));
         if let Some(latest) = person.sessions.values().max() {
             person.until = *latest;
-            self.due.insert((person.until, beat.user));
+            self.due.insert((person.until, heartbeat.user));
             return None;
         }
         person.until = now + LAST_SEEN_LIFE;
-        self.fading.insert((person.until, beat.user));
-        Some(person.change(beat.user, false, at))
+        self.fading.insert((person.until, heartbeat.user));
+        Some(person.change(heartbeat.user, false, at))
     }
 
     fn expire(&mut self, now: Instant, at: Timestamp) -> Option<PresenceChange> {
@@ -107,14 +113,14 @@ impl People {
         Self { before: Timestamp::now().0.unsigned_abs().saturating_sub(1), known: Mutex::default() }
     }
 
-    pub fn beat(&self, beats: &[Beat], ttl: Duration) -> Vec<PresenceChange> {
+    pub fn heartbeat(&self, heartbeats: &[Heartbeat], ttl: Duration) -> Vec<PresenceChange> {
         let mut known = self.known.lock();
         let (now, at) = (Instant::now(), Timestamp::now());
-        beats.iter().filter_map(|beat| known.beat(beat, now, ttl, at)).collect()
+        heartbeats.iter().filter_map(|heartbeat| known.heartbeat(heartbeat, now, ttl, at)).collect()
     }
 
-    pub fn leave(&self, beat: &Beat) -> Option<PresenceChange> {
-        self.known.lock().leave(beat, Instant::now(), Timestamp::now())
+    pub fn leave(&self, heartbeat: &Heartbeat) -> Option<PresenceChange> {
+        self.known.lock().leave(heartbeat, Instant::now(), Timestamp::now())
     }
 
     pub fn sweep(&self, limit: usize) -> Vec<PresenceChange> {

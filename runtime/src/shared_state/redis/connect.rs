@@ -31,7 +31,7 @@ pub enum ConnectError {
     #[error("no Redis answered within {PATIENCE:?}: {0}")]
     Unreachable(RedisError),
     #[error("Redis refuses: {0}")]
-    Refused(RedisError),
+    RpcError(RedisError),
     #[error("Redis cannot be used (7.0 or newer is needed, with INFO and scripts allowed): {0}")]
     Unsuitable(RedisError),
 }
@@ -48,7 +48,7 @@ pub async fn connect(url: &str) -> Result<ConnectionManager, ConnectError> {
         .set_max_delay(PAUSE_MOST)
         // For ever: a manager that gave up stays so after an error other than I/O.
         .set_number_of_retries(usize::MAX);
-    ConnectionManager::new_lazy_with_config(client, config).map_err(ConnectError::Refused)
+    ConnectionManager::new_lazy_with_config(client, config).map_err(ConnectError::RpcError)
 }
 
 fn client(url: &str) -> RedisResult<Client> {
@@ -70,7 +70,7 @@ async fn wait_for(client: &Client) -> Result<(), ConnectError> {
         };
         match attempt.await {
             Ok(()) => return Ok(()),
-            Err(cause) if !may_pass(&cause) => return Err(ConnectError::Refused(cause)),
+            Err(cause) if !may_pass(&cause) => return Err(ConnectError::RpcError(cause)),
             Err(cause) if Instant::now() + pause > deadline => return Err(ConnectError::Unreachable(cause)),
             Err(_) => sleep(pause).await,
         }

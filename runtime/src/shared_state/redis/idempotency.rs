@@ -1,10 +1,10 @@
 //! Idempotency records: a fingerprint while an attempt is under way, followed by the receipt after it.
 
-use redis::{Script, ScriptInvocation};
-use schemas::{
+use natter_schemas::{
     event::Timestamp,
     id::{EventId, UserId},
 };
+use redis::{Script, ScriptInvocation};
 
 use super::{Attempt, Down, Fingerprint, Receipt, Redis, millis, timed};
 use crate::shared_state::{ATTEMPT_LIFE, KEY_LIFE};

@@ -24,11 +24,11 @@ use std::{
 };
 
 use async_trait::async_trait;
+use natter_schemas::{id::UserId, rpc::PresenceChange};
 use redis::{RedisResult, Script, aio::ConnectionManager};
-use schemas::{id::UserId, rpc::PresenceChange};
 use tracing::{info, warn};
 
-use super::{Attempt, Beat, Down, Fingerprint, Presence, Receipt, SharedState, Taken};
+use super::{Attempt, Down, Fingerprint, Heartbeat, Presence, Receipt, SharedState, Taken};
 use crate::rates::{Class, Rule};
 
 mod connect;
@@ -137,12 +137,12 @@ impl SharedState for Redis {
         buckets::take(self, class, who, rule).await
     }
 
-    async fn beat(&self, beats: &[Beat], ttl: Duration) -> Result<Vec<PresenceChange>, Down> {
-        presence::beat(self, beats, ttl).await
+    async fn heartbeat(&self, heartbeats: &[Heartbeat], ttl: Duration) -> Result<Vec<PresenceChange>, Down> {
+        presence::heartbeat(self, heartbeats, ttl).await
     }
 
-    async fn leave(&self, beat: &Beat) -> Result<Option<PresenceChange>, Down> {
-        presence::leave(self, beat).await
+    async fn leave(&self, heartbeat: &Heartbeat) -> Result<Option<PresenceChange>, Down> {
+        presence::leave(self, heartbeat).await
     }
 
     async fn sweep(&self, limit: usize) -> Result<Vec<PresenceChange>, Down> {

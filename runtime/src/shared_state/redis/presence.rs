@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use natter_schemas::{event::Timestamp, id::UserId, rpc::PresenceChange};
 use redis::Script;
-use schemas::{event::Timestamp, id::UserId, rpc::PresenceChange};
 
-use super::{Beat, Down, Presence, Redis, millis, timed};
+use super::{Down, Heartbeat, Presence, Redis, millis, timed};
 use crate::shared_state::LAST_SEEN_LIFE;
 
 const STATE: &str = "natter:presence";
@@ -19,7 +19,7 @@ const PERSON: &str = "natter:presence:";
 const AT_ONCE: usize = 200;
 
 pub struct Scripts {
-    beat: Script,
+    heartbeat: Script,
     leave: Script,
     sweep: Script,
     presence: Script,
@@ -28,7 +28,7 @@ pub struct Scripts {
 impl Scripts {
     pub fn new() -> Self {
         Self {
-            beat: timed(include_str!("beat.lua")),
+            heartbeat: timed(include_str!("heartbeat.lua")),
             leave: timed(include_str!("leave.lua")),
             sweep: timed(include_str!("sweep.lua")),
             presence: timed(include_str!("presence.lua")),
@@ -52,32 +52,41 @@ fn person(user: UserId) -> String {
     format!("{PERSON}{user}")
 }
 
-pub async fn beat(redis: &Redis, beats: &[Beat], ttl: Duration) -> Result<Vec<PresenceChange>, Down> {
-    let answers = join_all(beats.chunks(AT_ONCE).map(|beats| beat_some(redis, beats, ttl))).await;
+pub async fn heartbeat(
+    redis: &Redis,
+    heartbeats: &[Heartbeat],
+    ttl: Duration,
+) -> Result<Vec<PresenceChange>, Down> {
+    let answers =
+        join_all(heartbeats.chunks(AT_ONCE).map(|heartbeats| heartbeat_some(redis, heartbeats, ttl))).await;
     let failed = answers.iter().any(Result::is_err);
     let came: Vec<PresenceChange> = answers.into_iter().flatten().flatten().collect();
     // What is known to have changed is told in any case: nobody will be told again.
     if failed && came.is_empty() { Err(Down) } else { Ok(came) }
 }
 
-async fn beat_some(redis: &Redis, beats: &[Beat], ttl: Duration) -> Result<Vec<PresenceChange>, Down> {
-    let mut call = redis.scripts.presence.beat.prepare_invoke();
+async fn heartbeat_some(
+    redis: &Redis,
+    heartbeats: &[Heartbeat],
+    ttl: Duration,
+) -> Result<Vec<PresenceChange>, Down> {
+    let mut call = redis.scripts.presence.heartbeat.prepare_invoke();
     call.key(STATE).key(DUE).arg(millis(ttl)).arg(millis(LAST_SEEN_LIFE));
-    for beat in beats {
-        call.key(person(beat.user)).arg(beat.user.to_string()).arg(&beat.session);
+    for heartbeat in heartbeats {
+        call.key(person(heartbeat.user)).arg(heartbeat.user.to_string()).arg(&heartbeat.session);
     }
     let told = redis.call(call.invoke_async(&mut redis.connection.clone())).await?;
     changes(redis, told, true)
 }
 
-pub async fn leave(redis: &Redis, beat: &Beat) -> Result<Option<PresenceChange>, Down> {
+pub async fn leave(redis: &Redis, heartbeat: &Heartbeat) -> Result<Option<PresenceChange>, Down> {
     let mut call = redis.scripts.presence.leave.prepare_invoke();
-    call.key(DUE).key(person(beat.user));
-    call.arg(beat.user.to_string()).arg(&beat.session).arg(millis(LAST_SEEN_LIFE));
+    call.key(DUE).key(person(heartbeat.user));
+    call.arg(heartbeat.user.to_string()).arg(&heartbeat.session).arg(millis(LAST_SEEN_LIFE));
     let told: Vec<i64> = redis.call(call.invoke_async(&mut redis.connection.clone())).await?;
     let &[version, seen] = &told[..] else { return Ok(None) };
     Ok(Some(PresenceChange {
-        user: beat.user,
+        user: heartbeat.user,
         online: false,
         last_seen: Timestamp(seen),
         version: version.unsigned_abs(),

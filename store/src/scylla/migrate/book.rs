@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
-use schemas::event::Timestamp;
+use natter_schemas::event::Timestamp;
 use scylla::{
     client::session::Session,
     statement::{Consistency, Statement},

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use schemas::{
-    event::{Event, Kind, Logged, Member, Role, Timestamp},
+use natter_schemas::{
+    event::{Event, Kind, LogEntry, Member, Role, Timestamp},
     id::{ConversationId, Seq, UserId},
 };
 
@@ -24,8 +24,8 @@ struct Change {
     seq: Seq,
 }
 
-pub fn derive(s: &Statements, rows: &mut Plan, logged: &Logged, shapes: &Shapes) {
-    let Logged { seq, event } = logged;
+pub fn derive(s: &Statements, rows: &mut Plan, logged: &LogEntry, shapes: &Shapes) {
+    let LogEntry { seq, event } = logged;
     let (conversation, seq) = (event.conversation, *seq);
     store(s, rows, logged);
     let change = |user| Change { conversation, user, seq };
@@ -65,10 +65,10 @@ pub fn derive(s: &Statements, rows: &mut Plan, logged: &Logged, shapes: &Shapes)
 }
 
 /// The event itself, and where it is.
-fn store(s: &Statements, rows: &mut Plan, Logged { seq, event }: &Logged) {
+fn store(s: &Statements, rows: &mut Plan, LogEntry { seq, event }: &LogEntry) {
     let (room, id) = (raw(event.conversation.as_bytes()), raw(event.id.as_bytes()));
     let home = Home::Bucket(event.conversation, bucket(*seq));
-    let data = schemas::codec::encode(event);
+    let data = natter_schemas::codec::encode(event);
     let bytes = data.len();
     if matches!(event.kind, Kind::Posted { .. }) {
         let author = raw(event.author.as_bytes());
@@ -83,11 +83,11 @@ fn store(s: &Statements, rows: &mut Plan, Logged { seq, event }: &Logged) {
 }
 
 /// The message's row, in the bucket of its own seq.
-fn retouch(s: &Statements, rows: &mut Plan, Logged { seq, event }: &Logged, target: Seq) {
+fn retouch(s: &Statements, rows: &mut Plan, LogEntry { seq, event }: &LogEntry, target: Seq) {
     let room = raw(event.conversation.as_bytes());
     let home = Home::Bucket(event.conversation, bucket(target));
     let at = (room, bucket(target), int(target));
-    let data = schemas::codec::encode(event);
+    let data = natter_schemas::codec::encode(event);
     let bytes = data.len();
     match &event.kind {
         // Of edits the newest counts, of deletions the first.

@@ -10,11 +10,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use parking_lot::Mutex;
-use schemas::{
-    event::Logged,
+use natter_schemas::{
+    event::LogEntry,
     id::{ConversationId, EventId, Partition, Seq},
 };
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::{
@@ -35,11 +35,16 @@ pub struct Known(Mutex<HashMap<Partition, Seq>>);
 
 impl Known {
     /// Events by seq.
-    pub async fn refuse_others(&self, db: &Cluster, partition: Partition, events: &[&Logged]) -> Result<()> {
+    pub async fn refuse_others(
+        &self,
+        db: &Cluster,
+        partition: Partition,
+        events: &[&LogEntry],
+    ) -> Result<()> {
         let highest = self.highest(db, partition).await?;
         let mut seqs: BTreeMap<(ConversationId, i64), Vec<i64>> = BTreeMap::new();
         let mut ids: BTreeMap<(ConversationId, i64), EventId> = BTreeMap::new();
-        for Logged { seq, event } in events {
+        for LogEntry { seq, event } in events {
             let at = (event.conversation, int(*seq));
             match ids.insert(at, event.id) {
                 Some(other) if other != event.id => return Err(taken(at, other, event.id)),

@@ -12,8 +12,8 @@ mod plan; // rows by the partition they go to, in batches
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::{
-    event::{Kind, Logged, Shape},
+use natter_schemas::{
+    event::{Kind, LogEntry, Shape},
     id::{ConversationId, Partition, Seq},
 };
 
@@ -28,8 +28,8 @@ use super::{
 };
 use crate::Result;
 
-pub async fn persist(db: &Cluster, known: &Known, partition: Partition, events: &[Logged]) -> Result<()> {
-    let mut events: Vec<&Logged> = events.iter().collect();
+pub async fn persist(db: &Cluster, known: &Known, partition: Partition, events: &[LogEntry]) -> Result<()> {
+    let mut events: Vec<&LogEntry> = events.iter().collect();
     events.sort_by_key(|logged| logged.seq);
     let Some(last) = events.last().map(|logged| logged.seq) else { return Ok(()) };
     known.refuse_others(db, partition, &events).await?;
@@ -60,8 +60,8 @@ pub async fn persist(db: &Cluster, known: &Known, partition: Partition, events: 
 /// now and then, saves reading it whenever somebody connects.
 type Shapes = BTreeMap<ConversationId, (Shape, Seq)>;
 
-async fn shapes(db: &Cluster, events: &[&Logged]) -> Result<Shapes> {
-    let added = |logged: &&Logged| match logged.event.kind {
+async fn shapes(db: &Cluster, events: &[&LogEntry]) -> Result<Shapes> {
+    let added = |logged: &&LogEntry| match logged.event.kind {
         Kind::MemberAdded { .. } => Some(logged.event.conversation),
         _ => None,
     };

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use schemas::{
-    event::{Kind, Logged, Timestamp},
+use natter_schemas::{
+    event::{Kind, LogEntry, Timestamp},
     id::{ConversationId, Seq, UserId},
 };
 
@@ -24,7 +24,7 @@ pub struct Moved {
 }
 
 impl Moved {
-    pub fn note(&mut self, Logged { seq, event }: &Logged) {
+    pub fn note(&mut self, LogEntry { seq, event }: &LogEntry) {
         let conversation = event.conversation;
         let head = self.heads.entry(conversation).or_default();
         *head = (*head).max(*seq);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use futures_util::{TryStreamExt, stream};
-use schemas::id::{ConversationId, EventId, Seq, UserId};
+use natter_schemas::id::{ConversationId, EventId, Seq, UserId};
 use scylla::statement::{
     batch::{Batch, BatchType},
     prepared::PreparedStatement,

@@ -2,8 +2,8 @@
 
 use std::{collections::HashSet, fmt};
 
-use nats::log::Extent;
-use schemas::{cloudevent::Record, id::Seq};
+use natter_nats::log::Extent;
+use natter_schemas::{cloudevent::Record, id::Seq};
 
 use crate::{mirror::read::Found, sample::Sample};
 
@@ -176,7 +176,7 @@ pub fn difference(found: &Found, expected: &Record) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use schemas::{
+    use natter_schemas::{
         cloudevent::{self, Position},
         id::Partition,
     };

@@ -62,7 +62,7 @@ fn work(waiting: &Mutex<mpsc::Receiver<Job>>) {
 #[cfg(target_os = "linux")]
 fn give_way() {
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    // Refused it costs nothing but the favour.
+    // RpcError it costs nothing but the favour.
     let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
 }
 

@@ -8,7 +8,7 @@ use argon2::{
     password_hash::{self, phc::PasswordHash},
 };
 use metrics::counter;
-use schemas::limits;
+use natter_schemas::limits;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 

@@ -1,4 +1,4 @@
-use schemas::{
+use natter_schemas::{
     code::Code,
     limits,
     rest::check as rule,

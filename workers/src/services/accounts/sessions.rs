@@ -1,6 +1,6 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures_util::future::try_join_all;
-use schemas::{
+use natter_schemas::{
     code::Code,
     event::Timestamp,
     id::{SessionId, UserId},
@@ -8,7 +8,7 @@ use schemas::{
     rest::check as rule,
     rpc::{LogIn, LogOut, NewPassword, Opened, RegisterUser, Renew, User},
 };
-use store::{AddUser, Renewal, TokenHash};
+use natter_store::{AddUser, Renewal, TokenHash};
 use tracing::info;
 use zeroize::Zeroizing;
 

@@ -1,8 +1,8 @@
-use schemas::{
+use natter_schemas::{
     code::Code,
     event::Timestamp,
     id::{ConversationId, UserId, direct_conversation},
-    rpc::{Blocked, Blocks, Refused, SetBlock, Sharing},
+    rpc::{Blocked, Blocks, RpcError, SetBlock, Sharing},
 };
 use tracing::warn;
 
@@ -13,7 +13,7 @@ impl Conversations {
     pub(super) async fn set_block(&self, call: SetBlock) -> Result<(), Failure> {
         let SetBlock { user, other, on } = call;
         if user == other {
-            return Err(Refused::invalid("userId").into());
+            return Err(RpcError::invalid("userId").into());
         }
         self.store.users(&[other]).await?.pop().ok_or(Code::NotFound)?;
         let at = Timestamp::now();

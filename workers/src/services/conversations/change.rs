@@ -1,17 +1,17 @@
-use schemas::{
+use natter_schemas::{
     code::Code,
-    event::{Kind, Logged, Role, Shape},
+    event::{Kind, LogEntry, Role, Shape},
     id::EventId,
     rest::check,
-    rpc::{Refused, Rename},
+    rpc::{Rename, RpcError},
 };
 
 use super::{Conversations, record};
 use crate::services::Failure;
 
 impl Conversations {
-    pub(super) async fn rename(&self, call: Rename) -> Result<Logged, Failure> {
-        check::name(&call.name, &()).map_err(|_| Refused::invalid("name"))?;
+    pub(super) async fn rename(&self, call: Rename) -> Result<LogEntry, Failure> {
+        check::name(&call.name, &()).map_err(|_| RpcError::invalid("name"))?;
         let membership = self.store.membership(call.conversation, call.user).await?.ok_or(Code::NotFound)?;
         let role = membership.role.ok_or(Code::NotFound)?;
         if membership.shape == Shape::Direct || role < Role::Admin {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use schemas::{
+use natter_schemas::{
     event::Shape,
     id::{ConversationId, Partition, Seq, UserId},
     limits,
@@ -13,7 +13,7 @@ use schemas::{
         Membership,
     },
 };
-use store::ListedRow;
+use natter_store::ListedRow;
 
 use super::{
     Conversations,

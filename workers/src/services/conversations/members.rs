@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use schemas::{
+use natter_schemas::{
     code::Code,
-    event::{Kind, Logged, Role, Shape},
+    event::{Kind, LogEntry, Role, Shape},
     id::{ConversationId, EventId, UserId},
     limits,
-    rpc::{AddMembers, Refused, RemoveMember, SetRole},
+    rpc::{AddMembers, RemoveMember, RpcError, SetRole},
 };
-use store::MemberRow;
+use natter_store::MemberRow;
 
 use super::{Conversations, record};
 use crate::services::Failure;
@@ -53,12 +53,12 @@ impl Conversations {
             return Err(Code::Forbidden.into());
         }
         if users.is_empty() || users.len() > limits::PARTICIPANTS_PER_CALL {
-            return Err(Refused::invalid(USERS).into());
+            return Err(RpcError::invalid(USERS).into());
         }
         let mut seen: HashSet<UserId> = change.members.iter().map(|row| row.member.user).collect();
         let new: Vec<UserId> = users.into_iter().filter(|user| seen.insert(*user)).collect();
         if self.store.users(&new).await?.len() < new.len() || seen.len() > limits::PARTICIPANTS {
-            return Err(Refused::invalid(USERS).into());
+            return Err(RpcError::invalid(USERS).into());
         }
         let kinds = new.into_iter().map(|user| Kind::MemberAdded { user, role: Role::Member }).collect();
         self.record(&change, kinds, super::AT_ONCE).await
@@ -127,7 +127,7 @@ impl Conversations {
             let event = record::event(EventId::fresh(), change.conversation, change.by, kind, trace);
             async move { self.publish(event).await.map(|(logged, _)| logged) }
         });
-        let logged: Vec<Logged> = events.buffered(at_once).try_collect().await?;
+        let logged: Vec<LogEntry> = events.buffered(at_once).try_collect().await?;
         self.apply(&logged).await
     }
 

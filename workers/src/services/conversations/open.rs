@@ -1,12 +1,12 @@
 use std::collections::HashSet;
 
-use schemas::{
+use natter_schemas::{
     code::Code,
-    event::{Kind, Logged, Member, Role, Shape},
+    event::{Kind, LogEntry, Member, Role, Shape},
     id::{ConversationId, UserId, direct_conversation, opening_event},
     limits,
     rest::check,
-    rpc::{GetConversation, OpenConversation, OpenedConversation, Refused},
+    rpc::{GetConversation, OpenConversation, OpenedConversation, RpcError},
 };
 
 use super::{Conversations, record};
@@ -53,11 +53,11 @@ impl Conversations {
             return Ok(true);
         }
         let first = self.log.from(id, 1, 1).await?;
-        let Some(Ok(first)) = first.first().map(nats::log::RawEvent::decode) else { return Ok(false) };
+        let Some(Ok(first)) = first.first().map(natter_nats::log::RawEvent::decode) else { return Ok(false) };
         self.heal(&first).await
     }
 
-    async fn heal(&self, first: &Logged) -> Result<bool, Failure> {
+    async fn heal(&self, first: &LogEntry) -> Result<bool, Failure> {
         let created = matches!(first.event.kind, Kind::Created { .. });
         if created {
             self.apply(std::slice::from_ref(first)).await?;
@@ -81,7 +81,7 @@ impl Conversations {
         let found: HashSet<UserId> =
             self.store.users(others).await?.into_iter().map(|user| user.id).collect();
         if others.iter().any(|user| !found.contains(user)) {
-            return Err(Refused::invalid(PARTICIPANTS).into());
+            return Err(RpcError::invalid(PARTICIPANTS).into());
         }
         // A token outlives its user only if somebody removed the user by hand.
         self.store.users(&[creator]).await?.pop().ok_or(Code::Unauthenticated)?;
@@ -90,9 +90,9 @@ impl Conversations {
 }
 
 /// The participants besides the creator, each once, in the order given.
-fn others(call: &OpenConversation) -> Result<Vec<UserId>, Refused> {
+fn others(call: &OpenConversation) -> Result<Vec<UserId>, RpcError> {
     if call.participants.len() > limits::PARTICIPANTS_PER_CALL {
-        return Err(Refused::invalid(PARTICIPANTS));
+        return Err(RpcError::invalid(PARTICIPANTS));
     }
     let with_oneself = call.participants.contains(&call.creator);
     let mut seen = HashSet::from([call.creator]);
@@ -101,12 +101,12 @@ fn others(call: &OpenConversation) -> Result<Vec<UserId>, Refused> {
         Shape::Direct => others.len() == 1 && !with_oneself,
         Shape::Group => !call.participants.is_empty(),
     };
-    if allowed { Ok(others) } else { Err(Refused::invalid(PARTICIPANTS)) }
+    if allowed { Ok(others) } else { Err(RpcError::invalid(PARTICIPANTS)) }
 }
 
-fn name(name: Option<String>) -> Result<Option<String>, Refused> {
+fn name(name: Option<String>) -> Result<Option<String>, RpcError> {
     match name {
-        Some(text) if check::name(&text, &()).is_err() => Err(Refused::invalid("name")),
+        Some(text) if check::name(&text, &()).is_err() => Err(RpcError::invalid("name")),
         name => Ok(name),
     }
 }

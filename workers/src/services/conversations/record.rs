@@ -1,7 +1,7 @@
-use nats::{log::LogError, subject};
-use schemas::{
+use natter_nats::{log::LogError, subject};
+use natter_schemas::{
     codec,
-    event::{Event, Kind, Logged, Timestamp},
+    event::{Event, Kind, LogEntry, Timestamp},
     id::{ConversationId, EventId, Partition, UserId},
 };
 use tracing::warn;
@@ -24,13 +24,13 @@ pub fn event(
 impl Conversations {
     /// The event as the log has it, and whether it was there before. Under the id of an earlier attempt, or of
     /// somebody else's who was faster, the log has theirs, and that one counts.
-    pub(super) async fn publish(&self, event: Event) -> Result<(Logged, bool), Failure> {
+    pub(super) async fn publish(&self, event: Event) -> Result<(LogEntry, bool), Failure> {
         let partition = Partition::of(event.conversation, self.partitions);
         let subject = subject::conv(partition, event.conversation);
         let payload = codec::encode(&event);
         let stored = self.publisher.publish(subject, &event.id.to_string(), payload.into()).await?;
         if !stored.duplicate {
-            return Ok((Logged { seq: stored.seq, event }, false));
+            return Ok((LogEntry { seq: stored.seq, event }, false));
         }
         let first = self.log.event_at(partition, stored.seq).await?;
         let first = first
@@ -44,7 +44,7 @@ impl Conversations {
 
     /// Makes published events of one conversation visible everywhere at once instead of when the persister comes
     /// to them.
-    pub(super) async fn apply(&self, events: &[Logged]) -> Result<(), Failure> {
+    pub(super) async fn apply(&self, events: &[LogEntry]) -> Result<(), Failure> {
         let Some(first) = events.first() else { return Ok(()) };
         let partition = Partition::of(first.event.conversation, self.partitions);
         self.store.persist(partition, events).await?;
@@ -54,7 +54,7 @@ impl Conversations {
         Ok(())
     }
 
-    async fn tell(&self, logged: &Logged) {
+    async fn tell(&self, logged: &LogEntry) {
         let conversation = logged.event.conversation;
         if let Err(e) = control::tell_members(&*self.store, &self.publisher, logged).await {
             warn!(%conversation, seq = logged.seq, error = %e, "members not told: the persister will");

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use schemas::{
+use natter_schemas::{
     code::Code,
-    event::{Kind, Logged, Member, Timestamp},
+    event::{Kind, LogEntry, Member, Timestamp},
     id::{ConversationId, Seq, UserId},
     rpc::{Conversation, GetConversation, Page, Participant, User, Window},
 };
-use store::{ListedRow, MemberRow};
+use natter_store::{ListedRow, MemberRow};
 
 use super::Conversations;
 use crate::services::{Failure, history::Tail, inbox};
@@ -139,7 +139,7 @@ fn name(tail: &Tail) -> Option<String> {
     })
 }
 
-fn role(user: UserId, tail: &Tail) -> Option<schemas::event::Role> {
+fn role(user: UserId, tail: &Tail) -> Option<natter_schemas::event::Role> {
     tail.iter().rev().find_map(|logged| match &logged.event.kind {
         Kind::MemberAdded { user: who, role } | Kind::RoleChanged { user: who, role } if *who == user => {
             Some(*role)
@@ -150,7 +150,7 @@ fn role(user: UserId, tail: &Tail) -> Option<schemas::event::Role> {
 
 /// Messages, members and names are activity; edits, deletions and reactions are not.
 pub fn activity(stored: Timestamp, tail: &Tail) -> Timestamp {
-    let counts = |logged: &&Logged| {
+    let counts = |logged: &&LogEntry| {
         !matches!(logged.event.kind, Kind::Edited { .. } | Kind::Deleted { .. } | Kind::Reacted { .. })
     };
     tail.iter().filter(counts).map(|logged| logged.event.at).fold(stored, Timestamp::max)

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use schemas::{
-    event::{Kind, Logged, Message},
+use natter_schemas::{
+    event::{Kind, LogEntry, Message},
     id::Seq,
     rpc::Window,
 };
@@ -66,6 +66,6 @@ pub fn cut(mut messages: Vec<Message>, window: Window, limit: usize) -> (Vec<Mes
 /// How many messages of the window were posted in the tail.
 pub fn posts(tail: &Tail, window: Window) -> usize {
     let posted =
-        |logged: &&Logged| matches!(logged.event.kind, Kind::Posted { .. }) && inside(window, logged.seq);
+        |logged: &&LogEntry| matches!(logged.event.kind, Kind::Posted { .. }) && inside(window, logged.seq);
     tail.iter().filter(posted).count()
 }

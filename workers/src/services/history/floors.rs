@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use nats::log::{LogError, LogReader};
-use schemas::id::{Partition, Seq};
+use natter_nats::log::{LogError, LogReader};
+use natter_schemas::id::{Partition, Seq};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};

@@ -1,7 +1,7 @@
 use std::{collections::HashMap, sync::Arc};
 
-use nats::log::LogError;
-use schemas::{
+use natter_nats::log::LogError;
+use natter_schemas::{
     id::{ConversationId, Seq},
     rpc::{Heads, LogHeads},
 };

@@ -1,12 +1,12 @@
 use std::{pin::pin, sync::Arc};
 
-use schemas::{
+use natter_schemas::{
     event::{Body, Message},
     id::Seq,
     limits,
     rpc::{Page, PageReply, Window},
 };
-use store::StoreError;
+use natter_store::StoreError;
 
 use super::{History, Tail, compose};
 use crate::services::Failure;

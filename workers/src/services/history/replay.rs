@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use schemas::{
-    event::Logged,
+use natter_schemas::{
+    event::LogEntry,
     id::Seq,
     limits,
     rpc::{EventsAfter, Replay},
@@ -59,7 +59,7 @@ impl History {
         &self,
         call: EventsAfter,
         anchored: bool,
-        mut events: Vec<Logged>,
+        mut events: Vec<LogEntry>,
         more: bool,
     ) -> Result<Replay, Failure> {
         events.retain(|logged| logged.seq > call.after);
@@ -91,6 +91,6 @@ const fn wanted(limit: usize) -> usize {
     limit + 2
 }
 
-fn owned(tail: Tail) -> Vec<Logged> {
+fn owned(tail: Tail) -> Vec<LogEntry> {
     tail.events.into_iter().map(Arc::unwrap_or_clone).collect()
 }

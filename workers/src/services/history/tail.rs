@@ -3,9 +3,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use nats::log::RawEvent;
-use schemas::{
-    event::{Kind, Logged},
+use natter_nats::log::RawEvent;
+use natter_schemas::{
+    event::{Kind, LogEntry},
     id::{ConversationId, Seq},
 };
 use tracing::error;
@@ -28,14 +28,14 @@ const ENTRY: usize = 256;
 #[derive(Debug, Clone, Default)]
 pub struct Tail {
     /// Ascending. Events nobody can read (a newer node wrote them) are left out here, not in the positions.
-    pub(super) events: Vec<Arc<Logged>>,
+    pub(super) events: Vec<Arc<LogEntry>>,
     pub first: Option<Seq>,
     /// Newest seq of the conversation, also if it lies before the range; `None`: the log has nothing of it.
     pub head: Option<Seq>,
 }
 
 impl Tail {
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Logged> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &LogEntry> {
         self.events.iter().map(Arc::as_ref)
     }
 
@@ -52,8 +52,8 @@ impl Tail {
 }
 
 /// Of events that can all be read.
-impl From<Vec<Logged>> for Tail {
-    fn from(events: Vec<Logged>) -> Self {
+impl From<Vec<LogEntry>> for Tail {
+    fn from(events: Vec<LogEntry>) -> Self {
         events.into_iter().map(|logged| (logged.seq, Some(Arc::new(logged)))).collect()
     }
 }
@@ -71,7 +71,7 @@ impl FromIterator<Entry> for Tail {
 }
 
 /// A position of the log; `None`: nobody can read what is there.
-type Entry = (Seq, Option<Arc<Logged>>);
+type Entry = (Seq, Option<Arc<LogEntry>>);
 
 /// What was read of a conversation's log. Events never change, so the next reader asks only for what came since.
 pub(super) struct Known {

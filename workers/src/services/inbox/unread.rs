@@ -1,17 +1,17 @@
 use std::collections::BTreeSet;
 
-use schemas::{
-    event::{Kind, Logged},
+use natter_schemas::{
+    event::{Kind, LogEntry},
     id::{ConversationId, Seq, UserId},
     limits,
 };
-use store::{Store, StoreError};
+use natter_store::{Store, StoreError};
 
 use crate::services::history::Tail;
 
 /// Where the user has read to: the stored mark, or what is not stored yet of one's own newest post or joining.
 pub fn read_through(user: UserId, mark: Seq, tail: &Tail) -> Seq {
-    let own = |logged: &&Logged| match &logged.event.kind {
+    let own = |logged: &&LogEntry| match &logged.event.kind {
         Kind::Posted { .. } => logged.event.author == user,
         Kind::MemberAdded { user: who, .. } => *who == user,
         _ => false,
@@ -41,7 +41,7 @@ pub async fn unread(
 }
 
 fn deleted(tail: &Tail) -> BTreeSet<Seq> {
-    let target = |logged: &Logged| match logged.event.kind {
+    let target = |logged: &LogEntry| match logged.event.kind {
         Kind::Deleted { target } => Some(target),
         _ => None,
     };
@@ -49,7 +49,7 @@ fn deleted(tail: &Tail) -> BTreeSet<Seq> {
 }
 
 fn above(user: UserId, read: Seq, tail: &Tail, deleted: &BTreeSet<Seq>) -> usize {
-    let counts = |logged: &&Logged| {
+    let counts = |logged: &&LogEntry| {
         logged.seq > read
             && logged.event.author != user
             && matches!(logged.event.kind, Kind::Posted { .. })

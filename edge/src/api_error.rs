@@ -3,20 +3,20 @@
 use std::{borrow::Cow, time::Duration};
 
 use axum::response::{IntoResponse, Response};
-use nats::publisher::PublishError;
-use runtime::rates::{Class, Rule};
-use schemas::{
+use natter_nats::publisher::PublishError;
+use natter_runtime::rates::{Class, Rule};
+use natter_schemas::{
     code::Code,
     frame::{RequestId, ServerFrame},
     rest::FieldError,
-    rpc::Refused,
+    rpc::RpcError,
 };
 
 /// Come back in this long when nothing better is known: longer than a leader change usually takes.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone)]
-pub struct Refusal {
+pub struct ApiError {
     pub code: Code,
     pub detail: Cow<'static, str>,
     pub errors: Vec<FieldError>,
@@ -25,7 +25,7 @@ pub struct Refusal {
     pub limit: Option<(Class, Rule)>,
 }
 
-impl Refusal {
+impl ApiError {
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         let retry_after = (code == Code::Unavailable).then_some(RETRY_AFTER);
         Self { code, detail: detail.into(), errors: Vec::new(), retry_after, limit: None }
@@ -70,14 +70,14 @@ impl Refusal {
 }
 
 /// Titles do for details where there is nothing more to say.
-impl From<Code> for Refusal {
+impl From<Code> for ApiError {
     fn from(code: Code) -> Self {
         Self::new(code, code.row().title)
     }
 }
 
-impl From<Refused> for Refusal {
-    fn from(refused: Refused) -> Self {
+impl From<RpcError> for ApiError {
+    fn from(refused: RpcError) -> Self {
         match refused.field {
             Some(field) => Self::invalid(field, "is not valid"),
             None => Self { retry_after: retry_after(refused.code), ..Self::from(refused.code) },
@@ -89,7 +89,7 @@ fn retry_after(code: Code) -> Option<Duration> {
     matches!(code, Code::Unavailable | Code::RateLimited).then_some(RETRY_AFTER)
 }
 
-impl From<PublishError> for Refusal {
+impl From<PublishError> for ApiError {
     fn from(error: PublishError) -> Self {
         tracing::warn!(%error, "publish failed");
         match error {
@@ -99,13 +99,13 @@ impl From<PublishError> for Refusal {
                  with the same clientId",
             ),
             PublishError::Full => Self::new(Code::Unavailable, "the log is full"),
-            PublishError::Refused(_) => Self::from(Code::Internal),
+            PublishError::RpcError(_) => Self::from(Code::Internal),
         }
     }
 }
 
 /// The problem document is written by the outermost layer, which knows the request id.
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = axum::http::StatusCode::from_u16(self.code.row().status)
             .unwrap_or(axum::http::StatusCode::INTERNAL_SERVER_ERROR);

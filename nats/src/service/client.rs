@@ -1,10 +1,10 @@
 //! The side that asks.
 
 use async_nats::{Client, HeaderMap, Message, Request, RequestErrorKind};
-use schemas::{
+use natter_schemas::{
     code::Code,
     event::Timestamp,
-    rpc::{Call, Refused},
+    rpc::{Call, RpcError},
 };
 use tokio::time::Instant;
 use tracing::warn;
@@ -14,18 +14,18 @@ use crate::subject;
 
 /// Asks services over one connection.
 #[derive(Clone)]
-pub struct Asker {
+pub struct RpcClient {
     client: Client,
 }
 
-impl Asker {
+impl RpcClient {
     pub fn new(client: Client) -> Self {
         Self { client }
     }
 
     /// Waits for the call's deadline at most. Nobody there, or no answer in time: `unavailable`, and whether
     /// the call had an effect is then unknown.
-    pub async fn ask<C: Call>(&self, call: &C) -> Result<C::Reply, Refused> {
+    pub async fn call<C: Call>(&self, call: &C) -> Result<C::Reply, RpcError> {
         let started = Instant::now();
         let answer = self.exchange(call).await;
         let (service, name) = (C::SERVICE.name(), C::NAME);
@@ -39,7 +39,7 @@ impl Asker {
         answer
     }
 
-    async fn exchange<C: Call>(&self, call: &C) -> Result<C::Reply, Refused> {
+    async fn exchange<C: Call>(&self, call: &C) -> Result<C::Reply, RpcError> {
         let payload = postcard::to_allocvec(call).map_err(|error| {
             warn!(service = C::SERVICE.name(), call = C::NAME, %error, "a question cannot be encoded");
             Code::Internal
@@ -64,8 +64,8 @@ impl Asker {
     }
 }
 
-fn read<C: Call>(message: &Message) -> Result<C::Reply, Refused> {
-    postcard::from_bytes::<Result<C::Reply, Refused>>(&message.payload).unwrap_or_else(|error| {
+fn read<C: Call>(message: &Message) -> Result<C::Reply, RpcError> {
+    postcard::from_bytes::<Result<C::Reply, RpcError>>(&message.payload).unwrap_or_else(|error| {
         warn!(service = C::SERVICE.name(), call = C::NAME, %error, "an answer cannot be read");
         Err(Code::Internal.into())
     })

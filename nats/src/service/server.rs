@@ -4,14 +4,14 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use async_nats::{
     Client,
-    service::{Request, Service as NatsService, ServiceExt, endpoint::Endpoint},
+    service::{Request, Service as NatsService, ServiceExt, endpoint::Endpoint as NatsEndpoint},
 };
 use futures_util::{FutureExt, StreamExt};
-use schemas::{
+use natter_schemas::{
     code::Code,
     event::Timestamp,
     limits,
-    rpc::{Call, Refused, Service},
+    rpc::{Call, RpcError, Service},
 };
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -28,7 +28,7 @@ pub struct ServiceError {
 }
 
 /// One service of this process. Its calls share its concurrency.
-pub struct Host {
+pub struct RpcServer {
     client: Client,
     service: Service,
     offered: Arc<NatsService>,
@@ -37,7 +37,7 @@ pub struct Host {
     slots: Arc<Semaphore>,
 }
 
-impl Host {
+impl RpcServer {
     /// Makes the service known; its calls follow with `serve`. When `stop` is cancelled, no question is taken
     /// any more, and those under way end on `tracker`.
     pub async fn start(
@@ -63,7 +63,7 @@ impl Host {
     where
         C: Call,
         F: Fn(C) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Result<C::Reply, Refused>> + Send + 'static,
+        Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
     {
         debug_assert_eq!(C::SERVICE, self.service, "a call belongs to its service");
         let endpoint = self
@@ -73,35 +73,35 @@ impl Host {
             .add(subject::service(C::SERVICE, C::NAME))
             .await
             .map_err(|source| ServiceError { service: self.service.name(), source })?;
-        let desk = Desk {
+        let calls = Endpoint {
             client: self.client.clone(),
             offered: Arc::clone(&self.offered),
             tracker: self.tracker.clone(),
             stop: self.stop.clone(),
             slots: Arc::clone(&self.slots),
         };
-        self.tracker.spawn(desk.run::<C, F, Fut>(endpoint, handler));
+        self.tracker.spawn(calls.run::<C, F, Fut>(endpoint, handler));
         settled(&self.client).await;
         Ok(())
     }
 }
 
 /// Where the questions of one kind arrive.
-struct Desk {
+struct Endpoint {
     client: Client,
-    /// async-nats ends every endpoint of a service that is dropped, and a `Host` may be.
+    /// async-nats ends every endpoint of a service that is dropped, and a `RpcServer` may be.
     offered: Arc<NatsService>,
     tracker: TaskTracker,
     stop: CancellationToken,
     slots: Arc<Semaphore>,
 }
 
-impl Desk {
-    async fn run<C, F, Fut>(self, mut endpoint: Endpoint, handler: F)
+impl Endpoint {
+    async fn run<C, F, Fut>(self, mut endpoint: NatsEndpoint, handler: F)
     where
         C: Call,
         F: Fn(C) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Result<C::Reply, Refused>> + Send + 'static,
+        Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
     {
         let mut stopped = false;
         loop {
@@ -137,7 +137,7 @@ async fn answer<C, F, Fut>(client: &Client, request: &Request, handler: F)
 where
     C: Call,
     F: Fn(C) -> Fut + Send + Sync,
-    Fut: Future<Output = Result<C::Reply, Refused>> + Send + 'static,
+    Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
 {
     let (service, call) = (C::SERVICE.name(), C::NAME);
     if deadline(request).is_some_and(|deadline| deadline <= Timestamp::now()) {
@@ -162,11 +162,11 @@ fn deadline(request: &Request) -> Option<Timestamp> {
     request.message.headers.as_ref()?.get(DEADLINE)?.as_str().parse().ok().map(Timestamp)
 }
 
-async fn outcome<C, F, Fut>(question: C, handler: F) -> Result<C::Reply, Refused>
+async fn outcome<C, F, Fut>(question: C, handler: F) -> Result<C::Reply, RpcError>
 where
     C: Call,
     F: Fn(C) -> Fut,
-    Fut: Future<Output = Result<C::Reply, Refused>> + Send + 'static,
+    Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
 {
     // A defect in one handler must not leave its caller waiting, nor take other questions with it.
     let caught = AssertUnwindSafe(async { handler(question).await }).catch_unwind().await;
@@ -177,13 +177,13 @@ where
 }
 
 /// An answer that does not fit a NATS message becomes `internal`: its bounds are this side's to keep.
-fn encode<C: Call>(outcome: &Result<C::Reply, Refused>, most: usize) -> Vec<u8> {
+fn encode<C: Call>(outcome: &Result<C::Reply, RpcError>, most: usize) -> Vec<u8> {
     let (service, call) = (C::SERVICE.name(), C::NAME);
     match postcard::to_allocvec(outcome) {
         Ok(bytes) if bytes.len() <= most => return bytes,
         Ok(bytes) => error!(service, call, bytes = bytes.len(), most, "an answer is too large to send"),
         Err(error) => error!(service, call, %error, "an answer cannot be encoded"),
     }
-    let refused: Result<C::Reply, Refused> = Err(Code::Internal.into());
+    let refused: Result<C::Reply, RpcError> = Err(Code::Internal.into());
     postcard::to_allocvec(&refused).unwrap_or_default()
 }
