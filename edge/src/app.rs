@@ -6,6 +6,7 @@ use natter_nats::{
     apply::Deployment, async_nats, connect::Address, publisher::Publisher, service::RpcClient,
 };
 use natter_runtime::{lifecycle::Lifecycle, rates::Rates, shared_state::SharedState};
+use natter_schemas::limits::Limits;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -28,6 +29,8 @@ pub struct Config {
     pub refresh_expires_in: Duration,
     pub cors_origins: Vec<String>,
     pub rates: Rates,
+    /// What clients may send.
+    pub limits: Limits,
     /// How long one beat keeps its user online (`PRESENCE_TTL`).
     pub presence_ttl: Duration,
     /// The durability profile's name, for `/health/ready`.

@@ -99,7 +99,7 @@ impl Lobby<'_> {
                 Heard::End(ended) => return Err(ended),
             };
             take_local(self.bucket).map_err(|_| Some(Code::TooManyFrames))?;
-            let refusal = match decode(&text) {
+            let refusal = match decode(&text, &self.edge.config.limits) {
                 Ok(ClientFrame::Hello { token, device_id, resume }) => {
                     match hello::open(self.edge, &token, device_id, resume).await {
                         Ok(opened) => return Ok(opened),
@@ -249,7 +249,7 @@ impl<'a> Running<'a> {
         if take_local(self.bucket.as_ref()).is_err() {
             return Err(Some(Code::TooManyFrames));
         }
-        match decode(&text) {
+        match decode(&text, &self.edge.config.limits) {
             Err(bad) => {
                 self.socket.outbox.offer(&bad.refusal.frame(bad.id));
                 Ok(())

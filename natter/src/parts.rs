@@ -100,6 +100,7 @@ pub async fn worker_deps(
         deployment: Arc::new(deployment.clone()),
         shared,
         refresh_lifetime: settings.refresh_expires_in,
+        limits: settings.limits.clone(),
         kafka: settings.kafka.clone().map(natter_workers::mirror::Options::from),
     })
 }
@@ -131,6 +132,7 @@ pub fn edge_config(settings: &Settings, jwt_secret: Vec<u8>, nats: Address) -> n
         refresh_expires_in: settings.refresh_expires_in,
         cors_origins: settings.cors_origins.clone(),
         rates: settings.rates.clone(),
+        limits: settings.limits.clone(),
         presence_ttl: settings.presence_ttl,
         durability: settings.durability.name(),
         group_commits: settings.durability == Durability::Durable,

@@ -9,6 +9,7 @@ use crate::{
     code::Code,
     event::{Role, Timestamp},
     id::{ConversationId, EventId, Seq, SessionId, UserId},
+    limits::Limits,
     rest::{ConversationView, MessageView, check},
 };
 
@@ -46,6 +47,7 @@ pub struct Resume {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[garde(allow_unvalidated)]
+#[garde(context(Limits))]
 pub enum ClientFrame {
     Hello {
         token: String,

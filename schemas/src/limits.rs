@@ -1,8 +1,8 @@
 //! Every bound of the system in one place, each with its reason. Sizes are bytes unless the name says else.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
-// What people may send.
+// What people may send. A deployment may set those in `Limits` lower.
 
 /// A message's text after UTF-8 encoding: four pages of prose; larger things are files.
 pub const CONTENT: usize = 8 * 1024;
@@ -10,13 +10,18 @@ pub const CONTENT: usize = 8 * 1024;
 pub const HTTP_BODY: usize = 64 * 1024;
 /// A socket frame, for the same reason as an HTTP body.
 pub const FRAME: usize = 64 * 1024;
-pub const USERNAME: std::ops::RangeInclusive<usize> = 3..=32;
+/// A username, in characters, all of them ASCII.
+pub const USERNAME: RangeInclusive<usize> = 3..=32;
 /// 128 bytes bound the cost of hashing; 8 is NIST SP 800-63B's minimum.
-pub const PASSWORD: std::ops::RangeInclusive<usize> = 8..=128;
+pub const PASSWORD: RangeInclusive<usize> = 8..=128;
+/// A password at log-in: some of an older deployment's rules are still recognized, megabytes are not hashed.
+pub const LOGIN_PASSWORD: usize = 4 * *PASSWORD.end();
+/// A refresh token: ours have 43 characters.
+pub const REFRESH_TOKEN: usize = 256;
 /// RFC 5321 §4.5.3.1.3: a path is at most 256 octets with its brackets.
 pub const EMAIL: usize = 254;
 /// Names of people and conversations, in characters.
-pub const NAME: std::ops::RangeInclusive<usize> = 1..=100;
+pub const NAME: RangeInclusive<usize> = 1..=100;
 /// People named in one call.
 pub const PARTICIPANTS_PER_CALL: usize = 500;
 /// People in one group: a page of members (10,000 × about 120 B) still fits one NATS message.
@@ -29,7 +34,7 @@ pub const EMOJI: usize = 64;
 pub const RESUME_POSITIONS: usize = 1_000;
 /// Missing events that are sent again; with more, loading a page is cheaper for both sides.
 pub const RESUME_EVENTS: usize = 500;
-pub const PAGE: std::ops::RangeInclusive<usize> = 1..=100;
+pub const PAGE: RangeInclusive<usize> = 1..=100;
 pub const PAGE_DEFAULT: usize = 50;
 pub const USER_SEARCH_PAGE: usize = 50;
 pub const PRESENCE_BATCH: usize = 200;
@@ -37,6 +42,67 @@ pub const PRESENCE_BATCH: usize = 200;
 pub const INBOX: usize = 500;
 /// Unread messages are counted to here and no further; clients show `99+`.
 pub const UNREAD: usize = 100;
+
+/// What one deployment lets people send: each bound is the one of its name above, or stricter (`LIMIT_…`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a message's text: [`CONTENT`].
+    pub content: usize,
+    /// Bytes of an HTTP body: [`HTTP_BODY`].
+    pub http_body: usize,
+    /// Bytes of a socket frame: [`FRAME`].
+    pub frame: usize,
+    /// Characters: [`USERNAME`].
+    pub username: RangeInclusive<usize>,
+    /// Bytes: [`PASSWORD`].
+    pub password: RangeInclusive<usize>,
+    /// Characters: [`NAME`].
+    pub name: RangeInclusive<usize>,
+    /// Characters of `clientId`, `deviceId` and `Idempotency-Key`: [`CLIENT_ID`].
+    pub client_id: usize,
+    /// [`PARTICIPANTS_PER_CALL`].
+    pub participants_per_call: usize,
+    /// Members of one group: [`PARTICIPANTS`].
+    pub participants: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            content: CONTENT,
+            http_body: HTTP_BODY,
+            frame: FRAME,
+            username: USERNAME,
+            password: PASSWORD,
+            name: NAME,
+            client_id: CLIENT_ID,
+            participants_per_call: PARTICIPANTS_PER_CALL,
+            participants: PARTICIPANTS,
+        }
+    }
+}
+
+impl Limits {
+    /// Bytes that a frame or a body needs for any message within bounds: its text escaped, and the fields around it.
+    pub const fn message_json(&self) -> usize {
+        6 * self.content + JSON_FIELDS
+    }
+
+    /// Bytes that a body needs for as many people as one call may name: 36 of a UUID, two quotes, a comma.
+    pub const fn participants_json(&self) -> usize {
+        39 * self.participants_per_call + JSON_FIELDS
+    }
+
+    /// Positions in one `resume`, as many as fit a frame: [`RESUME_POSITIONS`] at most.
+    pub fn resume_positions(&self) -> usize {
+        RESUME_POSITIONS.min(self.frame.saturating_sub(JSON_FIELDS) / POSITION_JSON)
+    }
+}
+
+/// What frames and bodies have beside what is long in them: ids, names of fields, an access token of 300 bytes.
+const JSON_FIELDS: usize = 1024;
+/// One position of a `resume`: a quoted id, a colon, a seq of 20 digits, a comma.
+const POSITION_JSON: usize = 60;
 
 // Sockets.
 

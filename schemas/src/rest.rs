@@ -8,12 +8,13 @@ use crate::{
     event::{Role, Shape, Timestamp},
     frame::Status,
     id::{ConversationId, EventId, Seq, SessionId, UserId},
-    limits,
+    limits::{self, Limits},
 };
 
 #[derive(Debug, Clone, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase")]
 #[garde(allow_unvalidated)]
+#[garde(context(Limits))]
 pub struct Register {
     #[garde(custom(check::username))]
     pub username: String,
@@ -28,24 +29,27 @@ pub struct Register {
 #[derive(Debug, Clone, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase")]
 #[garde(allow_unvalidated)]
+#[garde(context(Limits))]
 pub struct Login {
     /// Username or email address.
     #[garde(length(bytes, min = 1, max = limits::EMAIL))]
     pub login: String,
-    #[garde(length(bytes, min = 1, max = 4 * 128))]
+    #[garde(length(bytes, min = 1, max = limits::LOGIN_PASSWORD))]
     pub password: String,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase")]
 #[garde(allow_unvalidated)]
+#[garde(context(Limits))]
 pub struct Refresh {
-    #[garde(inner(length(bytes, min = 1, max = 256)))]
+    #[garde(inner(length(bytes, min = 1, max = limits::REFRESH_TOKEN)))]
     pub refresh_token: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase")]
+#[garde(context(Limits))]
 pub struct UpdateMe {
     #[garde(custom(check::name))]
     pub display_name: String,
@@ -54,8 +58,9 @@ pub struct UpdateMe {
 #[derive(Debug, Clone, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase")]
 #[garde(allow_unvalidated)]
+#[garde(context(Limits))]
 pub struct ChangePassword {
-    #[garde(length(bytes, min = 1, max = 4 * 128))]
+    #[garde(length(bytes, min = 1, max = limits::LOGIN_PASSWORD))]
     pub current: String,
     #[garde(custom(check::password))]
     pub next: String,
@@ -64,17 +69,19 @@ pub struct ChangePassword {
 #[derive(Debug, Clone, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase")]
 #[garde(allow_unvalidated)]
+#[garde(context(Limits as ctx))]
 pub struct CreateConversation {
     #[serde(rename = "type")]
     pub shape: Shape,
     #[garde(inner(custom(check::name)))]
     pub name: Option<String>,
-    #[garde(length(min = 1, max = limits::PARTICIPANTS_PER_CALL))]
+    #[garde(length(min = 1, max = ctx.participants_per_call))]
     pub participant_ids: Vec<UserId>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase")]
+#[garde(context(Limits))]
 pub struct RenameConversation {
     #[garde(custom(check::name))]
     pub name: String,
@@ -83,14 +90,16 @@ pub struct RenameConversation {
 #[derive(Debug, Clone, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase")]
 #[garde(allow_unvalidated)]
+#[garde(context(Limits as ctx))]
 pub struct AddParticipants {
-    #[garde(length(min = 1, max = limits::PARTICIPANTS_PER_CALL))]
+    #[garde(length(min = 1, max = ctx.participants_per_call))]
     pub user_ids: Vec<UserId>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase")]
 #[garde(allow_unvalidated)]
+#[garde(context(Limits))]
 pub struct ChangeRole {
     pub role: Role,
 }
@@ -98,6 +107,7 @@ pub struct ChangeRole {
 #[derive(Debug, Clone, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase")]
 #[garde(allow_unvalidated)]
+#[garde(context(Limits))]
 pub struct PostMessage {
     pub conversation_id: ConversationId,
     #[garde(custom(check::content))]
@@ -110,6 +120,7 @@ pub struct PostMessage {
 #[derive(Debug, Clone, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase")]
 #[garde(allow_unvalidated)]
+#[garde(context(Limits))]
 pub struct EditMessage {
     #[garde(custom(check::content))]
     pub content: String,
@@ -118,6 +129,7 @@ pub struct EditMessage {
 #[derive(Debug, Clone, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase")]
 #[garde(allow_unvalidated)]
+#[garde(context(Limits))]
 pub struct MarkRead {
     pub conversation_id: ConversationId,
     pub seq: Seq,
@@ -253,6 +265,7 @@ pub struct InboxItemView {
 #[derive(Debug, Clone, Serialize, Deserialize, Validate)]
 #[serde(rename_all = "camelCase")]
 #[garde(allow_unvalidated)]
+#[garde(context(Limits))]
 pub struct PresenceBatch {
     #[garde(length(min = 1, max = limits::PRESENCE_BATCH))]
     pub user_ids: Vec<UserId>,
@@ -287,11 +300,11 @@ pub struct FieldError {
     pub message: String,
 }
 
-/// The rules for what people type, shared by HTTP bodies and socket frames. `&()` is garde's context.
+/// The rules for what people type, shared by HTTP bodies and socket frames. Each is given the deployment's bounds.
 pub mod check {
     use unicode_segmentation::UnicodeSegmentation;
 
-    use crate::limits;
+    use crate::limits::{self, Limits};
 
     type Checked = garde::Result;
 
@@ -299,31 +312,32 @@ pub mod check {
         if holds { Ok(()) } else { Err(garde::Error::new(rule())) }
     }
 
+    /// What the other side may choose to name its request by.
     pub fn visible_ascii(text: &str) -> bool {
         (1..=limits::CLIENT_ID).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
     }
 
-    pub fn client_id(text: &str, _: &()) -> Checked {
-        must(visible_ascii(text), || format!("must be 1 to {} visible ASCII characters", limits::CLIENT_ID))
+    pub fn client_id(text: &str, limits: &Limits) -> Checked {
+        must(text.len() <= limits.client_id && visible_ascii(text), || {
+            format!("must be 1 to {} visible ASCII characters", limits.client_id)
+        })
     }
 
-    pub fn content(text: &str, _: &()) -> Checked {
-        must(text.len() <= limits::CONTENT, || {
-            format!("must be at most {} bytes of UTF-8", limits::CONTENT)
-        })?;
+    pub fn content(text: &str, limits: &Limits) -> Checked {
+        must(text.len() <= limits.content, || format!("must be at most {} bytes of UTF-8", limits.content))?;
         must(!text.trim().is_empty(), || "must not be blank".to_owned())
     }
 
-    pub fn username(text: &str, _: &()) -> Checked {
+    pub fn username(text: &str, limits: &Limits) -> Checked {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.-".contains(&b);
-        must(limits::USERNAME.contains(&text.len()) && text.bytes().all(allowed), || {
-            format!("must be {} to {} of a-z 0-9 _ . -", limits::USERNAME.start(), limits::USERNAME.end())
+        must(limits.username.contains(&text.len()) && text.bytes().all(allowed), || {
+            format!("must be {} to {} of a-z 0-9 _ . -", limits.username.start(), limits.username.end())
         })
     }
 
     /// One `@`, something on both sides, a dot in the domain, nothing blank: whether it exists only a mail
     /// can tell.
-    pub fn email(text: &str, _: &()) -> Checked {
+    pub fn email<C>(text: &str, _: &C) -> Checked {
         let parts = text.rsplit_once('@');
         let shaped = parts.is_some_and(|(local, domain)| {
             !local.is_empty() && !local.contains('@') && domain.split('.').all(|label| !label.is_empty())
@@ -332,26 +346,26 @@ pub mod check {
         must(shaped && clean, || format!("must be an email address of at most {} bytes", limits::EMAIL))
     }
 
-    pub fn password(text: &str, _: &()) -> Checked {
-        must(limits::PASSWORD.contains(&text.len()), || {
-            format!("must be {} to {} bytes", limits::PASSWORD.start(), limits::PASSWORD.end())
+    pub fn password(text: &str, limits: &Limits) -> Checked {
+        must(limits.password.contains(&text.len()), || {
+            format!("must be {} to {} bytes", limits.password.start(), limits.password.end())
         })
     }
 
-    pub fn name(text: &str, _: &()) -> Checked {
-        let fits = limits::NAME.contains(&text.chars().count());
+    pub fn name(text: &str, limits: &Limits) -> Checked {
+        let fits = limits.name.contains(&text.chars().count());
         must(fits && !text.trim().is_empty() && !text.chars().any(char::is_control), || {
             format!(
                 "must be {} to {} characters, not blank, without control characters",
-                limits::NAME.start(),
-                limits::NAME.end()
+                limits.name.start(),
+                limits.name.end()
             )
         })
     }
 
     /// One grapheme cluster that is not text: Unicode's emoji are outside ASCII, or end in an emoji selector
     /// or keycap.
-    pub fn emoji(text: &str, _: &()) -> Checked {
+    pub fn emoji<C>(text: &str, _: &C) -> Checked {
         let one = text.graphemes(true).count() == 1 && text.len() <= limits::EMOJI;
         let pictorial = text.chars().any(is_pictorial);
         must(one && pictorial, || "must be one emoji".to_owned())
@@ -391,9 +405,24 @@ pub mod check {
 
         #[test]
         fn content_is_measured_in_bytes_and_is_not_blank() {
-            assert!(content(&"é".repeat(4096), &()).is_ok());
-            assert!(content(&"é".repeat(4097), &()).is_err());
-            assert!(content(" \n\t\u{3000}", &()).is_err());
+            let limits = Limits::default();
+            assert!(content(&"é".repeat(4096), &limits).is_ok());
+            assert!(content(&"é".repeat(4097), &limits).is_err());
+            assert!(content(" \n\t\u{3000}", &limits).is_err());
+        }
+
+        #[test]
+        fn a_stricter_deployment_refuses_more() {
+            let strict =
+                Limits { content: 4, name: 1..=3, password: 12..=128, client_id: 36, ..Limits::default() };
+            let longest =
+                [content("1234", &strict), name("Bob", &strict), client_id(&"x".repeat(36), &strict)];
+            assert!(longest.iter().all(Result::is_ok));
+            let longer =
+                [content("12345", &strict), name("Dave", &strict), client_id(&"x".repeat(37), &strict)];
+            assert!(longer.iter().all(Result::is_err));
+            let error = password("eleven char", &strict).expect_err("too short");
+            assert_eq!(error.to_string(), "must be 12 to 128 bytes");
         }
     }
 }

@@ -8,7 +8,7 @@ use natter_nats::{
     service::{RpcServer, ServiceError},
 };
 use natter_runtime::shared_state::SharedState;
-use natter_schemas::{id::Partition, rpc::Service};
+use natter_schemas::{id::Partition, limits::Limits, rpc::Service};
 use natter_store::Store;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
@@ -39,6 +39,8 @@ pub struct Deps {
     pub shared: Arc<dyn SharedState>,
     /// How long a refresh token can be exchanged (`REFRESH_EXPIRES_IN`).
     pub refresh_lifetime: Duration,
+    /// What clients may send.
+    pub limits: Limits,
     /// Where events are mirrored to; None: nowhere.
     pub kafka: Option<mirror::Options>,
 }
@@ -171,15 +173,13 @@ impl Start<'_> {
     }
 
     async fn accounts(&self) -> Result<(), StartError> {
-        let Deps { store, publisher, refresh_lifetime, .. } = self.deps.clone();
-        let accounts = Accounts::new(store, publisher, Passwords::new().await?, refresh_lifetime);
+        let accounts = Accounts::new(self.deps, Passwords::new().await?);
         Ok(accounts.serve(&mut self.host(Service::Accounts).await?).await?)
     }
 
     async fn conversations(&mut self) -> Result<(), StartError> {
         let history = self.reader().await?;
-        let Deps { store, publisher, log, deployment, .. } = self.deps.clone();
-        let conversations = Conversations::new(store, publisher, log, history, deployment.partitions);
+        let conversations = Conversations::new(self.deps, history);
         Ok(conversations.serve(&mut self.host(Service::Conversations).await?).await?)
     }
 

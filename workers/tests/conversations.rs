@@ -8,9 +8,10 @@ use natter_schemas::{
     code::Code,
     event::{Kind, Member, Role, Shape},
     id::{ConversationId, UserId, direct_conversation, opening_event},
+    limits::Limits,
     rpc::{
-        Access, Conversation, GetConversation, ListConversations, Memberships, OpenConversation, Rename,
-        RpcError,
+        Access, AddMembers, Conversation, GetConversation, ListConversations, Memberships, OpenConversation,
+        Rename, RpcError,
     },
 };
 use natter_store::Store;
@@ -142,6 +143,22 @@ async fn who_cannot_take_part_is_named() {
     let call = OpenConversation { name: Some(" ".to_owned()), ..opening(alice, Shape::Group, &[bob]) };
     assert_eq!(code(scene.rpc.call(&call).await), (Code::Invalid, Some("name".to_owned())));
     assert_eq!(scene.deps.log.last_seqs().await.unwrap(), [0, 0], "nothing was published");
+}
+
+#[tokio::test]
+async fn a_group_has_no_more_members_than_its_deployment_allows() {
+    let mut scene = Scene::with(&[]).await;
+    scene.deps.limits = Limits { participants: 3, ..Limits::default() };
+    scene.start(&SERVICES).await;
+    let people = ["alice", "bob", "carol", "dave"].map(|name| scene.person(name));
+    let people = futures_util::future::join_all(people).await;
+    let (creator, others) = (people[0], &people[1..]);
+    let four = opening(creator, Shape::Group, others);
+    assert_eq!(code(scene.rpc.call(&four).await).0, Code::Invalid);
+    let conversation = scene.group(creator, &others[..2]).await;
+    let fourth = AddMembers { by: creator, conversation, users: vec![people[3]], traceparent: None };
+    assert_eq!(code(scene.rpc.call(&fourth).await).0, Code::Invalid);
+    assert_eq!(get(&scene, creator, conversation).await.participant_count, 3);
 }
 
 #[tokio::test]

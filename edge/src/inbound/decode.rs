@@ -4,7 +4,7 @@ use garde::Validate;
 use natter_schemas::{
     code::Code,
     frame::{CLIENT_TYPES, ClientFrame, Envelope, RequestId},
-    limits,
+    limits::{self, Limits},
 };
 
 use crate::api_error::ApiError;
@@ -16,11 +16,11 @@ pub struct Bad {
     pub refusal: ApiError,
 }
 
-pub fn decode(text: &str) -> Result<ClientFrame, Bad> {
+pub fn decode(text: &str, limits: &Limits) -> Result<ClientFrame, Bad> {
     let frame: ClientFrame = serde_json::from_str(text).map_err(|error| explain(text, &error))?;
     check_id(&frame)?;
-    check_positions(&frame)?;
-    match frame.validate() {
+    check_positions(&frame, limits)?;
+    match frame.validate_with(limits) {
         Ok(()) => Ok(frame),
         Err(report) => Err(Bad { id: id_of(&frame).cloned(), refusal: ApiError::report(&report) }),
     }
@@ -58,16 +58,17 @@ fn check_id(frame: &ClientFrame) -> Result<(), Bad> {
     }
 }
 
-fn check_positions(frame: &ClientFrame) -> Result<(), Bad> {
+fn check_positions(frame: &ClientFrame, limits: &Limits) -> Result<(), Bad> {
     let (id, count) = match frame {
         ClientFrame::Resume { id, positions } => (id.clone(), positions.len()),
         ClientFrame::Hello { resume: Some(resume), .. } => (None, resume.positions.len()),
         _ => return Ok(()),
     };
-    if count <= limits::RESUME_POSITIONS {
+    let most = limits.resume_positions();
+    if count <= most {
         return Ok(());
     }
-    let rule = format!("must have at most {} entries", limits::RESUME_POSITIONS);
+    let rule = format!("must have at most {most} entries");
     Err(Bad { id, refusal: ApiError::invalid("positions", rule) })
 }
 
@@ -95,7 +96,7 @@ mod tests {
     const ROOM: &str = "0190b5a0-7a5e-7abc-8def-0123456789ab";
 
     fn refused(text: &str) -> (Option<RequestId>, Code, String) {
-        let bad = decode(text).expect_err(text);
+        let bad = decode(text, &Limits::default()).expect_err(text);
         (bad.id, bad.refusal.code, bad.refusal.detail.into_owned())
     }
 
@@ -137,6 +138,6 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_ignored() {
-        assert!(decode(r#"{"type":"ping","id":1,"mood":"good"}"#).is_ok());
+        assert!(decode(r#"{"type":"ping","id":1,"mood":"good"}"#, &Limits::default()).is_ok());
     }
 }

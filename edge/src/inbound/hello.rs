@@ -103,9 +103,9 @@ fn welcome(edge: &Edge, socket: &Socket) -> ServerFrame {
         heartbeat_ms: u64::try_from(limits::PING_EVERY.as_millis()).unwrap_or(u64::MAX),
         server_time: Timestamp::now(),
         limits: LimitsView {
-            content_bytes: limits::CONTENT,
-            frame_bytes: limits::FRAME,
-            resume_positions: limits::RESUME_POSITIONS,
+            content_bytes: edge.config.limits.content,
+            frame_bytes: edge.config.limits.frame,
+            resume_positions: edge.config.limits.resume_positions(),
             resume_events: limits::RESUME_EVENTS,
             pending_requests: limits::SOCKET_PENDING,
         },

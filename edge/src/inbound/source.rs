@@ -7,7 +7,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use natter_schemas::limits;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, ReadBuf},
     net::tcp::OwnedReadHalf,
@@ -29,12 +28,12 @@ pub struct Source {
 }
 
 impl Source {
-    /// `early`: what was read behind the handshake.
-    pub fn new(half: OwnedReadHalf, early: Vec<u8>) -> Self {
+    /// `early`: what was read behind the handshake; `longest`: bytes of a frame, and of all parts of a message.
+    pub fn new(half: OwnedReadHalf, early: Vec<u8>, longest: usize) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
-            .max_frame_size(Some(limits::FRAME))
-            .max_message_size(Some(limits::FRAME));
+            .max_frame_size(Some(longest))
+            .max_message_size(Some(longest));
         let context = WebSocketContext::from_partially_read(early, Role::Server, Some(config));
         Self { half, context: Box::new(context) }
     }

@@ -33,7 +33,7 @@ pub async fn upgrade(
         match upgraded.downcast::<TokioIo<TcpStream>>() {
             Ok(parts) => {
                 let (half, sink) = parts.io.into_inner().into_split();
-                let source = Source::new(half, parts.read_buf.to_vec());
+                let source = Source::new(half, parts.read_buf.to_vec(), edge.config.limits.frame);
                 // It holds the 8 KiB in which the handshake was read.
                 drop(parts.read_buf);
                 socket::serve(edge, source, sink).await;

@@ -13,7 +13,7 @@ use natter_runtime::rates::Class;
 use natter_schemas::{
     code::Code,
     id::{SessionId, UserId},
-    limits,
+    limits::Limits,
 };
 use serde::de::DeserializeOwned;
 
@@ -29,15 +29,16 @@ pub struct Json<T>(pub T);
 
 impl<T> FromRequest<Arc<Edge>> for Json<T>
 where
-    T: DeserializeOwned + Validate<Context = ()>,
+    T: DeserializeOwned + Validate<Context = Limits>,
 {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &Arc<Edge>) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, edge: &Arc<Edge>) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
             return Err(Code::UnsupportedMediaType.into());
         }
-        parse(&read(request).await?)
+        let limits = &edge.config.limits;
+        parse(&read(request, limits.http_body).await?, limits)
     }
 }
 
@@ -46,16 +47,17 @@ pub struct OptionalJson<T>(pub T);
 
 impl<T> FromRequest<Arc<Edge>> for OptionalJson<T>
 where
-    T: DeserializeOwned + Validate<Context = ()> + Default,
+    T: DeserializeOwned + Validate<Context = Limits> + Default,
 {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &Arc<Edge>) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, edge: &Arc<Edge>) -> Result<Self, ApiError> {
         let json = is_json(request.headers());
-        let bytes = read(request).await?;
+        let limits = &edge.config.limits;
+        let bytes = read(request, limits.http_body).await?;
         match (bytes.is_empty(), json) {
             (true, _) => Ok(Self(T::default())),
-            (false, true) => parse(&bytes).map(|Json(value)| Self(value)),
+            (false, true) => parse(&bytes, limits).map(|Json(value)| Self(value)),
             (false, false) => Err(Code::UnsupportedMediaType.into()),
         }
     }
@@ -63,7 +65,7 @@ where
 
 /// The whole body. One that is too large is still read for a while: a connection closed with unread bytes is
 /// reset, and the client would see that instead of the answer.
-async fn read(request: Request) -> Result<Bytes, ApiError> {
+async fn read(request: Request, most: usize) -> Result<Bytes, ApiError> {
     let mut body = request.into_body().into_data_stream();
     let mut bytes = BytesMut::new();
     let mut dropped = 0;
@@ -71,7 +73,7 @@ async fn read(request: Request) -> Result<Bytes, ApiError> {
         while let Some(chunk) = body.next().await {
             let chunk =
                 chunk.map_err(|_| ApiError::new(Code::Malformed, "the body ended before its length"))?;
-            if dropped == 0 && bytes.len() + chunk.len() <= limits::HTTP_BODY {
+            if dropped == 0 && bytes.len() + chunk.len() <= most {
                 bytes.extend_from_slice(&chunk);
                 continue;
             }
@@ -84,9 +86,7 @@ async fn read(request: Request) -> Result<Bytes, ApiError> {
     };
     match tokio::time::timeout(BODY, reading).await {
         Ok(Ok(())) if dropped == 0 => Ok(bytes.freeze()),
-        Ok(Ok(())) => {
-            Err(ApiError::new(Code::TooLarge, format!("a body has at most {} bytes", limits::HTTP_BODY)))
-        }
+        Ok(Ok(())) => Err(ApiError::new(Code::TooLarge, format!("a body has at most {most} bytes"))),
         Ok(Err(refusal)) => Err(refusal),
         Err(_) => Err(ApiError::new(Code::Malformed, "the body came too slowly")),
     }
@@ -99,14 +99,14 @@ fn is_json(headers: &HeaderMap) -> bool {
         .is_some_and(|e| e == "application/json" || (e.starts_with("application/") && e.ends_with("+json")))
 }
 
-fn parse<T>(bytes: &[u8]) -> Result<Json<T>, ApiError>
+fn parse<T>(bytes: &[u8], limits: &Limits) -> Result<Json<T>, ApiError>
 where
-    T: DeserializeOwned + Validate<Context = ()>,
+    T: DeserializeOwned + Validate<Context = Limits>,
 {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value: T = serde_path_to_error::deserialize(&mut reader).map_err(|error| explain(&error))?;
     reader.end().map_err(|_| ApiError::new(Code::Malformed, "there is more than one JSON value"))?;
-    match value.validate() {
+    match value.validate_with(limits) {
         Ok(()) => Ok(Json(value)),
         Err(report) => Err(ApiError::report(&report)),
     }

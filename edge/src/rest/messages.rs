@@ -16,7 +16,7 @@ use natter_schemas::{
     code::Code,
     event::{Body, Kind, LogEntry, Message},
     id::{ConversationId, UserId},
-    limits,
+    limits::{self, Limits},
     rest::{MarkRead as MarkReadBody, MessagePage, MessageView, PostMessage, ReadView, check},
     rpc::{MarkRead, Page, Window},
 };
@@ -86,7 +86,7 @@ pub async fn post(
     Json(body): Json<PostMessage>,
 ) -> Result<Response, ApiError> {
     let user = caller.limit(&edge, Class::Send).await?;
-    match key(&headers)? {
+    match key(&headers, &edge.config.limits)? {
         None => {
             let identity = if body.client_id.is_some() { Identity::ClientId } else { Identity::Fresh };
             let acked = publish::send(&edge, draft(user, &headers, &body), &identity, false).await?;
@@ -143,15 +143,12 @@ async fn send_once(edge: &Arc<Edge>, key: &str, draft: Draft, body: &PostMessage
     Ok(acked)
 }
 
-fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+fn key(headers: &HeaderMap, limits: &Limits) -> Result<Option<String>, ApiError> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
-    if check::visible_ascii(text) {
-        Ok(Some(text.to_owned()))
-    } else {
-        let rule = format!("must be 1 to {} visible ASCII characters", limits::CLIENT_ID);
-        Err(ApiError::invalid("Idempotency-Key", rule))
-    }
+    check::client_id(text, limits)
+        .map_err(|error| ApiError::invalid("Idempotency-Key", error.to_string()))?;
+    Ok(Some(text.to_owned()))
 }
 
 fn fingerprint(body: &PostMessage) -> Fingerprint {

@@ -105,7 +105,7 @@ fn language(name: &str) -> Language {
 
 #[cfg(test)]
 mod tests {
-    use natter_schemas::rest::check;
+    use natter_schemas::{limits::Limits, rest::check};
     use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 
     use super::*;
@@ -113,14 +113,15 @@ mod tests {
     #[test]
     fn every_word_of_the_list_can_be_said() {
         let (words, mut rng) = (Words::new(), Xoshiro256PlusPlus::seed_from_u64(1));
+        let limits = Limits::default();
         for emoji in &words.emoji {
             assert!(check::emoji(emoji, &()).is_ok(), "{emoji}");
         }
         for _ in 0..1_000 {
-            assert!(check::name(&words.name(&mut rng), &()).is_ok());
+            assert!(check::name(&words.name(&mut rng), &limits).is_ok());
             let language = words.language(&mut rng);
             let sentence = words.sentence(&mut rng, language);
-            assert!(check::content(&sentence, &()).is_ok(), "{sentence}");
+            assert!(check::content(&sentence, &limits).is_ok(), "{sentence}");
         }
     }
 }

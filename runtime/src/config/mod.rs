@@ -2,12 +2,14 @@
 
 mod database;
 mod kafka;
+mod limits;
 
 pub use database::{Consistency, Database, Scylla};
 pub use kafka::{Kafka, KafkaContent, KafkaSecurity, Sasl};
 
 use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
+use natter_schemas::limits::Limits;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::rates::Rates;
@@ -87,6 +89,8 @@ pub struct Settings {
     pub refresh_expires_in: Duration,
     pub cors_origins: Vec<String>,
     pub rates: Rates,
+    /// What clients may send.
+    pub limits: Limits,
     pub partitions: u16,
     pub durability: Durability,
     /// Bytes of one partition's log on disk, per replica; when it is full, sends are refused, never dropped.
@@ -127,6 +131,7 @@ impl Settings {
             refresh_expires_in: lifetime(source, "REFRESH_EXPIRES_IN", 30 * 86_400, SECOND..=DAYS_400)?,
             cors_origins: cors(source)?,
             rates: rates(source, dev)?,
+            limits: limits::read(source)?,
             partitions,
             durability: durability(source)?,
             log_max_bytes: log_max_bytes(source, partitions)?,

@@ -14,12 +14,15 @@ use natter_nats::{
 };
 use natter_schemas::{
     event::Timestamp,
+    limits::Limits,
     rpc::{
         FindUser, FindUsers, LogIn, LogOut, NewPassword, RegisterUser, Renew, RpcError, SearchUsers,
         UpdateUser,
     },
 };
 use natter_store::Store;
+
+use crate::start::Deps;
 
 pub use passwords::{HashError, Passwords};
 
@@ -29,16 +32,13 @@ pub struct Accounts {
     passwords: Passwords,
     /// How long a refresh token can be exchanged.
     refresh_lifetime: Duration,
+    limits: Limits,
 }
 
 impl Accounts {
-    pub const fn new(
-        store: Arc<dyn Store>,
-        publisher: Publisher,
-        passwords: Passwords,
-        refresh_lifetime: Duration,
-    ) -> Self {
-        Self { store, publisher, passwords, refresh_lifetime }
+    pub fn new(deps: &Deps, passwords: Passwords) -> Self {
+        let Deps { store, publisher, refresh_lifetime, limits, .. } = deps.clone();
+        Self { store, publisher, passwords, refresh_lifetime, limits }
     }
 
     pub async fn serve(self, host: &mut RpcServer) -> Result<(), ServiceError> {
@@ -60,11 +60,11 @@ impl Accounts {
         let lifetime = i64::try_from(self.refresh_lifetime.as_millis()).unwrap_or(i64::MAX);
         Timestamp(now.0.saturating_add(lifetime))
     }
+
+    /// The edge has checked already; what arrives by the bus is checked again.
+    fn check(&self, field: &str, text: &str, rule: Rule) -> Result<(), RpcError> {
+        rule(text, &self.limits).map_err(|_| RpcError::invalid(field))
+    }
 }
 
-type Rule = fn(&str, &()) -> Result<(), garde::Error>;
-
-/// The edge has checked already; what arrives by the bus is checked again.
-fn check(field: &str, text: &str, rule: Rule) -> Result<(), RpcError> {
-    rule(text, &()).map_err(|_| RpcError::invalid(field))
-}
+type Rule = fn(&str, &Limits) -> Result<(), garde::Error>;

@@ -17,13 +17,17 @@ use natter_nats::{
     publisher::Publisher,
     service::{RpcServer, ServiceError},
 };
-use natter_schemas::rpc::{
-    Access, AddMembers, Blocked, Blocks, GetConversation, ListConversations, ListInbox, Membership,
-    Memberships, OpenConversation, RemoveMember, Rename, SetBlock, SetRole, Sharing,
+use natter_schemas::{
+    limits::Limits,
+    rpc::{
+        Access, AddMembers, Blocked, Blocks, GetConversation, ListConversations, ListInbox, Membership,
+        Memberships, OpenConversation, RemoveMember, Rename, SetBlock, SetRole, Sharing,
+    },
 };
 use natter_store::Store;
 
 use super::{Failure, history::History};
+use crate::start::Deps;
 
 /// Conversations looked at side by side for one answer.
 const AT_ONCE: usize = 16;
@@ -34,17 +38,13 @@ pub struct Conversations {
     log: LogReader,
     history: Arc<History>,
     partitions: u16,
+    limits: Limits,
 }
 
 impl Conversations {
-    pub const fn new(
-        store: Arc<dyn Store>,
-        publisher: Publisher,
-        log: LogReader,
-        history: Arc<History>,
-        partitions: u16,
-    ) -> Self {
-        Self { store, publisher, log, history, partitions }
+    pub fn new(deps: &Deps, history: Arc<History>) -> Self {
+        let Deps { store, publisher, log, deployment, limits, .. } = deps.clone();
+        Self { store, publisher, log, history, partitions: deployment.partitions, limits }
     }
 
     pub async fn serve(self, host: &mut RpcServer) -> Result<(), ServiceError> {

@@ -13,6 +13,7 @@ use natter_schemas::{
     codec,
     event::{Body, Event, Kind, Shape, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, UserId},
+    limits::Limits,
     rpc::{OpenConversation, Page, PageReply, User, Window},
 };
 use natter_store::{Store, sqlite::SqliteStore};
@@ -75,6 +76,7 @@ impl Scene {
             deployment,
             shared: Arc::new(natter_runtime::shared_state::Memory::new()),
             refresh_lifetime: Duration::from_hours(1),
+            limits: Limits::default(),
             kafka: None,
         };
         let scene = Self { deps, store, rpc: RpcClient::new(rpc), server, folder, running: Running::new() };

@@ -5,7 +5,7 @@ use natter_schemas::{
     rpc::{FindUser, FindUsers, SearchUsers, UpdateUser, User},
 };
 
-use super::{Accounts, check};
+use super::Accounts;
 use crate::services::Failure;
 
 impl Accounts {
@@ -30,7 +30,7 @@ impl Accounts {
     }
 
     pub(super) async fn update(&self, call: UpdateUser) -> Result<User, Failure> {
-        check("displayName", &call.display_name, rule::name)?;
+        self.check("displayName", &call.display_name, rule::name)?;
         let user = self.store.set_display_name(call.user, &call.display_name).await?;
         user.ok_or_else(|| Code::NotFound.into())
     }

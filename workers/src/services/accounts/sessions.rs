@@ -12,17 +12,17 @@ use natter_store::{AddUser, Renewal, TokenHash};
 use tracing::info;
 use zeroize::Zeroizing;
 
-use super::{Accounts, check, passwords::Password};
+use super::{Accounts, passwords::Password};
 use crate::{control, services::Failure};
 
 impl Accounts {
     pub(super) async fn register(&self, call: RegisterUser) -> Result<Opened, Failure> {
         let password = Zeroizing::new(call.password);
-        check("username", &call.username, rule::username)?;
-        check("email", &call.email, rule::email)?;
-        check("password", &password, rule::password)?;
+        self.check("username", &call.username, rule::username)?;
+        self.check("email", &call.email, rule::email)?;
+        self.check("password", &password, rule::password)?;
         let display_name = call.display_name.unwrap_or_else(|| call.username.clone());
-        check("displayName", &display_name, rule::name)?;
+        self.check("displayName", &display_name, rule::name)?;
 
         let hash = self.passwords.hash(password).await?;
         let (username, email) = (call.username, call.email);
@@ -85,7 +85,7 @@ impl Accounts {
 
     pub(super) async fn new_password(&self, call: NewPassword) -> Result<(), Failure> {
         let (current, next) = (bounded(call.current)?, Zeroizing::new(call.next));
-        check("next", &next, rule::password)?;
+        self.check("next", &next, rule::password)?;
         let known = self.store.credentials_of(call.user).await?.map(|credentials| credentials.password_hash);
         if !self.passwords.verify(current, known).await? {
             return Err(Code::BadCredentials.into());
@@ -112,7 +112,7 @@ impl Accounts {
 /// A password to compare may be of any length that does not make hashing dearer; a longer one is nobody's.
 fn bounded(password: String) -> Result<Password, Failure> {
     let password = Zeroizing::new(password);
-    if password.len() > 4 * limits::PASSWORD.end() { Err(Code::BadCredentials.into()) } else { Ok(password) }
+    if password.len() > limits::LOGIN_PASSWORD { Err(Code::BadCredentials.into()) } else { Ok(password) }
 }
 
 /// 32 random bytes for the client, their hash for the store.

@@ -11,7 +11,7 @@ use crate::services::Failure;
 
 impl Conversations {
     pub(super) async fn rename(&self, call: Rename) -> Result<LogEntry, Failure> {
-        check::name(&call.name, &()).map_err(|_| RpcError::invalid("name"))?;
+        check::name(&call.name, &self.limits).map_err(|_| RpcError::invalid("name"))?;
         let membership = self.store.membership(call.conversation, call.user).await?.ok_or(Code::NotFound)?;
         let role = membership.role.ok_or(Code::NotFound)?;
         if membership.shape == Shape::Direct || role < Role::Admin {

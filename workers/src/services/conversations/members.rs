@@ -7,7 +7,6 @@ use natter_schemas::{
     code::Code,
     event::{Kind, LogEntry, Role, Shape},
     id::{ConversationId, EventId, UserId},
-    limits,
     rpc::{AddMembers, RemoveMember, RpcError, SetRole},
 };
 use natter_store::MemberRow;
@@ -52,12 +51,12 @@ impl Conversations {
         if change.role < Role::Admin {
             return Err(Code::Forbidden.into());
         }
-        if users.is_empty() || users.len() > limits::PARTICIPANTS_PER_CALL {
+        if users.is_empty() || users.len() > self.limits.participants_per_call {
             return Err(RpcError::invalid(USERS).into());
         }
         let mut seen: HashSet<UserId> = change.members.iter().map(|row| row.member.user).collect();
         let new: Vec<UserId> = users.into_iter().filter(|user| seen.insert(*user)).collect();
-        if self.store.users(&new).await?.len() < new.len() || seen.len() > limits::PARTICIPANTS {
+        if self.store.users(&new).await?.len() < new.len() || seen.len() > self.limits.participants {
             return Err(RpcError::invalid(USERS).into());
         }
         let kinds = new.into_iter().map(|user| Kind::MemberAdded { user, role: Role::Member }).collect();

@@ -4,7 +4,7 @@ use natter_schemas::{
     code::Code,
     event::{Kind, LogEntry, Member, Role, Shape},
     id::{ConversationId, UserId, direct_conversation, opening_event},
-    limits,
+    limits::Limits,
     rest::check,
     rpc::{GetConversation, OpenConversation, OpenedConversation, RpcError},
 };
@@ -17,10 +17,10 @@ const PARTICIPANTS: &str = "participantIds";
 
 impl Conversations {
     pub(super) async fn open(&self, call: OpenConversation) -> Result<OpenedConversation, Failure> {
-        let others = others(&call)?;
+        let others = others(&call, &self.limits)?;
         let name = match call.shape {
             Shape::Direct => None,
-            Shape::Group => name(call.name.clone())?,
+            Shape::Group => name(call.name.clone(), &self.limits)?,
         };
         self.all_exist(call.creator, &others).await?;
         let id = match (call.shape, others.as_slice()) {
@@ -90,8 +90,8 @@ impl Conversations {
 }
 
 /// The participants besides the creator, each once, in the order given.
-fn others(call: &OpenConversation) -> Result<Vec<UserId>, RpcError> {
-    if call.participants.len() > limits::PARTICIPANTS_PER_CALL {
+fn others(call: &OpenConversation, limits: &Limits) -> Result<Vec<UserId>, RpcError> {
+    if call.participants.len() > limits.participants_per_call {
         return Err(RpcError::invalid(PARTICIPANTS));
     }
     let with_oneself = call.participants.contains(&call.creator);
@@ -99,14 +99,15 @@ fn others(call: &OpenConversation) -> Result<Vec<UserId>, RpcError> {
     let others: Vec<UserId> = call.participants.iter().copied().filter(|user| seen.insert(*user)).collect();
     let allowed = match call.shape {
         Shape::Direct => others.len() == 1 && !with_oneself,
-        Shape::Group => !call.participants.is_empty(),
+        // The creator is a member, too.
+        Shape::Group => !call.participants.is_empty() && others.len() < limits.participants,
     };
     if allowed { Ok(others) } else { Err(RpcError::invalid(PARTICIPANTS)) }
 }
 
-fn name(name: Option<String>) -> Result<Option<String>, RpcError> {
+fn name(name: Option<String>, limits: &Limits) -> Result<Option<String>, RpcError> {
     match name {
-        Some(text) if check::name(&text, &()).is_err() => Err(RpcError::invalid("name")),
+        Some(text) if check::name(&text, limits).is_err() => Err(RpcError::invalid("name")),
         name => Ok(name),
     }
 }
