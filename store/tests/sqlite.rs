@@ -14,6 +14,7 @@ use natter_schemas::{
     rpc::Window,
 };
 use natter_store::{
+    AccountStore, ConversationStore, EventStore, MemberStore, MessageStore, ReadMarkStore, SessionStore,
     Store, StoreError,
     conformance::scene::{self, Room, posted},
     sqlite::SqliteStore,

@@ -10,7 +10,7 @@ use natter_schemas::{
     limits,
     rpc::Window,
 };
-use natter_store::{Store, sqlite::SqliteStore};
+use natter_store::{EventStore, MessageStore, ReadMarkStore, sqlite::SqliteStore};
 use natter_workers::services::{
     history::{Tail, cut, present},
     inbox,

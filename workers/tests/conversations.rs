@@ -14,7 +14,7 @@ use natter_schemas::{
         Rename, RpcError,
     },
 };
-use natter_store::Store;
+use natter_store::MemberStore;
 use natter_workers::Job;
 use scene::{Scene, event, opening, until};
 

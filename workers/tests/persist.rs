@@ -9,7 +9,7 @@ use natter_schemas::{
     id::{ConversationId, Partition, Seq},
     rpc::{Control, Membership, Window},
 };
-use natter_store::Store;
+use natter_store::{ConversationStore, EventStore, MemberStore, MessageStore};
 use natter_workers::{Job, park};
 use scene::{PARTITIONS, Scene, event, partition, posted, until};
 

@@ -4,17 +4,19 @@
 //! permanent. A crash in between leaves reservations that lapse, and perhaps a row that no name leads to. The
 //! same call again finds its own reservations and carries on.
 
+use async_trait::async_trait;
 use natter_schemas::{event::Timestamp, id::UserId, rpc::User};
 use scylla::{statement::prepared::PreparedStatement, value::CqlTimestamp};
 use uuid::Uuid;
 
 use super::{
+    ScyllaStore,
     abreast::each,
     cluster::Cluster,
     columns::{raw, time},
     names,
 };
-use crate::{AddUser, Credentials, Result, StoreError, fold::fold};
+use crate::{AccountStore, AddUser, Credentials, Result, StoreError, fold::fold};
 
 /// Seconds: ten times the longest that storing a user may take.
 const RESERVED: i32 = 60;
@@ -37,7 +39,60 @@ enum Held {
     ByAnother,
 }
 
-pub async fn add(db: &Cluster, user: &User, password_hash: &str) -> Result<AddUser> {
+#[async_trait]
+impl AccountStore for ScyllaStore {
+    async fn add_user(&self, user: &User, password_hash: &str) -> Result<AddUser> {
+        add(&self.db, user, password_hash).await
+    }
+
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<User>> {
+        users(&self.db, ids).await
+    }
+
+    async fn credentials(&self, login: &str) -> Result<Option<Credentials>> {
+        let (folded, s) = (fold(login), &self.db.statements);
+        for holders in [&s.username, &s.email] {
+            let holder = self.db.first::<(Option<Uuid>,)>(holders, (folded.as_bytes(),)).await?;
+            if let Some((Some(holder),)) = holder
+                && let Some(found) = credentials_of(&self.db, UserId::from_uuid(holder)).await?
+            {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn credentials_of(&self, user: UserId) -> Result<Option<Credentials>> {
+        credentials_of(&self.db, user).await
+    }
+
+    async fn search_users(&self, prefix: &str, limit: usize) -> Result<Vec<User>> {
+        names::search(&self.db, prefix, limit).await
+    }
+
+    async fn set_display_name(&self, user: UserId, name: &str) -> Result<Option<User>> {
+        let Some(Credentials { user: before, .. }) = credentials_of(&self.db, user).await? else {
+            return Ok(None);
+        };
+        let after = User { display_name: name.to_owned(), ..before.clone() };
+        // In this order a search finds the user at every moment; what it finds by an old name it passes over.
+        names::add(&self.db, &after).await?;
+        self.db.write(&self.db.statements.set_display_name, (name, raw(user.as_bytes()))).await?;
+        names::replace(&self.db, &before, &after).await?;
+        Ok(Some(after))
+    }
+
+    async fn set_password_hash(&self, user: UserId, password_hash: &str) -> Result<()> {
+        // An update would make a row of a user who does not exist.
+        if credentials_of(&self.db, user).await?.is_some() {
+            let row = (password_hash, raw(user.as_bytes()));
+            self.db.write(&self.db.statements.set_password_hash, row).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn add(db: &Cluster, user: &User, password_hash: &str) -> Result<AddUser> {
     let s = &db.statements;
     let usernames = Unique {
         reserve: &s.reserve_username,
@@ -122,25 +177,12 @@ impl Unique<'_> {
     }
 }
 
-pub async fn find(db: &Cluster, ids: &[UserId]) -> Result<Vec<User>> {
+pub async fn users(db: &Cluster, ids: &[UserId]) -> Result<Vec<User>> {
     let found = each(ids.to_owned(), |id| credentials_of(db, id)).await?;
     Ok(found.into_iter().flatten().map(|found| found.user).collect())
 }
 
-pub async fn credentials(db: &Cluster, login: &str) -> Result<Option<Credentials>> {
-    let folded = fold(login);
-    for holders in [&db.statements.username, &db.statements.email] {
-        let holder = db.first::<(Option<Uuid>,)>(holders, (folded.as_bytes(),)).await?;
-        if let Some((Some(holder),)) = holder
-            && let Some(found) = credentials_of(db, UserId::from_uuid(holder)).await?
-        {
-            return Ok(Some(found));
-        }
-    }
-    Ok(None)
-}
-
-pub async fn credentials_of(db: &Cluster, id: UserId) -> Result<Option<Credentials>> {
+async fn credentials_of(db: &Cluster, id: UserId) -> Result<Option<Credentials>> {
     type Row = (Option<String>, Option<String>, Option<String>, Option<String>, Option<CqlTimestamp>);
     let row = db.first::<Row>(&db.statements.user, (raw(id.as_bytes()),)).await?;
     // A row in which something is missing is one of which only a later change remains, by nobody's doing.
@@ -150,22 +192,4 @@ pub async fn credentials_of(db: &Cluster, id: UserId) -> Result<Option<Credentia
     };
     let user = User { id, username, email, display_name, created_at: Timestamp(created_at.0) };
     Ok(Some(Credentials { user, password_hash }))
-}
-
-pub async fn set_display_name(db: &Cluster, id: UserId, name: &str) -> Result<Option<User>> {
-    let Some(Credentials { user: before, .. }) = credentials_of(db, id).await? else { return Ok(None) };
-    let after = User { display_name: name.to_owned(), ..before.clone() };
-    // In this order a search finds the user at every moment; what it finds by an old name it passes over.
-    names::add(db, &after).await?;
-    db.write(&db.statements.set_display_name, (name, raw(id.as_bytes()))).await?;
-    names::replace(db, &before, &after).await?;
-    Ok(Some(after))
-}
-
-pub async fn set_password_hash(db: &Cluster, id: UserId, password_hash: &str) -> Result<()> {
-    // An update would make a row of a user who does not exist.
-    if credentials_of(db, id).await?.is_some() {
-        db.write(&db.statements.set_password_hash, (password_hash, raw(id.as_bytes()))).await?;
-    }
-    Ok(())
 }

@@ -2,43 +2,47 @@
 
 use std::collections::BTreeSet;
 
+use async_trait::async_trait;
 use natter_schemas::{event::Timestamp, id::UserId};
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 
 use super::{
-    cluster::Cluster,
+    ScyllaStore,
     columns::{raw, time},
 };
-use crate::Result;
+use crate::{BlockStore, Result};
 
-pub async fn set(db: &Cluster, user: UserId, other: UserId, on: bool, at: Timestamp) -> Result<()> {
-    let s = &db.statements;
-    let (user, other) = (raw(user.as_bytes()), raw(other.as_bytes()));
-    if !on {
-        db.write(&s.delete_block, (user, other)).await?;
-        return db.write(&s.delete_blocked_by, (other, user)).await;
+#[async_trait]
+impl BlockStore for ScyllaStore {
+    async fn set_block(&self, user: UserId, other: UserId, on: bool, at: Timestamp) -> Result<()> {
+        let (db, s) = (&self.db, &self.db.statements);
+        let (user, other) = (raw(user.as_bytes()), raw(other.as_bytes()));
+        if !on {
+            db.write(&s.delete_block, (user, other)).await?;
+            return db.write(&s.delete_blocked_by, (other, user)).await;
+        }
+        // The other side too if the row is here already: a crash may have been between the two.
+        db.write(&s.add_blocked_by, (other, user)).await?;
+        match db.first::<(Option<CqlTimestamp>,)>(&s.block, (user, other)).await? {
+            Some((Some(_),)) => Ok(()),
+            _ => db.write(&s.add_block, (user, other, time(at))).await,
+        }
     }
-    // The other side too if the row is here already: a crash may have been between the two.
-    db.write(&s.add_blocked_by, (other, user)).await?;
-    match db.first::<(Option<CqlTimestamp>,)>(&s.block, (user, other)).await? {
-        Some((Some(_),)) => Ok(()),
-        _ => db.write(&s.add_block, (user, other, time(at))).await,
+
+    async fn blocks_of(&self, user: UserId) -> Result<Vec<UserId>> {
+        type Row = (Uuid, Option<CqlTimestamp>);
+        let rows: Vec<Row> = self.db.all(&self.db.statements.blocks, (raw(user.as_bytes()),)).await?;
+        let mut blocks: Vec<_> =
+            rows.into_iter().map(|(o, at)| (at.map(|at| at.0), UserId::from_uuid(o))).collect();
+        blocks.sort();
+        Ok(blocks.into_iter().map(|(_, other)| other).collect())
     }
-}
 
-pub async fn of(db: &Cluster, user: UserId) -> Result<Vec<UserId>> {
-    type Row = (Uuid, Option<CqlTimestamp>);
-    let rows: Vec<Row> = db.all(&db.statements.blocks, (raw(user.as_bytes()),)).await?;
-    let mut blocks: Vec<_> =
-        rows.into_iter().map(|(o, at)| (at.map(|at| at.0), UserId::from_uuid(o))).collect();
-    blocks.sort();
-    Ok(blocks.into_iter().map(|(_, other)| other).collect())
-}
-
-pub async fn with(db: &Cluster, user: UserId) -> Result<Vec<UserId>> {
-    let mut with: BTreeSet<UserId> = of(db, user).await?.into_iter().collect();
-    let by: Vec<(Uuid,)> = db.all(&db.statements.blocked_by, (raw(user.as_bytes()),)).await?;
-    with.extend(by.into_iter().map(|(user,)| UserId::from_uuid(user)));
-    Ok(with.into_iter().collect())
+    async fn blocked_with(&self, user: UserId) -> Result<Vec<UserId>> {
+        let mut with: BTreeSet<UserId> = self.blocks_of(user).await?.into_iter().collect();
+        let by: Vec<(Uuid,)> = self.db.all(&self.db.statements.blocked_by, (raw(user.as_bytes()),)).await?;
+        with.extend(by.into_iter().map(|(user,)| UserId::from_uuid(user)));
+        Ok(with.into_iter().collect())
+    }
 }

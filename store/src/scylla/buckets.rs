@@ -41,6 +41,11 @@ impl Walk {
     }
 }
 
+/// The values of a range of one seq.
+pub fn one(conversation: ConversationId, seq: Seq) -> (Uuid, i64, i64, i64) {
+    (raw(conversation.as_bytes()), bucket(seq), int(seq), int(seq))
+}
+
 /// The first `most` things on the way; `read` takes up to as many as it is told from one bucket, in order.
 pub async fn walk<T, R>(
     db: &Cluster,

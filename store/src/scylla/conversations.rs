@@ -1,5 +1,6 @@
 //! A conversation's shape, name and activity; a user's list of conversations.
 
+use async_trait::async_trait;
 use natter_schemas::{
     event::{Shape, Timestamp},
     id::{ConversationId, Seq, UserId},
@@ -7,11 +8,52 @@ use natter_schemas::{
 };
 use scylla::value::CqlTimestamp;
 
-use super::{abreast::each, cluster::Cluster, columns, columns::raw, members, reads};
-use crate::{ConversationRow, ListedRow, Result};
+use super::{ScyllaStore, abreast::each, cluster::Cluster, columns, columns::raw};
+use crate::{ConversationRow, ConversationStore, ListedRow, MemberStore, ReadMarkStore, Result};
+
+#[async_trait]
+impl ConversationStore for ScyllaStore {
+    async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationRow>> {
+        find(&self.db, id).await
+    }
+
+    /// Reads every conversation of the user, because activity is theirs and not the membership's: a list kept in
+    /// order would be written for every member with every message.
+    async fn list_conversations(
+        &self,
+        user: UserId,
+        after: Option<ListCursor>,
+        limit: usize,
+    ) -> Result<Vec<ListedRow>> {
+        let found = each(self.memberships(user).await?, |membership: Membership| async move {
+            Ok(find(&self.db, membership.conversation).await?.zip(membership.role))
+        });
+        let rank = |row: &ConversationRow| (row.last_activity_at, row.id);
+        let beyond = |row: &ConversationRow| {
+            after.is_none_or(|cursor| rank(row) < (cursor.last_activity_at, cursor.conversation))
+        };
+        let mut page: Vec<_> = found.await?.into_iter().flatten().filter(|(row, _)| beyond(row)).collect();
+        page.sort_by_key(|(row, _)| std::cmp::Reverse(rank(row)));
+        page.truncate(limit);
+        each(page, |(conversation, role)| async move {
+            let read = self.read_mark(conversation.id, user).await?;
+            Ok(ListedRow { conversation, role, read })
+        })
+        .await
+    }
+
+    async fn heads(&self, conversations: &[ConversationId]) -> Result<Vec<Seq>> {
+        each(conversations.to_owned(), |id| async move {
+            let row =
+                self.db.first::<(Option<i64>,)>(&self.db.statements.head, (raw(id.as_bytes()),)).await?;
+            Ok(row.and_then(|(head,)| head).map_or(0, columns::seq))
+        })
+        .await
+    }
+}
 
 /// `None`: unknown, or its Created has not arrived yet.
-pub async fn find(db: &Cluster, id: ConversationId) -> Result<Option<ConversationRow>> {
+async fn find(db: &Cluster, id: ConversationId) -> Result<Option<ConversationRow>> {
     type Row = (
         Option<i8>,
         Option<i64>,
@@ -43,38 +85,4 @@ pub async fn created(db: &Cluster, id: ConversationId) -> Result<Option<(Shape, 
     let row = db.first::<Row>(&db.statements.shape, (raw(id.as_bytes()),)).await?;
     let Some((Some(shape), Some(seq))) = row else { return Ok(None) };
     Ok(Some((columns::shape(shape)?, columns::seq(seq))))
-}
-
-pub async fn heads(db: &Cluster, ids: &[ConversationId]) -> Result<Vec<Seq>> {
-    each(ids.to_owned(), |id| async move {
-        let row = db.first::<(Option<i64>,)>(&db.statements.head, (raw(id.as_bytes()),)).await?;
-        Ok(row.and_then(|(head,)| head).map_or(0, columns::seq))
-    })
-    .await
-}
-
-/// Reads every conversation of the user, because activity is theirs and not the membership's: a list kept in
-/// order would be written for every member with every message.
-pub async fn list(
-    db: &Cluster,
-    user: UserId,
-    after: Option<ListCursor>,
-    most: usize,
-) -> Result<Vec<ListedRow>> {
-    let memberships = members::of(db, user).await?;
-    let found = each(memberships, |Membership { conversation, role, .. }| async move {
-        Ok(find(db, conversation).await?.zip(role))
-    });
-    let place = |row: &ConversationRow| (row.last_activity_at, row.id);
-    let beyond = |row: &ConversationRow| {
-        after.is_none_or(|cursor| place(row) < (cursor.last_activity_at, cursor.conversation))
-    };
-    let mut page: Vec<_> = found.await?.into_iter().flatten().filter(|(row, _)| beyond(row)).collect();
-    page.sort_by_key(|(row, _)| std::cmp::Reverse(place(row)));
-    page.truncate(most);
-    each(page, |(conversation, role)| async move {
-        let read = reads::mark(db, conversation.id, user).await?;
-        Ok(ListedRow { conversation, role, read })
-    })
-    .await
 }

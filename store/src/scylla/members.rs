@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use async_trait::async_trait;
 use natter_schemas::{
     event::{Member, Role, Timestamp},
     id::{ConversationId, Seq, UserId},
@@ -11,12 +12,57 @@ use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 
 use super::{
+    ScyllaStore,
     abreast::each,
     cluster::Cluster,
     columns::{self, NOBODY, raw},
     conversations,
 };
-use crate::{MemberRow, Result};
+use crate::{MemberRow, MemberStore, Result};
+
+#[async_trait]
+impl MemberStore for ScyllaStore {
+    async fn members(&self, id: ConversationId) -> Result<Vec<MemberRow>> {
+        list(&self.db, id).await
+    }
+
+    async fn membership(&self, conversation: ConversationId, user: UserId) -> Result<Option<Membership>> {
+        let key = (raw(conversation.as_bytes()), raw(user.as_bytes()));
+        let registers = self.db.first::<Registers>(&self.db.statements.member, key);
+        let created = conversations::created(&self.db, conversation);
+        let (registers, created) = tokio::try_join!(registers, created)?;
+        let Some((shape, _)) = created else { return Ok(None) };
+        let place = registers.map(place).transpose()?.flatten();
+        Ok(place.map(|(role, version)| Membership { conversation, shape, role, version }))
+    }
+
+    async fn memberships(&self, user: UserId) -> Result<Vec<Membership>> {
+        let rows = belongings(&self.db, user).await?;
+        let found = each(rows, |row| present(&self.db, row)).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    async fn sharing(&self, user: UserId, others: &[UserId]) -> Result<Vec<UserId>> {
+        let mine: HashSet<ConversationId> =
+            self.memberships(user).await?.iter().map(|m| m.conversation).collect();
+        if mine.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mine = &mine;
+        let sharing = each(others.to_owned(), |other| async move {
+            for (id, _, present_seq, present_role, role_seq, role_given) in
+                belongings(&self.db, other).await?
+            {
+                let place = place((present_seq, present_role, role_seq, role_given))?;
+                if matches!(place, Some((Some(_), _))) && mine.contains(&ConversationId::from_uuid(id)) {
+                    return Ok(Some(other));
+                }
+            }
+            Ok(None)
+        });
+        Ok(sharing.await?.into_iter().flatten().collect())
+    }
+}
 
 /// The registers of a person's place: seq and role of the newest presence, seq and role of the newest change.
 type Registers = (Option<i64>, Option<i8>, Option<i64>, Option<i8>);
@@ -35,7 +81,7 @@ fn place(
     Ok(Some((columns::role(role)?, columns::seq(seq))))
 }
 
-pub async fn list(db: &Cluster, id: ConversationId) -> Result<Vec<MemberRow>> {
+async fn list(db: &Cluster, id: ConversationId) -> Result<Vec<MemberRow>> {
     type Row = (
         Uuid,
         Option<i64>,
@@ -70,24 +116,10 @@ pub async fn count(db: &Cluster, id: ConversationId) -> Result<(i32, Seq)> {
     Ok((i32::try_from(present).unwrap_or(i32::MAX), seen))
 }
 
-pub async fn find(db: &Cluster, id: ConversationId, user: UserId) -> Result<Option<Membership>> {
-    let key = (raw(id.as_bytes()), raw(user.as_bytes()));
-    let registers = db.first::<Registers>(&db.statements.member, key);
-    let (registers, created) = tokio::try_join!(registers, conversations::created(db, id))?;
-    let Some((shape, _)) = created else { return Ok(None) };
-    let place = registers.map(place).transpose()?.flatten();
-    Ok(place.map(|(role, version)| Membership { conversation: id, shape, role, version }))
-}
-
 type Belonging = (Uuid, Option<i8>, Option<i64>, Option<i8>, Option<i64>, Option<i8>);
 
 async fn belongings(db: &Cluster, user: UserId) -> Result<Vec<Belonging>> {
     db.all(&db.statements.memberships, (raw(user.as_bytes()),)).await
-}
-
-pub async fn of(db: &Cluster, user: UserId) -> Result<Vec<Membership>> {
-    let found = each(belongings(db, user).await?, |row| present(db, row)).await?;
-    Ok(found.into_iter().flatten().collect())
 }
 
 async fn present(
@@ -103,22 +135,4 @@ async fn present(
         None => conversations::created(db, conversation).await?.map(|(shape, _)| shape),
     };
     Ok(shape.map(|shape| Membership { conversation, shape, role: Some(role), version }))
-}
-
-pub async fn sharing(db: &Cluster, user: UserId, others: &[UserId]) -> Result<Vec<UserId>> {
-    let mine: HashSet<ConversationId> = of(db, user).await?.iter().map(|m| m.conversation).collect();
-    if mine.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mine = &mine;
-    let sharing = each(others.to_owned(), |other| async move {
-        for (id, _, present_seq, present_role, role_seq, role_given) in belongings(db, other).await? {
-            let place = place((present_seq, present_role, role_seq, role_given))?;
-            if matches!(place, Some((Some(_), _))) && mine.contains(&ConversationId::from_uuid(id)) {
-                return Ok(Some(other));
-            }
-        }
-        Ok(None)
-    });
-    Ok(sharing.await?.into_iter().flatten().collect())
 }

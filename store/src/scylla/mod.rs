@@ -20,23 +20,25 @@ mod accounts; // users and passwords
 mod names; // people found by the beginning of a name
 mod sessions; // log-ins and their refresh tokens
 
-mod blocks; // who wants nothing of whom
-mod buckets; // from bucket to bucket of a conversation
-mod conversations; // shape, name, activity
-mod history; // messages and events read back
-mod members; // who is in, as what, since when
-mod persist; // events become rows
-mod reactions; // who reacts with what
-mod reads; // read marks and what is beyond them
+mod blocks; // who has blocked whom
 
-mod store; // the trait, method by method
+mod events; // what was logged
+mod persist; // events become rows
+mod buckets; // from bucket to bucket of a conversation
+mod messages; // events become messages in their present state
+mod reactions; // who reacts with what
+mod conversations; // shape, name, activity
+mod members; // who is in, as what, since when
+mod read_marks; // how far users have read, and what is beyond
 
 pub use connect::connect;
 #[cfg(feature = "testkit")]
 pub(crate) use connect::connect_for_schema;
 pub use options::{Consistency, Options};
 
-use crate::Result;
+use async_trait::async_trait;
+
+use crate::{Result, Store};
 
 pub struct ScyllaStore {
     db: cluster::Cluster,
@@ -54,5 +56,17 @@ impl ScyllaStore {
         migrate::check(&session).await?;
         let statements = Box::pin(statements::Statements::prepare(&session)).await?;
         Ok(Self { db: cluster::Cluster::new(session, statements), known: persist::Known::default() })
+    }
+}
+
+#[async_trait]
+impl Store for ScyllaStore {
+    /// As many replicas as any read needs, asked once: a probe that waits longer tells less.
+    async fn ready(&self) -> Result<()> {
+        self.db.answers(&self.db.statements.highest, (0_i32,)).await
+    }
+
+    async fn close(&self) {
+        self.db.close().await;
     }
 }

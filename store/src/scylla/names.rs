@@ -90,7 +90,7 @@ pub async fn search(db: &Cluster, prefix: &str, most: usize) -> Result<Vec<User>
     for ids in ids.chunks(most) {
         // A name that was changed may still be on its shelf.
         let current = |user: &User| places(user).into_iter().flatten().any(|p| p.folded.starts_with(from));
-        users.extend(accounts::find(db, ids).await?.into_iter().filter(current));
+        users.extend(accounts::users(db, ids).await?.into_iter().filter(current));
         if users.len() >= most {
             break;
         }

@@ -3,6 +3,7 @@
 //! A session names the one token that can be exchanged; exchanging it is one conditional write on the session.
 //! A token says only which session it belongs to, so a spent one is recognised by not being named.
 
+use async_trait::async_trait;
 use natter_schemas::{
     event::Timestamp,
     id::{SessionId, UserId},
@@ -11,11 +12,12 @@ use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 
 use super::{
+    ScyllaStore,
     abreast::each,
     cluster::Cluster,
     columns::{raw, time},
 };
-use crate::{Renewal, Result, TokenHash};
+use crate::{Renewal, Result, SessionStore, TokenHash};
 
 /// Seconds that rows stay after they have expired: clocks that differ must not clear away what still counts.
 const KEPT: i64 = 86_400;
@@ -36,19 +38,47 @@ struct Open {
     expires_at: i64,
 }
 
-/// The token and the list first: alone they are nothing.
-pub async fn add(
-    db: &Cluster,
-    session: SessionId,
-    user: UserId,
-    token: &TokenHash,
-    expires_at: Timestamp,
-) -> Result<()> {
-    issue(db, session, user, token, expires_at).await?;
-    let row =
-        (raw(session.as_bytes()), raw(user.as_bytes()), token.as_slice(), time(expires_at), ttl(expires_at));
-    // A repeated call, after an answer that was lost, changes nothing.
-    db.applied(&db.statements.add_session, row).await.map(drop)
+#[async_trait]
+impl SessionStore for ScyllaStore {
+    /// The token and the list first: alone they are nothing.
+    async fn add_session(
+        &self,
+        session: SessionId,
+        user: UserId,
+        token: TokenHash,
+        expires_at: Timestamp,
+    ) -> Result<()> {
+        issue(&self.db, session, user, &token, expires_at).await?;
+        let (id, user) = (raw(session.as_bytes()), raw(user.as_bytes()));
+        let row = (id, user, token.as_slice(), time(expires_at), ttl(expires_at));
+        // A repeated call, after an answer that was lost, changes nothing.
+        self.db.applied(&self.db.statements.add_session, row).await.map(drop)
+    }
+
+    async fn renew_session(
+        &self,
+        token: TokenHash,
+        next: TokenHash,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<Renewal> {
+        renew(&self.db, &token, &next, now, expires_at).await
+    }
+
+    async fn end_session(&self, session: SessionId) -> Result<()> {
+        end(&self.db, session).await
+    }
+
+    async fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<SessionId>> {
+        let (db, s) = (&self.db, &self.db.statements);
+        let listed = db.all::<(Uuid,)>(&s.sessions_of, (raw(user.as_bytes()),)).await?;
+        let open = each(listed, |(id,)| async move {
+            let row = db.first::<Row>(&s.session, (id,)).await?;
+            let lives = open(row).is_some_and(|open| open.expires_at > now.0);
+            Ok(lives.then_some(SessionId::from_uuid(id)))
+        });
+        Ok(open.await?.into_iter().flatten().collect())
+    }
 }
 
 async fn issue(
@@ -63,7 +93,7 @@ async fn issue(
     db.write(&db.statements.list_session, (raw(user.as_bytes()), id, ttl)).await
 }
 
-pub async fn renew(
+async fn renew(
     db: &Cluster,
     token: &TokenHash,
     next: &TokenHash,
@@ -120,7 +150,7 @@ async fn decided(db: &Cluster, session: SessionId) -> Result<Option<Open>> {
     db.first::<Row>(&db.statements.session_decided, (raw(session.as_bytes()),)).await.map(open)
 }
 
-pub async fn end(db: &Cluster, session: SessionId) -> Result<()> {
+async fn end(db: &Cluster, session: SessionId) -> Result<()> {
     let id = raw(session.as_bytes());
     let open = decided(db, session).await?;
     db.applied(&db.statements.end_session, (id,)).await?;
@@ -128,14 +158,4 @@ pub async fn end(db: &Cluster, session: SessionId) -> Result<()> {
         db.write(&db.statements.unlist_session, (raw(open.user.as_bytes()), id)).await?;
     }
     Ok(())
-}
-
-pub async fn of(db: &Cluster, user: UserId, now: Timestamp) -> Result<Vec<SessionId>> {
-    let listed = db.all::<(Uuid,)>(&db.statements.sessions_of, (raw(user.as_bytes()),)).await?;
-    let open = each(listed, |(id,)| async move {
-        let row = db.first::<Row>(&db.statements.session, (id,)).await?;
-        let lives = open(row).is_some_and(|open| open.expires_at > now.0);
-        Ok(lives.then_some(SessionId::from_uuid(id)))
-    });
-    Ok(open.await?.into_iter().flatten().collect())
 }

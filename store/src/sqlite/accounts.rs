@@ -1,12 +1,121 @@
 //! Users and passwords.
 
+use async_trait::async_trait;
 use natter_schemas::{id::UserId, rpc::User};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::columns::{limit, time, user as user_id};
-use crate::{AddUser, Credentials, Result, fold::fold};
+use super::{
+    SqliteStore,
+    columns::{count, time, user as user_id},
+};
+use crate::{AccountStore, AddUser, Credentials, Result, fold::fold};
 
-pub fn add(db: &Connection, user: &User, password_hash: &str) -> Result<AddUser> {
+#[async_trait]
+impl AccountStore for SqliteStore {
+    async fn add_user(&self, user: &User, password_hash: &str) -> Result<AddUser> {
+        let (user, hash) = (user.clone(), password_hash.to_owned());
+        self.writer.write(1, move |db| add(db, &user, &hash)).await
+    }
+
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<User>> {
+        let ids = ids.to_owned();
+        self.readers
+            .read(move |db| {
+                let mut one = db.prepare_cached(
+                    "SELECT id, username, email, display_name, created_at FROM users WHERE id = ?1",
+                )?;
+                let mut found = Vec::with_capacity(ids.len());
+                for id in ids {
+                    found.extend(one.query_row([id.as_bytes()], user).optional()?);
+                }
+                Ok(found)
+            })
+            .await
+    }
+
+    async fn credentials(&self, login: &str) -> Result<Option<Credentials>> {
+        let login = fold(login);
+        self.readers
+            .read(move |db| {
+                let found = db
+                    .prepare_cached(
+                        "SELECT id, username, email, display_name, created_at, password_hash FROM users
+                         WHERE username_fold = ?1 OR email_fold = ?1
+                         ORDER BY username_fold = ?1 DESC LIMIT 1",
+                    )?
+                    .query_row([login.as_bytes()], with_password)
+                    .optional()?;
+                Ok(found)
+            })
+            .await
+    }
+
+    async fn credentials_of(&self, user: UserId) -> Result<Option<Credentials>> {
+        self.readers
+            .read(move |db| {
+                let found = db
+                    .prepare_cached(
+                        "SELECT id, username, email, display_name, created_at, password_hash FROM users
+                         WHERE id = ?1",
+                    )?
+                    .query_row([user.as_bytes()], with_password)
+                    .optional()?;
+                Ok(found)
+            })
+            .await
+    }
+
+    async fn search_users(&self, prefix: &str, limit: usize) -> Result<Vec<User>> {
+        let from = fold(prefix).into_bytes();
+        // No byte of UTF-8 is 0xFF: everything that begins with the prefix lies between.
+        let to = [from.as_slice(), &[0xFF]].concat();
+        self.readers
+            .read(move |db| {
+                let mut search = db.prepare_cached(SEARCH)?;
+                let found = search.query_map(params![from, to, count(limit)], user)?;
+                Ok(found.collect::<rusqlite::Result<_>>()?)
+            })
+            .await
+    }
+
+    async fn set_display_name(&self, id: UserId, name: &str) -> Result<Option<User>> {
+        let name = name.to_owned();
+        self.writer
+            .write(1, move |db| {
+                let renamed = db
+                    .prepare_cached(
+                        "UPDATE users SET display_name = ?2, display_fold = ?3 WHERE id = ?1
+                         RETURNING id, username, email, display_name, created_at",
+                    )?
+                    .query_row(params![id.as_bytes(), name, fold(&name).as_bytes()], user)
+                    .optional()?;
+                Ok(renamed)
+            })
+            .await
+    }
+
+    async fn set_password_hash(&self, user: UserId, password_hash: &str) -> Result<()> {
+        let hash = password_hash.to_owned();
+        self.writer
+            .write(1, move |db| {
+                db.prepare_cached("UPDATE users SET password_hash = ?2 WHERE id = ?1")?
+                    .execute(params![user.as_bytes(), hash])?;
+                Ok(())
+            })
+            .await
+    }
+}
+
+const SEARCH: &str = "
+    SELECT id, username, email, display_name, created_at FROM users WHERE id IN (
+        SELECT id FROM (SELECT id FROM users WHERE username_fold >= ?1 AND username_fold < ?2
+                        ORDER BY username_fold LIMIT ?3)
+        UNION
+        SELECT id FROM (SELECT id FROM users WHERE display_fold >= ?1 AND display_fold < ?2
+                        ORDER BY username_fold LIMIT ?3))
+    ORDER BY username_fold LIMIT ?3";
+
+fn add(db: &Connection, user: &User, password_hash: &str) -> Result<AddUser> {
     let (username, email) = (fold(&user.username), fold(&user.email));
     let holder = |sql: &str, fold: &str| -> Result<Option<UserId>> {
         Ok(db.prepare_cached(sql)?.query_row([fold.as_bytes()], |row| user_id(row, 0)).optional()?)
@@ -36,72 +145,6 @@ pub fn add(db: &Connection, user: &User, password_hash: &str) -> Result<AddUser>
         user.created_at.0,
     ])?;
     Ok(AddUser::Added)
-}
-
-pub fn find(db: &Connection, ids: &[UserId]) -> Result<Vec<User>> {
-    let mut one =
-        db.prepare_cached("SELECT id, username, email, display_name, created_at FROM users WHERE id = ?1")?;
-    let mut found = Vec::with_capacity(ids.len());
-    for id in ids {
-        found.extend(one.query_row([id.as_bytes()], user).optional()?);
-    }
-    Ok(found)
-}
-
-pub fn credentials(db: &Connection, login: &str) -> Result<Option<Credentials>> {
-    let found = db
-        .prepare_cached(
-            "SELECT id, username, email, display_name, created_at, password_hash FROM users
-             WHERE username_fold = ?1 OR email_fold = ?1
-             ORDER BY username_fold = ?1 DESC LIMIT 1",
-        )?
-        .query_row([fold(login).as_bytes()], with_password)
-        .optional()?;
-    Ok(found)
-}
-
-pub fn credentials_of(db: &Connection, user: UserId) -> Result<Option<Credentials>> {
-    let found = db
-        .prepare_cached(
-            "SELECT id, username, email, display_name, created_at, password_hash FROM users WHERE id = ?1",
-        )?
-        .query_row([user.as_bytes()], with_password)
-        .optional()?;
-    Ok(found)
-}
-
-pub fn search(db: &Connection, prefix: &str, most: usize) -> Result<Vec<User>> {
-    let from = fold(prefix).into_bytes();
-    // No byte of UTF-8 is 0xFF: everything that begins with the prefix lies between.
-    let to = [from.as_slice(), &[0xFF]].concat();
-    let mut search = db.prepare_cached(
-        "SELECT id, username, email, display_name, created_at FROM users WHERE id IN (
-             SELECT id FROM (SELECT id FROM users WHERE username_fold >= ?1 AND username_fold < ?2
-                             ORDER BY username_fold LIMIT ?3)
-             UNION
-             SELECT id FROM (SELECT id FROM users WHERE display_fold >= ?1 AND display_fold < ?2
-                             ORDER BY username_fold LIMIT ?3))
-         ORDER BY username_fold LIMIT ?3",
-    )?;
-    let found = search.query_map(params![from, to, limit(most)], user)?.collect::<rusqlite::Result<_>>()?;
-    Ok(found)
-}
-
-pub fn set_display_name(db: &Connection, id: UserId, name: &str) -> Result<Option<User>> {
-    let renamed = db
-        .prepare_cached(
-            "UPDATE users SET display_name = ?2, display_fold = ?3 WHERE id = ?1
-             RETURNING id, username, email, display_name, created_at",
-        )?
-        .query_row(params![id.as_bytes(), name, fold(name).as_bytes()], user)
-        .optional()?;
-    Ok(renamed)
-}
-
-pub fn set_password_hash(db: &Connection, id: UserId, password_hash: &str) -> Result<()> {
-    db.prepare_cached("UPDATE users SET password_hash = ?2 WHERE id = ?1")?
-        .execute(params![id.as_bytes(), password_hash])?;
-    Ok(())
 }
 
 fn user(row: &Row<'_>) -> rusqlite::Result<User> {

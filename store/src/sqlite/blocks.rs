@@ -1,32 +1,52 @@
 //! Who has blocked whom.
 
+use async_trait::async_trait;
 use natter_schemas::{event::Timestamp, id::UserId};
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
-use super::columns::user as user_of;
-use crate::Result;
+use super::{SqliteStore, columns::user as user_of};
+use crate::{BlockStore, Result};
 
-pub fn set(db: &Connection, user: UserId, other: UserId, on: bool, at: Timestamp) -> Result<()> {
-    if on {
-        db.prepare_cached(
-            "INSERT INTO blocks (user, other, at) VALUES (?1, ?2, ?3) ON CONFLICT (user, other) DO NOTHING",
-        )?
-        .execute(params![user.as_bytes(), other.as_bytes(), at.0])?;
-    } else {
-        db.prepare_cached("DELETE FROM blocks WHERE user = ?1 AND other = ?2")?
-            .execute(params![user.as_bytes(), other.as_bytes()])?;
+#[async_trait]
+impl BlockStore for SqliteStore {
+    async fn set_block(&self, user: UserId, other: UserId, on: bool, at: Timestamp) -> Result<()> {
+        self.writer
+            .write(1, move |db| {
+                if on {
+                    db.prepare_cached(
+                        "INSERT INTO blocks (user, other, at) VALUES (?1, ?2, ?3)
+                         ON CONFLICT (user, other) DO NOTHING",
+                    )?
+                    .execute(params![user.as_bytes(), other.as_bytes(), at.0])?;
+                } else {
+                    db.prepare_cached("DELETE FROM blocks WHERE user = ?1 AND other = ?2")?
+                        .execute(params![user.as_bytes(), other.as_bytes()])?;
+                }
+                Ok(())
+            })
+            .await
     }
-    Ok(())
-}
 
-pub fn of(db: &Connection, user: UserId) -> Result<Vec<UserId>> {
-    let mut of = db.prepare_cached("SELECT other FROM blocks WHERE user = ?1 ORDER BY at, other")?;
-    Ok(of.query_map([user.as_bytes()], |row| user_of(row, 0))?.collect::<rusqlite::Result<_>>()?)
-}
+    async fn blocks_of(&self, user: UserId) -> Result<Vec<UserId>> {
+        self.readers
+            .read(move |db| {
+                let mut of =
+                    db.prepare_cached("SELECT other FROM blocks WHERE user = ?1 ORDER BY at, other")?;
+                let others = of.query_map([user.as_bytes()], |row| user_of(row, 0))?;
+                Ok(others.collect::<rusqlite::Result<_>>()?)
+            })
+            .await
+    }
 
-pub fn with(db: &Connection, user: UserId) -> Result<Vec<UserId>> {
-    let mut with = db.prepare_cached(
-        "SELECT other FROM blocks WHERE user = ?1 UNION SELECT user FROM blocks WHERE other = ?1",
-    )?;
-    Ok(with.query_map([user.as_bytes()], |row| user_of(row, 0))?.collect::<rusqlite::Result<_>>()?)
+    async fn blocked_with(&self, user: UserId) -> Result<Vec<UserId>> {
+        self.readers
+            .read(move |db| {
+                let mut with = db.prepare_cached(
+                    "SELECT other FROM blocks WHERE user = ?1 UNION SELECT user FROM blocks WHERE other = ?1",
+                )?;
+                let others = with.query_map([user.as_bytes()], |row| user_of(row, 0))?;
+                Ok(others.collect::<rusqlite::Result<_>>()?)
+            })
+            .await
+    }
 }

@@ -1,5 +1,6 @@
 //! A conversation's shape, name and activity; a user's list of conversations.
 
+use async_trait::async_trait;
 use natter_schemas::{
     event::{Shape, Timestamp},
     id::{ConversationId, Seq, UserId},
@@ -7,8 +8,52 @@ use natter_schemas::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::columns::{conversation, int, limit, of_shape, role, seq, shape, time};
-use crate::{ConversationRow, ListedRow, Result};
+use super::{
+    SqliteStore,
+    columns::{conversation, count, int, of_shape, role, seq, shape, time},
+};
+use crate::{ConversationRow, ConversationStore, ListedRow, Result};
+
+#[async_trait]
+impl ConversationStore for SqliteStore {
+    async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationRow>> {
+        self.readers
+            .read(move |db| {
+                let found = db
+                    .prepare_cached(
+                        "SELECT id, shape, name, created_at, members, head, last_activity_at
+                           FROM conversations WHERE id = ?1 AND created_seq IS NOT NULL",
+                    )?
+                    .query_row([id.as_bytes()], row)
+                    .optional()?;
+                Ok(found)
+            })
+            .await
+    }
+
+    async fn list_conversations(
+        &self,
+        user: UserId,
+        after: Option<ListCursor>,
+        limit: usize,
+    ) -> Result<Vec<ListedRow>> {
+        self.readers.read(move |db| list(db, user, after, limit)).await
+    }
+
+    async fn heads(&self, conversations: &[ConversationId]) -> Result<Vec<Seq>> {
+        let ids = conversations.to_owned();
+        self.readers
+            .read(move |db| {
+                let mut head = db.prepare_cached("SELECT head FROM conversations WHERE id = ?1")?;
+                let mut heads = Vec::with_capacity(ids.len());
+                for id in ids {
+                    heads.push(head.query_row([id.as_bytes()], |row| seq(row, 0)).optional()?.unwrap_or(0));
+                }
+                Ok(heads)
+            })
+            .await
+    }
+}
 
 /// The lowest Created says what a conversation is.
 pub fn create(db: &Connection, id: ConversationId, of: Shape, at_seq: Seq, at: Timestamp) -> Result<()> {
@@ -84,27 +129,7 @@ pub fn count_member(db: &Connection, id: ConversationId, change: i64) -> Result<
     Ok(())
 }
 
-pub fn find(db: &Connection, id: ConversationId) -> Result<Option<ConversationRow>> {
-    let found = db
-        .prepare_cached(
-            "SELECT id, shape, name, created_at, members, head, last_activity_at FROM conversations
-             WHERE id = ?1 AND created_seq IS NOT NULL",
-        )?
-        .query_row([id.as_bytes()], row)
-        .optional()?;
-    Ok(found)
-}
-
-pub fn heads(db: &Connection, ids: &[ConversationId]) -> Result<Vec<Seq>> {
-    let mut head = db.prepare_cached("SELECT head FROM conversations WHERE id = ?1")?;
-    let mut heads = Vec::with_capacity(ids.len());
-    for id in ids {
-        heads.push(head.query_row([id.as_bytes()], |row| seq(row, 0)).optional()?.unwrap_or(0));
-    }
-    Ok(heads)
-}
-
-pub fn list(db: &Connection, user: UserId, after: Option<ListCursor>, most: usize) -> Result<Vec<ListedRow>> {
+fn list(db: &Connection, user: UserId, after: Option<ListCursor>, most: usize) -> Result<Vec<ListedRow>> {
     let first = (Timestamp(i64::MAX), ConversationId::from_bytes([0xFF; 16]));
     let (activity, id) = after.map_or(first, |cursor| (cursor.last_activity_at, cursor.conversation));
     // The page is chosen on two narrow columns; only its lines are then read in full.
@@ -120,7 +145,7 @@ pub fn list(db: &Connection, user: UserId, after: Option<ListCursor>, most: usiz
            LEFT JOIN reads r ON r.conversation = c.id AND r.user = ?1
           ORDER BY c.last_activity_at DESC, c.id DESC",
     )?;
-    let mut rows = list.query(params![user.as_bytes(), activity.0, id.as_bytes(), limit(most)])?;
+    let mut rows = list.query(params![user.as_bytes(), activity.0, id.as_bytes(), count(most)])?;
     let mut listed = Vec::new();
     while let Some(line) = rows.next()? {
         // The query asks for present members only.

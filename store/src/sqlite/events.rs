@@ -1,20 +1,72 @@
 //! Events as they were logged: their bytes in order of arrival, and what those of a conversation are and where.
 
+use async_trait::async_trait;
 use natter_schemas::{
     event::LogEntry,
-    id::{ConversationId, EventId, Seq},
+    id::{ConversationId, EventId, Partition, Seq},
 };
 use rusqlite::{CachedStatement, Connection, Params, params};
 use tracing::warn;
 
 use super::{
-    columns::{int, limit, logged, of_kind, seq as seq_in},
-    persist::Row,
+    SqliteStore,
+    columns::{count, int, logged, of_kind, seq as seq_in},
+    ids,
+    persist::{self, Row},
 };
-use crate::{Result, StoreError};
+use crate::{EventStore, Result, StoreError};
+
+#[async_trait]
+impl EventStore for SqliteStore {
+    async fn persist(&self, partition: Partition, events: &[LogEntry]) -> Result<()> {
+        let rows = persist::rows(events);
+        self.writer.write(rows.len(), move |db| persist::apply(db, partition, &rows)).await
+    }
+
+    async fn highest(&self, partition: Partition) -> Result<Seq> {
+        self.readers.read(move |db| persist::highest(db, partition)).await
+    }
+
+    async fn events_from(
+        &self,
+        conversation: ConversationId,
+        after: Seq,
+        up_to: Seq,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>> {
+        self.readers
+            .read(move |db| {
+                let mut both = db.prepare_cached(
+                    "SELECT seq, (SELECT data FROM events WHERE events.place = entry.place) FROM (
+                         SELECT seq, place FROM messages WHERE conversation = ?1 AND seq >= ?2 AND seq <= ?3
+                         UNION ALL
+                         SELECT seq, place FROM changes WHERE conversation = ?1 AND seq >= ?2 AND seq <= ?3
+                          ORDER BY seq LIMIT ?4) AS entry",
+                )?;
+                all(&mut both, params![conversation.as_bytes(), int(after), int(up_to), count(limit)])
+            })
+            .await
+    }
+
+    async fn find_event(&self, conversation: ConversationId, id: EventId) -> Result<Option<LogEntry>> {
+        self.readers
+            .read(move |db| {
+                let Some(seq) = ids::seq_of(db, conversation, id)? else { return Ok(None) };
+                first(
+                    db,
+                    "SELECT seq, (SELECT data FROM events WHERE events.place = entry.place) FROM (
+                         SELECT seq, place FROM messages WHERE conversation = ?1 AND seq = ?2 AND id = ?3
+                         UNION ALL
+                         SELECT seq, place FROM changes WHERE conversation = ?1 AND seq = ?2 AND id = ?3) AS entry",
+                    params![conversation.as_bytes(), int(seq), id.as_bytes()],
+                )
+            })
+            .await
+    }
+}
 
 /// The first of so many places in a row at which nothing has ever been, whatever was lost or put in by hand.
-pub fn places(db: &Connection, count: usize) -> Result<i64> {
+pub fn places(db: &Connection, places: usize) -> Result<i64> {
     let first = db
         .prepare_cached(
             "INSERT INTO places (only, next)
@@ -22,7 +74,7 @@ pub fn places(db: &Connection, count: usize) -> Result<i64> {
              ON CONFLICT (only) DO UPDATE SET next = max(next + ?1, excluded.next)
              RETURNING next - ?1",
         )?
-        .query_row([limit(count)], |row| row.get(0))?;
+        .query_row([count(places)], |row| row.get(0))?;
     Ok(first)
 }
 
@@ -81,35 +133,6 @@ pub fn is_known(db: &Connection, row: &Row) -> Result<bool> {
         known = true;
     }
     Ok(known)
-}
-
-/// Those with `first` ≤ seq ≤ `last`, ascending.
-pub fn from(
-    db: &Connection,
-    conversation: ConversationId,
-    (first, last): (Seq, Seq),
-    most: usize,
-) -> Result<Vec<LogEntry>> {
-    let mut both = db.prepare_cached(
-        "SELECT seq, (SELECT data FROM events WHERE events.place = entry.place) FROM (
-             SELECT seq, place FROM messages WHERE conversation = ?1 AND seq >= ?2 AND seq <= ?3
-             UNION ALL
-             SELECT seq, place FROM changes WHERE conversation = ?1 AND seq >= ?2 AND seq <= ?3
-              ORDER BY seq LIMIT ?4) AS entry",
-    )?;
-    all(&mut both, params![conversation.as_bytes(), int(first), int(last), limit(most)])
-}
-
-pub fn find(db: &Connection, conversation: ConversationId, id: EventId) -> Result<Option<LogEntry>> {
-    let Some(seq) = super::ids::seq_of(db, conversation, id)? else { return Ok(None) };
-    first(
-        db,
-        "SELECT seq, (SELECT data FROM events WHERE events.place = entry.place) FROM (
-             SELECT seq, place FROM messages WHERE conversation = ?1 AND seq = ?2 AND id = ?3
-             UNION ALL
-             SELECT seq, place FROM changes WHERE conversation = ?1 AND seq = ?2 AND id = ?3) AS entry",
-        params![conversation.as_bytes(), int(seq), id.as_bytes()],
-    )
 }
 
 /// Of a query that selects seq and data.

@@ -1,5 +1,6 @@
 //! Who is in a conversation, as what, since when.
 
+use async_trait::async_trait;
 use natter_schemas::{
     event::{Member, Role, Timestamp},
     id::{ConversationId, Seq, UserId},
@@ -8,10 +9,69 @@ use natter_schemas::{
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::{
+    SqliteStore,
     columns::{conversation, int, of_role, role, seq, shape, time, user},
     conversations,
 };
-use crate::{MemberRow, Result};
+use crate::{MemberRow, MemberStore, Result};
+
+#[async_trait]
+impl MemberStore for SqliteStore {
+    async fn members(&self, id: ConversationId) -> Result<Vec<MemberRow>> {
+        self.readers.read(move |db| list(db, id)).await
+    }
+
+    async fn membership(&self, conversation: ConversationId, user: UserId) -> Result<Option<Membership>> {
+        self.readers
+            .read(move |db| {
+                // `present_seq` is 0 when only a role change has arrived: that alone makes nobody a member.
+                let found = db
+                    .prepare_cached(
+                        "SELECT m.conversation, c.shape, m.role, m.version
+                           FROM members m JOIN conversations c ON c.id = m.conversation
+                          WHERE m.conversation = ?1 AND m.user = ?2 AND m.present_seq > 0
+                            AND c.created_seq IS NOT NULL",
+                    )?
+                    .query_row(params![conversation.as_bytes(), user.as_bytes()], membership)
+                    .optional()?;
+                Ok(found)
+            })
+            .await
+    }
+
+    async fn memberships(&self, user: UserId) -> Result<Vec<Membership>> {
+        self.readers
+            .read(move |db| {
+                let mut of = db.prepare_cached(
+                    "SELECT m.conversation, c.shape, m.role, m.version
+                       FROM members m JOIN conversations c ON c.id = m.conversation
+                      WHERE m.user = ?1 AND m.role IS NOT NULL AND c.created_seq IS NOT NULL",
+                )?;
+                Ok(of.query_map([user.as_bytes()], membership)?.collect::<rusqlite::Result<_>>()?)
+            })
+            .await
+    }
+
+    async fn sharing(&self, user: UserId, others: &[UserId]) -> Result<Vec<UserId>> {
+        let others = others.to_owned();
+        self.readers
+            .read(move |db| {
+                let mut sharing = db.prepare_cached(
+                    "SELECT 1 FROM members mine JOIN members theirs ON theirs.conversation = mine.conversation
+                      WHERE mine.user = ?1 AND mine.role IS NOT NULL
+                        AND theirs.user = ?2 AND theirs.role IS NOT NULL LIMIT 1",
+                )?;
+                let mut found = Vec::new();
+                for other in others {
+                    if sharing.exists(params![user.as_bytes(), other.as_bytes()])? {
+                        found.push(other);
+                    }
+                }
+                Ok(found)
+            })
+            .await
+    }
+}
 
 /// Whose row an event changes, and which event it is.
 #[derive(Clone, Copy)]
@@ -84,7 +144,7 @@ fn present(db: &Connection, change: Change) -> Result<bool> {
     Ok(found)
 }
 
-pub fn list(db: &Connection, id: ConversationId) -> Result<Vec<MemberRow>> {
+fn list(db: &Connection, id: ConversationId) -> Result<Vec<MemberRow>> {
     let mut list = db.prepare_cached(
         "SELECT m.user, m.role, m.joined_at, coalesce(r.seq, 0) FROM members m
            LEFT JOIN reads r ON r.conversation = m.conversation AND r.user = m.user
@@ -100,44 +160,6 @@ pub fn list(db: &Connection, id: ConversationId) -> Result<Vec<MemberRow>> {
         members.push(MemberRow { member, joined_at: time(row, 2)?, read: seq(row, 3)? });
     }
     Ok(members)
-}
-
-pub fn find(db: &Connection, id: ConversationId, user: UserId) -> Result<Option<Membership>> {
-    // `present_seq` is 0 when only a role change has arrived: that alone makes nobody a member.
-    let found = db
-        .prepare_cached(
-            "SELECT m.conversation, c.shape, m.role, m.version
-               FROM members m JOIN conversations c ON c.id = m.conversation
-              WHERE m.conversation = ?1 AND m.user = ?2 AND m.present_seq > 0 AND c.created_seq IS NOT NULL",
-        )?
-        .query_row(params![id.as_bytes(), user.as_bytes()], membership)
-        .optional()?;
-    Ok(found)
-}
-
-pub fn of(db: &Connection, user: UserId) -> Result<Vec<Membership>> {
-    let mut of = db.prepare_cached(
-        "SELECT m.conversation, c.shape, m.role, m.version
-           FROM members m JOIN conversations c ON c.id = m.conversation
-          WHERE m.user = ?1 AND m.role IS NOT NULL AND c.created_seq IS NOT NULL",
-    )?;
-    let found = of.query_map([user.as_bytes()], membership)?.collect::<rusqlite::Result<_>>()?;
-    Ok(found)
-}
-
-pub fn sharing(db: &Connection, user: UserId, others: &[UserId]) -> Result<Vec<UserId>> {
-    let mut sharing = db.prepare_cached(
-        "SELECT 1 FROM members mine JOIN members theirs ON theirs.conversation = mine.conversation
-          WHERE mine.user = ?1 AND mine.role IS NOT NULL AND theirs.user = ?2 AND theirs.role IS NOT NULL
-          LIMIT 1",
-    )?;
-    let mut found = Vec::new();
-    for other in others {
-        if sharing.exists(params![user.as_bytes(), other.as_bytes()])? {
-            found.push(*other);
-        }
-    }
-    Ok(found)
 }
 
 fn membership(row: &Row<'_>) -> rusqlite::Result<Membership> {

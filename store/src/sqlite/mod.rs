@@ -15,17 +15,16 @@ mod writer; // calls that change something, committed in groups
 mod accounts; // users and passwords
 mod sessions; // log-ins and their refresh tokens
 
-mod blocks; // who wants nothing of whom
-mod conversations; // shape, name, activity
-mod events; // what was logged, and where it is
-mod history; // messages read back
-mod ids; // which seq an event's id has
-mod members; // who is in, as what, since when
-mod persist; // events become rows
-mod reactions; // who reacts with what
-mod reads; // read marks and what is beyond them
+mod blocks; // who has blocked whom
 
-mod store; // the trait, method by method
+mod events; // what was logged, and where it is
+mod persist; // events become rows
+mod ids; // which seq an event's id has
+mod messages; // events become messages in their present state
+mod reactions; // who reacts with what
+mod conversations; // shape, name, activity
+mod members; // who is in, as what, since when
+mod read_marks; // how far users have read, and what is beyond
 
 #[cfg(test)]
 mod upgrade; // a file of an older version
@@ -34,7 +33,10 @@ use std::path::Path;
 
 pub use status::status;
 
-use crate::Result;
+use async_trait::async_trait;
+use natter_schemas::id::Partition;
+
+use crate::{Result, Store};
 
 /// Readers at work at once. Reads come from the page cache and are bound by the CPU: two per core of a small
 /// machine keep it busy, and each costs a cache of 8 MiB.
@@ -66,5 +68,19 @@ impl SqliteStore {
     /// `Unavailable`, as on a full disk, until the limit is raised.
     pub async fn limit_size(&self, bytes: u64) -> Result<()> {
         self.writer.write(1, move |db| open::limit_size(db, bytes)).await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    /// Both sides: a reader that finds the schema, and the writer's thread getting round to an empty job.
+    async fn ready(&self) -> Result<()> {
+        self.readers.read(|db| persist::highest(db, Partition(0))).await?;
+        self.writer.write(0, |_| Ok(())).await
+    }
+
+    async fn close(&self) {
+        self.readers.close();
+        self.writer.close().await;
     }
 }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     columns::{int, seq},
-    conversations, events, ids, members, reactions, reads,
+    conversations, events, ids, members, reactions, read_marks,
 };
 use crate::Result;
 
@@ -132,7 +132,9 @@ impl Marks {
     }
 
     fn write(self, db: &Connection, conversation: ConversationId) -> Result<()> {
-        self.0.into_iter().try_for_each(|(user, seq, at)| reads::raise(db, conversation, user, seq, at))
+        self.0
+            .into_iter()
+            .try_for_each(|(user, seq, at)| read_marks::advance(db, conversation, user, seq, at))
     }
 }
 

@@ -1,33 +1,68 @@
 //! Log-ins and their refresh tokens.
 
+use async_trait::async_trait;
 use natter_schemas::{
     event::Timestamp,
     id::{SessionId, UserId},
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::columns::user as user_id;
-use crate::{Renewal, Result, TokenHash};
+use super::{SqliteStore, columns::user as user_id};
+use crate::{Renewal, Result, SessionStore, TokenHash};
 
 /// Expired sessions removed by one renewal: more than expire between two, so that none are left in the end.
 const SWEPT: i64 = 10;
 
-pub fn add(
-    db: &Connection,
-    session: SessionId,
-    user: UserId,
-    token: &TokenHash,
-    expires_at: Timestamp,
-) -> Result<()> {
-    // A repeated call, after an answer that was lost, changes nothing.
-    db.prepare_cached(
-        "INSERT INTO sessions (id, user, expires_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-    )?
-    .execute(params![session.as_bytes(), user.as_bytes(), expires_at.0])?;
-    issue(db, session, token, expires_at)
+#[async_trait]
+impl SessionStore for SqliteStore {
+    async fn add_session(
+        &self,
+        session: SessionId,
+        user: UserId,
+        token: TokenHash,
+        expires_at: Timestamp,
+    ) -> Result<()> {
+        self.writer
+            .write(1, move |db| {
+                // A repeated call, after an answer that was lost, changes nothing.
+                db.prepare_cached(
+                    "INSERT INTO sessions (id, user, expires_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                )?
+                .execute(params![session.as_bytes(), user.as_bytes(), expires_at.0])?;
+                issue(db, session, &token, expires_at)
+            })
+            .await
+    }
+
+    async fn renew_session(
+        &self,
+        token: TokenHash,
+        next: TokenHash,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<Renewal> {
+        self.writer.write(1, move |db| renew(db, &token, &next, now, expires_at)).await
+    }
+
+    async fn end_session(&self, session: SessionId) -> Result<()> {
+        self.writer.write(1, move |db| end(db, session)).await
+    }
+
+    async fn sessions_of(&self, user: UserId, now: Timestamp) -> Result<Vec<SessionId>> {
+        self.readers
+            .read(move |db| {
+                let mut open =
+                    db.prepare_cached("SELECT id FROM sessions WHERE user = ?1 AND expires_at > ?2")?;
+                let ids = open.query_map(params![user.as_bytes(), now.0], |row| {
+                    row.get(0).map(SessionId::from_bytes)
+                })?;
+                Ok(ids.collect::<rusqlite::Result<_>>()?)
+            })
+            .await
+    }
 }
 
-pub fn renew(
+fn renew(
     db: &Connection,
     token: &TokenHash,
     next: &TokenHash,
@@ -58,15 +93,9 @@ pub fn renew(
     Ok(Renewal::Renewed { user, session })
 }
 
-pub fn end(db: &Connection, session: SessionId) -> Result<()> {
+fn end(db: &Connection, session: SessionId) -> Result<()> {
     db.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([session.as_bytes()])?;
     Ok(())
-}
-
-pub fn of(db: &Connection, user: UserId, now: Timestamp) -> Result<Vec<SessionId>> {
-    let mut open = db.prepare_cached("SELECT id FROM sessions WHERE user = ?1 AND expires_at > ?2")?;
-    let ids = open.query_map(params![user.as_bytes(), now.0], |row| row.get(0).map(SessionId::from_bytes))?;
-    Ok(ids.collect::<rusqlite::Result<_>>()?)
 }
 
 fn issue(db: &Connection, session: SessionId, token: &TokenHash, expires_at: Timestamp) -> Result<()> {

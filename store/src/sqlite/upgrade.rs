@@ -15,7 +15,7 @@ use super::{
     open,
 };
 use crate::{
-    Store,
+    EventStore, MessageStore,
     conformance::scene::{Room, plain, posted},
 };
 

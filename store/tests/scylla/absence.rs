@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use natter_schemas::{id::Seq, rpc::Window};
 use natter_store::{
-    Store, StoreError,
+    EventStore, MessageStore, Store, StoreError,
     conformance::scene::{Room, posted, user, word},
     scylla::ScyllaStore,
     testkit::Cassandra,

@@ -1,6 +1,6 @@
 use natter_schemas::{event::Message, id::Seq, rpc::Window};
 use natter_store::{
-    Store,
+    ConversationStore, EventStore, MessageStore, ReadMarkStore, Store,
     conformance::scene::{Room, posted},
 };
 

@@ -1,6 +1,6 @@
 use natter_schemas::rpc::User;
 use natter_store::{
-    AddUser, Store,
+    AccountStore, AddUser,
     conformance::scene::{user, word},
     scylla,
 };

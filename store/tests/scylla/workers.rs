@@ -7,7 +7,7 @@ use natter_schemas::{
     rpc::Window,
 };
 use natter_store::{
-    Store, StoreError,
+    ConversationStore, EventStore, MemberStore, MessageStore, Store, StoreError,
     conformance::scene::{Room, posted},
 };
 

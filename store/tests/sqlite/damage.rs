@@ -6,7 +6,7 @@ use natter_schemas::{
     rpc::Window,
 };
 use natter_store::{
-    Store, StoreError,
+    ConversationStore, EventStore, MessageStore, StoreError,
     conformance::scene::{Room, plain, posted},
     sqlite::SqliteStore,
 };

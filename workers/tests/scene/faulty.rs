@@ -9,8 +9,9 @@ use natter_schemas::{
     rpc::{ListCursor, Membership, User, Window},
 };
 use natter_store::{
-    AddUser, ConversationRow, Credentials, ListedRow, MemberRow, Renewal, Result, Store, StoreError,
-    TokenHash, sqlite::SqliteStore,
+    AccountStore, AddUser, BlockStore, ConversationRow, ConversationStore, Credentials, EventStore,
+    ListedRow, MemberRow, MemberStore, MessageStore, ReadMarkStore, Renewal, Result, SessionStore, Store,
+    StoreError, TokenHash, sqlite::SqliteStore,
 };
 
 pub struct Faulty {
@@ -43,51 +44,74 @@ impl Faulty {
 }
 
 macro_rules! pass {
-    ($(fn $name:ident($($arg:ident: $type:ty),*) -> $reply:ty;)*) => {
-        #[async_trait]
-        impl Store for Faulty {
+    ($($noun:ident { $(fn $name:ident($($arg:ident: $type:ty),*) -> $reply:ty;)* })*) => {
+        $(#[async_trait]
+        impl $noun for Faulty {
             $(async fn $name(&self, $($arg: $type),*) -> Result<$reply> {
                 self.check()?;
                 self.real.$name($($arg),*).await
             })*
-
-            async fn close(&self) {
-                self.real.close().await;
-            }
-        }
+        })*
     };
 }
 
 pass! {
-    fn add_user(user: &User, password_hash: &str) -> AddUser;
-    fn users(ids: &[UserId]) -> Vec<User>;
-    fn credentials(login: &str) -> Option<Credentials>;
-    fn credentials_of(user: UserId) -> Option<Credentials>;
-    fn search_users(prefix: &str, limit: usize) -> Vec<User>;
-    fn set_display_name(user: UserId, name: &str) -> Option<User>;
-    fn set_password_hash(user: UserId, password_hash: &str) -> ();
-    fn add_session(session: SessionId, user: UserId, token: TokenHash, expires_at: Timestamp) -> ();
-    fn renew_session(token: TokenHash, next: TokenHash, now: Timestamp, expires_at: Timestamp) -> Renewal;
-    fn end_session(session: SessionId) -> ();
-    fn sessions_of(user: UserId, now: Timestamp) -> Vec<SessionId>;
-    fn conversation(id: ConversationId) -> Option<ConversationRow>;
-    fn members(id: ConversationId) -> Vec<MemberRow>;
-    fn membership(conversation: ConversationId, user: UserId) -> Option<Membership>;
-    fn memberships(user: UserId) -> Vec<Membership>;
-    fn list_conversations(user: UserId, after: Option<ListCursor>, limit: usize) -> Vec<ListedRow>;
-    fn sharing(user: UserId, others: &[UserId]) -> Vec<UserId>;
-    fn set_block(user: UserId, other: UserId, on: bool, at: Timestamp) -> ();
-    fn blocks_of(user: UserId) -> Vec<UserId>;
-    fn blocked_with(user: UserId) -> Vec<UserId>;
-    fn persist(partition: Partition, events: &[LogEntry]) -> ();
-    fn highest(partition: Partition) -> Seq;
-    fn heads(conversations: &[ConversationId]) -> Vec<Seq>;
-    fn messages(conversation: ConversationId, window: Window, up_to: Seq, limit: usize) -> Vec<Message>;
-    fn message(conversation: ConversationId, seq: Seq, up_to: Seq) -> Option<Message>;
-    fn events_from(conversation: ConversationId, after: Seq, up_to: Seq, limit: usize) -> Vec<LogEntry>;
-    fn find_event(conversation: ConversationId, id: EventId) -> Option<LogEntry>;
-    fn advance_read(conversation: ConversationId, user: UserId, seq: Seq, at: Timestamp) -> Seq;
-    fn read_mark(conversation: ConversationId, user: UserId) -> Seq;
-    fn countable(conversation: ConversationId, user: UserId, after: Seq, up_to: Seq, limit: usize) -> Vec<Seq>;
-    fn ready() -> ();
+    AccountStore {
+        fn add_user(user: &User, password_hash: &str) -> AddUser;
+        fn users(ids: &[UserId]) -> Vec<User>;
+        fn credentials(login: &str) -> Option<Credentials>;
+        fn credentials_of(user: UserId) -> Option<Credentials>;
+        fn search_users(prefix: &str, limit: usize) -> Vec<User>;
+        fn set_display_name(user: UserId, name: &str) -> Option<User>;
+        fn set_password_hash(user: UserId, password_hash: &str) -> ();
+    }
+    SessionStore {
+        fn add_session(session: SessionId, user: UserId, token: TokenHash, expires_at: Timestamp) -> ();
+        fn renew_session(token: TokenHash, next: TokenHash, now: Timestamp, expires_at: Timestamp) -> Renewal;
+        fn end_session(session: SessionId) -> ();
+        fn sessions_of(user: UserId, now: Timestamp) -> Vec<SessionId>;
+    }
+    ConversationStore {
+        fn conversation(id: ConversationId) -> Option<ConversationRow>;
+        fn list_conversations(user: UserId, after: Option<ListCursor>, limit: usize) -> Vec<ListedRow>;
+        fn heads(conversations: &[ConversationId]) -> Vec<Seq>;
+    }
+    MemberStore {
+        fn members(id: ConversationId) -> Vec<MemberRow>;
+        fn membership(conversation: ConversationId, user: UserId) -> Option<Membership>;
+        fn memberships(user: UserId) -> Vec<Membership>;
+        fn sharing(user: UserId, others: &[UserId]) -> Vec<UserId>;
+    }
+    BlockStore {
+        fn set_block(user: UserId, other: UserId, on: bool, at: Timestamp) -> ();
+        fn blocks_of(user: UserId) -> Vec<UserId>;
+        fn blocked_with(user: UserId) -> Vec<UserId>;
+    }
+    EventStore {
+        fn persist(partition: Partition, events: &[LogEntry]) -> ();
+        fn highest(partition: Partition) -> Seq;
+        fn events_from(conversation: ConversationId, after: Seq, up_to: Seq, limit: usize) -> Vec<LogEntry>;
+        fn find_event(conversation: ConversationId, id: EventId) -> Option<LogEntry>;
+    }
+    MessageStore {
+        fn messages(conversation: ConversationId, window: Window, up_to: Seq, limit: usize) -> Vec<Message>;
+        fn message(conversation: ConversationId, seq: Seq, up_to: Seq) -> Option<Message>;
+    }
+    ReadMarkStore {
+        fn advance_read(conversation: ConversationId, user: UserId, seq: Seq, at: Timestamp) -> Seq;
+        fn read_mark(conversation: ConversationId, user: UserId) -> Seq;
+        fn countable(conversation: ConversationId, user: UserId, after: Seq, up_to: Seq, limit: usize) -> Vec<Seq>;
+    }
+}
+
+#[async_trait]
+impl Store for Faulty {
+    async fn ready(&self) -> Result<()> {
+        self.check()?;
+        self.real.ready().await
+    }
+
+    async fn close(&self) {
+        self.real.close().await;
+    }
 }

@@ -16,7 +16,7 @@ use natter_schemas::{
     limits::Limits,
     rpc::{OpenConversation, Page, PageReply, User, Window},
 };
-use natter_store::{Store, sqlite::SqliteStore};
+use natter_store::{AccountStore, Store, sqlite::SqliteStore};
 use natter_workers::{Deps, Job, start};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};

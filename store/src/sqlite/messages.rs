@@ -1,5 +1,6 @@
-//! Messages read back.
+//! Messages in their present state.
 
+use async_trait::async_trait;
 use natter_schemas::{
     event::{LogEntry, Message},
     id::{ConversationId, Seq},
@@ -8,12 +9,43 @@ use natter_schemas::{
 use rusqlite::{Connection, params};
 
 use super::{
-    columns::{int, kind, limit},
+    SqliteStore,
+    columns::{count, int, kind},
     events, reactions,
 };
-use crate::{Result, StoreError};
+use crate::{MessageStore, Result, StoreError};
 
-pub fn messages(
+#[async_trait]
+impl MessageStore for SqliteStore {
+    async fn messages(
+        &self,
+        conversation: ConversationId,
+        window: Window,
+        up_to: Seq,
+        limit: usize,
+    ) -> Result<Vec<Message>> {
+        self.readers.read(move |db| page(db, conversation, window, up_to, limit)).await
+    }
+
+    async fn message(&self, conversation: ConversationId, seq: Seq, up_to: Seq) -> Result<Option<Message>> {
+        if seq > up_to {
+            return Ok(None);
+        }
+        self.readers
+            .read(move |db| {
+                let posted = events::first(
+                    db,
+                    "SELECT seq, (SELECT data FROM events WHERE events.place = messages.place) FROM messages
+                      WHERE conversation = ?1 AND seq = ?2",
+                    params![conversation.as_bytes(), int(seq)],
+                )?;
+                posted.map(|posted| present(db, &posted, up_to)).transpose()
+            })
+            .await
+    }
+}
+
+fn page(
     db: &Connection,
     conversation: ConversationId,
     window: Window,
@@ -34,29 +66,11 @@ pub fn messages(
           WHERE conversation = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq LIMIT ?4"
     })?;
     let mut posted =
-        events::all(&mut page, params![conversation.as_bytes(), int(after), int(until), limit(most)])?;
+        events::all(&mut page, params![conversation.as_bytes(), int(after), int(until), count(most)])?;
     if newest {
         posted.reverse();
     }
     posted.iter().map(|posted| present(db, posted, up_to)).collect()
-}
-
-pub fn message(
-    db: &Connection,
-    conversation: ConversationId,
-    seq: Seq,
-    up_to: Seq,
-) -> Result<Option<Message>> {
-    if seq > up_to {
-        return Ok(None);
-    }
-    let posted = events::first(
-        db,
-        "SELECT seq, (SELECT data FROM events WHERE events.place = messages.place) FROM messages
-          WHERE conversation = ?1 AND seq = ?2",
-        params![conversation.as_bytes(), int(seq)],
-    )?;
-    posted.map(|posted| present(db, &posted, up_to)).transpose()
 }
 
 /// The message as it stands: its first deletion, or else its newest edit; with the reactions of `up_to`.

@@ -1,21 +1,47 @@
-//! Messages and events read back.
+//! Messages in their present state.
 
+use async_trait::async_trait;
 use natter_schemas::{
     event::{LogEntry, Message},
-    id::{ConversationId, EventId, Seq},
+    id::{ConversationId, Seq},
     rpc::Window,
 };
-use scylla::statement::prepared::PreparedStatement;
 use uuid::Uuid;
 
 use super::{
+    ScyllaStore,
     abreast::each,
     buckets::{self, Walk},
     cluster::Cluster,
-    columns::{bucket, holds, int, logged, raw, seq as seq_of},
+    columns::{holds, logged},
     reactions,
 };
-use crate::{Result, StoreError};
+use crate::{MessageStore, Result, StoreError};
+
+#[async_trait]
+impl MessageStore for ScyllaStore {
+    async fn messages(
+        &self,
+        conversation: ConversationId,
+        window: Window,
+        up_to: Seq,
+        limit: usize,
+    ) -> Result<Vec<Message>> {
+        page(&self.db, conversation, window, up_to, limit).await
+    }
+
+    async fn message(&self, conversation: ConversationId, seq: Seq, up_to: Seq) -> Result<Option<Message>> {
+        if seq > up_to {
+            return Ok(None);
+        }
+        let db = &self.db;
+        let row = db.first::<Row>(&db.statements.messages_up, buckets::one(conversation, seq)).await?;
+        match row.map(stored).transpose()?.flatten() {
+            Some(stored) => present(db, stored, up_to).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
 
 /// A row of `messages` whose message has come.
 struct Stored {
@@ -40,7 +66,7 @@ fn stored((seq, id, data, edit, edit_seq, deletion, deletion_seq, reacted): Row)
     }))
 }
 
-pub async fn messages(
+async fn page(
     db: &Cluster,
     conversation: ConversationId,
     window: Window,
@@ -65,27 +91,6 @@ pub async fn messages(
     Ok(messages)
 }
 
-pub async fn message(
-    db: &Cluster,
-    conversation: ConversationId,
-    seq: Seq,
-    up_to: Seq,
-) -> Result<Option<Message>> {
-    if seq > up_to {
-        return Ok(None);
-    }
-    let row = db.first::<Row>(&db.statements.messages_up, at(conversation, seq)).await?;
-    match row.map(stored).transpose()?.flatten() {
-        Some(stored) => present(db, stored, up_to).await.map(Some),
-        None => Ok(None),
-    }
-}
-
-/// A range of one seq.
-fn at(conversation: ConversationId, seq: Seq) -> (Uuid, i64, i64, i64) {
-    (raw(conversation.as_bytes()), bucket(seq), int(seq), int(seq))
-}
-
 /// The message as it stands: its first deletion, or else its newest edit; with the reactions of `up_to`.
 async fn present(db: &Cluster, stored: Stored, up_to: Seq) -> Result<Message> {
     let LogEntry { seq, event } = stored.posted;
@@ -102,48 +107,4 @@ async fn present(db: &Cluster, stored: Stored, up_to: Seq) -> Result<Message> {
         message.reactions = reactions::of(db, (message.conversation, seq), up_to).await?;
     }
     Ok(message)
-}
-
-pub async fn events_from(
-    db: &Cluster,
-    conversation: ConversationId,
-    from: Seq,
-    up_to: Seq,
-    most: usize,
-) -> Result<Vec<LogEntry>> {
-    let Some(way) = Walk::up(conversation, Some(from), up_to) else { return Ok(Vec::new()) };
-    buckets::walk(db, way, &[holds::MESSAGES, holds::CHANGES], most, |bucket, most| async move {
-        let s = &db.statements;
-        let posted = part(db, &s.posted_up, way.range(bucket), most);
-        let changes = part(db, &s.changes_up, way.range(bucket), most);
-        let (posted, changes) = tokio::try_join!(posted, changes)?;
-        let mut events = [posted, changes].concat();
-        events.sort_by_key(|logged| logged.seq);
-        events.truncate(most);
-        Ok(events)
-    })
-    .await
-}
-
-async fn part(
-    db: &Cluster,
-    statement: &PreparedStatement,
-    range: (Uuid, i64, i64, i64),
-    most: usize,
-) -> Result<Vec<LogEntry>> {
-    let event = |(seq, data): (i64, Blob)| data.map(|data| logged(seq, &data)).transpose();
-    db.scan(statement, range, most, event).await
-}
-
-pub async fn find_event(db: &Cluster, conversation: ConversationId, id: EventId) -> Result<Option<LogEntry>> {
-    let s = &db.statements;
-    let key = (raw(conversation.as_bytes()), raw(id.as_bytes()));
-    let Some((Some(seq),)) = db.first::<(Option<i64>,)>(&s.place_of_event, key).await? else {
-        return Ok(None);
-    };
-    let place = at(conversation, seq_of(seq));
-    let (posted, change) =
-        tokio::try_join!(part(db, &s.posted_up, place, 1), part(db, &s.changes_up, place, 1))?;
-    // Not there yet: its row and its place are written side by side.
-    Ok(posted.into_iter().chain(change).find(|logged| logged.event.id == id))
 }

@@ -1,0 +1,41 @@
+use async_trait::async_trait;
+use natter_schemas::{id::UserId, rpc::User};
+
+use crate::Result;
+
+/// A user and the argon2id hash (PHC string) of the password.
+#[derive(Clone)]
+pub struct Credentials {
+    pub user: User,
+    pub password_hash: String,
+}
+
+/// What became of [`AccountStore::add_user`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddUser {
+    /// The user is stored; also for a repeated call with the same id.
+    Added,
+    /// Another user has the username, whatever the case.
+    UsernameTaken,
+    /// Another user has the email address, whatever the case.
+    EmailTaken,
+}
+
+/// Users and their password hashes.
+#[async_trait]
+pub trait AccountStore: Send + Sync + 'static {
+    /// Registers a user. Safe to repeat with the same id: what is stored already stays as it is.
+    async fn add_user(&self, user: &User, password_hash: &str) -> Result<AddUser>;
+    /// Those of `ids` that exist, in that order.
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<User>>;
+    /// By username or email address, whatever the case.
+    async fn credentials(&self, login: &str) -> Result<Option<Credentials>>;
+    /// By id.
+    async fn credentials_of(&self, user: UserId) -> Result<Option<Credentials>>;
+    /// Users whose username or display name begins with `prefix`, whatever the case, by username.
+    async fn search_users(&self, prefix: &str, limit: usize) -> Result<Vec<User>>;
+    /// The user as changed; `None`: no such user.
+    async fn set_display_name(&self, user: UserId, name: &str) -> Result<Option<User>>;
+    /// Changes nothing when there is no such user.
+    async fn set_password_hash(&self, user: UserId, password_hash: &str) -> Result<()>;
+}

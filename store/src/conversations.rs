@@ -1,0 +1,49 @@
+use async_trait::async_trait;
+use natter_schemas::{
+    event::{Role, Shape, Timestamp},
+    id::{ConversationId, Seq, UserId},
+    rpc::ListCursor,
+};
+
+use crate::Result;
+
+/// A conversation's present state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConversationRow {
+    pub id: ConversationId,
+    pub shape: Shape,
+    pub name: Option<String>,
+    pub created_at: Timestamp,
+    /// Members now.
+    pub members: usize,
+    /// Newest persisted seq of any event.
+    pub head: Seq,
+    /// Time of the newest message, membership change or name; edits, deletions and reactions do not count.
+    pub last_activity_at: Timestamp,
+}
+
+/// A conversation in its member's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedRow {
+    pub conversation: ConversationRow,
+    /// The member's role.
+    pub role: Role,
+    /// The member's read mark.
+    pub read: Seq,
+}
+
+/// What conversations are, derived from their events.
+#[async_trait]
+pub trait ConversationStore: Send + Sync + 'static {
+    /// `None`: unknown, or its `Created` event has not been persisted yet.
+    async fn conversation(&self, id: ConversationId) -> Result<Option<ConversationRow>>;
+    /// The user's conversations, newest activity first, ties by id downwards.
+    async fn list_conversations(
+        &self,
+        user: UserId,
+        after: Option<ListCursor>,
+        limit: usize,
+    ) -> Result<Vec<ListedRow>>;
+    /// Newest persisted seq of each, 0 for none.
+    async fn heads(&self, conversations: &[ConversationId]) -> Result<Vec<Seq>>;
+}

@@ -1,0 +1,30 @@
+use async_trait::async_trait;
+use natter_schemas::{
+    event::{Member, Timestamp},
+    id::{ConversationId, Seq, UserId},
+    rpc::Membership,
+};
+
+use crate::Result;
+
+/// A present member of a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberRow {
+    pub member: Member,
+    pub joined_at: Timestamp,
+    /// The member's read mark.
+    pub read: Seq,
+}
+
+/// Who is in which conversation, derived from its events.
+#[async_trait]
+pub trait MemberStore: Send + Sync + 'static {
+    /// Present members, by time of joining.
+    async fn members(&self, id: ConversationId) -> Result<Vec<MemberRow>>;
+    /// `None`: never a member. A former member has `role: None`.
+    async fn membership(&self, conversation: ConversationId, user: UserId) -> Result<Option<Membership>>;
+    /// Present memberships only.
+    async fn memberships(&self, user: UserId) -> Result<Vec<Membership>>;
+    /// Those of `others` who are in a conversation with `user` now.
+    async fn sharing(&self, user: UserId, others: &[UserId]) -> Result<Vec<UserId>>;
+}

@@ -1,0 +1,73 @@
+//! Events as they were logged.
+
+use async_trait::async_trait;
+use natter_schemas::{
+    event::LogEntry,
+    id::{ConversationId, EventId, Partition, Seq},
+};
+use scylla::statement::prepared::PreparedStatement;
+use uuid::Uuid;
+
+use super::{
+    ScyllaStore,
+    buckets::{self, Walk},
+    cluster::Cluster,
+    columns::{holds, logged, raw, seq as seq_of},
+    persist,
+};
+use crate::{EventStore, Result};
+
+#[async_trait]
+impl EventStore for ScyllaStore {
+    async fn persist(&self, partition: Partition, events: &[LogEntry]) -> Result<()> {
+        persist::persist(&self.db, &self.known, partition, events).await
+    }
+
+    async fn highest(&self, partition: Partition) -> Result<Seq> {
+        persist::highest(&self.db, partition).await
+    }
+
+    async fn events_from(
+        &self,
+        conversation: ConversationId,
+        after: Seq,
+        up_to: Seq,
+        limit: usize,
+    ) -> Result<Vec<LogEntry>> {
+        let (db, s) = (&self.db, &self.db.statements);
+        let Some(way) = Walk::up(conversation, Some(after), up_to) else { return Ok(Vec::new()) };
+        buckets::walk(db, way, &[holds::MESSAGES, holds::CHANGES], limit, |bucket, most| async move {
+            let posted = part(db, &s.posted_up, way.range(bucket), most);
+            let changes = part(db, &s.changes_up, way.range(bucket), most);
+            let (posted, changes) = tokio::try_join!(posted, changes)?;
+            let mut events = [posted, changes].concat();
+            events.sort_by_key(|logged| logged.seq);
+            events.truncate(most);
+            Ok(events)
+        })
+        .await
+    }
+
+    async fn find_event(&self, conversation: ConversationId, id: EventId) -> Result<Option<LogEntry>> {
+        let (db, s) = (&self.db, &self.db.statements);
+        let key = (raw(conversation.as_bytes()), raw(id.as_bytes()));
+        let Some((Some(seq),)) = db.first::<(Option<i64>,)>(&s.place_of_event, key).await? else {
+            return Ok(None);
+        };
+        let place = buckets::one(conversation, seq_of(seq));
+        let (posted, change) =
+            tokio::try_join!(part(db, &s.posted_up, place, 1), part(db, &s.changes_up, place, 1))?;
+        // Not there yet: its row and its place are written side by side.
+        Ok(posted.into_iter().chain(change).find(|logged| logged.event.id == id))
+    }
+}
+
+async fn part(
+    db: &Cluster,
+    statement: &PreparedStatement,
+    range: (Uuid, i64, i64, i64),
+    most: usize,
+) -> Result<Vec<LogEntry>> {
+    let event = |(seq, data): (i64, Option<Vec<u8>>)| data.map(|data| logged(seq, &data)).transpose();
+    db.scan(statement, range, most, event).await
+}
