@@ -2,19 +2,17 @@
 
 use std::process::ExitCode;
 
-use anyhow::bail;
 use natter_nats::{
     apply::{self, Deployment, Difference},
     async_nats::jetstream,
     connect::{Address, Purpose, connect},
     topology::Topology,
 };
-use natter_runtime::config::{Database, Settings, Strictness};
+use natter_runtime::config::{Settings, Strictness};
 use natter_schemas::id::Partition;
 use natter_store::{
     Store,
     migration::{State, Status},
-    scylla, sqlite,
 };
 
 use crate::{cli::MigrateArgs, parts, settings};
@@ -25,7 +23,7 @@ pub async fn run(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
     if args.status {
         return status(&settings, &address).await;
     }
-    let migrated = migrate_store(&settings).await?;
+    let migrated = settings::need_database(&settings)?.migrate(say).await?;
     let store = parts::open_store(&settings).await?;
     let provisioned = provision(&address, &parts::topology(&settings), store.as_ref()).await;
     store.close().await;
@@ -53,33 +51,8 @@ pub async fn provision(
     Ok(apply::apply(&js, topology, &highest).await?)
 }
 
-/// Whether anything was applied.
-async fn migrate_store(settings: &Settings) -> anyhow::Result<bool> {
-    match &settings.database {
-        Some(Database::Sqlite(path)) => {
-            let open: Vec<Status> =
-                sqlite::status(path)?.into_iter().filter(|status| status.state.is_open()).collect();
-            // Opening it is migrating it.
-            sqlite::SqliteStore::open(path)?.close().await;
-            for status in &open {
-                say(&format!("migration {}: applied", status.title()));
-            }
-            Ok(!open.is_empty())
-        }
-        Some(Database::Scylla(cluster)) => {
-            let applied = scylla::migrate::migrate(&parts::scylla(cluster), say).await?;
-            Ok(!applied.is_empty())
-        }
-        None => bail!("{}", parts::NO_DATABASE),
-    }
-}
-
 async fn status(settings: &Settings, address: &Address) -> anyhow::Result<ExitCode> {
-    let schema = match &settings.database {
-        Some(Database::Sqlite(path)) => sqlite::status(path)?,
-        Some(Database::Scylla(cluster)) => scylla::migrate::status(&parts::scylla(cluster)).await?,
-        None => bail!("{}", parts::NO_DATABASE),
-    };
+    let schema = settings::need_database(settings)?.status().await?;
     let js = jetstream::new(connect(address, Purpose::Provision).await?);
     let drift = apply::drift(&js, &parts::topology(settings)).await?;
 

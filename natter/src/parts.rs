@@ -17,17 +17,15 @@ use natter_nats::{
     topology::Topology,
 };
 use natter_runtime::{
-    config::{self, Database, Durability, Settings},
+    config::{Durability, Settings},
     readiness::Readiness,
     shared_state::SharedState,
 };
-use natter_store::{
-    Store,
-    scylla::{self, ScyllaStore},
-    sqlite::SqliteStore,
-};
+use natter_store::Store;
 use natter_workers::Deps;
 use tokio::net::TcpListener;
+
+use crate::settings;
 
 pub fn topology(settings: &Settings) -> Topology {
     Topology {
@@ -45,33 +43,7 @@ pub fn address(settings: &Settings) -> anyhow::Result<Address> {
 
 /// The store of `DATABASE_URL`.
 pub async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
-    match &settings.database {
-        Some(Database::Sqlite(path)) => Ok(Arc::new(SqliteStore::open(path)?)),
-        Some(Database::Scylla(cluster)) => Ok(Arc::new(ScyllaStore::open(&scylla(cluster)).await?)),
-        None => anyhow::bail!("{NO_DATABASE}"),
-    }
-}
-
-pub const NO_DATABASE: &str = "DATABASE_URL is missing; allowed: sqlite:PATH, scylla://host1,host2/keyspace";
-
-/// The settings as the store knows them.
-pub fn scylla(cluster: &config::Scylla) -> scylla::Options {
-    scylla::Options {
-        hosts: cluster.hosts.clone(),
-        keyspace: cluster.keyspace.clone(),
-        user: cluster.user.clone(),
-        password: cluster.password.clone(),
-        tls: cluster.tls,
-        ca: cluster.ca.clone(),
-        datacenter: cluster.datacenter.clone(),
-        consistency: match cluster.consistency {
-            config::Consistency::One => scylla::Consistency::One,
-            config::Consistency::LocalOne => scylla::Consistency::LocalOne,
-            config::Consistency::Quorum => scylla::Consistency::Quorum,
-            config::Consistency::LocalQuorum => scylla::Consistency::LocalQuorum,
-        },
-        replication: cluster.replication,
-    }
+    Ok(settings::need_database(settings)?.open().await?)
 }
 
 /// Lets the store finish its writes, for as long as a process that ends may take.

@@ -2,8 +2,10 @@
 
 use std::{cell::RefCell, env::VarError};
 
-use anyhow::bail;
-use natter_runtime::config::{Settings, Strictness};
+use anyhow::{Context, bail};
+use natter_runtime::config::{BadSetting, Settings, Strictness};
+use natter_store::{BadUrl, Database};
+use secrecy::ExposeSecret;
 
 /// A flag as the setting it stands for.
 pub type Flag = (&'static str, Option<String>);
@@ -26,5 +28,17 @@ pub fn read(flags: &[Flag], strictness: Strictness) -> anyhow::Result<Settings> 
     if let Some(name) = not_text.into_inner() {
         bail!("{name} is not text; allowed: UTF-8");
     }
-    Ok(settings?)
+    let settings = settings?;
+    database(&settings)?;
+    Ok(settings)
+}
+
+fn database(settings: &Settings) -> Result<Option<Database>, BadSetting> {
+    let url = settings.database_url.as_ref().map(|url| url.expose_secret().parse());
+    url.transpose().map_err(|BadUrl { wrong, allowed }| BadSetting { name: "DATABASE_URL", wrong, allowed })
+}
+
+/// The store of a command that cannot work without one.
+pub fn need_database(settings: &Settings) -> anyhow::Result<Database> {
+    database(settings)?.with_context(|| format!("DATABASE_URL is missing; allowed: {}", Database::ALLOWED))
 }

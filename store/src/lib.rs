@@ -18,6 +18,7 @@ mod read_marks; // how far users have read
 
 pub mod sqlite; // the embedded store: one file, no server
 pub mod scylla; // the store at scale: CQL
+mod database; // DATABASE_URL: which of the two, and where
 pub mod migration; // where a store's schema is
 
 #[cfg(feature = "conformance")]
@@ -32,6 +33,7 @@ use async_trait::async_trait;
 pub use accounts::{AccountStore, AddUser, Credentials};
 pub use blocks::BlockStore;
 pub use conversations::{ConversationRow, ConversationStore, ListedRow};
+pub use database::{BadUrl, Database};
 pub use events::EventStore;
 pub use members::{MemberRow, MemberStore};
 pub use messages::MessageStore;

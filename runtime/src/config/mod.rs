@@ -1,10 +1,8 @@
 //! Settings. Each has one name, one default, one sentence when it is wrong; `docs/operations.md` lists them.
 
-mod database;
 mod kafka;
 mod limits;
 
-pub use database::{Consistency, Database, Scylla};
 pub use kafka::{Kafka, KafkaContent, KafkaSecurity, Sasl};
 
 use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
@@ -77,7 +75,8 @@ pub struct Settings {
     pub admin_port: u16,
     pub nats_url: Option<String>,
     pub nats_creds: Option<PathBuf>,
-    pub database: Option<Database>,
+    /// Which store, and where; it may hold a password. The store knows its form.
+    pub database_url: Option<SecretString>,
     /// `None`: events are not mirrored.
     pub kafka: Option<Kafka>,
     /// The shared state of several processes; it may hold a password.
@@ -117,7 +116,7 @@ impl Settings {
                 .unwrap_or(9464),
             nats_url: text(source, "NATS_URL"),
             nats_creds: text(source, "NATS_CREDS").map(PathBuf::from),
-            database: database::read(source)?,
+            database_url: text(source, "DATABASE_URL").map(SecretString::from),
             kafka: kafka::read(source)?,
             redis_url: redis_url(source)?,
             presence_ttl: lifetime(source, "PRESENCE_TTL", 45, PRESENCE_TTL)?,
@@ -323,8 +322,6 @@ mod tests {
             ("PORT", "70000"),
             ("ADMIN_PORT", "-1"),
             ("HOST", "localhost:1"),
-            ("DATABASE_URL", "postgres://user:hunter2@host/db"),
-            ("DATABASE_URL", "natter.db"),
             ("REDIS_URL", "rediss://:hunter2@host"),
             ("REDIS_URL", "redis://:hunter2@host:port"),
             ("REDIS_URL", "redis://:hunter2@host/natter"),
