@@ -1,21 +1,40 @@
 //! The edge: sockets and REST. It holds no database credentials and opens no database connection; it publishes
 //! into the log, listens to what the log repeats, and asks services by NATS request/reply for everything else.
+//!
+//! Modules are in layers and import only from their own layer and those above it in this list;
+//! `tests/layers.rs` checks it.
 
-mod app; // what an edge is made of, and its start
-mod serve; // the accept loop
-mod api_error; // how a failure is said to a client
-
+// 0: values of the border, without state.
+mod api_error; // how a failure is reported to a client
 mod auth; // tokens and who is asking
+mod unreadable; // messages that cannot be decoded: counted, and logged at most once a minute
+mod wire; // bytes become frames and frames become bytes
+
+// 1: what this edge knows.
+mod admission; // rate limits in front of everything
 mod membership; // who is in which conversation, from cache and CONTROL
-mod control; // follows CONTROL: membership changes and ended sessions
-mod sockets; // the live sockets by user and session
-mod presence; // who is online: heartbeats of every socket
-mod limit; // rate limits in front of everything
+mod presence; // heartbeats of every socket, and what viewers know of others
+mod revoked_sessions; // sessions whose tokens are no longer taken
 
+// 2: socket out.
+mod outbound; // live sockets and what is sent to them
+
+// 3: what arrives and what it changes.
 mod inbound; // what clients send
-mod outbound; // what clients get
-mod socket; // one socket, from hello to close
+mod feeds; // what NATS sends without being asked: events, typing, presence, CONTROL
 
+// 4: the border.
+mod app; // all components of an edge, as data
+mod socket; // one socket, from hello to close
+mod upgrade; // HTTP becomes a socket
 mod rest; // HTTP
 
-pub use app::{Config, Edge};
+// 5: the process.
+mod start; // builds the components and starts the feeds
+mod serve; // the accept loop
+
+pub use app::Config;
+pub use start::start;
+/// For tests: the components before they run, and the rest of the start.
+#[doc(hidden)]
+pub use start::{assemble, run};

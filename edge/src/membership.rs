@@ -1,5 +1,5 @@
-//! Who is in which conversation. Positive answers come from a cache that CONTROL keeps true; a negative one is
-//! always asked for, because the event that adds somebody may still be on its way here.
+//! Who is in which conversation. Positive answers come from a cache that CONTROL keeps current; a negative one is
+//! always asked for, because the event that adds a member may still be on its way here.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use natter_schemas::{
     code::Code,
     event::Timestamp,
     id::{ConversationId, UserId},
-    rpc::{Access, Blocked, Membership, Memberships, RpcError},
+    rpc::{self, Blocked, Membership, Memberships, RpcError},
 };
 use parking_lot::Mutex;
 
@@ -26,19 +26,19 @@ const IDLE: Duration = Duration::from_mins(10);
 /// Counters of changes, by user id modulo this: a load that raced with a change is loaded again.
 const CHANGE_SLOTS: usize = 1_024;
 
-type Known = Arc<Mutex<Places>>;
+type CachedUser = Arc<Mutex<UserAccess>>;
 
 /// What is known of one user.
 #[derive(Default)]
-struct Places {
+struct UserAccess {
     memberships: HashMap<ConversationId, Membership>,
-    /// Direct conversations that are, or were, blocked by one side, and when that was said.
+    /// Direct conversations that are, or were, blocked by one side, and when that changed.
     blocked: HashMap<ConversationId, (bool, Timestamp)>,
 }
 
-/// A user's place in a conversation.
+/// What a user may do in a conversation.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct Access {
     pub membership: Membership,
     /// One side of a direct conversation has blocked the other.
     pub blocked: bool,
@@ -46,7 +46,7 @@ pub struct Place {
 
 pub struct Members {
     rpc: RpcClient,
-    users: Cache<UserId, Known>,
+    users: Cache<UserId, CachedUser>,
     changes: Vec<AtomicU64>,
 }
 
@@ -60,66 +60,73 @@ impl Members {
     }
 
     /// Every conversation the user is in.
-    pub async fn of(&self, user: UserId) -> Result<Vec<Membership>, RpcError> {
-        let known = self.known(user).await?;
-        let places = known.lock();
-        Ok(places.memberships.values().filter(|m| m.role.is_some()).copied().collect())
+    pub async fn memberships(&self, user: UserId) -> Result<Vec<Membership>, RpcError> {
+        let cached = self.cached(user).await?;
+        let known = cached.lock();
+        Ok(known.memberships.values().filter(|m| m.role.is_some()).copied().collect())
     }
 
-    /// The user's place in a conversation; `not_found` when there is none.
-    pub async fn of_one(&self, user: UserId, conversation: ConversationId) -> Result<Place, RpcError> {
-        let known = self.known(user).await?;
-        let cached = known.lock().place(conversation);
-        if let Some(place) = cached {
-            return Ok(place);
+    /// The user's access to a conversation; `not_found` for one who is not a member.
+    pub async fn access(&self, user: UserId, conversation: ConversationId) -> Result<Access, RpcError> {
+        let cached = self.cached(user).await?;
+        let known = cached.lock().access(conversation);
+        if let Some(access) = known {
+            return Ok(access);
         }
-        if let Some(membership) = Box::pin(self.rpc.call(&Access { user, conversation })).await? {
-            known.lock().merge(membership);
+        if let Some(membership) = Box::pin(self.rpc.call(&rpc::Access { user, conversation })).await? {
+            cached.lock().merge(membership);
         }
-        known.lock().place(conversation).ok_or_else(|| Code::NotFound.into())
+        cached.lock().access(conversation).ok_or_else(|| Code::NotFound.into())
     }
 
-    /// Applies a change heard of; older news than what is known changes nothing. Says whether it was news.
-    pub async fn change(&self, user: UserId, membership: Membership) -> bool {
-        self.slot(user).fetch_add(1, Ordering::SeqCst);
+    /// Applies a change unless something newer is known; returns whether it changed anything.
+    pub async fn apply(&self, user: UserId, membership: Membership) -> bool {
+        self.change_slot(user).fetch_add(1, Ordering::SeqCst);
         match self.users.get(&user).await {
-            Some(known) => known.lock().merge(membership),
+            Some(cached) => cached.lock().merge(membership),
             None => true,
         }
     }
 
-    /// A direct conversation of the user was blocked, or is free again.
-    pub async fn block(&self, user: UserId, conversation: ConversationId, blocked: bool, at: Timestamp) {
-        self.slot(user).fetch_add(1, Ordering::SeqCst);
-        if let Some(known) = self.users.get(&user).await {
-            known.lock().block(conversation, blocked, at);
+    /// A direct conversation of the user was blocked or unblocked.
+    pub async fn apply_block(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+        blocked: bool,
+        at: Timestamp,
+    ) {
+        self.change_slot(user).fetch_add(1, Ordering::SeqCst);
+        if let Some(cached) = self.users.get(&user).await {
+            cached.lock().apply_block(conversation, blocked, at);
         }
     }
 
-    /// Everything may have changed unheard: forget it all.
-    pub fn forget(&self) {
+    /// Changes may have been missed: forgets everything.
+    pub fn clear(&self) {
         for slot in &self.changes {
             slot.fetch_add(1, Ordering::SeqCst);
         }
         self.users.invalidate_all();
     }
 
-    async fn known(&self, user: UserId) -> Result<Known, RpcError> {
-        if let Some(known) = self.users.get(&user).await {
-            return Ok(known);
+    async fn cached(&self, user: UserId) -> Result<CachedUser, RpcError> {
+        if let Some(cached) = self.users.get(&user).await {
+            return Ok(cached);
         }
         // Boxed, as everything is that a message seldom needs: each message under way holds a future of its own.
         let load = Box::pin(self.users.try_get_with(user, self.load(user)));
-        load.await.map_err(|refused| (*refused).clone())
+        load.await.map_err(|error| (*error).clone())
     }
 
-    async fn load(&self, user: UserId) -> Result<Known, RpcError> {
+    async fn load(&self, user: UserId) -> Result<CachedUser, RpcError> {
         loop {
-            let before = self.slot(user).load(Ordering::SeqCst);
-            let (places, blocks) = (Memberships { user }, Blocked { user });
-            let (memberships, blocked) = tokio::try_join!(self.rpc.call(&places), self.rpc.call(&blocks))?;
-            if self.slot(user).load(Ordering::SeqCst) == before {
-                return Ok(Arc::new(Mutex::new(Places {
+            let before = self.change_slot(user).load(Ordering::SeqCst);
+            let (memberships, blocked) = (Memberships { user }, Blocked { user });
+            let (memberships, blocked) =
+                tokio::try_join!(self.rpc.call(&memberships), self.rpc.call(&blocked))?;
+            if self.change_slot(user).load(Ordering::SeqCst) == before {
+                return Ok(Arc::new(Mutex::new(UserAccess {
                     memberships: memberships.into_iter().map(|m| (m.conversation, m)).collect(),
                     blocked: blocked.into_iter().map(|c| (c, (true, Timestamp(0)))).collect(),
                 })));
@@ -127,7 +134,7 @@ impl Members {
         }
     }
 
-    fn slot(&self, user: UserId) -> &AtomicU64 {
+    fn change_slot(&self, user: UserId) -> &AtomicU64 {
         let bytes = user.as_bytes();
         // The last bytes of a UUIDv7 are random.
         let index = usize::from(u16::from_be_bytes([bytes[14], bytes[15]])) % CHANGE_SLOTS;
@@ -135,25 +142,25 @@ impl Members {
     }
 }
 
-impl Places {
-    fn place(&self, conversation: ConversationId) -> Option<Place> {
+impl UserAccess {
+    fn access(&self, conversation: ConversationId) -> Option<Access> {
         let membership = self.memberships.get(&conversation).copied().filter(|m| m.role.is_some())?;
         let blocked = self.blocked.get(&conversation).is_some_and(|(blocked, _)| *blocked);
-        Some(Place { membership, blocked })
+        Some(Access { membership, blocked })
     }
 
-    /// Says whether it was news.
-    fn merge(&mut self, news: Membership) -> bool {
-        match self.memberships.get(&news.conversation) {
-            Some(old) if old.version >= news.version => false,
+    /// Returns whether it is newer than what was known.
+    fn merge(&mut self, membership: Membership) -> bool {
+        match self.memberships.get(&membership.conversation) {
+            Some(known) if known.version >= membership.version => false,
             _ => {
-                self.memberships.insert(news.conversation, news);
+                self.memberships.insert(membership.conversation, membership);
                 true
             }
         }
     }
 
-    fn block(&mut self, conversation: ConversationId, blocked: bool, at: Timestamp) {
+    fn apply_block(&mut self, conversation: ConversationId, blocked: bool, at: Timestamp) {
         let known = self.blocked.entry(conversation).or_insert((blocked, at));
         if at >= known.1 {
             *known = (blocked, at);

@@ -7,21 +7,21 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use natter_schemas::limits;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
-use crate::{app::Edge, rest};
+use crate::{
+    app::App,
+    rest::{self, Peer},
+};
 
 /// Out of file descriptors: accepting again at once would spin.
-const BREATHE: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// The client's address, in every request's extensions.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
-
-pub fn start(edge: &Arc<Edge>, listener: TcpListener) {
-    let app = rest::router(edge);
-    let lifecycle = edge.lifecycle.clone();
+pub fn start(app: &Arc<App>, listener: TcpListener) {
+    let router = rest::router(app);
+    let lifecycle = app.lifecycle.clone();
     let task = lifecycle.clone();
     lifecycle.spawn("accept loop", async move {
         loop {
@@ -31,32 +31,27 @@ pub fn start(edge: &Arc<Edge>, listener: TcpListener) {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let (app, stop) = (app.clone(), task.stop().clone());
-                    task.tracker().spawn(async move { connection(app, stream, peer, stop).await });
+                    let (router, stop) = (router.clone(), task.stop().clone());
+                    task.tracker().spawn(async move { connection(router, stream, peer, stop).await });
                 }
                 Err(error) => {
-                    warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(BREATHE).await;
+                    warn!(%error, "cannot accept a connection; trying again");
+                    tokio::time::sleep(ACCEPT_RETRY).await;
                 }
             }
         }
     });
 }
 
-async fn connection(
-    app: Router,
-    stream: TcpStream,
-    peer: SocketAddr,
-    stop: tokio_util::sync::CancellationToken,
-) {
-    // A frame is a whole thought: waiting to fill a packet only adds latency.
+async fn connection(router: Router, stream: TcpStream, peer: SocketAddr, stop: CancellationToken) {
+    // Every write is a complete frame or response: waiting to fill a packet only adds latency.
     if let Err(error) = stream.set_nodelay(true) {
-        debug!(%error, "TCP_NODELAY not set");
+        debug!(%peer, %error, "TCP_NODELAY not set");
     }
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        let app = app.clone();
-        app.oneshot(request.map(axum::body::Body::new))
+        let router = router.clone();
+        router.oneshot(request.map(axum::body::Body::new))
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

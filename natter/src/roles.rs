@@ -36,8 +36,7 @@ pub async fn edge(args: &EdgeArgs) -> anyhow::Result<()> {
     let secret = secret.expose_secret().as_bytes().to_vec();
     let config = parts::edge_config(settings, secret, common.address.clone());
     let (deployment, shared) = (common.deployment.clone(), common.shared.clone());
-    let address =
-        natter_edge::Edge::start(config, deployment, shared, listener, common.lifecycle.clone()).await?;
+    let address = natter_edge::start(config, deployment, shared, listener, common.lifecycle.clone()).await?;
     info!(%address, admin = %common.admin, durability = settings.durability.name(), "edge is ready");
     common.run().await
 }

@@ -1,14 +1,10 @@
-//! Socket in. Arrives: raw frames of one socket. Leaves: acked events on the bus, and answers.
-//! Fails: with a `ApiError`; the socket stays open unless the code says otherwise.
+//! Socket in. Arrives: decoded frames of one socket. Leaves: acked events on the bus, and answers.
+//! Fails: with an `ApiError`; the socket stays open unless the code says otherwise.
 
-pub mod upgrade; // 1 HTTP becomes a socket
-pub mod source; // 2 bytes become messages
-pub mod decode; // a message becomes a frame
-pub mod hello; // 3 the first frame becomes an authenticated socket
-pub mod admit; // 4 a draft becomes Admitted: after this line nobody checks again
-pub mod publish; // 5 Admitted becomes an acked event
-pub mod signal; // 6 joining and typing: answered, never logged
-pub mod reading; // 7 read marks, a few for many
-pub mod answer; // every frame goes to where it is answered
-
-pub mod lanes; // requests of one socket: one at a time per conversation
+pub mod hello; // 1 the first frame becomes an authenticated socket
+pub mod registration; //   entered everywhere, and taken out of everything when its guard is dropped
+pub mod admit; // 2 a command becomes Admitted: after this line nobody checks again
+pub mod publish; // 3 Admitted becomes an acked event
+pub mod watchers; // joining and leaving: whose typing and presence a socket gets
+pub mod typing; // typing: passed on, never logged
+pub mod read_marks; // read marks, a few for many

@@ -1,18 +1,20 @@
-//! What a socket missed while it was away: every later event of a conversation, in order, before live traffic
-//! of it goes on; or the word that it should load the newest page.
+//! What a socket missed while it was away: every later event of a conversation, in order, before live traffic of
+//! it goes on; or `resume:gap`, after which the client loads the newest page.
 
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
+use natter_nats::service::RpcClient;
 use natter_schemas::{
+    code::Code,
     frame::{Positions, ServerFrame},
     id::{ConversationId, Seq},
     limits,
     rpc::{EventsAfter, Heads, RpcError},
 };
 
-use super::encode;
-use crate::{api_error::ApiError, app::Edge, sockets::Socket};
+use super::sockets::Socket;
+use crate::{api_error::ApiError, membership::Members, wire::encode};
 
 /// Conversations of one socket caught up at once.
 const AT_ONCE: usize = 8;
@@ -25,99 +27,110 @@ const SEQ_MAX: Seq = i64::MAX.unsigned_abs();
 pub enum From {
     /// After this seq.
     Seq(Seq),
-    /// The client's positions are of another epoch: they say nothing.
+    /// The client's positions are of another epoch and mean nothing in this one.
     Unknown,
 }
 
-/// Holds live traffic of the conversations back; call it before the socket joins their rooms.
-pub fn hold(socket: &Socket, positions: &Positions) -> Vec<(ConversationId, Seq)> {
-    positions.iter().filter(|(c, _)| socket.outbox.hold(**c)).map(|(c, seq)| (*c, *seq)).collect()
-}
-
-/// Catches up every held conversation. The socket must have joined those it is a member of.
-pub async fn all(
-    edge: &Arc<Edge>,
-    socket: &Arc<Socket>,
+/// A resume whose conversations are held and wait to be caught up.
+pub struct PendingResume {
     held: Vec<(ConversationId, Seq)>,
     same_epoch: bool,
-) -> Result<(), ApiError> {
-    let mut running = stream::iter(held.into_iter().map(|(conversation, seq)| {
-        let from = if same_epoch { From::Seq(seq) } else { From::Unknown };
-        one(edge, socket, conversation, from)
-    }))
-    .buffer_unordered(AT_ONCE);
-    let mut result = Ok(());
-    while let Some(done) = running.next().await {
-        result = result.and(done);
-    }
-    result
 }
 
-/// Catches up one held conversation and lets its live traffic go on, whatever happens.
-pub async fn one(
-    edge: &Arc<Edge>,
-    socket: &Arc<Socket>,
-    conversation: ConversationId,
-    from: From,
-) -> Result<(), ApiError> {
-    let sent = match edge.members.of_one(socket.user, conversation).await {
-        Ok(_) => missed(edge, socket, conversation, from).await,
-        Err(refused) if refused.code == natter_schemas::code::Code::NotFound => {
-            // Whether it never was or is no longer: the client has nothing to keep of it.
-            socket.outbox.offer(&ServerFrame::ConversationRemoved { conversation_id: conversation });
-            Ok(0)
-        }
-        Err(refused) => Err(refused),
-    };
-    match sent {
-        Ok(seq) => {
-            socket.outbox.release(conversation, seq);
-            Ok(())
-        }
-        Err(refused) => {
-            // Live events that waited would leave a hole: the client must ask again from where it is.
-            socket.outbox.give_up(conversation);
-            Err(refused.into())
-        }
-    }
+/// Holds live traffic of the conversations back; call it before the socket enters their rooms.
+pub fn hold(socket: &Socket, positions: &Positions, same_epoch: bool) -> PendingResume {
+    let held = positions.iter().filter(|(c, _)| socket.queue.hold(**c)).map(|(c, seq)| (*c, *seq)).collect();
+    PendingResume { held, same_epoch }
 }
 
-/// Tells the client to drop what it holds and load the newest page; from the head on it gets everything.
-async fn reload(
-    edge: &Arc<Edge>,
-    socket: &Arc<Socket>,
-    conversation: ConversationId,
-) -> Result<Seq, RpcError> {
-    let heads = edge.rpc.call(&Heads { conversations: vec![conversation] }).await?;
-    let head = heads.first().copied().unwrap_or(0);
-    socket.outbox.room().await;
-    socket.outbox.offer(&ServerFrame::ResumeGap { conversation_id: conversation, head_seq: head });
-    Ok(head)
+pub struct CatchUp {
+    members: Arc<Members>,
+    rpc: RpcClient,
 }
 
-/// Queues the missed events; answers the seq up to which the socket now has everything.
-async fn missed(
-    edge: &Arc<Edge>,
-    socket: &Arc<Socket>,
-    conversation: ConversationId,
-    from: From,
-) -> Result<Seq, RpcError> {
-    let after = match from {
-        From::Seq(seq) if seq <= SEQ_MAX => seq,
-        _ => return reload(edge, socket, conversation).await,
-    };
-    let replay = edge.rpc.call(&EventsAfter { conversation, after, limit: limits::RESUME_EVENTS }).await?;
-    // A position past the head is of some other log: nothing can be said to follow it.
-    if replay.more || after > replay.head {
-        return reload(edge, socket, conversation).await;
+impl CatchUp {
+    pub fn new(members: Arc<Members>, rpc: RpcClient) -> Self {
+        Self { members, rpc }
     }
-    let mut prev = if replay.anchored { after } else { 0 };
-    let mut sent = after;
-    for logged in &replay.events {
-        socket.outbox.room().await;
-        socket.outbox.push(encode::event(logged, prev));
-        prev = logged.seq;
-        sent = logged.seq;
+
+    /// Catches up every held conversation. The socket must be in the rooms of those it is a member of.
+    pub async fn all(&self, socket: &Arc<Socket>, resume: PendingResume) -> Result<(), ApiError> {
+        let PendingResume { held, same_epoch } = resume;
+        let mut running = stream::iter(held.into_iter().map(|(conversation, seq)| {
+            let from = if same_epoch { From::Seq(seq) } else { From::Unknown };
+            self.one(socket, conversation, from)
+        }))
+        .buffer_unordered(AT_ONCE);
+        let mut result = Ok(());
+        while let Some(done) = running.next().await {
+            result = result.and(done);
+        }
+        result
     }
-    Ok(sent)
+
+    /// Catches up one held conversation and lets its live traffic go on, whatever happens.
+    pub async fn one(
+        &self,
+        socket: &Arc<Socket>,
+        conversation: ConversationId,
+        from: From,
+    ) -> Result<(), ApiError> {
+        let sent = match self.members.access(socket.user, conversation).await {
+            Ok(_) => self.send_missed(socket, conversation, from).await,
+            Err(error) if error.code == Code::NotFound => {
+                // Never a member or no longer one: in both cases the client has nothing to keep of it.
+                socket.queue.send(&ServerFrame::ConversationRemoved { conversation_id: conversation });
+                Ok(0)
+            }
+            Err(error) => Err(error),
+        };
+        match sent {
+            Ok(seq) => {
+                socket.queue.release(conversation, seq);
+                Ok(())
+            }
+            Err(error) => {
+                // Live events that waited would leave a gap: the client must ask again from where it is.
+                socket.queue.abandon(conversation);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Makes the client drop what it holds and load the newest page; from the head on it gets everything.
+    async fn reload(&self, socket: &Arc<Socket>, conversation: ConversationId) -> Result<Seq, RpcError> {
+        let heads = self.rpc.call(&Heads { conversations: vec![conversation] }).await?;
+        let head = heads.first().copied().unwrap_or(0);
+        socket.queue.wait_for_room().await;
+        socket.queue.send(&ServerFrame::ResumeGap { conversation_id: conversation, head_seq: head });
+        Ok(head)
+    }
+
+    /// Queues the missed events; returns the seq up to which the socket now has everything.
+    async fn send_missed(
+        &self,
+        socket: &Arc<Socket>,
+        conversation: ConversationId,
+        from: From,
+    ) -> Result<Seq, RpcError> {
+        let after = match from {
+            From::Seq(seq) if seq <= SEQ_MAX => seq,
+            _ => return self.reload(socket, conversation).await,
+        };
+        let request = EventsAfter { conversation, after, limit: limits::RESUME_EVENTS };
+        let replay = self.rpc.call(&request).await?;
+        // A position past the head belongs to some other log: nothing is known to follow it.
+        if replay.more || after > replay.head {
+            return self.reload(socket, conversation).await;
+        }
+        let mut prev = if replay.anchored { after } else { 0 };
+        let mut sent = after;
+        for entry in &replay.events {
+            socket.queue.wait_for_room().await;
+            socket.queue.push(encode::event(entry, prev));
+            prev = entry.seq;
+            sent = entry.seq;
+        }
+        Ok(sent)
+    }
 }

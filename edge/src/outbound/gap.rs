@@ -1,4 +1,4 @@
-//! Holes are filled from history. Two signs show them: an event that does not chain to the last one sent, and
+//! Gaps are filled from history. Two signs show them: an event that does not chain to the last one sent, and
 //! a partition's head that this edge has not seen although time has passed.
 
 use std::{sync::Arc, time::Duration};
@@ -10,17 +10,17 @@ use natter_schemas::{
 };
 use tracing::{debug, warn};
 
-use super::{hub::Hub, room::Then};
+use super::{hub::Hub, room::Action};
 
 /// Twice this, plus the repair, is below the contract's 2 s.
 const WATCH: Duration = Duration::from_millis(500);
 /// Between attempts while history does not answer.
 const RETRY: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(5);
-/// Conversations in one question for heads.
+/// Conversations in one request for heads.
 const HEADS: usize = 500;
 
-/// Fills one room's hole; a task of its own, at most one a room.
+/// Fills one room's gap; a task of its own, at most one a room.
 pub async fn repair(hub: Arc<Hub>, conversation: ConversationId) {
     metrics::counter!("natter_gaps_found_total").increment(1);
     let started = std::time::Instant::now();
@@ -30,7 +30,7 @@ pub async fn repair(hub: Arc<Hub>, conversation: ConversationId) {
         match hub.fetch(conversation, after).await {
             Some(replay) => {
                 let progress = replay.more || !replay.events.is_empty();
-                if hub.with_room(conversation, |room| room.replay(&replay)) != Some(Then::Repair) {
+                if hub.with_room(conversation, |room| room.replay(&replay)) != Some(Action::Repair) {
                     break;
                 }
                 if progress {
@@ -39,14 +39,14 @@ pub async fn repair(hub: Arc<Hub>, conversation: ConversationId) {
             }
             None if hub.stopping() => {
                 hub.with_room(conversation, |room| {
-                    room.not_repaired();
-                    Then::Nothing
+                    room.repair_abandoned();
+                    Action::None
                 });
                 return;
             }
             None => {}
         }
-        // History is behind or away: what waits stays in order, so there is time.
+        // History is behind or away; what waits stays in order, so nothing is lost by waiting.
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(RETRY_MAX);
     }
@@ -65,12 +65,13 @@ pub async fn watch(hub: Arc<Hub>) {
             () = hub.stopped() => return,
             _ = ticks.tick() => {}
         }
+        // The client has logged why there is no answer.
         let Ok(heads) = hub.rpc.call(&LogHeads).await else { continue };
         for (p, head) in Partition::all(hub.partitions).zip(&heads) {
             // Behind a head that is a whole tick old: on a healthy connection its event has long arrived.
             let old = before.get(usize::from(p.0)).copied().unwrap_or(0);
             if hub.seen(p, *head) < old {
-                warn!(partition = %p, head = old, "events of this partition did not arrive");
+                warn!(partition = %p, head = old, "live events did not arrive; comparing every room with its head");
                 check(&hub, p).await;
             }
         }
@@ -84,10 +85,10 @@ pub async fn check(hub: &Arc<Hub>, partition: Partition) {
     let Ok(heads) = hub.rpc.call(&LogHeads).await else { return };
     let rooms = hub.rooms(partition);
     for conversations in rooms.chunks(HEADS) {
-        let question = Heads { conversations: conversations.to_vec() };
-        let Ok(answers) = hub.rpc.call(&question).await else { return };
+        let request = Heads { conversations: conversations.to_vec() };
+        let Ok(answers) = hub.rpc.call(&request).await else { return };
         for (conversation, head) in conversations.iter().zip(answers) {
-            hub.news(*conversation, |room| room.head(head));
+            hub.update(*conversation, |room| room.head(head));
         }
     }
     if let Some(head) = heads.get(usize::from(partition.0)) {
@@ -97,11 +98,11 @@ pub async fn check(hub: &Arc<Hub>, partition: Partition) {
 
 impl Hub {
     async fn fetch(&self, conversation: ConversationId, after: Seq) -> Option<Replay> {
-        let question = EventsAfter { conversation, after, limit: limits::RESUME_EVENTS };
-        match self.rpc.call(&question).await {
+        let request = EventsAfter { conversation, after, limit: limits::RESUME_EVENTS };
+        match self.rpc.call(&request).await {
             Ok(replay) => Some(replay),
-            Err(refused) => {
-                warn!(%conversation, after, %refused, "history does not fill a gap");
+            Err(error) => {
+                warn!(%conversation, after, %error, "history did not return the events of a gap; asking again");
                 None
             }
         }

@@ -9,14 +9,19 @@ use std::{
 
 use natter_nats::{live::LiveEvent, service::RpcClient};
 use natter_runtime::lifecycle::Lifecycle;
-use natter_schemas::id::{ConversationId, Partition, Seq, UserId};
+use natter_schemas::{
+    frame::ServerFrame,
+    id::{ConversationId, Partition, Seq, UserId},
+    limits,
+    rpc::{Heads, RpcError},
+};
 use parking_lot::Mutex;
 
 use super::{
     gap,
-    room::{Room, Then},
+    room::{Action, Room},
+    sockets::Socket,
 };
-use crate::sockets::Socket;
 
 pub struct Hub {
     pub(super) rpc: RpcClient,
@@ -30,9 +35,9 @@ pub struct Hub {
 #[derive(Default)]
 struct Shard {
     rooms: HashMap<ConversationId, Room>,
-    /// Seq of the newest event of the partition seen here, wherever it went; 0 until one or a head is known.
+    /// Seq of the newest event of the partition seen here, in whichever room; 0 until one or a head is known.
     seen: Seq,
-    /// Rooms in which somebody types.
+    /// Rooms in which a user types.
     typing: HashSet<ConversationId>,
 }
 
@@ -48,15 +53,15 @@ impl Hub {
     }
 
     /// A live event. Within a partition seqs rise by one: a jump means that events were lost on the way here.
-    pub fn arrive(&self, event: LiveEvent) {
+    pub fn receive(&self, event: LiveEvent) {
         let (partition, conversation) = (event.partition, event.conversation);
         let Some(shard) = self.shards.get(usize::from(partition.0)) else { return };
         let mut shard = shard.lock();
         let jumped = shard.seen != 0 && event.seq > shard.seen + 1;
         shard.seen = shard.seen.max(event.seq);
-        let then = shard.rooms.get_mut(&conversation).map(|room| room.arrive(event));
+        let action = shard.rooms.get_mut(&conversation).map(|room| room.receive(event));
         drop(shard);
-        if then == Some(Then::Repair) {
+        if action == Some(Action::Repair) {
             self.repair(conversation);
         }
         if jumped {
@@ -65,43 +70,71 @@ impl Hub {
         }
     }
 
-    /// Puts the socket into the rooms. Rooms whose head is not known yet are answered: until
-    /// [`Self::begin`] they hold their events back.
-    pub fn join(&self, socket: &Arc<Socket>, conversations: &[ConversationId]) -> Vec<ConversationId> {
-        let joined = conversations.iter().filter(|conversation| {
-            let mut shard = self.shard(**conversation).lock();
-            let room = shard.rooms.entry(**conversation).or_insert_with(|| Room::new(**conversation));
-            room.join(socket);
-            socket.rooms.lock().insert(**conversation);
-            room.last().is_none()
-        });
-        joined.copied().collect()
+    /// Puts the socket into the rooms. New rooms hold their events back until their head is known; it is asked for
+    /// here, after the socket is in, so that nothing falls in between.
+    pub async fn subscribe(
+        &self,
+        socket: &Arc<Socket>,
+        conversations: &[ConversationId],
+    ) -> Result<(), RpcError> {
+        let unknown = self.enter(socket, conversations);
+        for part in unknown.chunks(limits::RESUME_POSITIONS) {
+            let heads = self.rpc.call(&Heads { conversations: part.to_vec() }).await?;
+            for (conversation, head) in part.iter().zip(heads) {
+                self.set_head(*conversation, head);
+            }
+        }
+        Ok(())
     }
 
-    /// The head of a conversation, read after a socket joined it: from here its events flow.
-    pub fn begin(&self, conversation: ConversationId, head: Seq) {
-        self.news(conversation, |room| if room.last().is_none() { room.head(head) } else { Then::Nothing });
+    /// Puts the socket into the rooms, unless it has left for good; returns those whose head is not known yet.
+    fn enter(&self, socket: &Arc<Socket>, conversations: &[ConversationId]) -> Vec<ConversationId> {
+        let mut unknown = Vec::new();
+        for conversation in conversations {
+            let mut shard = self.shard(*conversation).lock();
+            let mut rooms = socket.rooms.lock();
+            if rooms.closed {
+                return Vec::new();
+            }
+            let room = shard.rooms.entry(*conversation).or_insert_with(|| Room::new(*conversation));
+            room.subscribe(socket);
+            rooms.ids.insert(*conversation);
+            if room.last().is_none() {
+                unknown.push(*conversation);
+            }
+        }
+        unknown
     }
 
-    /// Takes the socket out of a room; says whether it was there.
-    pub fn leave(&self, socket: &Arc<Socket>, conversation: ConversationId) -> bool {
+    /// The head of a conversation, read after a socket entered its room: from here its events flow.
+    fn set_head(&self, conversation: ConversationId, head: Seq) {
+        self.update(conversation, |room| if room.last().is_none() { room.head(head) } else { Action::None });
+    }
+
+    /// Takes the socket out of a room; returns whether it was there.
+    pub fn unsubscribe(&self, socket: &Arc<Socket>, conversation: ConversationId) -> bool {
         let mut shard = self.shard(conversation).lock();
-        if shard.rooms.get_mut(&conversation).is_some_and(|room| room.leave(socket)) {
+        if shard.rooms.get_mut(&conversation).is_some_and(|room| room.unsubscribe(socket)) {
             shard.rooms.remove(&conversation);
         }
         socket.joined.lock().remove(&conversation);
-        socket.rooms.lock().remove(&conversation)
+        socket.rooms.lock().ids.remove(&conversation)
     }
 
-    pub fn leave_all(&self, socket: &Arc<Socket>) {
-        let rooms: Vec<_> = socket.rooms.lock().iter().copied().collect();
+    /// Takes the socket out of all rooms, for good.
+    pub fn unsubscribe_all(&self, socket: &Arc<Socket>) {
+        let rooms: Vec<_> = {
+            let mut rooms = socket.rooms.lock();
+            rooms.closed = true;
+            rooms.ids.iter().copied().collect()
+        };
         for conversation in rooms {
-            self.leave(socket, conversation);
+            self.unsubscribe(socket, conversation);
         }
     }
 
-    /// Somebody types in a conversation, or stops.
-    pub(super) fn typing(&self, conversation: ConversationId, user: UserId, on: bool) {
+    /// A user types in a conversation, or stops.
+    pub fn typing(&self, conversation: ConversationId, user: UserId, on: bool) {
         let mut shard = self.shard(conversation).lock();
         let Shard { rooms, typing, .. } = &mut *shard;
         let Some(room) = rooms.get_mut(&conversation) else { return };
@@ -110,8 +143,8 @@ impl Hub {
         }
     }
 
-    /// Ends typing that was not said again.
-    pub(super) fn expire_typing(&self) {
+    /// Ends typing that was not repeated.
+    pub fn expire_typing(&self) {
         let now = Instant::now();
         for shard in &self.shards {
             let mut shard = shard.lock();
@@ -120,43 +153,48 @@ impl Hub {
         }
     }
 
-    /// The sockets that joined any of the conversations, each once.
-    pub(super) fn joined(&self, conversations: &[ConversationId]) -> Vec<Arc<Socket>> {
+    /// Queues a frame that is not an event for every socket of a conversation.
+    pub fn broadcast(&self, conversation: ConversationId, frame: &ServerFrame) {
+        self.with_room(conversation, |room| room.broadcast(frame));
+    }
+
+    /// The sockets that watch any of the conversations, each once.
+    pub fn watchers(&self, conversations: &[ConversationId]) -> Vec<Arc<Socket>> {
         let mut all: Vec<Arc<Socket>> = Vec::new();
         for conversation in conversations {
-            let joined = self.with_room(*conversation, |room| room.joined().to_vec());
-            all.extend(joined.unwrap_or_default());
+            let watchers = self.with_room(*conversation, |room| room.watchers().to_vec());
+            all.extend(watchers.unwrap_or_default());
         }
         all.sort_unstable_by_key(|socket| Arc::as_ptr(socket).addr());
         all.dedup_by(|a, b| Arc::ptr_eq(a, b));
         all
     }
 
-    /// Everybody whose presence some socket was told.
-    pub(super) fn people(&self) -> HashSet<UserId> {
-        let mut people = HashSet::new();
+    /// Every user whose presence some socket watches.
+    pub fn watched_users(&self) -> HashSet<UserId> {
+        let mut users = HashSet::new();
         for shard in &self.shards {
             // One partition at a time: live traffic waits for none of the others.
-            let rooms: Vec<_> = shard.lock().rooms.values().filter_map(Room::people).collect();
-            people.extend(rooms.iter().flat_map(|room| room.iter().copied()));
+            let rooms: Vec<_> = shard.lock().rooms.values().filter_map(Room::watched_users).collect();
+            users.extend(rooms.iter().flat_map(|room| room.iter().copied()));
         }
-        people
+        users
     }
 
-    /// Who was added to rooms in which somebody here watches; each is answered once.
-    pub(super) fn take_newcomers(&self) -> Vec<(ConversationId, UserId)> {
-        let mut newcomers = Vec::new();
+    /// Who was added to rooms that a socket here watches; each is returned once.
+    pub fn take_new_members(&self) -> Vec<(ConversationId, UserId)> {
+        let mut new_members = Vec::new();
         for shard in &self.shards {
             for (conversation, room) in &mut shard.lock().rooms {
-                newcomers.extend(room.take_newcomers().into_iter().map(|user| (*conversation, user)));
+                new_members.extend(room.take_new_members().into_iter().map(|user| (*conversation, user)));
             }
         }
-        newcomers
+        new_members
     }
 
-    /// Hands news to a room, if it is here, and starts the repair it asks for.
-    pub(super) fn news(&self, conversation: ConversationId, tell: impl FnOnce(&mut Room) -> Then) {
-        if self.with_room(conversation, tell) == Some(Then::Repair) {
+    /// Changes a room, if it is here, and starts the repair it asks for.
+    pub(super) fn update(&self, conversation: ConversationId, change: impl FnOnce(&mut Room) -> Action) {
+        if self.with_room(conversation, change) == Some(Action::Repair) {
             self.repair(conversation);
         }
     }
@@ -176,7 +214,7 @@ impl Hub {
         })
     }
 
-    /// The newest seq seen of a partition; the first head heard of counts as seen.
+    /// The newest seq seen of a partition; the first head reported counts as seen.
     pub(super) fn seen(&self, partition: Partition, head: Seq) -> Seq {
         self.shards.get(usize::from(partition.0)).map_or(head, |shard| {
             let mut shard = shard.lock();

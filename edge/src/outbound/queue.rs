@@ -1,5 +1,5 @@
 //! What waits to be written to a socket: bounded by bytes, in order, with live events held behind missed ones.
-//! Pure: who writes it, and when, is the outbox's business.
+//! Pure: who writes it, and when, is decided by the send queue.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -12,7 +12,7 @@ use natter_schemas::{
     limits,
 };
 
-use super::frame::Frame;
+use crate::wire::frame::Frame;
 
 #[derive(Default)]
 pub struct Queue {
@@ -23,37 +23,37 @@ pub struct Queue {
     bytes: usize,
     close: Option<Code>,
     /// Conversations whose missed events are being sent, or were sent ahead of their live repeats.
-    caught_up: HashMap<ConversationId, CatchUp>,
+    caught_up: HashMap<ConversationId, CatchUpState>,
 }
 
 /// Where a catch-up of one conversation is.
 #[derive(Default)]
-struct CatchUp {
+struct CatchUpState {
     /// Live events that wait for the missed ones; `None` once these are queued.
     held: Option<Vec<(Seq, Frame)>>,
-    /// Everything up to here was queued from history: a live repeat of it that comes late is a double.
+    /// Everything up to here was queued from history: a live repeat of it that comes late is a duplicate.
     sent: Seq,
 }
 
-/// A burst's buffer is not kept for the idle hours after it.
-const KEPT: usize = 8;
+/// The buffer of a burst is not kept for the idle hours after it.
+const IDLE_CAPACITY: usize = 8;
 
 impl Queue {
     /// Dropped when the socket is closing.
     pub fn push(&mut self, frame: Frame) {
-        if self.admit(frame.len()) {
+        if self.reserve(frame.len()) {
             self.frames.push_back(frame);
         }
     }
 
     /// A live event: behind the missed ones of its conversation if those are still on their way, and not at all
-    /// if it was one of them.
+    /// if it is one of them.
     pub fn push_event(&mut self, conversation: ConversationId, seq: Seq, frame: Frame) {
         if self.caught_up.is_empty() {
             return self.push(frame);
         }
         match self.caught_up.get(&conversation) {
-            Some(catch_up) if catch_up.held.is_some() => self.keep_back(conversation, seq, frame),
+            Some(catch_up) if catch_up.held.is_some() => self.hold_back(conversation, seq, frame),
             Some(catch_up) if seq <= catch_up.sent => {}
             Some(_) => {
                 // Live traffic has passed what history sent: nothing older comes any more.
@@ -64,7 +64,7 @@ impl Queue {
         }
     }
 
-    /// From here live events of the conversation wait for [`Self::release`] or [`Self::give_up`]. False: already
+    /// From here live events of the conversation wait for [`Self::release`] or [`Self::abandon`]. False: already
     /// held by another catch-up.
     pub fn hold(&mut self, conversation: ConversationId) -> bool {
         let catch_up = self.caught_up.entry(conversation).or_default();
@@ -86,14 +86,14 @@ impl Queue {
         }
     }
 
-    /// The missed events cannot be had: what waited is dropped, so that the hole shows in what follows.
-    pub fn give_up(&mut self, conversation: ConversationId) {
+    /// The missed events cannot be loaded: what waited is dropped, so that the gap shows in what follows.
+    pub fn abandon(&mut self, conversation: ConversationId) {
         let held = self.caught_up.get_mut(&conversation).and_then(|catch_up| catch_up.held.take());
         let bytes: usize = held.iter().flatten().map(|(_, frame)| frame.len()).sum();
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 
-    /// Nothing is taken in after this. What is queued may still be written; a slow reader's queue is dropped.
+    /// Nothing is accepted after this. What is queued may still be written; a slow reader's queue is dropped.
     pub fn close(&mut self, code: Code) {
         if self.close.is_some() {
             return;
@@ -101,15 +101,15 @@ impl Queue {
         self.close = Some(code);
         if code == Code::SlowReader {
             metrics::counter!("natter_slow_readers_total").increment(1);
-            // A frame that is half written must be ended, or the close frame would be read as its rest.
+            // A frame that is half written must be completed, or the close frame would be read as its rest.
             self.frames.truncate(usize::from(self.taken > 0));
-            self.frames.shrink_to(KEPT);
+            self.frames.shrink_to(IDLE_CAPACITY);
             self.caught_up = HashMap::new();
             self.bytes = self.frames.front().map_or(0, Frame::len) - self.taken;
         }
     }
 
-    /// The last word of a socket that closes, behind everything queued.
+    /// The close frame, behind everything queued.
     pub fn push_last(&mut self, frame: Frame) {
         self.bytes += frame.len();
         self.frames.push_back(frame);
@@ -156,18 +156,18 @@ impl Queue {
             self.frames.pop_front();
         }
         if self.frames.is_empty() {
-            self.frames.shrink_to(KEPT);
+            self.frames.shrink_to(IDLE_CAPACITY);
         }
     }
 
-    fn keep_back(&mut self, conversation: ConversationId, seq: Seq, frame: Frame) {
-        if self.admit(frame.len()) {
+    fn hold_back(&mut self, conversation: ConversationId, seq: Seq, frame: Frame) {
+        if self.reserve(frame.len()) {
             let catch_up = self.caught_up.entry(conversation).or_default();
             catch_up.held.get_or_insert_default().push((seq, frame));
         }
     }
 
-    fn admit(&mut self, length: usize) -> bool {
+    fn reserve(&mut self, length: usize) -> bool {
         if self.close.is_some() {
             return false;
         }
@@ -191,7 +191,7 @@ impl Queue {
 mod tests {
     use super::*;
 
-    fn room() -> ConversationId {
+    fn conversation() -> ConversationId {
         ConversationId::fresh()
     }
 
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_that_is_half_written_is_ended_before_a_slow_reader_is_closed() {
+    fn a_frame_that_is_half_written_is_completed_before_a_slow_reader_is_closed() {
         let mut queue = Queue::default();
         for text in ["first", "second", "third"] {
             queue.push(Frame::of(text));
@@ -232,46 +232,46 @@ mod tests {
 
     #[test]
     fn live_events_wait_behind_the_missed_ones() {
-        let (mut queue, room, other) = (Queue::default(), room(), room());
-        assert!(queue.hold(room));
-        assert!(!queue.hold(room));
-        queue.push_event(room, 7, Frame::of("live 7"));
+        let (mut queue, conversation, other) = (Queue::default(), conversation(), conversation());
+        assert!(queue.hold(conversation));
+        assert!(!queue.hold(conversation));
+        queue.push_event(conversation, 7, Frame::of("live 7"));
         queue.push_event(other, 3, Frame::of("other 3"));
-        queue.push_event(room, 8, Frame::of("live 8"));
+        queue.push_event(conversation, 8, Frame::of("live 8"));
         queue.push(Frame::of("missed 6"));
         queue.push(Frame::of("missed 7"));
-        queue.release(room, 7);
-        queue.push_event(room, 9, Frame::of("live 9"));
+        queue.release(conversation, 7);
+        queue.push_event(conversation, 9, Frame::of("live 9"));
         assert_eq!(texts(&mut queue), ["other 3", "missed 6", "missed 7", "live 8", "live 9"]);
         assert_eq!(queue.bytes(), 0);
     }
 
     #[test]
     fn a_live_repeat_of_what_history_sent_is_not_shown_twice() {
-        let (mut queue, room) = (Queue::default(), room());
-        assert!(queue.hold(room));
+        let (mut queue, conversation) = (Queue::default(), conversation());
+        assert!(queue.hold(conversation));
         queue.push(Frame::of("missed 6"));
         queue.push(Frame::of("missed 7"));
-        queue.release(room, 7);
+        queue.release(conversation, 7);
         // History was read before the repeats arrived here.
-        queue.push_event(room, 6, Frame::of("live 6"));
-        queue.push_event(room, 7, Frame::of("live 7"));
-        queue.push_event(room, 9, Frame::of("live 9"));
+        queue.push_event(conversation, 6, Frame::of("live 6"));
+        queue.push_event(conversation, 7, Frame::of("live 7"));
+        queue.push_event(conversation, 9, Frame::of("live 9"));
         assert_eq!(texts(&mut queue), ["missed 6", "missed 7", "live 9"]);
     }
 
     #[test]
     fn a_catch_up_that_failed_drops_what_waited_and_remembers_what_was_sent_before() {
-        let (mut queue, room) = (Queue::default(), room());
-        assert!(queue.hold(room));
-        queue.release(room, 7);
-        assert!(queue.hold(room));
-        queue.push_event(room, 8, Frame::of("live 8"));
-        queue.give_up(room);
-        queue.push_event(room, 7, Frame::of("live 7"));
-        queue.push_event(room, 9, Frame::of("live 9"));
+        let (mut queue, conversation) = (Queue::default(), conversation());
+        assert!(queue.hold(conversation));
+        queue.release(conversation, 7);
+        assert!(queue.hold(conversation));
+        queue.push_event(conversation, 8, Frame::of("live 8"));
+        queue.abandon(conversation);
+        queue.push_event(conversation, 7, Frame::of("live 7"));
+        queue.push_event(conversation, 9, Frame::of("live 9"));
         assert_eq!(texts(&mut queue), ["live 9"]);
-        assert!(queue.hold(room));
+        assert!(queue.hold(conversation));
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Register, log in, renew, log out.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json as Reply,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use cookie::{Cookie, SameSite};
 use natter_runtime::rates::Class;
 use natter_schemas::{
     code::Code,
@@ -17,91 +18,115 @@ use natter_schemas::{
 };
 
 use super::extract::{Address, Caller, Json, OptionalJson};
-use crate::{api_error::ApiError, app::Edge, outbound::encode};
+use crate::{api_error::ApiError, app::App, wire::encode};
 
 const COOKIE: &str = "natter_refresh";
 
 pub async fn register(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     Address(address): Address,
     headers: HeaderMap,
     Json(body): Json<Register>,
 ) -> Result<Response, ApiError> {
-    edge.limiter.take(Class::Login, &address).await?;
+    app.admission.take(Class::Login, &address).await?;
     let Register { username, email, password, display_name } = body;
-    let opened = edge.rpc.call(&RegisterUser { username, email, password, display_name }).await?;
-    session(&edge, StatusCode::CREATED, opened, &headers)
+    let opened = app.rpc.call(&RegisterUser { username, email, password, display_name }).await?;
+    session(&app, StatusCode::CREATED, opened, &headers)
 }
 
 pub async fn login(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     Address(address): Address,
     headers: HeaderMap,
     Json(body): Json<Login>,
 ) -> Result<Response, ApiError> {
-    edge.limiter.take(Class::Login, &address).await?;
-    let opened = edge.rpc.call(&LogIn { login: body.login, password: body.password }).await?;
-    session(&edge, StatusCode::OK, opened, &headers)
+    app.admission.take(Class::Login, &address).await?;
+    let opened = app.rpc.call(&LogIn { login: body.login, password: body.password }).await?;
+    session(&app, StatusCode::OK, opened, &headers)
 }
 
 pub async fn refresh(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     Address(address): Address,
     headers: HeaderMap,
     OptionalJson(body): OptionalJson<Refresh>,
 ) -> Result<Response, ApiError> {
-    edge.limiter.take(Class::Login, &address).await?;
-    let refresh_token = body.refresh_token.or_else(|| cookie(&headers)).ok_or_else(|| {
+    app.admission.take(Class::Login, &address).await?;
+    let refresh_token = body.refresh_token.or_else(|| refresh_cookie(&headers)).ok_or_else(|| {
         ApiError::new(Code::Unauthenticated, "neither refreshToken nor the cookie was sent")
     })?;
-    let opened = edge.rpc.call(&Renew { refresh_token }).await?;
-    session(&edge, StatusCode::OK, opened, &headers)
+    let opened = app.rpc.call(&Renew { refresh_token }).await?;
+    session(&app, StatusCode::OK, opened, &headers)
 }
 
-pub async fn logout(State(edge): State<Arc<Edge>>, caller: Caller) -> Result<Response, ApiError> {
-    edge.rpc.call(&LogOut { user: caller.user(), session: Some(caller.session()) }).await?;
-    Ok(gone())
+pub async fn logout(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
+    app.rpc.call(&LogOut { user: caller.user(), session: Some(caller.session()) }).await?;
+    logged_out()
 }
 
-pub async fn logout_all(State(edge): State<Arc<Edge>>, caller: Caller) -> Result<Response, ApiError> {
-    edge.rpc.call(&LogOut { user: caller.user(), session: None }).await?;
-    Ok(gone())
+pub async fn logout_all(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
+    app.rpc.call(&LogOut { user: caller.user(), session: None }).await?;
+    logged_out()
 }
 
-fn session(
-    edge: &Edge,
-    status: StatusCode,
-    opened: Opened,
-    headers: &HeaderMap,
-) -> Result<Response, ApiError> {
-    let token = edge.tokens.issue(opened.user.id, opened.session, Timestamp::now())?;
-    let age = edge.config.refresh_expires_in.as_secs();
+fn session(app: &App, status: StatusCode, opened: Opened, headers: &HeaderMap) -> Result<Response, ApiError> {
+    let token = app.tokens.issue(opened.user.id, opened.session, Timestamp::now())?;
     let secure = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
-    let cookie = set_cookie(&opened.refresh_token, age, secure);
+    let cookie = set_cookie(&opened.refresh_token, app.config.refresh_expires_in, secure)?;
     let view = SessionView {
         user: encode::own_user(opened.user),
         session_id: opened.session,
         token,
         refresh_token: opened.refresh_token,
-        expires_in: edge.config.jwt_expires_in.as_secs(),
+        expires_in: app.config.jwt_expires_in.as_secs(),
     };
     Ok((status, cookie, Reply(view)).into_response())
 }
 
-fn gone() -> Response {
-    (StatusCode::NO_CONTENT, set_cookie("", 0, false)).into_response()
+/// The cookie is removed by one that is empty and has expired.
+fn logged_out() -> Result<Response, ApiError> {
+    let cookie = set_cookie("", Duration::ZERO, false)?;
+    Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
 /// Sent only to the auth routes, never from other sites, never readable by scripts.
-fn set_cookie(token: &str, age: u64, secure: bool) -> [(header::HeaderName, HeaderValue); 1] {
-    let secure = if secure { "; Secure" } else { "" };
-    let text = format!("{COOKIE}={token}; Path=/api/auth; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
-    let value = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
-    [(header::SET_COOKIE, value)]
+fn set_cookie(token: &str, age: Duration, secure: bool) -> Result<[(HeaderName, HeaderValue); 1], ApiError> {
+    let max_age = cookie::time::Duration::try_from(age).unwrap_or(cookie::time::Duration::MAX);
+    let cookie = Cookie::build((COOKIE, token))
+        .path("/api/auth")
+        .max_age(max_age)
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .secure(secure)
+        .build();
+    let value = HeaderValue::from_str(&cookie.to_string()).map_err(|error| {
+        tracing::error!(%error, "a refresh token does not fit a header");
+        ApiError::from(Code::Internal)
+    })?;
+    Ok([(header::SET_COOKIE, value)])
 }
 
-fn cookie(headers: &HeaderMap) -> Option<String> {
+fn refresh_cookie(headers: &HeaderMap) -> Option<String> {
     let texts = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value.to_owned())
+    let mut cookies = texts.flat_map(Cookie::split_parse).filter_map(Result::ok);
+    cookies.find(|cookie| cookie.name() == COOKIE).map(|cookie| cookie.value().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_that_was_set_is_found_among_others() {
+        let [(_, set)] = set_cookie("t0ken", Duration::from_mins(1), true).expect("a header");
+        assert_eq!(
+            set.to_str().expect("text"),
+            "natter_refresh=t0ken; HttpOnly; SameSite=Strict; Secure; Path=/api/auth; Max-Age=60"
+        );
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, HeaderValue::from_static("broken; a=b"));
+        assert_eq!(refresh_cookie(&headers), None);
+        headers.append(header::COOKIE, HeaderValue::from_static("c=d; natter_refresh=t0ken"));
+        assert_eq!(refresh_cookie(&headers), Some("t0ken".to_owned()));
+    }
 }

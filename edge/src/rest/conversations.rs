@@ -17,20 +17,17 @@ use natter_schemas::{
     rpc::{GetConversation, ListConversations, ListCursor, OpenConversation, Rename},
 };
 
-use super::{
-    extract::{Caller, Json, Params, segment},
-    messages::traceparent,
-};
-use crate::{api_error::ApiError, app::Edge, control, outbound::encode};
+use super::extract::{Caller, Json, Params, segment, traceparent};
+use crate::{api_error::ApiError, app::App, wire::encode};
 
 pub async fn create(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
     headers: HeaderMap,
     Json(body): Json<CreateConversation>,
 ) -> Result<(StatusCode, Reply<ConversationView>), ApiError> {
-    let creator = caller.limit(&edge, Class::Write).await?;
-    let opened = edge
+    let creator = caller.limit(&app, Class::Write).await?;
+    let opened = app
         .rpc
         .call(&OpenConversation {
             creator,
@@ -40,20 +37,18 @@ pub async fn create(
             traceparent: traceparent(&headers),
         })
         .await?;
-    // CONTROL tells the same; who creates must be able to send before it has come round.
-    if edge.members.change(creator, opened.membership).await {
-        control::membership_changed(&edge, creator, opened.membership);
-    }
+    // CONTROL brings the same; the creator must be able to send before it arrives.
+    app.membership_updates.apply(creator, opened.membership).await;
     let status = if opened.existed { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Reply(encode::conversation(opened.conversation))))
 }
 
 pub async fn list(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
     params: Params,
 ) -> Result<Reply<ConversationPage>, ApiError> {
-    let user = caller.limit(&edge, Class::Read).await?;
+    let user = caller.limit(&app, Class::Read).await?;
     let limit = params.limit(limits::PAGE_DEFAULT, *limits::PAGE.end())?;
     let after = match params.get::<String>("cursor", "text")? {
         Some(text) => Some(
@@ -62,7 +57,7 @@ pub async fn list(
         ),
         None => None,
     };
-    let page = edge.rpc.call(&ListConversations { user, limit, after }).await?;
+    let page = app.rpc.call(&ListConversations { user, limit, after }).await?;
     Ok(Reply(ConversationPage {
         items: page.items.into_iter().map(encode::conversation).collect(),
         next_cursor: page.next.map(write_cursor),
@@ -70,29 +65,29 @@ pub async fn list(
 }
 
 pub async fn get(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Reply<ConversationView>, ApiError> {
-    let user = caller.limit(&edge, Class::Read).await?;
+    let user = caller.limit(&app, Class::Read).await?;
     let conversation: ConversationId = segment(&id)?;
-    edge.members.of_one(user, conversation).await?;
-    Ok(Reply(encode::conversation(edge.rpc.call(&GetConversation { user, conversation }).await?)))
+    app.members.access(user, conversation).await?;
+    Ok(Reply(encode::conversation(app.rpc.call(&GetConversation { user, conversation }).await?)))
 }
 
 pub async fn rename(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
     headers: HeaderMap,
     Json(body): Json<RenameConversation>,
 ) -> Result<Reply<ConversationView>, ApiError> {
-    let user = caller.limit(&edge, Class::Write).await?;
+    let user = caller.limit(&app, Class::Write).await?;
     let conversation: ConversationId = segment(&id)?;
-    edge.members.of_one(user, conversation).await?;
+    app.members.access(user, conversation).await?;
     let traceparent = traceparent(&headers);
-    edge.rpc.call(&Rename { user, conversation, name: body.name, traceparent }).await?;
-    Ok(Reply(encode::conversation(edge.rpc.call(&GetConversation { user, conversation }).await?)))
+    app.rpc.call(&Rename { user, conversation, name: body.name, traceparent }).await?;
+    Ok(Reply(encode::conversation(app.rpc.call(&GetConversation { user, conversation }).await?)))
 }
 
 /// Opaque to clients: the last item's time and id.
@@ -116,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_read_back_and_rubbish_is_not() {
+    fn a_cursor_is_read_back_and_garbage_is_not() {
         let cursor = ListCursor { last_activity_at: Timestamp(-5), conversation: ConversationId::fresh() };
         assert_eq!(read_cursor(&write_cursor(cursor)), Some(cursor));
         for bad in ["", "x", "////", &"A".repeat(100)] {

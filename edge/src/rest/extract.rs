@@ -1,6 +1,6 @@
-//! What a request says: its body, query, path and caller, each refused with the contract's code.
+//! What a request carries: its body, query, path and caller, each refused with the contract's code.
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Request},
@@ -17,27 +17,27 @@ use natter_schemas::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::{api_error::ApiError, app::Edge, auth, serve::Peer};
+use crate::{api_error::ApiError, app::App, auth};
 
 /// A body's bytes must all arrive within this.
 const BODY: Duration = Duration::from_secs(15);
-/// Of a body that is too large, so much is read to no use; then the connection is cut.
-const DROPPED: usize = 1024 * 1024;
+/// Of a body that is too large, so much is read and discarded; then the connection is cut.
+const DISCARDED: usize = 1024 * 1024;
 
 /// A validated JSON body.
 pub struct Json<T>(pub T);
 
-impl<T> FromRequest<Arc<Edge>> for Json<T>
+impl<T> FromRequest<Arc<App>> for Json<T>
 where
     T: DeserializeOwned + Validate<Context = Limits>,
 {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, edge: &Arc<Edge>) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
             return Err(Code::UnsupportedMediaType.into());
         }
-        let limits = &edge.config.limits;
+        let limits = &app.config.limits;
         parse(&read(request, limits.http_body).await?, limits)
     }
 }
@@ -45,15 +45,15 @@ where
 /// A validated JSON body, or its default when there is none.
 pub struct OptionalJson<T>(pub T);
 
-impl<T> FromRequest<Arc<Edge>> for OptionalJson<T>
+impl<T> FromRequest<Arc<App>> for OptionalJson<T>
 where
     T: DeserializeOwned + Validate<Context = Limits> + Default,
 {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, edge: &Arc<Edge>) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, ApiError> {
         let json = is_json(request.headers());
-        let limits = &edge.config.limits;
+        let limits = &app.config.limits;
         let bytes = read(request, limits.http_body).await?;
         match (bytes.is_empty(), json) {
             (true, _) => Ok(Self(T::default())),
@@ -68,26 +68,26 @@ where
 async fn read(request: Request, most: usize) -> Result<Bytes, ApiError> {
     let mut body = request.into_body().into_data_stream();
     let mut bytes = BytesMut::new();
-    let mut dropped = 0;
+    let mut discarded = 0;
     let reading = async {
         while let Some(chunk) = body.next().await {
             let chunk =
                 chunk.map_err(|_| ApiError::new(Code::Malformed, "the body ended before its length"))?;
-            if dropped == 0 && bytes.len() + chunk.len() <= most {
+            if discarded == 0 && bytes.len() + chunk.len() <= most {
                 bytes.extend_from_slice(&chunk);
                 continue;
             }
-            dropped += chunk.len();
-            if dropped > DROPPED {
+            discarded += chunk.len();
+            if discarded > DISCARDED {
                 break;
             }
         }
         Ok(())
     };
     match tokio::time::timeout(BODY, reading).await {
-        Ok(Ok(())) if dropped == 0 => Ok(bytes.freeze()),
+        Ok(Ok(())) if discarded == 0 => Ok(bytes.freeze()),
         Ok(Ok(())) => Err(ApiError::new(Code::TooLarge, format!("a body has at most {most} bytes"))),
-        Ok(Err(refusal)) => Err(refusal),
+        Ok(Err(error)) => Err(error),
         Err(_) => Err(ApiError::new(Code::Malformed, "the body came too slowly")),
     }
 }
@@ -117,14 +117,14 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     if !error.inner().is_data() {
         return ApiError::new(Code::Malformed, format!("the body is not JSON: {text}"));
     }
-    let sentence = text.split_once(" at line ").map_or(text.as_str(), |(sentence, _)| sentence);
+    let message = text.split_once(" at line ").map_or(text.as_str(), |(message, _)| message);
     // A missing field is named by serde in backquotes and has no path of its own.
-    let missing = sentence.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
     let path = error.path().to_string();
     match (missing, path.as_str()) {
         (Some(field), ".") => ApiError::invalid(field, "is missing"),
         (Some(field), path) => ApiError::invalid(format!("{path}.{field}"), "is missing"),
-        (None, path) => ApiError::invalid(path, sentence),
+        (None, path) => ApiError::invalid(path, message),
     }
 }
 
@@ -141,21 +141,21 @@ impl Caller {
     }
 
     /// Takes a token of the caller's bucket.
-    pub async fn limit(&self, edge: &Edge, class: Class) -> Result<UserId, ApiError> {
-        edge.limiter.take(class, &self.user().to_string()).await?;
+    pub async fn limit(&self, app: &App, class: Class) -> Result<UserId, ApiError> {
+        app.admission.take(class, &self.user().to_string()).await?;
         Ok(self.user())
     }
 }
 
-impl FromRequestParts<Arc<Edge>> for Caller {
+impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, edge: &Arc<Edge>) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
         let token = auth::bearer(&parts.headers).ok_or_else(|| {
             ApiError::new(Code::Unauthenticated, "an Authorization: Bearer header is needed")
         })?;
-        let identity = edge.tokens.verify(token)?;
-        if edge.control.has_ended(identity.session).await {
+        let identity = app.tokens.verify(token)?;
+        if app.revoked.contains(identity.session).await {
             return Err(ApiError::new(Code::Unauthenticated, "the session has ended"));
         }
         Ok(Self(identity))
@@ -165,10 +165,10 @@ impl FromRequestParts<Arc<Edge>> for Caller {
 /// The client's address, for limits on those who have no token yet.
 pub struct Address(pub String);
 
-impl FromRequestParts<Arc<Edge>> for Address {
+impl FromRequestParts<Arc<App>> for Address {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Edge>) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
         let peer = parts.extensions.get::<Peer>();
         Ok(Self(peer.map_or_else(String::new, |Peer(address)| address.ip().to_string())))
     }
@@ -177,10 +177,10 @@ impl FromRequestParts<Arc<Edge>> for Address {
 /// The query string's parameters.
 pub struct Params(Vec<(String, String)>);
 
-impl FromRequestParts<Arc<Edge>> for Params {
+impl FromRequestParts<Arc<App>> for Params {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<Edge>) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
         axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map(|query| Self(query.0))
             .map_err(|_| ApiError::new(Code::Malformed, "the query string cannot be read"))
@@ -199,7 +199,7 @@ impl Params {
         }
     }
 
-    pub fn need<T: FromStr>(&self, name: &str, what: &str) -> Result<T, ApiError> {
+    pub fn required<T: FromStr>(&self, name: &str, what: &str) -> Result<T, ApiError> {
         self.get(name, what)?.ok_or_else(|| ApiError::invalid(name, "is missing"))
     }
 
@@ -215,7 +215,19 @@ impl Params {
     }
 }
 
+/// The client's address, in every request's extensions.
+#[derive(Debug, Clone, Copy)]
+pub struct Peer(pub SocketAddr);
+
 /// A part of the path. What is not of its form names nothing that exists.
 pub fn segment<T: FromStr>(text: &str) -> Result<T, ApiError> {
     text.parse().map_err(|_| ApiError::from(Code::NotFound))
+}
+
+/// W3C Trace Context §3.2: version, trace id, parent id, flags.
+pub fn traceparent(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+    let hex = text.bytes().all(|b| b == b'-' || b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    (hex && lengths == [2, 32, 16, 2]).then(|| text.to_owned())
 }

@@ -1,4 +1,4 @@
-//! Is this node well: for load balancers, and for whoever is woken by one.
+//! Whether this node is healthy: for load balancers and operators.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use natter_nats::async_nats::connection::State as Connection;
 use natter_schemas::{event::Timestamp, rpc::LogHeads};
 use serde_json::{Value, json};
 
-use crate::app::Edge;
+use crate::app::App;
 
 /// CONTROL is checked every 5 s; three misses are a fault.
 const CONTROL_FRESH: Duration = Duration::from_secs(15);
@@ -22,17 +22,17 @@ pub async fn live() -> Json<Value> {
 }
 
 /// The node can take clients: each part by name, 503 when one is down or the node drains.
-pub async fn ready(State(edge): State<Arc<Edge>>) -> (StatusCode, Json<Value>) {
-    let nats = edge.live.connection_state() == Connection::Connected;
-    let services = edge.rpc.call(&LogHeads).await.is_ok();
-    let control = edge.control.silent_for() < CONTROL_FRESH;
-    let draining = edge.lifecycle.stop().is_cancelled();
-    let well = nats && services && control && !draining;
-    let word = |up: bool| if up { "up" } else { "down" };
+pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
+    let nats = app.live.connection_state() == Connection::Connected;
+    let services = app.rpc.call(&LogHeads).await.is_ok();
+    let control = app.control.silent_for() < CONTROL_FRESH;
+    let draining = app.lifecycle.stop().is_cancelled();
+    let healthy = nats && services && control && !draining;
+    let state = |up: bool| if up { "up" } else { "down" };
     let body = json!({
-        "status": if well { "ok" } else if draining { "draining" } else { "degraded" },
-        "durability": edge.config.durability,
-        "parts": {"nats": word(nats), "services": word(services), "control": word(control)},
+        "status": if healthy { "ok" } else if draining { "draining" } else { "degraded" },
+        "durability": app.config.durability,
+        "parts": {"nats": state(nats), "services": state(services), "control": state(control)},
     });
-    (if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body))
+    (if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body))
 }

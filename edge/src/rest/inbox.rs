@@ -10,11 +10,11 @@ use natter_schemas::{
 };
 
 use super::extract::Caller;
-use crate::{api_error::ApiError, app::Edge, outbound::encode};
+use crate::{api_error::ApiError, app::App, wire::encode};
 
-pub async fn list(State(edge): State<Arc<Edge>>, caller: Caller) -> Result<Reply<InboxView>, ApiError> {
-    let user = caller.limit(&edge, Class::Read).await?;
-    let found = edge.rpc.call(&ListInbox { user }).await?;
+pub async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Reply<InboxView>, ApiError> {
+    let user = caller.limit(&app, Class::Read).await?;
+    let found = app.rpc.call(&ListInbox { user }).await?;
     let items = found.items.into_iter().map(|item| InboxItemView {
         conversation_id: item.conversation,
         unread_count: item.unread,

@@ -21,31 +21,31 @@ use natter_schemas::{
     rpc::{MarkRead, Page, Window},
 };
 
-use super::extract::{Caller, Json, Params};
+use super::extract::{Caller, Json, Params, traceparent};
 use crate::{
     api_error::ApiError,
-    app::Edge,
+    app::App,
     inbound::{
-        admit::{Draft, Wish},
-        publish::{self, Acked, Identity},
+        admit::{Command, CommandRequest},
+        publish::{Acked, DedupKey},
     },
-    outbound::encode,
+    wire::encode,
 };
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 pub async fn list(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
     params: Params,
 ) -> Result<Reply<MessagePage>, ApiError> {
-    let user = caller.limit(&edge, Class::Read).await?;
-    let conversation: ConversationId = params.need("conversationId", "a conversation id")?;
+    let user = caller.limit(&app, Class::Read).await?;
+    let conversation: ConversationId = params.required("conversationId", "a conversation id")?;
     let window = window(&params)?;
     let limit = params.limit(limits::PAGE_DEFAULT, *limits::PAGE.end())?;
-    edge.members.of_one(user, conversation).await?;
-    let page = edge.rpc.call(&Page { conversation, window, limit }).await?;
+    app.members.access(user, conversation).await?;
+    let page = app.rpc.call(&Page { conversation, window, limit }).await?;
     Ok(Reply(MessagePage {
         items: page.messages.into_iter().map(encode::message).collect(),
         has_more: page.has_more,
@@ -69,75 +69,84 @@ fn storable(field: &str, seq: u64) -> Result<u64, ApiError> {
 }
 
 pub async fn read(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
     Json(body): Json<MarkReadBody>,
 ) -> Result<Reply<ReadView>, ApiError> {
-    let user = caller.limit(&edge, Class::Write).await?;
+    let user = caller.limit(&app, Class::Write).await?;
     let (conversation, seq) = (body.conversation_id, body.seq);
-    let mark = super::mark_read(&edge, MarkRead { user, conversation, seq }).await?;
+    let mark = app.read_marks.mark(MarkRead { user, conversation, seq }).await?;
     Ok(Reply(ReadView { conversation_id: conversation, seq: mark.seq, unread_count: mark.unread }))
 }
 
 pub async fn post(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
     headers: HeaderMap,
     Json(body): Json<PostMessage>,
 ) -> Result<Response, ApiError> {
-    let user = caller.limit(&edge, Class::Send).await?;
-    match key(&headers, &edge.config.limits)? {
+    let user = caller.limit(&app, Class::Send).await?;
+    match key(&headers, &app.config.limits)? {
         None => {
-            let identity = if body.client_id.is_some() { Identity::ClientId } else { Identity::Fresh };
-            let acked = publish::send(&edge, draft(user, &headers, &body), &identity, false).await?;
-            Ok(created(view(&acked.logged), false))
+            let dedup = if body.client_id.is_some() { DedupKey::ClientId } else { DedupKey::None };
+            let acked = app.sender.send(command(user, &headers, &body), &dedup, false).await?;
+            Ok(created(view(&acked.entry), false))
         }
-        // Carried through even when the client goes: a key claimed for nobody would block its retry.
+        // Carried through even when the client goes: a key that stays claimed would block the retry.
         Some(key) => {
-            let once = post_once(edge.clone(), key, draft(user, &headers, &body), body);
-            edge.lifecycle.tracker().spawn(once).await.map_err(|_| Code::Internal)?
+            let once = post_once(app.clone(), key, command(user, &headers, &body), body);
+            app.lifecycle.tracker().spawn(once).await.map_err(|_| Code::Internal)?
         }
     }
 }
 
 /// A post with an `Idempotency-Key`: claimed first, so that one key is one message on any node.
 async fn post_once(
-    edge: Arc<Edge>,
+    app: Arc<App>,
     key: String,
-    draft: Draft,
+    request: CommandRequest,
     body: PostMessage,
 ) -> Result<Response, ApiError> {
-    let (user, fingerprint) = (draft.author, fingerprint(&body));
-    match edge.shared.begin(user, &key, fingerprint).await {
+    let (user, fingerprint) = (request.author, fingerprint(&body));
+    match app.shared.begin(user, &key, fingerprint).await {
         Ok(Attempt::InProgress) => return Err(Code::InProgress.into()),
         Ok(Attempt::Mismatch) => return Err(Code::IdempotencyMismatch.into()),
         Ok(Attempt::Finished(receipt)) => return Ok(created(Some(replayed(user, &body, receipt)), true)),
         // Without the shared state the event id still makes one message of one key.
         Ok(Attempt::First) | Err(Down) => {}
     }
-    match send_once(&edge, &key, draft, &body).await {
-        Ok(Acked { logged, duplicate }) => {
-            let receipt = Receipt { message: logged.event.id, seq: logged.seq, created_at: logged.event.at };
-            if edge.shared.finish(user, &key, fingerprint, receipt).await.is_err() {
-                tracing::warn!("an idempotency key could not be kept: its event id still is");
+    match send_once(&app, &key, request, &body).await {
+        Ok(Acked { entry, duplicate }) => {
+            let receipt = Receipt { message: entry.event.id, seq: entry.seq, created_at: entry.event.at };
+            if app.shared.finish(user, &key, fingerprint, receipt).await.is_err() {
+                tracing::warn!(
+                    %user, seq = entry.seq,
+                    "receipt of an idempotency key not kept; a retry is recognized by its event id instead"
+                );
             }
-            Ok(created(view(&logged), duplicate))
+            Ok(created(view(&entry), duplicate))
         }
-        Err(refusal) => {
+        Err(error) => {
             // Before it is answered: its reader may use the key again at once.
-            if edge.shared.abandon(user, &key).await.is_err() {
-                tracing::warn!("an idempotency key could not be freed; it frees itself");
+            if app.shared.abandon(user, &key).await.is_err() {
+                tracing::warn!(%user, "idempotency key not released; retries are refused until it expires");
             }
-            Err(refusal)
+            Err(error)
         }
     }
 }
 
-async fn send_once(edge: &Arc<Edge>, key: &str, draft: Draft, body: &PostMessage) -> Result<Acked, ApiError> {
-    let may_exist = !edge.shared.remembers_every_key().await;
-    let identity = if body.client_id.is_some() { Identity::ClientId } else { Identity::Key(key.to_owned()) };
-    let acked = publish::send(edge, draft, &identity, may_exist).await?;
-    if acked.duplicate && !same_content(&acked.logged, body) {
+async fn send_once(
+    app: &Arc<App>,
+    key: &str,
+    request: CommandRequest,
+    body: &PostMessage,
+) -> Result<Acked, ApiError> {
+    let may_exist = !app.shared.remembers_every_key().await;
+    let dedup =
+        if body.client_id.is_some() { DedupKey::ClientId } else { DedupKey::IdempotencyKey(key.to_owned()) };
+    let acked = app.sender.send(request, &dedup, may_exist).await?;
+    if acked.duplicate && !same_content(&acked.entry, body) {
         return Err(Code::IdempotencyMismatch.into());
     }
     Ok(acked)
@@ -152,31 +161,23 @@ fn key(headers: &HeaderMap, limits: &Limits) -> Result<Option<String>, ApiError>
 }
 
 fn fingerprint(body: &PostMessage) -> Fingerprint {
-    let json = serde_json::to_vec(body).unwrap_or_default();
+    let json = serde_json::to_vec(body).expect("a body has string keys only");
     *blake3::hash(&json).as_bytes()
 }
 
-fn draft(author: UserId, headers: &HeaderMap, body: &PostMessage) -> Draft {
-    Draft {
+fn command(author: UserId, headers: &HeaderMap, body: &PostMessage) -> CommandRequest {
+    CommandRequest {
         author,
         conversation: body.conversation_id,
         device: String::new(),
         client_id: body.client_id.clone(),
-        wish: Wish::Post { content: body.content.clone(), reply_to: body.reply_to },
+        command: Command::Post { content: body.content.clone(), reply_to: body.reply_to },
         traceparent: traceparent(headers),
     }
 }
 
-/// W3C Trace Context §3.2: version, trace id, parent id, flags.
-pub fn traceparent(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get("traceparent")?.to_str().ok()?;
-    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    let hex = text.bytes().all(|b| b == b'-' || b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    (hex && lengths == [2, 32, 16, 2]).then(|| text.to_owned())
-}
-
-fn same_content(logged: &LogEntry, body: &PostMessage) -> bool {
-    match &logged.event.kind {
+fn same_content(entry: &LogEntry, body: &PostMessage) -> bool {
+    match &entry.event.kind {
         Kind::Posted { body: Body::Plain(text), reply_to } => {
             *text == body.content && *reply_to == body.reply_to
         }
@@ -184,8 +185,8 @@ fn same_content(logged: &LogEntry, body: &PostMessage) -> bool {
     }
 }
 
-fn view(logged: &LogEntry) -> Option<MessageView> {
-    Message::posted(logged.seq, &logged.event).map(encode::message)
+fn view(entry: &LogEntry) -> Option<MessageView> {
+    Message::posted(entry.seq, &entry.event).map(encode::message)
 }
 
 /// The first answer again: the same request with what the first attempt produced.

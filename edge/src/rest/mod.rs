@@ -1,5 +1,5 @@
-//! HTTP. All routes on one page; each handler is one file's verb. Failures leave as a `ApiError` and become a
-//! problem document in the outermost layer.
+//! HTTP. All routes on one page, handlers by noun. Failures leave as an `ApiError` and become a problem document in
+//! the outermost layer.
 
 use std::sync::Arc;
 
@@ -9,18 +9,15 @@ use axum::{
     middleware,
     routing::{get, patch, post, put},
 };
-use natter_schemas::{
-    code::Code,
-    rpc::{Mark, MarkRead},
-};
+use natter_schemas::code::Code;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
 
-mod extract; // bodies, queries, paths, who is asking
+mod extract; // bodies, queries, paths, headers, the caller
 mod respond; // request ids, problem documents, security headers
 
 mod accounts; // register, log in, renew, log out
 mod conversations; // create, list, get, rename
-mod health; // is this node well
+mod health; // whether this node is healthy
 mod inbox; // what was not read yet
 mod members; // who is in a group, who is blocked
 mod messages; // read and post
@@ -28,9 +25,11 @@ mod moderate; // edit, delete, react
 mod presence; // who is online
 mod users; // profiles
 
-use crate::{api_error::ApiError, app::Edge, inbound::upgrade};
+pub use extract::Peer;
 
-pub fn router(edge: &Arc<Edge>) -> Router {
+use crate::{api_error::ApiError, app::App, upgrade::upgrade};
+
+pub fn router(app: &Arc<App>) -> Router {
     Router::new()
         .route("/api/auth/register", post(accounts::register))
         .route("/api/auth/login", post(accounts::login))
@@ -64,17 +63,17 @@ pub fn router(edge: &Arc<Edge>) -> Router {
         .route("/health", get(health::health))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-        .route("/ws", get(upgrade::upgrade))
+        .route("/ws", get(upgrade))
         .fallback(|| async { ApiError::new(Code::NotFound, "no such address") })
         .method_not_allowed_fallback(|| async { ApiError::from(Code::MethodNotAllowed) })
         .layer(CatchPanicLayer::custom(respond::panicked))
-        .layer(cors(edge))
+        .layer(cors(app))
         .layer(middleware::from_fn(respond::finish))
-        .with_state(edge.clone())
+        .with_state(app.clone())
 }
 
-fn cors(edge: &Edge) -> CorsLayer {
-    let origins = edge.config.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+fn cors(app: &App) -> CorsLayer {
+    let origins = app.config.cors_origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
     CorsLayer::new()
         .allow_origin(origins.collect::<Vec<_>>())
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
@@ -91,10 +90,4 @@ fn cors(edge: &Edge) -> CorsLayer {
         ])
         .allow_credentials(true)
         .max_age(std::time::Duration::from_hours(1))
-}
-
-/// Moves a read mark; sockets and HTTP alike.
-pub async fn mark_read(edge: &Arc<Edge>, mark: MarkRead) -> Result<Mark, ApiError> {
-    edge.members.of_one(mark.user, mark.conversation).await?;
-    Ok(edge.rpc.call(&mark).await?)
 }

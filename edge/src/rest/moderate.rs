@@ -1,4 +1,4 @@
-//! What is done to a message afterwards: edit, delete, react.
+//! What is done to a message after it was posted: edit, delete, react.
 
 use std::sync::Arc;
 
@@ -15,65 +15,62 @@ use natter_schemas::{
     rpc::GetMessage,
 };
 
-use super::{
-    extract::{Caller, Json, segment},
-    messages::traceparent,
-};
+use super::extract::{Caller, Json, segment, traceparent};
 use crate::{
     api_error::ApiError,
-    app::Edge,
+    app::App,
     inbound::{
-        admit::{Draft, Wish},
-        publish::{self, Identity},
+        admit::{Command, CommandRequest},
+        publish::DedupKey,
     },
-    outbound::encode,
+    wire::encode,
 };
 
 pub async fn edit(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
     Path((id, seq)): Path<(String, String)>,
     headers: HeaderMap,
     Json(body): Json<EditMessage>,
 ) -> Result<Reply<MessageView>, ApiError> {
     let (conversation, target): (ConversationId, Seq) = (segment(&id)?, segment(&seq)?);
-    let wish = Wish::Edit { target, content: body.content };
-    publish(&edge, &caller, conversation, wish, &headers).await?;
-    let message = edge.rpc.call(&GetMessage { conversation, seq: target }).await?;
+    let command = Command::Edit { target, content: body.content };
+    publish(&app, &caller, conversation, command, &headers).await?;
+    let message = app.rpc.call(&GetMessage { conversation, seq: target }).await?;
     Ok(Reply(encode::message(message.ok_or(Code::NotFound)?)))
 }
 
 pub async fn delete(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
     Path((id, seq)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let (conversation, target) = (segment(&id)?, segment(&seq)?);
-    publish(&edge, &caller, conversation, Wish::Delete { target }, &headers).await?;
+    publish(&app, &caller, conversation, Command::Delete { target }, &headers).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub async fn react(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
-    set_reaction(&edge, &caller, path, true, &headers).await
+    set_reaction(&app, &caller, path, true, &headers).await
 }
 
 pub async fn unreact(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
     Path(path): Path<(String, String, String)>,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
-    set_reaction(&edge, &caller, path, false, &headers).await
+    set_reaction(&app, &caller, path, false, &headers).await
 }
 
 async fn set_reaction(
-    edge: &Arc<Edge>,
+    app: &Arc<App>,
     caller: &Caller,
     (id, seq, emoji): (String, String, String),
     on: bool,
@@ -81,19 +78,20 @@ async fn set_reaction(
 ) -> Result<StatusCode, ApiError> {
     check::emoji(&emoji, &()).map_err(|error| ApiError::invalid("emoji", error.to_string()))?;
     let (conversation, target) = (segment(&id)?, segment(&seq)?);
-    publish(edge, caller, conversation, Wish::React { target, emoji, on }, headers).await?;
+    publish(app, caller, conversation, Command::React { target, emoji, on }, headers).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn publish(
-    edge: &Arc<Edge>,
+    app: &Arc<App>,
     caller: &Caller,
     conversation: ConversationId,
-    wish: Wish,
+    command: Command,
     headers: &HeaderMap,
 ) -> Result<(), ApiError> {
-    let author = caller.limit(edge, Class::Send).await?;
+    let author = caller.limit(app, Class::Send).await?;
     let traceparent = traceparent(headers);
-    let draft = Draft { author, conversation, device: String::new(), client_id: None, wish, traceparent };
-    publish::send(edge, draft, &Identity::Fresh, false).await.map(|_| ())
+    let request =
+        CommandRequest { author, conversation, device: String::new(), client_id: None, command, traceparent };
+    app.sender.send(request, &DedupKey::None, false).await.map(|_| ())
 }

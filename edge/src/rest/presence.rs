@@ -17,39 +17,39 @@ use natter_schemas::{
 };
 
 use super::extract::{Caller, Json, segment};
-use crate::{api_error::ApiError, app::Edge};
+use crate::{api_error::ApiError, app::App};
 
-pub async fn heartbeat(State(edge): State<Arc<Edge>>, caller: Caller) -> Result<StatusCode, ApiError> {
-    let user = caller.limit(&edge, Class::Write).await?;
-    edge.presence.heartbeat(&Heartbeat { user, session: format!("rest-{}", caller.session()) });
+pub async fn heartbeat(State(app): State<Arc<App>>, caller: Caller) -> Result<StatusCode, ApiError> {
+    let user = caller.limit(&app, Class::Write).await?;
+    app.heartbeats.send(&Heartbeat { user, session: format!("rest-{}", caller.session()) });
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub async fn status(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Reply<PresenceView>, ApiError> {
-    let user = caller.limit(&edge, Class::Read).await?;
-    let mut views = look_up(&edge, user, vec![segment(&id)?]).await?;
+    let user = caller.limit(&app, Class::Read).await?;
+    let mut views = look_up(&app, user, vec![segment(&id)?]).await?;
     Ok(Reply(views.pop().ok_or(Code::NotFound)?))
 }
 
 pub async fn batch(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
     Json(body): Json<PresenceBatch>,
 ) -> Result<Reply<Items<PresenceView>>, ApiError> {
-    let user = caller.limit(&edge, Class::Read).await?;
-    Ok(Reply(Items { items: look_up(&edge, user, body.user_ids).await? }))
+    let user = caller.limit(&app, Class::Read).await?;
+    Ok(Reply(Items { items: look_up(&app, user, body.user_ids).await? }))
 }
 
-/// In the order asked. Strangers read offline and never seen, as does everybody while the shared state is away.
-async fn look_up(edge: &Arc<Edge>, user: UserId, asked: Vec<UserId>) -> Result<Vec<PresenceView>, ApiError> {
-    let question = Sharing { user, others: asked.clone() };
-    let mut known: HashSet<UserId> = edge.rpc.call(&question).await?.into_iter().collect();
+/// In the order asked. Strangers read offline and never seen. While the shared state is away: `unavailable`.
+async fn look_up(app: &Arc<App>, user: UserId, asked: Vec<UserId>) -> Result<Vec<PresenceView>, ApiError> {
+    let request = Sharing { user, others: asked.clone() };
+    let mut known: HashSet<UserId> = app.rpc.call(&request).await?.into_iter().collect();
     known.insert(user);
-    let presences = edge.shared.presence(&asked).await.map_err(|_| ApiError::from(Code::Unavailable))?;
+    let presences = app.shared.presence(&asked).await.map_err(|_| ApiError::from(Code::Unavailable))?;
     let view = |presence: natter_runtime::shared_state::Presence| {
         let visible = known.contains(&presence.user);
         PresenceView {

@@ -1,4 +1,4 @@
-//! Every response: a request id, the problem document of a refusal, security headers.
+//! Every response: a request id, the problem document of an error, security headers.
 
 use std::{
     any::Any,
@@ -45,12 +45,12 @@ pub async fn finish(request: Request, next: Next) -> Response<Body> {
     let answered = tokio::time::timeout(limits::HTTP_REQUEST, next.run(request)).await;
     let mut response = answered
         .unwrap_or_else(|_| ApiError::new(Code::Unavailable, "the request took too long").into_response());
-    if let Some(refusal) = response.extensions_mut().remove::<ApiError>() {
-        write_problem(&mut response, &refusal, &id);
-        if refusal.code == Code::Internal {
-            error!(request = %id, %method, route, "answered 500");
+    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+        write_problem(&mut response, &error, &id);
+        if error.code == Code::Internal {
+            error!(request = %id, %method, route, "request failed; answered 500");
         } else {
-            info!(request = %id, %method, route, code = %refusal.code, "refused");
+            info!(request = %id, %method, route, code = %error.code, "request refused");
         }
     }
     let status = response.status().as_u16().to_string();
@@ -83,26 +83,26 @@ fn add_headers(headers: &mut HeaderMap, id: &str, secure: bool) {
 }
 
 /// RFC 9457 §3: `type` is `about:blank#code`-free here; the code is a member of its own.
-fn write_problem(response: &mut Response<Body>, refusal: &ApiError, id: &str) {
-    let row = refusal.code.row();
+fn write_problem(response: &mut Response<Body>, error: &ApiError, id: &str) {
+    let row = error.code.row();
     let problem = Problem {
         kind: format!("urn:natter:problem:{}", row.name),
         title: row.title.to_owned(),
         status: row.status,
-        detail: refusal.detail.clone().into_owned(),
-        code: refusal.code,
+        detail: error.detail.clone().into_owned(),
+        code: error.code,
         request_id: id.to_owned(),
-        errors: refusal.errors.clone(),
+        errors: error.errors.clone(),
     };
-    let json = serde_json::to_vec(&problem).unwrap_or_default();
+    let json = serde_json::to_vec(&problem).expect("a problem document has string keys only");
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(json.len()));
-    if let Some(wait) = refusal.retry_after {
+    if let Some(wait) = error.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
-    if let Some((class, rule)) = refusal.limit {
-        let seconds = refusal.retry_after.map_or(1, whole_seconds);
+    if let Some((class, rule)) = error.limit {
+        let seconds = error.retry_after.map_or(1, whole_seconds);
         let left = format!("\"{}\";r=0;t={seconds}", class.name());
         let policy = format!("\"{}\";q={};w={}", class.name(), rule.count, rule.window.as_secs());
         headers.extend(HeaderValue::from_str(&left).ok().map(|value| (RATE_LIMIT, value)));
@@ -122,6 +122,6 @@ pub fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response<Body> {
     let what = payload.downcast_ref::<String>().map(String::as_str);
     let what = what.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
     metrics::counter!("natter_panics_total").increment(1);
-    error!(panic = what, "a handler panicked");
+    error!(panic = what, "a handler panicked; its request is answered 500");
     ApiError::from(Code::Internal).into_response()
 }

@@ -16,55 +16,55 @@ use natter_schemas::{
 };
 
 use super::extract::{Caller, Json, Params, segment};
-use crate::{api_error::ApiError, app::Edge, outbound::encode};
+use crate::{api_error::ApiError, app::App, wire::encode};
 
-pub async fn me(State(edge): State<Arc<Edge>>, caller: Caller) -> Result<Reply<UserView>, ApiError> {
-    let user = caller.limit(&edge, Class::Read).await?;
-    Ok(Reply(encode::own_user(edge.rpc.call(&FindUser { user }).await?)))
+pub async fn me(State(app): State<Arc<App>>, caller: Caller) -> Result<Reply<UserView>, ApiError> {
+    let user = caller.limit(&app, Class::Read).await?;
+    Ok(Reply(encode::own_user(app.rpc.call(&FindUser { user }).await?)))
 }
 
 pub async fn update_me(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
     Json(body): Json<UpdateMe>,
 ) -> Result<Reply<UserView>, ApiError> {
-    let user = caller.limit(&edge, Class::Write).await?;
-    let updated = edge.rpc.call(&UpdateUser { user, display_name: body.display_name }).await?;
+    let user = caller.limit(&app, Class::Write).await?;
+    let updated = app.rpc.call(&UpdateUser { user, display_name: body.display_name }).await?;
     Ok(Reply(encode::own_user(updated)))
 }
 
 pub async fn change_password(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
     Json(body): Json<ChangePassword>,
 ) -> Result<StatusCode, ApiError> {
-    let user = caller.limit(&edge, Class::Login).await?;
+    let user = caller.limit(&app, Class::Login).await?;
     let ChangePassword { current, next } = body;
-    edge.rpc.call(&NewPassword { user, session: caller.session(), current, next }).await?;
+    app.rpc.call(&NewPassword { user, session: caller.session(), current, next }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub async fn search(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
     params: Params,
 ) -> Result<Reply<Items<UserView>>, ApiError> {
-    caller.limit(&edge, Class::Search).await?;
-    let query: String = params.need("query", "text")?;
+    caller.limit(&app, Class::Search).await?;
+    let query: String = params.required("query", "text")?;
     if query.trim().is_empty() || query.chars().count() > *limits::NAME.end() {
         return Err(ApiError::invalid("query", format!("must be 1 to {} characters", limits::NAME.end())));
     }
     let limit = params.limit(20, limits::USER_SEARCH_PAGE)?;
-    let found = edge.rpc.call(&SearchUsers { query, limit }).await?;
+    let found = app.rpc.call(&SearchUsers { query, limit }).await?;
     Ok(Reply(Items { items: found.into_iter().map(encode::user).collect() }))
 }
 
 pub async fn get(
-    State(edge): State<Arc<Edge>>,
+    State(app): State<Arc<App>>,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Reply<UserView>, ApiError> {
-    caller.limit(&edge, Class::Read).await?;
+    caller.limit(&app, Class::Read).await?;
     let user: UserId = segment(&id)?;
-    Ok(Reply(encode::user(edge.rpc.call(&FindUser { user }).await?)))
+    Ok(Reply(encode::user(app.rpc.call(&FindUser { user }).await?)))
 }

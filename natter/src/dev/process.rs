@@ -61,7 +61,7 @@ pub async fn start(
         None => folder.secret("jwt.secret")?,
     };
     let config = parts::edge_config(settings, secret, address);
-    let public = natter_edge::Edge::start(config, deployment, shared, listener, lifecycle.clone()).await?;
+    let public = natter_edge::start(config, deployment, shared, listener, lifecycle.clone()).await?;
     readiness.started();
     Ok(Process { public, admin: admin_address, lifecycle, nats, store })
 }

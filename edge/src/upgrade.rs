@@ -12,19 +12,15 @@ use natter_schemas::{code::Code, frame::SUBPROTOCOL};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::source::Source;
-use crate::{api_error::ApiError, app::Edge, socket};
+use crate::{api_error::ApiError, app::App, socket, wire::source::Source};
 
-pub async fn upgrade(
-    State(edge): State<Arc<Edge>>,
-    mut request: Request,
-) -> Result<Response<Body>, ApiError> {
+pub async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -> Result<Response<Body>, ApiError> {
     let key = handshake(request.headers())?;
-    check_origin(&edge, request.headers())?;
+    check_origin(&app, request.headers())?;
     let accept = derive_accept_key(key.as_bytes());
     let offered = subprotocol(request.headers())?;
     let on_upgrade = hyper::upgrade::on(&mut request);
-    let lifecycle = edge.lifecycle.clone();
+    let lifecycle = app.lifecycle.clone();
     lifecycle.tracker().spawn(async move {
         let upgraded = match on_upgrade.await {
             Ok(upgraded) => upgraded,
@@ -33,10 +29,10 @@ pub async fn upgrade(
         match upgraded.downcast::<TokioIo<TcpStream>>() {
             Ok(parts) => {
                 let (half, sink) = parts.io.into_inner().into_split();
-                let source = Source::new(half, parts.read_buf.to_vec(), edge.config.limits.frame);
+                let source = Source::new(half, parts.read_buf.to_vec(), app.config.limits.frame);
                 // It holds the 8 KiB in which the handshake was read.
                 drop(parts.read_buf);
-                socket::serve(edge, source, sink).await;
+                socket::serve(app, source, sink).await;
             }
             Err(_) => tracing::error!("a socket over something that is not TCP"),
         }
@@ -79,12 +75,12 @@ fn subprotocol(headers: &HeaderMap) -> Result<bool, ApiError> {
 }
 
 /// Browsers always send `Origin`; other clients need none. A page of this very host is always welcome.
-fn check_origin(edge: &Edge, headers: &HeaderMap) -> Result<(), ApiError> {
+fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or_default();
     let own = headers.get(header::HOST).and_then(|h| h.to_str().ok());
     let same = own.is_some_and(|host| origin.split_once("://").is_some_and(|(_, from)| from == host));
-    if same || edge.config.cors_origins.iter().any(|allowed| allowed == origin) {
+    if same || app.config.cors_origins.iter().any(|allowed| allowed == origin) {
         Ok(())
     } else {
         Err(ApiError::new(Code::Forbidden, "this origin is not in CORS_ORIGINS"))

@@ -1,5 +1,5 @@
-//! Bytes of a connection become WebSocket messages: tungstenite's protocol over a half of a TCP stream. It never
-//! writes: what it answers by itself goes the way of all frames.
+//! Bytes of a connection become WebSocket messages: tungstenite's protocol over the read half of a TCP stream. It
+//! never writes: what the protocol answers by itself (pongs, close frames) is handed to the caller to queue.
 
 use std::{
     io::{self, Read, Write},
@@ -16,19 +16,20 @@ use tokio_tungstenite::tungstenite::{
     protocol::{Role, WebSocketConfig, WebSocketContext},
 };
 
-use crate::outbound::frame::Frame;
+use super::frame::Frame;
 
 /// A read buffer of tungstenite's default size would cost 128 KiB a socket; most frames fit into this.
 const READ_BUFFER: usize = 512;
 
 pub struct Source {
     half: OwnedReadHalf,
-    /// Boxed: the socket's task would have room for it in each of the futures it is handed through.
+    /// Boxed: every future it is passed through would otherwise reserve room for it.
     context: Box<WebSocketContext>,
 }
 
 impl Source {
-    /// `early`: what was read behind the handshake; `longest`: bytes of a frame, and of all parts of a message.
+    /// `early`: bytes that arrived together with the handshake; `longest`: bytes of a frame, and of all parts of a
+    /// message.
     pub fn new(half: OwnedReadHalf, early: Vec<u8>, longest: usize) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
@@ -38,7 +39,7 @@ impl Source {
         Self { half, context: Box::new(context) }
     }
 
-    /// The next message, and what the protocol answers to it. Nothing is lost if it is not waited for.
+    /// The next message, and what the protocol answers to it. Cancel safe.
     pub async fn next(&mut self) -> (Result<Message, Error>, Option<Frame>) {
         std::future::poll_fn(|cx| {
             let mut stream = Stream { half: Pin::new(&mut self.half), cx, answer: Vec::new() };
@@ -49,7 +50,7 @@ impl Source {
                 return Poll::Pending;
             }
             if let Ok(Message::Ping(_) | Message::Close(_)) = &read {
-                // After a close frame it says that the connection is closed: its answer is there nevertheless.
+                // After a close frame `flush` fails with "connection closed", but the answer has been written.
                 let _ = self.context.flush(&mut stream);
             }
             let answer = stream.answer;
@@ -58,14 +59,14 @@ impl Source {
         .await
     }
 
-    /// Reads on and forgets it, until the client ends.
-    pub async fn drop_input(mut self) {
-        let mut scrap = [0; 4096];
-        while self.half.read(&mut scrap).await.is_ok_and(|n| n > 0) {}
+    /// Reads and discards until the client closes its side.
+    pub async fn discard(mut self) {
+        let mut discarded = [0; 4096];
+        while self.half.read(&mut discarded).await.is_ok_and(|n| n > 0) {}
     }
 }
 
-/// What tungstenite takes for a stream that does not block.
+/// A non-blocking stream, as tungstenite expects it.
 struct Stream<'a, 'b> {
     half: Pin<&'a mut OwnedReadHalf>,
     cx: &'a mut Context<'b>,

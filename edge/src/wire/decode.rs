@@ -1,4 +1,4 @@
-//! Bytes become a frame, or a refusal that names the request it answers.
+//! Text becomes a frame, or an error that names the request it answers.
 
 use garde::Validate;
 use natter_schemas::{
@@ -9,26 +9,26 @@ use natter_schemas::{
 
 use crate::api_error::ApiError;
 
-/// A refused frame and the id it carried, if that much could be read.
+/// Why a frame was rejected, and the request id it carried, if that much could be read.
 #[derive(Debug)]
-pub struct Bad {
+pub struct DecodeError {
     pub id: Option<RequestId>,
-    pub refusal: ApiError,
+    pub error: ApiError,
 }
 
-pub fn decode(text: &str, limits: &Limits) -> Result<ClientFrame, Bad> {
+pub fn decode(text: &str, limits: &Limits) -> Result<ClientFrame, DecodeError> {
     let frame: ClientFrame = serde_json::from_str(text).map_err(|error| explain(text, &error))?;
     check_id(&frame)?;
     check_positions(&frame, limits)?;
     match frame.validate_with(limits) {
         Ok(()) => Ok(frame),
-        Err(report) => Err(Bad { id: id_of(&frame).cloned(), refusal: ApiError::report(&report) }),
+        Err(report) => Err(DecodeError { id: id_of(&frame).cloned(), error: ApiError::report(&report) }),
     }
 }
 
-/// Only a refused frame pays for a second reading.
-fn explain(text: &str, error: &serde_json::Error) -> Bad {
-    let malformed = |id, detail: String| Bad { id, refusal: ApiError::new(Code::Malformed, detail) };
+/// Parses a second time, for a better answer; only rejected frames pay for it.
+fn explain(text: &str, error: &serde_json::Error) -> DecodeError {
+    let malformed = |id, detail: String| DecodeError { id, error: ApiError::new(Code::Malformed, detail) };
     let Ok(envelope) = serde_json::from_str::<Envelope>(text) else {
         return malformed(None, "a frame is one JSON object with a 'type'".to_owned());
     };
@@ -38,27 +38,27 @@ fn explain(text: &str, error: &serde_json::Error) -> Bad {
         Some(kind) if !CLIENT_TYPES.contains(&kind.as_str()) => {
             malformed(id, format!("unknown 'type'; known: {}", CLIENT_TYPES.join(", ")))
         }
-        Some(_) => Bad { id, refusal: ApiError::new(Code::Invalid, without_position(error)) },
+        Some(_) => DecodeError { id, error: ApiError::new(Code::Invalid, without_position(error)) },
     }
 }
 
-/// serde's sentence names the field; its line and column mean nothing in a frame.
+/// serde's message names the field; its line and column mean nothing in a frame.
 fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    text.split_once(" at line ").map_or(text.clone(), |(sentence, _)| sentence.to_owned())
+    text.split_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
 }
 
-fn check_id(frame: &ClientFrame) -> Result<(), Bad> {
+fn check_id(frame: &ClientFrame) -> Result<(), DecodeError> {
     match id_of(frame) {
         Some(id) if !id.is_valid() => {
             let rule = format!("must be a number or 1 to {} visible ASCII characters", limits::CLIENT_ID);
-            Err(Bad { id: None, refusal: ApiError::invalid("id", rule) })
+            Err(DecodeError { id: None, error: ApiError::invalid("id", rule) })
         }
         _ => Ok(()),
     }
 }
 
-fn check_positions(frame: &ClientFrame, limits: &Limits) -> Result<(), Bad> {
+fn check_positions(frame: &ClientFrame, limits: &Limits) -> Result<(), DecodeError> {
     let (id, count) = match frame {
         ClientFrame::Resume { id, positions } => (id.clone(), positions.len()),
         ClientFrame::Hello { resume: Some(resume), .. } => (None, resume.positions.len()),
@@ -69,11 +69,11 @@ fn check_positions(frame: &ClientFrame, limits: &Limits) -> Result<(), Bad> {
         return Ok(());
     }
     let rule = format!("must have at most {most} entries");
-    Err(Bad { id, refusal: ApiError::invalid("positions", rule) })
+    Err(DecodeError { id, error: ApiError::invalid("positions", rule) })
 }
 
 /// The id a client gave its request.
-pub fn id_of(frame: &ClientFrame) -> Option<&RequestId> {
+fn id_of(frame: &ClientFrame) -> Option<&RequestId> {
     match frame {
         ClientFrame::Hello { .. } | ClientFrame::Typing { .. } => None,
         ClientFrame::Send { id, .. }
@@ -93,16 +93,17 @@ pub fn id_of(frame: &ClientFrame) -> Option<&RequestId> {
 mod tests {
     use super::*;
 
-    const ROOM: &str = "0190b5a0-7a5e-7abc-8def-0123456789ab";
+    const CONVERSATION: &str = "0190b5a0-7a5e-7abc-8def-0123456789ab";
 
-    fn refused(text: &str) -> (Option<RequestId>, Code, String) {
-        let bad = decode(text, &Limits::default()).expect_err(text);
-        (bad.id, bad.refusal.code, bad.refusal.detail.into_owned())
+    fn rejected(text: &str) -> (Option<RequestId>, Code, String) {
+        let rejected = decode(text, &Limits::default()).expect_err(text);
+        (rejected.id, rejected.error.code, rejected.error.detail.into_owned())
     }
 
     #[test]
-    fn rubbish_is_malformed_and_wrong_fields_are_invalid() {
-        let send = |rest: &str| format!(r#"{{"type":"send","id":"7","conversationId":"{ROOM}"{rest}}}"#);
+    fn garbage_is_malformed_and_wrong_fields_are_invalid() {
+        let send =
+            |rest: &str| format!(r#"{{"type":"send","id":"7","conversationId":"{CONVERSATION}"{rest}}}"#);
         for (text, code) in [
             (String::new(), Code::Malformed),
             ("[]".to_owned(), Code::Malformed),
@@ -121,17 +122,18 @@ mod tests {
             (r#"{"type":"read","conversationId":"*","seq":1}"#.to_owned(), Code::Invalid),
             (format!(r#"{{"type":"ping","id":"{}"}}"#, "x".repeat(65)), Code::Invalid),
         ] {
-            assert_eq!(refused(&text).1, code, "{text:.80}");
+            assert_eq!(rejected(&text).1, code, "{text:.80}");
         }
     }
 
     #[test]
-    fn a_refusal_names_the_request_and_the_field() {
-        let (id, _, detail) = refused(r#"{"type":"send","id":"7","content":"x","clientId":"c"}"#);
+    fn an_error_names_the_request_and_the_field() {
+        let (id, _, detail) = rejected(r#"{"type":"send","id":"7","content":"x","clientId":"c"}"#);
         assert_eq!(id, Some(RequestId::Text("7".to_owned())));
         assert!(detail.contains("conversationId"), "{detail}");
-        let (id, _, detail) =
-            refused(&format!(r#"{{"type":"edit","id":7,"conversationId":"{ROOM}","seq":1,"content":" "}}"#));
+        let (id, _, detail) = rejected(&format!(
+            r#"{{"type":"edit","id":7,"conversationId":"{CONVERSATION}","seq":1,"content":" "}}"#
+        ));
         assert_eq!(id, Some(RequestId::Number(7)));
         assert!(detail.contains("content"), "{detail}");
     }

@@ -1,8 +1,8 @@
-//! A socket's way out: anybody queues, nobody waits. A reader that lets its queue fill is closed (4008) and
-//! resumes; its neighbours notice nothing.
+//! What waits to be written to one socket. Any task may queue a frame, and none waits for it to be written. A reader
+//! that lets its queue fill is closed (4008) and resumes; other sockets are not affected.
 //!
-//! Whoever queues a frame puts the outbox on a flusher's list, once; the flusher writes all that is queued by then
-//! in one system call. When the connection takes no more, the socket's own task waits until it does.
+//! Queueing a frame puts the queue on a flusher's list, once; the flusher writes all that is queued by then in one
+//! system call. When the connection takes no more, the socket's own task waits until it does.
 
 use std::{
     io::{self, IoSlice},
@@ -18,14 +18,15 @@ use natter_schemas::{
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{net::tcp::OwnedWriteHalf, sync::Notify};
 
-use super::{flush::Flusher, frame::Frame, queue::Queue};
+use super::{flush::Flusher, queue::Queue};
+use crate::wire::frame::Frame;
 
 #[derive(Default)]
-pub struct Outbox {
+pub struct SendQueue {
     state: Mutex<State>,
     /// Until it has one, frames wait.
-    line: OnceLock<Line>,
-    /// The socket's task has something to do: see [`Outbox::tend`].
+    connection: OnceLock<Connection>,
+    /// Wakes the socket's task in [`SendQueue::ended`].
     task: Notify,
     /// There is room again.
     drained: Notify,
@@ -35,14 +36,14 @@ pub struct Outbox {
 struct State {
     queue: Queue,
     /// On a flusher's list.
-    due: bool,
+    scheduled: bool,
     /// The connection takes no more; the socket's task waits for it.
-    stuck: bool,
+    blocked: bool,
     /// The connection is broken.
-    gone: bool,
+    broken: bool,
 }
 
-struct Line {
+struct Connection {
     sink: OwnedWriteHalf,
     flusher: Flusher,
 }
@@ -50,61 +51,61 @@ struct Line {
 /// Frames of one system call: as many as Linux takes at once are 1,024, and more than these is rare.
 const PIECES: usize = 64;
 
-/// How a socket ends: with a code, or because its client is gone.
+/// How a socket ends: with a code, or because its connection is broken.
 pub type Ended = Option<Code>;
 
-impl Outbox {
+impl SendQueue {
     /// From here what is queued is written.
     pub fn connect(self: &Arc<Self>, sink: OwnedWriteHalf, flusher: Flusher) {
-        let first = self.line.set(Line { sink, flusher }).is_ok();
-        debug_assert!(first, "an outbox has one connection");
-        self.change(|_| ());
+        let first = self.connection.set(Connection { sink, flusher }).is_ok();
+        debug_assert!(first, "a send queue has one connection");
+        self.update(|_| ());
     }
 
     /// Queues a frame that is not an event of a conversation.
-    pub fn offer(self: &Arc<Self>, frame: &ServerFrame) {
+    pub fn send(self: &Arc<Self>, frame: &ServerFrame) {
         self.push(Frame::text(frame));
     }
 
     /// Queues a finished frame.
     pub fn push(self: &Arc<Self>, frame: Frame) {
         self.make_room(frame.len());
-        self.change(|queue| queue.push(frame));
+        self.update(|queue| queue.push(frame));
     }
 
     /// Queues a live event, see [`Queue::push_event`].
     pub fn push_event(self: &Arc<Self>, conversation: ConversationId, seq: Seq, frame: &Frame) {
         self.make_room(frame.len());
-        self.change(|queue| queue.push_event(conversation, seq, frame.clone()));
+        self.update(|queue| queue.push_event(conversation, seq, frame.clone()));
     }
 
     /// See [`Queue::hold`].
     pub fn hold(self: &Arc<Self>, conversation: ConversationId) -> bool {
-        self.change(|queue| queue.hold(conversation))
+        self.update(|queue| queue.hold(conversation))
     }
 
     /// See [`Queue::release`].
     pub fn release(self: &Arc<Self>, conversation: ConversationId, sent: Seq) {
-        self.change(|queue| queue.release(conversation, sent));
+        self.update(|queue| queue.release(conversation, sent));
     }
 
-    /// See [`Queue::give_up`].
-    pub fn give_up(self: &Arc<Self>, conversation: ConversationId) {
-        self.change(|queue| queue.give_up(conversation));
+    /// See [`Queue::abandon`].
+    pub fn abandon(self: &Arc<Self>, conversation: ConversationId) {
+        self.update(|queue| queue.abandon(conversation));
     }
 
     /// Closes the socket once what is queued is written; a slow reader's queue is dropped.
     pub fn close(self: &Arc<Self>, code: Code) {
-        self.change(|queue| queue.close(code));
+        self.update(|queue| queue.close(code));
     }
 
     /// Resolves when less than half of the bound is queued, or the socket closes.
-    pub async fn room(&self) {
+    pub async fn wait_for_room(&self) {
         loop {
             let drained = self.drained.notified();
             {
-                let State { queue, gone, .. } = &*self.state.lock();
-                if queue.bytes() < limits::OUT_QUEUE / 2 || queue.closing().is_some() || *gone {
+                let State { queue, broken, .. } = &*self.state.lock();
+                if queue.bytes() < limits::OUT_QUEUE / 2 || queue.closing().is_some() || *broken {
                     return;
                 }
             }
@@ -112,21 +113,21 @@ impl Outbox {
         }
     }
 
-    /// A flusher's turn: writes as much as the connection takes now; says how often it wrote.
+    /// A flusher's turn: writes as much as the connection takes now; returns the number of system calls.
     pub fn flush(&self) -> u64 {
         let mut state = self.state.lock();
-        state.due = false;
-        self.write_out(state)
+        state.scheduled = false;
+        self.write_now(state)
     }
 
-    fn write_out(&self, mut state: MutexGuard<'_, State>) -> u64 {
-        let Some(Line { sink, .. }) = self.line.get() else { return 0 };
+    fn write_now(&self, mut state: MutexGuard<'_, State>) -> u64 {
+        let Some(Connection { sink, .. }) = self.connection.get() else { return 0 };
         let writes = state.write_to(sink);
-        let ends = state.gone || (state.queue.closing().is_some() && state.queue.is_empty());
-        let call = ends || state.stuck;
+        let ends = state.broken || (state.queue.closing().is_some() && state.queue.is_empty());
+        let wake = ends || state.blocked;
         let room = state.queue.bytes() < limits::OUT_QUEUE / 2;
         drop(state);
-        if call {
+        if wake {
             self.task.notify_one();
         }
         if room || ends {
@@ -135,74 +136,75 @@ impl Outbox {
         writes
     }
 
-    /// The socket's task: waits for a connection that takes no more. Resolves when the socket is to be closed; an
-    /// orderly close waits until everything is written.
-    pub async fn tend(&self) -> Ended {
+    /// For the socket's task: while the connection takes no more, waits for it and writes. Resolves when the socket is
+    /// to be closed; an orderly close waits until everything is written.
+    pub async fn ended(&self) -> Ended {
         loop {
-            let stuck = {
-                let State { queue, gone, stuck, .. } = &*self.state.lock();
+            let blocked = {
+                let State { queue, broken, blocked, .. } = &*self.state.lock();
                 match queue.closing() {
-                    _ if *gone => return None,
+                    _ if *broken => return None,
                     Some(code) if code != Code::Restarting || queue.is_empty() => return Some(code),
-                    _ => *stuck,
+                    _ => *blocked,
                 }
             };
             tokio::select! {
                 () = self.task.notified() => {}
-                () = self.takes_more(), if stuck => {}
+                () = self.write_when_ready(), if blocked => {}
             }
         }
     }
 
     /// Ends with a close frame behind what is queued. Resolves when it is written, or cannot be.
     pub async fn finish(self: &Arc<Self>, code: Code) {
-        self.change(|queue| {
+        self.update(|queue| {
             queue.close(code);
             queue.push_last(Frame::close(code));
         });
         loop {
             self.flush();
             {
-                let State { queue, gone, .. } = &*self.state.lock();
-                if queue.is_empty() || *gone {
+                let State { queue, broken, .. } = &*self.state.lock();
+                if queue.is_empty() || *broken {
                     return;
                 }
             }
-            self.takes_more().await;
+            self.write_when_ready().await;
         }
     }
 
     /// Waits until the connection takes more, and writes.
-    async fn takes_more(&self) {
-        if let Some(Line { sink, .. }) = self.line.get() {
-            // An error shows again when it is written to.
+    async fn write_when_ready(&self) {
+        if let Some(Connection { sink, .. }) = self.connection.get() {
+            // An error is reported again by the next write.
             let _ = sink.writable().await;
-            self.state.lock().stuck = false;
+            self.state.lock().blocked = false;
             self.flush();
         }
     }
 
-    /// Only a connection that takes no more makes a slow reader. When it is the flusher or the socket's task that is
-    /// behind, whoever fills the queue writes it out, and is slowed down by that.
+    /// Only a connection that takes no more makes a slow reader. When the flusher or the socket's task is behind, the
+    /// task that fills the queue writes it out, and is slowed down by that.
     fn make_room(&self, length: usize) {
         let mut state = self.state.lock();
         if !state.queue.fits(length) {
-            state.stuck = false;
-            self.write_out(state);
+            state.blocked = false;
+            self.write_now(state);
         }
     }
 
-    /// Changes the queue, and tells whom that concerns.
-    fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut Queue) -> T) -> T {
+    /// Changes the queue, schedules the write, and wakes the tasks that wait for its state.
+    fn update<T>(self: &Arc<Self>, change: impl FnOnce(&mut Queue) -> T) -> T {
         let mut state = self.state.lock();
         let open = state.queue.closing().is_none();
         let result = change(&mut state.queue);
         let closes = open && state.queue.closing().is_some();
-        let line = self.line.get().filter(|_| !state.queue.is_empty() && !state.due && !state.stuck);
-        state.due |= line.is_some();
+        let idle = !state.queue.is_empty() && !state.scheduled && !state.blocked;
+        let connection = self.connection.get().filter(|_| idle);
+        state.scheduled |= connection.is_some();
         drop(state);
-        if let Some(Line { flusher, .. }) = line {
-            flusher.due(self);
+        if let Some(Connection { flusher, .. }) = connection {
+            flusher.schedule(self);
         }
         if closes {
             self.task.notify_one();
@@ -213,15 +215,15 @@ impl Outbox {
 }
 
 impl State {
-    /// Writes until nothing is left or the connection takes no more; says how often.
+    /// Writes until nothing is left or the connection takes no more; returns the number of system calls.
     fn write_to(&mut self, sink: &OwnedWriteHalf) -> u64 {
         let mut writes = 0;
-        while !self.queue.is_empty() && !self.gone && !self.stuck {
+        while !self.queue.is_empty() && !self.broken && !self.blocked {
             writes += 1;
             match write(sink, &self.queue) {
                 Ok(bytes) => self.queue.written(bytes),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stuck = true,
-                Err(_) => self.gone = true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.blocked = true,
+                Err(_) => self.broken = true,
             }
         }
         writes
@@ -232,15 +234,15 @@ fn write(sink: &OwnedWriteHalf, queue: &Queue) -> io::Result<usize> {
     let mut pieces = [IoSlice::new(&[]); PIECES];
     let (count, _) = queue.next(&mut pieces);
     match &pieces[..count] {
-        // Without a list of pieces the kernel has less to do.
+        // A plain write costs the kernel less than a vectored one.
         [one] => sink.try_write(one),
         several => sink.try_write_vectored(several),
     }
 }
 
 #[cfg(test)]
-impl Outbox {
-    /// Takes what is queued, without a connection: what each frame says.
+impl SendQueue {
+    /// Takes the frames that are queued, without a connection.
     pub fn take(&self) -> Vec<ServerFrame> {
         let mut state = self.state.lock();
         let queue = &mut state.queue;
@@ -253,6 +255,7 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
+    use natter_runtime::lifecycle::Lifecycle;
     use tokio::{
         io::AsyncReadExt,
         net::{TcpListener, TcpStream},
@@ -261,43 +264,43 @@ mod tests {
     use super::*;
     use crate::outbound::flush::Flushers;
 
-    /// An outbox with a flusher that has not run yet, and its client.
-    async fn connected() -> (Arc<Outbox>, TcpStream) {
+    /// A queue with a flusher that has not run yet, and its client.
+    async fn connected() -> (Arc<SendQueue>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let (_, sink) = accepted.expect("a client").0.into_split();
-        // What a socket that was just accepted takes is not known to tokio before it was asked.
+        // tokio learns that a new connection is writable only by waiting for it.
         sink.writable().await.expect("a connection");
-        let outbox = Arc::new(Outbox::default());
-        outbox.connect(sink, Flushers::start().pick());
-        (outbox, client.expect("a connection"))
+        let queue = Arc::new(SendQueue::default());
+        queue.connect(sink, Flushers::start(&Lifecycle::new()).pick());
+        (queue, client.expect("a connection"))
     }
 
-    fn closing(outbox: &Outbox) -> Option<Code> {
-        outbox.state.lock().queue.closing()
+    fn closing(queue: &SendQueue) -> Option<Code> {
+        queue.state.lock().queue.closing()
     }
 
     #[tokio::test]
-    async fn nobody_is_a_slow_reader_because_the_flusher_is_behind() {
-        let (outbox, mut client) = connected().await;
+    async fn a_flusher_that_is_behind_makes_no_slow_reader() {
+        let (queue, mut client) = connected().await;
         let frame = Frame::of(&"x".repeat(1_000));
         let count = limits::OUT_QUEUE / frame.len() + 10;
         // The flusher is a task of this thread and has had no turn.
-        (0..count).for_each(|_| outbox.push(frame.clone()));
-        assert_eq!(closing(&outbox), None);
+        (0..count).for_each(|_| queue.push(frame.clone()));
+        assert_eq!(closing(&queue), None);
         let mut bytes = vec![0; count * frame.len()];
         client.read_exact(&mut bytes).await.expect("all of them");
     }
 
     #[tokio::test]
     async fn a_client_that_does_not_read_is_closed_when_its_queue_is_full() {
-        let (outbox, _client) = connected().await;
+        let (queue, _client) = connected().await;
         let frame = Frame::of(&"x".repeat(limits::OUT_QUEUE / 8));
         // More than any kernel keeps for a connection by default.
         for _ in 0..8 * 64 {
-            outbox.push(frame.clone());
+            queue.push(frame.clone());
         }
-        assert_eq!(closing(&outbox), Some(Code::SlowReader));
+        assert_eq!(closing(&queue), Some(Code::SlowReader));
     }
 }

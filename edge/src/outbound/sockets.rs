@@ -14,22 +14,28 @@ use natter_schemas::{
 };
 use parking_lot::Mutex;
 
-use crate::{inbound::reading::Reading, outbound::outbox::Outbox};
+use super::send_queue::SendQueue;
 
 /// One authenticated socket.
 pub struct Socket {
     pub user: UserId,
     pub session: SessionId,
     pub device: String,
-    pub outbox: Arc<Outbox>,
+    pub queue: Arc<SendQueue>,
     /// The rooms it is in; kept by the hub.
-    pub rooms: Mutex<HashSet<ConversationId>>,
-    /// Those of which it wants typing and presence, and when it last said that its user types there.
+    pub rooms: Mutex<Rooms>,
+    /// Conversations whose typing and presence it wants, and when it last reported that its user types there.
     pub joined: Mutex<HashMap<ConversationId, Option<Instant>>>,
-    /// Its read marks.
-    pub reading: Mutex<HashMap<ConversationId, Reading>>,
     /// What keeps its user online: an id of its own for each socket.
     pub heartbeat: Heartbeat,
+}
+
+/// Whether a socket may still enter rooms, and which it is in.
+#[derive(Default)]
+pub struct Rooms {
+    pub ids: HashSet<ConversationId>,
+    /// The socket has left for good: work that was under way for it must not put it into a room again.
+    pub closed: bool,
 }
 
 impl Socket {
@@ -38,10 +44,9 @@ impl Socket {
             user,
             session,
             device,
-            outbox: Arc::default(),
+            queue: Arc::default(),
             rooms: Mutex::default(),
             joined: Mutex::default(),
-            reading: Mutex::default(),
             heartbeat: Heartbeat { user, session: EventId::fresh().to_string() },
         }
     }
@@ -53,7 +58,7 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Registers a socket, or refuses it when its user has too many here.
+    /// Adds a socket, or refuses it when its user has too many here.
     pub fn add(&self, socket: &Arc<Socket>) -> Result<(), Code> {
         let mut by_user = self.by_user.lock();
         let sockets = by_user.entry(socket.user).or_default();
@@ -77,6 +82,10 @@ impl Sockets {
                 by_user.remove(&socket.user);
             }
         }
+    }
+
+    pub fn count(&self) -> usize {
+        self.by_user.lock().values().map(Vec::len).sum()
     }
 
     pub fn of_user(&self, user: UserId) -> Vec<Arc<Socket>> {

@@ -1,0 +1,172 @@
+//! Follows CONTROL: what services send to every edge without being asked. Membership changes and ended sessions
+//! are applied to the live sockets at once; an edge cut off from CONTROL closes its sockets.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use futures_util::StreamExt;
+use natter_nats::{
+    async_nats::jetstream::{
+        self,
+        consumer::{DeliverPolicy, pull::OrderedConfig},
+    },
+    subject::{self, ControlTo},
+    topology,
+};
+use natter_runtime::lifecycle::Lifecycle;
+use natter_schemas::{code::Code, rpc::Control};
+use parking_lot::Mutex;
+use tokio::{sync::watch, time::Instant};
+use tracing::{info, warn};
+
+use super::membership_updates::MembershipUpdates;
+use crate::{
+    membership::Members, outbound::sockets::Sockets, revoked_sessions::RevokedSessions,
+    unreadable::Unreadable,
+};
+
+/// Guarantee 7: after so long without contact an edge can no longer know who may listen.
+const CUT_OFF: Duration = Duration::from_secs(30);
+const CHECK: Duration = Duration::from_secs(5);
+const RETRY: Duration = Duration::from_millis(500);
+
+/// How far this edge has followed CONTROL, and when it last had contact.
+pub struct ControlState {
+    last_contact: Mutex<Instant>,
+    /// Seq of the newest CONTROL message applied.
+    position: watch::Sender<u64>,
+}
+
+impl Default for ControlState {
+    fn default() -> Self {
+        Self { last_contact: Mutex::new(Instant::now()), position: watch::Sender::new(0) }
+    }
+}
+
+impl ControlState {
+    pub fn silent_for(&self) -> Duration {
+        self.last_contact.lock().elapsed()
+    }
+
+    fn position(&self) -> u64 {
+        *self.position.borrow()
+    }
+
+    fn contact(&self) {
+        *self.last_contact.lock() = Instant::now();
+    }
+}
+
+pub struct ControlFollower {
+    pub js: jetstream::Context,
+    pub state: Arc<ControlState>,
+    pub members: Arc<Members>,
+    pub updates: MembershipUpdates,
+    pub revoked: Arc<RevokedSessions>,
+    pub sockets: Arc<Sockets>,
+}
+
+impl ControlFollower {
+    /// Catches up with the last hour, then follows. Returns when caught up: no token of an ended session passes.
+    pub async fn start(self, lifecycle: &Lifecycle) -> anyhow::Result<()> {
+        let head = self.head().await.context("cannot read the CONTROL stream")?;
+        let mut position = self.state.position.subscribe();
+        let follower = Arc::new(self);
+        let (task, stop) = (follower.clone(), lifecycle.stop().clone());
+        lifecycle.spawn("control", async move {
+            stop.run_until_cancelled(Box::pin(task.follow())).await;
+        });
+        let stop = lifecycle.stop().clone();
+        lifecycle.spawn("control watch", async move {
+            stop.run_until_cancelled(follower.watch_contact()).await;
+        });
+        tokio::time::timeout(CUT_OFF, position.wait_for(|position| *position >= head))
+            .await
+            .context("the CONTROL stream does not deliver")??;
+        Ok(())
+    }
+
+    async fn head(&self) -> anyhow::Result<u64> {
+        let stream = self.js.get_stream(topology::CONTROL).await?;
+        Ok(stream.cached_info().state.last_sequence)
+    }
+
+    async fn follow(&self) {
+        let unreadable = Unreadable::new("control");
+        loop {
+            if let Err(error) = self.consume(&unreadable).await {
+                let position = self.state.position();
+                warn!(error = format!("{error:#}"), position, "CONTROL consumer ended; starting another");
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    /// One ordered consumer, from where the last one ended.
+    async fn consume(&self, unreadable: &Unreadable) -> anyhow::Result<()> {
+        let stream = self.js.get_stream(topology::CONTROL).await?;
+        let start_sequence = self.state.position() + 1;
+        let state = &stream.cached_info().state;
+        if start_sequence > 1 && state.first_sequence > start_sequence {
+            // Away for longer than the stream remembers.
+            self.members.clear();
+        }
+        let config = OrderedConfig {
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
+            ..Default::default()
+        };
+        let mut messages = stream.create_consumer(config).await?.messages().await?;
+        while let Some(message) = messages.next().await {
+            let message = message?;
+            let seq = message.info().map_err(|e| anyhow::anyhow!(e))?.stream_sequence;
+            match (subject::parse_control(&message.subject), postcard::from_bytes(&message.payload)) {
+                (Some(to), Ok(control)) => self.apply(to, control, unreadable).await,
+                (None, _) => unreadable.report(&message.subject, "its subject names no user and no session"),
+                (_, Err(error)) => unreadable.report(&message.subject, error),
+            }
+            self.state.contact();
+            self.state.position.send_replace(seq);
+        }
+        Ok(())
+    }
+
+    async fn apply(&self, to: ControlTo, control: Control, unreadable: &Unreadable) {
+        match (to, control) {
+            (ControlTo::Session(session), Control::SessionEnded) => {
+                self.revoked.insert(session).await;
+                for socket in self.sockets.of_session(session) {
+                    socket.queue.close(Code::SessionRevoked);
+                }
+            }
+            (ControlTo::User(user), Control::Membership(membership)) => {
+                self.updates.apply(user, membership).await;
+            }
+            (ControlTo::User(user), Control::Blocked { conversation, blocked, at }) => {
+                self.members.apply_block(user, conversation, blocked, at).await;
+            }
+            (to, _) => unreadable.report(&format!("{to:?}"), "its content does not fit its subject"),
+        }
+    }
+
+    /// Proves that CONTROL still reaches this edge; when it has not for too long, closes the sockets: another
+    /// node may know better who may listen.
+    async fn watch_contact(&self) {
+        loop {
+            tokio::time::sleep(CHECK).await;
+            if self.head().await.is_ok_and(|head| self.state.position() >= head) {
+                self.state.contact();
+                continue;
+            }
+            if self.state.silent_for() > CUT_OFF {
+                let sockets = self.sockets.all();
+                if !sockets.is_empty() {
+                    let silent_ms = self.state.silent_for().as_millis();
+                    info!(sockets = sockets.len(), silent_ms, "cut off from CONTROL; closing sockets");
+                }
+                for socket in sockets {
+                    socket.queue.close(Code::Restarting);
+                }
+            }
+        }
+    }
+}

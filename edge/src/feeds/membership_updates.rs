@@ -1,0 +1,113 @@
+//! Brings the live sockets of a user in line with a membership that changed.
+
+use std::{sync::Arc, time::Duration};
+
+use natter_nats::service::RpcClient;
+use natter_runtime::lifecycle::Lifecycle;
+use natter_schemas::{
+    code::Code,
+    frame::ServerFrame,
+    id::{ConversationId, UserId},
+    rpc::{GetConversation, Membership, RpcError},
+};
+use tracing::warn;
+
+use crate::{
+    membership::Members,
+    outbound::{
+        catch_up::{CatchUp, From},
+        hub::Hub,
+        sockets::{Socket, Sockets},
+    },
+    wire::encode,
+};
+
+/// Between tries to announce a new conversation to a socket.
+const ANNOUNCE: [Duration; 5] = [
+    Duration::from_millis(100),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
+
+#[derive(Clone)]
+pub struct MembershipUpdates {
+    pub members: Arc<Members>,
+    pub sockets: Arc<Sockets>,
+    pub hub: Arc<Hub>,
+    pub catch_up: Arc<CatchUp>,
+    pub rpc: RpcClient,
+    pub lifecycle: Lifecycle,
+}
+
+impl MembershipUpdates {
+    /// Applies a membership unless something newer is known.
+    pub async fn apply(&self, user: UserId, membership: Membership) {
+        if !self.members.apply(user, membership).await {
+            return;
+        }
+        for socket in self.sockets.of_user(user) {
+            self.update_socket(socket, membership);
+        }
+    }
+
+    fn update_socket(&self, socket: Arc<Socket>, membership: Membership) {
+        let in_room = socket.rooms.lock().ids.contains(&membership.conversation);
+        match membership.role {
+            // A change of role is an event of the conversation's log; the rooms stay.
+            Some(_) if in_room => {}
+            Some(_) => {
+                let updates = self.clone();
+                self.lifecycle.tracker().spawn(async move { updates.add(&socket, membership).await });
+            }
+            None => {
+                self.hub.unsubscribe(&socket, membership.conversation);
+                let conversation_id = membership.conversation;
+                socket.queue.send(&ServerFrame::ConversationRemoved { conversation_id });
+            }
+        }
+    }
+
+    /// Announces a new conversation to a socket, then sends everything that happened in it since. Until it is known
+    /// where the room begins its events wait, so there is time to try again.
+    async fn add(&self, socket: &Arc<Socket>, membership: Membership) {
+        let conversation = membership.conversation;
+        if !socket.queue.hold(conversation) {
+            return;
+        }
+        for wait in ANNOUNCE {
+            match self.announce(socket, conversation).await {
+                Ok(()) => {
+                    let from = From::Seq(membership.version);
+                    if let Err(error) = self.catch_up.one(socket, conversation, from).await {
+                        warn!(
+                            %conversation, user = %socket.user, code = %error.code,
+                            "events of a new conversation not sent; its client finds the gap and resumes"
+                        );
+                    }
+                    return;
+                }
+                // Added and removed again before it could be announced.
+                Err(error) if error.code == Code::NotFound => {
+                    self.hub.unsubscribe(socket, conversation);
+                    return socket.queue.abandon(conversation);
+                }
+                Err(error) => {
+                    warn!(%conversation, user = %socket.user, %error, "new conversation not announced; trying again");
+                }
+            }
+            tokio::time::sleep(wait).await;
+        }
+        // Another node, or this one later, has it at the next hello.
+        socket.queue.close(Code::Restarting);
+    }
+
+    async fn announce(&self, socket: &Arc<Socket>, conversation: ConversationId) -> Result<(), RpcError> {
+        self.hub.subscribe(socket, &[conversation]).await?;
+        let found = self.rpc.call(&GetConversation { user: socket.user, conversation }).await?;
+        let conversation = Box::new(encode::conversation(found));
+        socket.queue.send(&ServerFrame::ConversationAdded { conversation });
+        Ok(())
+    }
+}

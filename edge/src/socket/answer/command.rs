@@ -1,0 +1,72 @@
+//! A command is published in its conversation's queue, so a retry never overtakes its first attempt, and acked.
+
+use std::sync::Arc;
+
+use natter_runtime::rates::Class;
+use natter_schemas::{
+    frame::{RequestId, ServerFrame},
+    id::ConversationId,
+};
+
+use crate::{
+    api_error::ApiError,
+    inbound::{
+        admit::{Command, CommandRequest},
+        publish::{Acked, DedupKey},
+    },
+    socket::{
+        client::{Answer, Client},
+        request_queues::RequestQueue,
+    },
+};
+
+/// The client's own name for a command, and whether it may have been sent before.
+pub struct Attempt {
+    pub client_id: String,
+    pub retry: bool,
+}
+
+pub fn answer(
+    client: &Arc<Client>,
+    id: Option<RequestId>,
+    conversation: ConversationId,
+    command: Command,
+    attempt: Option<Attempt>,
+) -> Answer {
+    let (client_id, retry) = match attempt {
+        Some(Attempt { client_id, retry }) => (Some(client_id), retry),
+        None => (None, false),
+    };
+    let request = CommandRequest {
+        author: client.socket.user,
+        conversation,
+        device: client.socket.device.clone(),
+        client_id,
+        command,
+        traceparent: None,
+    };
+    client.queued(RequestQueue::Commands(conversation), |client| async move {
+        let frame = match publish(&client, request, retry).await {
+            Ok(acked) => ack(id, acked),
+            Err(error) => error.frame(id),
+        };
+        client.send(&frame);
+    })
+}
+
+async fn publish(client: &Client, request: CommandRequest, retry: bool) -> Result<Acked, ApiError> {
+    client.app.admission.take_local(Class::Send, &client.socket.user.to_string()).await?;
+    client.app.sender.send(request, &DedupKey::ClientId, retry).await
+}
+
+fn ack(id: Option<RequestId>, Acked { entry, duplicate }: Acked) -> ServerFrame {
+    ServerFrame::Ack {
+        id,
+        conversation_id: Some(entry.event.conversation),
+        message_id: Some(entry.event.id),
+        client_id: entry.event.client_id,
+        seq: Some(entry.seq),
+        created_at: Some(entry.event.at),
+        duplicate: Some(duplicate),
+    }
+}

@@ -1,0 +1,23 @@
+//! `delete`: a message is taken back.
+
+use std::sync::Arc;
+
+use natter_schemas::{
+    frame::RequestId,
+    id::{ConversationId, Seq},
+};
+
+use super::command;
+use crate::{
+    inbound::admit::Command,
+    socket::client::{Answer, Client},
+};
+
+pub fn answer(
+    client: &Arc<Client>,
+    id: Option<RequestId>,
+    conversation: ConversationId,
+    target: Seq,
+) -> Answer {
+    command::answer(client, id, conversation, Command::Delete { target }, None)
+}

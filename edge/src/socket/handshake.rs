@@ -1,0 +1,78 @@
+//! A connection that has not said hello: every frame but an acceptable `hello` is answered with an error.
+
+use std::{io, sync::Arc};
+
+use natter_schemas::{code::Code, frame::ClientFrame};
+use tokio::net::tcp::OwnedWriteHalf;
+
+use super::incoming::Incoming;
+use crate::{
+    admission::FrameLimit,
+    api_error::ApiError,
+    app::App,
+    inbound::hello::Accepted,
+    outbound::send_queue::Ended,
+    wire::{decode::decode, frame::Frame, source::Source},
+};
+
+pub struct Handshake<'a> {
+    pub app: &'a Arc<App>,
+    pub frames: &'a FrameLimit,
+    pub source: &'a mut Source,
+    pub sink: &'a OwnedWriteHalf,
+}
+
+impl Handshake<'_> {
+    pub async fn accept(self) -> Result<Accepted, Ended> {
+        loop {
+            let (message, reply) = self.source.next().await;
+            if let Some(reply) = reply {
+                self.write(&reply).await?;
+            }
+            let text = match Incoming::from(message) {
+                Incoming::Text(text) => text,
+                Incoming::Control => continue,
+                Incoming::Binary(error) => {
+                    self.send(&error).await?;
+                    return Err(Some(Code::ProtocolError));
+                }
+                Incoming::End(ended) => return Err(ended),
+            };
+            self.frames.take().map_err(|_| Some(Code::TooManyFrames))?;
+            let error = match decode(&text, &self.app.config.limits) {
+                Ok(ClientFrame::Hello { token, device_id, resume }) => {
+                    match self.app.hello.accept(&token, device_id, resume).await {
+                        Ok(accepted) => return Ok(accepted),
+                        Err(error) => error,
+                    }
+                }
+                Ok(_) => ApiError::new(Code::Unauthenticated, "the first frame must be hello"),
+                Err(rejected) => rejected.error,
+            };
+            self.send(&error).await?;
+            match error.code {
+                Code::Malformed | Code::Invalid => {}
+                Code::Unavailable | Code::Internal => return Err(Some(Code::Restarting)),
+                code => return Err(Some(code)),
+            }
+        }
+    }
+
+    async fn send(&self, error: &ApiError) -> Result<(), Ended> {
+        self.write(&Frame::text(&error.frame(None))).await
+    }
+
+    /// Written at once and waited for: nothing is queued for a client that is not authenticated.
+    async fn write(&self, frame: &Frame) -> Result<(), Ended> {
+        let mut rest = frame.bytes();
+        while !rest.is_empty() {
+            self.sink.writable().await.map_err(|_| None)?;
+            match self.sink.try_write(rest) {
+                Ok(written) => rest = &rest[written..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return Err(None),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,55 @@
+//! One socket, from hello to close: a single task that reads, answers, writes and keeps time.
+
+mod handshake; // 1 until the first hello that is accepted
+mod running; // 2 reads, answers and keeps time until it ends
+mod incoming; //   a WebSocket message as its loop sees it
+mod client; //   what an answer needs
+mod answer; //   every frame is answered, one file a verb
+mod request_queues; //   what waits for a service: one at a time per conversation
+
+use std::{sync::Arc, time::Duration};
+
+use natter_schemas::{code::Code, limits};
+use tokio::{net::tcp::OwnedWriteHalf, time::timeout};
+
+use self::{handshake::Handshake, running::Running};
+use crate::{app::App, outbound::send_queue::SendQueue, wire::source::Source};
+
+/// After our close frame the client may still be sending; a connection cut with unread bytes is reset, and the
+/// reset can overtake the close frame. So what still comes is read and dropped for a moment.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Serves a socket until it closes.
+pub async fn serve(app: Arc<App>, mut source: Source, sink: OwnedWriteHalf) {
+    let frames = app.admission.frame_limit();
+    let handshake = Handshake { app: &app, frames: &frames, source: &mut source, sink: &sink };
+    // Boxed, as is the end: the socket does not carry them through its life.
+    let (queue, ended) = match timeout(limits::HELLO, Box::pin(handshake.accept())).await {
+        Ok(Ok(accepted)) => {
+            let queue = accepted.registration.queue.clone();
+            queue.connect(sink, app.flushers.pick());
+            // The registration is dropped with it, however it ends.
+            let ended = Running::new(&app, accepted, frames).run(&mut source).await;
+            if let Some(code) = ended {
+                metrics::counter!("natter_closed_total", "code" => code.name()).increment(1);
+            }
+            (queue, ended)
+        }
+        failed => {
+            let queue = Arc::new(SendQueue::default());
+            queue.connect(sink, app.flushers.pick());
+            (queue, failed.unwrap_or(Err(Some(Code::Unauthenticated))).err().flatten())
+        }
+    };
+    if let Some(code) = ended {
+        Box::pin(close(&queue, source, code)).await;
+    }
+}
+
+/// Sends the close frame and ends. A slow reader gets time to read what the kernel holds for it.
+async fn close(queue: &Arc<SendQueue>, source: Source, code: Code) {
+    let grace = if code == Code::SlowReader { limits::SLOW_CLOSE_GRACE } else { LINGER };
+    if timeout(grace, queue.finish(code)).await.is_ok() {
+        let _ = timeout(LINGER, source.discard()).await;
+    }
+}

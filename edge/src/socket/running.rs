@@ -1,0 +1,194 @@
+//! A socket after its hello: reads, answers and keeps time until it ends.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use natter_schemas::{
+    code::Code,
+    event::Timestamp,
+    frame::{Positions, ServerFrame},
+    limits,
+};
+use tokio::time::{Instant, sleep_until};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+use super::{
+    answer::{self, resume},
+    client::{Answer, Client},
+    incoming::Incoming,
+    request_queues::{RequestQueue, RequestQueues},
+};
+use crate::{
+    admission::FrameLimit,
+    app::App,
+    auth::Identity,
+    inbound::{hello::Accepted, read_marks::SocketReads, registration::Registration},
+    outbound::send_queue::Ended,
+    wire::{decode::decode, frame::Frame, source::Source},
+};
+
+pub struct Running {
+    client: Arc<Client>,
+    frames: FrameLimit,
+    requests: RequestQueues,
+    ping_at: Instant,
+    heartbeat_at: Instant,
+    /// When the ping under way must have been answered.
+    pong_by: Option<Instant>,
+    token_ends: Instant,
+    draining: bool,
+    /// Takes the socket out of everything when this is dropped.
+    _registration: Registration,
+}
+
+impl Running {
+    pub fn new(app: &Arc<App>, accepted: Accepted, frames: FrameLimit) -> Self {
+        let Accepted { registration, identity, resume } = accepted;
+        let socket = registration.clone();
+        let mut running = Self {
+            client: Arc::new(Client { app: app.clone(), socket, reads: SocketReads::default() }),
+            frames,
+            requests: RequestQueues::default(),
+            ping_at: Instant::now() + limits::PING_EVERY,
+            heartbeat_at: Instant::now() + app.heartbeats.interval(),
+            pong_by: None,
+            token_ends: Instant::now() + time_left(&identity),
+            draining: false,
+            _registration: registration,
+        };
+        if let Some(pending) = resume {
+            running.requests.add(RequestQueue::Socket, resume::request(&running.client, None, pending));
+        }
+        running
+    }
+
+    pub async fn run(mut self, source: &mut Source) -> Ended {
+        let stop = self.client.app.lifecycle.stop().clone();
+        let queue = self.client.socket.queue.clone();
+        // Made once and not for every frame: each of them enters a list under a lock.
+        let mut stopped = pin!(stop.cancelled());
+        let mut queue_ended = pin!(queue.ended());
+        let mut timer = pin!(sleep_until(self.next_deadline()));
+        loop {
+            let done = tokio::select! {
+                biased;
+                ended = &mut queue_ended => Err(ended),
+                () = &mut stopped, if !self.draining => {
+                    self.send_goodbye();
+                    Ok(())
+                }
+                () = &mut timer => {
+                    let kept = self.keep_time();
+                    timer.as_mut().reset(self.next_deadline());
+                    kept
+                }
+                () = self.requests.progress() => Ok(()),
+                (message, reply) = source.next(), if self.requests.len() < limits::SOCKET_PENDING => {
+                    if let Some(reply) = reply {
+                        queue.push(reply);
+                    }
+                    let received = self.receive(message).await;
+                    // A deadline that moved away is noticed when it comes; one that came nearer is not.
+                    if self.next_deadline() < timer.deadline() {
+                        timer.as_mut().reset(self.next_deadline());
+                    }
+                    received
+                }
+            };
+            if let Err(ended) = done {
+                return ended;
+            }
+        }
+    }
+
+    async fn receive(&mut self, message: Result<Message, Error>) -> Result<(), Ended> {
+        // Whatever came, the client is alive.
+        self.pong_by = None;
+        let text = match Incoming::from(message) {
+            Incoming::Text(text) => text,
+            Incoming::Control => return Ok(()),
+            Incoming::Binary(error) => {
+                self.client.send(&error.frame(None));
+                return Err(Some(Code::ProtocolError));
+            }
+            Incoming::End(ended) => return Err(ended),
+        };
+        self.frames.take().map_err(|_| Some(Code::TooManyFrames))?;
+        match decode(&text, &self.client.app.config.limits) {
+            Err(rejected) => {
+                self.client.send(&rejected.error.frame(rejected.id));
+                Ok(())
+            }
+            Ok(frame) => {
+                let answer = answer::answer(&self.client, frame).await;
+                self.follow(answer)
+            }
+        }
+    }
+
+    fn follow(&mut self, answer: Answer) -> Result<(), Ended> {
+        match answer {
+            Answer::Done => {}
+            Answer::Queued(queue, request) => self.requests.add(queue, request),
+            Answer::Renewed(identity) => self.token_ends = Instant::now() + time_left(&identity),
+            Answer::Close(code) => return Err(Some(code)),
+        }
+        Ok(())
+    }
+
+    fn next_deadline(&self) -> Instant {
+        self.pong_by.unwrap_or(self.ping_at).min(self.heartbeat_at).min(self.token_ends)
+    }
+
+    fn keep_time(&mut self) -> Result<(), Ended> {
+        let now = Instant::now();
+        if now >= self.token_ends {
+            return Err(Some(Code::TokenExpired));
+        }
+        // While this side does not read, a pong that was not seen is no fault of the client.
+        let reading = self.requests.len() < limits::SOCKET_PENDING;
+        if self.pong_by.is_some_and(|by| now >= by) && reading {
+            return Err(Some(Code::PingTimeout));
+        }
+        if now >= self.heartbeat_at {
+            let heartbeats = &self.client.app.heartbeats;
+            heartbeats.send(&self.client.socket.heartbeat);
+            self.heartbeat_at = now + heartbeats.interval();
+        }
+        if now >= self.pong_by.unwrap_or(self.ping_at) {
+            self.ping(now);
+        }
+        Ok(())
+    }
+
+    fn ping(&mut self, now: Instant) {
+        self.ping_at = now + limits::PING_EVERY;
+        self.pong_by = Some(now + limits::PONG_WITHIN);
+        self.send_heads();
+        self.client.socket.queue.push(Frame::ping());
+    }
+
+    /// The heads of what is joined: a client that lost a last message finds it by them.
+    fn send_heads(&self) {
+        let Client { app, socket, .. } = &*self.client;
+        let joined: Vec<_> = socket.joined.lock().keys().copied().collect();
+        let heads = joined.into_iter().filter_map(|c| app.hub.last(c).map(|head| (c, head)));
+        let positions: Positions = heads.collect();
+        if !positions.is_empty() {
+            socket.queue.send(&ServerFrame::Heads { positions });
+        }
+    }
+
+    /// The node drains: queues `goodbye`, and closes once everything queued is written.
+    fn send_goodbye(&mut self) {
+        self.draining = true;
+        let socket = &self.client.socket;
+        // Spread over a few seconds, thousands of clients do not come back at the same moment.
+        let retry_after_ms = 500 + u64::from(socket.session.as_bytes()[15]) * 8;
+        socket.queue.send(&ServerFrame::Goodbye { reason: Code::Restarting, retry_after_ms });
+        socket.queue.close(Code::Restarting);
+    }
+}
+
+fn time_left(identity: &Identity) -> Duration {
+    identity.time_left(Timestamp::now())
+}

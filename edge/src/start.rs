@@ -1,0 +1,151 @@
+//! Builds the components, then starts the feeds, then accepts connections.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use natter_nats::{
+    apply::Deployment,
+    async_nats::jetstream,
+    connect::{self, Purpose, connect},
+    publisher::Publisher,
+    service::RpcClient,
+};
+use natter_runtime::{lifecycle::Lifecycle, shared_state::SharedState};
+use tokio::net::TcpListener;
+
+use crate::{
+    admission::Admission,
+    app::{App, Config},
+    auth::Tokens,
+    feeds::{
+        control::ControlFollower, live::LiveFeed, membership_updates::MembershipUpdates,
+        presence::PresenceFeed, typing::TypingFeed,
+    },
+    inbound::{hello::Hello, publish::Sender, read_marks::ReadMarks, typing::Typing, watchers::Watchers},
+    membership::Members,
+    outbound::{catch_up::CatchUp, flush::Flushers, gap, hub::Hub, sockets::Sockets},
+    presence::{Heartbeats, KnownPresence},
+    revoked_sessions::RevokedSessions,
+    serve,
+};
+
+/// Connects, follows the log and CONTROL, and serves `listener` until drain. Returns once it accepts.
+pub async fn start(
+    config: Config,
+    deployment: Deployment,
+    shared: Arc<dyn SharedState>,
+    listener: TcpListener,
+    lifecycle: Lifecycle,
+) -> anyhow::Result<SocketAddr> {
+    let app = assemble(config, deployment, shared, lifecycle).await?;
+    run(&app, listener).await
+}
+
+/// Connects and builds every component; nothing arrives yet.
+pub async fn assemble(
+    config: Config,
+    deployment: Deployment,
+    shared: Arc<dyn SharedState>,
+    lifecycle: Lifecycle,
+) -> anyhow::Result<Arc<App>> {
+    // One connection is one task: answers to calls do not wait behind live traffic. Publishing shares the live one:
+    // an ack and the event it is about come in one packet, wake one task, and leave in one write.
+    let rpc = RpcClient::new(connect(&config.nats, Purpose::Rpc).await?);
+    let live = connect(&config.nats, Purpose::Live).await?;
+    let publisher = if config.group_commits { Publisher::grouping } else { Publisher::new }(live.clone());
+    let Deployment { partitions, epoch, event_key } = deployment;
+
+    let tokens = Arc::new(Tokens::new(&config.jwt_secret, config.jwt_expires_in));
+    let members = Arc::new(Members::new(rpc.clone()));
+    let known = Arc::new(KnownPresence::default());
+    let revoked = Arc::new(RevokedSessions::default());
+    let stop = lifecycle.stop().clone();
+    let (heartbeats, writing) = Heartbeats::new(shared.clone(), live.clone(), config.presence_ttl, stop);
+    lifecycle.spawn("presence heartbeats", writing);
+
+    let sockets = Arc::new(Sockets::default());
+    let hub = Hub::new(partitions, rpc.clone(), lifecycle.clone());
+    let catch_up = Arc::new(CatchUp::new(members.clone(), rpc.clone()));
+
+    Ok(Arc::new(App {
+        partitions,
+        admission: Admission::new(shared.clone(), config.rates.clone()),
+        flushers: Flushers::start(&lifecycle),
+        hello: Hello {
+            tokens: tokens.clone(),
+            revoked: revoked.clone(),
+            members: members.clone(),
+            sockets: sockets.clone(),
+            hub: hub.clone(),
+            heartbeats: heartbeats.clone(),
+            epoch,
+            limits: config.limits.clone(),
+        },
+        sender: Sender { members: members.clone(), rpc: rpc.clone(), publisher, event_key, partitions },
+        read_marks: ReadMarks { members: members.clone(), rpc: rpc.clone() },
+        typing: Typing { bus: live.clone(), partitions },
+        watchers: Watchers {
+            members: members.clone(),
+            rpc: rpc.clone(),
+            hub: hub.clone(),
+            shared: shared.clone(),
+            known: known.clone(),
+        },
+        membership_updates: MembershipUpdates {
+            members: members.clone(),
+            sockets: sockets.clone(),
+            hub: hub.clone(),
+            catch_up: catch_up.clone(),
+            rpc: rpc.clone(),
+            lifecycle: lifecycle.clone(),
+        },
+        control: Arc::default(),
+        known_presence: known,
+        config,
+        lifecycle,
+        rpc,
+        live,
+        shared,
+        tokens,
+        members,
+        heartbeats,
+        revoked,
+        sockets,
+        hub,
+        catch_up,
+    }))
+}
+
+/// Starts the feeds, then accepts connections.
+pub async fn run(app: &Arc<App>, listener: TcpListener) -> anyhow::Result<SocketAddr> {
+    let address = listener.local_addr()?;
+    let (client, hub, partitions, lifecycle) = (&app.live, &app.hub, app.partitions, &app.lifecycle);
+    LiveFeed { client: client.clone(), hub: hub.clone(), partitions, lifecycle: lifecycle.clone() }
+        .start()
+        .await?;
+    TypingFeed { client: client.clone(), hub: hub.clone(), partitions, lifecycle: lifecycle.clone() }
+        .start()
+        .await?;
+    PresenceFeed {
+        hub: hub.clone(),
+        known: app.known_presence.clone(),
+        members: app.members.clone(),
+        shared: app.shared.clone(),
+    }
+    .start(client, lifecycle)
+    .await?;
+    // Subscriptions are written behind: only a round trip shows that the server has them.
+    connect::settled(client).await;
+    lifecycle.spawn("gap watch", gap::watch(hub.clone()));
+    ControlFollower {
+        js: jetstream::new(client.clone()),
+        state: app.control.clone(),
+        members: app.members.clone(),
+        updates: app.membership_updates.clone(),
+        revoked: app.revoked.clone(),
+        sockets: app.sockets.clone(),
+    }
+    .start(lifecycle)
+    .await?;
+    serve::start(app, listener);
+    Ok(address)
+}
