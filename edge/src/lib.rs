@@ -37,4 +37,7 @@ pub use app::Config;
 pub use start::start;
 /// For tests: the components before they run, and the rest of the start.
 #[doc(hidden)]
-pub use start::{assemble, run};
+pub use {
+    app::App,
+    start::{assemble, run},
+};

@@ -1,0 +1,76 @@
+//! Sending: stored once, acked with the log's seq, refused where the user is not a member.
+
+use natter_schemas::id::{ConversationId, UserId};
+use serde_json::json;
+
+use crate::harness::Edge;
+
+#[tokio::test]
+async fn a_message_is_stored_once_and_acked_with_its_seq() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let conversation = edge.conversation(&[user]);
+    let mut socket = edge.socket(user).await;
+    socket.post(conversation, "c1").await;
+    // The live copy may overtake the ack.
+    let mut frames = [socket.next().await.expect("a frame"), socket.next().await.expect("a frame")];
+    frames.sort_by_key(|frame| frame["type"].to_string());
+    let [ack, new] = frames;
+    assert_eq!((&ack["type"], &new["type"]), (&json!("ack"), &json!("message:new")));
+    assert_eq!((&ack["id"], &ack["duplicate"]), (&json!("c1"), &json!(false)));
+    assert_eq!((&ack["seq"], &ack["messageId"]), (&new["seq"], &new["message"]["id"]));
+    assert_eq!(edge.services.stored(conversation).await, ["content of c1"]);
+}
+
+#[tokio::test]
+async fn a_message_sent_again_is_acked_as_a_duplicate_with_the_first_seq() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let conversation = edge.conversation(&[user]);
+    let mut socket = edge.socket(user).await;
+    socket.post(conversation, "c1").await;
+    let first = socket.wait_for("ack").await;
+    edge.store(conversation, "between").await;
+
+    socket.post(conversation, "c1").await;
+    let again = socket.wait_for("ack").await;
+    assert_eq!((&again["seq"], &again["messageId"]), (&first["seq"], &first["messageId"]));
+    assert_eq!(again["duplicate"], true);
+
+    let retry = json!({
+        "type": "send", "conversationId": conversation, "content": "content of c1", "clientId": "c1", "retry": true,
+    });
+    socket.send(&retry).await;
+    let found = socket.wait_for("ack").await;
+    assert_eq!((&found["seq"], &found["duplicate"]), (&first["seq"], &json!(true)));
+    assert_eq!(edge.services.stored(conversation).await, ["content of c1", "between"]);
+}
+
+#[tokio::test]
+async fn a_message_into_an_unknown_conversation_is_refused_and_not_stored() {
+    let edge = Edge::start().await;
+    let (user, elsewhere) = (UserId::fresh(), ConversationId::fresh());
+    let conversation = edge.conversation(&[UserId::fresh()]);
+    let mut socket = edge.socket(user).await;
+    for conversation in [conversation, elsewhere] {
+        socket.post(conversation, "c1").await;
+        let error = socket.expect("error").await;
+        assert_eq!((&error["id"], &error["code"]), (&json!("c1"), &json!("not_found")));
+        assert!(edge.services.stored(conversation).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_edited_by_its_author_only() {
+    let edge = Edge::start().await;
+    let (author, other) = (UserId::fresh(), UserId::fresh());
+    let conversation = edge.conversation(&[author, other]);
+    let (mut socket, mut others) = (edge.socket(author).await, edge.socket(other).await);
+    socket.post(conversation, "c1").await;
+    let seq = socket.wait_for("ack").await["seq"].clone();
+    let edit = json!({"type": "edit", "conversationId": conversation, "seq": seq, "content": "better"});
+    others.send(&edit).await;
+    assert_eq!(others.wait_for("error").await["code"], "forbidden");
+    socket.send(&edit).await;
+    assert_eq!(others.wait_for("message:edited").await["content"], "better");
+}

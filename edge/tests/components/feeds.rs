@@ -1,0 +1,101 @@
+//! What arrives from NATS: events in order, gaps filled, removals applied.
+
+use natter_schemas::{
+    event::{LogEntry, Role},
+    id::UserId,
+    rpc::Control,
+};
+use serde_json::Value;
+
+use crate::harness::{Edge, Socket, membership, posted};
+
+#[tokio::test]
+async fn live_events_arrive_in_the_order_of_the_log_and_chain() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let (conversation, other) = (edge.conversation(&[user]), edge.conversation(&[]));
+    let mut socket = edge.socket(user).await;
+    let mut stored = Vec::new();
+    for number in 0..50 {
+        stored.push(edge.store(conversation, &number.to_string()).await.seq);
+        edge.store(other, "of a conversation without members here").await;
+    }
+    let mut prev = 0;
+    for seq in stored {
+        assert_eq!(next_event(&mut socket).await, (seq, prev));
+        prev = seq;
+    }
+}
+
+#[tokio::test]
+async fn an_event_lost_on_its_way_is_filled_in_before_the_one_after_it() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let conversation = edge.conversation(&[user]);
+    let mut socket = edge.socket(user).await;
+    let first = edge.store(conversation, "first").await.seq;
+    let lost = LogEntry { seq: first + 1, event: posted(conversation, "lost") };
+    let last = LogEntry { seq: first + 2, event: posted(conversation, "last") };
+    edge.services.add_to_history(lost.clone());
+    edge.services.add_to_history(last.clone());
+    edge.republish(&last, lost.seq).await;
+    for chain in [(first, 0), (lost.seq, first), (last.seq, lost.seq)] {
+        assert_eq!(next_event(&mut socket).await, chain);
+    }
+}
+
+#[tokio::test]
+async fn a_removed_member_gets_nothing_more_of_the_conversation() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let (conversation, other) = (edge.conversation(&[user]), edge.conversation(&[user]));
+    let mut socket = edge.socket(user).await;
+    edge.control(user, Control::Membership(membership(conversation, None, 2))).await;
+    assert_eq!(socket.expect("conversation:removed").await["conversationId"], conversation.to_string());
+    edge.store(conversation, "after the removal").await;
+    // Stored later in the same partition: what came before it was delivered, or never will be.
+    edge.store(other, "in another conversation").await;
+    assert_eq!(socket.expect("message:new").await["conversationId"], other.to_string());
+    socket.post(conversation, "c1").await;
+    assert_eq!(socket.expect("error").await["code"], "not_found");
+}
+
+#[tokio::test]
+async fn an_added_member_is_sent_the_conversation_and_its_events() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let mut socket = edge.socket(user).await;
+    let conversation = edge.conversation(&[user]);
+    let version = edge.store(conversation, "the event that added the member").await.seq;
+    let seq = edge.store(conversation, "before CONTROL arrived").await.seq;
+    edge.control(user, Control::Membership(membership(conversation, Some(Role::Member), version))).await;
+    let added = socket.expect("conversation:added").await;
+    assert_eq!(added["conversation"]["id"], conversation.to_string());
+    assert_eq!(next_event(&mut socket).await, (seq, version));
+}
+
+#[tokio::test]
+async fn messages_that_cannot_be_decoded_are_skipped() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let conversation = edge.conversation(&[user]);
+    let mut socket = edge.socket(user).await;
+    let partition = edge.partition(conversation);
+    for subject in [
+        format!("live.{partition}.{conversation}"),
+        format!("live-reads.{partition}.{conversation}.{user}"),
+        format!("signal.{partition}.{conversation}"),
+        format!("presence.{user}"),
+    ] {
+        edge.nats.publish(subject, "?".into()).await.expect("connected");
+    }
+    let seq = edge.store(conversation, "after them").await.seq;
+    assert_eq!(next_event(&mut socket).await, (seq, 0));
+}
+
+/// `(seq, prevSeq)` of the next frame, which is a message.
+async fn next_event(socket: &mut Socket) -> (u64, u64) {
+    let frame = socket.expect("message:new").await;
+    let number = |value: &Value| value.as_u64().expect("a seq");
+    (number(&frame["seq"]), number(&frame["prevSeq"]))
+}

@@ -1,0 +1,157 @@
+//! An edge in this process with a nats-server of its own.
+
+mod services;
+mod shared;
+mod socket;
+
+use std::{sync::Arc, time::Duration};
+
+use natter_edge::{App, Config};
+use natter_nats::{
+    apply::Deployment,
+    async_nats::{Client, HeaderMap},
+    connect::Purpose,
+    log::LogReader,
+    publisher::Publisher,
+    subject,
+    testkit::TestServer,
+};
+use natter_runtime::{lifecycle::Lifecycle, rates::Rates};
+use natter_schemas::{
+    codec,
+    event::{Body, Event, Kind, LogEntry, Role, Shape, Timestamp},
+    id::{ConversationId, EventId, Partition, Seq, SessionId, UserId},
+    limits::Limits,
+    rpc::{Control, Membership},
+};
+use tokio::{
+    net::TcpListener,
+    time::{Instant, sleep},
+};
+
+pub use self::{services::Services, shared::Fragile, socket::Socket};
+
+/// For anything that must happen; far above what it takes.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub struct Edge {
+    pub app: Arc<App>,
+    pub services: Arc<Services>,
+    pub shared: Arc<Fragile>,
+    pub nats: Client,
+    publisher: Publisher,
+    deployment: Deployment,
+    address: std::net::SocketAddr,
+    // Dropped last: everything above is connected to it.
+    _server: TestServer,
+}
+
+impl Edge {
+    pub async fn start() -> Self {
+        let server = TestServer::start().await;
+        let deployment = server.provision(1).await;
+        let nats = server.client(Purpose::Live).await;
+        let lifecycle = Lifecycle::new();
+        let log = LogReader::new(server.js().await, deployment.partitions);
+        let services = Services::start(&nats, log, &lifecycle).await;
+        let shared = Arc::new(Fragile::default());
+        let config = Config {
+            nats: server.address(),
+            jwt_secret: vec![7; 32],
+            jwt_expires_in: Duration::from_mins(15),
+            refresh_expires_in: Duration::from_hours(1),
+            cors_origins: Vec::new(),
+            rates: Rates::off(),
+            limits: Limits::default(),
+            presence_ttl: Duration::from_mins(1),
+            durability: "relaxed",
+            group_commits: false,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let app = natter_edge::assemble(config, deployment.clone(), shared.clone(), lifecycle)
+            .await
+            .expect("an edge that can connect");
+        let address = natter_edge::run(&app, listener).await.expect("an edge that runs");
+        let publisher = Publisher::new(nats.clone());
+        Self { app, services, shared, nats, publisher, deployment, address, _server: server }
+    }
+
+    /// A token of a session of this user.
+    pub fn token(&self, user: UserId) -> String {
+        self.app.tokens.issue(user, SessionId::fresh(), Timestamp::now()).expect("a token")
+    }
+
+    /// A welcomed socket.
+    pub async fn socket(&self, user: UserId) -> Socket {
+        Socket::hello(self.address, &self.token(user)).await
+    }
+
+    /// A conversation whose members are known to the services.
+    pub fn conversation(&self, members: &[UserId]) -> ConversationId {
+        let conversation = ConversationId::fresh();
+        for user in members {
+            self.services.add_membership(*user, membership(conversation, Some(Role::Member), 1));
+        }
+        conversation
+    }
+
+    /// Stores an event as another edge would.
+    pub async fn store(&self, conversation: ConversationId, content: &str) -> LogEntry {
+        let event = posted(conversation, content);
+        let subject = subject::conv(self.partition(conversation), conversation);
+        let payload = codec::encode(&event).into();
+        let stored = self.publisher.publish(subject, &event.id.to_string(), payload).await;
+        LogEntry { seq: stored.expect("the log takes it").seq, event }
+    }
+
+    /// Sends a live copy of an event that the log did not republish.
+    pub async fn republish(&self, entry: &LogEntry, prev: Seq) {
+        let conversation = entry.event.conversation;
+        let subject = format!("live.{}.{conversation}", self.partition(conversation));
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Sequence", entry.seq.to_string());
+        headers.insert("Nats-Last-Sequence", prev.to_string());
+        let payload = codec::encode(&entry.event).into();
+        self.nats.publish_with_headers(subject, headers, payload).await.expect("connected");
+    }
+
+    pub async fn control(&self, user: UserId, control: Control) {
+        let payload = postcard::to_allocvec(&control).expect("encodes").into();
+        let id = EventId::fresh().to_string();
+        self.publisher.publish(subject::control_user(user), &id, payload).await.expect("CONTROL takes it");
+    }
+
+    pub fn partition(&self, conversation: ConversationId) -> Partition {
+        Partition::of(conversation, self.deployment.partitions)
+    }
+
+    pub fn has_room(&self, conversation: ConversationId) -> bool {
+        self.app.hub.with_room(conversation, |_| ()).is_some()
+    }
+}
+
+pub fn membership(conversation: ConversationId, role: Option<Role>, version: Seq) -> Membership {
+    Membership { conversation, shape: Shape::Group, role, version }
+}
+
+pub fn posted(conversation: ConversationId, content: &str) -> Event {
+    Event {
+        id: EventId::fresh(),
+        conversation,
+        author: UserId::fresh(),
+        device: String::new(),
+        client_id: None,
+        at: Timestamp::now(),
+        kind: Kind::Posted { body: Body::Plain(content.to_owned()), reply_to: None },
+        traceparent: None,
+    }
+}
+
+/// Returns once the condition holds.
+pub async fn until(what: &str, condition: impl AsyncFn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}

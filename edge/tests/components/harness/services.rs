@@ -1,0 +1,188 @@
+//! What an edge asks the services, answered from memory and from the log.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use natter_nats::{async_nats::Client, log::LogReader, service::RpcServer};
+use natter_runtime::lifecycle::Lifecycle;
+use natter_schemas::{
+    code::Code,
+    event::{Body, Kind, LogEntry, Message, Role, Shape, Timestamp},
+    id::{ConversationId, Partition, Seq, UserId},
+    rpc::{
+        Access, Blocked, Conversation, EventsAfter, FindEvent, GetConversation, GetMessage, Heads, LogHeads,
+        Mark, MarkRead, Membership, Memberships, Participant, Replay, RpcError, Service,
+    },
+};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+pub struct Services {
+    log: LogReader,
+    memberships: Mutex<HashMap<UserId, Vec<Membership>>>,
+    /// Events that history has and the log did not republish.
+    extra: Mutex<HashMap<ConversationId, BTreeMap<Seq, LogEntry>>>,
+    /// Every mark the inbox service was asked for.
+    marks: Mutex<Vec<MarkRead>>,
+    /// While true nobody learns the head of a conversation.
+    stalled: watch::Sender<bool>,
+}
+
+/// Serves one call by a method of [`Services`].
+macro_rules! serve {
+    ($server:ident, $services:ident, $($call:ty => $method:ident),* $(,)?) => {$(
+        let services = $services.clone();
+        $server
+            .serve(move |call: $call| {
+                let services = services.clone();
+                async move { services.$method(call).await }
+            })
+            .await
+            .expect("served");
+    )*};
+}
+
+impl Services {
+    pub async fn start(client: &Client, log: LogReader, lifecycle: &Lifecycle) -> Arc<Self> {
+        let services = Arc::new(Self {
+            log,
+            memberships: Mutex::default(),
+            extra: Mutex::default(),
+            marks: Mutex::default(),
+            stalled: watch::Sender::new(false),
+        });
+        let offer = |service| {
+            RpcServer::start(client.clone(), service, lifecycle.tracker(), lifecycle.stop().clone())
+        };
+        let mut conversations = offer(Service::Conversations).await.expect("offered");
+        serve!(conversations, services, Memberships => memberships, Access => access, Blocked => blocked,
+            GetConversation => conversation);
+        let mut history = offer(Service::History).await.expect("offered");
+        serve!(history, services, Heads => heads, LogHeads => log_heads, EventsAfter => events_after,
+            FindEvent => find, GetMessage => message);
+        let mut inbox = offer(Service::Inbox).await.expect("offered");
+        serve!(inbox, services, MarkRead => mark);
+        services
+    }
+
+    pub fn add_membership(&self, user: UserId, membership: Membership) {
+        self.memberships.lock().entry(user).or_default().push(membership);
+    }
+
+    pub fn add_to_history(&self, entry: LogEntry) {
+        self.extra.lock().entry(entry.event.conversation).or_default().insert(entry.seq, entry);
+    }
+
+    pub fn marks(&self) -> Vec<MarkRead> {
+        self.marks.lock().clone()
+    }
+
+    /// The contents of a conversation's messages in the log.
+    pub async fn stored(&self, conversation: ConversationId) -> Vec<String> {
+        let content = |entry: LogEntry| match entry.event.kind {
+            Kind::Posted { body: Body::Plain(content), .. } => content,
+            other => panic!("not a message: {other:?}"),
+        };
+        self.history(conversation).await.expect("the log answers").into_iter().map(content).collect()
+    }
+
+    /// From here nobody learns the head of a conversation.
+    pub fn stall(&self) {
+        self.stalled.send_replace(true);
+    }
+
+    async fn memberships(&self, call: Memberships) -> Result<Vec<Membership>, RpcError> {
+        Ok(self.memberships.lock().get(&call.user).cloned().unwrap_or_default())
+    }
+
+    async fn access(&self, call: Access) -> Result<Option<Membership>, RpcError> {
+        let memberships = self.memberships(Memberships { user: call.user }).await?;
+        Ok(memberships.into_iter().find(|m| m.conversation == call.conversation))
+    }
+
+    async fn blocked(&self, _: Blocked) -> Result<Vec<ConversationId>, RpcError> {
+        Ok(Vec::new())
+    }
+
+    async fn conversation(&self, call: GetConversation) -> Result<Conversation, RpcError> {
+        let members = self.memberships.lock();
+        let members =
+            members.iter().filter(|(_, all)| all.iter().any(|m| m.conversation == call.conversation));
+        let participants: Vec<_> = members.map(|(user, _)| participant(*user)).collect();
+        Ok(Conversation {
+            id: call.conversation,
+            shape: Shape::Group,
+            name: None,
+            role: Role::Member,
+            created_at: Timestamp(0),
+            head: 0,
+            read: 0,
+            unread: 0,
+            last_activity_at: Timestamp(0),
+            last_message: None,
+            participant_count: participants.len(),
+            participants: Some(participants),
+        })
+    }
+
+    async fn heads(&self, call: Heads) -> Result<Vec<Seq>, RpcError> {
+        let mut stalled = self.stalled.subscribe();
+        stalled.wait_for(|stalled| !stalled).await.map_err(|_| Code::Unavailable)?;
+        let mut heads = Vec::new();
+        for conversation in call.conversations {
+            heads.push(self.history(conversation).await?.last().map_or(0, |entry| entry.seq));
+        }
+        Ok(heads)
+    }
+
+    async fn log_heads(&self, _: LogHeads) -> Result<Vec<Seq>, RpcError> {
+        let extent = self.log.extent(Partition(0)).await.map_err(|_| Code::Unavailable)?;
+        Ok(vec![extent.last])
+    }
+
+    async fn events_after(&self, call: EventsAfter) -> Result<Replay, RpcError> {
+        let all = self.history(call.conversation).await?;
+        let head = all.last().map_or(0, |entry| entry.seq);
+        let anchored = all.iter().any(|entry| entry.seq == call.after);
+        let mut events: Vec<_> = all.into_iter().filter(|entry| entry.seq > call.after).collect();
+        let more = events.len() > call.limit;
+        events.truncate(call.limit);
+        Ok(Replay { events, more, anchored, head })
+    }
+
+    async fn find(&self, call: FindEvent) -> Result<Option<LogEntry>, RpcError> {
+        Ok(self.history(call.conversation).await?.into_iter().find(|entry| entry.event.id == call.event))
+    }
+
+    async fn message(&self, call: GetMessage) -> Result<Option<Message>, RpcError> {
+        let all = self.history(call.conversation).await?;
+        let entry = all.into_iter().find(|entry| entry.seq == call.seq);
+        Ok(entry.and_then(|entry| Message::posted(entry.seq, &entry.event)))
+    }
+
+    async fn mark(&self, call: MarkRead) -> Result<Mark, RpcError> {
+        self.marks.lock().push(call);
+        Ok(Mark { seq: call.seq, unread: 0 })
+    }
+
+    async fn history(&self, conversation: ConversationId) -> Result<Vec<LogEntry>, RpcError> {
+        let logged = self.log.from(conversation, 0, 1_000).await.map_err(|_| Code::Unavailable)?;
+        let logged = logged.iter().map(|event| event.decode().expect("an event"));
+        let mut all = self.extra.lock().get(&conversation).cloned().unwrap_or_default();
+        all.extend(logged.map(|entry| (entry.seq, entry)));
+        Ok(all.into_values().collect())
+    }
+}
+
+fn participant(user: UserId) -> Participant {
+    Participant {
+        user,
+        username: user.to_string(),
+        display_name: String::new(),
+        role: Role::Member,
+        joined_at: Timestamp(0),
+        read: 0,
+    }
+}

@@ -1,0 +1,76 @@
+//! The shared state of one process, with a defect in it that a test can switch on.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use natter_runtime::{
+    rates::{Class, Rule},
+    shared_state::{Attempt, Down, Fingerprint, Heartbeat, Memory, Presence, Receipt, SharedState, Taken},
+};
+use natter_schemas::{id::UserId, rpc::PresenceChange};
+
+#[derive(Default)]
+pub struct Fragile {
+    memory: Memory,
+    broken: AtomicBool,
+}
+
+impl Fragile {
+    /// The next look-up of presence panics.
+    pub fn break_once(&self) {
+        self.broken.store(true, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl SharedState for Fragile {
+    async fn begin(&self, user: UserId, key: &str, fingerprint: Fingerprint) -> Result<Attempt, Down> {
+        self.memory.begin(user, key, fingerprint).await
+    }
+
+    async fn finish(
+        &self,
+        user: UserId,
+        key: &str,
+        print: Fingerprint,
+        receipt: Receipt,
+    ) -> Result<(), Down> {
+        self.memory.finish(user, key, print, receipt).await
+    }
+
+    async fn abandon(&self, user: UserId, key: &str) -> Result<(), Down> {
+        self.memory.abandon(user, key).await
+    }
+
+    async fn remembers_every_key(&self) -> bool {
+        self.memory.remembers_every_key().await
+    }
+
+    async fn take(&self, class: Class, who: &str, rule: Rule) -> Result<Taken, Down> {
+        self.memory.take(class, who, rule).await
+    }
+
+    async fn heartbeat(&self, heartbeats: &[Heartbeat], ttl: Duration) -> Result<Vec<PresenceChange>, Down> {
+        self.memory.heartbeat(heartbeats, ttl).await
+    }
+
+    async fn leave(&self, heartbeat: &Heartbeat) -> Result<Option<PresenceChange>, Down> {
+        self.memory.leave(heartbeat).await
+    }
+
+    async fn sweep(&self, limit: usize) -> Result<Vec<PresenceChange>, Down> {
+        self.memory.sweep(limit).await
+    }
+
+    async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Down> {
+        assert!(!self.broken.swap(false, Ordering::SeqCst), "a defect, as asked for by this test");
+        self.memory.presence(users).await
+    }
+
+    async fn ready(&self) -> Result<(), Down> {
+        self.memory.ready().await
+    }
+}

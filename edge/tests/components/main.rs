@@ -1,0 +1,9 @@
+//! The components of an edge, put together as in production, against a real nats-server. The services behind NATS
+//! are stubs: what an edge makes of their answers is tested here, not the answers.
+
+mod harness;
+
+mod hello; // what stays behind of a socket: nothing
+mod commands; // sending: stored once, acked, refused
+mod signals; // read marks and typing: a few for many
+mod feeds; // what arrives from NATS: order, gaps, removals
