@@ -1,4 +1,5 @@
 //! What an edge asks the services, answered from memory and from the log.
+#![expect(clippy::unused_async, reason = "the handlers of all calls have one form")]
 
 use std::{
     collections::{BTreeMap, HashMap},
