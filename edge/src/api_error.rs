@@ -1,4 +1,4 @@
-//! How a failure is said to a client: one type for HTTP and sockets, made from the one table.
+//! How a failure is reported to a client: one type for HTTP and sockets, made from the one table.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -12,7 +12,7 @@ use natter_schemas::{
     rpc::RpcError,
 };
 
-/// Come back in this long when nothing better is known: longer than a leader change usually takes.
+/// When clients should retry if nothing better is known: longer than a leader change usually takes.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ impl ApiError {
         }
     }
 
-    /// What a garde report says, with fields spelled as in JSON.
+    /// The violations of a garde report, with fields spelled as in JSON.
     pub fn report(report: &garde::Report) -> Self {
         let errors = report.iter().map(|(path, error)| FieldError {
             field: camel_case(&path.to_string()),
@@ -69,7 +69,7 @@ impl ApiError {
     }
 }
 
-/// Titles do for details where there is nothing more to say.
+/// With the code's title as its detail.
 impl From<Code> for ApiError {
     fn from(code: Code) -> Self {
         Self::new(code, code.row().title)
@@ -77,10 +77,10 @@ impl From<Code> for ApiError {
 }
 
 impl From<RpcError> for ApiError {
-    fn from(refused: RpcError) -> Self {
-        match refused.field {
+    fn from(error: RpcError) -> Self {
+        match error.field {
             Some(field) => Self::invalid(field, "is not valid"),
-            None => Self { retry_after: retry_after(refused.code), ..Self::from(refused.code) },
+            None => Self { retry_after: retry_after(error.code), ..Self::from(error.code) },
         }
     }
 }
@@ -91,7 +91,6 @@ fn retry_after(code: Code) -> Option<Duration> {
 
 impl From<PublishError> for ApiError {
     fn from(error: PublishError) -> Self {
-        tracing::warn!(%error, "publish failed");
         match error {
             PublishError::TimedOut => Self::new(
                 Code::Unavailable,

@@ -17,7 +17,7 @@ const ISSUER: &str = "natter";
 /// A token is a few hundred bytes; longer ones are not parsed.
 const TOKEN_MAX: usize = 2_048;
 
-/// Who is asking, proven by a token.
+/// The user and session that a token proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     pub user: UserId,
@@ -54,7 +54,7 @@ impl Tokens {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_required_spec_claims(&["exp", "iss", "sub"]);
-        // Clocks of edges differ by less than anybody notices; a minute of grace would outlive a revocation.
+        // For clocks of edges that differ; the default of a minute would outlive a revocation.
         validation.leeway = 5;
         Self {
             signing: EncodingKey::from_secret(secret),
@@ -69,7 +69,7 @@ impl Tokens {
         let exp = iat.saturating_add(i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX));
         let claims = Claims { iss: ISSUER.to_owned(), sub: user, sid: session, iat, exp };
         encode(&Header::new(Algorithm::HS256), &claims, &self.signing).map_err(|error| {
-            tracing::error!(%error, "cannot sign a token");
+            tracing::error!(%error, %user, "access token not signed; answered 'internal'");
             Code::Internal
         })
     }

@@ -24,7 +24,7 @@ pub async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -> Resul
     lifecycle.tracker().spawn(async move {
         let upgraded = match on_upgrade.await {
             Ok(upgraded) => upgraded,
-            Err(error) => return tracing::debug!(%error, "a client left during the upgrade"),
+            Err(error) => return tracing::debug!(%error, "client left during the upgrade"),
         };
         match upgraded.downcast::<TokioIo<TcpStream>>() {
             Ok(parts) => {
@@ -34,7 +34,7 @@ pub async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -> Resul
                 drop(parts.read_buf);
                 socket::serve(app, source, sink).await;
             }
-            Err(_) => tracing::error!("a socket over something that is not TCP"),
+            Err(_) => tracing::error!("upgraded connection is not plain TCP; dropped"),
         }
     });
     let mut response = Response::builder()
@@ -50,31 +50,32 @@ pub async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -> Resul
 
 /// The client's `Sec-WebSocket-Key`, if this is a WebSocket handshake of version 13.
 fn handshake(headers: &HeaderMap) -> Result<String, ApiError> {
-    let wrong = |what: &'static str| ApiError::new(Code::Malformed, what);
-    if !has_word(headers, header::UPGRADE, "websocket") || !has_word(headers, header::CONNECTION, "upgrade") {
-        return Err(wrong("this address speaks WebSocket: send an upgrade request"));
+    let malformed = |detail: &'static str| ApiError::new(Code::Malformed, detail);
+    if !has_token(headers, header::UPGRADE, "websocket") || !has_token(headers, header::CONNECTION, "upgrade")
+    {
+        return Err(malformed("this address speaks WebSocket: send an upgrade request"));
     }
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|v| v != "13") {
-        return Err(wrong("Sec-WebSocket-Version must be 13"));
+        return Err(malformed("Sec-WebSocket-Version must be 13"));
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).and_then(|k| k.to_str().ok());
-    key.map(str::to_owned).ok_or_else(|| wrong("Sec-WebSocket-Key is missing"))
+    key.map(str::to_owned).ok_or_else(|| malformed("Sec-WebSocket-Key is missing"))
 }
 
-/// Whether `natter.v1` was offered; a client that offers only others speaks something else. One that offers
-/// none is taken to speak it.
+/// Whether `natter.v1` was offered. A client that offers only other protocols is refused; one that offers none is
+/// taken to speak it.
 fn subprotocol(headers: &HeaderMap) -> Result<bool, ApiError> {
     if !headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL) {
         return Ok(false);
     }
-    if has_word(headers, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
+    if has_token(headers, header::SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
         Ok(true)
     } else {
         Err(ApiError::new(Code::Malformed, "none of the offered subprotocols is natter.v1"))
     }
 }
 
-/// Browsers always send `Origin`; other clients need none. A page of this very host is always welcome.
+/// Browsers always send `Origin`; other clients need none. Pages of this very host are always allowed.
 fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or_default();
@@ -87,8 +88,7 @@ fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-fn has_word(headers: &HeaderMap, name: header::HeaderName, word: &str) -> bool {
-    let values = headers.get_all(name);
-    let mut texts = values.iter().filter_map(|value| value.to_str().ok());
-    texts.any(|text| text.split(',').any(|item| item.trim().eq_ignore_ascii_case(word)))
+fn has_token(headers: &HeaderMap, name: header::HeaderName, token: &str) -> bool {
+    let mut texts = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    texts.any(|text| text.split(',').any(|item| item.trim().eq_ignore_ascii_case(token)))
 }

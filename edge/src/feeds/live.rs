@@ -23,13 +23,13 @@ pub struct LiveFeed {
 impl LiveFeed {
     /// Subscribes to every partition; call it before the first socket is served, so that no hello races with it.
     pub async fn start(&self) -> Result<(), SubscribeError> {
-        let (no_events, no_marks) = (Unreadable::new("live event"), Unreadable::new("read mark"));
-        let (no_events, no_marks) = (Arc::new(no_events), Arc::new(no_marks));
+        let bad_events = Arc::new(Unreadable::new("live event"));
+        let bad_marks = Arc::new(Unreadable::new("read mark"));
         for partition in Partition::all(self.partitions) {
             let events = self.client.subscribe(subject::live(partition)).await?;
             let marks = self.client.subscribe(subject::live_reads(partition)).await?;
-            self.spawn("live events", follow_events(self.hub.clone(), events, no_events.clone()));
-            self.spawn("live read marks", follow_read_marks(self.hub.clone(), marks, no_marks.clone()));
+            self.spawn("live events", follow_events(self.hub.clone(), events, bad_events.clone()));
+            self.spawn("live read marks", follow_read_marks(self.hub.clone(), marks, bad_marks.clone()));
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ use crate::{
 
 /// A page that reloads goes offline and online within this: viewers see neither.
 const COALESCE: Duration = Duration::from_millis(500);
-/// Guarantee 8: nobody who is gone is shown for longer than a TTL and this.
+/// Guarantee 8: a user who is gone is shown online for a TTL and this at most.
 const REFRESH: Duration = Duration::from_secs(15);
 /// Users looked up in one round trip.
 const BATCH: usize = 1_000;

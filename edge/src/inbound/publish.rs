@@ -88,8 +88,14 @@ impl Sender {
         let partition = Partition::of(event.conversation, self.partitions);
         let subject = subject::conv(partition, event.conversation);
         let payload = codec::encode(event);
-        // Publish before fan-out: nobody may see an event the log has not accepted.
-        let stored = self.publisher.publish(subject, &event.id.to_string(), payload.into()).await?;
+        // Publish before fan-out: no client may see an event the log has not accepted.
+        let stored = self.publisher.publish(subject, &event.id.to_string(), payload.into()).await;
+        let stored = stored.inspect_err(|error| {
+            tracing::warn!(
+                conversation = %event.conversation, event = %event.id, %error,
+                "event not published; its sender is answered with an error"
+            );
+        })?;
         if !stored.duplicate {
             let entry = LogEntry { seq: stored.seq, event: event.clone() };
             return Ok(Acked { entry, duplicate: false });

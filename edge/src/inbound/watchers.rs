@@ -40,7 +40,7 @@ impl Watchers {
         let users: Arc<[UserId]> = participants.take(limits::JOINED_ONLINE).map(|p| p.user).collect();
         // Added before presence is read: whatever changes from here on is sent.
         self.add(socket, conversation, users.clone())?;
-        // While the shared state is away nobody is known to be online; changes are sent when it is back.
+        // While the shared state is away no user is known to be online; changes are sent when it is back.
         let presences = self.shared.presence(&users).await.unwrap_or_else(|error| {
             tracing::debug!(%conversation, %error, "joined without presence");
             Vec::new()

@@ -1,4 +1,4 @@
-//! What the viewers on this edge were last sent of everybody whose presence they watch.
+//! What the viewers on this edge were last sent of each user whose presence they watch.
 
 use std::collections::{HashMap, HashSet};
 
@@ -41,7 +41,7 @@ impl KnownPresence {
         before.online != p.online
     }
 
-    /// Forgets the users whom nobody here watches any more.
+    /// Forgets the users whom no socket here watches any more.
     pub fn retain(&self, watched: &HashSet<UserId>) {
         self.0.lock().retain(|user, _| watched.contains(user));
     }
@@ -62,6 +62,6 @@ mod tests {
         assert!(known.update(&presence(false, 7)));
         known.retain(&HashSet::new());
         assert!(!known.is_online(user));
-        assert!(known.update(&presence(true, 8)), "of a user nobody knew");
+        assert!(known.update(&presence(true, 8)), "of an unknown user");
     }
 }

@@ -20,9 +20,9 @@ use serde::de::DeserializeOwned;
 use crate::{api_error::ApiError, app::App, auth};
 
 /// A body's bytes must all arrive within this.
-const BODY: Duration = Duration::from_secs(15);
+const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Of a body that is too large, so much is read and discarded; then the connection is cut.
-const DISCARDED: usize = 1024 * 1024;
+const DISCARD_LIMIT: usize = 1024 * 1024;
 
 /// A validated JSON body.
 pub struct Json<T>(pub T);
@@ -78,13 +78,13 @@ async fn read(request: Request, most: usize) -> Result<Bytes, ApiError> {
                 continue;
             }
             discarded += chunk.len();
-            if discarded > DISCARDED {
+            if discarded > DISCARD_LIMIT {
                 break;
             }
         }
         Ok(())
     };
-    match tokio::time::timeout(BODY, reading).await {
+    match tokio::time::timeout(BODY_TIMEOUT, reading).await {
         Ok(Ok(())) if discarded == 0 => Ok(bytes.freeze()),
         Ok(Ok(())) => Err(ApiError::new(Code::TooLarge, format!("a body has at most {most} bytes"))),
         Ok(Err(error)) => Err(error),
@@ -128,7 +128,7 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     }
 }
 
-/// Who is asking, proven by the bearer token of a session that has not ended.
+/// The authenticated caller, by the bearer token of a session that has not ended.
 pub struct Caller(pub auth::Identity);
 
 impl Caller {

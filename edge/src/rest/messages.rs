@@ -92,10 +92,13 @@ pub async fn post(
             let acked = app.sender.send(command(user, &headers, &body), &dedup, false).await?;
             Ok(created(view(&acked.entry), false))
         }
-        // Carried through even when the client goes: a key that stays claimed would block the retry.
+        // Carried through even if the client disconnects: a key that stays claimed would block the retry.
         Some(key) => {
             let once = post_once(app.clone(), key, command(user, &headers, &body), body);
-            app.lifecycle.tracker().spawn(once).await.map_err(|_| Code::Internal)?
+            app.lifecycle.tracker().spawn(once).await.map_err(|error| {
+                tracing::error!(%user, %error, "post with an idempotency key did not finish");
+                Code::Internal
+            })?
         }
     }
 }
@@ -127,7 +130,7 @@ async fn post_once(
             Ok(created(view(&entry), duplicate))
         }
         Err(error) => {
-            // Before it is answered: its reader may use the key again at once.
+            // Before the error is sent: its reader may use the key again at once.
             if app.shared.abandon(user, &key).await.is_err() {
                 tracing::warn!(%user, "idempotency key not released; retries are refused until it expires");
             }
@@ -189,7 +192,7 @@ fn view(entry: &LogEntry) -> Option<MessageView> {
     Message::posted(entry.seq, &entry.event).map(encode::message)
 }
 
-/// The first answer again: the same request with what the first attempt produced.
+/// The first response again: the same request with what the first attempt produced.
 fn replayed(user: UserId, body: &PostMessage, receipt: Receipt) -> MessageView {
     MessageView {
         id: receipt.message,

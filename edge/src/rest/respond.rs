@@ -26,7 +26,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// Answers are data, never a page: nothing may be loaded, framed or guessed from them.
+/// Responses are data, never a page: nothing may be loaded, framed or guessed from them.
 const SECURITY: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
@@ -42,8 +42,8 @@ pub async fn finish(request: Request, next: Next) -> Response<Body> {
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let secure = request.headers().get("x-forwarded-proto").is_some_and(|proto| proto == "https");
     let started = Instant::now();
-    let answered = tokio::time::timeout(limits::HTTP_REQUEST, next.run(request)).await;
-    let mut response = answered
+    let result = tokio::time::timeout(limits::HTTP_REQUEST, next.run(request)).await;
+    let mut response = result
         .unwrap_or_else(|_| ApiError::new(Code::Unavailable, "the request took too long").into_response());
     if let Some(error) = response.extensions_mut().remove::<ApiError>() {
         write_problem(&mut response, &error, &id);
@@ -65,8 +65,10 @@ pub async fn finish(request: Request, next: Next) -> Response<Body> {
 
 /// The client's own id if it is fit for a log line, else a fresh one.
 fn request_id(headers: &HeaderMap) -> String {
-    let own = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
-    own.filter(|text| check::visible_ascii(text)).map_or_else(|| EventId::fresh().to_string(), str::to_owned)
+    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    given
+        .filter(|text| check::visible_ascii(text))
+        .map_or_else(|| EventId::fresh().to_string(), str::to_owned)
 }
 
 fn add_headers(headers: &mut HeaderMap, id: &str, secure: bool) {
@@ -116,12 +118,12 @@ fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0 || wait.is_zero())
 }
 
-/// A panic is a bug: it is counted, logged, and answered like any other failure of ours.
+/// A panic is a bug: it is counted, logged, and answered like any other internal error.
 #[expect(clippy::needless_pass_by_value, reason = "tower-http hands the payload over")]
 pub fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response<Body> {
-    let what = payload.downcast_ref::<String>().map(String::as_str);
-    let what = what.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    let message = payload.downcast_ref::<String>().map(String::as_str);
+    let message = message.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
     metrics::counter!("natter_panics_total").increment(1);
-    error!(panic = what, "a handler panicked; its request is answered 500");
+    error!(panic = message, "a handler panicked; its request is answered 500");
     ApiError::from(Code::Internal).into_response()
 }

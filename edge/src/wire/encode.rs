@@ -11,8 +11,8 @@ use natter_schemas::{
 use super::frame::Frame;
 
 /// The frame of an event that follows `prev` in its conversation.
-pub fn event(logged: &LogEntry, prev: Seq) -> Frame {
-    Frame::text(&frame(logged, prev))
+pub fn event(entry: &LogEntry, prev: Seq) -> Frame {
+    Frame::text(&frame(entry, prev))
 }
 
 fn frame(LogEntry { seq, event }: &LogEntry, prev: Seq) -> ServerFrame {
@@ -77,7 +77,7 @@ fn text(body: &Body) -> Option<String> {
         Body::Plain(text) => Some(text.clone()),
         Body::Sealed { key_version, .. } => {
             metrics::counter!("natter_unopened_bodies_total").increment(1);
-            tracing::error!(key_version, "a sealed body was read without its key");
+            tracing::error!(key_version, "sealed body without its key; sent without content");
             None
         }
     }

@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::{
     protocol::{
         CloseFrame,
         frame::{
-            Frame as Unsent, FrameHeader,
+            Frame as RawFrame, FrameHeader,
             coding::{CloseCode, Data, OpCode},
         },
     },
@@ -16,36 +16,36 @@ use tokio_tungstenite::tungstenite::{
 /// The longest header of a server: two bytes and a length of eight.
 const HEADER: usize = 10;
 /// Most frames are shorter; a longer one grows its buffer once or twice.
-const USUAL: usize = 512;
+const TYPICAL: usize = 512;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame(Bytes);
 
 impl Frame {
     pub fn text(frame: &ServerFrame) -> Self {
-        let mut bytes = Vec::with_capacity(USUAL);
-        // The header comes before what it says the length of: room for the longest.
+        let mut bytes = Vec::with_capacity(TYPICAL);
+        // The header contains the length of what follows it: room for the longest one.
         bytes.resize(HEADER, 0);
         frame.write_json(&mut bytes);
         let length = bytes.len() - HEADER;
         let header = FrameHeader { opcode: OpCode::Data(Data::Text), ..FrameHeader::default() };
         let start = HEADER - header.len(length as u64);
-        let mut place = &mut bytes[start..HEADER];
-        header.format(length as u64, &mut place).expect("the header has the length it said");
+        let mut room = &mut bytes[start..HEADER];
+        header.format(length as u64, &mut room).expect("the header fits the length it reported");
         Self(Bytes::from(bytes).split_off(start))
     }
 
     pub fn ping() -> Self {
-        Self::control(Unsent::ping(Bytes::new()))
+        Self::control(RawFrame::ping(Bytes::new()))
     }
 
-    /// Says why, in a word of the protocol.
+    /// With the code's close number and its name as the reason.
     pub fn close(code: Code) -> Self {
-        let why = CloseFrame {
+        let reason = CloseFrame {
             code: CloseCode::from(code.row().close.unwrap_or(1000)),
             reason: Utf8Bytes::from_static(code.name()),
         };
-        Self::control(Unsent::close(Some(why)))
+        Self::control(RawFrame::close(Some(reason)))
     }
 
     /// What tungstenite answers by itself: pongs, and close frames to close frames.
@@ -53,7 +53,7 @@ impl Frame {
         Self(bytes.into())
     }
 
-    fn control(frame: Unsent) -> Self {
+    fn control(frame: RawFrame) -> Self {
         let mut bytes = Vec::with_capacity(frame.len());
         frame.format(&mut bytes).expect("a vector takes everything");
         Self(bytes.into())
@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_of_any_length_says_its_length() {
+    fn the_header_of_a_frame_has_its_length() {
         for length in [0, 10, 100, 200, 60_000, 65_400, 70_000] {
             let frame = ServerFrame::Error {
                 id: None,

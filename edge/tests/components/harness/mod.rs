@@ -16,7 +16,10 @@ use natter_nats::{
     subject,
     testkit::TestServer,
 };
-use natter_runtime::{lifecycle::Lifecycle, rates::Rates};
+use natter_runtime::{
+    lifecycle::{DRAIN, Lifecycle},
+    rates::Rates,
+};
 use natter_schemas::{
     codec,
     event::{Body, Event, Kind, LogEntry, Role, Shape, Timestamp},
@@ -41,6 +44,7 @@ pub struct Edge {
     pub nats: Client,
     publisher: Publisher,
     deployment: Deployment,
+    lifecycle: Lifecycle,
     address: std::net::SocketAddr,
     // Dropped last: everything above is connected to it.
     _server: TestServer,
@@ -68,12 +72,19 @@ impl Edge {
             group_commits: false,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let app = natter_edge::assemble(config, deployment.clone(), shared.clone(), lifecycle)
+        let app = natter_edge::assemble(config, deployment.clone(), shared.clone(), lifecycle.clone())
             .await
             .expect("an edge that can connect");
         let address = natter_edge::run(&app, listener).await.expect("an edge that runs");
         let publisher = Publisher::new(nats.clone());
-        Self { app, services, shared, nats, publisher, deployment, address, _server: server }
+        Self { app, services, shared, nats, publisher, deployment, lifecycle, address, _server: server }
+    }
+
+    /// Ends as the process does; returns whether every task ended in time.
+    pub async fn drain(self) -> bool {
+        let Self { app, lifecycle, _server, .. } = self;
+        drop(app);
+        lifecycle.drain(DRAIN).await
     }
 
     /// A token of a session of this user.
