@@ -15,7 +15,7 @@ use tracing::warn;
 use crate::{
     membership::Members,
     outbound::{
-        catch_up::{CatchUp, From},
+        catch_up::{CatchUp, Position},
         hub::Hub,
         sockets::{Socket, Sockets},
     },
@@ -79,8 +79,8 @@ impl MembershipUpdates {
         for wait in ANNOUNCE {
             match self.announce(socket, conversation).await {
                 Ok(()) => {
-                    let from = From::Seq(membership.version);
-                    if let Err(error) = self.catch_up.one(socket, conversation, from).await {
+                    let position = Position::At(membership.version);
+                    if let Err(error) = self.catch_up.one(socket, conversation, position).await {
                         warn!(
                             %conversation, user = %socket.user, code = %error.code,
                             "events of a new conversation not sent; its client finds the gap and resumes"

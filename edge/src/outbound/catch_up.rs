@@ -24,11 +24,11 @@ const SEQ_MAX: Seq = i64::MAX.unsigned_abs();
 
 /// Where a catch-up begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum Position {
     /// After this seq.
-    Seq(Seq),
+    At(Seq),
     /// The client's positions are of another epoch and mean nothing in this one.
-    Unknown,
+    OtherEpoch,
 }
 
 /// A resume whose conversations are held and wait to be caught up.
@@ -57,8 +57,8 @@ impl CatchUp {
     pub async fn all(&self, socket: &Arc<Socket>, resume: PendingResume) -> Result<(), ApiError> {
         let PendingResume { held, same_epoch } = resume;
         let mut running = stream::iter(held.into_iter().map(|(conversation, seq)| {
-            let from = if same_epoch { From::Seq(seq) } else { From::Unknown };
-            self.one(socket, conversation, from)
+            let position = if same_epoch { Position::At(seq) } else { Position::OtherEpoch };
+            self.one(socket, conversation, position)
         }))
         .buffer_unordered(AT_ONCE);
         let mut result = Ok(());
@@ -73,10 +73,10 @@ impl CatchUp {
         &self,
         socket: &Arc<Socket>,
         conversation: ConversationId,
-        from: From,
+        position: Position,
     ) -> Result<(), ApiError> {
         let sent = match self.members.access(socket.user, conversation).await {
-            Ok(_) => self.send_missed(socket, conversation, from).await,
+            Ok(_) => self.send_missed(socket, conversation, position).await,
             Err(error) if error.code == Code::NotFound => {
                 // Never a member or no longer one: in both cases the client has nothing to keep of it.
                 socket.queue.send(&ServerFrame::ConversationRemoved { conversation_id: conversation });
@@ -111,10 +111,10 @@ impl CatchUp {
         &self,
         socket: &Arc<Socket>,
         conversation: ConversationId,
-        from: From,
+        position: Position,
     ) -> Result<Seq, RpcError> {
-        let after = match from {
-            From::Seq(seq) if seq <= SEQ_MAX => seq,
+        let after = match position {
+            Position::At(seq) if seq <= SEQ_MAX => seq,
             _ => return self.reload(socket, conversation).await,
         };
         let request = EventsAfter { conversation, after, limit: limits::RESUME_EVENTS };

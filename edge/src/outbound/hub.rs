@@ -22,12 +22,14 @@ use super::{
     room::{Action, Room},
     sockets::Socket,
 };
+use crate::unreadable::Unreadable;
 
 pub struct Hub {
     pub(super) rpc: RpcClient,
     pub(super) partitions: u16,
     shards: Vec<Mutex<Shard>>,
     lifecycle: Lifecycle,
+    unreadable: Arc<Unreadable>,
     /// For tasks that outlive the call that starts them.
     me: std::sync::Weak<Self>,
 }
@@ -48,6 +50,7 @@ impl Hub {
             partitions,
             shards: (0..partitions).map(|_| Mutex::default()).collect(),
             lifecycle,
+            unreadable: Arc::new(Unreadable::new("event")),
             me: me.clone(),
         })
     }
@@ -96,7 +99,8 @@ impl Hub {
             if rooms.closed {
                 return Vec::new();
             }
-            let room = shard.rooms.entry(*conversation).or_insert_with(|| Room::new(*conversation));
+            let room = shard.rooms.entry(*conversation);
+            let room = room.or_insert_with(|| Room::new(*conversation, self.unreadable.clone()));
             room.subscribe(socket);
             rooms.ids.insert(*conversation);
             if room.last().is_none() {

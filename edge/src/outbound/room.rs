@@ -18,8 +18,13 @@ use natter_schemas::{
     rpc::Replay,
 };
 
+mod watchers; // whose typing and presence it passes on
+
 use super::sockets::Socket;
-use crate::wire::{encode, frame::Frame};
+use crate::{
+    unreadable::Unreadable,
+    wire::{encode, frame::Frame},
+};
 
 pub struct Room {
     conversation: ConversationId,
@@ -32,6 +37,7 @@ pub struct Room {
     /// A repair is under way.
     repairing: bool,
     sockets: Vec<Arc<Socket>>,
+    unreadable: Arc<Unreadable>,
     /// Those of the sockets that want typing and presence.
     watchers: Vec<Arc<Socket>>,
     /// Whose presence they are sent: the members when the last of them joined, and those added since.
@@ -52,7 +58,7 @@ pub enum Action {
 }
 
 impl Room {
-    pub fn new(conversation: ConversationId) -> Self {
+    pub fn new(conversation: ConversationId, unreadable: Arc<Unreadable>) -> Self {
         Self {
             conversation,
             last: None,
@@ -60,6 +66,7 @@ impl Room {
             waiting: BTreeMap::new(),
             repairing: false,
             sockets: Vec::new(),
+            unreadable,
             watchers: Vec::new(),
             watched_users: Arc::new([]),
             new_members: Vec::new(),
@@ -78,67 +85,6 @@ impl Room {
         self.sockets.retain(|s| !Arc::ptr_eq(s, socket));
         self.unwatch(socket);
         self.sockets.is_empty()
-    }
-
-    /// From here the socket gets typing and the presence of these users. False: it is not a socket of this room.
-    pub fn watch(&mut self, socket: &Arc<Socket>, watched_users: Arc<[UserId]>) -> bool {
-        let here = self.sockets.iter().any(|s| Arc::ptr_eq(s, socket));
-        if here && !self.watchers.iter().any(|s| Arc::ptr_eq(s, socket)) {
-            self.watchers.push(socket.clone());
-        }
-        if here {
-            self.watched_users = watched_users;
-        }
-        here
-    }
-
-    /// Whose presence some socket here watches.
-    pub fn watched_users(&self) -> Option<Arc<[UserId]>> {
-        (!self.watchers.is_empty()).then(|| self.watched_users.clone())
-    }
-
-    /// Who was added while a socket here watched; each is returned once.
-    pub fn take_new_members(&mut self) -> Vec<UserId> {
-        std::mem::take(&mut self.new_members)
-    }
-
-    pub fn unwatch(&mut self, socket: &Arc<Socket>) {
-        self.watchers.retain(|s| !Arc::ptr_eq(s, socket));
-    }
-
-    pub fn watchers(&self) -> &[Arc<Socket>] {
-        &self.watchers
-    }
-
-    /// A user types or stops. Returns whether [`Self::expire_typing`] has something to end later.
-    pub fn typing(&mut self, user: UserId, on: bool, now: Instant) -> bool {
-        let before = self.typing.remove(&user);
-        if on {
-            self.typing.insert(user, now + limits::TYPING_EXPIRES);
-        }
-        if on || before.is_some() {
-            self.send_typing(user, on);
-        }
-        !self.typing.is_empty()
-    }
-
-    /// Ends typing that was not repeated in time. Returns whether a user still types.
-    pub fn expire_typing(&mut self, now: Instant) -> bool {
-        let expired: Vec<_> =
-            self.typing.extract_if(|_, until| *until <= now).map(|(user, _)| user).collect();
-        for user in expired {
-            self.send_typing(user, false);
-        }
-        !self.typing.is_empty()
-    }
-
-    /// Not to the user's own devices.
-    fn send_typing(&self, user: UserId, is_typing: bool) {
-        let frame = ServerFrame::Typing { conversation_id: self.conversation, user_id: user, is_typing };
-        let frame = Frame::text(&frame);
-        for socket in self.watchers.iter().filter(|socket| socket.user != user) {
-            socket.queue.push(frame.clone());
-        }
     }
 
     pub fn last(&self) -> Option<Seq> {
@@ -241,7 +187,7 @@ impl Room {
             Ok(event) => self.send(&LogEntry { seq, event }),
             Err(error) => {
                 metrics::counter!("natter_undecodable_events_total").increment(1);
-                tracing::error!(conversation = %self.conversation, seq, %error, "live event cannot be decoded and is skipped");
+                self.unreadable.report(&format!("{} seq {seq}", self.conversation), error);
                 self.last = Some(seq);
             }
         }
@@ -303,7 +249,7 @@ mod tests {
 
     fn room() -> (Room, Arc<Socket>, ConversationId) {
         let conversation = ConversationId::fresh();
-        let mut room = Room::new(conversation);
+        let mut room = Room::new(conversation, Arc::new(Unreadable::new("event")));
         let socket = Arc::new(Socket::new(UserId::fresh(), SessionId::fresh(), String::new()));
         room.subscribe(&socket);
         (room, socket, conversation)
@@ -392,21 +338,5 @@ mod tests {
         assert_eq!(room.receive(live(c, 899, 900)), Action::Repair);
         assert_eq!(room.replay(&replay(vec![], true, 899)), Action::None);
         assert_eq!(chain(&socket), [(0, 899), (900, 899)]);
-    }
-
-    #[test]
-    fn typing_goes_to_the_others_who_joined_and_ends_by_itself() {
-        let (mut room, socket, c) = room();
-        let (typist, now) = (UserId::fresh(), Instant::now());
-        assert!(room.typing(typist, true, now));
-        assert!(socket.queue.take().is_empty(), "sent to a socket that did not join");
-        assert!(room.watch(&socket, Arc::new([typist])));
-        assert!(room.typing(typist, true, now));
-        assert!(room.typing(socket.user, true, now));
-        assert!(room.expire_typing(now + limits::TYPING_EXPIRES / 2));
-        assert!(!room.expire_typing(now + limits::TYPING_EXPIRES));
-        assert!(!room.typing(typist, false, now));
-        let typing = |is_typing| ServerFrame::Typing { conversation_id: c, user_id: typist, is_typing };
-        assert_eq!(socket.queue.take(), [typing(true), typing(false)]);
     }
 }

@@ -1,11 +1,13 @@
 //! What arrives from NATS: events in order, gaps filled, removals applied.
 
+use natter_nats::subject;
 use natter_schemas::{
+    code::Code,
     event::{LogEntry, Role},
     id::UserId,
     rpc::Control,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{Edge, Socket, membership, posted};
 
@@ -50,7 +52,7 @@ async fn a_removed_member_gets_nothing_more_of_the_conversation() {
     let user = UserId::fresh();
     let (conversation, other) = (edge.conversation(&[user]), edge.conversation(&[user]));
     let mut socket = edge.socket(user).await;
-    edge.control(user, Control::Membership(membership(conversation, None, 2))).await;
+    edge.control(subject::control_user(user), Control::Membership(membership(conversation, None, 2))).await;
     assert_eq!(socket.expect("conversation:removed").await["conversationId"], conversation.to_string());
     edge.store(conversation, "after the removal").await;
     // Stored later in the same partition: what came before it was delivered, or never will be.
@@ -68,10 +70,48 @@ async fn an_added_member_is_sent_the_conversation_and_its_events() {
     let conversation = edge.conversation(&[user]);
     let version = edge.store(conversation, "the event that added the member").await.seq;
     let seq = edge.store(conversation, "before CONTROL arrived").await.seq;
-    edge.control(user, Control::Membership(membership(conversation, Some(Role::Member), version))).await;
+    edge.control(
+        subject::control_user(user),
+        Control::Membership(membership(conversation, Some(Role::Member), version)),
+    )
+    .await;
     let added = socket.expect("conversation:added").await;
     assert_eq!(added["conversation"]["id"], conversation.to_string());
     assert_eq!(next_event(&mut socket).await, (seq, version));
+}
+
+#[tokio::test]
+async fn a_session_that_ends_closes_its_sockets_and_its_token_is_refused() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let token = edge.token(user);
+    let session = edge.app.tokens.verify(&token).expect("a fresh token").session;
+    let hello = json!({"type": "hello", "token": token});
+    let (mut socket, mut other) = (edge.open(&hello).await, edge.socket(user).await);
+    edge.control(subject::control_session(session), Control::SessionEnded).await;
+    assert_eq!(socket.closed().await, 4500);
+    let Err(error) = edge.app.hello.accept(&token, None, None).await else { panic!("the token still works") };
+    assert_eq!(error.code, Code::SessionRevoked);
+    // Another session of the same user goes on.
+    other.send(&json!({"type": "ping"})).await;
+    other.expect("pong").await;
+}
+
+#[tokio::test]
+async fn a_user_who_comes_and_goes_is_shown_to_those_who_joined() {
+    let edge = Edge::start().await;
+    let (viewer, user, stranger) = (UserId::fresh(), UserId::fresh(), UserId::fresh());
+    let conversation = edge.conversation(&[viewer, user]);
+    edge.conversation(&[stranger]);
+    let mut socket = edge.socket(viewer).await;
+    socket.send(&json!({"type": "join", "conversationId": conversation})).await;
+    socket.wait_for("joined").await;
+    let (_strangers, users) = (edge.socket(stranger).await, edge.socket(user).await);
+    let online = socket.expect("presence").await;
+    assert_eq!((&online["userId"], &online["status"]), (&json!(user), &json!("online")));
+    drop(users);
+    let offline = socket.expect("presence").await;
+    assert_eq!((&offline["userId"], &offline["status"]), (&json!(user), &json!("offline")));
 }
 
 #[tokio::test]

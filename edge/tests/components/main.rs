@@ -4,6 +4,7 @@
 mod harness;
 
 mod hello; // what stays behind of a socket: nothing
+mod resume; // what a socket missed, in order and once
 mod commands; // sending: stored once, acked, refused
 mod signals; // read marks and typing: a few for many
 mod feeds; // what arrives from NATS: order, gaps, removals

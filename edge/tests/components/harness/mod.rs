@@ -27,6 +27,7 @@ use natter_schemas::{
     limits::Limits,
     rpc::{Control, Membership},
 };
+use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     time::{Instant, sleep},
@@ -92,9 +93,27 @@ impl Edge {
         self.app.tokens.issue(user, SessionId::fresh(), Timestamp::now()).expect("a token")
     }
 
+    /// A welcomed socket after this `hello`.
+    pub async fn open(&self, hello: &Value) -> Socket {
+        Socket::hello(self.address, hello).await
+    }
+
     /// A welcomed socket.
     pub async fn socket(&self, user: UserId) -> Socket {
-        Socket::hello(self.address, &self.token(user)).await
+        self.open(&json!({"type": "hello", "token": self.token(user)})).await
+    }
+
+    /// A welcomed socket that asks for what it missed.
+    pub async fn resuming(&self, user: UserId, epoch: &str, positions: &[(ConversationId, Seq)]) -> Socket {
+        let positions: serde_json::Map<_, _> =
+            positions.iter().map(|(conversation, seq)| (conversation.to_string(), json!(seq))).collect();
+        let resume = json!({"epoch": epoch, "positions": positions});
+        let hello = json!({"type": "hello", "token": self.token(user), "resume": resume});
+        self.open(&hello).await
+    }
+
+    pub fn epoch(&self) -> &str {
+        &self.deployment.epoch
     }
 
     /// A conversation whose members are known to the services.
@@ -126,10 +145,10 @@ impl Edge {
         self.nats.publish_with_headers(subject, headers, payload).await.expect("connected");
     }
 
-    pub async fn control(&self, user: UserId, control: Control) {
+    pub async fn control(&self, subject: String, control: Control) {
         let payload = postcard::to_allocvec(&control).expect("encodes").into();
         let id = EventId::fresh().to_string();
-        self.publisher.publish(subject::control_user(user), &id, payload).await.expect("CONTROL takes it");
+        self.publisher.publish(subject, &id, payload).await.expect("CONTROL takes it");
     }
 
     pub fn partition(&self, conversation: ConversationId) -> Partition {

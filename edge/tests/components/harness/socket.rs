@@ -16,14 +16,14 @@ use super::PATIENCE;
 pub struct Socket(WebSocketStream<TcpStream>);
 
 impl Socket {
-    /// A welcomed socket.
-    pub async fn hello(address: SocketAddr, token: &str) -> Self {
+    /// A welcomed socket after this `hello`.
+    pub async fn hello(address: SocketAddr, hello: &Value) -> Self {
         let stream = TcpStream::connect(address).await.expect("the edge accepts");
         let mut request = format!("ws://{address}/ws").into_client_request().expect("a request");
         request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("natter.v1"));
         let (stream, _) = client_async(request, stream).await.expect("an upgrade");
         let mut socket = Self(stream);
-        socket.send(&json!({"type": "hello", "token": token})).await;
+        socket.send(hello).await;
         socket.expect("welcome").await;
         socket
     }
@@ -48,6 +48,17 @@ impl Socket {
                 Ok(Message::Text(text)) => return Some(serde_json::from_str(&text).expect("JSON")),
                 Ok(Message::Close(_)) | Err(_) => return None,
                 Ok(_) => {}
+            }
+        }
+    }
+
+    /// The code the server closes the socket with; frames before it are skipped.
+    pub async fn closed(&mut self) -> u16 {
+        loop {
+            match timeout(PATIENCE, self.0.next()).await.expect("a close frame in time") {
+                Some(Ok(Message::Close(Some(close)))) => return close.code.into(),
+                Some(Ok(_)) => {}
+                other => panic!("ended without a close frame: {other:?}"),
             }
         }
     }
