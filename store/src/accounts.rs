@@ -3,10 +3,12 @@ use natter_schemas::{id::UserId, rpc::User};
 
 use crate::Result;
 
-/// A user and the argon2id hash (PHC string) of the password.
+/// What a log-in is checked against.
 #[derive(Clone)]
 pub struct Credentials {
+    /// Whose they are.
     pub user: User,
+    /// argon2id in PHC string format.
     pub password_hash: String,
 }
 

@@ -10,9 +10,13 @@ use crate::Result;
 /// A conversation's present state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConversationRow {
+    /// Its id.
     pub id: ConversationId,
+    /// Direct or group, from its `Created` event.
     pub shape: Shape,
+    /// The newest name; `None` for a direct conversation and a group without one.
     pub name: Option<String>,
+    /// Time of its `Created` event.
     pub created_at: Timestamp,
     /// Members now.
     pub members: usize,
@@ -25,6 +29,7 @@ pub struct ConversationRow {
 /// A conversation in its member's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedRow {
+    /// What every member sees.
     pub conversation: ConversationRow,
     /// The member's role.
     pub role: Role,

@@ -73,7 +73,9 @@ impl Database {
                 SqliteStore::open(path)?.close().await;
                 let open = all.iter().filter(|status| status.state.is_open());
                 let applied: Vec<String> = open.map(Status::title).collect();
-                applied.iter().for_each(|title| report(&format!("migration {title}: applied")));
+                for title in &applied {
+                    report(&format!("migration {title}: applied"));
+                }
                 Ok(!applied.is_empty())
             }
             Self::Scylla(options) => Ok(!scylla::migrate::migrate(options, report).await?.is_empty()),

@@ -5,6 +5,7 @@
 //! any order, always to the same result. Accounts, sessions, blocks and read marks exist only here.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![warn(missing_docs)]
 
 mod accounts; // users and passwords
 mod sessions; // log-ins and their refresh tokens
@@ -67,7 +68,7 @@ pub trait Store:
     + MemberStore
     + ReadMarkStore
 {
-    /// Whether it answers now.
+    /// Fails when the store does not answer now.
     async fn ready(&self) -> Result<()>;
 
     /// Finishes the writes that are under way, then lets go of files and connections. Later calls are `Unavailable`.

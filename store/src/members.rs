@@ -10,7 +10,9 @@ use crate::Result;
 /// A present member of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemberRow {
+    /// User and role.
     pub member: Member,
+    /// Time of the newest event that made the user a member.
     pub joined_at: Timestamp,
     /// The member's read mark.
     pub read: Seq,

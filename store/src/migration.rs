@@ -2,23 +2,31 @@
 
 use natter_schemas::event::Timestamp;
 
+/// Of one migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
+    /// Applied as this program has it.
     Applied,
+    /// Not applied yet.
     Pending,
-    /// Begun and not finished: the next run goes on.
+    /// Begun and not finished: the next run continues it.
     Partial,
-    /// It is not what was applied.
+    /// Its file differs from what was applied.
     Changed,
     /// This program does not have it: a newer one has applied it.
     Unknown,
 }
 
+/// A migration and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status {
+    /// The number its file begins with.
     pub version: u32,
+    /// The rest of the file's name.
     pub name: String,
+    /// Against this program's file of that number.
     pub state: State,
+    /// `None`: not applied, or not completely.
     pub applied_at: Option<Timestamp>,
 }
 
@@ -28,6 +36,7 @@ impl State {
         matches!(self, Self::Pending | Self::Partial)
     }
 
+    /// As `natter migrate --status` prints it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Applied => "applied",

@@ -16,7 +16,7 @@ pub enum Renewal {
     Renewed {
         /// Whose session it is.
         user: UserId,
-        /// The session, which goes on.
+        /// The session, which continues.
         session: SessionId,
     },
     /// The token had been exchanged before: it has been copied. The session is ended by this call.

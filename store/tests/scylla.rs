@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod scylla {
-    pub mod scene; // a keyspace, long logs, patience
+    pub mod fixtures; // a keyspace, long logs, patience
 
     mod absence; // a cluster that stands still, is gone, is back
     mod buckets; // conversations over many buckets
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use natter_store::Store;
 
 async fn fresh() -> (Arc<dyn Store>, ()) {
-    (Arc::new(scylla::scene::open().await), ())
+    (Arc::new(scylla::fixtures::open().await), ())
 }
 
 natter_store::conformance!(fresh);

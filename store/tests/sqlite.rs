@@ -16,7 +16,7 @@ use natter_schemas::{
 use natter_store::{
     AccountStore, ConversationStore, EventStore, MemberStore, MessageStore, ReadMarkStore, SessionStore,
     Store, StoreError,
-    conformance::scene::{self, Room, posted},
+    conformance::fixtures::{self, SampleLog, posted},
     sqlite::SqliteStore,
 };
 use rusqlite::Connection;
@@ -41,21 +41,21 @@ fn file(folder: &TempDir) -> PathBuf {
 #[tokio::test]
 async fn what_was_stored_is_there_after_reopening() {
     let (store, folder) = opened();
-    let (user, session) = (scene::user(&scene::word()), SessionId::fresh());
-    let mut room = Room::of(&[user.id]);
-    let seq = room.add(user.id, posted("hi"));
+    let (user, session) = (fixtures::user(&fixtures::unique_name()), SessionId::fresh());
+    let mut sample = SampleLog::of(&[user.id]);
+    let seq = sample.add(user.id, posted("hi"));
     store.add_user(&user, "hash").await.unwrap();
     store.add_session(session, user.id, [1; 32], Timestamp(2)).await.unwrap();
-    room.persist(&store).await;
+    sample.persist(&store).await;
     store.close().await;
 
     let store = SqliteStore::open(&file(&folder)).unwrap();
     assert_eq!(store.users(&[user.id]).await.unwrap(), std::slice::from_ref(&user));
     assert_eq!(store.sessions_of(user.id, Timestamp(1)).await.unwrap(), [session]);
-    assert_eq!(store.highest(room.partition).await.unwrap(), seq);
-    assert_eq!(store.read_mark(room.id, user.id).await.unwrap(), seq);
-    assert_eq!(store.messages(room.id, Window::Newest, seq, 10).await.unwrap()[0].seq, seq);
-    assert_eq!(store.members(room.id).await.unwrap().len(), 2);
+    assert_eq!(store.highest(sample.partition).await.unwrap(), seq);
+    assert_eq!(store.read_mark(sample.id, user.id).await.unwrap(), seq);
+    assert_eq!(store.messages(sample.id, Window::Newest, seq, 10).await.unwrap()[0].seq, seq);
+    assert_eq!(store.members(sample.id).await.unwrap().len(), 2);
 }
 
 /// All calls are queued while another connection holds the file, so the count does not depend on timing.
@@ -64,22 +64,22 @@ async fn two_hundred_concurrent_persists_are_committed_in_a_few_transactions() {
     let (store, folder) = opened();
     let other = Connection::open(file(&folder)).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let rooms: Vec<Room> = (0..200).map(|_| Room::of(&[])).collect();
+    let samples: Vec<SampleLog> = (0..200).map(|_| SampleLog::of(&[])).collect();
     let before = store.commits();
-    let persists = join_all(rooms.iter().map(|room| room.persist(&store)));
+    let persists = join_all(samples.iter().map(|sample| sample.persist(&store)));
     let let_go = async { other.execute_batch("COMMIT").unwrap() };
     // Polled in this order: the lock is let go when every persist has been queued.
     tokio::join!(biased; persists, let_go);
     let commits = store.commits() - before;
     assert!((1..=5).contains(&commits), "{commits} transactions for 200 calls");
-    let ids: Vec<_> = rooms.iter().map(|room| room.id).collect();
+    let ids: Vec<_> = samples.iter().map(|sample| sample.id).collect();
     assert_eq!(store.heads(&ids).await.unwrap(), [10; 200]);
 }
 
 #[tokio::test]
 async fn one_failing_call_does_not_spoil_those_committed_with_it() {
     let (store, folder) = opened();
-    let (good, mut bad) = (Room::of(&[]), Room::of(&[]));
+    let (good, mut bad) = (SampleLog::of(&[]), SampleLog::of(&[]));
     let taken = bad.add(bad.owner, posted("hi"));
     bad.persist(&store).await;
     // An event that is fine, then a stranger at a seq that is taken: neither may stay.
@@ -100,41 +100,41 @@ async fn one_failing_call_does_not_spoil_those_committed_with_it() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_unavailable_and_the_store_goes_on_when_there_is_room() {
+async fn a_full_disk_is_unavailable_and_the_store_recovers_when_there_is_space() {
     let (store, _folder) = opened();
-    let kept = Room::of(&[]);
+    let kept = SampleLog::of(&[]);
     kept.persist(&store).await;
     store.limit_size(1).await.unwrap();
-    let mut room = Room::of(&[]);
+    let mut sample = SampleLog::of(&[]);
     for _ in 0..100 {
-        room.add(room.owner, posted(&"x".repeat(8 * 1024)));
+        sample.add(sample.owner, posted(&"x".repeat(8 * 1024)));
     }
     for _ in 0..3 {
-        let full = store.persist(room.partition, &room.log).await;
+        let full = store.persist(sample.partition, &sample.log).await;
         assert!(matches!(full, Err(StoreError::Unavailable(_))), "{full:?}");
     }
-    // Nothing of it stayed, reads go on.
-    assert_eq!(store.heads(&[room.id, kept.id]).await.unwrap(), [0, 10]);
+    // Nothing of it stayed, reads still work.
+    assert_eq!(store.heads(&[sample.id, kept.id]).await.unwrap(), [0, 10]);
     store.ready().await.unwrap();
 
     store.limit_size(u64::MAX).await.unwrap();
-    room.persist(&store).await;
-    assert_eq!(store.events_from(room.id, 0, u64::MAX, 1_000).await.unwrap(), room.log);
+    sample.persist(&store).await;
+    assert_eq!(store.events_from(sample.id, 0, u64::MAX, 1_000).await.unwrap(), sample.log);
 }
 
 #[tokio::test]
 async fn a_closed_store_has_finished_its_queue_and_is_unavailable() {
     let (store, folder) = opened();
-    let rooms: Vec<Room> = (0..50).map(|_| Room::of(&[])).collect();
-    let persists = join_all(rooms.iter().map(|room| room.persist(&store)));
+    let samples: Vec<SampleLog> = (0..50).map(|_| SampleLog::of(&[])).collect();
+    let persists = join_all(samples.iter().map(|sample| sample.persist(&store)));
     tokio::join!(biased; persists, store.close());
     assert!(matches!(store.ready().await, Err(StoreError::Unavailable(_))));
-    let late = store.advance_read(rooms[0].id, UserId::fresh(), 1, Timestamp(1)).await;
+    let late = store.advance_read(samples[0].id, UserId::fresh(), 1, Timestamp(1)).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))));
     store.close().await;
 
     let store = SqliteStore::open(&file(&folder)).unwrap();
-    let ids: Vec<_> = rooms.iter().map(|room| room.id).collect();
+    let ids: Vec<_> = samples.iter().map(|sample| sample.id).collect();
     assert_eq!(store.heads(&ids).await.unwrap(), [10; 50]);
 }
 
@@ -142,11 +142,11 @@ async fn a_closed_store_has_finished_its_queue_and_is_unavailable() {
 async fn a_user_with_thousands_of_conversations_gets_a_page_of_them() {
     let (store, _folder) = opened();
     let anna = UserId::fresh();
-    let partition = scene::partition();
-    let rooms: Vec<Room> = (0..3_000).map(|_| Room::of(&[anna])).collect();
-    let created: Vec<_> = rooms.iter().flat_map(|room| room.log.clone()).collect();
+    let partition = fixtures::partition();
+    let samples: Vec<SampleLog> = (0..3_000).map(|_| SampleLog::of(&[anna])).collect();
+    let created: Vec<_> = samples.iter().flat_map(|sample| sample.log.clone()).collect();
     store.persist(partition, &created).await.unwrap();
-    let mut ids: Vec<_> = rooms.iter().map(|room| room.id).collect();
+    let mut ids: Vec<_> = samples.iter().map(|sample| sample.id).collect();
     ids.sort_by(|a, b| b.cmp(a));
     let page = store.list_conversations(anna, None, 50).await.unwrap();
     let listed: Vec<_> = page.iter().map(|row| row.conversation.id).collect();
@@ -158,14 +158,14 @@ async fn a_user_with_thousands_of_conversations_gets_a_page_of_them() {
 #[tokio::test]
 async fn an_event_is_found_by_its_id_however_many_there_are_and_whenever_it_came() {
     let (store, _folder) = opened();
-    let (mut ahead, mut backwards) = (Room::of(&[]), Room::of(&[]));
-    for room in [&mut ahead, &mut backwards] {
+    let (mut ahead, mut backwards) = (SampleLog::of(&[]), SampleLog::of(&[]));
+    for sample in [&mut ahead, &mut backwards] {
         for _ in 0..700 {
-            room.add(room.owner, posted("hi"));
+            sample.add(sample.owner, posted("hi"));
         }
         // The log holds an id twice, near and far from its end: the first counts.
-        room.log[695].event.id = room.log[690].event.id;
-        room.log[95].event.id = room.log[90].event.id;
+        sample.log[695].event.id = sample.log[690].event.id;
+        sample.log[95].event.id = sample.log[90].event.id;
     }
     for hundred in ahead.log.chunks(100) {
         store.persist(ahead.partition, hundred).await.unwrap();
@@ -173,12 +173,12 @@ async fn an_event_is_found_by_its_id_however_many_there_are_and_whenever_it_came
     for hundred in backwards.log.chunks(100).rev() {
         store.persist(backwards.partition, hundred).await.unwrap();
     }
-    for room in [&ahead, &backwards] {
-        for (n, logged) in room.log.iter().enumerate() {
-            let first = if n == 695 || n == 95 { &room.log[n - 5] } else { logged };
-            assert_eq!(store.find_event(room.id, logged.event.id).await.unwrap().as_ref(), Some(first));
+    for sample in [&ahead, &backwards] {
+        for (n, logged) in sample.log.iter().enumerate() {
+            let first = if n == 695 || n == 95 { &sample.log[n - 5] } else { logged };
+            assert_eq!(store.find_event(sample.id, logged.event.id).await.unwrap().as_ref(), Some(first));
         }
-        assert_eq!(store.find_event(room.id, EventId::fresh()).await.unwrap(), None);
+        assert_eq!(store.find_event(sample.id, EventId::fresh()).await.unwrap(), None);
     }
     assert_eq!(store.find_event(ahead.id, backwards.log[1].event.id).await.unwrap(), None);
 }

@@ -2,7 +2,7 @@ use natter_schemas::{id::UserId, rpc::User};
 
 use super::{
     Arc,
-    scene::{user, word},
+    fixtures::{unique_name, user},
 };
 use crate::{AddUser, Store};
 
@@ -13,7 +13,7 @@ async fn added(store: &dyn Store, username: &str) -> User {
 }
 
 pub async fn a_user_is_found_by_id_username_and_email_whatever_the_case(store: Arc<dyn Store>) {
-    let name = word();
+    let name = unique_name();
     let user = added(&*store, &name).await;
     let nobody = UserId::fresh();
     assert_eq!(store.users(&[nobody, user.id]).await.unwrap(), std::slice::from_ref(&user));
@@ -23,16 +23,16 @@ pub async fn a_user_is_found_by_id_username_and_email_whatever_the_case(store: A
         assert_eq!((found.user, found.password_hash.as_str()), (user.clone(), "$argon2id$hash"));
     }
     assert_eq!(store.credentials_of(user.id).await.unwrap().unwrap().user, user);
-    assert!(store.credentials(&word()).await.unwrap().is_none());
+    assert!(store.credentials(&unique_name()).await.unwrap().is_none());
     assert!(store.credentials_of(nobody).await.unwrap().is_none());
 }
 
 pub async fn usernames_and_emails_are_unique_whatever_the_case(store: Arc<dyn Store>) {
-    let name = word();
+    let name = unique_name();
     let first = added(&*store, &name).await;
-    let same_name = User { email: format!("{}@example.org", word()), ..user(&name.to_uppercase()) };
+    let same_name = User { email: format!("{}@example.org", unique_name()), ..user(&name.to_uppercase()) };
     assert_eq!(store.add_user(&same_name, "h").await.unwrap(), AddUser::UsernameTaken);
-    let same_email = User { email: first.email.to_uppercase(), ..user(&word()) };
+    let same_email = User { email: first.email.to_uppercase(), ..user(&unique_name()) };
     assert_eq!(store.add_user(&same_email, "h").await.unwrap(), AddUser::EmailTaken);
     assert!(store.users(&[same_name.id, same_email.id]).await.unwrap().is_empty());
     // The refused attempt holds nothing: its name is free.
@@ -40,7 +40,7 @@ pub async fn usernames_and_emails_are_unique_whatever_the_case(store: Arc<dyn St
 }
 
 pub async fn of_many_registrations_of_one_name_at_once_one_succeeds(store: Arc<dyn Store>) {
-    let name = word();
+    let name = unique_name();
     let attempts: Vec<_> = (0..20)
         .map(|_| {
             let (store, user) = (Arc::clone(&store), user(&name));
@@ -58,18 +58,18 @@ pub async fn of_many_registrations_of_one_name_at_once_one_succeeds(store: Arc<d
 }
 
 pub async fn adding_the_same_user_again_is_no_conflict(store: Arc<dyn Store>) {
-    let user = added(&*store, &word()).await;
+    let user = added(&*store, &unique_name()).await;
     assert_eq!(store.add_user(&user, "$argon2id$hash").await.unwrap(), AddUser::Added);
     assert_eq!(store.users(&[user.id]).await.unwrap(), [user]);
 }
 
 pub async fn search_finds_prefixes_of_names_whatever_the_case_by_username(store: Arc<dyn Store>) {
-    let tag = word();
+    let tag = unique_name();
     let b = added(&*store, &format!("{tag}b")).await;
     let a = added(&*store, &format!("{tag}a")).await;
-    let by_display = User { display_name: format!("{}Ärger", tag.to_uppercase()), ..user(&word()) };
+    let by_display = User { display_name: format!("{}Ärger", tag.to_uppercase()), ..user(&unique_name()) };
     assert_eq!(store.add_user(&by_display, "h").await.unwrap(), AddUser::Added);
-    let inside = User { display_name: format!("x{tag}"), ..user(&word()) };
+    let inside = User { display_name: format!("x{tag}"), ..user(&unique_name()) };
     assert_eq!(store.add_user(&inside, "h").await.unwrap(), AddUser::Added);
 
     let mut expected = vec![a.clone(), b.clone(), by_display.clone()];
@@ -83,9 +83,9 @@ pub async fn search_finds_prefixes_of_names_whatever_the_case_by_username(store:
 }
 
 pub async fn search_takes_wildcards_literally(store: Arc<dyn Store>) {
-    let tag = word();
-    let percent = User { display_name: format!("{tag}%x"), ..user(&word()) };
-    let plain = User { display_name: format!("{tag}yx"), ..user(&word()) };
+    let tag = unique_name();
+    let percent = User { display_name: format!("{tag}%x"), ..user(&unique_name()) };
+    let plain = User { display_name: format!("{tag}yx"), ..user(&unique_name()) };
     for user in [&percent, &plain] {
         assert_eq!(store.add_user(user, "h").await.unwrap(), AddUser::Added);
     }
@@ -96,7 +96,7 @@ pub async fn search_takes_wildcards_literally(store: Arc<dyn Store>) {
 }
 
 pub async fn a_display_name_and_a_password_can_be_changed(store: Arc<dyn Store>) {
-    let (user, new) = (added(&*store, &word()).await, word());
+    let (user, new) = (added(&*store, &unique_name()).await, unique_name());
     let changed = User { display_name: format!("{new} Ω"), ..user.clone() };
     assert_eq!(store.set_display_name(user.id, &changed.display_name).await.unwrap(), Some(changed.clone()));
     assert_eq!(store.users(&[user.id]).await.unwrap(), std::slice::from_ref(&changed));
@@ -109,8 +109,8 @@ pub async fn a_display_name_and_a_password_can_be_changed(store: Arc<dyn Store>)
 pub async fn hostile_names_come_back_as_they_were(store: Arc<dyn Store>) {
     for nasty in ["'; DROP TABLE users; --", "a\0b", "👩‍👩‍👧‍👦 \u{202e}", "\"\\%_", "\u{10FFFF}"]
     {
-        let tag = word();
-        let user = User { display_name: format!("{tag}{nasty}"), ..user(&word()) };
+        let tag = unique_name();
+        let user = User { display_name: format!("{tag}{nasty}"), ..user(&unique_name()) };
         assert_eq!(store.add_user(&user, nasty).await.unwrap(), AddUser::Added);
         let found = store.credentials_of(user.id).await.unwrap().unwrap();
         assert_eq!((&found.user, found.password_hash.as_str()), (&user, nasty));

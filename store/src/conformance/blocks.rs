@@ -4,7 +4,7 @@ use natter_schemas::{event::Timestamp, id::UserId};
 
 use crate::Store;
 
-pub async fn a_block_is_seen_from_both_sides_until_it_is_taken_back(store: Arc<dyn Store>) {
+pub async fn a_block_is_seen_from_both_sides_until_it_is_removed(store: Arc<dyn Store>) {
     let (a, b, c) = (UserId::fresh(), UserId::fresh(), UserId::fresh());
     store.set_block(a, b, true, Timestamp(1)).await.unwrap();
     store.set_block(a, b, true, Timestamp(2)).await.unwrap();

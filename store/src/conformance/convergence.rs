@@ -12,12 +12,12 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 
-use super::scene::{Room, at, plain, posted};
+use super::fixtures::{SampleLog, at, plain, posted};
 use crate::Store;
 
 /// Each case is a handful of transactions with their fsyncs: some seconds in all.
 const CASES: u32 = 150;
-const PEOPLE: usize = 4;
+const USERS: usize = 4;
 const EMOJI: [&str; 3] = ["👍", "🎉", "🙈"];
 
 /// Numbers are places in lists; a target is the number of an operation, of whatever kind, earlier or later.
@@ -83,56 +83,56 @@ fn op() -> impl Strategy<Value = Op> {
     let role = prop_oneof![Just(Role::Member), Just(Role::Admin), Just(Role::Owner)];
     // Mostly the two messages every log begins with, so that operations meet.
     let target = prop_oneof![4 => 0..2_usize, 1 => 2..10_usize];
-    let react = (0..PEOPLE, target.clone(), 0..EMOJI.len(), any::<bool>());
+    let react = (0..USERS, target.clone(), 0..EMOJI.len(), any::<bool>());
     prop_oneof![
-        4 => (0..PEOPLE).prop_map(Op::Post),
+        4 => (0..USERS).prop_map(Op::Post),
         3 => target.clone().prop_map(Op::Edit),
         2 => target.prop_map(Op::Delete),
         6 => react.prop_map(|(who, target, emoji, on)| Op::React { who, target, emoji, on }),
-        2 => (0..PEOPLE, role.clone()).prop_map(|(who, role)| Op::Add(who, role)),
-        2 => (0..PEOPLE).prop_map(Op::Remove),
-        2 => (0..PEOPLE, role).prop_map(|(who, role)| Op::ChangeRole(who, role)),
+        2 => (0..USERS, role.clone()).prop_map(|(who, role)| Op::Add(who, role)),
+        2 => (0..USERS).prop_map(Op::Remove),
+        2 => (0..USERS, role).prop_map(|(who, role)| Op::ChangeRole(who, role)),
         1 => (0..9_usize).prop_map(Op::Rename),
     ]
 }
 
-/// Persists the case's log as it says and compares every row with the fold.
+/// Persists the case's log in its batches and compares every row with the fold.
 pub async fn check(store: &dyn Store, case: &Case) {
-    let people: Vec<UserId> = (0..PEOPLE).map(|_| UserId::fresh()).collect();
-    let room = played(case, &people);
+    let users: Vec<UserId> = (0..USERS).map(|_| UserId::fresh()).collect();
+    let sample = log_of(case, &users);
     for batch in &case.batches {
-        let events: Vec<LogEntry> = batch.iter().map(|n| room.log[*n].clone()).collect();
-        store.persist(room.partition, &events).await.unwrap();
+        let events: Vec<LogEntry> = batch.iter().map(|n| sample.log[*n].clone()).collect();
+        store.persist(sample.partition, &events).await.unwrap();
     }
-    let fold = Fold::of(&room.log);
-    compare_history(store, &room, &fold).await;
-    compare_conversation(store, &room, &fold).await;
-    compare_members(store, &room, &fold).await;
+    let fold = Fold::of(&sample.log);
+    compare_history(store, &sample, &fold).await;
+    compare_conversation(store, &sample, &fold).await;
+    compare_members(store, &sample, &fold).await;
 }
 
-/// The log: one person is a member from the start.
-fn played(case: &Case, people: &[UserId]) -> Room {
-    let mut room = Room::of(&people[..1]);
+/// The log: one user is a member from the start.
+fn log_of(case: &Case, users: &[UserId]) -> SampleLog {
+    let mut sample = SampleLog::of(&users[..1]);
     let seq_of = |n: usize| 13 + 3 * u64::try_from(n).unwrap();
     for op in &case.ops {
         let (author, kind) = match *op {
-            Op::Post(who) => (people[who], posted("text")),
-            Op::Edit(target) => (people[0], Kind::Edited { target: seq_of(target), body: plain("edited") }),
-            Op::Delete(target) => (people[0], Kind::Deleted { target: seq_of(target) }),
+            Op::Post(who) => (users[who], posted("text")),
+            Op::Edit(target) => (users[0], Kind::Edited { target: seq_of(target), body: plain("edited") }),
+            Op::Delete(target) => (users[0], Kind::Deleted { target: seq_of(target) }),
             Op::React { who, target, emoji, on } => {
-                (people[who], Kind::Reacted { target: seq_of(target), emoji: EMOJI[emoji].to_owned(), on })
+                (users[who], Kind::Reacted { target: seq_of(target), emoji: EMOJI[emoji].to_owned(), on })
             }
-            Op::Add(who, role) => (room.owner, Kind::MemberAdded { user: people[who], role }),
-            Op::Remove(who) => (room.owner, Kind::MemberRemoved { user: people[who] }),
-            Op::ChangeRole(who, role) => (room.owner, Kind::RoleChanged { user: people[who], role }),
-            Op::Rename(n) => (room.owner, Kind::Renamed { name: format!("name {n}") }),
+            Op::Add(who, role) => (sample.owner, Kind::MemberAdded { user: users[who], role }),
+            Op::Remove(who) => (sample.owner, Kind::MemberRemoved { user: users[who] }),
+            Op::ChangeRole(who, role) => (sample.owner, Kind::RoleChanged { user: users[who], role }),
+            Op::Rename(n) => (sample.owner, Kind::Renamed { name: format!("name {n}") }),
         };
-        room.add(author, kind);
+        sample.add(author, kind);
     }
-    room
+    sample
 }
 
-struct Place {
+struct MemberState {
     role: Option<Role>,
     version: Seq,
     joined_at: Timestamp,
@@ -142,7 +142,7 @@ struct Place {
 #[derive(Default)]
 struct Fold {
     messages: Vec<Message>,
-    members: BTreeMap<UserId, Place>,
+    members: BTreeMap<UserId, MemberState>,
     reads: BTreeMap<UserId, Seq>,
     name: Option<String>,
     activity: Timestamp,
@@ -170,12 +170,12 @@ impl Fold {
                 self.join(*user, *role, *seq, event.at);
             }
             Kind::MemberRemoved { user } => {
-                let joined_at = self.members.get(user).map(|place| place.joined_at).unwrap_or_default();
-                self.members.insert(*user, Place { role: None, version: *seq, joined_at });
+                let joined_at = self.members.get(user).map(|state| state.joined_at).unwrap_or_default();
+                self.members.insert(*user, MemberState { role: None, version: *seq, joined_at });
             }
             Kind::RoleChanged { user, role } => {
-                if let Some(place) = self.members.get_mut(user).filter(|place| place.role.is_some()) {
-                    (place.role, place.version) = (Some(*role), *seq);
+                if let Some(state) = self.members.get_mut(user).filter(|state| state.role.is_some()) {
+                    (state.role, state.version) = (Some(*role), *seq);
                 }
             }
             Kind::Renamed { name } => self.name = Some(name.clone()),
@@ -190,40 +190,40 @@ impl Fold {
     }
 
     fn join(&mut self, user: UserId, role: Role, version: Seq, joined_at: Timestamp) {
-        self.members.insert(user, Place { role: Some(role), version, joined_at });
+        self.members.insert(user, MemberState { role: Some(role), version, joined_at });
     }
 }
 
-async fn compare_history(store: &dyn Store, room: &Room, fold: &Fold) {
-    let all = store.messages(room.id, Window::Newest, Seq::MAX, 100).await.unwrap();
+async fn compare_history(store: &dyn Store, sample: &SampleLog, fold: &Fold) {
+    let all = store.messages(sample.id, Window::Newest, Seq::MAX, 100).await.unwrap();
     assert_eq!(all, fold.messages);
-    assert_eq!(store.events_from(room.id, 0, Seq::MAX, 100).await.unwrap(), room.log);
+    assert_eq!(store.events_from(sample.id, 0, Seq::MAX, 100).await.unwrap(), sample.log);
     for (user, read) in &fold.reads {
-        assert_eq!(store.read_mark(room.id, *user).await.unwrap(), *read);
+        assert_eq!(store.read_mark(sample.id, *user).await.unwrap(), *read);
         let others = fold.messages.iter().filter(|m| m.author != *user && m.deleted_at.is_none());
         let countable: Vec<Seq> = others.map(|m| m.seq).collect();
-        assert_eq!(store.countable(room.id, *user, 0, Seq::MAX, 100).await.unwrap(), countable);
+        assert_eq!(store.countable(sample.id, *user, 0, Seq::MAX, 100).await.unwrap(), countable);
     }
 }
 
-async fn compare_conversation(store: &dyn Store, room: &Room, fold: &Fold) {
-    let row = store.conversation(room.id).await.unwrap().expect("Created has arrived");
-    let head = room.log.last().map_or(0, |last| last.seq);
+async fn compare_conversation(store: &dyn Store, sample: &SampleLog, fold: &Fold) {
+    let row = store.conversation(sample.id).await.unwrap().expect("Created has arrived");
+    let head = sample.log.last().map_or(0, |last| last.seq);
     assert_eq!((row.head, row.name, row.created_at), (head, fold.name.clone(), at(10)));
     assert_eq!(row.last_activity_at, fold.activity);
-    assert_eq!(row.members, fold.members.values().filter(|place| place.role.is_some()).count());
-    assert_eq!(store.highest(room.partition).await.unwrap(), head);
+    assert_eq!(row.members, fold.members.values().filter(|state| state.role.is_some()).count());
+    assert_eq!(store.highest(sample.partition).await.unwrap(), head);
 }
 
-async fn compare_members(store: &dyn Store, room: &Room, fold: &Fold) {
+async fn compare_members(store: &dyn Store, sample: &SampleLog, fold: &Fold) {
     let mut present = Vec::new();
-    for (user, place) in &fold.members {
-        let membership = store.membership(room.id, *user).await.unwrap();
+    for (user, state) in &fold.members {
+        let membership = store.membership(sample.id, *user).await.unwrap();
         let Membership { role, version, .. } = membership.expect("was a member once");
-        assert_eq!((role, version), (place.role, place.version));
-        present.extend(role.map(|role| (place.joined_at, *user, role)));
+        assert_eq!((role, version), (state.role, state.version));
+        present.extend(role.map(|role| (state.joined_at, *user, role)));
     }
-    let listed = store.members(room.id).await.unwrap();
+    let listed = store.members(sample.id).await.unwrap();
     let mut members: Vec<_> = listed.iter().map(|m| (m.joined_at, m.member.user, m.member.role)).collect();
     assert!(members.is_sorted_by_key(|(joined_at, ..)| *joined_at));
     members.sort();

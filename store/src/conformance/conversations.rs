@@ -6,7 +6,7 @@ use natter_schemas::{
 
 use super::{
     Arc,
-    scene::{Room, at, plain, posted},
+    fixtures::{SampleLog, at, plain, posted},
 };
 use crate::Store;
 
@@ -14,98 +14,100 @@ fn added(user: UserId) -> Kind {
     Kind::MemberAdded { user, role: Role::Member }
 }
 
-async fn role(store: &dyn Store, room: &Room, user: UserId) -> Option<(Option<Role>, u64)> {
-    store.membership(room.id, user).await.unwrap().map(|m| (m.role, m.version))
+async fn role(store: &dyn Store, sample: &SampleLog, user: UserId) -> Option<(Option<Role>, u64)> {
+    store.membership(sample.id, user).await.unwrap().map(|m| (m.role, m.version))
 }
 
 pub async fn a_conversation_is_what_its_events_say(store: Arc<dyn Store>) {
     let (anna, ben) = (UserId::fresh(), UserId::fresh());
-    let mut room = Room::of(&[anna]);
-    let joined = room.add(room.owner, added(ben));
-    room.add(room.owner, Kind::Renamed { name: "first".to_owned() });
-    let last = room.add(room.owner, Kind::Renamed { name: "second 👍".to_owned() });
-    assert_eq!(store.conversation(room.id).await.unwrap(), None);
-    room.persist(&*store).await;
+    let mut sample = SampleLog::of(&[anna]);
+    let joined = sample.add(sample.owner, added(ben));
+    sample.add(sample.owner, Kind::Renamed { name: "first".to_owned() });
+    let last = sample.add(sample.owner, Kind::Renamed { name: "second 👍".to_owned() });
+    assert_eq!(store.conversation(sample.id).await.unwrap(), None);
+    sample.persist(&*store).await;
 
-    let row = store.conversation(room.id).await.unwrap().unwrap();
-    assert_eq!((row.id, row.shape, row.name.as_deref()), (room.id, Shape::Group, Some("second 👍")));
+    let row = store.conversation(sample.id).await.unwrap().unwrap();
+    assert_eq!((row.id, row.shape, row.name.as_deref()), (sample.id, Shape::Group, Some("second 👍")));
     assert_eq!((row.created_at, row.members, row.head), (at(10), 3, last));
     assert_eq!(row.last_activity_at, at(last));
-    let members = store.members(room.id).await.unwrap();
+    let members = store.members(sample.id).await.unwrap();
     let found: Vec<_> = members.iter().map(|m| (m.member, m.joined_at)).collect();
-    assert!(found.contains(&(Member { user: room.owner, role: Role::Owner }, at(10))));
+    assert!(found.contains(&(Member { user: sample.owner, role: Role::Owner }, at(10))));
     assert!(found.contains(&(Member { user: anna, role: Role::Member }, at(10))));
     assert_eq!(found[2], (Member { user: ben, role: Role::Member }, at(joined)));
 }
 
 pub async fn a_member_who_left_is_a_former_one(store: Arc<dyn Store>) {
     let anna = UserId::fresh();
-    let mut room = Room::of(&[anna]);
-    let left = room.add(anna, Kind::MemberRemoved { user: anna });
-    room.persist(&*store).await;
-    assert_eq!(role(&*store, &room, anna).await, Some((None, left)));
-    assert_eq!(role(&*store, &room, UserId::fresh()).await, None);
-    assert_eq!(store.conversation(room.id).await.unwrap().unwrap().members, 1);
-    assert_eq!(store.members(room.id).await.unwrap().len(), 1);
+    let mut sample = SampleLog::of(&[anna]);
+    let left = sample.add(anna, Kind::MemberRemoved { user: anna });
+    sample.persist(&*store).await;
+    assert_eq!(role(&*store, &sample, anna).await, Some((None, left)));
+    assert_eq!(role(&*store, &sample, UserId::fresh()).await, None);
+    assert_eq!(store.conversation(sample.id).await.unwrap().unwrap().members, 1);
+    assert_eq!(store.members(sample.id).await.unwrap().len(), 1);
 
-    let back = room.add(room.owner, added(anna));
-    room.persist(&*store).await;
-    assert_eq!(role(&*store, &room, anna).await, Some((Some(Role::Member), back)));
-    assert_eq!(store.conversation(room.id).await.unwrap().unwrap().members, 2);
-    assert_eq!(store.members(room.id).await.unwrap()[1].joined_at, at(back));
+    let back = sample.add(sample.owner, added(anna));
+    sample.persist(&*store).await;
+    assert_eq!(role(&*store, &sample, anna).await, Some((Some(Role::Member), back)));
+    assert_eq!(store.conversation(sample.id).await.unwrap().unwrap().members, 2);
+    assert_eq!(store.members(sample.id).await.unwrap()[1].joined_at, at(back));
 }
 
-pub async fn a_role_change_keeps_the_time_of_joining_and_cannot_bring_anybody_back(store: Arc<dyn Store>) {
+pub async fn a_role_change_keeps_the_time_of_joining_and_cannot_bring_a_former_member_back(
+    store: Arc<dyn Store>,
+) {
     let anna = UserId::fresh();
-    let mut room = Room::of(&[anna]);
-    let raised = room.add(room.owner, Kind::RoleChanged { user: anna, role: Role::Admin });
-    room.persist(&*store).await;
-    assert_eq!(role(&*store, &room, anna).await, Some((Some(Role::Admin), raised)));
-    assert!(store.members(room.id).await.unwrap().iter().all(|m| m.joined_at == at(10)));
+    let mut sample = SampleLog::of(&[anna]);
+    let raised = sample.add(sample.owner, Kind::RoleChanged { user: anna, role: Role::Admin });
+    sample.persist(&*store).await;
+    assert_eq!(role(&*store, &sample, anna).await, Some((Some(Role::Admin), raised)));
+    assert!(store.members(sample.id).await.unwrap().iter().all(|m| m.joined_at == at(10)));
 
-    let left = room.add(room.owner, Kind::MemberRemoved { user: anna });
-    room.add(room.owner, Kind::RoleChanged { user: anna, role: Role::Owner });
-    room.persist(&*store).await;
-    assert_eq!(role(&*store, &room, anna).await, Some((None, left)));
+    let left = sample.add(sample.owner, Kind::MemberRemoved { user: anna });
+    sample.add(sample.owner, Kind::RoleChanged { user: anna, role: Role::Owner });
+    sample.persist(&*store).await;
+    assert_eq!(role(&*store, &sample, anna).await, Some((None, left)));
     assert!(store.memberships(anna).await.unwrap().is_empty());
 }
 
 pub async fn a_role_change_that_arrives_before_the_joining_counts(store: Arc<dyn Store>) {
     let (anna, ben) = (UserId::fresh(), UserId::fresh());
-    let mut room = Room::of(&[]);
-    room.add(room.owner, added(anna));
-    let raised = room.add(room.owner, Kind::RoleChanged { user: anna, role: Role::Admin });
-    room.add(room.owner, Kind::RoleChanged { user: ben, role: Role::Admin });
-    for logged in room.log.iter().rev() {
-        store.persist(room.partition, std::slice::from_ref(logged)).await.unwrap();
+    let mut sample = SampleLog::of(&[]);
+    sample.add(sample.owner, added(anna));
+    let raised = sample.add(sample.owner, Kind::RoleChanged { user: anna, role: Role::Admin });
+    sample.add(sample.owner, Kind::RoleChanged { user: ben, role: Role::Admin });
+    for logged in sample.log.iter().rev() {
+        store.persist(sample.partition, std::slice::from_ref(logged)).await.unwrap();
     }
-    assert_eq!(role(&*store, &room, anna).await, Some((Some(Role::Admin), raised)));
-    assert_eq!(role(&*store, &room, ben).await, None);
-    assert_eq!(store.conversation(room.id).await.unwrap().unwrap().members, 2);
+    assert_eq!(role(&*store, &sample, anna).await, Some((Some(Role::Admin), raised)));
+    assert_eq!(role(&*store, &sample, ben).await, None);
+    assert_eq!(store.conversation(sample.id).await.unwrap().unwrap().members, 2);
 }
 
 pub async fn events_that_arrive_before_created_are_not_lost(store: Arc<dyn Store>) {
     let anna = UserId::fresh();
-    let mut room = Room::of(&[]);
-    room.add(room.owner, added(anna));
-    room.add(room.owner, Kind::Renamed { name: "late".to_owned() });
-    let last = room.add(room.owner, posted("first words"));
-    store.persist(room.partition, &room.log[1..]).await.unwrap();
-    assert_eq!(store.conversation(room.id).await.unwrap(), None);
+    let mut sample = SampleLog::of(&[]);
+    sample.add(sample.owner, added(anna));
+    sample.add(sample.owner, Kind::Renamed { name: "late".to_owned() });
+    let last = sample.add(sample.owner, posted("first words"));
+    store.persist(sample.partition, &sample.log[1..]).await.unwrap();
+    assert_eq!(store.conversation(sample.id).await.unwrap(), None);
     assert!(store.list_conversations(anna, None, 10).await.unwrap().is_empty());
-    assert_eq!(store.heads(&[room.id]).await.unwrap(), [last]);
+    assert_eq!(store.heads(&[sample.id]).await.unwrap(), [last]);
 
-    store.persist(room.partition, &room.log[..1]).await.unwrap();
-    let row = store.conversation(room.id).await.unwrap().unwrap();
+    store.persist(sample.partition, &sample.log[..1]).await.unwrap();
+    let row = store.conversation(sample.id).await.unwrap().unwrap();
     assert_eq!((row.members, row.name.as_deref(), row.head), (2, Some("late"), last));
     assert_eq!((row.created_at, row.last_activity_at), (at(10), at(last)));
     assert_eq!(store.list_conversations(anna, None, 10).await.unwrap().len(), 1);
-    assert!(store.message(room.id, last, last).await.unwrap().is_some());
+    assert!(store.message(sample.id, last, last).await.unwrap().is_some());
 }
 
 pub async fn memberships_are_the_present_ones(store: Arc<dyn Store>) {
     let anna = UserId::fresh();
-    let (stays, mut leaves) = (Room::of(&[anna]), Room::of(&[anna]));
+    let (stays, mut leaves) = (SampleLog::of(&[anna]), SampleLog::of(&[anna]));
     leaves.add(anna, Kind::MemberRemoved { user: anna });
     stays.persist(&*store).await;
     leaves.persist(&*store).await;
@@ -120,11 +122,11 @@ pub async fn a_list_is_by_newest_activity_and_pages_without_loss_or_repeat(store
     let mut expected = Vec::new();
     // Three of each activity, so that ties lie within pages and across their edges.
     for n in 0..12_u64 {
-        let mut room = Room::of(&[anna]);
-        room.skip_to(100 + n / 3);
-        let seq = room.add(room.owner, posted("hi"));
-        room.persist(&*store).await;
-        expected.push((at(seq), room.id));
+        let mut sample = SampleLog::of(&[anna]);
+        sample.skip_to(100 + n / 3);
+        let seq = sample.add(sample.owner, posted("hi"));
+        sample.persist(&*store).await;
+        expected.push((at(seq), sample.id));
     }
     expected.sort_by(|a, b| b.cmp(a));
     for page in [1, 2, 5, 12, 50] {
@@ -148,26 +150,26 @@ pub async fn a_list_is_by_newest_activity_and_pages_without_loss_or_repeat(store
 }
 
 pub async fn edits_deletions_and_reactions_are_no_activity(store: Arc<dyn Store>) {
-    let mut room = Room::of(&[]);
-    let target = room.add(room.owner, posted("hi"));
-    room.add(room.owner, Kind::Edited { target, body: plain("ho") });
-    room.add(room.owner, Kind::Reacted { target, emoji: "👍".to_owned(), on: true });
-    let last = room.add(room.owner, Kind::Deleted { target });
-    room.persist(&*store).await;
-    let row = store.conversation(room.id).await.unwrap().unwrap();
+    let mut sample = SampleLog::of(&[]);
+    let target = sample.add(sample.owner, posted("hi"));
+    sample.add(sample.owner, Kind::Edited { target, body: plain("ho") });
+    sample.add(sample.owner, Kind::Reacted { target, emoji: "👍".to_owned(), on: true });
+    let last = sample.add(sample.owner, Kind::Deleted { target });
+    sample.persist(&*store).await;
+    let row = store.conversation(sample.id).await.unwrap().unwrap();
     assert_eq!((row.last_activity_at, row.head), (at(target), last));
     assert_eq!(store.conversation(ConversationId::fresh()).await.unwrap(), None);
 }
 
-pub async fn people_share_a_conversation_while_both_are_in_it(store: Arc<dyn Store>) {
+pub async fn users_share_a_conversation_while_both_are_members(store: Arc<dyn Store>) {
     let (anna, ben, carl) = (UserId::fresh(), UserId::fresh(), UserId::fresh());
-    let mut room = Room::of(&[anna, ben]);
-    room.persist(&*store).await;
-    let others = [ben, carl, room.owner];
-    assert_eq!(store.sharing(anna, &others).await.unwrap(), [ben, room.owner]);
+    let mut sample = SampleLog::of(&[anna, ben]);
+    sample.persist(&*store).await;
+    let others = [ben, carl, sample.owner];
+    assert_eq!(store.sharing(anna, &others).await.unwrap(), [ben, sample.owner]);
     assert_eq!(store.sharing(carl, &[anna]).await.unwrap(), []);
-    room.add(ben, Kind::MemberRemoved { user: ben });
-    room.persist(&*store).await;
-    assert_eq!(store.sharing(anna, &others).await.unwrap(), [room.owner]);
+    sample.add(ben, Kind::MemberRemoved { user: ben });
+    sample.persist(&*store).await;
+    assert_eq!(store.sharing(anna, &others).await.unwrap(), [sample.owner]);
     assert_eq!(store.sharing(ben, &[anna]).await.unwrap(), []);
 }

@@ -1,15 +1,20 @@
 //! What every implementation of `Store` must do, as tests that are written once. A crate's test file names a
-//! function that makes a store, and gets one test per sentence:
+//! function that makes a store, and gets one test for each:
 //!
 //! ```text
 //! natter_store::conformance!(fresh); // async fn fresh() -> (Arc<dyn Store>, impl Sized)
 //! ```
 //!
 //! The second value is kept until the test ends: a temporary folder, a connection. Stores may be shared: every
-//! sentence makes its own people, conversations and partitions.
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "these are tests")]
+//! test makes its own users, conversations and partitions.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "these are tests, and each one's name says what must hold"
+)]
 
-pub mod scene; // people and rooms to play with
+pub mod fixtures; // users and conversations for tests
 
 pub mod accounts;
 pub mod blocks;
@@ -23,7 +28,7 @@ pub mod reads;
 
 pub use std::sync::Arc;
 
-/// One `#[tokio::test]` per sentence of the suite.
+/// One `#[tokio::test]` for each function of the suite.
 #[macro_export]
 macro_rules! conformance {
     ($fresh:path) => {
@@ -43,19 +48,19 @@ macro_rules! conformance {
                 a_token_used_again_ends_its_session
                 of_many_renewals_with_one_token_at_once_one_succeeds
                 a_session_ends_when_it_is_ended_or_expires
-                sessions_of_a_user_are_those_that_live
+                sessions_of_a_user_are_those_not_ended_and_not_expired
             ]
             blocks: [
-                a_block_is_seen_from_both_sides_until_it_is_taken_back
+                a_block_is_seen_from_both_sides_until_it_is_removed
             ]
             conversations: [
                 a_conversation_is_what_its_events_say
                 a_member_who_left_is_a_former_one
-                a_role_change_keeps_the_time_of_joining_and_cannot_bring_anybody_back
+                a_role_change_keeps_the_time_of_joining_and_cannot_bring_a_former_member_back
                 a_role_change_that_arrives_before_the_joining_counts
                 events_that_arrive_before_created_are_not_lost
                 memberships_are_the_present_ones
-                people_share_a_conversation_while_both_are_in_it
+                users_share_a_conversation_while_both_are_members
                 a_list_is_by_newest_activity_and_pages_without_loss_or_repeat
                 edits_deletions_and_reactions_are_no_activity
             ]
@@ -67,7 +72,7 @@ macro_rules! conformance {
                 an_event_is_found_by_its_id_in_its_conversation_only
                 another_event_at_a_known_seq_is_refused
                 hostile_content_comes_back_as_it_was
-                positions_beyond_every_log_are_harmless
+                seqs_beyond_every_log_are_harmless
                 an_empty_batch_is_fine
             ]
             history: [
@@ -75,27 +80,27 @@ macro_rules! conformance {
                 pages_before_and_after_a_seq_touch_it_but_do_not_contain_it
                 no_page_goes_beyond_its_ceiling
                 a_message_shows_its_newest_edit
-                a_deletion_is_final_and_keeps_the_place
+                a_deletion_is_final_and_keeps_the_position
                 reactions_keep_the_order_in_which_they_came
                 reactions_persisted_ahead_of_others_wait_for_them
             ]
             reads: [
                 a_read_mark_only_moves_forward
                 posting_reads_up_to_the_own_message
-                who_is_added_has_nothing_unread_of_before
+                a_new_member_has_no_unread_messages_from_before
                 countable_are_others_messages_that_are_not_deleted
             ]
         }
         $crate::conformance_of_order!($fresh);
     };
-    ($fresh:path, $($part:ident: [$($sentence:ident)*])*) => {
+    ($fresh:path, $($part:ident: [$($test:ident)*])*) => {
         mod conformance {
             $(mod $part {
                 use super::super::*;
                 $(#[tokio::test(flavor = "multi_thread")]
-                async fn $sentence() {
-                    let (store, _kept) = $fresh().await;
-                    $crate::conformance::$part::$sentence(store).await;
+                async fn $test() {
+                    let (store, _guard) = $fresh().await;
+                    $crate::conformance::$part::$test(store).await;
                 })*
             })*
         }
@@ -109,7 +114,7 @@ macro_rules! conformance_of_order {
         #[test]
         fn rows_persisted_in_any_order_are_the_fold_of_the_log() {
             let runtime = tokio::runtime::Runtime::new().expect("a runtime starts");
-            let (store, _kept) = runtime.block_on($fresh());
+            let (store, _guard) = runtime.block_on($fresh());
             $crate::conformance::convergence::run(|case| {
                 runtime.block_on($crate::conformance::convergence::check(store.as_ref(), case));
             });

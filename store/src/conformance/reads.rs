@@ -5,65 +5,66 @@ use natter_schemas::{
 
 use super::{
     Arc,
-    scene::{Room, at, plain, posted},
+    fixtures::{SampleLog, at, plain, posted},
 };
 use crate::Store;
 
 pub async fn a_read_mark_only_moves_forward(store: Arc<dyn Store>) {
     let anna = UserId::fresh();
-    let room = Room::of(&[anna]);
-    room.persist(&*store).await;
-    assert_eq!(store.read_mark(room.id, anna).await.unwrap(), 0);
+    let sample = SampleLog::of(&[anna]);
+    sample.persist(&*store).await;
+    assert_eq!(store.read_mark(sample.id, anna).await.unwrap(), 0);
     for (asked, now) in [(20, 20), (10, 20), (20, 20), (25, 25), (0, 25)] {
-        assert_eq!(store.advance_read(room.id, anna, asked, at(asked)).await.unwrap(), now);
-        assert_eq!(store.read_mark(room.id, anna).await.unwrap(), now);
+        assert_eq!(store.advance_read(sample.id, anna, asked, at(asked)).await.unwrap(), now);
+        assert_eq!(store.read_mark(sample.id, anna).await.unwrap(), now);
     }
-    assert_eq!(store.read_mark(room.id, room.owner).await.unwrap(), 0);
-    let members = store.members(room.id).await.unwrap();
+    assert_eq!(store.read_mark(sample.id, sample.owner).await.unwrap(), 0);
+    let members = store.members(sample.id).await.unwrap();
     let read = |user| members.iter().find(|m| m.member.user == user).unwrap().read;
-    assert_eq!((read(anna), read(room.owner)), (25, 0));
+    assert_eq!((read(anna), read(sample.owner)), (25, 0));
 }
 
 pub async fn posting_reads_up_to_the_own_message(store: Arc<dyn Store>) {
     let anna = UserId::fresh();
-    let mut room = Room::of(&[anna]);
-    let first = room.add(anna, posted("one"));
-    let second = room.add(anna, posted("two"));
-    room.add(anna, Kind::Edited { target: first, body: plain("uno") });
-    store.persist(room.partition, &room.log[2..]).await.unwrap();
-    store.persist(room.partition, &room.log[..2]).await.unwrap();
-    assert_eq!(store.read_mark(room.id, anna).await.unwrap(), second);
-    assert_eq!(store.read_mark(room.id, room.owner).await.unwrap(), 0);
+    let mut sample = SampleLog::of(&[anna]);
+    let first = sample.add(anna, posted("one"));
+    let second = sample.add(anna, posted("two"));
+    sample.add(anna, Kind::Edited { target: first, body: plain("uno") });
+    store.persist(sample.partition, &sample.log[2..]).await.unwrap();
+    store.persist(sample.partition, &sample.log[..2]).await.unwrap();
+    assert_eq!(store.read_mark(sample.id, anna).await.unwrap(), second);
+    assert_eq!(store.read_mark(sample.id, sample.owner).await.unwrap(), 0);
 }
 
-pub async fn who_is_added_has_nothing_unread_of_before(store: Arc<dyn Store>) {
+pub async fn a_new_member_has_no_unread_messages_from_before(store: Arc<dyn Store>) {
     let (anna, ben) = (UserId::fresh(), UserId::fresh());
-    let mut room = Room::of(&[anna]);
-    room.add(anna, posted("before"));
-    let added = room.add(room.owner, Kind::MemberAdded { user: ben, role: Role::Member });
-    let after = room.add(anna, posted("after"));
-    room.persist(&*store).await;
-    let mark = store.read_mark(room.id, ben).await.unwrap();
+    let mut sample = SampleLog::of(&[anna]);
+    sample.add(anna, posted("before"));
+    let added = sample.add(sample.owner, Kind::MemberAdded { user: ben, role: Role::Member });
+    let after = sample.add(anna, posted("after"));
+    sample.persist(&*store).await;
+    let mark = store.read_mark(sample.id, ben).await.unwrap();
     assert_eq!(mark, added);
-    assert_eq!(store.countable(room.id, ben, mark, Seq::MAX, 100).await.unwrap(), [after]);
+    assert_eq!(store.countable(sample.id, ben, mark, Seq::MAX, 100).await.unwrap(), [after]);
 }
 
 pub async fn countable_are_others_messages_that_are_not_deleted(store: Arc<dyn Store>) {
     let anna = UserId::fresh();
-    let mut room = Room::of(&[anna]);
-    let own = room.add(anna, posted("mine"));
-    let seqs: Vec<Seq> = (0..5).map(|_| room.add(room.owner, posted("theirs"))).collect();
-    room.add(room.owner, Kind::Edited { target: seqs[0], body: plain("still counts") });
-    room.add(room.owner, Kind::Reacted { target: seqs[1], emoji: "👍".to_owned(), on: true });
-    room.add(room.owner, Kind::Deleted { target: seqs[2] });
-    room.persist(&*store).await;
-    let counted =
-        async |user, after, up_to, limit| store.countable(room.id, user, after, up_to, limit).await.unwrap();
+    let mut sample = SampleLog::of(&[anna]);
+    let own = sample.add(anna, posted("mine"));
+    let seqs: Vec<Seq> = (0..5).map(|_| sample.add(sample.owner, posted("theirs"))).collect();
+    sample.add(sample.owner, Kind::Edited { target: seqs[0], body: plain("still counts") });
+    sample.add(sample.owner, Kind::Reacted { target: seqs[1], emoji: "👍".to_owned(), on: true });
+    sample.add(sample.owner, Kind::Deleted { target: seqs[2] });
+    sample.persist(&*store).await;
+    let counted = async |user, after, up_to, limit| {
+        store.countable(sample.id, user, after, up_to, limit).await.unwrap()
+    };
     let without_deleted = [seqs[0], seqs[1], seqs[3], seqs[4]];
     assert_eq!(counted(anna, 0, Seq::MAX, 100).await, without_deleted);
     assert_eq!(counted(anna, 0, Seq::MAX, 2).await, without_deleted[..2]);
     assert_eq!(counted(anna, seqs[0], seqs[3], 100).await, [seqs[1], seqs[3]]);
-    assert_eq!(counted(room.owner, 0, Seq::MAX, 100).await, [own]);
+    assert_eq!(counted(sample.owner, 0, Seq::MAX, 100).await, [own]);
     assert_eq!(counted(UserId::fresh(), 0, Seq::MAX, 100).await.len(), 5);
     assert!(counted(anna, seqs[4], Seq::MAX, 100).await.is_empty());
     assert!(counted(anna, 0, Seq::MAX, 0).await.is_empty());

@@ -97,7 +97,7 @@ pub async fn a_session_ends_when_it_is_ended_or_expires(store: Arc<dyn Store>) {
     assert_eq!(renewal, Renewal::Renewed { user, session });
 }
 
-pub async fn sessions_of_a_user_are_those_that_live(store: Arc<dyn Store>) {
+pub async fn sessions_of_a_user_are_those_not_ended_and_not_expired(store: Arc<dyn Store>) {
     let user = UserId::fresh();
     let mut open = vec![opened(&*store, user).await.0, opened(&*store, user).await.0];
     let ended = opened(&*store, user).await.0;

@@ -1,7 +1,7 @@
 //! Users and passwords.
 //!
 //! A username and an email address are reserved for a minute, the user is stored, the reservations are made
-//! permanent. A crash in between leaves reservations that lapse, and perhaps a row that no name leads to. The
+//! permanent. A crash in between leaves reservations that expire, and perhaps a row that no name leads to. The
 //! same call again finds its own reservations and carries on.
 
 use async_trait::async_trait;
@@ -11,32 +11,32 @@ use uuid::Uuid;
 
 use super::{
     ScyllaStore,
-    abreast::each,
     cluster::Cluster,
     columns::{raw, time},
+    concurrent::each,
     names,
 };
 use crate::{AccountStore, AddUser, Credentials, Result, StoreError, fold::fold};
 
 /// Seconds: ten times the longest that storing a user may take.
-const RESERVED: i32 = 60;
-/// To reserve a name that others let go at the same moment.
+const RESERVATION_TTL: i32 = 60;
+/// To reserve a name that others release at the same moment.
 const ATTEMPTS: usize = 3;
 
 /// One of the two tables of unique names.
-struct Unique<'a> {
+struct UniqueNames<'a> {
     reserve: &'a PreparedStatement,
     confirm: &'a PreparedStatement,
     release: &'a PreparedStatement,
-    decided: &'a PreparedStatement,
+    read_serial: &'a PreparedStatement,
 }
 
-enum Held {
-    /// By this call: if it fails, it lets go of it.
-    Now,
+enum Reservation {
+    /// By this call: if it fails, it releases the name.
+    New,
     /// By the same user, from an earlier call.
-    Before,
-    ByAnother,
+    Existing,
+    Taken,
 }
 
 #[async_trait]
@@ -75,7 +75,7 @@ impl AccountStore for ScyllaStore {
             return Ok(None);
         };
         let after = User { display_name: name.to_owned(), ..before.clone() };
-        // In this order a search finds the user at every moment; what it finds by an old name it passes over.
+        // In this order a search finds the user at every moment; users found by an old name are filtered out.
         names::add(&self.db, &after).await?;
         self.db.write(&self.db.statements.set_display_name, (name, raw(user.as_bytes()))).await?;
         names::replace(&self.db, &before, &after).await?;
@@ -94,35 +94,35 @@ impl AccountStore for ScyllaStore {
 
 async fn add(db: &Cluster, user: &User, password_hash: &str) -> Result<AddUser> {
     let s = &db.statements;
-    let usernames = Unique {
+    let usernames = UniqueNames {
         reserve: &s.reserve_username,
         confirm: &s.confirm_username,
         release: &s.release_username,
-        decided: &s.username_decided,
+        read_serial: &s.username_serial,
     };
-    let emails = Unique {
+    let emails = UniqueNames {
         reserve: &s.reserve_email,
         confirm: &s.confirm_email,
         release: &s.release_email,
-        decided: &s.email_decided,
+        read_serial: &s.email_serial,
     };
     let (username, email) = (fold(&user.username), fold(&user.email));
-    let held = usernames.hold(db, &username, user.id).await?;
-    if let Held::ByAnother = held {
+    let reservation = usernames.reserve_for(db, &username, user.id).await?;
+    if let Reservation::Taken = reservation {
         return Ok(AddUser::UsernameTaken);
     }
-    if let Held::ByAnother = emails.hold(db, &email, user.id).await? {
-        if let Held::Now = held {
-            usernames.let_go(db, &username, user.id).await?;
+    if let Reservation::Taken = emails.reserve_for(db, &email, user.id).await? {
+        if let Reservation::New = reservation {
+            usernames.release_for(db, &username, user.id).await?;
         }
         return Ok(AddUser::EmailTaken);
     }
     store(db, user, password_hash).await?;
-    // Only a call that stood still for a minute loses a name here: then nobody is registered by it.
-    let outcome = if !emails.keep(db, &email, user.id).await? {
+    // Only a call that was suspended for a minute loses a name here: then it registers no user.
+    let outcome = if !emails.confirm_for(db, &email, user.id).await? {
         AddUser::EmailTaken
-    } else if !usernames.keep(db, &username, user.id).await? {
-        emails.let_go(db, &email, user.id).await?;
+    } else if !usernames.confirm_for(db, &username, user.id).await? {
+        emails.release_for(db, &email, user.id).await?;
         AddUser::UsernameTaken
     } else {
         return Ok(AddUser::Added);
@@ -149,30 +149,32 @@ async fn store(db: &Cluster, user: &User, password_hash: &str) -> Result<()> {
     names::add(db, user).await
 }
 
-impl Unique<'_> {
-    async fn hold(&self, db: &Cluster, folded: &str, user: UserId) -> Result<Held> {
+impl UniqueNames<'_> {
+    async fn reserve_for(&self, db: &Cluster, folded: &str, user: UserId) -> Result<Reservation> {
         let (folded, id) = (folded.as_bytes(), raw(user.as_bytes()));
         for _ in 0..ATTEMPTS {
-            if db.applied(self.reserve, (folded, id, RESERVED)).await? {
-                return Ok(Held::Now);
+            if db.applied(self.reserve, (folded, id, RESERVATION_TTL)).await? {
+                return Ok(Reservation::New);
             }
-            // Its own first attempt, whose answer was lost, counts as an earlier call: at worst it lapses.
-            match db.first::<(Option<Uuid>,)>(self.decided, (folded,)).await? {
-                Some((Some(holder),)) if holder == id => return Ok(Held::Before),
-                Some((Some(_),)) => return Ok(Held::ByAnother),
-                // It has just lapsed or been let go.
+            // Its own first attempt, whose response was lost, counts as an earlier call: at worst it expires.
+            match db.first::<(Option<Uuid>,)>(self.read_serial, (folded,)).await? {
+                Some((Some(holder),)) if holder == id => return Ok(Reservation::Existing),
+                Some((Some(_),)) => return Ok(Reservation::Taken),
+                // It has just expired or been released.
                 _ => {}
             }
         }
-        Err(StoreError::Unavailable("a name is being reserved and let go again and again".to_owned()))
+        Err(StoreError::Unavailable(
+            "the name is being reserved and released by others again and again".to_owned(),
+        ))
     }
 
-    async fn keep(&self, db: &Cluster, folded: &str, user: UserId) -> Result<bool> {
+    async fn confirm_for(&self, db: &Cluster, folded: &str, user: UserId) -> Result<bool> {
         let id = raw(user.as_bytes());
         db.applied(self.confirm, (id, folded.as_bytes(), id)).await
     }
 
-    async fn let_go(&self, db: &Cluster, folded: &str, user: UserId) -> Result<()> {
+    async fn release_for(&self, db: &Cluster, folded: &str, user: UserId) -> Result<()> {
         db.applied(self.release, (folded.as_bytes(), raw(user.as_bytes()))).await.map(drop)
     }
 }
@@ -185,7 +187,7 @@ pub async fn users(db: &Cluster, ids: &[UserId]) -> Result<Vec<User>> {
 async fn credentials_of(db: &Cluster, id: UserId) -> Result<Option<Credentials>> {
     type Row = (Option<String>, Option<String>, Option<String>, Option<String>, Option<CqlTimestamp>);
     let row = db.first::<Row>(&db.statements.user, (raw(id.as_bytes()),)).await?;
-    // A row in which something is missing is one of which only a later change remains, by nobody's doing.
+    // An incomplete row is what an update leaves of a row that was removed at the same time.
     let Some((Some(username), Some(email), Some(display_name), Some(password_hash), Some(created_at))) = row
     else {
         return Ok(None);

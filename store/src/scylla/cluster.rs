@@ -19,16 +19,15 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{failure::passes, statements::Statements};
+use super::{failure::is_transient, statements::Statements};
 use crate::{Result, StoreError};
 
-/// From a call's request to the cluster to its answer or `Unavailable`: three requests of 2 s that get no
-/// answer, or about ten that are refused.
-pub const PATIENCE: Duration = Duration::from_secs(6);
-/// Requests under way at once, of everybody: at 20 ms each 25,000/s. More would only wait in the nodes.
+/// For a call with all its attempts: three requests of 2 s that time out, or about ten that are refused.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(6);
+/// Requests under way at once, of all callers: at 20 ms each 25,000/s. More would only wait in the nodes.
 const IN_FLIGHT: u32 = 512;
-/// Of these the persisters', so that people who log in do not queue behind a log that is being caught up on.
-const PERSISTING: usize = 128;
+/// Of these the persisters', so that log-ins do not queue behind a backlog of events.
+const PERSIST_IN_FLIGHT: usize = 128;
 
 /// A statement's values, whatever they are.
 pub type Values = Box<dyn SerializeRow + Send + Sync>;
@@ -41,8 +40,8 @@ pub struct Cluster {
     pub statements: Box<Statements>,
     /// `None` once closed.
     session: RwLock<Option<Arc<Session>>>,
-    in_flight: Semaphore,
-    persisting: Semaphore,
+    permits: Semaphore,
+    persist_permits: Semaphore,
 }
 
 impl Cluster {
@@ -50,31 +49,31 @@ impl Cluster {
         Self {
             statements,
             session: RwLock::new(Some(Arc::new(session))),
-            in_flight: Semaphore::new(IN_FLIGHT as usize),
-            persisting: Semaphore::new(PERSISTING),
+            permits: Semaphore::new(IN_FLIGHT as usize),
+            persist_permits: Semaphore::new(PERSIST_IN_FLIGHT),
         }
     }
 
     /// Waits for what is under way.
     pub async fn close(&self) {
-        let all = self.in_flight.acquire_many(IN_FLIGHT).await;
-        self.in_flight.close();
+        let all = self.permits.acquire_many(IN_FLIGHT).await;
+        self.permits.close();
         drop(all);
         *self.session.write() = None;
     }
 
     pub async fn write(&self, statement: &PreparedStatement, values: impl SerializeRow + Sync) -> Result<()> {
-        self.ask(Request::Statement(statement, &values)).await.map(drop)
+        self.request(Request::Statement(statement, &values)).await.map(drop)
     }
 
     /// Statements of one partition, applied together.
     pub async fn batch(&self, batch: &Batch, values: &[Values]) -> Result<()> {
-        self.ask(Request::Batch(batch, values)).await.map(drop)
+        self.request(Request::Batch(batch, values)).await.map(drop)
     }
 
-    /// A persister's turn to write something, kept until it is written.
-    pub async fn turn(&self) -> Result<SemaphorePermit<'_>> {
-        place(&self.persisting, Instant::now() + PATIENCE).await
+    /// A persister's permit for one write, held until it is done.
+    pub async fn persist_permit(&self) -> Result<SemaphorePermit<'_>> {
+        acquire(&self.persist_permits, Instant::now() + CALL_TIMEOUT).await
     }
 
     /// Whether a conditional write found what it wanted.
@@ -83,8 +82,8 @@ impl Cluster {
         statement: &PreparedStatement,
         values: impl SerializeRow + Sync,
     ) -> Result<bool> {
-        let (result, _) = self.ask(Request::Statement(statement, &values)).await?;
-        // Apache Cassandra answers the row only when it refuses, ScyllaDB always: the first column is common.
+        let (result, _) = self.request(Request::Statement(statement, &values)).await?;
+        // Apache Cassandra returns the row only when the condition fails, ScyllaDB always: the first column is common.
         let row = rows::<Row>(result)?.pop();
         match row.as_ref().and_then(|row| row.columns.first()) {
             Some(Some(CqlValue::Boolean(applied))) => Ok(*applied),
@@ -99,11 +98,11 @@ impl Cluster {
         statement: &PreparedStatement,
         values: impl SerializeRow + Sync,
     ) -> Result<Option<R>> {
-        let (result, _) = self.ask(Request::Statement(statement, &values)).await?;
+        let (result, _) = self.request(Request::Statement(statement, &values)).await?;
         Ok(rows(result)?.into_iter().next())
     }
 
-    /// Every row of the answer. For answers whose size has a bound of its own.
+    /// Every row. For results whose size has a bound of its own.
     pub async fn all<R: Owned>(
         &self,
         statement: &PreparedStatement,
@@ -125,7 +124,7 @@ impl Cluster {
         statement.set_page_size(rows_at_once);
         let (mut found, mut from) = (Vec::new(), PagingState::start());
         while found.len() < most {
-            let (result, next) = self.ask(Request::Page(&statement, &values, from)).await?;
+            let (result, next) = self.request(Request::Page(&statement, &values, from)).await?;
             for row in rows(result)? {
                 found.extend(keep(row)?);
             }
@@ -138,8 +137,8 @@ impl Cluster {
         Ok(found)
     }
 
-    /// One attempt, for those who want to know about now.
-    pub async fn answers(
+    /// One attempt without retries, for health checks.
+    pub async fn request_once(
         &self,
         statement: &PreparedStatement,
         values: impl SerializeRow + Sync,
@@ -149,25 +148,25 @@ impl Cluster {
         Ok(())
     }
 
-    /// Boxed: the compiler loses its way through futures of futures of a driver's future.
-    fn ask<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Answer>> {
+    /// Boxed: unboxed, the nested futures of the driver exceed the compiler's recursion limit.
+    fn request<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Answer>> {
         Box::pin(async move {
-            let deadline = Instant::now() + PATIENCE;
-            let _place = place(&self.in_flight, deadline).await?;
+            let deadline = Instant::now() + CALL_TIMEOUT;
+            let _permit = acquire(&self.permits, deadline).await?;
             let session = self.session()?;
-            let mut pauses = pauses();
+            let mut backoff = backoff();
             loop {
                 let error = match timeout_at(deadline, request.send(&session)).await {
                     Ok(Ok(answer)) => return Ok(answer),
-                    Ok(Err(error)) if passes(&error) => StoreError::from(error),
+                    Ok(Err(error)) if is_transient(&error) => StoreError::from(error),
                     Ok(Err(error)) => return Err(error.into()),
-                    Err(_) => return Err(silent()),
+                    Err(_) => return Err(timed_out()),
                 };
-                let pause = pauses.next().unwrap_or(PATIENCE);
-                if Instant::now() + pause >= deadline {
+                let delay = backoff.next().unwrap_or(CALL_TIMEOUT);
+                if Instant::now() + delay >= deadline {
                     return Err(error);
                 }
-                sleep(pause).await;
+                sleep(delay).await;
             }
         })
     }
@@ -198,15 +197,15 @@ impl Request<'_> {
     }
 }
 
-async fn place(places: &Semaphore, deadline: Instant) -> Result<SemaphorePermit<'_>> {
-    match timeout_at(deadline, places.acquire()).await {
-        Ok(place) => place.map_err(|_| closed()),
-        Err(_) => Err(silent()),
+async fn acquire(semaphore: &Semaphore, deadline: Instant) -> Result<SemaphorePermit<'_>> {
+    match timeout_at(deadline, semaphore.acquire()).await {
+        Ok(permit) => permit.map_err(|_| closed()),
+        Err(_) => Err(timed_out()),
     }
 }
 
-/// 50 ms, doubling to a second, each with up to as much again: callers that failed together part.
-fn pauses() -> impl Iterator<Item = Duration> + Send {
+/// 50 ms, doubling to a second, each with up to as much again: callers that failed together spread out.
+fn backoff() -> impl Iterator<Item = Duration> + Send {
     ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(50))
         .with_max_delay(Duration::from_secs(1))
@@ -222,8 +221,8 @@ fn rows<R: Owned>(result: QueryResult) -> Result<Vec<R>> {
     typed.collect::<std::result::Result<_, _>>().map_err(|e| unreadable(&e))
 }
 
-fn silent() -> StoreError {
-    StoreError::Unavailable(format!("the cluster did not answer within {} s", PATIENCE.as_secs()))
+fn timed_out() -> StoreError {
+    StoreError::Unavailable(format!("the cluster did not answer within {} s", CALL_TIMEOUT.as_secs()))
 }
 
 fn closed() -> StoreError {

@@ -1,4 +1,4 @@
-//! Values of ours as CQL's, and the timestamps with which they are written.
+//! Domain values as CQL's, and the timestamps with which they are written.
 
 use natter_schemas::{
     event::{LogEntry, Role, Shape, Timestamp},

@@ -8,7 +8,7 @@ use natter_schemas::{
 };
 use scylla::value::CqlTimestamp;
 
-use super::{ScyllaStore, abreast::each, cluster::Cluster, columns, columns::raw};
+use super::{ScyllaStore, cluster::Cluster, columns, columns::raw, concurrent::each};
 use crate::{ConversationRow, ConversationStore, ListedRow, MemberStore, ReadMarkStore, Result};
 
 #[async_trait]
@@ -17,7 +17,7 @@ impl ConversationStore for ScyllaStore {
         find(&self.db, id).await
     }
 
-    /// Reads every conversation of the user, because activity is theirs and not the membership's: a list kept in
+    /// Reads every conversation of the user, because activity is stored with them and not with the membership: a list kept in
     /// order would be written for every member with every message.
     async fn list_conversations(
         &self,

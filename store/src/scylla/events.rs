@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{
     ScyllaStore,
-    buckets::{self, Walk},
+    buckets::{self, SeqRange},
     cluster::Cluster,
     columns::{holds, logged, raw, seq as seq_of},
     persist,
@@ -20,7 +20,7 @@ use crate::{EventStore, Result};
 #[async_trait]
 impl EventStore for ScyllaStore {
     async fn persist(&self, partition: Partition, events: &[LogEntry]) -> Result<()> {
-        persist::persist(&self.db, &self.known, partition, events).await
+        persist::persist(&self.db, &self.seq_guard, partition, events).await
     }
 
     async fn highest(&self, partition: Partition) -> Result<Seq> {
@@ -35,10 +35,10 @@ impl EventStore for ScyllaStore {
         limit: usize,
     ) -> Result<Vec<LogEntry>> {
         let (db, s) = (&self.db, &self.db.statements);
-        let Some(way) = Walk::up(conversation, Some(after), up_to) else { return Ok(Vec::new()) };
-        buckets::walk(db, way, &[holds::MESSAGES, holds::CHANGES], limit, |bucket, most| async move {
-            let posted = part(db, &s.posted_up, way.range(bucket), most);
-            let changes = part(db, &s.changes_up, way.range(bucket), most);
+        let Some(range) = SeqRange::up(conversation, Some(after), up_to) else { return Ok(Vec::new()) };
+        buckets::scan(db, range, &[holds::MESSAGES, holds::CHANGES], limit, |bucket, most| async move {
+            let posted = part(db, &s.posted_up, range.of_bucket(bucket), most);
+            let changes = part(db, &s.changes_up, range.of_bucket(bucket), most);
             let (posted, changes) = tokio::try_join!(posted, changes)?;
             let mut events = [posted, changes].concat();
             events.sort_by_key(|logged| logged.seq);
@@ -51,13 +51,13 @@ impl EventStore for ScyllaStore {
     async fn find_event(&self, conversation: ConversationId, id: EventId) -> Result<Option<LogEntry>> {
         let (db, s) = (&self.db, &self.db.statements);
         let key = (raw(conversation.as_bytes()), raw(id.as_bytes()));
-        let Some((Some(seq),)) = db.first::<(Option<i64>,)>(&s.place_of_event, key).await? else {
+        let Some((Some(seq),)) = db.first::<(Option<i64>,)>(&s.seq_of_event, key).await? else {
             return Ok(None);
         };
-        let place = buckets::one(conversation, seq_of(seq));
+        let at = buckets::of_seq(conversation, seq_of(seq));
         let (posted, change) =
-            tokio::try_join!(part(db, &s.posted_up, place, 1), part(db, &s.changes_up, place, 1))?;
-        // Not there yet: its row and its place are written side by side.
+            tokio::try_join!(part(db, &s.posted_up, at, 1), part(db, &s.changes_up, at, 1))?;
+        // Nothing: its row and its index entry are written concurrently, the row may follow.
         Ok(posted.into_iter().chain(change).find(|logged| logged.event.id == id))
     }
 }

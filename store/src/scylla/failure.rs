@@ -6,14 +6,18 @@ use crate::StoreError;
 
 impl From<ExecutionError> for StoreError {
     fn from(error: ExecutionError) -> Self {
-        if passes(&error) { Self::Unavailable(error.to_string()) } else { Self::Corrupt(error.to_string()) }
+        if is_transient(&error) {
+            Self::Unavailable(error.to_string())
+        } else {
+            Self::Corrupt(error.to_string())
+        }
     }
 }
 
 impl From<PrepareError> for StoreError {
     fn from(error: PrepareError) -> Self {
         match &error {
-            PrepareError::AllAttemptsFailed { first_attempt } if !may_pass(first_attempt) => {
+            PrepareError::AllAttemptsFailed { first_attempt } if !attempt_is_transient(first_attempt) => {
                 Self::Corrupt(error.to_string())
             }
             _ => Self::Unavailable(error.to_string()),
@@ -21,17 +25,17 @@ impl From<PrepareError> for StoreError {
     }
 }
 
-/// Trouble of the cluster, not of the data: it ends when nodes come back or load goes down. Every statement
-/// here is idempotent, so an answer that was lost counts too.
-pub fn passes(error: &ExecutionError) -> bool {
+/// A failure of the cluster, not of the data: it ends when nodes come back or load goes down. Every statement
+/// here is idempotent, so a lost response is transient, too.
+pub fn is_transient(error: &ExecutionError) -> bool {
     match error {
         ExecutionError::BadQuery(BadQuery::SerializationError(_)) | ExecutionError::PrepareError(_) => false,
-        ExecutionError::LastAttemptError(error) => may_pass(error),
+        ExecutionError::LastAttemptError(error) => attempt_is_transient(error),
         _ => true,
     }
 }
 
-fn may_pass(error: &RequestAttemptError) -> bool {
+fn attempt_is_transient(error: &RequestAttemptError) -> bool {
     match error {
         // "Unconfigured table" and "undefined column" are among the invalid ones.
         RequestAttemptError::DbError(error, _) => !matches!(

@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::{
     ScyllaStore,
-    abreast::each,
     cluster::Cluster,
     columns::{self, NOBODY, raw},
+    concurrent::each,
     conversations,
 };
 use crate::{MemberRow, MemberStore, Result};
@@ -28,16 +28,16 @@ impl MemberStore for ScyllaStore {
 
     async fn membership(&self, conversation: ConversationId, user: UserId) -> Result<Option<Membership>> {
         let key = (raw(conversation.as_bytes()), raw(user.as_bytes()));
-        let registers = self.db.first::<Registers>(&self.db.statements.member, key);
+        let registers = self.db.first::<MembershipRegisters>(&self.db.statements.member, key);
         let created = conversations::created(&self.db, conversation);
         let (registers, created) = tokio::try_join!(registers, created)?;
         let Some((shape, _)) = created else { return Ok(None) };
-        let place = registers.map(place).transpose()?.flatten();
-        Ok(place.map(|(role, version)| Membership { conversation, shape, role, version }))
+        let standing = registers.map(standing).transpose()?.flatten();
+        Ok(standing.map(|(role, version)| Membership { conversation, shape, role, version }))
     }
 
     async fn memberships(&self, user: UserId) -> Result<Vec<Membership>> {
-        let rows = belongings(&self.db, user).await?;
+        let rows = membership_rows(&self.db, user).await?;
         let found = each(rows, |row| present(&self.db, row)).await?;
         Ok(found.into_iter().flatten().collect())
     }
@@ -51,10 +51,10 @@ impl MemberStore for ScyllaStore {
         let mine = &mine;
         let sharing = each(others.to_owned(), |other| async move {
             for (id, _, present_seq, present_role, role_seq, role_given) in
-                belongings(&self.db, other).await?
+                membership_rows(&self.db, other).await?
             {
-                let place = place((present_seq, present_role, role_seq, role_given))?;
-                if matches!(place, Some((Some(_), _))) && mine.contains(&ConversationId::from_uuid(id)) {
+                let standing = standing((present_seq, present_role, role_seq, role_given))?;
+                if matches!(standing, Some((Some(_), _))) && mine.contains(&ConversationId::from_uuid(id)) {
                     return Ok(Some(other));
                 }
             }
@@ -64,13 +64,13 @@ impl MemberStore for ScyllaStore {
     }
 }
 
-/// The registers of a person's place: seq and role of the newest presence, seq and role of the newest change.
-type Registers = (Option<i64>, Option<i8>, Option<i64>, Option<i8>);
+/// A membership's registers: seq and role of the newest joining or leaving, seq and role of the newest role change.
+type MembershipRegisters = (Option<i64>, Option<i8>, Option<i64>, Option<i8>);
 
-/// What they say: the role, `None` for a former member, and the seq of the event that made it so. Nothing when
-/// only a role change has arrived: that alone makes nobody a member.
-fn place(
-    (present_seq, present_role, role_seq, role_given): Registers,
+/// The role, `None` for a former member, and the seq of the event that made it so. Nothing when only a role change
+/// has arrived: that alone does not make a member.
+fn standing(
+    (present_seq, present_role, role_seq, role_given): MembershipRegisters,
 ) -> Result<Option<(Option<Role>, Seq)>> {
     let (Some(present_seq), Some(present_role)) = (present_seq, present_role) else { return Ok(None) };
     let changed = match (role_seq, role_given) {
@@ -96,7 +96,7 @@ async fn list(db: &Cluster, id: ConversationId) -> Result<Vec<MemberRow>> {
     let mut present = Vec::new();
     for (user, present_seq, present_role, joined_seq, joined_at, role_seq, role_given, read) in rows {
         let registers = (present_seq, present_role, role_seq, role_given);
-        let Some((Some(role), _)) = place(registers)? else { continue };
+        let Some((Some(role), _)) = standing(registers)? else { continue };
         let member = Member { user: UserId::from_uuid(user), role };
         let joined_at = Timestamp(joined_at.map_or(0, |at| at.0));
         let read = read.map_or(0, columns::seq);
@@ -116,18 +116,18 @@ pub async fn count(db: &Cluster, id: ConversationId) -> Result<(i32, Seq)> {
     Ok((i32::try_from(present).unwrap_or(i32::MAX), seen))
 }
 
-type Belonging = (Uuid, Option<i8>, Option<i64>, Option<i8>, Option<i64>, Option<i8>);
+type MembershipRow = (Uuid, Option<i8>, Option<i64>, Option<i8>, Option<i64>, Option<i8>);
 
-async fn belongings(db: &Cluster, user: UserId) -> Result<Vec<Belonging>> {
+async fn membership_rows(db: &Cluster, user: UserId) -> Result<Vec<MembershipRow>> {
     db.all(&db.statements.memberships, (raw(user.as_bytes()),)).await
 }
 
 async fn present(
     db: &Cluster,
-    (id, shape, present_seq, present_role, role_seq, role_given): Belonging,
+    (id, shape, present_seq, present_role, role_seq, role_given): MembershipRow,
 ) -> Result<Option<Membership>> {
     let registers = (present_seq, present_role, role_seq, role_given);
-    let Some((Some(role), version)) = place(registers)? else { return Ok(None) };
+    let Some((Some(role), version)) = standing(registers)? else { return Ok(None) };
     let conversation = ConversationId::from_uuid(id);
     // Only who was added while Created was still on its way has a row without the shape.
     let shape = match shape {

@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use super::{
     ScyllaStore,
-    abreast::each,
-    buckets::{self, Walk},
+    buckets::{self, SeqRange},
     cluster::Cluster,
     columns::{holds, logged},
+    concurrent::each,
     reactions,
 };
 use crate::{MessageStore, Result, StoreError};
@@ -35,7 +35,7 @@ impl MessageStore for ScyllaStore {
             return Ok(None);
         }
         let db = &self.db;
-        let row = db.first::<Row>(&db.statements.messages_up, buckets::one(conversation, seq)).await?;
+        let row = db.first::<Row>(&db.statements.messages_up, buckets::of_seq(conversation, seq)).await?;
         match row.map(stored).transpose()?.flatten() {
             Some(stored) => present(db, stored, up_to).await.map(Some),
             None => Ok(None),
@@ -44,7 +44,7 @@ impl MessageStore for ScyllaStore {
 }
 
 /// A row of `messages` whose message has come.
-struct Stored {
+struct MessageRow {
     posted: LogEntry,
     edit: Option<LogEntry>,
     deletion: Option<LogEntry>,
@@ -54,11 +54,13 @@ struct Stored {
 type Blob = Option<Vec<u8>>;
 type Row = (i64, Option<Uuid>, Blob, Blob, Option<i64>, Blob, Option<i64>, Option<bool>);
 
-fn stored((seq, id, data, edit, edit_seq, deletion, deletion_seq, reacted): Row) -> Result<Option<Stored>> {
+fn stored(
+    (seq, id, data, edit, edit_seq, deletion, deletion_seq, reacted): Row,
+) -> Result<Option<MessageRow>> {
     let (Some(_id), Some(data)) = (id, data) else { return Ok(None) };
     let change =
         |seq: Option<i64>, data: Blob| seq.zip(data).map(|(seq, data)| logged(seq, &data)).transpose();
-    Ok(Some(Stored {
+    Ok(Some(MessageRow {
         posted: logged(seq, &data)?,
         edit: change(edit_seq, edit)?,
         deletion: change(deletion_seq, deletion)?,
@@ -74,16 +76,16 @@ async fn page(
     most: usize,
 ) -> Result<Vec<Message>> {
     let s = &db.statements;
-    let (way, statement) = match window {
-        Window::Newest => (Walk::down(conversation, Some(up_to)), &s.messages_down),
+    let (range, statement) = match window {
+        Window::Newest => (SeqRange::down(conversation, Some(up_to)), &s.messages_down),
         Window::Before(seq) => {
-            (Walk::down(conversation, seq.checked_sub(1).map(|last| last.min(up_to))), &s.messages_down)
+            (SeqRange::down(conversation, seq.checked_sub(1).map(|last| last.min(up_to))), &s.messages_down)
         }
-        Window::After(seq) => (Walk::up(conversation, seq.checked_add(1), up_to), &s.messages_up),
+        Window::After(seq) => (SeqRange::up(conversation, seq.checked_add(1), up_to), &s.messages_up),
     };
-    let Some(way) = way else { return Ok(Vec::new()) };
-    let read = |bucket, most| db.scan(statement, way.range(bucket), most, stored);
-    let page = buckets::walk(db, way, &[holds::MESSAGES], most, read).await?;
+    let Some(range) = range else { return Ok(Vec::new()) };
+    let read = |bucket, most| db.scan(statement, range.of_bucket(bucket), most, stored);
+    let page = buckets::scan(db, range, &[holds::MESSAGES], most, read).await?;
     let mut messages = each(page, |stored| present(db, stored, up_to)).await?;
     if !matches!(window, Window::After(_)) {
         messages.reverse();
@@ -92,7 +94,7 @@ async fn page(
 }
 
 /// The message as it stands: its first deletion, or else its newest edit; with the reactions of `up_to`.
-async fn present(db: &Cluster, stored: Stored, up_to: Seq) -> Result<Message> {
+async fn present(db: &Cluster, stored: MessageRow, up_to: Seq) -> Result<Message> {
     let LogEntry { seq, event } = stored.posted;
     let mut message = Message::posted(seq, &event)
         .ok_or_else(|| StoreError::Corrupt(format!("event {} is not a posted message", event.id)))?;

@@ -10,14 +10,14 @@ mod options; // where the cluster is
 
 pub mod migrate; // the schema brought up to date
 
-mod abreast; // one question about many things
-mod cluster; // a request, until it is answered or given up
-mod columns; // values of ours as CQL's
+mod concurrent; // one request for many items
+mod cluster; // a request, with retries until its deadline
+mod columns; // domain values as CQL's
 mod failure; // what the driver reports becomes Unavailable or Corrupt
 mod statements; // every statement, prepared once
 
 mod accounts; // users and passwords
-mod names; // people found by the beginning of a name
+mod names; // users found by prefix
 mod sessions; // log-ins and their refresh tokens
 
 mod blocks; // who has blocked whom
@@ -40,9 +40,10 @@ use async_trait::async_trait;
 
 use crate::{Result, Store};
 
+/// A connected cluster. Clones of its `Arc` share connections, prepared statements and bounds.
 pub struct ScyllaStore {
     db: cluster::Cluster,
-    known: persist::Known,
+    seq_guard: persist::SeqGuard,
 }
 
 impl ScyllaStore {
@@ -55,15 +56,15 @@ impl ScyllaStore {
         let session = connect(options).await?;
         migrate::check(&session).await?;
         let statements = Box::pin(statements::Statements::prepare(&session)).await?;
-        Ok(Self { db: cluster::Cluster::new(session, statements), known: persist::Known::default() })
+        Ok(Self { db: cluster::Cluster::new(session, statements), seq_guard: persist::SeqGuard::default() })
     }
 }
 
 #[async_trait]
 impl Store for ScyllaStore {
-    /// As many replicas as any read needs, asked once: a probe that waits longer tells less.
+    /// One read from as many replicas as any read needs, without retries.
     async fn ready(&self) -> Result<()> {
-        self.db.answers(&self.db.statements.highest, (0_i32,)).await
+        self.db.request_once(&self.db.statements.highest, (0_i32,)).await
     }
 
     async fn close(&self) {

@@ -1,45 +1,45 @@
-//! People found by the beginning of a name.
+//! Users found by a prefix of a name.
 
 use std::collections::BTreeMap;
 
 use natter_schemas::{id::UserId, rpc::User};
 use uuid::Uuid;
 
-use super::{abreast::each, accounts, cluster::Cluster, columns::raw};
+use super::{accounts, cluster::Cluster, columns::raw, concurrent::each};
 use crate::{Result, fold::fold};
 
 const SHARDS: i8 = 16;
 const USERNAME: i8 = 1;
 const DISPLAY_NAME: i8 = 2;
-/// Display names looked at a shard.
-const LOOKED_AT: usize = 64;
+/// Display names read from one shard.
+const DISPLAY_NAMES_PER_SHARD: usize = 64;
 
-/// Where a name is found.
-struct Place {
+/// The primary key under which a name is listed.
+struct NameKey {
     initial: String,
     shard: i8,
     kind: i8,
     folded: String,
 }
 
-fn places(user: &User) -> [Option<Place>; 2] {
-    [place(user, USERNAME, &user.username), place(user, DISPLAY_NAME, &user.display_name)]
+fn name_keys(user: &User) -> [Option<NameKey>; 2] {
+    [name_key(user, USERNAME, &user.username), name_key(user, DISPLAY_NAME, &user.display_name)]
 }
 
-fn place(user: &User, kind: i8, name: &str) -> Option<Place> {
+fn name_key(user: &User, kind: i8, name: &str) -> Option<NameKey> {
     let folded = fold(name);
     let [.., last] = *user.id.as_bytes();
     let shard = i8::try_from(last % 16).unwrap_or_default();
-    Some(Place { initial: initial(&folded)?, shard, kind, folded })
+    Some(NameKey { initial: initial(&folded)?, shard, kind, folded })
 }
 
-/// `None` for an empty name, which nobody looks for.
+/// `None` for an empty name, which no search finds.
 fn initial(folded: &str) -> Option<String> {
     folded.chars().next().map(String::from)
 }
 
 pub async fn add(db: &Cluster, user: &User) -> Result<()> {
-    for Place { initial, shard, kind, folded } in places(user).into_iter().flatten() {
+    for NameKey { initial, shard, kind, folded } in name_keys(user).into_iter().flatten() {
         let row = (initial, shard, kind, folded.as_bytes(), raw(user.id.as_bytes()), &user.username);
         db.write(&db.statements.add_name, row).await?;
     }
@@ -47,36 +47,37 @@ pub async fn add(db: &Cluster, user: &User) -> Result<()> {
 }
 
 pub async fn remove(db: &Cluster, user: &User) -> Result<()> {
-    for place in places(user).into_iter().flatten() {
-        delete(db, user, place).await?;
+    for name_key in name_keys(user).into_iter().flatten() {
+        delete(db, user, name_key).await?;
     }
     Ok(())
 }
 
-/// Takes out the display name of before, unless it folds like the one of now.
+/// Removes the old display name, unless it folds like the new one.
 pub async fn replace(db: &Cluster, before: &User, after: &User) -> Result<()> {
-    match place(before, DISPLAY_NAME, &before.display_name) {
+    match name_key(before, DISPLAY_NAME, &before.display_name) {
         Some(old) if old.folded != fold(&after.display_name) => delete(db, before, old).await,
         _ => Ok(()),
     }
 }
 
-async fn delete(db: &Cluster, user: &User, Place { initial, shard, kind, folded }: Place) -> Result<()> {
+async fn delete(db: &Cluster, user: &User, NameKey { initial, shard, kind, folded }: NameKey) -> Result<()> {
     let row = (initial, shard, kind, folded.as_bytes(), raw(user.id.as_bytes()));
     db.write(&db.statements.delete_name, row).await
 }
 
-/// By username. Of people found by their username these are the first `most`. By display name 16 × 64 people
-/// are looked at, the first by display name: beyond 1,024 with the same beginning the answer is some of them,
-/// not the first by username; more letters make it exact. An empty prefix finds nobody.
+/// By username. Of users found by their username these are the first `most`. By display name 16 × 64 users
+/// are read, the first by display name: beyond 1,024 with the same prefix the result is some of them, not the
+/// first by username; a longer prefix makes it exact. An empty prefix finds no user.
 pub async fn search(db: &Cluster, prefix: &str, most: usize) -> Result<Vec<User>> {
     let from = fold(prefix);
     let Some(initial) = initial(&from).filter(|_| most > 0) else { return Ok(Vec::new()) };
     // No byte of UTF-8 is 0xFF: everything that begins with the prefix lies between.
     let to = [from.as_bytes(), &[0xFF]].concat();
-    let shelves = (0..SHARDS).flat_map(|shard| [(shard, USERNAME, most), (shard, DISPLAY_NAME, LOOKED_AT)]);
+    let ranges = (0..SHARDS)
+        .flat_map(|shard| [(shard, USERNAME, most), (shard, DISPLAY_NAME, DISPLAY_NAMES_PER_SHARD)]);
     let (from, to) = (from.as_str(), to.as_slice());
-    let found = each(shelves, |(shard, kind, most)| {
+    let found = each(ranges, |(shard, kind, most)| {
         let range = (initial.clone(), shard, kind, from.as_bytes(), to);
         db.scan(&db.statements.names_from, range, most, |row: (Uuid, Option<String>)| Ok(Some(row)))
     })
@@ -88,8 +89,8 @@ pub async fn search(db: &Cluster, prefix: &str, most: usize) -> Result<Vec<User>
     let ids: Vec<UserId> = by_username.into_values().collect();
     let mut users = Vec::new();
     for ids in ids.chunks(most) {
-        // A name that was changed may still be on its shelf.
-        let current = |user: &User| places(user).into_iter().flatten().any(|p| p.folded.starts_with(from));
+        // A name that was changed may still be listed.
+        let current = |user: &User| name_keys(user).into_iter().flatten().any(|p| p.folded.starts_with(from));
         users.extend(accounts::users(db, ids).await?.into_iter().filter(current));
         if users.len() >= most {
             break;

@@ -10,7 +10,7 @@ use crate::database::{BadUrl, Database};
 /// A cluster and how to reach it.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// `host` or `host:port`; 9042 unless said. The rest of the cluster is found from these.
+    /// `host` or `host:port`, 9042 by default. The rest of the cluster is discovered from these.
     pub hosts: Vec<String>,
     /// a-z 0-9 _, beginning with a letter: it is spelled into statements.
     pub keyspace: String,
@@ -20,7 +20,7 @@ pub struct Options {
     pub password: Option<SecretString>,
     /// Certificates must name the servers' IP addresses: the driver verifies those, not host names.
     pub tls: bool,
-    /// Certificates (PEM) that sign the servers'; those of the system unless said.
+    /// Certificates (PEM) that sign the servers'; those of the system by default.
     pub ca: Option<PathBuf>,
     /// Asked first; others only when it is away.
     pub datacenter: Option<String>,
@@ -111,7 +111,7 @@ impl Options {
                 let copies = value.parse().ok().filter(|copies| (1..=9).contains(copies));
                 self.replication = Some(copies.ok_or_else(|| BadUrl::new(wrong(), "replication=1 to 9"))?);
             }
-            // An unknown name may be a mistyped password's place: it is not repeated.
+            // An unknown name may be part of a mistyped password: it is not repeated.
             _ => return Err(BadUrl::new("has an unknown or empty option", OPTIONS)),
         }
         Ok(())

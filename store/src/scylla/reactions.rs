@@ -14,11 +14,11 @@ use super::{
 };
 use crate::Result;
 
-/// Changes of one message's reactions that count, the newest: more than a group has members. Somebody who
+/// Changes of one message's reactions that count, the newest: more than a group has members. A user who
 /// toggles for a quarter of an hour can push out what is older, but not make a page slower than this.
-const COUNTED: usize = 16_384;
+const UPDATES_READ: usize = 16_384;
 
-struct Change {
+struct ReactionUpdate {
     seq: Seq,
     user: UserId,
     emoji: String,
@@ -32,26 +32,26 @@ pub async fn of(
     up_to: Seq,
 ) -> Result<Vec<Reaction>> {
     type Row = (i64, Option<Uuid>, Option<String>, Option<bool>);
-    let change = |(seq, user, emoji, active): Row| {
+    let update = |(seq, user, emoji, active): Row| {
         let (Some(user), Some(emoji), Some(on)) = (user, emoji, active) else { return Ok(None) };
-        let change = Change { seq: seq_of(seq), user: UserId::from_uuid(user), emoji, on };
-        Ok((change.seq <= up_to).then_some(change))
+        let update = ReactionUpdate { seq: seq_of(seq), user: UserId::from_uuid(user), emoji, on };
+        Ok((update.seq <= up_to).then_some(update))
     };
     let key = (raw(conversation.as_bytes()), int(target));
-    let mut changes = db.scan(&db.statements.reactions, key, COUNTED, change).await?;
-    changes.reverse();
-    Ok(fold(changes))
+    let mut updates = db.scan(&db.statements.reactions, key, UPDATES_READ, update).await?;
+    updates.reverse();
+    Ok(fold(updates))
 }
 
-/// Somebody's reaction keeps its place until it is taken back, an emoji's until nobody has it.
-fn fold(changes: Vec<Change>) -> Vec<Reaction> {
+/// A user's reaction keeps its position until it is removed, an emoji's until its last reaction is removed.
+fn fold(updates: Vec<ReactionUpdate>) -> Vec<Reaction> {
     #[derive(Default)]
     struct Emoji {
         since: Seq,
         users: HashMap<UserId, Seq>,
     }
     let mut all: HashMap<String, Emoji> = HashMap::new();
-    for Change { seq, user, emoji, on } in changes {
+    for ReactionUpdate { seq, user, emoji, on } in updates {
         let emoji = all.entry(emoji).or_default();
         if on {
             if emoji.users.is_empty() {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     ScyllaStore,
-    buckets::{self, Walk},
+    buckets::{self, SeqRange},
     columns::{self, int, newest, raw, time},
 };
 use crate::{ReadMarkStore, Result};
@@ -44,14 +44,16 @@ impl ReadMarkStore for ScyllaStore {
         limit: usize,
     ) -> Result<Vec<Seq>> {
         let db = &self.db;
-        let Some(walk) = Walk::up(conversation, after.checked_add(1), up_to) else { return Ok(Vec::new()) };
+        let Some(range) = SeqRange::up(conversation, after.checked_add(1), up_to) else {
+            return Ok(Vec::new());
+        };
         let user = raw(user.as_bytes());
         let countable = move |(seq, author, deletion): (i64, Option<Uuid>, Option<i64>)| {
             let counts = author.is_some_and(|author| author != user) && deletion.is_none();
             Ok(counts.then(|| columns::seq(seq)))
         };
-        buckets::walk(db, walk, &[columns::holds::MESSAGES], limit, |bucket, most| {
-            db.scan(&db.statements.countable_up, walk.range(bucket), most, countable)
+        buckets::scan(db, range, &[columns::holds::MESSAGES], limit, |bucket, most| {
+            db.scan(&db.statements.countable_up, range.of_bucket(bucket), most, countable)
         })
         .await
     }

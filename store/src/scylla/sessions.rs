@@ -1,7 +1,7 @@
 //! Log-ins and their refresh tokens.
 //!
 //! A session names the one token that can be exchanged; exchanging it is one conditional write on the session.
-//! A token says only which session it belongs to, so a spent one is recognised by not being named.
+//! A token says only which session it belongs to, so a spent one is recognized by not being named.
 
 use async_trait::async_trait;
 use natter_schemas::{
@@ -13,26 +13,26 @@ use uuid::Uuid;
 
 use super::{
     ScyllaStore,
-    abreast::each,
     cluster::Cluster,
     columns::{raw, time},
+    concurrent::each,
 };
 use crate::{Renewal, Result, SessionStore, TokenHash};
 
-/// Seconds that rows stay after they have expired: clocks that differ must not clear away what still counts.
-const KEPT: i64 = 86_400;
+/// Seconds that rows stay after they have expired: clock skew must not remove what is still valid.
+const EXPIRED_KEPT: i64 = 86_400;
 /// CQL's limit, in seconds: 20 years.
 const TTL_MAX: i64 = 630_720_000;
 
-/// Clears away only: what has expired is decided by the caller's clock and the row's own time.
+/// For removal only: whether a session has expired is decided by the caller's clock and the row's own time.
 fn ttl(expires_at: Timestamp) -> i32 {
     let left = expires_at.0.saturating_sub(Timestamp::now().0) / 1_000;
-    let seconds = left.max(0).saturating_add(KEPT).min(TTL_MAX);
+    let seconds = left.max(0).saturating_add(EXPIRED_KEPT).min(TTL_MAX);
     i32::try_from(seconds).unwrap_or(i32::MAX)
 }
 
 /// A session that has not ended.
-struct Open {
+struct OpenSession {
     user: UserId,
     newest: Vec<u8>,
     expires_at: i64,
@@ -51,7 +51,7 @@ impl SessionStore for ScyllaStore {
         issue(&self.db, session, user, &token, expires_at).await?;
         let (id, user) = (raw(session.as_bytes()), raw(user.as_bytes()));
         let row = (id, user, token.as_slice(), time(expires_at), ttl(expires_at));
-        // A repeated call, after an answer that was lost, changes nothing.
+        // A repeated call, after a lost response, changes nothing.
         self.db.applied(&self.db.statements.add_session, row).await.map(drop)
     }
 
@@ -101,12 +101,12 @@ async fn renew(
     expires_at: Timestamp,
 ) -> Result<Renewal> {
     let Some(session) = session_of(db, token, now).await? else { return Ok(Renewal::Unknown) };
-    let Some(open) = decided(db, session).await?.filter(|open| open.expires_at > now.0) else {
+    let Some(open) = read_serial(db, session).await?.filter(|open| open.expires_at > now.0) else {
         return Ok(Renewal::Unknown);
     };
     let user = open.user;
     if open.newest == token {
-        // Before it counts: should the answer be lost, the row of a token that nobody holds lapses.
+        // Before it counts: should the response be lost, the row of the unused token expires.
         issue(db, session, user, next, expires_at).await?;
         let row = (
             ttl(expires_at),
@@ -120,8 +120,8 @@ async fn renew(
             return Ok(Renewal::Renewed { user, session });
         }
     }
-    // Another call was first, or this one was and did not hear of it.
-    match decided(db, session).await? {
+    // Another call was first, or this one was and its response got lost.
+    match read_serial(db, session).await? {
         None => Ok(Renewal::Unknown),
         Some(open) if open.newest == next => Ok(Renewal::Renewed { user, session }),
         Some(_) => {
@@ -140,19 +140,19 @@ async fn session_of(db: &Cluster, token: &TokenHash, now: Timestamp) -> Result<O
 
 type Row = (Option<Uuid>, Option<Vec<u8>>, Option<CqlTimestamp>);
 
-fn open(row: Option<Row>) -> Option<Open> {
+fn open(row: Option<Row>) -> Option<OpenSession> {
     let (user, newest, expires_at) = row?;
-    Some(Open { user: UserId::from_uuid(user?), newest: newest?, expires_at: expires_at?.0 })
+    Some(OpenSession { user: UserId::from_uuid(user?), newest: newest?, expires_at: expires_at?.0 })
 }
 
-/// Behind every conditional write that may still be under way.
-async fn decided(db: &Cluster, session: SessionId) -> Result<Option<Open>> {
-    db.first::<Row>(&db.statements.session_decided, (raw(session.as_bytes()),)).await.map(open)
+/// A serial read: it sees every conditional write that may still be under way.
+async fn read_serial(db: &Cluster, session: SessionId) -> Result<Option<OpenSession>> {
+    db.first::<Row>(&db.statements.session_serial, (raw(session.as_bytes()),)).await.map(open)
 }
 
 async fn end(db: &Cluster, session: SessionId) -> Result<()> {
     let id = raw(session.as_bytes());
-    let open = decided(db, session).await?;
+    let open = read_serial(db, session).await?;
     db.applied(&db.statements.end_session, (id,)).await?;
     if let Some(open) = open {
         db.write(&db.statements.unlist_session, (raw(open.user.as_bytes()), id)).await?;

@@ -17,7 +17,7 @@ macro_rules! statements {
             /// In a box: each statement has 300 B, and there are 80.
             pub async fn prepare(session: &Session) -> Result<Box<Self>> {
                 let mut statements = Box::new(Self { $($name: prepare(session, $cql).await?,)* });
-                statements.decide_everywhere();
+                statements.decide_in_all_datacenters();
                 statements.fetch_content_in_small_pages();
                 Ok(statements)
             }
@@ -27,14 +27,14 @@ macro_rules! statements {
 
 async fn prepare(session: &Session, cql: &str) -> Result<PreparedStatement> {
     let mut statement = session.prepare(cql).await?;
-    // All of them: registers, and conditional writes whose callers recognise their own.
+    // All of them: registers, and conditional writes whose callers recognize their own.
     statement.set_is_idempotent(true);
     Ok(statement)
 }
 
 impl Statements {
     /// Names are unique in all datacenters; what a transaction left undecided a reader of these settles.
-    fn decide_everywhere(&mut self) {
+    fn decide_in_all_datacenters(&mut self) {
         use scylla::statement::SerialConsistency::Serial;
         for statement in [
             &mut self.reserve_username,
@@ -46,10 +46,10 @@ impl Statements {
         ] {
             statement.set_serial_consistency(Some(Serial));
         }
-        for statement in [&mut self.username_decided, &mut self.email_decided] {
+        for statement in [&mut self.username_serial, &mut self.email_serial] {
             statement.set_consistency(Consistency::Serial);
         }
-        self.session_decided.set_consistency(Consistency::LocalSerial);
+        self.session_serial.set_consistency(Consistency::LocalSerial);
     }
 }
 
@@ -70,12 +70,12 @@ statements! {
     confirm_username: "UPDATE usernames SET user = ? WHERE folded = ? IF user = ?",
     release_username: "DELETE FROM usernames WHERE folded = ? IF user = ?",
     username: "SELECT user FROM usernames WHERE folded = ?",
-    username_decided: "SELECT user FROM usernames WHERE folded = ?",
+    username_serial: "SELECT user FROM usernames WHERE folded = ?",
     reserve_email: "INSERT INTO emails (folded, user) VALUES (?, ?) IF NOT EXISTS USING TTL ?",
     confirm_email: "UPDATE emails SET user = ? WHERE folded = ? IF user = ?",
     release_email: "DELETE FROM emails WHERE folded = ? IF user = ?",
     email: "SELECT user FROM emails WHERE folded = ?",
-    email_decided: "SELECT user FROM emails WHERE folded = ?",
+    email_serial: "SELECT user FROM emails WHERE folded = ?",
     add_user: "INSERT INTO users (id, username, email, display_name, password_hash, created_at)
                VALUES (?, ?, ?, ?, ?, ?)",
     delete_user: "DELETE FROM users WHERE id = ?",
@@ -94,7 +94,7 @@ statements! {
                      IF newest = ?",
     end_session: "DELETE FROM sessions WHERE id = ? IF EXISTS",
     session: "SELECT user, newest, expires_at FROM sessions WHERE id = ?",
-    session_decided: "SELECT user, newest, expires_at FROM sessions WHERE id = ?",
+    session_serial: "SELECT user, newest, expires_at FROM sessions WHERE id = ?",
     add_token: "INSERT INTO refresh_tokens (hash, session, expires_at) VALUES (?, ?, ?) USING TTL ?",
     token: "SELECT session, expires_at FROM refresh_tokens WHERE hash = ?",
     list_session: "INSERT INTO sessions_by_user (user, session) VALUES (?, ?) USING TTL ?",
@@ -117,19 +117,19 @@ statements! {
             WHERE conversation = ? AND bucket = ? AND seq = ?",
     delete: "UPDATE messages USING TIMESTAMP ? SET deletion = ?, deletion_seq = ?
               WHERE conversation = ? AND bucket = ? AND seq = ?",
-    /// The same value whoever writes it: any timestamp will do that is not the clock's.
+    /// Every writer writes the same value: any timestamp will do that is not the clock's.
     mark_reacted: "UPDATE messages USING TIMESTAMP 1 SET reacted = true
                     WHERE conversation = ? AND bucket = ? AND seq = ?",
     change: "INSERT INTO changes (conversation, bucket, seq, id, data) VALUES (?, ?, ?, ?, ?)
              USING TIMESTAMP ?",
     react: "INSERT INTO reactions (conversation, target, seq, user, emoji, active) VALUES (?, ?, ?, ?, ?, ?)
             USING TIMESTAMP ?",
-    place_event: "INSERT INTO event_ids (conversation, id, seq) VALUES (?, ?, ?) USING TIMESTAMP ?",
+    index_event: "INSERT INTO event_ids (conversation, id, seq) VALUES (?, ?, ?) USING TIMESTAMP ?",
     list_bucket: "INSERT INTO buckets (conversation, kind, bucket) VALUES (?, ?, ?) USING TIMESTAMP 1",
 
     message_ids: "SELECT seq, id FROM messages WHERE conversation = ? AND bucket = ? AND seq IN ?",
     change_ids: "SELECT seq, id FROM changes WHERE conversation = ? AND bucket = ? AND seq IN ?",
-    place_of_event: "SELECT seq FROM event_ids WHERE conversation = ? AND id = ?",
+    seq_of_event: "SELECT seq FROM event_ids WHERE conversation = ? AND id = ?",
     buckets_up: "SELECT bucket FROM buckets WHERE conversation = ? AND kind = ? AND bucket >= ? AND bucket <= ?
                   ORDER BY kind DESC, bucket ASC",
     buckets_down: "SELECT bucket FROM buckets WHERE conversation = ? AND kind = ? AND bucket >= ? AND bucket <= ?",
@@ -157,11 +157,11 @@ statements! {
     shape: "SELECT shape, created_seq FROM conversations WHERE conversation = ?",
     head: "SELECT head FROM conversations WHERE conversation = ?",
 
-    be_present: "UPDATE members USING TIMESTAMP ? SET present_seq = ?, present_role = ?
+    set_presence: "UPDATE members USING TIMESTAMP ? SET present_seq = ?, present_role = ?
                   WHERE conversation = ? AND user = ?",
     join: "UPDATE members USING TIMESTAMP ? SET joined_seq = ?, joined_at = ?
             WHERE conversation = ? AND user = ?",
-    give_role: "UPDATE members USING TIMESTAMP ? SET role_seq = ?, role_given = ?
+    set_role: "UPDATE members USING TIMESTAMP ? SET role_seq = ?, role_given = ?
                  WHERE conversation = ? AND user = ?",
     read_up_to: "UPDATE members USING TIMESTAMP ? SET read = ?, read_at = ?
                   WHERE conversation = ? AND user = ?",
@@ -172,10 +172,10 @@ statements! {
               WHERE conversation = ? AND user = ?",
     read_mark: "SELECT read FROM members WHERE conversation = ? AND user = ?",
 
-    be_in: "UPDATE memberships USING TIMESTAMP ? SET present_seq = ?, present_role = ?
+    set_membership_presence: "UPDATE memberships USING TIMESTAMP ? SET present_seq = ?, present_role = ?
              WHERE user = ? AND conversation = ?",
-    be_in_shape: "UPDATE memberships USING TIMESTAMP ? SET shape = ? WHERE user = ? AND conversation = ?",
-    be_in_as: "UPDATE memberships USING TIMESTAMP ? SET role_seq = ?, role_given = ?
+    set_membership_shape: "UPDATE memberships USING TIMESTAMP ? SET shape = ? WHERE user = ? AND conversation = ?",
+    set_membership_role: "UPDATE memberships USING TIMESTAMP ? SET role_seq = ?, role_given = ?
                 WHERE user = ? AND conversation = ?",
     memberships: "SELECT conversation, shape, present_seq, present_role, role_seq, role_given
                     FROM memberships WHERE user = ?",

@@ -120,7 +120,7 @@ fn add(db: &Connection, user: &User, password_hash: &str) -> Result<AddUser> {
     let holder = |sql: &str, fold: &str| -> Result<Option<UserId>> {
         Ok(db.prepare_cached(sql)?.query_row([fold.as_bytes()], |row| user_id(row, 0)).optional()?)
     };
-    // The user itself is no rival: a repeated call, after an answer that was lost, finds its own row.
+    // A repeated call, after a lost response, finds its own row: that is no conflict.
     let rival = |holder: Option<UserId>| holder.is_some_and(|id| id != user.id);
     if rival(holder("SELECT id FROM users WHERE username_fold = ?1", &username)?) {
         return Ok(AddUser::UsernameTaken);

@@ -1,4 +1,4 @@
-//! Values of ours as SQLite's. Ids are blobs of 16 bytes, times milliseconds, seqs and counts signed integers.
+//! Domain values as SQLite's. Ids are blobs of 16 bytes, times milliseconds, seqs and counts signed integers.
 
 use natter_schemas::{
     event::{Event, Kind, LogEntry, Role, Shape, Timestamp},
@@ -64,7 +64,7 @@ pub fn shape(row: &Row<'_>, column: usize) -> Result<Shape> {
     }
 }
 
-/// `changes.kind`: what queries tell apart.
+/// `changes.kind`: what queries distinguish.
 pub mod kind {
     pub const OTHER: i64 = 0;
     pub const POSTED: i64 = 1;

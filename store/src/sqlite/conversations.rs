@@ -55,7 +55,7 @@ impl ConversationStore for SqliteStore {
     }
 }
 
-/// The lowest Created says what a conversation is.
+/// The `Created` event with the lowest seq wins.
 pub fn create(db: &Connection, id: ConversationId, of: Shape, at_seq: Seq, at: Timestamp) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO conversations (id, shape, created_seq, created_at) VALUES (?1, ?2, ?3, ?4)
@@ -67,7 +67,7 @@ pub fn create(db: &Connection, id: ConversationId, of: Shape, at_seq: Seq, at: T
     Ok(())
 }
 
-/// The highest name stays.
+/// The name with the highest seq wins.
 pub fn rename(db: &Connection, id: ConversationId, name: &str, at_seq: Seq) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO conversations (id, name, name_seq) VALUES (?1, ?2, ?3)
@@ -78,9 +78,9 @@ pub fn rename(db: &Connection, id: ConversationId, name: &str, at_seq: Seq) -> R
     Ok(())
 }
 
-/// How far a conversation has come: what persisting needs to know of it, and leaves behind.
+/// How far a conversation has been persisted: read before a batch of its events, written after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Reach {
+pub struct Progress {
     /// Newest seq of any event.
     pub head: Seq,
     pub activity: Timestamp,
@@ -90,13 +90,13 @@ pub struct Reach {
     pub unindexed: u64,
 }
 
-pub fn reach(db: &Connection, id: ConversationId) -> Result<Reach> {
+pub fn progress(db: &Connection, id: ConversationId) -> Result<Progress> {
     let found = db
         .prepare_cached(
             "SELECT head, last_activity_at, indexed_seq, unindexed FROM conversations WHERE id = ?1",
         )?
         .query_row([id.as_bytes()], |row| {
-            Ok(Reach {
+            Ok(Progress {
                 head: seq(row, 0)?,
                 activity: time(row, 1)?,
                 indexed: seq(row, 2)?,
@@ -107,7 +107,7 @@ pub fn reach(db: &Connection, id: ConversationId) -> Result<Reach> {
     Ok(found.unwrap_or_default())
 }
 
-pub fn set_reach(db: &Connection, id: ConversationId, to: Reach) -> Result<()> {
+pub fn set_progress(db: &Connection, id: ConversationId, to: Progress) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO conversations (id, head, last_activity_at, indexed_seq, unindexed)
          VALUES (?1, ?2, ?3, ?4, ?5)
@@ -119,7 +119,7 @@ pub fn set_reach(db: &Connection, id: ConversationId, to: Reach) -> Result<()> {
     Ok(())
 }
 
-/// `change`: +1 when somebody became a member, -1 when somebody ceased to be one.
+/// `change`: +1 when a user became a member, -1 when a member left or was removed.
 pub fn count_member(db: &Connection, id: ConversationId, change: i64) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO conversations (id, members) VALUES (?1, ?2)
@@ -132,7 +132,7 @@ pub fn count_member(db: &Connection, id: ConversationId, change: i64) -> Result<
 fn list(db: &Connection, user: UserId, after: Option<ListCursor>, most: usize) -> Result<Vec<ListedRow>> {
     let first = (Timestamp(i64::MAX), ConversationId::from_bytes([0xFF; 16]));
     let (activity, id) = after.map_or(first, |cursor| (cursor.last_activity_at, cursor.conversation));
-    // The page is chosen on two narrow columns; only its lines are then read in full.
+    // The page is chosen on two narrow columns; only its rows are then read in full.
     let mut list = db.prepare_cached(
         "WITH page AS MATERIALIZED (
              SELECT m.role, c.id FROM members m JOIN conversations c ON c.id = m.conversation
@@ -148,7 +148,7 @@ fn list(db: &Connection, user: UserId, after: Option<ListCursor>, most: usize) -
     let mut rows = list.query(params![user.as_bytes(), activity.0, id.as_bytes(), count(most)])?;
     let mut listed = Vec::new();
     while let Some(line) = rows.next()? {
-        // The query asks for present members only.
+        // The query selects present members only.
         let Some(role) = role(line, 7)? else { continue };
         listed.push(ListedRow { conversation: row(line)?, role, read: seq(line, 8)? });
     }

@@ -12,7 +12,7 @@ use super::{
     SqliteStore,
     columns::{count, int, logged, of_kind, seq as seq_in},
     ids,
-    persist::{self, Row},
+    persist::{self, EventRow},
 };
 use crate::{EventStore, Result, StoreError};
 
@@ -65,8 +65,9 @@ impl EventStore for SqliteStore {
     }
 }
 
-/// The first of so many places in a row at which nothing has ever been, whatever was lost or put in by hand.
-pub fn places(db: &Connection, places: usize) -> Result<i64> {
+/// Reserves so many consecutive places; returns the first. None was ever used, whatever was lost or inserted by
+/// hand.
+pub fn reserve_places(db: &Connection, places: usize) -> Result<i64> {
     let first = db
         .prepare_cached(
             "INSERT INTO places (only, next)
@@ -78,8 +79,8 @@ pub fn places(db: &Connection, places: usize) -> Result<i64> {
     Ok(first)
 }
 
-/// It is not known yet.
-pub fn insert(db: &Connection, row: &Row, place: i64) -> Result<()> {
+/// The event must not be stored yet.
+pub fn insert(db: &Connection, row: &EventRow, place: i64) -> Result<()> {
     db.prepare_cached("INSERT INTO events (place, data) VALUES (?1, ?2)")?
         .execute(params![place, row.data])?;
     let (conversation, seq, id) = (row.conversation.as_bytes(), int(row.seq), row.id.as_bytes());
@@ -101,7 +102,7 @@ pub fn insert(db: &Connection, row: &Row, place: i64) -> Result<()> {
     Ok(())
 }
 
-/// Newest seq that is taken, 0 for none. A head may be behind it: rows can be put in by hand, and heads lost.
+/// Newest seq that is taken, 0 for none. A head may be behind it: rows can be inserted by hand, and heads lost.
 pub fn newest(db: &Connection, conversation: ConversationId) -> Result<Seq> {
     let newest = db
         .prepare_cached(
@@ -113,8 +114,8 @@ pub fn newest(db: &Connection, conversation: ConversationId) -> Result<Seq> {
 }
 
 /// By its id, whether or not its bytes can be read. A log that was rebuilt without going above `highest`, or
-/// another deployment's log, would lose its events here without a word: it is refused.
-pub fn is_known(db: &Connection, row: &Row) -> Result<bool> {
+/// another deployment's log, would lose its events here silently: it is refused.
+pub fn is_known(db: &Connection, row: &EventRow) -> Result<bool> {
     let mut at = db.prepare_cached(
         "SELECT id FROM messages WHERE conversation = ?1 AND seq = ?2
          UNION ALL

@@ -9,7 +9,9 @@ impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::Error as E;
         match &error {
-            E::SqliteFailure(failure, _) if passes(failure.code) => Self::Unavailable(error.to_string()),
+            E::SqliteFailure(failure, _) if is_transient(failure.code) => {
+                Self::Unavailable(error.to_string())
+            }
             _ => Self::Corrupt(error.to_string()),
         }
     }
@@ -21,8 +23,8 @@ impl From<CodecError> for StoreError {
     }
 }
 
-/// Trouble of the machine, not of the data: it ends when somebody makes room or lets go of a lock.
-fn passes(code: ErrorCode) -> bool {
+/// A failure of the machine, not of the data: it ends when space is freed or a lock is released.
+fn is_transient(code: ErrorCode) -> bool {
     matches!(
         code,
         ErrorCode::DatabaseBusy

@@ -1,23 +1,23 @@
-//! Which seq an event's id has. Ids are random, so each that is entered alone costs a page of the tree of ids; a
-//! conversation's newest are left out of it until there are enough to share pages, and are looked through.
+//! Which seq an event's id has. Ids are random, so each that is inserted alone touches a page of the index; a
+//! conversation's newest are left out of it until there are enough to share pages, and are scanned until then.
 
 use natter_schemas::id::{ConversationId, EventId, Seq};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     columns::{int, seq as seq_in},
-    conversations::{self, Reach},
-    persist::Row,
+    conversations::{self, Progress},
+    persist::EventRow,
 };
 use crate::Result;
 
-/// Events of one conversation outside the tree of ids. Looking through them reads about 16 KiB.
-const LATE: u64 = 256;
+/// Events of one conversation outside the index. Scanning them reads about 16 KiB.
+const UNINDEXED_MAX: u64 = 256;
 
-/// A new event: it waits, unless those around it have been entered already.
-pub fn note(db: &Connection, row: &Row, reach: &mut Reach) -> Result<()> {
-    if row.seq > reach.indexed {
-        reach.unindexed += 1;
+/// A new event: it stays unindexed, unless the events around it are indexed already.
+pub fn add(db: &Connection, row: &EventRow, progress: &mut Progress) -> Result<()> {
+    if row.seq > progress.indexed {
+        progress.unindexed += 1;
         return Ok(());
     }
     db.prepare_cached("INSERT OR IGNORE INTO ids (conversation, id, seq) VALUES (?1, ?2, ?3)")?
@@ -25,12 +25,12 @@ pub fn note(db: &Connection, row: &Row, reach: &mut Reach) -> Result<()> {
     Ok(())
 }
 
-/// Enters those that wait when there are enough.
-pub fn catch_up(db: &Connection, conversation: ConversationId, reach: &mut Reach) -> Result<()> {
-    if reach.unindexed < LATE {
+/// Indexes the unindexed when there are enough.
+pub fn index_waiting(db: &Connection, conversation: ConversationId, progress: &mut Progress) -> Result<()> {
+    if progress.unindexed < UNINDEXED_MAX {
         return Ok(());
     }
-    // In the tree's order: each of its pages is visited once.
+    // In the index's order: each of its pages is visited once.
     db.prepare_cached(
         "INSERT OR IGNORE INTO ids (conversation, id, seq)
          SELECT ?1, id, seq FROM (
@@ -39,9 +39,9 @@ pub fn catch_up(db: &Connection, conversation: ConversationId, reach: &mut Reach
              SELECT id, seq FROM changes WHERE conversation = ?1 AND seq > ?2)
           ORDER BY id, seq",
     )?
-    .execute(params![conversation.as_bytes(), int(reach.indexed)])?;
-    reach.indexed = reach.head.max(reach.indexed);
-    reach.unindexed = 0;
+    .execute(params![conversation.as_bytes(), int(progress.indexed)])?;
+    progress.indexed = progress.head.max(progress.indexed);
+    progress.unindexed = 0;
     Ok(())
 }
 
@@ -54,8 +54,8 @@ pub fn seq_of(db: &Connection, conversation: ConversationId, id: EventId) -> Res
     if entered.is_some() {
         return Ok(entered);
     }
-    let reach = conversations::reach(db, conversation)?;
-    let waiting = db
+    let progress = conversations::progress(db, conversation)?;
+    let unindexed = db
         .prepare_cached(
             "SELECT seq FROM (
                  SELECT id, seq FROM messages WHERE conversation = ?1 AND seq > ?2
@@ -63,7 +63,9 @@ pub fn seq_of(db: &Connection, conversation: ConversationId, id: EventId) -> Res
                  SELECT id, seq FROM changes WHERE conversation = ?1 AND seq > ?2)
               WHERE id = ?3 ORDER BY seq LIMIT 1",
         )?
-        .query_row(params![conversation.as_bytes(), int(reach.indexed), id.as_bytes()], |row| seq_in(row, 0))
+        .query_row(params![conversation.as_bytes(), int(progress.indexed), id.as_bytes()], |row| {
+            seq_in(row, 0)
+        })
         .optional()?;
-    Ok(waiting)
+    Ok(unindexed)
 }

@@ -24,7 +24,7 @@ impl MemberStore for SqliteStore {
     async fn membership(&self, conversation: ConversationId, user: UserId) -> Result<Option<Membership>> {
         self.readers
             .read(move |db| {
-                // `present_seq` is 0 when only a role change has arrived: that alone makes nobody a member.
+                // `present_seq` is 0 when only a role change has arrived: that alone does not make a member.
                 let found = db
                     .prepare_cached(
                         "SELECT m.conversation, c.shape, m.role, m.version
@@ -73,15 +73,15 @@ impl MemberStore for SqliteStore {
     }
 }
 
-/// Whose row an event changes, and which event it is.
+/// Which member's row an event changes, and the event's seq.
 #[derive(Clone, Copy)]
-pub struct Change {
+pub struct MembershipUpdate {
     pub conversation: ConversationId,
     pub user: UserId,
     pub seq: Seq,
 }
 
-/// On equal seqs the first stays: one Created may name a person twice.
+/// On equal seqs the first wins: one `Created` may name a user twice.
 const PRESENCE: &str = "
     INSERT INTO members (conversation, user, present_seq, present_role, joined_seq, joined_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -97,50 +97,50 @@ const ROLE: &str = "
        SET role_given = iif(excluded.role_seq > role_seq, excluded.role_given, role_given),
            role_seq = max(role_seq, excluded.role_seq)";
 
-pub fn add(db: &Connection, change: Change, given: Role, at: Timestamp) -> Result<()> {
-    let seq = int(change.seq);
+pub fn add(db: &Connection, update: MembershipUpdate, given: Role, at: Timestamp) -> Result<()> {
+    let seq = int(update.seq);
     apply(
         db,
-        change,
+        update,
         PRESENCE,
-        params![change.conversation.as_bytes(), change.user.as_bytes(), seq, of_role(given), seq, at.0],
+        params![update.conversation.as_bytes(), update.user.as_bytes(), seq, of_role(given), seq, at.0],
     )
 }
 
-pub fn remove(db: &Connection, change: Change) -> Result<()> {
+pub fn remove(db: &Connection, update: MembershipUpdate) -> Result<()> {
     let nobody = None::<i64>;
     apply(
         db,
-        change,
+        update,
         PRESENCE,
-        params![change.conversation.as_bytes(), change.user.as_bytes(), int(change.seq), nobody, 0, 0],
+        params![update.conversation.as_bytes(), update.user.as_bytes(), int(update.seq), nobody, 0, 0],
     )
 }
 
-pub fn change_role(db: &Connection, change: Change, given: Role) -> Result<()> {
+pub fn change_role(db: &Connection, update: MembershipUpdate, given: Role) -> Result<()> {
     apply(
         db,
-        change,
+        update,
         ROLE,
-        params![change.conversation.as_bytes(), change.user.as_bytes(), int(change.seq), of_role(given)],
+        params![update.conversation.as_bytes(), update.user.as_bytes(), int(update.seq), of_role(given)],
     )
 }
 
 /// Keeps the conversation's count of members in step with the row.
-fn apply(db: &Connection, change: Change, upsert: &str, params: &[&dyn ToSql]) -> Result<()> {
-    let before = present(db, change)?;
+fn apply(db: &Connection, update: MembershipUpdate, upsert: &str, params: &[&dyn ToSql]) -> Result<()> {
+    let before = present(db, update)?;
     db.prepare_cached(upsert)?.execute(params)?;
-    match (before, present(db, change)?) {
-        (false, true) => conversations::count_member(db, change.conversation, 1),
-        (true, false) => conversations::count_member(db, change.conversation, -1),
+    match (before, present(db, update)?) {
+        (false, true) => conversations::count_member(db, update.conversation, 1),
+        (true, false) => conversations::count_member(db, update.conversation, -1),
         (true, true) | (false, false) => Ok(()),
     }
 }
 
-fn present(db: &Connection, change: Change) -> Result<bool> {
+fn present(db: &Connection, update: MembershipUpdate) -> Result<bool> {
     let found = db
         .prepare_cached("SELECT 1 FROM members WHERE conversation = ?1 AND user = ?2 AND role IS NOT NULL")?
-        .exists(params![change.conversation.as_bytes(), change.user.as_bytes()])?;
+        .exists(params![update.conversation.as_bytes(), update.user.as_bytes()])?;
     Ok(found)
 }
 
@@ -154,7 +154,7 @@ fn list(db: &Connection, id: ConversationId) -> Result<Vec<MemberRow>> {
     let mut rows = list.query([id.as_bytes()])?;
     let mut members = Vec::new();
     while let Some(row) = rows.next()? {
-        // The query asks for present members only.
+        // The query selects present members only.
         let Some(role) = role(row, 1)? else { continue };
         let member = Member { user: user(row, 0)?, role };
         members.push(MemberRow { member, joined_at: time(row, 2)?, read: seq(row, 3)? });

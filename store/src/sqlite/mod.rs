@@ -3,13 +3,13 @@
 //! Every write goes through one thread that commits whatever is waiting in one transaction and answers when it
 //! is on the disk; reads run beside it on a few connections of their own, each call on one snapshot.
 
-mod columns; // values of ours as SQLite's
+mod columns; // domain values as SQLite's
 mod failure; // what SQLite reports becomes Unavailable or Corrupt
 mod open; // a file becomes connections: settings, migrations
 
-mod status; // its schema looked at from outside
+mod status; // the state of its migrations
 
-mod readers; // calls that only look
+mod readers; // calls that only read
 mod writer; // calls that change something, committed in groups
 
 mod accounts; // users and passwords
@@ -73,7 +73,7 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    /// Both sides: a reader that finds the schema, and the writer's thread getting round to an empty job.
+    /// Both sides: a reader that finds the schema, and an empty write that passes through the writer's thread.
     async fn ready(&self) -> Result<()> {
         self.readers.read(|db| persist::highest(db, Partition(0))).await?;
         self.writer.write(0, |_| Ok(())).await

@@ -12,27 +12,27 @@ pub(super) mod embedded {
 }
 
 /// The table of migrations, as refinery calls it.
-pub(super) const HISTORY: &str = "refinery_schema_history";
-/// How long a call waits for another process (a backup, a command) to let go of the file.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const MIGRATIONS_TABLE: &str = "refinery_schema_history";
+/// How long a call waits for another process (a backup, a command) to release the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// As in the first migration: "NATT".
 const APPLICATION_ID: i64 = 0x4E41_5454;
-/// Every statement of ours is prepared once per connection; there are fewer than this.
-const STATEMENTS: usize = 64;
+/// Every statement of this crate is prepared once per connection; there are fewer than this.
+const STATEMENT_CACHE: usize = 64;
 /// Pages in the WAL before they are moved into the file: 4,096 × 4 KiB = 16 MiB, so that a page that changes
 /// with every message is moved once for many commits.
 const CHECKPOINT_PAGES: u32 = 4_096;
-/// KiB of page cache, negative as SQLite wants it: the writer holds the upper levels of every index.
+/// KiB of page cache, negative as SQLite requires: the writer holds the upper levels of every index.
 const WRITER_CACHE: i32 = -32 * 1024;
 const READER_CACHE: i32 = -8 * 1024;
 /// After a burst the WAL file shrinks to this: 64 MiB.
-const WAL_KEPT: u32 = 64 << 20;
+const WAL_SIZE_LIMIT: u32 = 64 << 20;
 
 pub fn for_writing(path: &Path) -> Result<Connection> {
     create(path).map_err(|e| at(path, e))?;
     let mut db = connect(path).map_err(|e| at(path, e))?;
-    ours(&db).map_err(|e| at(path, e))?;
-    settle(&db).map_err(|e| at(path, e))?;
+    check_owner(&db).map_err(|e| at(path, e))?;
+    configure(&db).map_err(|e| at(path, e))?;
     migrate(&mut db).map_err(|e| at(path, e))?;
     Ok(db)
 }
@@ -53,7 +53,7 @@ pub fn limit_size(db: &Connection, bytes: u64) -> Result<()> {
     Ok(())
 }
 
-/// The file holds password hashes and everything people wrote: its owner's alone. SQLite gives the files it
+/// The file holds password hashes and every message: only its owner may read it. SQLite gives the files it
 /// puts beside it the same mode. A file that exists is not touched: closing it here would end SQLite's locks
 /// on it in this process.
 fn create(path: &Path) -> Result<()> {
@@ -67,29 +67,29 @@ fn connect(path: &Path) -> Result<Connection> {
     // No SQLITE_OPEN_URI: a path is a path. No mutex: a connection is used by one thread at a time.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
-    db.busy_timeout(BUSY)?;
-    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    db.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     db.pragma_update(None, "foreign_keys", true)?;
     // Plans that depend on what is bound are made again whenever something else is bound: 40 µs a query.
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(db)
 }
 
-/// Before anything is written: whether the file is empty or ours. The first statement that reads the file is
+/// Before anything is written: whether the file is empty or this program's. The first statement that reads the file is
 /// here, so what is no database at all fails here too.
-pub(super) fn ours(db: &Connection) -> Result<()> {
+pub(super) fn check_owner(db: &Connection) -> Result<()> {
     let tables: i64 =
         db.query_row("SELECT count(*) FROM sqlite_schema WHERE type = 'table'", [], |row| row.get(0))?;
     let id: i64 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
     // Migrations make their own table before the first of them sets the id: a crash between leaves just that.
-    let begun = tables <= 1 && db.table_exists(None, HISTORY)?;
+    let begun = tables <= 1 && db.table_exists(None, MIGRATIONS_TABLE)?;
     if tables == 0 || begun || id == APPLICATION_ID {
         return Ok(());
     }
     Err(StoreError::Corrupt("it is the database of another program".to_owned()))
 }
 
-fn settle(db: &Connection) -> Result<()> {
+fn configure(db: &Connection) -> Result<()> {
     let mode: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
     if mode != "wal" {
         return Err(StoreError::Unavailable(format!("write-ahead logging is not possible here ({mode})")));
@@ -100,7 +100,7 @@ fn settle(db: &Connection) -> Result<()> {
     // What a statement could have to undo is kept in memory; a large group's would be written to a file.
     db.pragma_update(None, "temp_store", "MEMORY")?;
     db.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
-    db.pragma_update_and_check(None, "journal_size_limit", WAL_KEPT, |_| Ok(()))?;
+    db.pragma_update_and_check(None, "journal_size_limit", WAL_SIZE_LIMIT, |_| Ok(()))?;
     Ok(())
 }
 
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_may_read_the_file() {
+    fn only_the_owner_may_read_the_file() {
         let folder = tempfile::TempDir::new().unwrap();
         let path = folder.path().join("db");
         let _open = for_writing(&path).unwrap();

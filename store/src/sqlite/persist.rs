@@ -13,28 +13,28 @@ use super::{
 };
 use crate::Result;
 
-/// An event and its bytes, made before the writer's thread is asked for.
-pub struct Row {
+/// An event and its bytes, encoded before the write is queued: the writer's thread is the bottleneck.
+pub struct EventRow {
     pub conversation: ConversationId,
     pub seq: Seq,
     pub id: EventId,
     pub author: UserId,
     at: Timestamp,
-    /// `None`: posted. What was said is read back from its bytes.
+    /// `None`: posted. The content of messages is read back from `data`.
     pub change: Option<Kind>,
     pub data: Vec<u8>,
 }
 
 /// By conversation, so that what is read together lies together; of each in log order: only events of different
 /// calls can then meet each other in the wrong order.
-pub fn rows(events: &[LogEntry]) -> Vec<Row> {
-    let mut rows: Vec<Row> = events.iter().map(row).collect();
+pub fn rows(events: &[LogEntry]) -> Vec<EventRow> {
+    let mut rows: Vec<EventRow> = events.iter().map(row).collect();
     rows.sort_by_key(|row| (row.conversation, row.seq));
     rows
 }
 
-fn row(LogEntry { seq, event }: &LogEntry) -> Row {
-    Row {
+fn row(LogEntry { seq, event }: &LogEntry) -> EventRow {
+    EventRow {
         conversation: event.conversation,
         seq: *seq,
         id: event.id,
@@ -45,21 +45,21 @@ fn row(LogEntry { seq, event }: &LogEntry) -> Row {
     }
 }
 
-pub fn apply(db: &Connection, partition: Partition, rows: &[Row]) -> Result<()> {
+pub fn apply(db: &Connection, partition: Partition, rows: &[EventRow]) -> Result<()> {
     let Some(last) = rows.iter().map(|row| row.seq).max() else { return Ok(()) };
-    let mut place = events::places(db, rows.len())?;
+    let mut place = events::reserve_places(db, rows.len())?;
     for of_one in rows.chunk_by(|a, b| a.conversation == b.conversation) {
         place = apply_to(db, of_one, place)?;
     }
-    raise(db, partition, last)
+    raise_highest(db, partition, last)
 }
 
-/// Rows of one conversation; answers the first place they left free.
-fn apply_to(db: &Connection, rows: &[Row], mut place: i64) -> Result<i64> {
-    let Some(Row { conversation, .. }) = rows.first() else { return Ok(place) };
-    let before = conversations::reach(db, *conversation)?;
-    let mut reach = before;
-    let mut marks = Marks::default();
+/// Applies rows of one conversation; returns the first place after theirs.
+fn apply_to(db: &Connection, rows: &[EventRow], mut place: i64) -> Result<i64> {
+    let Some(EventRow { conversation, .. }) = rows.first() else { return Ok(place) };
+    let before = conversations::progress(db, *conversation)?;
+    let mut progress = before;
+    let mut marks = MarkUpdates::default();
     let mut newest = events::newest(db, *conversation)?;
     for row in rows {
         // Above the newest nothing is known; what was here before has everything derived from it here too.
@@ -70,33 +70,33 @@ fn apply_to(db: &Connection, rows: &[Row], mut place: i64) -> Result<i64> {
         events::insert(db, row, place)?;
         place += 1;
         derive(db, row)?;
-        ids::note(db, row, &mut reach)?;
-        reach.head = reach.head.max(row.seq);
+        ids::add(db, row, &mut progress)?;
+        progress.head = progress.head.max(row.seq);
         if is_activity(row) {
-            reach.activity = reach.activity.max(row.at);
+            progress.activity = progress.activity.max(row.at);
         }
         marks.note(row);
     }
-    ids::catch_up(db, *conversation, &mut reach)?;
-    if reach != before {
-        conversations::set_reach(db, *conversation, reach)?;
+    ids::index_waiting(db, *conversation, &mut progress)?;
+    if progress != before {
+        conversations::set_progress(db, *conversation, progress)?;
     }
     marks.write(db, *conversation)?;
     Ok(place)
 }
 
-fn derive(db: &Connection, row: &Row) -> Result<()> {
-    let Row { conversation, seq, author, at, .. } = *row;
-    let member = |user| members::Change { conversation, user, seq };
+fn derive(db: &Connection, row: &EventRow) -> Result<()> {
+    let EventRow { conversation, seq, author, at, .. } = *row;
+    let member = |user| members::MembershipUpdate { conversation, user, seq };
     match &row.change {
         // Read back from `events` itself.
         None | Some(Kind::Posted { .. } | Kind::Edited { .. } | Kind::Deleted { .. }) => Ok(()),
-        // What came before the message was not about it.
+        // A change logged before the message cannot be about it.
         Some(Kind::Reacted { target, .. }) if *target >= seq => Ok(()),
         Some(Kind::Reacted { target, emoji, on }) => reactions::apply(
             db,
-            reactions::Place { conversation, target: *target, emoji },
-            reactions::Change { seq, user: author, on: *on },
+            reactions::ReactionKey { conversation, target: *target, emoji },
+            reactions::ReactionUpdate { seq, user: author, on: *on },
         ),
         Some(Kind::MemberAdded { user, role }) => members::add(db, member(*user), *role, at),
         Some(Kind::MemberRemoved { user }) => members::remove(db, member(*user)),
@@ -112,16 +112,16 @@ fn derive(db: &Connection, row: &Row) -> Result<()> {
     }
 }
 
-/// Read marks that move, written once per person and not once per message. Few write in one conversation at once.
+/// Read marks that move, written once per user and not once per message. Few users write in one conversation at once.
 #[derive(Default)]
-struct Marks(Vec<(UserId, Seq, Timestamp)>);
+struct MarkUpdates(Vec<(UserId, Seq, Timestamp)>);
 
-impl Marks {
+impl MarkUpdates {
     /// In log order.
-    fn note(&mut self, row: &Row) {
+    fn note(&mut self, row: &EventRow) {
         let reader = match row.change {
             None => row.author,
-            // What was said before somebody was added is not unread for them.
+            // Messages from before a member was added are not unread for that member.
             Some(Kind::MemberAdded { user, .. }) => user,
             Some(_) => return,
         };
@@ -138,8 +138,8 @@ impl Marks {
     }
 }
 
-/// Whether a list of conversations moves it to the top.
-fn is_activity(row: &Row) -> bool {
+/// Whether it moves the conversation to the top of lists.
+fn is_activity(row: &EventRow) -> bool {
     match row.change {
         None
         | Some(
@@ -154,7 +154,7 @@ fn is_activity(row: &Row) -> bool {
     }
 }
 
-fn raise(db: &Connection, partition: Partition, to: Seq) -> Result<()> {
+fn raise_highest(db: &Connection, partition: Partition, to: Seq) -> Result<()> {
     db.prepare_cached(
         "INSERT INTO partitions (partition, highest) VALUES (?1, ?2)
          ON CONFLICT (partition) DO UPDATE SET highest = excluded.highest WHERE excluded.highest > highest",

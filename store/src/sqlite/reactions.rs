@@ -21,82 +21,82 @@ const EVENTS: &str = "SELECT seq, (SELECT data FROM events WHERE events.place = 
 
 /// The reactions of one emoji to one message.
 #[derive(Clone, Copy)]
-pub struct Place<'a> {
+pub struct ReactionKey<'a> {
     pub conversation: ConversationId,
     pub target: Seq,
     pub emoji: &'a str,
 }
 
-/// One person's change; the event is in `events` already.
+/// One user's reaction set or removed; the event is in `events` already.
 #[derive(Clone, Copy)]
-pub struct Change {
+pub struct ReactionUpdate {
     pub seq: Seq,
     pub user: UserId,
     pub on: bool,
 }
 
-pub fn apply(db: &Connection, place: Place<'_>, change: Change) -> Result<()> {
+pub fn apply(db: &Connection, key: ReactionKey<'_>, update: ReactionUpdate) -> Result<()> {
     let last: Option<i64> = db
         .prepare_cached(
             "SELECT last_seq FROM reactions WHERE conversation = ?1 AND target = ?2 AND emoji = ?3",
         )?
-        .query_row(params![place.conversation.as_bytes(), int(place.target), place.emoji], |row| row.get(0))
+        .query_row(params![key.conversation.as_bytes(), int(key.target), key.emoji], |row| row.get(0))
         .optional()?;
-    if last.is_some_and(|last| int(change.seq) < last) {
-        return rebuild(db, place);
+    if last.is_some_and(|last| int(update.seq) < last) {
+        return rebuild(db, key);
     }
-    follow(db, place, change)
+    apply_newest(db, key, update)
 }
 
 /// Applies the newest change so far.
-fn follow(db: &Connection, place: Place<'_>, change: Change) -> Result<()> {
-    let (room, target, seq) = (place.conversation.as_bytes(), int(place.target), int(change.seq));
-    if change.on {
+fn apply_newest(db: &Connection, key: ReactionKey<'_>, update: ReactionUpdate) -> Result<()> {
+    let (conversation, target, seq) = (key.conversation.as_bytes(), int(key.target), int(update.seq));
+    if update.on {
         db.prepare_cached(
             "INSERT INTO reactors (conversation, target, emoji, user, since) VALUES (?1, ?2, ?3, ?4, ?5)
              ON CONFLICT DO NOTHING",
         )?
-        .execute(params![room, target, place.emoji, change.user.as_bytes(), seq])?;
+        .execute(params![conversation, target, key.emoji, update.user.as_bytes(), seq])?;
     } else {
         db.prepare_cached(
             "DELETE FROM reactors WHERE conversation = ?1 AND target = ?2 AND emoji = ?3 AND user = ?4",
         )?
-        .execute(params![room, target, place.emoji, change.user.as_bytes()])?;
+        .execute(params![conversation, target, key.emoji, update.user.as_bytes()])?;
     }
-    let anybody = db
+    let remaining = db
         .prepare_cached("SELECT 1 FROM reactors WHERE conversation = ?1 AND target = ?2 AND emoji = ?3")?
-        .exists(params![room, target, place.emoji])?;
+        .exists(params![conversation, target, key.emoji])?;
     db.prepare_cached(
         "INSERT INTO reactions (conversation, target, emoji, since, last_seq)
          VALUES (?1, ?2, ?3, iif(?4, ?5, NULL), ?5)
          ON CONFLICT (conversation, target, emoji) DO UPDATE
             SET since = iif(?4, coalesce(since, ?5), NULL), last_seq = ?5",
     )?
-    .execute(params![room, target, place.emoji, anybody, seq])?;
+    .execute(params![conversation, target, key.emoji, remaining, seq])?;
     Ok(())
 }
 
-fn rebuild(db: &Connection, place: Place<'_>) -> Result<()> {
-    let (room, target) = (place.conversation.as_bytes(), int(place.target));
+fn rebuild(db: &Connection, key: ReactionKey<'_>) -> Result<()> {
+    let (conversation, target) = (key.conversation.as_bytes(), int(key.target));
     for rows in [
         "DELETE FROM reactors WHERE conversation = ?1 AND target = ?2 AND emoji = ?3",
         "DELETE FROM reactions WHERE conversation = ?1 AND target = ?2 AND emoji = ?3",
     ] {
-        db.prepare_cached(rows)?.execute(params![room, target, place.emoji])?;
+        db.prepare_cached(rows)?.execute(params![conversation, target, key.emoji])?;
     }
     let mut every = db.prepare_cached(EVENTS)?;
-    let all = params![place.conversation.as_bytes(), int(place.target), kind::REACTED, int(Seq::MAX)];
+    let all = params![key.conversation.as_bytes(), int(key.target), kind::REACTED, int(Seq::MAX)];
     for LogEntry { seq, event } in log::readable(&mut every, all)? {
         if let Kind::Reacted { emoji, on, .. } = &event.kind
-            && emoji == place.emoji
+            && emoji == key.emoji
         {
-            follow(db, place, Change { seq, user: event.author, on: *on })?;
+            apply_newest(db, key, ReactionUpdate { seq, user: event.author, on: *on })?;
         }
     }
     Ok(())
 }
 
-/// Whether reactions to this message were persisted ahead of `up_to`: what is kept of them is not of that moment.
+/// Whether reactions to this message were persisted ahead of `up_to`: the stored reactions are newer than `up_to`.
 pub fn changed_after(
     db: &Connection,
     (conversation, target): (ConversationId, Seq),

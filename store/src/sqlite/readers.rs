@@ -1,4 +1,4 @@
-//! Calls that only look: a few connections, lent to blocking threads. When all are lent, callers wait.
+//! Calls that only read: a few connections, borrowed by blocking threads. When all are in use, callers wait.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use super::failure::closed;
 use crate::{Result, StoreError};
 
-type Idle = Arc<Mutex<Vec<Connection>>>;
+type IdleConnections = Arc<Mutex<Vec<Connection>>>;
 
 pub struct Readers {
-    idle: Idle,
-    /// As many as connections: whoever holds one finds a connection among the idle.
+    idle: IdleConnections,
+    /// As many as connections: holding one guarantees an idle connection.
     permits: Arc<Semaphore>,
 }
 
@@ -32,9 +32,9 @@ impl Readers {
         let permit = Arc::clone(&self.permits).acquire_owned().await.map_err(|_| closed())?;
         let idle = Arc::clone(&self.idle);
         let reading = spawn_blocking(move || {
-            let _until_returned = permit;
-            let lent = Lent::from(idle)?;
-            let snapshot = lent.connection()?.unchecked_transaction()?;
+            let _permit = permit;
+            let borrowed = BorrowedConnection::from(idle)?;
+            let snapshot = borrowed.connection()?.unchecked_transaction()?;
             work(&snapshot)
         });
         reading.await.map_err(|e| StoreError::Unavailable(format!("a read was cut short: {e}")))?
@@ -47,13 +47,13 @@ impl Readers {
 }
 
 /// A connection that goes back when done, also when the work panics.
-struct Lent {
+struct BorrowedConnection {
     connection: Option<Connection>,
-    idle: Idle,
+    idle: IdleConnections,
 }
 
-impl Lent {
-    fn from(idle: Idle) -> Result<Self> {
+impl BorrowedConnection {
+    fn from(idle: IdleConnections) -> Result<Self> {
         let connection = Some(idle.lock().pop().ok_or_else(closed)?);
         Ok(Self { connection, idle })
     }
@@ -63,7 +63,7 @@ impl Lent {
     }
 }
 
-impl Drop for Lent {
+impl Drop for BorrowedConnection {
     fn drop(&mut self) {
         self.idle.lock().extend(self.connection.take());
     }

@@ -11,7 +11,7 @@ use super::{SqliteStore, columns::user as user_id};
 use crate::{Renewal, Result, SessionStore, TokenHash};
 
 /// Expired sessions removed by one renewal: more than expire between two, so that none are left in the end.
-const SWEPT: i64 = 10;
+const EXPIRED_REMOVED: i64 = 10;
 
 #[async_trait]
 impl SessionStore for SqliteStore {
@@ -24,7 +24,7 @@ impl SessionStore for SqliteStore {
     ) -> Result<()> {
         self.writer
             .write(1, move |db| {
-                // A repeated call, after an answer that was lost, changes nothing.
+                // A repeated call, after a lost response, changes nothing.
                 db.prepare_cached(
                     "INSERT INTO sessions (id, user, expires_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
                 )?
@@ -69,7 +69,7 @@ fn renew(
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<Renewal> {
-    sweep(db, now)?;
+    remove_expired(db, now)?;
     let found = db
         .prepare_cached(
             "SELECT s.id, s.user, t.spent FROM refresh_tokens t JOIN sessions s ON s.id = t.session
@@ -106,10 +106,10 @@ fn issue(db: &Connection, session: SessionId, token: &TokenHash, expires_at: Tim
     Ok(())
 }
 
-fn sweep(db: &Connection, now: Timestamp) -> Result<()> {
+fn remove_expired(db: &Connection, now: Timestamp) -> Result<()> {
     db.prepare_cached(
         "DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at <= ?1 LIMIT ?2)",
     )?
-    .execute(params![now.0, SWEPT])?;
+    .execute(params![now.0, EXPIRED_REMOVED])?;
     Ok(())
 }

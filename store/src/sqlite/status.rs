@@ -47,12 +47,14 @@ pub fn status(path: &Path) -> Result<Vec<Status>> {
 
 fn read(path: &Path) -> Result<BTreeMap<u32, Entry>> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    open::ours(&db)?;
-    if !db.table_exists(None, open::HISTORY)? {
+    open::check_owner(&db)?;
+    if !db.table_exists(None, open::MIGRATIONS_TABLE)? {
         return Ok(BTreeMap::new());
     }
-    let select =
-        format!("SELECT version, name, checksum, unixepoch(applied_on) * 1000 FROM {}", open::HISTORY);
+    let select = format!(
+        "SELECT version, name, checksum, unixepoch(applied_on) * 1000 FROM {}",
+        open::MIGRATIONS_TABLE
+    );
     let mut select = db.prepare(&select)?;
     let rows = select.query_map([], |row| {
         Ok((row.get(0)?, Entry { name: row.get(1)?, checksum: row.get(2)?, applied_at: row.get(3)? }))

@@ -16,59 +16,60 @@ use super::{
 };
 use crate::{
     EventStore, MessageStore,
-    conformance::scene::{Room, plain, posted},
+    conformance::fixtures::{SampleLog, plain, posted},
 };
 
-/// As version 3 kept an event and its conversation.
-fn keep(db: &Connection, LogEntry { seq, event }: &LogEntry) {
+/// Stores an event and its conversation as version 3 did.
+fn insert(db: &Connection, LogEntry { seq, event }: &LogEntry) {
     let (kind, target) = of_kind(&event.kind);
-    let (room, seq, data) = (event.conversation.as_bytes(), int(*seq), natter_schemas::codec::encode(event));
+    let (sample, seq, data) =
+        (event.conversation.as_bytes(), int(*seq), natter_schemas::codec::encode(event));
     let (id, author) = (event.id.as_bytes(), event.author.as_bytes());
     db.execute(
         "INSERT INTO events (conversation, seq, id, kind, target, author, at, data)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        params![room, seq, id, kind, target, author, event.at.0, data],
+        params![sample, seq, id, kind, target, author, event.at.0, data],
     )
     .unwrap();
     db.execute(
         "INSERT INTO conversations (id, shape, created_seq, created_at, head) VALUES (?1, 2, 10, 1, ?2)
          ON CONFLICT (id) DO UPDATE SET head = excluded.head",
-        params![room, seq],
+        params![sample, seq],
     )
     .unwrap();
 }
 
-fn talkative() -> Room {
-    let mut room = Room::of(&[]);
+fn sample_with_edits() -> SampleLog {
+    let mut sample = SampleLog::of(&[]);
     for n in 0..20 {
-        let seq = room.add(room.owner, posted(&format!("message {n}")));
-        room.add(room.owner, Kind::Edited { target: seq, body: plain("edited") });
+        let seq = sample.add(sample.owner, posted(&format!("message {n}")));
+        sample.add(sample.owner, Kind::Edited { target: seq, body: plain("edited") });
     }
-    room
+    sample
 }
 
 #[tokio::test]
 async fn a_file_of_version_3_keeps_its_history_and_goes_on() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("natter.db");
-    let mut rooms = [talkative(), talkative()];
+    let mut samples = [sample_with_edits(), sample_with_edits()];
     let mut old = Connection::open(&path).unwrap();
     let older = open::embedded::migrations::runner().set_target(Target::Version(3));
     older.run(&mut old).unwrap();
-    rooms.iter().flat_map(|room| &room.log).for_each(|logged| keep(&old, logged));
+    samples.iter().flat_map(|sample| &sample.log).for_each(|logged| insert(&old, logged));
     drop(old);
 
     let store = SqliteStore::open(&path).unwrap();
-    for room in &mut rooms {
+    for sample in &mut samples {
         // Everything again, and something new.
-        let new = room.add(room.owner, posted("new"));
-        room.persist(&store).await;
-        assert_eq!(store.events_from(room.id, 0, Seq::MAX, 100).await.unwrap(), room.log);
-        let page = store.messages(room.id, Window::Newest, Seq::MAX, 100).await.unwrap();
+        let new = sample.add(sample.owner, posted("new"));
+        sample.persist(&store).await;
+        assert_eq!(store.events_from(sample.id, 0, Seq::MAX, 100).await.unwrap(), sample.log);
+        let page = store.messages(sample.id, Window::Newest, Seq::MAX, 100).await.unwrap();
         assert_eq!((page.len(), page.last().map(|message| message.seq)), (21, Some(new)));
         assert!(page[..20].iter().all(|message| message.body == Some(plain("edited"))));
-        for logged in &room.log {
-            let found = store.find_event(room.id, logged.event.id).await.unwrap();
+        for logged in &sample.log {
+            let found = store.find_event(sample.id, logged.event.id).await.unwrap();
             assert_eq!(found.as_ref(), Some(logged));
         }
     }

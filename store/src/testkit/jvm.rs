@@ -19,6 +19,7 @@ use nix::{
 };
 use parking_lot::Mutex;
 
+/// A Java process that dies with this one.
 pub struct Jvm {
     /// `None` once it is reaped: nobody can signal a pid that is free again.
     pid: Arc<Mutex<Option<Pid>>>,
@@ -27,7 +28,7 @@ pub struct Jvm {
 }
 
 impl Jvm {
-    /// `java` with these arguments; what it says is added to the file.
+    /// `java` with these arguments; its output is appended to the file.
     pub fn spawn(arguments: &[String], output: &Path) -> Self {
         let mut command = command(arguments, output);
         let pid = Arc::new(Mutex::new(None));
@@ -47,6 +48,7 @@ impl Jvm {
         Self { pid, thread: Mutex::new(Some(thread)) }
     }
 
+    /// Whether the process has ended.
     pub fn is_over(&self) -> bool {
         self.pid.lock().is_none()
     }
@@ -59,6 +61,7 @@ impl Jvm {
         }
     }
 
+    /// SIGSTOP; returns when every thread stands.
     pub fn pause(&self) {
         self.signal(Signal::SIGSTOP);
         // The signal only begins it: until every thread stands, an answer may still come.
@@ -69,6 +72,7 @@ impl Jvm {
         }
     }
 
+    /// SIGCONT.
     pub fn unpause(&self) {
         self.signal(Signal::SIGCONT);
     }

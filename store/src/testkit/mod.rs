@@ -2,7 +2,7 @@
 //! and ports; about 0.6 GB and some seconds to start, so most tests share one and take a keyspace each.
 #![allow(clippy::missing_panics_doc, reason = "a test that cannot start its server has failed")]
 
-mod command; // what java is told
+mod command; // the command line of java
 mod files; // its folder: configuration, log, data
 mod jvm; // the process of a Java server, this or another
 
@@ -25,9 +25,10 @@ pub use jvm::Jvm;
 /// On a busy machine of two cores; alone it takes about five seconds.
 const READY: Duration = Duration::from_mins(3);
 const POLL: Duration = Duration::from_millis(50);
-/// Between its choice and the server's start somebody else may take a port.
+/// Between its choice and the server's start another process may take a port.
 const ATTEMPTS: usize = 3;
 
+/// A running Cassandra with a folder and a port of its own.
 pub struct Cassandra {
     port: u16,
     guarded: bool,
@@ -43,11 +44,12 @@ pub async fn shared() -> &'static Cassandra {
 }
 
 impl Cassandra {
+    /// One that anybody may use, without encryption.
     pub async fn start() -> Self {
         Self::with(false).await
     }
 
-    /// One that wants TLS and a password.
+    /// One that requires TLS and a password.
     pub async fn start_guarded() -> Self {
         Self::with(true).await
     }
@@ -72,6 +74,7 @@ impl Cassandra {
         Self { port, guarded, jvm, files }
     }
 
+    /// `host:port`.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
@@ -104,6 +107,7 @@ impl Cassandra {
         self.jvm.lock().as_ref().expect("it runs").pause();
     }
 
+    /// Lets a paused server run again.
     pub fn unpause(&self) {
         self.jvm.lock().as_ref().expect("it runs").unpause();
     }

@@ -3,14 +3,14 @@ use std::time::Duration;
 use natter_schemas::{id::Seq, rpc::Window};
 use natter_store::{
     EventStore, MessageStore, Store, StoreError,
-    conformance::scene::{Room, posted, user, word},
+    conformance::fixtures::{SampleLog, posted, unique_name, user},
     scylla::ScyllaStore,
     testkit::Cassandra,
 };
 
-use super::scene::{long, open, until};
+use super::fixtures::{long, open, until};
 
-/// Six seconds are promised, for one request; a loaded machine may take its time to say so.
+/// Six seconds are promised, for one request; a loaded machine may report it later.
 const SAYS_SO: Duration = Duration::from_mins(1);
 
 async fn unavailable<T>(what: &str, call: impl Future<Output = natter_store::Result<T>>) {
@@ -22,21 +22,21 @@ async fn unavailable<T>(what: &str, call: impl Future<Output = natter_store::Res
     }
 }
 
-/// What people notice first: history, a log-in, the persister, the probe.
-async fn nothing_works(store: &dyn Store, room: &Room) {
-    let anna = user(&word());
+/// What fails first: history, a log-in, the persister, the health check.
+async fn nothing_works(store: &dyn Store, sample: &SampleLog) {
+    let anna = user(&unique_name());
     tokio::join!(
-        unavailable("history", store.messages(room.id, Window::Newest, Seq::MAX, 50)),
+        unavailable("history", store.messages(sample.id, Window::Newest, Seq::MAX, 50)),
         unavailable("registering", store.add_user(&anna, "h")),
-        unavailable("persisting", store.persist(room.partition, &room.log)),
+        unavailable("persisting", store.persist(sample.partition, &sample.log)),
         unavailable("the probe", store.ready()),
     );
 }
 
-async fn all_works(store: &dyn Store, room: &Room) {
+async fn all_works(store: &dyn Store, sample: &SampleLog) {
     until("it answers", async || store.ready().await.is_ok()).await;
-    until("it persists", async || store.persist(room.partition, &room.log).await.is_ok()).await;
-    assert_eq!(store.events_from(room.id, 0, Seq::MAX, usize::MAX).await.unwrap(), room.log);
+    until("it persists", async || store.persist(sample.partition, &sample.log).await.is_ok()).await;
+    assert_eq!(store.events_from(sample.id, 0, Seq::MAX, usize::MAX).await.unwrap(), sample.log);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,35 +44,35 @@ async fn a_cluster_that_stands_still_or_is_gone_is_unavailable_until_it_is_back(
     let cassandra = Cassandra::start().await;
     let options = cassandra.fresh_keyspace().await;
     let store = Box::pin(ScyllaStore::open(&options)).await.unwrap();
-    let mut room = long(1, 400);
-    all_works(&store, &room).await;
+    let mut sample = long(1, 400);
+    all_works(&store, &sample).await;
 
     cassandra.pause();
-    room.add(room.owner, posted("while it stands still"));
-    nothing_works(&store, &room).await;
+    sample.add(sample.owner, posted("while it stands still"));
+    nothing_works(&store, &sample).await;
     cassandra.unpause();
-    all_works(&store, &room).await;
+    all_works(&store, &sample).await;
 
     cassandra.kill();
-    room.add(room.owner, posted("while it is gone"));
-    nothing_works(&store, &room).await;
+    sample.add(sample.owner, posted("while it is gone"));
+    nothing_works(&store, &sample).await;
     unavailable("opening", Box::pin(ScyllaStore::open(&options))).await;
     cassandra.restart().await;
-    all_works(&store, &room).await;
+    all_works(&store, &sample).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_under_way_is_finished_before_it_closes() {
     let store = open().await;
-    let room = long(1, 400);
+    let sample = long(1, 400);
     let (persisted, ()) =
-        tokio::join!(biased; store.persist(room.partition, &room.log[..200]), store.close());
+        tokio::join!(biased; store.persist(sample.partition, &sample.log[..200]), store.close());
     // Whether it came before or after: it is not half an answer.
     if persisted.is_ok() {
         let store = open().await;
-        assert_eq!(store.events_from(room.id, 0, Seq::MAX, 500).await.unwrap(), room.log[..200]);
+        assert_eq!(store.events_from(sample.id, 0, Seq::MAX, 500).await.unwrap(), sample.log[..200]);
     }
     unavailable("a closed store", store.ready()).await;
-    unavailable("a closed store", store.message(room.id, 1, 1)).await;
+    unavailable("a closed store", store.message(sample.id, 1, 1)).await;
     store.close().await;
 }

@@ -1,12 +1,12 @@
 use natter_schemas::rpc::User;
 use natter_store::{
     AccountStore, AddUser,
-    conformance::scene::{user, word},
+    conformance::fixtures::{unique_name, user},
     scylla,
 };
 use uuid::Uuid;
 
-use super::scene::{keyspace, open, until};
+use super::fixtures::{keyspace, open, until};
 
 /// What a registration leaves that dies after its first step.
 async fn half_registered(user: &User, ttl: i32) {
@@ -20,9 +20,9 @@ async fn half_registered(user: &User, ttl: i32) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registration_that_died_half_way_is_completed_by_the_same_call() {
     let store = open().await;
-    let anna = user(&word());
+    let anna = user(&unique_name());
     half_registered(&anna, 60).await;
-    let rival = User { email: format!("{}@example.org", word()), ..user(&anna.username) };
+    let rival = User { email: format!("{}@example.org", unique_name()), ..user(&anna.username) };
     assert_eq!(store.add_user(&rival, "h").await.unwrap(), AddUser::UsernameTaken);
     assert!(store.credentials(&anna.username).await.unwrap().is_none());
     assert_eq!(store.add_user(&anna, "h").await.unwrap(), AddUser::Added);
@@ -32,7 +32,7 @@ async fn a_registration_that_died_half_way_is_completed_by_the_same_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_a_dead_registration_held_is_free_again() {
     let store = open().await;
-    let name = word();
+    let name = unique_name();
     half_registered(&user(&name), 2).await;
     let anna = user(&name);
     until("the name is free", async || store.add_user(&anna, "h").await.unwrap() == AddUser::Added).await;
@@ -42,7 +42,7 @@ async fn a_name_that_a_dead_registration_held_is_free_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_is_kept_for_good_and_a_repeated_registration_undoes_nothing() {
     let store = open().await;
-    let anna = user(&word());
+    let anna = user(&unique_name());
     assert_eq!(store.add_user(&anna, "old").await.unwrap(), AddUser::Added);
     store.set_password_hash(anna.id, "new").await.unwrap();
     let renamed = store.set_display_name(anna.id, "Änne").await.unwrap().unwrap();
@@ -61,8 +61,8 @@ async fn a_name_is_kept_for_good_and_a_repeated_registration_undoes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_found_by_a_display_name_of_before() {
     let store = open().await;
-    let (old, new) = (word(), word());
-    let anna = User { display_name: format!("{old} Ä"), ..user(&word()) };
+    let (old, new) = (unique_name(), unique_name());
+    let anna = User { display_name: format!("{old} Ä"), ..user(&unique_name()) };
     assert_eq!(store.add_user(&anna, "h").await.unwrap(), AddUser::Added);
     let now = store.set_display_name(anna.id, &format!("{new} Ä")).await.unwrap().unwrap();
     assert!(store.search_users(&old, 10).await.unwrap().is_empty());

@@ -1,4 +1,4 @@
-//! Options become a session, or a sentence that says what is wrong and where, without the password.
+//! Options become a session, or an error that names the cause and the host, without the password.
 
 #[cfg(all(test, feature = "testkit"))]
 mod tests;
@@ -31,7 +31,7 @@ use crate::{Result, StoreError};
 
 /// For one request with the driver's own retries on other hosts.
 pub const REQUEST: Duration = Duration::from_secs(2);
-/// For one statement that changes the schema: every node must hear of it.
+/// For one statement that changes the schema: every node must learn of it.
 pub const SCHEMA_REQUEST: Duration = Duration::from_secs(30);
 /// For one host to take a connection.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -55,8 +55,8 @@ pub async fn connect(options: &Options) -> Result<Session> {
     Ok(session)
 }
 
-/// A patient session in no keyspace, for those who change the schema. It asks all datacenters: two runners in
-/// two of them must not both believe that they are alone.
+/// A session with long time-outs in no keyspace, for migrations. Its quorum spans all datacenters: two runners in
+/// two of them must not both hold the lock.
 pub(crate) async fn connect_for_schema(options: &Options) -> Result<Session> {
     let quorum = scylla::statement::Consistency::Quorum;
     let profile = profile(options, quorum, SerialConsistency::Serial, SCHEMA_REQUEST);

@@ -1,4 +1,4 @@
-//! What is wrong is said, and where, without the password.
+//! Errors name the cause and the host, without the password.
 
 use std::{net::TcpListener, path::PathBuf};
 
@@ -30,7 +30,7 @@ async fn a_session_is_in_its_keyspace() {
 }
 
 #[tokio::test]
-async fn a_host_where_nobody_listens_is_named() {
+async fn a_host_that_refuses_connections_is_named() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
@@ -40,7 +40,7 @@ async fn a_host_where_nobody_listens_is_named() {
 
 #[tokio::test]
 async fn a_host_that_does_not_answer_is_given_up() {
-    // It takes connections and says nothing.
+    // It accepts connections and sends nothing.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let why = refused(&somewhere(&listener.local_addr().unwrap().to_string())).await;
     assert!(why.ends_with("it takes connections and does not answer"), "{why}");

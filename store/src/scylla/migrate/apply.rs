@@ -1,11 +1,11 @@
-//! Statement by statement, each remembered before the next.
+//! Statement by statement, each recorded before the next.
 
 use scylla::{
     client::session::Session,
     errors::{DbError, ExecutionError, RequestAttemptError},
 };
 
-use super::{Applied, book, files::Migration, state};
+use super::{Applied, files::Migration, records, state};
 use crate::{Result, StoreError};
 
 /// Applies what is not there yet. The lock is held.
@@ -13,22 +13,22 @@ pub async fn apply(
     session: &Session,
     keyspace: &str,
     own: &[Migration],
-    say: &impl Fn(&str),
+    report: &impl Fn(&str),
 ) -> Result<Vec<Applied>> {
-    let entries = book::read(session, true).await?;
-    state::sound(&state::compare(own, &entries), keyspace)?;
+    let records = records::read(session, true).await?;
+    state::check_consistent(&state::compare(own, &records), keyspace)?;
     let mut done = Vec::new();
     for migration in own {
-        let entry = entries.iter().find(|e| (e.folder, e.version) == (migration.folder, migration.version));
-        if entry.is_some_and(|entry| entry.applied_at.is_some()) {
+        let record = records.iter().find(|e| (e.folder, e.version) == (migration.folder, migration.version));
+        if record.is_some_and(|record| record.applied_at.is_some()) {
             continue;
         }
-        let resumed = entry.map(|entry| entry.statements_done);
+        let resumed = record.map(|record| record.statements_done);
         one(session, migration, resumed).await?;
         let applied =
             Applied { version: migration.version, name: state::name(migration.folder, &migration.name) };
         let begun = if resumed.is_some() { " (it had been begun)" } else { "" };
-        say(&format!("migration {:04}_{}: applied{begun}", applied.version, applied.name));
+        report(&format!("migration {:04}_{}: applied{begun}", applied.version, applied.name));
         done.push(applied);
     }
     Ok(done)
@@ -37,13 +37,13 @@ pub async fn apply(
 /// `resumed`: how many statements a run before this one has done for certain; it may have done one more.
 async fn one(session: &Session, migration: &Migration, resumed: Option<usize>) -> Result<()> {
     if resumed.is_none() {
-        ours(book::begin(session, migration).await?)?;
+        require_applied(records::begin(session, migration).await?)?;
     }
     let first = resumed.unwrap_or(0);
     for (at, statement) in migration.statements.iter().enumerate().skip(first) {
         let outcome = session.query_unpaged(statement.as_str(), ()).await;
         if let Err(error) = outcome
-            && !(resumed == Some(at) && was_done(statement, &error))
+            && !(resumed == Some(at) && already_done(statement, &error))
         {
             return Err(StoreError::Unavailable(format!(
                 "migration {:04}_{}, statement {} ({}): {error}",
@@ -53,17 +53,17 @@ async fn one(session: &Session, migration: &Migration, resumed: Option<usize>) -
                 beginning(statement)
             )));
         }
-        ours(book::step(session, migration, at).await?)?;
+        require_applied(records::step(session, migration, at).await?)?;
     }
-    ours(book::end(session, migration).await?)
+    require_applied(records::end(session, migration).await?)
 }
 
-fn ours(applied: bool) -> Result<()> {
+fn require_applied(applied: bool) -> Result<()> {
     if applied { Ok(()) } else { Err(StoreError::Unavailable("another runner took over".to_owned())) }
 }
 
-/// `CREATE … IF NOT EXISTS` says nothing; an `ALTER` that was done is refused in words that differ by server.
-fn was_done(statement: &str, error: &ExecutionError) -> bool {
+/// `CREATE … IF NOT EXISTS` succeeds again; a repeated `ALTER` is refused with messages that differ by server.
+fn already_done(statement: &str, error: &ExecutionError) -> bool {
     let ExecutionError::LastAttemptError(RequestAttemptError::DbError(DbError::Invalid, words)) = error
     else {
         return false;

@@ -27,7 +27,7 @@ const FILES: &[File] = files![
 ];
 
 /// The folder that is for every server.
-pub const EVERY: &str = "migrations";
+pub const COMMON: &str = "migrations";
 /// The folder that is for ScyllaDB alone.
 pub const SCYLLA: &str = "scylla";
 
@@ -76,7 +76,7 @@ mod tests {
     fn every_file_of_the_folders_is_compiled_in() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cql");
         let mut found = BTreeSet::new();
-        for folder in [EVERY, SCYLLA] {
+        for folder in [COMMON, SCYLLA] {
             for entry in root.join(folder).read_dir().into_iter().flatten() {
                 let name = entry.unwrap().file_name().into_string().unwrap();
                 let name = name.strip_suffix(".cql").expect("only .cql files").to_owned();
@@ -100,7 +100,7 @@ mod tests {
         }
     }
 
-    /// What was done already, by a run that died before it could say so, is done again.
+    /// A statement that a run executed and died before recording is executed again.
     #[test]
     fn statements_can_be_repeated() {
         for migration in all(true) {

@@ -5,7 +5,7 @@ use scylla::{
     errors::{DbError, ExecutionError, RequestAttemptError},
 };
 
-use super::{book::has_table, failed};
+use super::{failed, records::has_table};
 use crate::{Result, StoreError, scylla::options::Options};
 
 /// Its shard-aware ports can be switched off and its version is Cassandra's; this table is its own.
@@ -15,19 +15,19 @@ pub async fn on_scylla(session: &Session) -> Result<bool> {
 
 pub async fn exists(session: &Session, keyspace: &str) -> Result<bool> {
     let select = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?";
-    let found = session.query_unpaged(select, (keyspace,)).await.map_err(looking)?;
-    Ok(found.into_rows_result().map_err(looking)?.rows_num() > 0)
+    let found = session.query_unpaged(select, (keyspace,)).await.map_err(cannot_read)?;
+    Ok(found.into_rows_result().map_err(cannot_read)?.rows_num() > 0)
 }
 
-/// Makes it when it is not there and the number of copies is said.
-pub async fn ensure(session: &Session, options: &Options, say: &impl Fn(&str)) -> Result<()> {
+/// Creates it when it does not exist and the number of copies is given.
+pub async fn ensure(session: &Session, options: &Options, report: &impl Fn(&str)) -> Result<()> {
     let keyspace = &options.keyspace;
     if exists(session, keyspace).await? {
         return Ok(());
     }
     let Some(copies) = options.replication else {
         return Err(StoreError::Unavailable(format!(
-            "there is no keyspace '{keyspace}': make it, or say how many copies a new one has, as in \
+            "there is no keyspace '{keyspace}': create it, or set how many copies a new one has, as in \
              scylla://…/{keyspace}?replication=3"
         )));
     };
@@ -36,14 +36,15 @@ pub async fn ensure(session: &Session, options: &Options, say: &impl Fn(&str)) -
         None => local_datacenter(session).await?,
     };
     create(session, keyspace, &datacenter, copies).await?;
-    say(&format!("keyspace {keyspace}: made, copies in {datacenter}: {copies}"));
+    report(&format!("keyspace {keyspace}: made, copies in {datacenter}: {copies}"));
     Ok(())
 }
 
 async fn local_datacenter(session: &Session) -> Result<String> {
-    let found = session.query_unpaged("SELECT data_center FROM system.local", ()).await.map_err(looking)?;
-    let rows = found.into_rows_result().map_err(looking)?;
-    Ok(rows.single_row::<(String,)>().map_err(looking)?.0)
+    let found =
+        session.query_unpaged("SELECT data_center FROM system.local", ()).await.map_err(cannot_read)?;
+    let rows = found.into_rows_result().map_err(cannot_read)?;
+    Ok(rows.single_row::<(String,)>().map_err(cannot_read)?.0)
 }
 
 async fn create(session: &Session, keyspace: &str, datacenter: &str, copies: u8) -> Result<()> {
@@ -62,16 +63,16 @@ async fn create(session: &Session, keyspace: &str, datacenter: &str, copies: u8)
                 DbError::SyntaxError | DbError::Invalid | DbError::ConfigError,
                 _,
             ))) => {}
-            Err(error) => return Err(making(error)),
+            Err(error) => return Err(cannot_create(error)),
         }
     }
-    session.query_unpaged(create, ()).await.map(drop).map_err(making)
+    session.query_unpaged(create, ()).await.map(drop).map_err(cannot_create)
 }
 
-fn looking(error: impl std::fmt::Display) -> StoreError {
+fn cannot_read(error: impl std::fmt::Display) -> StoreError {
     failed("the keyspaces cannot be read", error)
 }
 
-fn making(error: impl std::fmt::Display) -> StoreError {
+fn cannot_create(error: impl std::fmt::Display) -> StoreError {
     failed("the keyspace cannot be made", error)
 }

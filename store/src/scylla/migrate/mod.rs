@@ -1,11 +1,11 @@
-//! The schema brought up to date, by one runner at a time, statement by statement: a run that was killed is gone
-//! on with by the next.
+//! The schema brought up to date, by one runner at a time, statement by statement: a run that was killed is continued by the
+//! next.
 
 mod files; // the migrations of this program
 mod split; // a file becomes statements
 
 mod keyspace; // the keyspace, and which server it is on
-mod book; // what the keyspace remembers
+mod records; // what the keyspace records of them
 mod state; // both compared
 mod lock; // one runner at a time
 mod apply; // statement by statement
@@ -23,44 +23,46 @@ use lock::Lock;
 /// A migration that this run has applied or finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
+    /// The number its file begins with.
     pub version: u32,
+    /// The rest of the file's name; marked when it is for ScyllaDB alone.
     pub name: String,
 }
 
 /// Makes the keyspace (with `replication`) and everything in it what this program needs. Answers what it applied;
-/// the second time nothing. `say` hears of each step, and for whom a run waits.
-pub async fn migrate(options: &Options, say: impl Fn(&str)) -> Result<Vec<Applied>> {
+/// the second time nothing. `report` is given a line for each step, and for whom a run waits.
+pub async fn migrate(options: &Options, report: impl Fn(&str)) -> Result<Vec<Applied>> {
     let session = connect_for_schema(options).await?;
     let own = files::all(keyspace::on_scylla(&session).await?);
-    run(&session, options, &own, &say).await
+    run(&session, options, &own, &report).await
 }
 
 async fn run(
     session: &Session,
     options: &Options,
     own: &[Migration],
-    say: &impl Fn(&str),
+    report: &impl Fn(&str),
 ) -> Result<Vec<Applied>> {
     let name = &options.keyspace;
-    keyspace::ensure(session, options, say).await?;
+    keyspace::ensure(session, options, report).await?;
     enter(session, name).await?;
-    book::prepare(session, name).await?;
-    let found = state::compare(own, &book::read(session, true).await?);
-    state::sound(&found, name)?;
+    records::prepare(session, name).await?;
+    let found = state::compare(own, &records::read(session, true).await?);
+    state::check_consistent(&found, name)?;
     if !found.iter().any(|status| status.state.is_open()) {
         return Ok(Vec::new());
     }
-    let lock = Lock::take(session, say).await?;
+    let lock = Lock::take(session, report).await?;
     let outcome = tokio::select! {
-        outcome = apply::apply(session, name, own, say) => outcome,
-        lost = lock.keep() => Err(lost),
+        outcome = apply::apply(session, name, own, report) => outcome,
+        lost = lock.renew_until_lost() => Err(lost),
     };
     lock.release().await;
     outcome
 }
 
 async fn enter(session: &Session, keyspace: &str) -> Result<()> {
-    let entered = book::usable(async || session.use_keyspace(keyspace, true).await).await;
+    let entered = records::usable(async || session.use_keyspace(keyspace, true).await).await;
     entered.map_err(|e| failed("the keyspace cannot be used", e))
 }
 
@@ -85,13 +87,13 @@ pub async fn check(session: &Session) -> Result<()> {
 
 async fn check_for(session: &Session, keyspace: &str, own: &[Migration]) -> Result<()> {
     let found = look(session, keyspace, own).await?;
-    state::sound(&found, keyspace)?;
-    state::complete(&found, keyspace)
+    state::check_consistent(&found, keyspace)?;
+    state::check_complete(&found, keyspace)
 }
 
 async fn look(session: &Session, keyspace: &str, own: &[Migration]) -> Result<Vec<Status>> {
-    let entries = if book::has_table(session, keyspace, "schema_migrations").await? {
-        book::read(session, false).await?
+    let entries = if records::has_table(session, keyspace, "schema_migrations").await? {
+        records::read(session, false).await?
     } else {
         Vec::new()
     };

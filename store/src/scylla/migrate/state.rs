@@ -1,50 +1,52 @@
 //! What this program has against what the keyspace remembers. Pure.
 
 use super::{
-    book::Entry,
     files::{Migration, SCYLLA},
+    records::Record,
 };
 use crate::{
     Result, StoreError,
     migration::{State, Status},
 };
 
-/// As its file is called; those for ScyllaDB alone say so.
+/// As its file is called; marked when it is for ScyllaDB alone.
 pub fn name(folder: &str, name: &str) -> String {
     if folder == SCYLLA { format!("{name} (ScyllaDB)") } else { name.to_owned() }
 }
 
 /// By version.
-pub fn compare(own: &[Migration], entries: &[Entry]) -> Vec<Status> {
+pub fn compare(own: &[Migration], records: &[Record]) -> Vec<Status> {
     let known = own.iter().map(|migration| {
-        let entry = entries.iter().find(|e| (e.folder, e.version) == (migration.folder, migration.version));
+        let record = records.iter().find(|e| (e.folder, e.version) == (migration.folder, migration.version));
         Status {
             version: migration.version,
             name: name(migration.folder, &migration.name),
-            state: entry.map_or(State::Pending, |entry| state(migration, entry)),
-            applied_at: entry.and_then(|entry| entry.applied_at),
+            state: record.map_or(State::Pending, |record| state(migration, record)),
+            applied_at: record.and_then(|record| record.applied_at),
         }
     });
-    let newer = entries.iter().filter(|entry| {
-        !own.iter().any(|migration| (entry.folder, entry.version) == (migration.folder, migration.version))
+    let newer = records.iter().filter(|record| {
+        !own.iter().any(|migration| (record.folder, record.version) == (migration.folder, migration.version))
     });
-    let newer = newer.map(|entry| Status {
-        version: entry.version,
-        name: name(entry.folder, &entry.name),
+    let newer = newer.map(|record| Status {
+        version: record.version,
+        name: name(record.folder, &record.name),
         state: State::Unknown,
-        applied_at: entry.applied_at,
+        applied_at: record.applied_at,
     });
     let mut all: Vec<Status> = known.chain(newer).collect();
     all.sort_by_key(|status| status.version);
     all
 }
 
-fn state(migration: &Migration, entry: &Entry) -> State {
-    let (done, all) = (entry.statements_done, migration.statements.len());
-    if done > all || entry.checksum != migration.checksum(done) || (entry.applied_at.is_some() && done < all)
+fn state(migration: &Migration, record: &Record) -> State {
+    let (done, all) = (record.statements_done, migration.statements.len());
+    if done > all
+        || record.checksum != migration.checksum(done)
+        || (record.applied_at.is_some() && done < all)
     {
         State::Changed
-    } else if entry.applied_at.is_some() {
+    } else if record.applied_at.is_some() {
         State::Applied
     } else {
         State::Partial
@@ -52,7 +54,7 @@ fn state(migration: &Migration, entry: &Entry) -> State {
 }
 
 /// Refuses what cannot be built upon.
-pub fn sound(all: &[Status], keyspace: &str) -> Result<()> {
+pub fn check_consistent(all: &[Status], keyspace: &str) -> Result<()> {
     if let Some(newer) = all.iter().rfind(|status| status.state == State::Unknown) {
         return Err(StoreError::Corrupt(format!(
             "a newer version of this program has changed keyspace '{keyspace}' (migration {}); start that version \
@@ -71,7 +73,7 @@ pub fn sound(all: &[Status], keyspace: &str) -> Result<()> {
 }
 
 /// Refuses what lacks something.
-pub fn complete(all: &[Status], keyspace: &str) -> Result<()> {
+pub fn check_complete(all: &[Status], keyspace: &str) -> Result<()> {
     let lacking = all.iter().filter(|status| status.state.is_open());
     let lacking: Vec<String> = lacking.map(Status::title).collect();
     if lacking.is_empty() {

@@ -4,7 +4,7 @@ use parking_lot::Mutex;
 use scylla::client::session::Session;
 
 use super::{
-    files::{EVERY, SCYLLA},
+    files::{COMMON, SCYLLA},
     *,
 };
 use crate::{
@@ -18,7 +18,7 @@ const TWO: (&str, &str) =
     ("0002_twos", "CREATE TABLE IF NOT EXISTS two (a int PRIMARY KEY); ALTER TABLE two ADD b int;");
 
 fn set(files: &[(&str, &str)]) -> Vec<Migration> {
-    files.iter().map(|(name, text)| Migration::new(EVERY, name, text)).collect()
+    files.iter().map(|(name, text)| Migration::new(COMMON, name, text)).collect()
 }
 
 async fn applied(options: &Options, files: &[(&str, &str)]) -> Result<Vec<u32>> {
@@ -78,7 +78,7 @@ async fn a_runner_that_died_with_the_lock_is_named_waited_for_and_replaced() {
     let (options, session) = migrated(shared().await).await;
     let dead = "INSERT INTO schema_lock (name, holder) VALUES ('migrate', 'elsewhere, process 7') \
                 IF NOT EXISTS USING TTL 3";
-    assert!(book::applied(&session, dead, ()).await.unwrap());
+    assert!(records::applied(&session, dead, ()).await.unwrap());
 
     let said = Mutex::new(Vec::new());
     let own = set(&[ONE, TWO, ("0003_threes", "CREATE TABLE IF NOT EXISTS three (a int PRIMARY KEY)")]);
@@ -200,11 +200,11 @@ async fn a_keyspace_that_is_missing_is_made_only_when_copies_are_said() {
 async fn of_two_runners_that_believe_to_be_alone_one_is_stopped() {
     let (_, session) = migrated(shared().await).await;
     let migration = &set(&[("0003_long", "SELECT 1; SELECT 2; SELECT 3")])[0];
-    assert!(book::begin(&session, migration).await.unwrap());
-    assert!(!book::begin(&session, migration).await.unwrap());
-    assert!(book::step(&session, migration, 0).await.unwrap());
-    assert!(!book::step(&session, migration, 0).await.unwrap());
-    assert!(!book::end(&session, migration).await.unwrap());
+    assert!(records::begin(&session, migration).await.unwrap());
+    assert!(!records::begin(&session, migration).await.unwrap());
+    assert!(records::step(&session, migration, 0).await.unwrap());
+    assert!(!records::step(&session, migration, 0).await.unwrap());
+    assert!(!records::end(&session, migration).await.unwrap());
 }
 
 #[tokio::test]
@@ -213,7 +213,7 @@ async fn an_overlay_is_for_scylladb_alone_and_remembered_beside_the_migration_of
     let session = connect_for_schema(&options).await.unwrap();
     assert!(!keyspace::on_scylla(&session).await.unwrap());
     let own = [
-        Migration::new(EVERY, ONE.0, ONE.1),
+        Migration::new(COMMON, ONE.0, ONE.1),
         Migration::new(SCYLLA, "0001_more", "ALTER TABLE one WITH comment = 'more'"),
     ];
     let done = run(&session, &options, &own, &|_: &str| ()).await.unwrap();

@@ -6,8 +6,8 @@
 //! forward, once for the whole batch; how far the log partition has come.
 
 mod derive; // what an event changes
-mod known; // a seq is one event's for ever
-mod moved; // heads, activity, read marks, buckets, counts of members
+mod guard; // a seq is one event's for ever
+mod totals; // heads, activity, read marks, buckets, counts of members
 mod plan; // rows by the partition they go to, in batches
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,47 +17,53 @@ use natter_schemas::{
     id::{ConversationId, Partition, Seq},
 };
 
-pub use known::Known;
-use plan::Plan;
+pub use guard::SeqGuard;
+use plan::WritePlan;
 
 use super::{
-    abreast::each,
     cluster::Cluster,
     columns::{int, newest, seq as seq_of},
+    concurrent::each,
     conversations, members,
 };
 use crate::Result;
 
-pub async fn persist(db: &Cluster, known: &Known, partition: Partition, events: &[LogEntry]) -> Result<()> {
+pub async fn persist(
+    db: &Cluster,
+    guard: &SeqGuard,
+    partition: Partition,
+    events: &[LogEntry],
+) -> Result<()> {
     let mut events: Vec<&LogEntry> = events.iter().collect();
     events.sort_by_key(|logged| logged.seq);
     let Some(last) = events.last().map(|logged| logged.seq) else { return Ok(()) };
-    known.refuse_others(db, partition, &events).await?;
+    guard.check(db, partition, &events).await?;
 
     let shapes = shapes(db, &events).await?;
-    let mut rows = Plan::default();
+    let mut rows = WritePlan::default();
     for logged in &events {
         derive::derive(&db.statements, &mut rows, logged, &shapes);
     }
     rows.write(db).await?;
 
-    let mut moved = moved::Moved::default();
+    let mut totals = totals::BatchTotals::default();
     for logged in &events {
-        moved.note(logged);
+        totals.note(logged);
     }
-    let counts = each(moved.joined_or_left(), |id| async move { Ok((id, members::count(db, id).await?)) });
-    let mut rows = Plan::default();
-    moved.derive(&db.statements, &mut rows, counts.await?);
+    let counts =
+        each(totals.memberships_changed(), |id| async move { Ok((id, members::count(db, id).await?)) });
+    let mut rows = WritePlan::default();
+    totals.derive(&db.statements, &mut rows, counts.await?);
     rows.write(db).await?;
 
     let raised = (newest(last), int(last), i32::from(partition.0));
     db.write(&db.statements.raise, raised).await?;
-    known.raise(partition, last);
+    guard.raise(partition, last);
     Ok(())
 }
 
-/// Created conversations: what an added member's row says of them. Reading it here, where members are added
-/// now and then, saves reading it whenever somebody connects.
+/// Shape and `Created` seq of conversations that gain members: they are copied into the members' rows. Reading them
+/// here, where members are added now and then, saves reading them whenever a user connects.
 type Shapes = BTreeMap<ConversationId, (Shape, Seq)>;
 
 async fn shapes(db: &Cluster, events: &[&LogEntry]) -> Result<Shapes> {

@@ -16,62 +16,66 @@ use crate::{
 
 /// Statements of a batch.
 const STATEMENTS: usize = 30;
-/// Bytes of a batch: Apache Cassandra complains of 5 KiB into everybody's log (and refuses 50), ScyllaDB of 128.
+/// Bytes of a batch: Apache Cassandra logs a warning from 5 KiB on (and refuses 50), ScyllaDB from 128.
 const BYTES: usize = 4 * 1024;
 /// Of a row besides its event, as the server counts it.
-const ROW: usize = 100;
+const ROW_OVERHEAD: usize = 100;
 /// Written at once by one call, of the bound for all of them.
-const WIDTH: usize = 128;
+const CONCURRENCY: usize = 128;
 
 /// A partition, of whichever tables.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Home {
+pub enum PartitionKey {
     Bucket(ConversationId, i64),
     Conversation(ConversationId),
     Message(ConversationId, Seq),
     Event(ConversationId, EventId),
-    Person(UserId),
+    User(UserId),
 }
 
-struct Row {
+struct PlannedWrite {
     statement: PreparedStatement,
     values: Values,
     bytes: usize,
 }
 
 #[derive(Default)]
-pub struct Plan(HashMap<Home, Vec<Row>>);
+pub struct WritePlan(HashMap<PartitionKey, Vec<PlannedWrite>>);
 
-impl Plan {
+impl WritePlan {
     pub fn add(
         &mut self,
-        home: Home,
+        key: PartitionKey,
         statement: &PreparedStatement,
         values: impl scylla::serialize::row::SerializeRow + Send + Sync + 'static,
     ) {
-        self.add_sized(home, statement, values, 0);
+        self.add_sized(key, statement, values, 0);
     }
 
     /// `bytes`: of an event among the values.
     pub fn add_sized(
         &mut self,
-        home: Home,
+        key: PartitionKey,
         statement: &PreparedStatement,
         values: impl scylla::serialize::row::SerializeRow + Send + Sync + 'static,
         bytes: usize,
     ) {
-        let row = Row { statement: statement.clone(), values: Box::new(values), bytes: bytes + ROW };
-        self.0.entry(home).or_default().push(row);
+        let row = PlannedWrite {
+            statement: statement.clone(),
+            values: Box::new(values),
+            bytes: bytes + ROW_OVERHEAD,
+        };
+        self.0.entry(key).or_default().push(row);
     }
 
     /// Returns when every row is there, or with the first failure.
     pub async fn write(self, db: &Cluster) -> Result<()> {
-        let batches = stream::iter(self.0.into_values().flat_map(cut).map(Ok));
-        batches.try_for_each_concurrent(WIDTH, |rows| write(db, rows)).await
+        let batches = stream::iter(self.0.into_values().flat_map(split_into_batches).map(Ok));
+        batches.try_for_each_concurrent(CONCURRENCY, |rows| write(db, rows)).await
     }
 }
 
-fn cut(rows: Vec<Row>) -> Vec<Vec<Row>> {
+fn split_into_batches(rows: Vec<PlannedWrite>) -> Vec<Vec<PlannedWrite>> {
     let (mut batches, mut bytes) = (vec![Vec::new()], 0);
     for row in rows {
         let Some(batch) = batches.last_mut() else { break };
@@ -86,10 +90,10 @@ fn cut(rows: Vec<Row>) -> Vec<Vec<Row>> {
     batches
 }
 
-async fn write(db: &Cluster, mut rows: Vec<Row>) -> Result<()> {
-    let _turn = db.turn().await?;
+async fn write(db: &Cluster, mut rows: Vec<PlannedWrite>) -> Result<()> {
+    let _permit = db.persist_permit().await?;
     if rows.len() == 1
-        && let Some(Row { statement, values, .. }) = rows.pop()
+        && let Some(PlannedWrite { statement, values, .. }) = rows.pop()
     {
         return db.write(&statement, values).await;
     }

@@ -1,12 +1,12 @@
 //! A seq is one event's for ever. A log that was rebuilt without going above `highest`, or another
-//! deployment's log, would write its events over those of before without a word.
+//! deployment's log, would silently overwrite the events of before.
 //!
 //! Asking for every event would cost as much as writing it, so only those are looked up that may be here: at or
 //! below the highest seq that the store had when this process met the log partition, or that this process has
 //! persisted since. A log that begins anew begins far below that, for every worker. What is not looked up has
 //! been delivered for the first time, or was persisted by another worker since this one started: the same log,
 //! the same event. Only a rebuilt log whose first event lies in the few batches that workers take out of
-//! order at that moment would pass unseen.
+//! order at that moment would go undetected.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,27 +20,22 @@ use uuid::Uuid;
 use crate::{
     Result, StoreError,
     scylla::{
-        abreast::each,
         cluster::Cluster,
         columns::{bucket, int, raw, seq as seq_of},
+        concurrent::each,
     },
 };
 
-/// Of one bucket asked for at once: 100 rows without their content.
+/// Seqs of one bucket looked up at once: 100 rows without their content.
 const ASKED: usize = 100;
 
 /// Highest seq per log partition that may be here.
 #[derive(Default)]
-pub struct Known(Mutex<HashMap<Partition, Seq>>);
+pub struct SeqGuard(Mutex<HashMap<Partition, Seq>>);
 
-impl Known {
+impl SeqGuard {
     /// Events by seq.
-    pub async fn refuse_others(
-        &self,
-        db: &Cluster,
-        partition: Partition,
-        events: &[&LogEntry],
-    ) -> Result<()> {
+    pub async fn check(&self, db: &Cluster, partition: Partition, events: &[&LogEntry]) -> Result<()> {
         let highest = self.highest(db, partition).await?;
         let mut seqs: BTreeMap<(ConversationId, i64), Vec<i64>> = BTreeMap::new();
         let mut ids: BTreeMap<(ConversationId, i64), EventId> = BTreeMap::new();

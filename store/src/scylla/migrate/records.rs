@@ -1,4 +1,4 @@
-//! The two tables in which a keyspace remembers its migrations. Every write is conditional: one that a runner
+//! The two tables in which a keyspace records its migrations. Every write is conditional: one that a runner
 //! makes after another has taken over changes nothing.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{
     failed,
-    files::{EVERY, Migration, SCYLLA},
+    files::{COMMON, Migration, SCYLLA},
 };
 use crate::{Result, StoreError};
 
@@ -32,12 +32,12 @@ const END: &str = "UPDATE schema_migrations SET applied_at = toTimestamp(now()) 
     WHERE folder = ? AND version = ? IF statements_done = ?";
 
 /// From listed to usable.
-const USABLE: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_millis(100);
+const USABLE_WITHIN: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What a keyspace says about one migration.
+/// What a keyspace records of one migration.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct Record {
     pub folder: &'static str,
     pub version: u32,
     pub name: String,
@@ -63,10 +63,10 @@ pub async fn prepare(session: &Session, keyspace: &str) -> Result<()> {
 
 /// A server lists what another runner is making a moment before it can be used.
 pub async fn usable<T, E>(use_it: impl AsyncFn() -> std::result::Result<T, E>) -> std::result::Result<T, E> {
-    let deadline = Instant::now() + USABLE;
+    let deadline = Instant::now() + USABLE_WITHIN;
     loop {
         match use_it().await {
-            Err(_) if Instant::now() < deadline => sleep(LOOK).await,
+            Err(_) if Instant::now() < deadline => sleep(POLL_INTERVAL).await,
             done => return done,
         }
     }
@@ -80,19 +80,19 @@ pub async fn has_table(session: &Session, keyspace: &str, table: &str) -> Result
 }
 
 /// `serial`: also what a conditional write that is still under way will have written.
-pub async fn read(session: &Session, serial: bool) -> Result<Vec<Entry>> {
+pub async fn read(session: &Session, serial: bool) -> Result<Vec<Record>> {
     let mut select = Statement::new(SELECT);
     if serial {
         select.set_consistency(Consistency::Serial);
     }
-    let mut entries = Vec::new();
-    for folder in [EVERY, SCYLLA] {
-        let pages = session.query_iter(select.clone(), (folder,)).await.map_err(reading)?;
+    let mut records = Vec::new();
+    for folder in [COMMON, SCYLLA] {
+        let pages = session.query_iter(select.clone(), (folder,)).await.map_err(cannot_read)?;
         let rows =
-            pages.rows_stream::<(i32, String, String, i32, Option<CqlTimestamp>)>().map_err(reading)?;
-        let rows: Vec<_> = rows.try_collect().await.map_err(reading)?;
+            pages.rows_stream::<(i32, String, String, i32, Option<CqlTimestamp>)>().map_err(cannot_read)?;
+        let rows: Vec<_> = rows.try_collect().await.map_err(cannot_read)?;
         for (version, name, checksum, done, applied_at) in rows {
-            entries.push(Entry {
+            records.push(Record {
                 folder,
                 version: number(version)?,
                 name,
@@ -102,10 +102,10 @@ pub async fn read(session: &Session, serial: bool) -> Result<Vec<Entry>> {
             });
         }
     }
-    Ok(entries)
+    Ok(records)
 }
 
-/// False: somebody else has begun it.
+/// False: another runner has begun it.
 pub async fn begin(session: &Session, migration: &Migration) -> Result<bool> {
     let key = (migration.folder, version(migration), &migration.name, migration.checksum(0));
     applied(session, BEGIN, key).await
@@ -128,12 +128,13 @@ pub async fn applied(
     statement: &str,
     values: impl scylla::serialize::row::SerializeRow,
 ) -> Result<bool> {
-    let answer = session.query_unpaged(statement, values).await.map_err(writing)?;
-    let rows = answer.into_rows_result().map_err(writing)?;
-    let (column, _) = rows.column_specs().get_by_name("[applied]").ok_or_else(|| writing("no [applied]"))?;
-    let row: scylla::value::Row = rows.single_row().map_err(writing)?;
+    let answer = session.query_unpaged(statement, values).await.map_err(cannot_write)?;
+    let rows = answer.into_rows_result().map_err(cannot_write)?;
+    let (column, _) =
+        rows.column_specs().get_by_name("[applied]").ok_or_else(|| cannot_write("no [applied]"))?;
+    let row: scylla::value::Row = rows.single_row().map_err(cannot_write)?;
     let value = row.columns.get(column).and_then(Option::as_ref).and_then(CqlValue::as_boolean);
-    value.ok_or_else(|| writing("no [applied]"))
+    value.ok_or_else(|| cannot_write("no [applied]"))
 }
 
 fn version(migration: &Migration) -> i32 {
@@ -148,10 +149,10 @@ fn number(value: i32) -> Result<u32> {
     u32::try_from(value).map_err(|_| StoreError::Corrupt(format!("schema_migrations holds {value}")))
 }
 
-fn reading(error: impl std::fmt::Display) -> StoreError {
+fn cannot_read(error: impl std::fmt::Display) -> StoreError {
     failed("schema_migrations cannot be read", error)
 }
 
-fn writing(error: impl std::fmt::Display) -> StoreError {
+fn cannot_write(error: impl std::fmt::Display) -> StoreError {
     failed("schema_migrations cannot be written", error)
 }

@@ -7,14 +7,14 @@ use natter_schemas::{
     id::{ConversationId, Seq, UserId},
 };
 
-use super::plan::{Home, Plan};
+use super::plan::{PartitionKey, WritePlan};
 use crate::scylla::{
     columns::{bucket, holds, int, latest, newest, raw, time},
     statements::Statements,
 };
 
 #[derive(Default)]
-pub struct Moved {
+pub struct BatchTotals {
     heads: BTreeMap<ConversationId, Seq>,
     activity: BTreeMap<ConversationId, Timestamp>,
     reads: BTreeMap<(ConversationId, UserId), (Seq, Timestamp)>,
@@ -23,7 +23,7 @@ pub struct Moved {
     membership: BTreeSet<ConversationId>,
 }
 
-impl Moved {
+impl BatchTotals {
     pub fn note(&mut self, LogEntry { seq, event }: &LogEntry) {
         let conversation = event.conversation;
         let head = self.heads.entry(conversation).or_default();
@@ -36,7 +36,7 @@ impl Moved {
         self.buckets.insert((conversation, holds, bucket(*seq)));
         match event.kind {
             Kind::Posted { .. } => self.read(conversation, event.author, (*seq, event.at)),
-            // What was said before somebody was added is not unread for them.
+            // Messages from before a member was added are not unread for that member.
             Kind::MemberAdded { user, .. } => {
                 self.read(conversation, user, (*seq, event.at));
                 self.membership.insert(conversation);
@@ -57,33 +57,41 @@ impl Moved {
         *read = to.max(*read);
     }
 
-    pub fn joined_or_left(&self) -> BTreeSet<ConversationId> {
+    pub fn memberships_changed(&self) -> BTreeSet<ConversationId> {
         self.membership.clone()
     }
 
     /// `counts`: members, and the timestamp of that number.
-    pub fn derive(self, s: &Statements, rows: &mut Plan, counts: Vec<(ConversationId, (i32, Seq))>) {
+    pub fn derive(self, s: &Statements, rows: &mut WritePlan, counts: Vec<(ConversationId, (i32, Seq))>) {
         for (id, head) in self.heads {
             let row = (newest(head), int(head), raw(id.as_bytes()));
-            rows.add(Home::Conversation(id), &s.move_head, row);
+            rows.add(PartitionKey::Conversation(id), &s.move_head, row);
         }
         for (id, at) in self.activity {
-            rows.add(Home::Conversation(id), &s.note_activity, (latest(at), time(at), raw(id.as_bytes())));
+            rows.add(
+                PartitionKey::Conversation(id),
+                &s.note_activity,
+                (latest(at), time(at), raw(id.as_bytes())),
+            );
         }
         for (id, (members, seen)) in counts {
-            rows.add(Home::Conversation(id), &s.count_members, (newest(seen), members, raw(id.as_bytes())));
+            rows.add(
+                PartitionKey::Conversation(id),
+                &s.count_members,
+                (newest(seen), members, raw(id.as_bytes())),
+            );
         }
         for ((id, user), (seq, at)) in self.reads {
             let row = (newest(seq), int(seq), time(at), raw(id.as_bytes()), raw(user.as_bytes()));
-            rows.add(Home::Conversation(id), &s.read_up_to, row);
+            rows.add(PartitionKey::Conversation(id), &s.read_up_to, row);
         }
         for (id, holds, bucket) in self.buckets {
-            rows.add(Home::Conversation(id), &s.list_bucket, (raw(id.as_bytes()), holds, bucket));
+            rows.add(PartitionKey::Conversation(id), &s.list_bucket, (raw(id.as_bytes()), holds, bucket));
         }
     }
 }
 
-/// Whether a list of conversations moves it to the top.
+/// Whether it moves the conversation to the top of lists.
 fn is_activity(kind: &Kind) -> bool {
     match kind {
         Kind::Posted { .. }

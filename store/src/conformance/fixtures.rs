@@ -1,4 +1,4 @@
-//! People and rooms to play with.
+//! Users and conversations for tests.
 
 use std::sync::atomic::{AtomicU16, Ordering};
 
@@ -10,8 +10,8 @@ use natter_schemas::{
 
 use crate::Store;
 
-/// A word nobody else uses.
-pub fn word() -> String {
+/// A name that no other test uses.
+pub fn unique_name() -> String {
     let id = UserId::fresh().to_string();
     format!("w{}", &id[24..])
 }
@@ -45,7 +45,7 @@ pub fn at(seq: Seq) -> Timestamp {
 }
 
 /// A conversation's log as it is written: seqs rise, not by one.
-pub struct Room {
+pub struct SampleLog {
     pub id: ConversationId,
     pub partition: Partition,
     pub owner: UserId,
@@ -53,19 +53,19 @@ pub struct Room {
     next: Seq,
 }
 
-impl Room {
+impl SampleLog {
     /// A group that has been created at seq 10, with its owner and these members.
     pub fn of(others: &[UserId]) -> Self {
         let owner = UserId::fresh();
-        let mut room =
+        let mut sample =
             Self { id: ConversationId::fresh(), partition: partition(), owner, log: Vec::new(), next: 10 };
         let others = others.iter().map(|user| Member { user: *user, role: Role::Member });
         let members = std::iter::once(Member { user: owner, role: Role::Owner }).chain(others).collect();
-        room.add(owner, Kind::Created { shape: Shape::Group, name: Some("room".to_owned()), members });
-        room
+        sample.add(owner, Kind::Created { shape: Shape::Group, name: Some("room".to_owned()), members });
+        sample
     }
 
-    /// Appends an event; answers its seq.
+    /// Appends an event; returns its seq.
     pub fn add(&mut self, author: UserId, kind: Kind) -> Seq {
         let seq = self.next;
         self.next += 3;

@@ -8,13 +8,13 @@ use natter_schemas::{
     id::Seq,
 };
 use natter_store::{
-    conformance::scene::{Room, plain, posted},
+    conformance::fixtures::{SampleLog, plain, posted},
     scylla::{Options, ScyllaStore},
     testkit,
 };
 use tokio::sync::OnceCell;
 
-/// One keyspace for all: every test makes its own people, conversations and partitions.
+/// One keyspace for all: every test makes its own users, conversations and partitions.
 pub async fn keyspace() -> &'static Options {
     static KEYSPACE: OnceCell<Options> = OnceCell::const_new();
     KEYSPACE.get_or_init(async || testkit::shared().await.fresh_keyspace().await).await
@@ -39,12 +39,12 @@ pub fn border(bucket: u64) -> Seq {
 
 /// `runs` times `length` events, each run half on one side of a bucket's border and half on the other. Messages
 /// with edits, reactions and deletions of messages of long before, in other buckets.
-pub fn long(runs: u64, length: u64) -> Room {
-    let mut room = Room::of(&[]);
+pub fn long(runs: u64, length: u64) -> SampleLog {
+    let mut sample = SampleLog::of(&[]);
     let mut messages: Vec<Seq> = Vec::new();
     for run in 0..runs {
-        // Seqs of a `Room` rise by three.
-        room.skip_to(border(run + 1) - length / 2 * 3);
+        // Seqs of a `SampleLog` rise by three.
+        sample.skip_to(border(run + 1) - length / 2 * 3);
         for n in 0..length {
             let target = messages.get(messages.len() / 2).copied().unwrap_or_default();
             let kind = match n % 10 {
@@ -54,11 +54,11 @@ pub fn long(runs: u64, length: u64) -> Room {
                 _ => posted(&format!("message {n} of run {run}")),
             };
             let is_message = matches!(kind, Kind::Posted { .. });
-            let seq = room.add(room.owner, kind);
+            let seq = sample.add(sample.owner, kind);
             messages.extend(is_message.then_some(seq));
         }
     }
-    room
+    sample
 }
 
 /// The log read once, in order.
