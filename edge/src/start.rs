@@ -6,6 +6,7 @@ use natter_nats::{
     apply::Deployment,
     async_nats::jetstream,
     connect::{self, Purpose, connect},
+    event_log::EventLog,
     publisher::Publisher,
     service::RpcClient,
 };
@@ -53,6 +54,7 @@ pub async fn assemble(
     let live = connect(&config.nats, Purpose::Live).await?;
     let publisher = if config.group_commits { Publisher::grouping } else { Publisher::new }(live.clone());
     let Deployment { partitions, epoch, event_key } = deployment;
+    let log = EventLog::new(publisher, partitions);
 
     let tokens = Arc::new(Tokens::new(&config.jwt_secret, config.jwt_expires_in));
     let members = Arc::new(Members::new(rpc.clone()));
@@ -80,7 +82,7 @@ pub async fn assemble(
             epoch,
             limits: config.limits.clone(),
         },
-        sender: Sender { members: members.clone(), rpc: rpc.clone(), publisher, event_key, partitions },
+        sender: Sender { members: members.clone(), rpc: rpc.clone(), log, event_key },
         read_marks: ReadMarks { members: members.clone(), rpc: rpc.clone() },
         typing: Typing { bus: live.clone(), partitions },
         watchers: Watchers {

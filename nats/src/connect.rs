@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use backon::{ExponentialBuilder, Retryable};
-use rand::RngExt;
+use natter_schemas::backoff::Backoff;
 use tracing::{debug, info, warn};
 
 /// A dead server is noticed after two of these.
@@ -13,7 +13,7 @@ const PING: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(3);
 /// A server that starts together with this process is waited for.
 const FIRST_CONNECT: Duration = Duration::from_secs(10);
-/// Between attempts to reconnect; half of it is random, or all edges would come back in one instant.
+/// Between attempts to reconnect, on a [`Backoff`]: all edges must not come back in one instant.
 const RECONNECT_MIN: Duration = Duration::from_millis(50);
 const RECONNECT_MAX: Duration = Duration::from_secs(2);
 
@@ -171,9 +171,7 @@ fn percent_decoded(text: &str) -> String {
 }
 
 fn reconnect_delay(attempts: usize) -> Duration {
-    let doublings = u32::try_from(attempts).unwrap_or(u32::MAX).min(10);
-    let longest = (RECONNECT_MIN * 2_u32.pow(doublings)).min(RECONNECT_MAX);
-    rand::rng().random_range(longest / 2..=longest)
+    Backoff::new(RECONNECT_MIN, RECONNECT_MAX).after(u32::try_from(attempts).unwrap_or(u32::MAX)).next_delay()
 }
 
 fn on_event(purpose: Purpose, event: &Event) {
@@ -219,7 +217,7 @@ mod tests {
     fn reconnects_are_spread_and_never_far_apart() {
         for attempts in [0, 1, 2, 10, usize::MAX] {
             let delay = reconnect_delay(attempts);
-            assert!(delay >= RECONNECT_MIN / 2 && delay <= RECONNECT_MAX, "{attempts}: {delay:?}");
+            assert!(delay >= RECONNECT_MIN && delay <= RECONNECT_MAX, "{attempts}: {delay:?}");
         }
     }
 }

@@ -3,10 +3,11 @@
 
 pub mod subject; // every subject, built from fixed words, partitions and ids
 
-pub mod apply;
-pub mod topology; // the streams and consumers a deployment has // makes a server so, or says where it is not
+pub mod topology; // the streams and consumers a deployment has
+pub mod apply; // makes a server so, or says where it is not
 
 pub mod connect; // one connection per purpose
+pub mod event_log; // an event enters the log once, and a repetition finds the stored one
 pub mod live; // stored events as they are republished
 pub mod log; // stored events read back, by conversation or position
 pub mod publisher; // an event becomes stored, exactly once

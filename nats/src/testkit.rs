@@ -75,7 +75,7 @@ impl TestServer {
         deployment
     }
 
-    /// Kills the server without a warning and returns at once; its keeper starts it again on the same port.
+    /// Kills the server without a warning and returns at once; its supervisor starts it again on the same port.
     pub fn kill9(&self) {
         self.signal(Signal::SIGKILL);
     }

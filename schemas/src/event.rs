@@ -79,6 +79,41 @@ pub enum Kind {
     Created { shape: Shape, name: Option<String>, members: Vec<Member> },
 }
 
+impl Kind {
+    /// Whether it moves its conversation to the top of its members' lists: what is new, not what became of it.
+    #[must_use]
+    pub const fn is_activity(&self) -> bool {
+        match self {
+            Self::Posted { .. }
+            | Self::MemberAdded { .. }
+            | Self::MemberRemoved { .. }
+            | Self::RoleChanged { .. }
+            | Self::Renamed { .. }
+            | Self::Created { .. } => true,
+            Self::Edited { .. } | Self::Deleted { .. } | Self::Reacted { .. } => false,
+        }
+    }
+}
+
+impl Event {
+    /// Who has read the conversation up to this event because of it: the author of a post, and whoever was added,
+    /// for whom older messages are not unread.
+    #[must_use]
+    pub const fn marks_read_for(&self) -> Option<UserId> {
+        match self.kind {
+            Kind::Posted { .. } => Some(self.author),
+            Kind::MemberAdded { user, .. } => Some(user),
+            Kind::Edited { .. }
+            | Kind::Deleted { .. }
+            | Kind::Reacted { .. }
+            | Kind::MemberRemoved { .. }
+            | Kind::RoleChanged { .. }
+            | Kind::Renamed { .. }
+            | Kind::Created { .. } => None,
+        }
+    }
+}
+
 /// A message's content as it rests in the log and the store.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Body {

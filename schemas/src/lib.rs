@@ -1,11 +1,13 @@
 //! Pure types every process agrees on: what an event is, what a client may send, what services ask each
-//! other, what may go wrong. No I/O, no clock, no randomness: those are arguments.
+//! other, what may go wrong. No I/O, and nothing here depends on the clock or on chance: both are arguments.
+//! `Timestamp::now`, the `fresh` of the ids and `Backoff::next_delay` read them for callers; no other function of
+//! this crate calls those.
 
 pub mod id; // who and what: typed ids, partitions, event ids
 pub mod limits; // every bound, with its arithmetic
 
-pub mod codec;
-pub mod event; // the log's vocabulary // events as bytes on the bus
+pub mod event; // the log's vocabulary
+pub mod codec; // events as bytes on the bus
 
 pub mod frame; // what travels on a socket
 pub mod rest; // what travels over HTTP
@@ -13,3 +15,4 @@ pub mod cloudevent; // what consumers of Kafka get
 pub mod rpc; // what services ask each other over NATS
 
 pub mod code; // the one table of failures
+pub mod backoff; // how long to wait before the next attempt

@@ -43,8 +43,8 @@ impl Command {
 pub struct Admitted(Event);
 
 impl Admitted {
-    pub fn event(&self) -> &Event {
-        &self.0
+    pub fn into_event(self) -> Event {
+        self.0
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
         let request = request(author, conversation, command);
         let admitted =
             admit(request, EventId::fresh(), Timestamp(1), membership, None).expect("a member posts");
-        Message::posted(7, admitted.event()).expect("a post")
+        Message::posted(7, &admitted.into_event()).expect("a post")
     }
 
     fn decide(command: Command, own: bool, membership: Option<Role>, shape: Shape) -> Result<(), Code> {

@@ -3,24 +3,19 @@
 
 use std::sync::Arc;
 
-use natter_nats::{publisher::Publisher, service::RpcClient, subject};
+use natter_nats::{
+    event_log::{Appended, Duplicate, EventLog},
+    service::RpcClient,
+};
 use natter_schemas::{
     code::Code,
-    codec,
-    event::{Event, LogEntry, Message, Timestamp},
-    id::{EventId, EventKey, Origin, Partition, Seq},
+    event::{LogEntry, Message, Timestamp},
+    id::{EventId, EventKey, Origin},
     rpc::{FindEvent, GetMessage},
 };
 
-use super::admit::{Admitted, CommandRequest, admit};
+use super::admit::{CommandRequest, admit};
 use crate::{api_error::ApiError, membership::Members};
-
-/// A stored event, as its sender is answered.
-#[derive(Debug, Clone)]
-pub struct Acked {
-    pub entry: LogEntry,
-    pub duplicate: bool,
-}
 
 /// What a command's event id is derived from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,9 +32,8 @@ pub enum DedupKey {
 pub struct Sender {
     pub members: Arc<Members>,
     pub rpc: RpcClient,
-    pub publisher: Publisher,
+    pub log: EventLog,
     pub event_key: EventKey,
-    pub partitions: u16,
 }
 
 impl Sender {
@@ -50,18 +44,20 @@ impl Sender {
         request: CommandRequest,
         dedup: &DedupKey,
         may_exist: bool,
-    ) -> Result<Acked, ApiError> {
+    ) -> Result<Appended, ApiError> {
         let access = self.members.access(request.author, request.conversation).await?;
         let id = self.event_id(&request, dedup);
         if may_exist && *dedup != DedupKey::None {
             let find = FindEvent { conversation: request.conversation, event: id };
             if let Some(entry) = Box::pin(self.rpc.call(&find)).await? {
-                return Ok(Acked { entry, duplicate: true });
+                return Ok(Appended { entry, duplicate: true });
             }
         }
         let target = self.target(&request).await?;
         let admitted = admit(request, id, Timestamp::now(), access, target.as_ref())?;
-        self.publish(admitted).await
+        // Publish before fan-out: nobody may see an event the log has not accepted.
+        let original = |duplicate| Box::pin(self.original(duplicate));
+        self.log.append(admitted.into_event(), original).await
     }
 
     async fn target(&self, request: &CommandRequest) -> Result<Option<Message>, ApiError> {
@@ -83,38 +79,14 @@ impl Sender {
         self.event_key.event_id(request.author, request.conversation, origin)
     }
 
-    async fn publish(&self, admitted: Admitted) -> Result<Acked, ApiError> {
-        let event = admitted.event();
-        let partition = Partition::of(event.conversation, self.partitions);
-        let subject = subject::conv(partition, event.conversation);
-        let payload = codec::encode(event);
-        // Publish before fan-out: no client may see an event the log has not accepted.
-        let stored = self.publisher.publish(subject, &event.id.to_string(), payload.into()).await;
-        let stored = stored.inspect_err(|error| {
-            tracing::warn!(
-                conversation = %event.conversation, event = %event.id, %error,
-                "event not published; its sender is answered with an error"
-            );
-        })?;
-        if !stored.duplicate {
-            let entry = LogEntry { seq: stored.seq, event: event.clone() };
-            return Ok(Acked { entry, duplicate: false });
-        }
-        let entry = Box::pin(self.original(event, stored.seq)).await?;
-        // An own attempt whose ack was lost stored exactly this event: for the client it is the first. After one
-        // attempt there is no lost ack: the same was sent twice within the same millisecond.
-        let duplicate = stored.attempts == 1 || entry.event != *event;
-        Ok(Acked { entry, duplicate })
-    }
-
-    /// The stored copy of an event that was a duplicate.
-    async fn original(&self, event: &Event, seq: Seq) -> Result<LogEntry, ApiError> {
-        let find = FindEvent { conversation: event.conversation, event: event.id };
-        if let Some(entry) = self.rpc.call(&find).await? {
+    /// The stored copy of an event that was a duplicate: an edge may not read the log itself.
+    async fn original(&self, duplicate: Duplicate) -> Result<LogEntry, ApiError> {
+        let Duplicate { event, conversation, seq, .. } = duplicate;
+        if let Some(entry) = self.rpc.call(&FindEvent { conversation, event }).await? {
             return Ok(entry);
         }
         tracing::error!(
-            conversation = %event.conversation, seq, event = %event.id,
+            %conversation, seq, %event,
             "history does not have an event that the log reports as stored; answering 'unavailable'"
         );
         Err(Code::Unavailable.into())

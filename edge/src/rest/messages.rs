@@ -8,6 +8,7 @@ use axum::{
     http::{HeaderMap, HeaderName, StatusCode},
     response::{IntoResponse, Response},
 };
+use natter_nats::event_log::Appended;
 use natter_runtime::{
     rates::Class,
     shared_state::{Attempt, Down, Fingerprint, Receipt},
@@ -27,7 +28,7 @@ use crate::{
     app::App,
     inbound::{
         admit::{Command, CommandRequest},
-        publish::{Acked, DedupKey},
+        publish::DedupKey,
     },
     wire::encode,
 };
@@ -119,7 +120,7 @@ async fn post_once(
         Ok(Attempt::First) | Err(Down) => {}
     }
     match send_once(&app, &key, request, &body).await {
-        Ok(Acked { entry, duplicate }) => {
+        Ok(Appended { entry, duplicate }) => {
             let receipt = Receipt { message: entry.event.id, seq: entry.seq, created_at: entry.event.at };
             if app.shared.finish(user, &key, fingerprint, receipt).await.is_err() {
                 tracing::warn!(
@@ -144,7 +145,7 @@ async fn send_once(
     key: &str,
     request: CommandRequest,
     body: &PostMessage,
-) -> Result<Acked, ApiError> {
+) -> Result<Appended, ApiError> {
     let may_exist = !app.shared.remembers_every_key().await;
     let dedup =
         if body.client_id.is_some() { DedupKey::ClientId } else { DedupKey::IdempotencyKey(key.to_owned()) };

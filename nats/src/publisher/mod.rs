@@ -19,8 +19,7 @@ use async_nats::{
     jetstream::{ErrorCode, publish::PublishAck, response::Response},
 };
 use bytes::Bytes;
-use natter_schemas::{id::Seq, limits};
-use rand::RngExt;
+use natter_schemas::{backoff::Backoff, id::Seq, limits};
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep, timeout_at},
@@ -30,7 +29,7 @@ use tracing::{debug, warn};
 use group::{Groups, Place, Turn};
 use line::{Line, Silence};
 
-/// Between attempts: a leader change is over within a second or takes several; half of each wait is random.
+/// Between attempts: a leader change is over within a second or takes several.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
@@ -117,6 +116,7 @@ impl Publisher {
             return Err(PublishError::TimedOut);
         };
         let mut attempts = place.as_ref().map_or(0, Place::attempts);
+        let mut backoff = Backoff::new(BACKOFF_MIN, BACKOFF_MAX);
         loop {
             attempts += 1;
             match self.attempt(subject, id, payload.clone()).await {
@@ -126,7 +126,7 @@ impl Publisher {
                     return Err(error);
                 }
                 Attempt::Unknown(reason) => {
-                    let wait = backoff(attempts);
+                    let wait = backoff.next_delay();
                     if Instant::now() + wait >= deadline {
                         warn!(%subject, %id, attempts, reason, "publish gave up, its outcome is unknown");
                         return Err(PublishError::TimedOut);
@@ -149,11 +149,6 @@ impl Publisher {
             Err(Silence::Unknown(reason)) => Attempt::Unknown(reason),
         }
     }
-}
-
-fn backoff(attempts: u32) -> Duration {
-    let longest = (BACKOFF_MIN * 2_u32.pow(attempts.min(10))).min(BACKOFF_MAX);
-    rand::rng().random_range(longest / 2..=longest)
 }
 
 fn read_answer(payload: &[u8]) -> Attempt {
@@ -209,13 +204,5 @@ mod tests {
         }
         let refused = answer(400, 10054, "message size exceeds maximum allowed");
         assert!(matches!(refused, Attempt::Failed(PublishError::RpcError(_))));
-    }
-
-    #[test]
-    fn retries_start_at_once_and_stay_below_a_second() {
-        for attempts in 1..40 {
-            let wait = backoff(attempts);
-            assert!(wait >= BACKOFF_MIN && wait <= BACKOFF_MAX, "{attempts}: {wait:?}");
-        }
     }
 }

@@ -3,7 +3,7 @@
 
 mod binary; // which nats-server
 mod config; // its configuration file
-mod keeper; // the thread that starts it and starts it again
+mod supervisor; // the thread that starts it and starts it again
 
 use std::{
     path::{Path, PathBuf},
@@ -17,7 +17,7 @@ use tracing::info;
 
 pub use binary::{find, version};
 use config::Files;
-use keeper::{Keeper, Signal};
+use supervisor::{Signal, Supervisor};
 
 /// Recovering a log of some gigabytes takes seconds; a server that is silent for longer hangs.
 const READY: Duration = Duration::from_mins(1);
@@ -54,7 +54,7 @@ pub enum ServerError {
 /// A running nats-server. Dropping it kills the child.
 pub struct Server {
     url: String,
-    keeper: Arc<Keeper>,
+    supervisor: Arc<Supervisor>,
 }
 
 impl Server {
@@ -63,20 +63,20 @@ impl Server {
         version(&options.binary).await?;
         let files = Files::prepare(&options)?;
         files.write_config(&options, None)?;
-        let keeper = Keeper::start(options.binary.clone(), files.clone())
+        let supervisor = Supervisor::start(options.binary.clone(), files.clone())
             .map_err(|source| ServerError::NotRunnable { path: options.binary.clone(), source })?;
-        let port = match ready(&keeper, &files).await {
+        let port = match ready(&supervisor, &files).await {
             Ok(port) => port,
             Err(error) => {
-                keeper.end(Signal::Kill);
+                supervisor.end(Signal::Kill);
                 return Err(error);
             }
         };
         // From now on it comes back where its clients look for it.
         files.write_config(&options, Some(port))?;
-        keeper.keep_running();
-        info!(port, pid = keeper.pid(), data = %options.data_dir.display(), "nats-server is ready");
-        Ok(Self { url: format!("nats://{}:{}@127.0.0.1:{port}", config::USER, files.password), keeper })
+        supervisor.keep_running();
+        info!(port, pid = supervisor.pid(), data = %options.data_dir.display(), "nats-server is ready");
+        Ok(Self { url: format!("nats://{}:{}@127.0.0.1:{port}", config::USER, files.password), supervisor })
     }
 
     /// With user and password: not for logs.
@@ -86,22 +86,22 @@ impl Server {
 
     /// `None` while it is being started again.
     pub fn pid(&self) -> Option<u32> {
-        self.keeper.pid()
+        self.supervisor.pid()
     }
 
     pub async fn stop(self) {
-        self.keeper.end(Signal::Terminate);
-        if timeout(STOP, self.keeper.ended()).await.is_err() {
-            self.keeper.end(Signal::Kill);
-            self.keeper.ended().await;
+        self.supervisor.end(Signal::Terminate);
+        if timeout(STOP, self.supervisor.ended()).await.is_err() {
+            self.supervisor.end(Signal::Kill);
+            self.supervisor.ended().await;
         }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.keeper.end(Signal::Kill);
-        self.keeper.join();
+        self.supervisor.end(Signal::Kill);
+        self.supervisor.join();
     }
 }
 
@@ -111,12 +111,12 @@ struct Ports {
     nats: Vec<String>,
 }
 
-async fn ready(keeper: &Keeper, files: &Files) -> Result<u16, ServerError> {
+async fn ready(supervisor: &Supervisor, files: &Files) -> Result<u16, ServerError> {
     let deadline = Instant::now() + READY;
     loop {
         // Read after the question, so that a file of the last moment is not missed.
-        let over = keeper.is_over();
-        if let Some(port) = keeper.pid().and_then(|pid| read_port(&files.ports(pid))) {
+        let over = supervisor.is_over();
+        if let Some(port) = supervisor.pid().and_then(|pid| read_port(&files.ports(pid))) {
             return Ok(port);
         }
         let log = files.log.clone();

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
 mod apply; // provisioning, drift, epochs
+mod event_log; // appending, and what was there before
 mod cluster; // three servers
 mod config; // the committed configurations
 mod log; // Direct Get, positions

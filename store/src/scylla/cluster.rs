@@ -2,8 +2,8 @@
 
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use futures_util::future::BoxFuture;
+use natter_schemas::backoff::Backoff;
 use parking_lot::RwLock;
 use scylla::{
     client::session::Session,
@@ -24,6 +24,9 @@ use crate::{Result, StoreError};
 
 /// For a call with all its attempts: three requests of 2 s that time out, or about ten that are refused.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(6);
+/// Between attempts, on a [`Backoff`].
+const RETRY_MIN: Duration = Duration::from_millis(50);
+const RETRY_MAX: Duration = Duration::from_secs(1);
 /// Requests under way at once, of all callers: at 20 ms each 25,000/s. More would only wait in the nodes.
 const IN_FLIGHT: u32 = 512;
 /// Of these the persisters', so that log-ins do not queue behind a backlog of events.
@@ -154,7 +157,7 @@ impl Cluster {
             let deadline = Instant::now() + CALL_TIMEOUT;
             let _permit = acquire(&self.permits, deadline).await?;
             let session = self.session()?;
-            let mut backoff = backoff();
+            let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
             loop {
                 let error = match timeout_at(deadline, request.send(&session)).await {
                     Ok(Ok(answer)) => return Ok(answer),
@@ -162,11 +165,11 @@ impl Cluster {
                     Ok(Err(error)) => return Err(error.into()),
                     Err(_) => return Err(timed_out()),
                 };
-                let delay = backoff.next().unwrap_or(CALL_TIMEOUT);
-                if Instant::now() + delay >= deadline {
+                let wait = backoff.next_delay();
+                if Instant::now() + wait >= deadline {
                     return Err(error);
                 }
-                sleep(delay).await;
+                sleep(wait).await;
             }
         })
     }
@@ -202,16 +205,6 @@ async fn acquire(semaphore: &Semaphore, deadline: Instant) -> Result<SemaphorePe
         Ok(permit) => permit.map_err(|_| closed()),
         Err(_) => Err(timed_out()),
     }
-}
-
-/// 50 ms, doubling to a second, each with up to as much again: callers that failed together spread out.
-fn backoff() -> impl Iterator<Item = Duration> + Send {
-    ExponentialBuilder::default()
-        .with_min_delay(Duration::from_millis(50))
-        .with_max_delay(Duration::from_secs(1))
-        .with_jitter()
-        .without_max_times()
-        .build()
 }
 
 fn rows<R: Owned>(result: QueryResult) -> Result<Vec<R>> {

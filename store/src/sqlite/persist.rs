@@ -22,6 +22,8 @@ pub struct EventRow {
     at: Timestamp,
     /// `None`: posted. The content of messages is read back from `data`.
     pub change: Option<Kind>,
+    is_activity: bool,
+    marks_read_for: Option<UserId>,
     pub data: Vec<u8>,
 }
 
@@ -41,6 +43,8 @@ fn row(LogEntry { seq, event }: &LogEntry) -> EventRow {
         author: event.author,
         at: event.at,
         change: (!matches!(event.kind, Kind::Posted { .. })).then(|| event.kind.clone()),
+        is_activity: event.kind.is_activity(),
+        marks_read_for: event.marks_read_for(),
         data: natter_schemas::codec::encode(event),
     }
 }
@@ -72,7 +76,7 @@ fn apply_to(db: &Connection, rows: &[EventRow], mut place: i64) -> Result<i64> {
         derive(db, row)?;
         ids::add(db, row, &mut progress)?;
         progress.head = progress.head.max(row.seq);
-        if is_activity(row) {
+        if row.is_activity {
             progress.activity = progress.activity.max(row.at);
         }
         marks.note(row);
@@ -119,12 +123,7 @@ struct MarkUpdates(Vec<(UserId, Seq, Timestamp)>);
 impl MarkUpdates {
     /// In log order.
     fn note(&mut self, row: &EventRow) {
-        let reader = match row.change {
-            None => row.author,
-            // Messages from before a member was added are not unread for that member.
-            Some(Kind::MemberAdded { user, .. }) => user,
-            Some(_) => return,
-        };
+        let Some(reader) = row.marks_read_for else { return };
         match self.0.iter_mut().find(|(user, ..)| *user == reader) {
             Some(mark) => *mark = (reader, row.seq, row.at),
             None => self.0.push((reader, row.seq, row.at)),
@@ -135,22 +134,6 @@ impl MarkUpdates {
         self.0
             .into_iter()
             .try_for_each(|(user, seq, at)| read_marks::advance(db, conversation, user, seq, at))
-    }
-}
-
-/// Whether it moves the conversation to the top of lists.
-fn is_activity(row: &EventRow) -> bool {
-    match row.change {
-        None
-        | Some(
-            Kind::Posted { .. }
-            | Kind::MemberAdded { .. }
-            | Kind::MemberRemoved { .. }
-            | Kind::RoleChanged { .. }
-            | Kind::Renamed { .. }
-            | Kind::Created { .. },
-        ) => true,
-        Some(Kind::Edited { .. } | Kind::Deleted { .. } | Kind::Reacted { .. }) => false,
     }
 }
 

@@ -13,6 +13,7 @@ mod view; // a conversation as a member sees it
 use std::sync::Arc;
 
 use natter_nats::{
+    event_log::EventLog,
     log::LogReader,
     publisher::Publisher,
     service::{RpcServer, ServiceError},
@@ -35,6 +36,7 @@ const AT_ONCE: usize = 16;
 pub struct Conversations {
     store: Arc<dyn Store>,
     publisher: Publisher,
+    events: EventLog,
     log: LogReader,
     history: Arc<History>,
     partitions: u16,
@@ -44,7 +46,8 @@ pub struct Conversations {
 impl Conversations {
     pub fn new(deps: &Deps, history: Arc<History>) -> Self {
         let Deps { store, publisher, log, deployment, limits, .. } = deps.clone();
-        Self { store, publisher, log, history, partitions: deployment.partitions, limits }
+        let events = EventLog::new(publisher.clone(), deployment.partitions);
+        Self { store, publisher, events, log, history, partitions: deployment.partitions, limits }
     }
 
     pub async fn serve(self, host: &mut RpcServer) -> Result<(), ServiceError> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use natter_nats::event_log::Appended;
 use natter_runtime::rates::Class;
 use natter_schemas::{
     frame::{RequestId, ServerFrame},
@@ -12,7 +13,7 @@ use crate::{
     api_error::ApiError,
     inbound::{
         admit::{Command, CommandRequest},
-        publish::{Acked, DedupKey},
+        publish::DedupKey,
     },
     socket::{
         client::{Answer, Client},
@@ -54,12 +55,12 @@ pub fn answer(
     })
 }
 
-async fn publish(client: &Client, request: CommandRequest, retry: bool) -> Result<Acked, ApiError> {
+async fn publish(client: &Client, request: CommandRequest, retry: bool) -> Result<Appended, ApiError> {
     client.app.admission.take_local(Class::Send, &client.socket.user.to_string()).await?;
     client.app.sender.send(request, &DedupKey::ClientId, retry).await
 }
 
-fn ack(id: Option<RequestId>, Acked { entry, duplicate }: Acked) -> ServerFrame {
+fn ack(id: Option<RequestId>, Appended { entry, duplicate }: Appended) -> ServerFrame {
     ServerFrame::Ack {
         id,
         conversation_id: Some(entry.event.conversation),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use natter_schemas::backoff::Backoff;
 use redis::{
     AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, ServerErrorKind,
     aio::{ConnectionManager, ConnectionManagerConfig},
@@ -12,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 /// A Redis that starts beside this process, or loads its data, gets this long.
 const PATIENCE: Duration = Duration::from_secs(10);
 const ATTEMPT: Duration = Duration::from_secs(1);
-/// Between attempts, doubling, with jitter.
+/// Between attempts, on a [`Backoff`].
 const PAUSE_LEAST: Duration = Duration::from_millis(50);
 const PAUSE_MOST: Duration = Duration::from_secs(1);
 /// Calls waiting to be written; one more waits for its turn until it times out. 1,024 × 200 B, or 35 MB when
@@ -62,8 +63,9 @@ fn client(url: &str) -> RedisResult<Client> {
 async fn wait_for(client: &Client) -> Result<(), ConnectError> {
     let config = AsyncConnectionConfig::new().set_connection_timeout(Some(ATTEMPT));
     let deadline = Instant::now() + PATIENCE;
-    let mut pause = PAUSE_LEAST;
+    let mut backoff = Backoff::new(PAUSE_LEAST, PAUSE_MOST);
     loop {
+        let wait = backoff.next_delay();
         let attempt = async {
             let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
             redis::cmd("PING").exec_async(&mut connection).await
@@ -71,10 +73,9 @@ async fn wait_for(client: &Client) -> Result<(), ConnectError> {
         match attempt.await {
             Ok(()) => return Ok(()),
             Err(cause) if !may_pass(&cause) => return Err(ConnectError::RpcError(cause)),
-            Err(cause) if Instant::now() + pause > deadline => return Err(ConnectError::Unreachable(cause)),
-            Err(_) => sleep(pause).await,
+            Err(cause) if Instant::now() + wait > deadline => return Err(ConnectError::Unreachable(cause)),
+            Err(_) => sleep(wait).await,
         }
-        pause = (pause * 2).min(PAUSE_MOST);
     }
 }
 

@@ -28,23 +28,21 @@ impl BatchTotals {
         let conversation = event.conversation;
         let head = self.heads.entry(conversation).or_default();
         *head = (*head).max(*seq);
-        if is_activity(&event.kind) {
+        if event.kind.is_activity() {
             let activity = self.activity.entry(conversation).or_insert(event.at);
             *activity = (*activity).max(event.at);
         }
         let holds = if let Kind::Posted { .. } = event.kind { holds::MESSAGES } else { holds::CHANGES };
         self.buckets.insert((conversation, holds, bucket(*seq)));
+        if let Some(reader) = event.marks_read_for() {
+            self.read(conversation, reader, (*seq, event.at));
+        }
         match event.kind {
-            Kind::Posted { .. } => self.read(conversation, event.author, (*seq, event.at)),
-            // Messages from before a member was added are not unread for that member.
-            Kind::MemberAdded { user, .. } => {
-                self.read(conversation, user, (*seq, event.at));
+            Kind::Created { .. } | Kind::MemberAdded { .. } | Kind::MemberRemoved { .. } => {
                 self.membership.insert(conversation);
             }
-            Kind::Created { .. } | Kind::MemberRemoved { .. } => {
-                self.membership.insert(conversation);
-            }
-            Kind::Edited { .. }
+            Kind::Posted { .. }
+            | Kind::Edited { .. }
             | Kind::Deleted { .. }
             | Kind::Reacted { .. }
             | Kind::RoleChanged { .. }
@@ -88,18 +86,5 @@ impl BatchTotals {
         for (id, holds, bucket) in self.buckets {
             rows.add(PartitionKey::Conversation(id), &s.list_bucket, (raw(id.as_bytes()), holds, bucket));
         }
-    }
-}
-
-/// Whether it moves the conversation to the top of lists.
-fn is_activity(kind: &Kind) -> bool {
-    match kind {
-        Kind::Posted { .. }
-        | Kind::MemberAdded { .. }
-        | Kind::MemberRemoved { .. }
-        | Kind::RoleChanged { .. }
-        | Kind::Renamed { .. }
-        | Kind::Created { .. } => true,
-        Kind::Edited { .. } | Kind::Deleted { .. } | Kind::Reacted { .. } => false,
     }
 }

@@ -19,7 +19,7 @@ impl Conversations {
         }
         let kind = Kind::Renamed { name: call.name };
         let event = record::event(EventId::fresh(), call.conversation, call.user, kind, call.traceparent);
-        let (logged, _) = self.publish(event).await?;
+        let logged = self.publish(event).await?.entry;
         self.apply(std::slice::from_ref(&logged)).await?;
         Ok(logged)
     }

@@ -124,7 +124,7 @@ impl Conversations {
         let events = stream::iter(kinds).map(|kind| {
             let trace = change.traceparent.clone();
             let event = record::event(EventId::fresh(), change.conversation, change.by, kind, trace);
-            async move { self.publish(event).await.map(|(logged, _)| logged) }
+            async move { self.publish(event).await.map(|appended| appended.entry) }
         });
         let logged: Vec<LogEntry> = events.buffered(at_once).try_collect().await?;
         self.apply(&logged).await
@@ -140,7 +140,7 @@ impl Conversations {
         let Some(user) = next_in_line(members.iter()) else { return Ok(()) };
         let (kind, trace) = (Kind::RoleChanged { user, role: Role::Owner }, change.traceparent.clone());
         let event = record::event(EventId::fresh(), change.conversation, change.by, kind, trace);
-        let (logged, _) = self.publish(event).await?;
+        let logged = self.publish(event).await?.entry;
         self.apply(std::slice::from_ref(&logged)).await
     }
 }

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 
+use natter_nats::event_log::Appended;
 use natter_schemas::{
     code::Code,
     event::{Kind, LogEntry, Member, Role, Shape},
@@ -36,7 +37,7 @@ impl Conversations {
         let kind =
             Kind::Created { shape: call.shape, name, members: members(call.shape, call.creator, &others) };
         let event = record::event(opening_event(id), id, call.creator, kind, call.traceparent);
-        let (logged, existed) = self.publish(event).await?;
+        let Appended { entry: logged, duplicate: existed } = self.publish(event).await?;
         self.apply(std::slice::from_ref(&logged)).await?;
         self.opened(call.creator, id, existed).await
     }

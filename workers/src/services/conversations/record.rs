@@ -1,6 +1,8 @@
-use natter_nats::{log::LogError, subject};
+use natter_nats::{
+    event_log::{Appended, Duplicate},
+    log::LogError,
+};
 use natter_schemas::{
-    codec,
     event::{Event, Kind, LogEntry, Timestamp},
     id::{ConversationId, EventId, Partition, UserId},
 };
@@ -22,24 +24,17 @@ pub fn event(
 }
 
 impl Conversations {
-    /// The event as the log has it, and whether it was there before. Under the id of an earlier attempt, or of
-    /// somebody else's who was faster, the log has theirs, and that one counts.
-    pub(super) async fn publish(&self, event: Event) -> Result<(LogEntry, bool), Failure> {
-        let partition = Partition::of(event.conversation, self.partitions);
-        let subject = subject::conv(partition, event.conversation);
-        let payload = codec::encode(&event);
-        let stored = self.publisher.publish(subject, &event.id.to_string(), payload.into()).await?;
-        if !stored.duplicate {
-            return Ok((LogEntry { seq: stored.seq, event }, false));
-        }
-        let first = self.log.event_at(partition, stored.seq).await?;
-        let first = first
+    /// Under the id of an earlier attempt, or of another caller's who was faster, the log has theirs, and that one
+    /// counts.
+    pub(super) async fn publish(&self, event: Event) -> Result<Appended, Failure> {
+        self.events.append(event, |duplicate| self.original(duplicate)).await
+    }
+
+    async fn original(&self, Duplicate { partition, seq, .. }: Duplicate) -> Result<LogEntry, Failure> {
+        let stored = self.log.event_at(partition, seq).await?;
+        let stored = stored
             .ok_or_else(|| LogError::Unavailable("it has not the event it gave the seq of".to_owned()))?;
-        let first =
-            first.decode().map_err(|_| Failure::Broken("a duplicate of an event that cannot be read"))?;
-        // After a lost answer the duplicate may be one's own: then it says exactly this.
-        let before = stored.attempts == 1 || first.event != event;
-        Ok((first, before))
+        stored.decode().map_err(|_| Failure::Broken("a duplicate of an event that cannot be read"))
     }
 
     /// Makes published events of one conversation visible everywhere at once instead of when the persister comes

@@ -11,11 +11,7 @@ use crate::services::history::Tail;
 
 /// Where the user has read to: the stored mark, or what is not stored yet of one's own newest post or joining.
 pub fn read_through(user: UserId, mark: Seq, tail: &Tail) -> Seq {
-    let own = |logged: &&LogEntry| match &logged.event.kind {
-        Kind::Posted { .. } => logged.event.author == user,
-        Kind::MemberAdded { user: who, .. } => *who == user,
-        _ => false,
-    };
+    let own = |logged: &&LogEntry| logged.event.marks_read_for() == Some(user);
     tail.iter().rev().find(own).map_or(mark, |logged| mark.max(logged.seq))
 }
 

@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use natter_schemas::backoff::Backoff;
 use nix::{sys::signal, unistd::Pid};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -26,7 +27,7 @@ const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// A child that lived this long had started; one that did not is another failed start.
 const STARTED: Duration = Duration::from_secs(10);
-/// Failed starts in a row, 20 s in all, before it is left alone.
+/// Failed starts in a row, about 20 s in all, before it is left alone.
 const GIVE_UP: u32 = 10;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub enum Signal {
 enum Phase {
     /// Until it is ready: a death is the caller's to report.
     Starting,
-    Kept,
+    Running,
     Ending,
 }
 
@@ -48,7 +49,7 @@ struct State {
     pid: Option<Pid>,
 }
 
-pub struct Keeper {
+pub struct Supervisor {
     state: Mutex<State>,
     /// Wakes the thread from its backoff.
     wake: SyncSender<()>,
@@ -56,32 +57,32 @@ pub struct Keeper {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-impl Keeper {
+impl Supervisor {
     pub fn start(binary: PathBuf, files: Files) -> io::Result<Arc<Self>> {
         let (wake, woken) = sync_channel(1);
         let (end, over) = watch::channel(false);
-        let keeper = Arc::new(Self {
+        let supervisor = Arc::new(Self {
             state: Mutex::new(State { phase: Phase::Starting, pid: None }),
             wake,
             over,
             thread: Mutex::new(None),
         });
         let (spawned, first) = sync_channel(1);
-        let kept = Arc::clone(&keeper);
+        let running = Arc::clone(&supervisor);
         let thread = thread::Builder::new().name("nats-server".to_owned()).spawn(move || {
-            kept.run(&binary, &files, &spawned, &woken);
+            running.run(&binary, &files, &spawned, &woken);
             end.send_replace(true);
         })?;
-        *keeper.thread.lock() = Some(thread);
+        *supervisor.thread.lock() = Some(thread);
         // The thread answers before anything else: either the child runs or it could not be run.
         first.recv().unwrap_or(Ok(()))?;
-        Ok(keeper)
+        Ok(supervisor)
     }
 
     pub fn keep_running(&self) {
         let mut state = self.state.lock();
         if state.phase == Phase::Starting {
-            state.phase = Phase::Kept;
+            state.phase = Phase::Running;
         }
     }
 
@@ -119,7 +120,7 @@ impl Keeper {
     }
 
     fn run(&self, binary: &Path, files: &Files, spawned: &SyncSender<io::Result<()>>, woken: &Receiver<()>) {
-        let mut failed_starts = 0;
+        let mut backoff = Backoff::new(BACKOFF_MIN, BACKOFF_MAX);
         loop {
             let started = Instant::now();
             match spawn(binary, files) {
@@ -132,19 +133,21 @@ impl Keeper {
                     let _ = spawned.try_send(Err(error));
                     return;
                 }
-                Err(error) => warn!(%error, "nats-server cannot be run"),
+                Err(error) => warn!(%error, "nats-server cannot be run; trying again"),
             }
-            if self.phase() != Phase::Kept {
+            if self.phase() != Phase::Running {
                 return;
             }
-            failed_starts = if started.elapsed() >= STARTED { 1 } else { failed_starts + 1 };
-            if failed_starts > GIVE_UP {
-                error!(log = %files.log.display(), tail = files.log_tail(), "nats-server does not start any more, giving up");
+            if started.elapsed() >= STARTED {
+                backoff.reset();
+            }
+            if backoff.failures() >= GIVE_UP {
+                error!(log = %files.log.display(), tail = files.log_tail(), "nats-server does not start any more; it is not started again");
                 return;
             }
-            let pause = (BACKOFF_MIN * 2_u32.pow(failed_starts - 1)).min(BACKOFF_MAX);
-            error!(pause_ms = pause.as_millis(), log = %files.log.display(), "nats-server died, starting it again");
-            if woken.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
+            let wait = backoff.next_delay();
+            error!(wait_ms = wait.as_millis(), log = %files.log.display(), "nats-server died; starting it again after the wait");
+            if woken.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
         }
@@ -167,7 +170,7 @@ impl Keeper {
         let mut state = self.state.lock();
         state.pid = None;
         if let Err(error) = child.wait() {
-            warn!(%error, "nats-server cannot be waited for");
+            warn!(%error, "nats-server died and its exit status cannot be read");
         }
     }
 

@@ -1,0 +1,87 @@
+//! Events enter the log here: encoded, on the subject of their conversation, under their own id, and each exactly
+//! once. Whoever appends an event that the log has already is given the stored one.
+
+use natter_schemas::{
+    codec,
+    event::{Event, LogEntry},
+    id::{ConversationId, EventId, Partition, Seq},
+};
+
+use tracing::warn;
+
+use crate::{
+    publisher::{PublishError, Publisher},
+    subject,
+};
+
+/// What the log has under the id of an appended event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Appended {
+    /// The stored event, which counts, and its seq. It differs from the appended one if another of the same id
+    /// was stored first.
+    pub entry: LogEntry,
+    /// Whether somebody else, or an earlier call, stored it. An own attempt of this call whose answer was lost is
+    /// none: for the caller it is the first.
+    pub duplicate: bool,
+}
+
+/// Where the log has the event that an append repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Duplicate {
+    /// The id that both have.
+    pub event: EventId,
+    /// Of the appended event.
+    pub conversation: ConversationId,
+    /// The conversation's.
+    pub partition: Partition,
+    /// The stored event's.
+    pub seq: Seq,
+}
+
+/// Appends to the log of every partition.
+#[derive(Clone)]
+pub struct EventLog {
+    publisher: Publisher,
+    partitions: u16,
+}
+
+impl EventLog {
+    /// `partitions` are the deployment's.
+    pub fn new(publisher: Publisher, partitions: u16) -> Self {
+        Self { publisher, partitions }
+    }
+
+    /// Returns once the log has the event to the deployment's durability.
+    ///
+    /// `original` looks up what is stored when the event was there before. It is the caller's, because not every
+    /// process may read the log: an edge asks the history service.
+    ///
+    /// # Errors
+    /// What [`Publisher::publish`] fails with, or `original`. After [`PublishError::TimedOut`] the event may or may
+    /// not be stored: appending it again finds out.
+    pub async fn append<E, F>(
+        &self,
+        event: Event,
+        original: impl FnOnce(Duplicate) -> F,
+    ) -> Result<Appended, E>
+    where
+        E: From<PublishError>,
+        F: Future<Output = Result<LogEntry, E>>,
+    {
+        let Event { id, conversation, .. } = event;
+        let partition = Partition::of(conversation, self.partitions);
+        let payload = codec::encode(&event).into();
+        let subject = subject::conv(partition, conversation);
+        let stored = self.publisher.publish(subject, &id.to_string(), payload).await.inspect_err(|error| {
+            warn!(%conversation, event = %id, %error, "event not published; its sender is answered with an error");
+        })?;
+        if !stored.duplicate {
+            return Ok(Appended { entry: LogEntry { seq: stored.seq, event }, duplicate: false });
+        }
+        let entry = original(Duplicate { event: id, conversation, partition, seq: stored.seq }).await?;
+        // After a lost answer the duplicate may be one's own: then it is exactly this event. After one attempt no
+        // answer was lost: the same event was appended twice within one millisecond.
+        let duplicate = stored.attempts == 1 || entry.event != event;
+        Ok(Appended { entry, duplicate })
+    }
+}
