@@ -7,7 +7,6 @@
 // 0: values of the border, without state.
 mod api_error; // how a failure is reported to a client
 mod auth; // access tokens
-mod unreadable; // messages that cannot be decoded: counted, and logged at most once a minute
 mod wire; // bytes become frames and frames become bytes
 
 // 1: what this edge knows.

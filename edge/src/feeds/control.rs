@@ -13,17 +13,14 @@ use natter_nats::{
     subject::{self, ControlTo},
     topology,
 };
-use natter_runtime::lifecycle::Lifecycle;
+use natter_runtime::{lifecycle::Lifecycle, unreadable::Unreadable};
 use natter_schemas::{code::Code, rpc::Control};
 use parking_lot::Mutex;
 use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
 
 use super::membership_updates::MembershipUpdates;
-use crate::{
-    membership::Members, outbound::sockets::Sockets, revoked_sessions::RevokedSessions,
-    unreadable::Unreadable,
-};
+use crate::{membership::Members, outbound::sockets::Sockets, revoked_sessions::RevokedSessions};
 
 /// Guarantee 7: after so long without contact an edge can no longer know who may listen.
 const CUT_OFF: Duration = Duration::from_secs(30);

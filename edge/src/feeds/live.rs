@@ -8,10 +8,10 @@ use natter_nats::{
     async_nats::{Client, SubscribeError, Subscriber},
     live, subject,
 };
-use natter_runtime::lifecycle::Lifecycle;
+use natter_runtime::{lifecycle::Lifecycle, unreadable::Unreadable};
 use natter_schemas::{frame::ServerFrame, id::Partition, rpc::ReadMark};
 
-use crate::{outbound::hub::Hub, unreadable::Unreadable};
+use crate::outbound::hub::Hub;
 
 pub struct LiveFeed {
     pub client: Client,

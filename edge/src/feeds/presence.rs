@@ -10,6 +10,7 @@ use natter_nats::{
 use natter_runtime::{
     lifecycle::Lifecycle,
     shared_state::{Presence, SharedState},
+    unreadable::Unreadable,
 };
 use natter_schemas::{
     frame::{ServerFrame, Status},
@@ -19,10 +20,7 @@ use natter_schemas::{
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
-use crate::{
-    membership::Members, outbound::hub::Hub, presence::KnownPresence, unreadable::Unreadable,
-    wire::frame::Frame,
-};
+use crate::{membership::Members, outbound::hub::Hub, presence::KnownPresence, wire::frame::Frame};
 
 /// A page that reloads goes offline and online within this: viewers see neither.
 const COALESCE: Duration = Duration::from_millis(500);

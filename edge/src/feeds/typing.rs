@@ -7,11 +7,11 @@ use natter_nats::{
     async_nats::{Client, SubscribeError, Subscriber},
     subject,
 };
-use natter_runtime::lifecycle::Lifecycle;
+use natter_runtime::{lifecycle::Lifecycle, unreadable::Unreadable};
 use natter_schemas::{id::Partition, rpc::Typing};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::{outbound::hub::Hub, unreadable::Unreadable};
+use crate::outbound::hub::Hub;
 
 /// How often typing that was not repeated is looked for.
 const EXPIRE: Duration = Duration::from_millis(500);

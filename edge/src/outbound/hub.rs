@@ -9,6 +9,7 @@ use std::{
 
 use natter_nats::{live::LiveEvent, service::RpcClient};
 use natter_runtime::lifecycle::Lifecycle;
+use natter_runtime::unreadable::Unreadable;
 use natter_schemas::{
     frame::ServerFrame,
     id::{ConversationId, Partition, Seq, UserId},
@@ -22,7 +23,6 @@ use super::{
     room::{Action, Room},
     sockets::Socket,
 };
-use crate::unreadable::Unreadable;
 
 pub struct Hub {
     pub(super) rpc: RpcClient,

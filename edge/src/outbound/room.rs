@@ -9,6 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use natter_nats::live::LiveEvent;
+use natter_runtime::unreadable::Unreadable;
 use natter_schemas::{
     codec,
     event::{Kind, LogEntry},
@@ -21,10 +22,7 @@ use natter_schemas::{
 mod watchers; // whose typing and presence it passes on
 
 use super::sockets::Socket;
-use crate::{
-    unreadable::Unreadable,
-    wire::{encode, frame::Frame},
-};
+use crate::wire::{encode, frame::Frame};
 
 pub struct Room {
     conversation: ConversationId,

@@ -72,10 +72,10 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
+    use natter_runtime::unreadable::Unreadable;
     use natter_schemas::id::{ConversationId, SessionId};
 
     use super::*;
-    use crate::unreadable::Unreadable;
 
     #[test]
     fn typing_goes_to_the_others_who_joined_and_ends_by_itself() {

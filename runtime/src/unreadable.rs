@@ -1,5 +1,5 @@
-//! Messages that this node cannot decode, most likely sent by a newer one: each is counted, and one a minute is
-//! logged, because a peer that sends one sends thousands.
+//! Messages that this process cannot decode, most likely sent by a newer version: each is counted, and one line a
+//! minute is logged, because a peer that sends one sends thousands.
 
 use std::{fmt::Display, time::Duration};
 
@@ -9,7 +9,7 @@ use tracing::warn;
 
 const LOG_EVERY: Duration = Duration::from_mins(1);
 
-/// Of one kind of message.
+/// Counts and logs unreadable messages of one kind.
 pub struct Unreadable {
     kind: &'static str,
     log: Mutex<Log>,
@@ -27,6 +27,7 @@ impl Unreadable {
         Self { kind, log: Mutex::default() }
     }
 
+    /// One message was skipped: where it came from, and why.
     pub fn report(&self, subject: &str, reason: impl Display) {
         metrics::counter!("natter_unreadable_messages_total", "kind" => self.kind).increment(1);
         let due = self.log.lock().due(Instant::now());
@@ -37,7 +38,7 @@ impl Unreadable {
 }
 
 impl Log {
-    /// How many messages the line of now speaks for; `None` if it is too early for one.
+    /// How many messages a line logged now stands for; `None` if the last line is too recent.
     fn due(&mut self, now: Instant) -> Option<u64> {
         self.unlogged += 1;
         if self.last.is_some_and(|last| now < last + LOG_EVERY) {
