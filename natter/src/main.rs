@@ -5,7 +5,7 @@ mod settings; // environment and flags become settings
 
 mod dev; // everything in one process, with a nats-server beside it
 mod roles; // one role a process
-mod parts; // what they are all put together from
+mod bootstrap; // what they are all put together from
 mod migrate; // makes NATS and the store what this version needs
 mod doctor; // what is missing here, and how to mend it
 mod health; // is a running server well

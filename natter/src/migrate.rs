@@ -15,17 +15,17 @@ use natter_store::{
     migration::{State, Status},
 };
 
-use crate::{cli::MigrateArgs, parts, settings};
+use crate::{bootstrap, cli::MigrateArgs, settings};
 
 pub async fn run(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
     let settings = settings::read(&[], Strictness::Tokenless)?;
-    let address = parts::address(&settings)?;
+    let address = bootstrap::address(&settings)?;
     if args.status {
         return status(&settings, &address).await;
     }
     let migrated = settings::need_database(&settings)?.migrate(say).await?;
-    let store = parts::open_store(&settings).await?;
-    let provisioned = provision(&address, &parts::topology(&settings), store.as_ref()).await;
+    let store = bootstrap::open_store(&settings).await?;
+    let provisioned = provision(&address, &bootstrap::topology(&settings), store.as_ref()).await;
     store.close().await;
     let differences = provisioned?.1;
     for difference in &differences {
@@ -54,7 +54,7 @@ pub async fn provision(
 async fn status(settings: &Settings, address: &Address) -> anyhow::Result<ExitCode> {
     let schema = settings::need_database(settings)?.status().await?;
     let js = jetstream::new(connect(address, Purpose::Provision).await?);
-    let drift = apply::drift(&js, &parts::topology(settings)).await?;
+    let drift = apply::drift(&js, &bootstrap::topology(settings)).await?;
 
     let width = schema.iter().map(|status| status.title().len()).max().unwrap_or(0);
     for status in &schema {

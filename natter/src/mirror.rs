@@ -3,9 +3,9 @@
 use std::{fmt::Write as _, process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use natter_workers::mirror::{
+use natter_workers::kafka_sink::{
     Options,
-    verify::{Verdict, Verifier},
+    verify::{PartitionReport, Verifier},
 };
 use serde_json::json;
 
@@ -48,8 +48,8 @@ async fn verify(args: &MirrorVerifyArgs) -> anyhow::Result<ExitCode> {
     Ok(if faults == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn lines(verdict: &Verdict) -> String {
-    let Verdict { partition, records, equal, faults, .. } = verdict;
+fn lines(verdict: &PartitionReport) -> String {
+    let PartitionReport { partition, records, equal, faults, .. } = verdict;
     let range = match verdict.range {
         Some((first, last)) => format!("seq {first} to {last}, "),
         None => String::new(),
@@ -72,7 +72,7 @@ fn lines(verdict: &Verdict) -> String {
     text
 }
 
-fn object(verdict: &Verdict) -> String {
+fn object(verdict: &PartitionReport) -> String {
     json!({
         "partition": verdict.partition,
         "records": verdict.records,

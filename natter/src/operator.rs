@@ -14,7 +14,7 @@ use natter_runtime::config::{Settings, Strictness};
 use natter_schemas::id::Partition;
 use natter_store::Store;
 
-use crate::{parts, settings};
+use crate::{bootstrap, settings};
 
 pub struct Operator {
     pub settings: Settings,
@@ -28,9 +28,9 @@ impl Operator {
     /// As a worker would: the same settings, the same rights, on streams as this version wants them.
     pub async fn start() -> anyhow::Result<Self> {
         let settings = settings::read(&[], Strictness::Tokenless)?;
-        let address = parts::address(&settings)?;
+        let address = bootstrap::address(&settings)?;
         let js = jetstream::new(connect(&address, Purpose::Work).await?);
-        let deployment = apply::check(&js, &parts::topology(&settings)).await?;
+        let deployment = apply::check(&js, &bootstrap::topology(&settings)).await?;
         let log = LogReader::new(js.clone(), deployment.partitions);
         Ok(Self { settings, deployment, js, log, address })
     }
@@ -39,9 +39,9 @@ impl Operator {
         Ok(Publisher::new(connect(&self.address, Purpose::Publish).await?))
     }
 
-    /// To be closed with `parts::close_store`.
+    /// To be closed with `bootstrap::close_store`.
     pub async fn store(&self) -> anyhow::Result<Arc<dyn Store>> {
-        parts::open_store(&self.settings).await
+        bootstrap::open_store(&self.settings).await
     }
 
     /// The one named, or all.

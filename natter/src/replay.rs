@@ -9,7 +9,7 @@ use natter_workers::{
     replay::{Replay, Replayed},
 };
 
-use crate::{cli::operator::ReplayArgs, operator::Operator, parts, progress::Bar};
+use crate::{bootstrap, cli::operator::ReplayArgs, operator::Operator, progress::Bar};
 
 pub async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     ensure!(
@@ -44,7 +44,7 @@ pub async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         }
     }
     bar.end();
-    parts::close_store(&*store).await;
+    bootstrap::close_store(&*store).await;
     stopped?;
     Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

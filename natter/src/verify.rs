@@ -6,14 +6,14 @@ use std::{collections::HashMap, process::ExitCode, time::Duration};
 
 use natter_schemas::id::{Partition, Seq};
 use natter_workers::{
-    mirror::{self, Options},
-    parked::{Filter, Shelf},
+    kafka_sink::{self, Options},
+    parked::{Filter, ParkedEvents},
     persist,
-    verify::{Verdict, Verifier},
+    verify::{PartitionReport, Verifier},
 };
 use serde_json::json;
 
-use crate::{cli::operator::VerifyArgs, operator::Operator, parts, progress::Bar};
+use crate::{bootstrap, cli::operator::VerifyArgs, operator::Operator, progress::Bar};
 
 /// How long a mirror that is behind may take to catch up.
 const MIRROR: Duration = Duration::from_secs(30);
@@ -23,10 +23,10 @@ pub type ParkedAs = HashMap<Seq, Seq>;
 
 /// What is known of one partition.
 pub struct Checked {
-    pub store: Verdict,
+    pub store: PartitionReport,
     pub parked: ParkedAs,
     /// Of Kafka, if there is one: its verdict, or why there is none.
-    pub mirror: Option<Result<mirror::verify::Verdict, String>>,
+    pub mirror: Option<Result<kafka_sink::verify::PartitionReport, String>>,
 }
 
 impl Checked {
@@ -46,7 +46,7 @@ pub async fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let (store, log) = (operator.store().await?, operator.log.clone());
     let verifier = Verifier { store: store.clone(), log, partitions: operator.deployment.partitions };
     let equal = all(&operator, &verifier, &partitions, args.json).await;
-    parts::close_store(&*store).await;
+    bootstrap::close_store(&*store).await;
     Ok(if equal? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -60,7 +60,7 @@ async fn all(
     // Asked once: what is written meanwhile is compared next time.
     let floors = operator.log.floors().await?;
     let floor = |p: &Partition| floors.get(usize::from(p.0)).copied().unwrap_or(0);
-    let mirror = operator.settings.kafka.clone().map(|kafka| mirror::verify::Verifier {
+    let mirror = operator.settings.kafka.clone().map(|kafka| kafka_sink::verify::Verifier {
         options: Options::from(kafka),
         log: operator.log.clone(),
         deployment: operator.deployment.clone(),
@@ -93,7 +93,7 @@ async fn all(
 
 /// A row that is missing because its event is parked has a remedy of its own.
 async fn parked(operator: &Operator, partition: Partition) -> anyhow::Result<ParkedAs> {
-    let shelf = Shelf { log: operator.log.clone(), js: operator.js.clone() };
+    let shelf = ParkedEvents { log: operator.log.clone(), js: operator.js.clone() };
     let filter = Filter { job: Some(persist::JOB.to_owned()), partition: Some(partition) };
     let (mut next, mut numbers) = (1, ParkedAs::new());
     loop {

@@ -1,7 +1,7 @@
 //! The one pull loop. Arrives: batches of a durable pull consumer. Leaves: an ack, a delayed nak or a parked
 //! copy for each event, as the job decided. Fails: never; it follows anew, after a pause.
 
-mod pace; // how long a batch gathers
+mod batch_timer; // how long a batch gathers
 mod pull; // batches of a durable consumer, and an orderly end
 
 use std::{collections::BTreeMap, future::Future, panic::AssertUnwindSafe, time::Duration};
@@ -18,20 +18,20 @@ use tokio::time::{Instant, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
-use crate::park::Park;
-use pace::Pace;
+use crate::park_publisher::ParkPublisher;
+use batch_timer::BatchTimer;
 use pull::{Pull, PullError};
 
 /// Silence this long while events are waiting means that the pull is lost; a batch this long in work is told
 /// to the server, so that no other worker gets it too.
 const STALL: Duration = Duration::from_secs(10);
-const PAUSE_FIRST: Duration = Duration::from_millis(100);
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Well below the consumer's ack wait: what is buffered here meanwhile is not delivered a second time.
-const PAUSE_LAST: Duration = Duration::from_secs(5);
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 /// What becomes of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Outcome {
     Done,
     /// Again later: nothing is wrong with the event.
     Retry,
@@ -39,7 +39,7 @@ pub enum Verdict {
     Park(String),
 }
 
-impl Verdict {
+impl Outcome {
     const fn name(&self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -64,25 +64,25 @@ impl From<Kept> for Delivery {
 }
 
 /// A job: decides about each event of a batch, in the order given.
-pub trait Work: Send + Sync + 'static {
+pub trait BatchJob: Send + Sync + 'static {
     const NAME: &'static str;
-    fn batch(&self, batch: &[Delivery]) -> impl Future<Output = Vec<Verdict>> + Send;
+    fn batch(&self, batch: &[Delivery]) -> impl Future<Output = Vec<Outcome>> + Send;
 }
 
 /// One consumer of one partition's log, and the job that works on it.
-pub struct Loop<W> {
+pub struct ConsumeLoop<W> {
     pub work: W,
     pub partition: Partition,
     pub stream: String,
     pub consumer: String,
     pub js: jetstream::Context,
-    pub park: Park,
+    pub park: ParkPublisher,
 }
 
-impl<W: Work> Loop<W> {
+impl<W: BatchJob> ConsumeLoop<W> {
     /// Ends when told to stop, after the batch under way.
     pub async fn run(self, stop: CancellationToken) {
-        let mut pause = Pause::default();
+        let mut pause = Backoff::default();
         while !stop.is_cancelled() {
             let Err(reason) = self.follow(&stop, &mut pause).await else { return };
             counter!("natter_consume_interrupted_total", "job" => W::NAME).increment(1);
@@ -91,8 +91,9 @@ impl<W: Work> Loop<W> {
         }
     }
 
-    async fn follow(&self, stop: &CancellationToken, pause: &mut Pause) -> Result<(), PullError> {
-        let mut pull = Pull::open(&self.js, &self.stream, &self.consumer, Pace::of(self.partition)).await?;
+    async fn follow(&self, stop: &CancellationToken, pause: &mut Backoff) -> Result<(), PullError> {
+        let mut pull =
+            Pull::open(&self.js, &self.stream, &self.consumer, BatchTimer::of(self.partition)).await?;
         loop {
             tokio::select! {
                 biased;
@@ -112,35 +113,35 @@ impl<W: Work> Loop<W> {
     }
 
     /// A batch of which nothing worked is followed by a pause: whatever it needs is away.
-    async fn handle(&self, messages: Vec<Message>, stop: &CancellationToken, pause: &mut Pause) {
+    async fn handle(&self, messages: Vec<Message>, stop: &CancellationToken, pause: &mut Backoff) {
         let batch: Vec<Delivery> = messages.iter().filter_map(delivery).collect();
         if batch.len() != messages.len() {
             error!(job = W::NAME, partition = %self.partition, "messages without a position; left to the server");
             return;
         }
         let begun = Instant::now();
-        let verdicts = self.decide(&messages, &batch).await;
+        let outcomes = self.decide(&messages, &batch).await;
         histogram!("natter_consume_batch_seconds", "job" => W::NAME).record(begun.elapsed());
 
-        let nothing_worked = verdicts.iter().all(|verdict| *verdict == Verdict::Retry);
+        let nothing_worked = outcomes.iter().all(|outcome| *outcome == Outcome::Retry);
         let delay = if nothing_worked { pause.next() } else { pause.reset() };
         // A job that forgot an event gets it again.
-        let verdicts = verdicts.into_iter().chain(std::iter::repeat(Verdict::Retry));
-        self.settle(messages.iter().zip(&batch).zip(verdicts), delay).await;
+        let outcomes = outcomes.into_iter().chain(std::iter::repeat(Outcome::Retry));
+        self.settle(messages.iter().zip(&batch).zip(outcomes), delay).await;
         if nothing_worked {
             wait(delay, stop).await;
         }
     }
 
-    async fn decide(&self, messages: &[Message], batch: &[Delivery]) -> Vec<Verdict> {
+    async fn decide(&self, messages: &[Message], batch: &[Delivery]) -> Vec<Outcome> {
         let mut reminder = interval_at(Instant::now() + STALL, STALL);
         // A defect in a job must not end its loop: nobody would start it again.
         let mut work = std::pin::pin!(AssertUnwindSafe(self.work.batch(batch)).catch_unwind());
         loop {
             tokio::select! {
-                verdicts = &mut work => return verdicts.unwrap_or_else(|_| {
+                outcomes = &mut work => return outcomes.unwrap_or_else(|_| {
                     error!(job = W::NAME, partition = %self.partition, events = batch.len(), "the job panicked");
-                    vec![Verdict::Retry; batch.len()]
+                    vec![Outcome::Retry; batch.len()]
                 }),
                 _ = reminder.tick() => {
                     warn!(job = W::NAME, partition = %self.partition, events = batch.len(), "a batch takes long");
@@ -154,25 +155,25 @@ impl<W: Work> Loop<W> {
     /// parked are waited for all at once.
     async fn settle<'a>(
         &self,
-        work: impl Iterator<Item = ((&'a Message, &'a Delivery), Verdict)>,
+        work: impl Iterator<Item = ((&'a Message, &'a Delivery), Outcome)>,
         delay: Duration,
     ) {
         let mut settled = BTreeMap::<&str, u64>::new();
         let mut aside = Vec::new();
-        for ((message, delivery), verdict) in work {
-            *settled.entry(verdict.name()).or_default() += 1;
-            match verdict {
-                Verdict::Done => tell(message, AckKind::Ack).await,
-                Verdict::Retry => tell(message, AckKind::Nak(Some(delay))).await,
-                Verdict::Park(reason) => aside.push((message, delivery, reason)),
+        for ((message, delivery), outcome) in work {
+            *settled.entry(outcome.name()).or_default() += 1;
+            match outcome {
+                Outcome::Done => tell(message, AckKind::Ack).await,
+                Outcome::Retry => tell(message, AckKind::Nak(Some(delay))).await,
+                Outcome::Park(reason) => aside.push((message, delivery, reason)),
             }
         }
         let parked = aside.iter().map(async |(message, delivery, reason)| {
             tell(message, self.set_aside(delivery, reason, delay).await).await;
         });
         join_all(parked).await;
-        for (verdict, events) in settled {
-            counter!("natter_consumed_total", "job" => W::NAME, "verdict" => verdict).increment(events);
+        for (outcome, events) in settled {
+            counter!("natter_consumed_total", "job" => W::NAME, "verdict" => outcome).increment(events);
         }
     }
 
@@ -216,23 +217,23 @@ async fn wait(duration: Duration, stop: &CancellationToken) {
     }
 }
 
-/// Doubles from [`PAUSE_FIRST`] to [`PAUSE_LAST`], a quarter of it at random so that workers do not march in
+/// Doubles from [`BACKOFF_MIN`] to [`BACKOFF_MAX`], a quarter of it at random so that workers do not march in
 /// step.
 #[derive(Default)]
-pub(crate) struct Pause {
+pub(crate) struct Backoff {
     failures: u32,
 }
 
-impl Pause {
+impl Backoff {
     fn next(&mut self) -> Duration {
-        let full = PAUSE_FIRST.saturating_mul(1 << self.failures.min(10)).min(PAUSE_LAST);
+        let full = BACKOFF_MIN.saturating_mul(1 << self.failures.min(10)).min(BACKOFF_MAX);
         self.failures += 1;
         full.mul_f64(rand::random_range(0.75..1.0))
     }
 
     pub(crate) fn reset(&mut self) -> Duration {
         self.failures = 0;
-        PAUSE_FIRST
+        BACKOFF_MIN
     }
 
     pub(crate) async fn wait(&mut self, stop: &CancellationToken) {

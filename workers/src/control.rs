@@ -18,7 +18,7 @@ const AT_ONCE: usize = limits::PUBLISHES_IN_FLIGHT / 2;
 
 /// Why somebody was not told; the persister tries again.
 #[derive(Debug, thiserror::Error)]
-pub enum TellError {
+pub enum NotifyError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -41,24 +41,24 @@ pub fn concerned(event: &Event) -> Vec<UserId> {
 }
 
 /// Tells the members a stored event concerns what they are now.
-pub async fn tell_members(
+pub async fn notify_members(
     store: &dyn Store,
     publisher: &Publisher,
     logged: &LogEntry,
-) -> Result<(), TellError> {
+) -> Result<(), NotifyError> {
     let (conversation, event) = (logged.event.conversation, logged.event.id);
     let members = concerned(&logged.event).into_iter().map(|user| (conversation, user, event));
-    tell_each(store, publisher, members).await
+    notify_each(store, publisher, members).await
 }
 
 /// Tells each member what they are now, which a later event than the one named may have changed again: an old
 /// word that is heard late must not bring anybody back. The id is the event's and the member's: the service
 /// that made the event and the persister that finds it in the log both tell, and the second time falls away.
-pub async fn tell_each(
+pub async fn notify_each(
     store: &dyn Store,
     publisher: &Publisher,
     members: impl IntoIterator<Item = (ConversationId, UserId, EventId)>,
-) -> Result<(), TellError> {
+) -> Result<(), NotifyError> {
     stream::iter(members)
         .map(|(conversation, user, event)| async move {
             let Some(membership) = store.membership(conversation, user).await? else { return Ok(()) };
@@ -71,14 +71,14 @@ pub async fn tell_each(
         .await
 }
 
-pub async fn tell_session_ended(publisher: &Publisher, session: SessionId) -> Result<(), PublishError> {
+pub async fn publish_session_ended(publisher: &Publisher, session: SessionId) -> Result<(), PublishError> {
     let id = format!("ended:{session}");
     publisher.publish(subject::control_session(session), &id, encode(&Control::SessionEnded)).await?;
     Ok(())
 }
 
 /// Tells both sides of a direct conversation whether it is blocked.
-pub async fn tell_blocked(
+pub async fn publish_block(
     publisher: &Publisher,
     users: [UserId; 2],
     conversation: ConversationId,

@@ -4,9 +4,9 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod consume; // the one pull loop: batches in, verdicts out, and only it acks
-pub mod park; // events nobody can use, kept for a person to look at
+pub mod park_publisher; // events nobody can use, kept for a person to look at
 pub mod persist; // the log's events become rows
-pub mod mirror; // the log becomes a Kafka topic
+pub mod kafka_sink; // the log becomes a Kafka topic
 pub mod presence; // sessions without a sign of life expire
 
 pub mod services; // questions become answers: accounts, conversations, history, inbox
@@ -15,11 +15,11 @@ pub mod control; // what every edge is told: who is in, which session has ended
 
 pub mod parked; // parked events, taken up by a person
 pub mod replay; // a partition's log persisted again
-pub mod sample; // what a command found
+pub mod capped_list; // findings counted in full and shown in part
 pub mod verify; // the log against the store
 
 mod start; // jobs by name, and what they need
-pub use start::{Deps, Job, StartError, start};
+pub use start::{Dependencies, Job, StartError, start};
 
 #[cfg(feature = "testkit")]
 pub mod testkit; // a real Kafka for tests

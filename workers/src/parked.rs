@@ -18,7 +18,7 @@ use natter_store::Store;
 
 use crate::{
     consume::Delivery,
-    park,
+    park_publisher,
     persist::{self, NotPersisted, Persister},
 };
 
@@ -52,16 +52,16 @@ impl Parked {
             at: kept.at(),
             job: job.to_owned(),
             partition,
-            seq: header(park::SEQ).and_then(|seq| seq.parse().ok()),
-            subject: header(park::SUBJECT),
-            reason: header(park::REASON).unwrap_or_default(),
+            seq: header(park_publisher::SEQ).and_then(|seq| seq.parse().ok()),
+            subject: header(park_publisher::SUBJECT),
+            reason: header(park_publisher::REASON).unwrap_or_default(),
             payload: kept.payload,
         })
     }
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum ShelfError {
+pub enum ParkedError {
     #[error("stream PARKED: {0}")]
     Log(#[from] LogError),
     #[error("{number} is not removed: {reason}")]
@@ -76,27 +76,27 @@ pub struct Filter {
 }
 
 /// Stream `PARKED`.
-pub struct Shelf {
+pub struct ParkedEvents {
     pub log: LogReader,
     pub js: jetstream::Context,
 }
 
-impl Shelf {
+impl ParkedEvents {
     /// The next from number `from` on, ascending, in portions of at most 500 and about 4 MiB. None: there are no
     /// more.
-    pub async fn from(&self, filter: &Filter, from: Seq) -> Result<Vec<Parked>, ShelfError> {
+    pub async fn from(&self, filter: &Filter, from: Seq) -> Result<Vec<Parked>, ParkedError> {
         let subjects = subject::parked_by(filter.job.as_deref(), filter.partition);
         let kept = self.log.parked_in_order(&subjects, from).await?;
         Ok(kept.into_iter().filter_map(Parked::of).collect())
     }
 
-    pub async fn get(&self, number: Seq) -> Result<Option<Parked>, ShelfError> {
+    pub async fn get(&self, number: Seq) -> Result<Option<Parked>, ParkedError> {
         Ok(self.log.parked_at(number).await?.and_then(Parked::of))
     }
 
     /// For good. One that is gone already is gone.
-    pub async fn remove(&self, number: Seq) -> Result<(), ShelfError> {
-        let failed = |reason: String| ShelfError::Remove { number, reason };
+    pub async fn remove(&self, number: Seq) -> Result<(), ParkedError> {
+        let failed = |reason: String| ParkedError::Remove { number, reason };
         let stream = self.js.get_stream_no_info(topology::PARKED).await;
         let stream = stream.map_err(|e| failed(e.to_string()))?;
         match stream.delete_message(number).await {
@@ -109,11 +109,11 @@ impl Shelf {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub enum NotRun {
+pub enum RerunError {
     #[error("no job {0} has work that can be run again")]
-    NoSuchWork(String),
+    NotRerunnable(String),
     #[error("it does not say where in the log it was")]
-    NoPlace,
+    NoPosition,
     #[error("this deployment has no partition {0}")]
     NoPartition(Partition),
     #[error(transparent)]
@@ -121,22 +121,22 @@ pub enum NotRun {
 }
 
 /// Runs a job's work for one event again, as the job would have.
-pub struct Again {
+pub struct Rerun {
     pub partitions: u16,
     pub store: Arc<dyn Store>,
     pub publisher: Publisher,
 }
 
-impl Again {
-    pub async fn run(&self, parked: &Parked) -> Result<(), NotRun> {
+impl Rerun {
+    pub async fn run(&self, parked: &Parked) -> Result<(), RerunError> {
         if parked.job != persist::JOB {
-            return Err(NotRun::NoSuchWork(parked.job.clone()));
+            return Err(RerunError::NotRerunnable(parked.job.clone()));
         }
         if parked.partition.0 >= self.partitions {
-            return Err(NotRun::NoPartition(parked.partition));
+            return Err(RerunError::NoPartition(parked.partition));
         }
         let (Some(seq), Some(subject)) = (parked.seq, parked.subject.clone()) else {
-            return Err(NotRun::NoPlace);
+            return Err(RerunError::NoPosition);
         };
         let persister = Persister {
             partition: parked.partition,
@@ -145,6 +145,6 @@ impl Again {
             publisher: self.publisher.clone(),
         };
         let delivery = Delivery { subject, seq, payload: parked.payload.clone() };
-        persister.apply(&[delivery]).await.into_iter().try_for_each(|result| result.map_err(NotRun::from))
+        persister.apply(&[delivery]).await.into_iter().try_for_each(|result| result.map_err(RerunError::from))
     }
 }

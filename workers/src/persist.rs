@@ -3,7 +3,7 @@
 //! acked that is not stored; an event the store refuses again and again, while it takes others, is parked.
 
 mod persister; // what is done about an event, whoever asks: the job, or a command
-mod refusals; // events the store refuses
+mod rejections; // events the store refuses
 
 use std::sync::Arc;
 
@@ -14,29 +14,29 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 pub use persister::{NotPersisted, Persister, read};
-use refusals::Refusals;
+use rejections::Rejections;
 
 use crate::{
-    consume::{Delivery, Loop, Verdict, Work},
-    park::Park,
-    start::Deps,
+    consume::{BatchJob, ConsumeLoop, Delivery, Outcome},
+    park_publisher::ParkPublisher,
+    start::Dependencies,
 };
 
 /// Follows one partition until told to stop.
-pub async fn run(deps: Deps, partition: Partition, stop: CancellationToken) {
+pub async fn run(dependencies: Dependencies, partition: Partition, stop: CancellationToken) {
     let persister = Persister {
         partition,
-        partitions: deps.deployment.partitions,
-        store: Arc::clone(&deps.store),
-        publisher: deps.publisher.clone(),
+        partitions: dependencies.deployment.partitions,
+        store: Arc::clone(&dependencies.store),
+        publisher: dependencies.publisher.clone(),
     };
-    let follow = Loop {
-        work: Persist { persister, refusals: Mutex::default() },
+    let follow = ConsumeLoop {
+        work: Persist { persister, rejections: Mutex::default() },
         partition,
         stream: topology::log_stream(partition),
         consumer: topology::PERSIST.to_owned(),
-        park: Park::new(deps.js.clone()),
-        js: deps.js,
+        park: ParkPublisher::new(dependencies.js.clone()),
+        js: dependencies.js,
     };
     follow.run(stop).await;
 }
@@ -46,60 +46,60 @@ pub const JOB: &str = "persist";
 
 struct Persist {
     persister: Persister,
-    refusals: Mutex<Refusals>,
+    rejections: Mutex<Rejections>,
 }
 
-impl Work for Persist {
+impl BatchJob for Persist {
     const NAME: &'static str = JOB;
 
-    async fn batch(&self, batch: &[Delivery]) -> Vec<Verdict> {
+    async fn batch(&self, batch: &[Delivery]) -> Vec<Outcome> {
         let results = self.persister.apply(batch).await;
         self.warn_of_absence(&results);
-        let mut refusals = self.refusals.lock();
+        let mut rejections = self.rejections.lock();
         for (delivery, result) in batch.iter().zip(&results) {
             match result {
-                Err(NotPersisted::RpcError(_)) => refusals.refused(delivery.seq),
-                Ok(()) | Err(NotPersisted::Untold(_)) => refusals.taken(delivery.seq),
-                Err(NotPersisted::Unreadable(_) | NotPersisted::Away(_)) => {}
+                Err(NotPersisted::Rejected(_)) => rejections.refused(delivery.seq),
+                Ok(()) | Err(NotPersisted::NotNotified(_)) => rejections.taken(delivery.seq),
+                Err(NotPersisted::Unreadable(_) | NotPersisted::Unavailable(_)) => {}
             }
         }
-        let verdicts = batch.iter().zip(results);
-        verdicts.map(|(delivery, result)| self.verdict(delivery, result, &mut refusals)).collect()
+        let outcomes = batch.iter().zip(results);
+        outcomes.map(|(delivery, result)| self.outcome(delivery, result, &mut rejections)).collect()
     }
 }
 
 impl Persist {
     /// Once for all of them: what one is told, every event is.
     fn warn_of_absence(&self, results: &[Result<(), NotPersisted>]) {
-        let away = || results.iter().filter(|result| matches!(result, Err(NotPersisted::Away(_))));
+        let away = || results.iter().filter(|result| matches!(result, Err(NotPersisted::Unavailable(_))));
         if let Some(Err(e)) = away().next() {
             warn!(partition = %self.persister.partition, events = away().count(), error = %e, "events not stored yet");
         }
     }
 
-    fn verdict(
+    fn outcome(
         &self,
         delivery: &Delivery,
         result: Result<(), NotPersisted>,
-        refusals: &mut Refusals,
-    ) -> Verdict {
+        rejections: &mut Rejections,
+    ) -> Outcome {
         let (partition, seq) = (self.persister.partition, delivery.seq);
         match result {
-            Ok(()) => Verdict::Done,
-            Err(NotPersisted::Unreadable(reason)) => Verdict::Park(reason),
-            Err(NotPersisted::RpcError(e)) if refusals.is_poison(seq) => {
-                refusals.forget(seq);
-                Verdict::Park(e.to_string())
+            Ok(()) => Outcome::Done,
+            Err(NotPersisted::Unreadable(reason)) => Outcome::Park(reason),
+            Err(NotPersisted::Rejected(e)) if rejections.is_poison(seq) => {
+                rejections.forget(seq);
+                Outcome::Park(e.to_string())
             }
-            Err(e @ NotPersisted::RpcError(_)) => {
+            Err(e @ NotPersisted::Rejected(_)) => {
                 error!(%partition, seq, error = %e, "event not stored");
-                Verdict::Retry
+                Outcome::Retry
             }
-            Err(e @ NotPersisted::Untold(_)) => {
+            Err(e @ NotPersisted::NotNotified(_)) => {
                 warn!(%partition, seq, error = %e, "members not told yet");
-                Verdict::Retry
+                Outcome::Retry
             }
-            Err(NotPersisted::Away(_)) => Verdict::Retry,
+            Err(NotPersisted::Unavailable(_)) => Outcome::Retry,
         }
     }
 }

@@ -11,10 +11,10 @@ use natter_schemas::{
 use tokio::time::sleep;
 
 use crate::{
+    capped_list::CappedList,
     consume::Delivery,
-    control::{self, TellError},
+    control::{self, NotifyError},
     persist::{NotPersisted, Persister},
-    sample::Sample,
 };
 
 /// A store that does not answer is asked again this often, after 1, 2, 4, 8 and 16 s.
@@ -28,9 +28,9 @@ pub enum ReplayError {
     #[error(transparent)]
     Log(#[from] LogError),
     #[error("{0}")]
-    Away(NotPersisted),
+    Unavailable(NotPersisted),
     #[error("everything is stored, but not all members are told: {0}")]
-    Untold(#[from] TellError),
+    NotNotified(#[from] NotifyError),
 }
 
 /// What became of a partition's events.
@@ -41,9 +41,9 @@ pub struct Replayed {
     pub last: Option<Seq>,
     pub stored: u64,
     /// No events, or not of this place; with the reason.
-    pub unreadable: Sample<(Seq, String)>,
+    pub unreadable: CappedList<(Seq, String)>,
     /// The store has something else in their place.
-    pub refused: Sample<(Seq, String)>,
+    pub refused: CappedList<(Seq, String)>,
     /// Memberships that edges were told.
     pub told: usize,
 }
@@ -78,7 +78,7 @@ impl Replay {
         passed((to + 1).saturating_sub(next));
         done.told = members.len();
         let members = members.into_iter().map(|((conversation, user), event)| (conversation, user, event));
-        control::tell_each(&*self.persister.store, &self.persister.publisher, members).await?;
+        control::notify_each(&*self.persister.store, &self.persister.publisher, members).await?;
         Ok(())
     }
 
@@ -114,11 +114,12 @@ impl Replay {
         let mut attempt = 0;
         loop {
             let mut results = self.persister.store(events).await;
-            let is_away = |result: &Result<(), NotPersisted>| matches!(result, Err(NotPersisted::Away(_)));
+            let is_away =
+                |result: &Result<(), NotPersisted>| matches!(result, Err(NotPersisted::Unavailable(_)));
             let Some(away) = results.iter().position(is_away) else { return Ok(results) };
             if attempt == ATTEMPTS {
                 let Err(away) = results.swap_remove(away) else { continue };
-                return Err(ReplayError::Away(away));
+                return Err(ReplayError::Unavailable(away));
             }
             sleep(PAUSE * 2_u32.pow(attempt)).await;
             attempt += 1;
@@ -132,8 +133,8 @@ impl Default for Replayed {
             first: None,
             last: None,
             stored: 0,
-            unreadable: Sample::of(SHOWN),
-            refused: Sample::of(SHOWN),
+            unreadable: CappedList::of(SHOWN),
+            refused: CappedList::of(SHOWN),
             told: 0,
         }
     }

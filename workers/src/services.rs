@@ -3,11 +3,11 @@
 
 /// Routes of one service: each question to the method that answers it.
 macro_rules! answer {
-    ($host:expr, $service:expr, { $($call:ty => $method:ident,)* }) => {
+    ($server:expr, $service:expr, { $($call:ty => $method:ident,)* }) => {
         let shared: std::sync::Arc<Self> = $service;
         $({
             let service = std::sync::Arc::clone(&shared);
-            $host.serve(move |call: $call| {
+            $server.serve(move |call: $call| {
                 let service = std::sync::Arc::clone(&service);
                 async move { service.$method(call).await.map_err(|failure| failure.answer(stringify!($method))) }
             }).await?;
@@ -18,7 +18,7 @@ macro_rules! answer {
 pub mod accounts; // users, passwords, sessions
 pub mod conversations; // who talks where: open, list, rename
 pub mod history; // what was said: pages, replays, heads
-pub mod inbox; // what was not read yet
+pub mod read_marks; // what was not read yet
 
 mod failure; // what can go wrong below, and the code it becomes
 pub use failure::Failure;

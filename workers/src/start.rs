@@ -14,19 +14,19 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
 
 use crate::{
-    mirror::{self, MirrorError},
+    kafka_sink::{self, KafkaSinkError},
     persist, presence,
     services::{
         accounts::{Accounts, HashError, Passwords},
         conversations::Conversations,
         history::{FloorsError, History},
-        inbox::Inbox,
+        read_marks::ReadMarks,
     },
 };
 
 /// What jobs work with. Clones share everything.
 #[derive(Clone)]
-pub struct Deps {
+pub struct Dependencies {
     pub store: Arc<dyn Store>,
     /// Where questions arrive and answers leave.
     pub client: Client,
@@ -42,10 +42,10 @@ pub struct Deps {
     /// What clients may send.
     pub limits: Limits,
     /// Where events are mirrored to; None: nowhere.
-    pub kafka: Option<mirror::Options>,
+    pub kafka: Option<kafka_sink::Options>,
 }
 
-impl Deps {
+impl Dependencies {
     /// Every job there is, except a mirror without a Kafka.
     pub fn jobs(&self) -> Vec<Job> {
         Job::ALL.into_iter().filter(|job| *job != Job::Mirror || self.kafka.is_some()).collect()
@@ -116,7 +116,7 @@ pub enum StartError {
     #[error(transparent)]
     Hash(#[from] HashError),
     #[error(transparent)]
-    Mirror(#[from] MirrorError),
+    Mirror(#[from] KafkaSinkError),
     #[error(
         "the job mirror has nowhere to write to: KAFKA_BROKERS is missing; allowed: host:port, comma-separated"
     )]
@@ -125,12 +125,12 @@ pub enum StartError {
 
 /// Starts the named jobs; they answer and follow when this returns. They end on `tracker` after `stop`.
 pub async fn start(
-    deps: &Deps,
+    dependencies: &Dependencies,
     jobs: &[Job],
     tracker: &TaskTracker,
     stop: CancellationToken,
 ) -> Result<(), StartError> {
-    let mut start = Start { deps, tracker, stop, history: None };
+    let mut start = Start { dependencies, tracker, stop, history: None };
     for job in Job::ALL.into_iter().filter(|job| jobs.contains(job)) {
         match job {
             Job::Persist => start.persist(),
@@ -147,7 +147,7 @@ pub async fn start(
 }
 
 struct Start<'a> {
-    deps: &'a Deps,
+    dependencies: &'a Dependencies,
     tracker: &'a TaskTracker,
     stop: CancellationToken,
     /// One reader for all services of the process: they share its floors and caches.
@@ -156,54 +156,54 @@ struct Start<'a> {
 
 impl Start<'_> {
     fn persist(&self) {
-        for partition in Partition::all(self.deps.deployment.partitions) {
-            self.tracker.spawn(persist::run(self.deps.clone(), partition, self.stop.clone()));
+        for partition in Partition::all(self.dependencies.deployment.partitions) {
+            self.tracker.spawn(persist::run(self.dependencies.clone(), partition, self.stop.clone()));
         }
     }
 
     fn presence(&self) {
-        let Deps { shared, client, .. } = self.deps.clone();
+        let Dependencies { shared, client, .. } = self.dependencies.clone();
         self.tracker.spawn(presence::sweep(shared, client, self.stop.clone()));
     }
 
     async fn mirror(&self) -> Result<(), StartError> {
-        let Deps { js, log, deployment, kafka, .. } = self.deps.clone();
+        let Dependencies { js, log, deployment, kafka, .. } = self.dependencies.clone();
         let options = kafka.ok_or(StartError::NoKafka)?;
-        Ok(mirror::start(options, (js, log), deployment, self.tracker, &self.stop).await?)
+        Ok(kafka_sink::start(options, (js, log), deployment, self.tracker, &self.stop).await?)
     }
 
     async fn accounts(&self) -> Result<(), StartError> {
-        let accounts = Accounts::new(self.deps, Passwords::new().await?);
-        Ok(accounts.serve(&mut self.host(Service::Accounts).await?).await?)
+        let accounts = Accounts::new(self.dependencies, Passwords::new().await?);
+        Ok(accounts.serve(&mut self.server(Service::Accounts).await?).await?)
     }
 
     async fn conversations(&mut self) -> Result<(), StartError> {
         let history = self.reader().await?;
-        let conversations = Conversations::new(self.deps, history);
-        Ok(conversations.serve(&mut self.host(Service::Conversations).await?).await?)
+        let conversations = Conversations::new(self.dependencies, history);
+        Ok(conversations.serve(&mut self.server(Service::Conversations).await?).await?)
     }
 
     async fn history(&mut self) -> Result<(), StartError> {
         let history = self.reader().await?;
-        Ok(history.serve(&mut self.host(Service::History).await?).await?)
+        Ok(history.serve(&mut self.server(Service::History).await?).await?)
     }
 
     async fn inbox(&mut self) -> Result<(), StartError> {
         let history = self.reader().await?;
-        let Deps { store, publisher, deployment, .. } = self.deps.clone();
-        let inbox = Inbox::new(store, publisher, history, deployment.partitions);
-        Ok(inbox.serve(&mut self.host(Service::Inbox).await?).await?)
+        let Dependencies { store, publisher, deployment, .. } = self.dependencies.clone();
+        let read_marks = ReadMarks::new(store, publisher, history, deployment.partitions);
+        Ok(read_marks.serve(&mut self.server(Service::Inbox).await?).await?)
     }
 
-    async fn host(&self, service: Service) -> Result<RpcServer, ServiceError> {
-        RpcServer::start(self.deps.client.clone(), service, self.tracker, self.stop.clone()).await
+    async fn server(&self, service: Service) -> Result<RpcServer, ServiceError> {
+        RpcServer::start(self.dependencies.client.clone(), service, self.tracker, self.stop.clone()).await
     }
 
     async fn reader(&mut self) -> Result<Arc<History>, StartError> {
         if let Some(history) = &self.history {
             return Ok(Arc::clone(history));
         }
-        let Deps { store, log, deployment, .. } = self.deps.clone();
+        let Dependencies { store, log, deployment, .. } = self.dependencies.clone();
         let stop = self.stop.clone();
         let history = History::start(store, log, deployment.partitions, self.tracker, stop).await?;
         self.history = Some(Arc::clone(&history));

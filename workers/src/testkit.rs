@@ -24,7 +24,7 @@ use secrecy::SecretString;
 use tempfile::TempDir;
 use tokio::{sync::Mutex, task::spawn_blocking, time::Instant};
 
-use crate::mirror::Options;
+use crate::kafka_sink::Options;
 use natter_store::testkit::Jvm;
 
 /// A JVM starts within seconds, and on a machine full of other tests within a minute.

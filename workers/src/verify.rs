@@ -1,5 +1,5 @@
 //! The log against the store, partition by partition: what the persister has acked must be there, as it was
-//! logged. Both are read in order, in portions, so memory grows with conversations and not with events.
+//! logged. Both are read in order, in chunks, so memory grows with conversations and not with events.
 
 mod compare; // pure: two sorted runs of events, and where they differ
 mod rows; // what the store has, also around what it cannot read
@@ -17,18 +17,18 @@ use natter_schemas::{
 };
 use natter_store::{Store, StoreError};
 
-pub use compare::{Difference, Found};
+pub use compare::{Difference, Digests};
 
-use crate::{consume::Delivery, persist, sample::Sample};
+use crate::{capped_list::CappedList, consume::Delivery, persist};
 use compare::Digest;
 
-/// Events of one portion, at the least; 500 more and 4 MiB at most. The fewer portions, the fewer questions: one
-/// for each conversation of a portion.
-const PORTION: usize = 4_000;
+/// Events of one chunk, at the least; 500 more and 4 MiB at most. The fewer chunks, the fewer questions: one
+/// for each conversation of a chunk.
+const CHUNK: usize = 4_000;
 /// Questions to the store at once.
 const AT_ONCE: usize = 16;
 /// Conversations in one question about heads.
-const HEADS: usize = 500;
+const HEADS_PER_CALL: usize = 500;
 /// Differences shown of a partition.
 const SHOWN: usize = 10;
 
@@ -42,7 +42,7 @@ pub enum VerifyError {
 
 /// What was found in one partition.
 #[derive(Debug)]
-pub struct Verdict {
+pub struct PartitionReport {
     pub partition: Partition,
     /// Compared: everything the log has, up to the persister's floor. `None`: nothing is due.
     pub range: Option<(Seq, Seq)>,
@@ -53,10 +53,10 @@ pub struct Verdict {
     /// Hexadecimal BLAKE3 over seq, id and bytes of each event, in order.
     pub log: String,
     pub store: String,
-    pub differences: Sample<Difference>,
+    pub differences: CappedList<Difference>,
 }
 
-impl Verdict {
+impl PartitionReport {
     pub fn is_equal(&self) -> bool {
         self.log == self.store && self.differences.is_empty()
     }
@@ -69,27 +69,27 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Compares one partition up to `floor`. `passed` hears how many positions are done with each portion.
+    /// Compares one partition up to `floor`. `passed` hears how many positions are done with each chunk.
     pub async fn partition(
         &self,
         partition: Partition,
         floor: Seq,
         passed: impl Fn(u64),
-    ) -> Result<Verdict, VerifyError> {
-        let mut walk = Walk {
+    ) -> Result<PartitionReport, VerifyError> {
+        let mut walk = PartitionCheck {
             verifier: self,
             partition,
             floor,
             begin: None,
             next: 1,
-            places: HashMap::new(),
-            found: Found::default(),
+            conversations_checked: HashMap::new(),
+            found: Digests::default(),
             unreadable: 0,
-            differences: Sample::of(SHOWN),
+            differences: CappedList::of(SHOWN),
         };
         loop {
             let before = walk.next;
-            let more = walk.portion().await?;
+            let more = walk.chunk().await?;
             passed(walk.next - before);
             if !more {
                 break;
@@ -97,38 +97,38 @@ impl Verifier {
         }
         walk.rest().await?;
         walk.heads().await?;
-        Ok(walk.verdict())
+        Ok(walk.report())
     }
 }
 
 /// What is known of a conversation.
 #[derive(Clone, Copy)]
-struct Place {
+struct Checked {
     /// Its newest event in the log.
     head: Seq,
     /// Compared up to here.
     checked: Seq,
 }
 
-struct Walk<'a> {
+struct PartitionCheck<'a> {
     verifier: &'a Verifier,
     partition: Partition,
     floor: Seq,
     /// The log's first event when it was read: later it may have forgotten it.
     begin: Option<Seq>,
     next: Seq,
-    places: HashMap<ConversationId, Place>,
-    found: Found,
+    conversations_checked: HashMap<ConversationId, Checked>,
+    found: Digests,
     unreadable: u64,
-    differences: Sample<Difference>,
+    differences: CappedList<Difference>,
 }
 
-impl Walk<'_> {
-    /// One portion of the log and the same range of the store. False: it was the last.
-    async fn portion(&mut self) -> Result<bool, VerifyError> {
+impl PartitionCheck<'_> {
+    /// One chunk of the log and the same range of the store. False: it was the last.
+    async fn chunk(&mut self) -> Result<bool, VerifyError> {
         let mut logged: BTreeMap<ConversationId, Vec<LogEntry>> = BTreeMap::new();
         let (mut count, mut more) = (0, true);
-        while count < PORTION && more {
+        while count < CHUNK && more {
             let mut kept = self.verifier.log.in_order(self.partition, self.next).await?;
             kept.truncate(kept.partition_point(|event| event.seq <= self.floor));
             more = !kept.is_empty();
@@ -158,12 +158,14 @@ impl Walk<'_> {
         let begin = self.begin.unwrap_or(1);
         let asked: Vec<_> = logged
             .into_iter()
-            .map(|(c, events)| (c, self.places.get(&c).map_or(begin, |place| place.checked + 1), events))
+            .map(|(c, events)| {
+                (c, self.conversations_checked.get(&c).map_or(begin, |checked| checked.checked + 1), events)
+            })
             .collect();
         for (c, _, events) in &asked {
             let head = events.last().map(|event| event.seq);
-            let place = self.places.entry(*c).or_insert(Place { head: 0, checked: 0 });
-            *place = Place { head: head.unwrap_or(place.head), checked: up_to };
+            let checked = self.conversations_checked.entry(*c).or_insert(Checked { head: 0, checked: 0 });
+            *checked = Checked { head: head.unwrap_or(checked.head), checked: up_to };
         }
         let store = &*self.verifier.store;
         let rows = asked.into_iter().map(|(c, from, events)| async move {
@@ -179,9 +181,13 @@ impl Walk<'_> {
 
     /// What the store has after a conversation's last event in the log, up to the floor.
     async fn rest(&mut self) -> Result<(), VerifyError> {
-        let left: Vec<_> =
-            self.places.iter().filter(|(_, place)| place.checked < self.floor).map(|(c, _)| *c).collect();
-        for some in left.chunks(PORTION) {
+        let left: Vec<_> = self
+            .conversations_checked
+            .iter()
+            .filter(|(_, checked)| checked.checked < self.floor)
+            .map(|(c, _)| *c)
+            .collect();
+        for some in left.chunks(CHUNK) {
             self.compare(some.iter().map(|c| (*c, Vec::new())).collect(), self.floor).await?;
         }
         Ok(())
@@ -189,8 +195,9 @@ impl Walk<'_> {
 
     /// The projection behind lists, pages and counts: each conversation's newest event.
     async fn heads(&mut self) -> Result<(), VerifyError> {
-        let conversations: Vec<_> = self.places.iter().map(|(c, place)| (*c, place.head)).collect();
-        for some in conversations.chunks(HEADS) {
+        let conversations: Vec<_> =
+            self.conversations_checked.iter().map(|(c, checked)| (*c, checked.head)).collect();
+        for some in conversations.chunks(HEADS_PER_CALL) {
             let ids: Vec<_> = some.iter().map(|(c, _)| *c).collect();
             let heads = self.verifier.store.heads(&ids).await?;
             for ((conversation, seq), head) in some.iter().zip(heads) {
@@ -203,9 +210,9 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn verdict(self) -> Verdict {
+    fn report(self) -> PartitionReport {
         let Digest { events, log, store } = self.found.digest();
-        Verdict {
+        PartitionReport {
             partition: self.partition,
             range: self.begin.map(|begin| (begin, self.floor)),
             events,

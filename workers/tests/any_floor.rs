@@ -13,7 +13,7 @@ use natter_schemas::{
 use natter_store::{EventStore, MessageStore, ReadMarkStore, sqlite::SqliteStore};
 use natter_workers::services::{
     history::{Tail, cut, present},
-    inbox,
+    read_marks,
 };
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
@@ -97,9 +97,9 @@ async fn check(
     let user = people[0];
     let stored = store.advance_read(room, user, seq(mark).saturating_sub(2), Timestamp(0)).await.unwrap();
     let expected = model(&events, user, seq(mark).saturating_sub(2));
-    let read = inbox::read_through(user, stored, &tail);
+    let read = read_marks::read_through(user, stored, &tail);
     prop_assert_eq!(read, expected.read);
-    let unread = inbox::unread(store, (room, user), read, floor_seq, &tail).await.unwrap();
+    let unread = read_marks::unread(store, (room, user), read, floor_seq, &tail).await.unwrap();
     prop_assert_eq!(unread, expected.unread);
 
     let middle = seq(script.len() / 2);

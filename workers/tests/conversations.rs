@@ -70,7 +70,7 @@ async fn two_people_opening_the_same_direct_conversation_at_once_get_one() {
     let again = scene.rpc.call(&from_alice).await.unwrap();
     assert!(again.existed);
     assert_eq!(again.conversation.created_at, a.conversation.created_at);
-    let log = scene.deps.log.from(a.conversation.id, 1, 10).await.unwrap();
+    let log = scene.dependencies.log.from(a.conversation.id, 1, 10).await.unwrap();
     assert_eq!(log.len(), 1);
     assert_eq!(scene.stored(topology::CONTROL).await.len(), 2);
 }
@@ -89,7 +89,7 @@ async fn an_opening_that_died_before_it_was_stored_is_finished_by_the_next() {
     assert!(opened.existed);
     assert_eq!(opened.membership.version, seq);
     assert_eq!(opened.conversation.unread, 1);
-    assert_eq!(scene.deps.log.from(room, 1, 10).await.unwrap().len(), 2);
+    assert_eq!(scene.dependencies.log.from(room, 1, 10).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -142,13 +142,13 @@ async fn who_cannot_take_part_is_named() {
     }
     let call = OpenConversation { name: Some(" ".to_owned()), ..opening(alice, Shape::Group, &[bob]) };
     assert_eq!(code(scene.rpc.call(&call).await), (Code::Invalid, Some("name".to_owned())));
-    assert_eq!(scene.deps.log.last_seqs().await.unwrap(), [0, 0], "nothing was published");
+    assert_eq!(scene.dependencies.log.last_seqs().await.unwrap(), [0, 0], "nothing was published");
 }
 
 #[tokio::test]
 async fn a_group_has_no_more_members_than_its_deployment_allows() {
     let mut scene = Scene::with(&[]).await;
-    scene.deps.limits = Limits { participants: 3, ..Limits::default() };
+    scene.dependencies.limits = Limits { participants: 3, ..Limits::default() };
     scene.start(&SERVICES).await;
     let people = ["alice", "bob", "carol", "dave"].map(|name| scene.person(name));
     let people = futures_util::future::join_all(people).await;

@@ -10,7 +10,7 @@ use natter_schemas::{
     rpc::{Control, Membership, Window},
 };
 use natter_store::{ConversationStore, EventStore, MemberStore, MessageStore};
-use natter_workers::{Job, park};
+use natter_workers::{Job, park_publisher};
 use scene::{PARTITIONS, Scene, event, partition, posted, until};
 
 async fn stored(scene: &Scene, room: ConversationId) -> Vec<Seq> {
@@ -20,8 +20,8 @@ async fn stored(scene: &Scene, room: ConversationId) -> Vec<Seq> {
 
 async fn floors_reach_the_end(scene: &Scene) {
     until("everything is acked", || async {
-        let last = scene.deps.log.last_seqs().await.unwrap();
-        let floors = scene.deps.log.floors().await.unwrap();
+        let last = scene.dependencies.log.last_seqs().await.unwrap();
+        let floors = scene.dependencies.log.floors().await.unwrap();
         floors.iter().zip(&last).all(|(floor, last)| floor >= last).then_some(())
     })
     .await;
@@ -36,7 +36,7 @@ async fn an_undecodable_event_is_parked_and_the_rest_goes_on() {
     let other = Partition((p.0 + 1) % PARTITIONS);
 
     let first = scene.post(alice, room, "before").await;
-    let publisher = &scene.deps.publisher;
+    let publisher = &scene.dependencies.publisher;
     let noise = bytes::Bytes::from_static(b"\x01not an event");
     let poison = publisher.publish(subject::conv(p, room), "poison", noise.clone()).await.unwrap().seq;
     // An event under the subject of another conversation, and one in a partition that is not its own.
@@ -52,9 +52,9 @@ async fn an_undecodable_event_is_parked_and_the_rest_goes_on() {
     assert_eq!(parked.len(), 3);
     let poisoned = parked.iter().find(|message| message.payload == noise).unwrap();
     let header = |name| poisoned.headers.get(name).unwrap().as_str();
-    assert_eq!(header(park::SEQ), poison.to_string());
-    assert_eq!(header(park::SUBJECT), subject::conv(p, room));
-    assert!(header(park::REASON).contains("not an event"), "{}", header(park::REASON));
+    assert_eq!(header(park_publisher::SEQ), poison.to_string());
+    assert_eq!(header(park_publisher::SUBJECT), subject::conv(p, room));
+    assert!(header(park_publisher::REASON).contains("not an event"), "{}", header(park_publisher::REASON));
     assert_eq!(poisoned.subject.as_str(), subject::parked("persist", p));
 }
 
@@ -73,7 +73,7 @@ async fn a_store_that_fails_for_a_while_loses_nothing() {
     let failures = scene.store.failures();
     until("it was tried more than once", || async { (scene.store.failures() > failures + 3).then_some(()) })
         .await;
-    let floor = scene.deps.log.floors().await.unwrap()[usize::from(partition(room).0)];
+    let floor = scene.dependencies.log.floors().await.unwrap()[usize::from(partition(room).0)];
     assert!(floor < seqs[1], "nothing is acked that is not stored");
 
     scene.store.set_away(false);
@@ -149,9 +149,9 @@ async fn a_crash_between_publish_and_store_heals() {
     assert_eq!(postcard::from_bytes::<Control>(&to_bob.payload), Ok(Control::Membership(expected)));
 
     // The service and the persister both tell; who listens hears it once.
-    natter_workers::control::tell_members(
-        &*scene.deps.store,
-        &scene.deps.publisher,
+    natter_workers::control::notify_members(
+        &*scene.dependencies.store,
+        &scene.dependencies.publisher,
         &LogEntry { seq, event: created },
     )
     .await
@@ -184,6 +184,6 @@ async fn an_event_the_store_refuses_again_and_again_is_parked_and_the_rest_goes_
     let parked = scene.stored(topology::PARKED).await;
     assert_eq!(parked.len(), 1);
     let header = |name| parked[0].headers.get(name).unwrap().as_str();
-    assert_eq!(header(park::SEQ), taken.to_string());
-    assert!(header(park::REASON).contains("in the log"), "{}", header(park::REASON));
+    assert_eq!(header(park_publisher::SEQ), taken.to_string());
+    assert!(header(park_publisher::REASON).contains("in the log"), "{}", header(park_publisher::REASON));
 }

@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 use super::folder::Folder;
-use crate::{migrate, parts};
+use crate::{bootstrap, migrate};
 
 pub struct Process {
     pub public: SocketAddr,
@@ -42,7 +42,7 @@ pub async fn start(
     if settings.durability == Durability::Replicated {
         bail!("DURABILITY is 'replicated', which needs three hosts; allowed in natter dev: durable, relaxed");
     }
-    let topology = parts::topology(settings);
+    let topology = bootstrap::topology(settings);
     let nats = start_nats(settings, folder, &topology).await?;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("natter.db"))?);
     let address = Address { url: nats.url().to_owned(), creds: None };
@@ -50,17 +50,20 @@ pub async fn start(
 
     let (deployment, _) = migrate::provision(&address, &topology, store.as_ref()).await?;
     let shared: Arc<dyn SharedState> = Arc::new(shared_state::Memory::new());
-    let deps = parts::worker_deps(settings, &address, &deployment, store.clone(), shared.clone()).await?;
-    natter_workers::start(&deps, &deps.jobs(), lifecycle.tracker(), lifecycle.stop().clone()).await?;
+    let dependencies =
+        bootstrap::worker_dependencies(settings, &address, &deployment, store.clone(), shared.clone())
+            .await?;
+    natter_workers::start(&dependencies, &dependencies.jobs(), lifecycle.tracker(), lifecycle.stop().clone())
+        .await?;
     let admin_address = admin.local_addr()?;
     let readiness = Readiness::default();
-    parts::need_worker_deps(&readiness, &deps);
+    bootstrap::need_worker_dependencies(&readiness, &dependencies);
     admin::serve(admin, metrics, readiness.clone(), &lifecycle);
     let secret = match &settings.jwt_secret {
         Some(secret) => secret.expose_secret().as_bytes().to_vec(),
         None => folder.secret("jwt.secret")?,
     };
-    let config = parts::edge_config(settings, secret, address);
+    let config = bootstrap::edge_config(settings, secret, address);
     let public = natter_edge::start(config, deployment, shared, listener, lifecycle.clone()).await?;
     readiness.started();
     Ok(Process { public, admin: admin_address, lifecycle, nats, store })
@@ -76,7 +79,7 @@ impl Process {
         info!("stopping");
         self.lifecycle.drain(lifecycle::DRAIN).await;
         self.nats.stop().await;
-        parts::close_store(self.store.as_ref()).await;
+        bootstrap::close_store(self.store.as_ref()).await;
     }
 }
 

@@ -1,8 +1,8 @@
 use std::fmt::Write;
 
 use natter_workers::{
-    mirror,
-    verify::{Difference, Verdict},
+    kafka_sink,
+    verify::{Difference, PartitionReport},
 };
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use super::{Checked, ParkedAs};
 const DIGITS: usize = 16;
 
 pub fn lines(checked: &Checked) -> String {
-    let Verdict { partition, unreadable, differences, .. } = &checked.store;
+    let PartitionReport { partition, unreadable, differences, .. } = &checked.store;
     let mut lines = format!("partition {partition}: {}", summary(&checked.store));
     if *unreadable > 0 {
         let _ = write!(lines, "; {unreadable} that nobody can read are left out");
@@ -41,7 +41,7 @@ pub fn lines(checked: &Checked) -> String {
     lines
 }
 
-fn summary(verdict: &Verdict) -> String {
+fn summary(verdict: &PartitionReport) -> String {
     let Some((from, to)) = verdict.range else { return "nothing to compare".to_owned() };
     let short = |digest: &str| digest.get(..DIGITS).unwrap_or(digest).to_owned();
     format!(
@@ -53,7 +53,7 @@ fn summary(verdict: &Verdict) -> String {
     )
 }
 
-fn mirrored(mirror: &Result<mirror::verify::Verdict, String>) -> String {
+fn mirrored(mirror: &Result<kafka_sink::verify::PartitionReport, String>) -> String {
     match mirror {
         Ok(verdict) if verdict.is_whole() => format!("{} records, equal", verdict.records),
         Ok(verdict) => format!("{} records, DIFFERENT", verdict.records),
@@ -62,7 +62,7 @@ fn mirrored(mirror: &Result<mirror::verify::Verdict, String>) -> String {
 }
 
 pub fn json(checked: &Checked) -> Value {
-    let Verdict { partition, events, unreadable, log, store, differences, range } = &checked.store;
+    let PartitionReport { partition, events, unreadable, log, store, differences, range } = &checked.store;
     let first = differences.first.iter().map(|difference| one(difference, &checked.parked));
     let mut all = json!({
         "partition": partition.0,

@@ -22,7 +22,7 @@ use natter_nats::async_nats::{
 use natter_schemas::{event::Timestamp, limits};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::pace::{Gathered, Pace};
+use super::batch_timer::{BatchTimer, Gathered};
 
 /// A wait for an event that brought none ends and is asked anew.
 const EXPIRES: Duration = Duration::from_secs(5);
@@ -62,7 +62,7 @@ pub struct Pull {
     /// The batch that gathers.
     events: Vec<Message>,
     stage: Stage,
-    pace: Pace,
+    pace: BatchTimer,
 }
 
 #[derive(Clone, Copy)]
@@ -86,7 +86,12 @@ enum Part {
 }
 
 impl Pull {
-    pub async fn open(js: &Context, stream: &str, consumer: &str, pace: Pace) -> Result<Self, PullError> {
+    pub async fn open(
+        js: &Context,
+        stream: &str,
+        consumer: &str,
+        pace: BatchTimer,
+    ) -> Result<Self, PullError> {
         let consumer = js.get_consumer_from_stream(consumer, stream).await?;
         let inbox = Subject::from(js.client().new_inbox());
         let answers = js.client().subscribe(inbox.clone()).await?;

@@ -8,7 +8,7 @@ use natter_store::{Store, StoreError};
 
 use crate::{
     consume::Delivery,
-    control::{self, TellError},
+    control::{self, NotifyError},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -18,19 +18,19 @@ pub enum NotPersisted {
     Unreadable(String),
     /// The store is there, and cannot put this event beside what it has.
     #[error("{0}")]
-    RpcError(StoreError),
+    Rejected(StoreError),
     #[error("{0}")]
-    Away(StoreError),
+    Unavailable(StoreError),
     /// It is a row; not everybody it concerns has heard of it.
     #[error("it is stored, but not all of its members are told: {0}")]
-    Untold(TellError),
+    NotNotified(NotifyError),
 }
 
 impl From<StoreError> for NotPersisted {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) => Self::Away(error),
-            StoreError::Corrupt(_) => Self::RpcError(error),
+            StoreError::Unavailable(_) => Self::Unavailable(error),
+            StoreError::Corrupt(_) => Self::Rejected(error),
         }
     }
 }
@@ -59,7 +59,7 @@ impl Persister {
         for event in read {
             results.push(match event {
                 Ok(at) => match stored.next() {
-                    Some(Ok(())) => self.tell(&events[at]).await.map_err(NotPersisted::Untold),
+                    Some(Ok(())) => self.tell(&events[at]).await.map_err(NotPersisted::NotNotified),
                     Some(Err(refused)) => Err(refused),
                     None => Err(StoreError::Unavailable("it gave no answer".to_owned()).into()),
                 },
@@ -81,7 +81,7 @@ impl Persister {
         match self.store.persist(self.partition, events).await {
             Ok(()) => events.iter().map(|_| Ok(())).collect(),
             Err(e @ StoreError::Unavailable(_)) => {
-                events.iter().map(|_| Err(NotPersisted::Away(e.clone()))).collect()
+                events.iter().map(|_| Err(NotPersisted::Unavailable(e.clone()))).collect()
             }
             Err(StoreError::Corrupt(_)) => self.store_singly(events).await,
         }
@@ -98,8 +98,8 @@ impl Persister {
     }
 
     /// Tells the members a stored event concerns.
-    pub async fn tell(&self, logged: &LogEntry) -> Result<(), TellError> {
-        control::tell_members(&*self.store, &self.publisher, logged).await
+    pub async fn tell(&self, logged: &LogEntry) -> Result<(), NotifyError> {
+        control::notify_members(&*self.store, &self.publisher, logged).await
     }
 }
 

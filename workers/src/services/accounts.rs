@@ -2,7 +2,7 @@
 //! for refresh tokens.
 
 mod passwords; // argon2id in a bounded pool
-mod background; // whose threads give way to everything else
+mod idle_threads; // whose threads give way to everything else
 mod profiles; // who somebody is
 mod sessions; // log in, go on, log out
 
@@ -22,7 +22,7 @@ use natter_schemas::{
 };
 use natter_store::Store;
 
-use crate::start::Deps;
+use crate::start::Dependencies;
 
 pub use passwords::{HashError, Passwords};
 
@@ -36,13 +36,13 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    pub fn new(deps: &Deps, passwords: Passwords) -> Self {
-        let Deps { store, publisher, refresh_lifetime, limits, .. } = deps.clone();
+    pub fn new(dependencies: &Dependencies, passwords: Passwords) -> Self {
+        let Dependencies { store, publisher, refresh_lifetime, limits, .. } = dependencies.clone();
         Self { store, publisher, passwords, refresh_lifetime, limits }
     }
 
-    pub async fn serve(self, host: &mut RpcServer) -> Result<(), ServiceError> {
-        answer!(host, Arc::new(self), {
+    pub async fn serve(self, server: &mut RpcServer) -> Result<(), ServiceError> {
+        answer!(server, Arc::new(self), {
             RegisterUser => register,
             LogIn => log_in,
             Renew => renew,
@@ -62,9 +62,9 @@ impl Accounts {
     }
 
     /// The edge has checked already; what arrives by the bus is checked again.
-    fn check(&self, field: &str, text: &str, rule: Rule) -> Result<(), RpcError> {
+    fn check(&self, field: &str, text: &str, rule: Validator) -> Result<(), RpcError> {
         rule(text, &self.limits).map_err(|_| RpcError::invalid(field))
     }
 }
 
-type Rule = fn(&str, &Limits) -> Result<(), garde::Error>;
+type Validator = fn(&str, &Limits) -> Result<(), garde::Error>;

@@ -3,7 +3,7 @@
 //! it finds the same event in the log.
 
 mod blocks; // who wants nothing of whom
-mod change; // rename
+mod rename; // rename
 mod members; // who is in a group
 mod list; // a member's conversations, newest activity first
 mod open; // a new conversation, or the one two people have
@@ -28,10 +28,10 @@ use natter_schemas::{
 use natter_store::Store;
 
 use super::{Failure, history::History};
-use crate::start::Deps;
+use crate::start::Dependencies;
 
 /// Conversations looked at side by side for one answer.
-const AT_ONCE: usize = 16;
+const CONCURRENCY: usize = 16;
 
 pub struct Conversations {
     store: Arc<dyn Store>,
@@ -44,14 +44,14 @@ pub struct Conversations {
 }
 
 impl Conversations {
-    pub fn new(deps: &Deps, history: Arc<History>) -> Self {
-        let Deps { store, publisher, log, deployment, limits, .. } = deps.clone();
+    pub fn new(dependencies: &Dependencies, history: Arc<History>) -> Self {
+        let Dependencies { store, publisher, log, deployment, limits, .. } = dependencies.clone();
         let events = EventLog::new(publisher.clone(), deployment.partitions);
         Self { store, publisher, events, log, history, partitions: deployment.partitions, limits }
     }
 
-    pub async fn serve(self, host: &mut RpcServer) -> Result<(), ServiceError> {
-        answer!(host, Arc::new(self), {
+    pub async fn serve(self, server: &mut RpcServer) -> Result<(), ServiceError> {
+        answer!(server, Arc::new(self), {
             OpenConversation => open,
             GetConversation => get,
             ListConversations => list,

@@ -9,7 +9,7 @@ use super::accounts::HashError;
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     #[error(transparent)]
-    RpcError(#[from] RpcError),
+    Rejected(#[from] RpcError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the log cannot be read: {0}")]
@@ -27,14 +27,14 @@ pub enum Failure {
 
 impl From<Code> for Failure {
     fn from(code: Code) -> Self {
-        Self::RpcError(code.into())
+        Self::Rejected(code.into())
     }
 }
 
 impl Failure {
     pub fn code(&self) -> Code {
         match self {
-            Self::RpcError(refused) => refused.code,
+            Self::Rejected(refused) => refused.code,
             Self::Store(StoreError::Unavailable(_))
             | Self::Log(_)
             | Self::Publish(PublishError::TimedOut | PublishError::Full)
@@ -50,7 +50,7 @@ impl Failure {
     /// The edge is told a code; what happened stays here, in the log.
     pub fn answer(self, call: &'static str) -> RpcError {
         match (&self, self.code()) {
-            (Self::RpcError(refused), _) => return refused.clone(),
+            (Self::Rejected(refused), _) => return refused.clone(),
             (_, Code::Internal) => error!(call, error = %self, "question failed"),
             (_, _) => warn!(call, error = %self, "question not answered"),
         }

@@ -49,7 +49,7 @@ pub struct History {
     rows: Cache<(Page, Seq), Arc<Vec<Message>>>,
     log_heads: Cache<(), Arc<Vec<Seq>>>,
     /// Busy conversations' logs above their floors.
-    tails: Cache<ConversationId, Arc<tail::Known>>,
+    tails: Cache<ConversationId, Arc<tail::CachedTail>>,
 }
 
 impl History {
@@ -71,14 +71,14 @@ impl History {
         let log_heads = Cache::builder().max_capacity(1).time_to_live(LOG_HEADS_AGE).build();
         let tails = Cache::builder()
             .max_capacity(TAILS)
-            .weigher(|_, known: &Arc<tail::Known>| known.weight())
-            .time_to_live(tail::KNOWN_FOR)
+            .weigher(|_, known: &Arc<tail::CachedTail>| known.weight())
+            .time_to_live(tail::CACHED_FOR)
             .build();
         Ok(Arc::new(Self { store, log, partitions, floors, rows, log_heads, tails }))
     }
 
-    pub async fn serve(self: &Arc<Self>, host: &mut RpcServer) -> Result<(), ServiceError> {
-        answer!(host, Arc::clone(self), {
+    pub async fn serve(self: &Arc<Self>, server: &mut RpcServer) -> Result<(), ServiceError> {
+        answer!(server, Arc::clone(self), {
             Page => page,
             EventsAfter => after,
             Heads => heads,

@@ -9,7 +9,7 @@ use natter_schemas::{
 };
 
 use super::rows::Rows;
-use crate::sample::Sample;
+use crate::capped_list::CappedList;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Difference {
@@ -71,12 +71,12 @@ impl fmt::Display for Difference {
 
 /// Everything found so far, as two digests.
 #[derive(Default)]
-pub struct Found {
+pub struct Digests {
     log: blake3::Hasher,
     store: blake3::Hasher,
     events: u64,
-    /// Of the portion at hand, by seq: the digests go in the log's order, not by conversation.
-    portion: BTreeMap<Seq, (Option<LogEntry>, Option<LogEntry>)>,
+    /// Of the chunk at hand, by seq: the digests go in the log's order, not by conversation.
+    chunk: BTreeMap<Seq, (Option<LogEntry>, Option<LogEntry>)>,
 }
 
 pub struct Digest {
@@ -86,10 +86,10 @@ pub struct Digest {
     pub store: String,
 }
 
-impl Found {
-    /// The portion is whole.
+impl Digests {
+    /// The chunk is whole.
     pub fn settle(&mut self) {
-        for (log, store) in std::mem::take(&mut self.portion).into_values() {
+        for (log, store) in std::mem::take(&mut self.chunk).into_values() {
             self.events += u64::from(log.is_some());
             for (hasher, logged) in [(&mut self.log, log), (&mut self.store, store)] {
                 let Some(LogEntry { seq, event }) = logged else { continue };
@@ -111,8 +111,8 @@ pub fn conversation(
     conversation: ConversationId,
     log: Vec<LogEntry>,
     rows: Rows,
-    found: &mut Found,
-    differences: &mut Sample<Difference>,
+    found: &mut Digests,
+    differences: &mut CappedList<Difference>,
 ) {
     let mut both: BTreeMap<Seq, (Option<LogEntry>, Option<LogEntry>)> = BTreeMap::new();
     for logged in log {
@@ -140,9 +140,9 @@ pub fn conversation(
     }
     // A seq is of one conversation; a row of another one at the same seq is a difference already.
     for (seq, (log, store)) in both {
-        let place = found.portion.entry(seq).or_default();
-        place.0 = place.0.take().or(log);
-        place.1 = place.1.take().or(store);
+        let checked = found.chunk.entry(seq).or_default();
+        checked.0 = checked.0.take().or(log);
+        checked.1 = checked.1.take().or(store);
     }
 }
 
@@ -170,7 +170,7 @@ mod tests {
     }
 
     fn compared(c: ConversationId, log: Vec<LogEntry>, rows: Rows) -> (bool, Vec<Difference>) {
-        let (mut found, mut differences) = (Found::default(), Sample::of(10));
+        let (mut found, mut differences) = (Digests::default(), CappedList::of(10));
         conversation(c, log, rows, &mut found, &mut differences);
         found.settle();
         let Digest { log, store, .. } = found.digest();
@@ -205,10 +205,10 @@ mod tests {
     fn the_digest_goes_by_seq_and_not_by_conversation() {
         let (a, b) = (ConversationId::fresh(), ConversationId::fresh());
         let digest = |rooms: [ConversationId; 2]| {
-            let mut found = Found::default();
+            let mut found = Digests::default();
             for c in rooms {
                 let seqs: &[Seq] = if c == a { &[1, 3] } else { &[2, 4] };
-                conversation(c, run(c, seqs), Rows::default(), &mut found, &mut Sample::of(1));
+                conversation(c, run(c, seqs), Rows::default(), &mut found, &mut CappedList::of(1));
             }
             found.settle();
             found.digest().log

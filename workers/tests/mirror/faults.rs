@@ -30,8 +30,8 @@ async fn talk_for(topic: &Topic, time: Duration) {
 
 async fn persisted(topic: &Topic) {
     until("everything is persisted", || async {
-        let last = topic.deps.log.last_seqs().await.unwrap();
-        let floors = topic.deps.log.floors().await.unwrap();
+        let last = topic.dependencies.log.last_seqs().await.unwrap();
+        let floors = topic.dependencies.log.floors().await.unwrap();
         floors.iter().zip(&last).all(|(floor, last)| floor >= last).then_some(())
     })
     .await;

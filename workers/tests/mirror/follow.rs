@@ -59,7 +59,7 @@ async fn every_event_lands_in_its_partition_in_order_with_all_headers() {
     let records = topic.seen(Partition(0)).await;
     let posted = records.iter().find(|record| record.header("ce_type") == types::POSTED).unwrap();
     assert_eq!(posted.key.as_deref(), Some(posted.header("ce_subject")));
-    assert_eq!(posted.header("natter-epoch"), topic.deps.deployment.epoch);
+    assert_eq!(posted.header("natter-epoch"), topic.dependencies.deployment.epoch);
     assert_eq!(posted.header("traceparent"), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
 }
 
@@ -69,7 +69,7 @@ async fn an_event_nobody_can_read_keeps_the_chain_whole() {
     topic.mirror().await;
     let (author, home) = (UserId::fresh(), room(Partition(0)));
     topic.post(author, home, "before").await;
-    let publisher = &topic.deps.publisher;
+    let publisher = &topic.dependencies.publisher;
     let noise = bytes::Bytes::from_static(b"\x01not an event");
     publisher.publish(subject::conv(Partition(0), home), "poison", noise.clone()).await.unwrap();
     // Under a subject that says nothing, and an event that is not at home where it lies.
@@ -145,7 +145,7 @@ async fn records_that_kafka_has_forgotten_are_not_written_again() {
     topic.talk(&rooms, 10).await;
     topic.complete().await;
     until("all of it is acked", || async {
-        (topic.deps.log.mirror_floor(Partition(0)).await.unwrap() == 10).then_some(())
+        (topic.dependencies.log.mirror_floor(Partition(0)).await.unwrap() == 10).then_some(())
     })
     .await;
     topic.scene.stop().await;
@@ -206,9 +206,9 @@ async fn a_new_epoch_begins_a_new_chain() {
     topic.scene.stop().await;
 
     make_log_anew(&topic, Partition(0), 3).await;
-    let mut deployment = (*topic.deps.deployment).clone();
+    let mut deployment = (*topic.dependencies.deployment).clone();
     deployment.epoch = "another".to_owned();
-    topic.scene.deps.deployment = std::sync::Arc::new(deployment);
+    topic.scene.dependencies.deployment = std::sync::Arc::new(deployment);
     topic.scene.start(&[Job::Mirror]).await;
     topic.talk(&rooms, 3).await;
     let records = until("the new events are there", || async {

@@ -13,7 +13,7 @@ use crate::{
 
 async fn refusal(topic: &Topic) -> String {
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-    let started = natter_workers::start(&topic.deps, &[Job::Mirror], &tracker, stop).await;
+    let started = natter_workers::start(&topic.dependencies, &[Job::Mirror], &tracker, stop).await;
     started.expect_err("it is refused").to_string()
 }
 
@@ -35,10 +35,10 @@ async fn a_topic_with_another_number_of_partitions_is_refused() {
 #[tokio::test]
 async fn a_mirror_without_a_kafka_is_refused_and_all_jobs_are_not() {
     let mut topic = Topic::shared().await;
-    assert!(topic.deps.jobs().contains(&Job::Mirror));
-    topic.scene.deps.kafka = None;
+    assert!(topic.dependencies.jobs().contains(&Job::Mirror));
+    topic.scene.dependencies.kafka = None;
     assert!(refusal(&topic).await.contains("KAFKA_BROKERS is missing"));
-    let jobs = topic.deps.jobs();
+    let jobs = topic.dependencies.jobs();
     assert_eq!(jobs.len(), Job::ALL.len() - 1);
     topic.scene.start(&jobs).await;
 }

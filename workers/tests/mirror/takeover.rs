@@ -2,7 +2,7 @@
 
 use natter_nats::{async_nats::jetstream, connect::Purpose, topology};
 use natter_schemas::id::{Partition, UserId};
-use natter_workers::{Deps, Job};
+use natter_workers::{Dependencies, Job};
 use tokio::runtime::Runtime;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -23,13 +23,13 @@ impl Another {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        let (deps, address) = (topic.deps.clone(), topic.server.address());
+        let (dependencies, address) = (topic.dependencies.clone(), topic.server.address());
         let started = runtime.spawn({
             let (tracker, stop) = (tracker.clone(), stop.clone());
             async move {
                 let client = natter_nats::connect::connect(&address, Purpose::Work).await.unwrap();
-                let deps = Deps { js: jetstream::new(client), ..deps };
-                natter_workers::start(&deps, &[Job::Mirror], &tracker, stop).await.unwrap();
+                let dependencies = Dependencies { js: jetstream::new(client), ..dependencies };
+                natter_workers::start(&dependencies, &[Job::Mirror], &tracker, stop).await.unwrap();
             }
         });
         started.await.unwrap();
@@ -67,7 +67,7 @@ async fn pinned(topic: &Topic, p: Partition) -> Option<String> {
 
 async fn mirrored(topic: &Topic, p: Partition, seq: u64) {
     until("it is mirrored", || async {
-        (topic.deps.log.mirror_floor(p).await.unwrap() >= seq).then_some(())
+        (topic.dependencies.log.mirror_floor(p).await.unwrap() >= seq).then_some(())
     })
     .await;
 }

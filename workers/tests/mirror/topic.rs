@@ -7,7 +7,7 @@ use natter_schemas::{
     cloudevent::{self, Content, Position, Record},
     id::{ConversationId, EventId, Partition, Seq},
 };
-use natter_workers::{Job, mirror::Options, testkit::Kafka};
+use natter_workers::{Job, kafka_sink::Options, testkit::Kafka};
 use rdkafka::{
     admin::{AdminClient, AdminOptions},
     client::DefaultClientContext,
@@ -66,12 +66,12 @@ impl Topic {
     pub async fn on(kafka: Arc<Kafka>) -> Self {
         let mut scene = Scene::with(&[]).await;
         let name = format!("events-{}", EventId::fresh());
-        scene.deps.kafka = Some(kafka.options(&name));
+        scene.dependencies.kafka = Some(kafka.options(&name));
         Self { scene, kafka, name }
     }
 
     pub fn options(&mut self) -> &mut Options {
-        self.scene.deps.kafka.as_mut().unwrap()
+        self.scene.dependencies.kafka.as_mut().unwrap()
     }
 
     pub async fn mirror(&self) {
@@ -90,7 +90,7 @@ impl Topic {
         let mut all: Vec<Kept> = Vec::new();
         loop {
             let next = all.last().map_or(1, |kept| kept.seq + 1);
-            let more = self.deps.log.in_order(p, next).await.unwrap();
+            let more = self.dependencies.log.in_order(p, next).await.unwrap();
             if more.is_empty() {
                 return all;
             }
@@ -125,7 +125,7 @@ impl Topic {
     }
 
     pub fn expected(&self, p: Partition, kept: &Kept, content: Content) -> Seen {
-        let epoch = &self.deps.deployment.epoch;
+        let epoch = &self.dependencies.deployment.epoch;
         let logged = natter_schemas::codec::decode(&kept.payload).unwrap();
         let at = Position { partition: p, seq: kept.seq, epoch };
         cloudevent::record(at, &logged, content).into()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use natter_runtime::config::KafkaContent;
 use natter_schemas::id::Partition;
-use natter_workers::mirror::verify::{Fault, Verdict, Verifier};
+use natter_workers::kafka_sink::verify::{Fault, PartitionReport, Verifier};
 use rdkafka::{
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
@@ -15,11 +15,11 @@ use crate::{
     topic::{Seen, Topic, room, rooms},
 };
 
-async fn check(topic: &Topic, p: Partition) -> Verdict {
+async fn check(topic: &Topic, p: Partition) -> PartitionReport {
     let verifier = Verifier {
-        options: topic.deps.kafka.clone().unwrap(),
-        log: topic.deps.log.clone(),
-        deployment: (*topic.deps.deployment).clone(),
+        options: topic.dependencies.kafka.clone().unwrap(),
+        log: topic.dependencies.log.clone(),
+        deployment: (*topic.dependencies.deployment).clone(),
         patience: Duration::from_millis(1),
     };
     verifier.partition(p).await.unwrap()
@@ -45,14 +45,14 @@ async fn a_topic_that_a_mirror_wrote_is_whole() {
     topic.talk(&rooms(), 700).await;
     topic.complete().await;
     for p in Partition::all(PARTITIONS) {
-        let verdict = check(&topic, p).await;
-        assert!(verdict.is_whole(), "{:?}", verdict.faults);
-        assert_eq!((verdict.records, verdict.range, verdict.equal), (350, Some((1, 350)), 350));
-        assert!(verdict.other_content == 0 && !verdict.expired);
+        let outcome = check(&topic, p).await;
+        assert!(outcome.is_whole(), "{:?}", outcome.faults);
+        assert_eq!((outcome.records, outcome.range, outcome.equal), (350, Some((1, 350)), 350));
+        assert!(outcome.other_content == 0 && !outcome.expired);
     }
     topic.options().kafka.content = KafkaContent::None;
-    let verdict = check(&topic, Partition(0)).await;
-    assert!(verdict.is_whole() && verdict.other_content == 350, "{:?}", verdict.faults);
+    let outcome = check(&topic, Partition(0)).await;
+    assert!(outcome.is_whole() && outcome.other_content == 350, "{:?}", outcome.faults);
 }
 
 #[tokio::test]
@@ -71,15 +71,15 @@ async fn a_hole_a_repeat_and_a_changed_value_are_found() {
     for record in [&good[0], &good[1], &good[0], &changed, &good[4]] {
         write(&topic, p, record).await;
     }
-    let verdict = check(&topic, p).await;
+    let outcome = check(&topic, p).await;
     let expected = [
         Fault::Repeat { seq: 1, offset: 2 },
         Fault::Hole { from: 3, to: 3 },
         Fault::Changed { seq: 4, offset: 3, what: "value".to_owned() },
         Fault::Behind { from: 6, to: 6 },
     ];
-    assert_eq!(verdict.faults.first, expected);
-    assert_eq!((verdict.records, verdict.equal), (5, 3));
+    assert_eq!(outcome.faults.first, expected);
+    assert_eq!((outcome.records, outcome.equal), (5, 3));
 
     // A mirror goes on after the highest, whatever lies there.
     topic.mirror().await;

@@ -17,7 +17,7 @@ use natter_schemas::{
     rpc::{OpenConversation, Page, PageReply, User, Window},
 };
 use natter_store::{AccountStore, Store, sqlite::SqliteStore};
-use natter_workers::{Deps, Job, start};
+use natter_workers::{Dependencies, Job, start};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -40,7 +40,7 @@ pub async fn until<T, Fut: Future<Output = Option<T>>>(what: &str, mut holds: im
 }
 
 pub struct Scene {
-    pub deps: Deps,
+    pub dependencies: Dependencies,
     pub store: Arc<Faulty>,
     pub rpc: RpcClient,
     pub server: TestServer,
@@ -67,7 +67,7 @@ impl Scene {
         let store = Arc::new(Faulty::new(SqliteStore::open(&folder.path().join("natter.db")).unwrap()));
         let js = jetstream::new(server.client(Purpose::Work).await);
         let rpc = server.client(Purpose::Rpc).await;
-        let deps = Deps {
+        let dependencies = Dependencies {
             store: Arc::clone(&store) as Arc<dyn Store>,
             client: rpc.clone(),
             js,
@@ -79,13 +79,14 @@ impl Scene {
             limits: Limits::default(),
             kafka: None,
         };
-        let scene = Self { deps, store, rpc: RpcClient::new(rpc), server, folder, running: Running::new() };
+        let scene =
+            Self { dependencies, store, rpc: RpcClient::new(rpc), server, folder, running: Running::new() };
         scene.start(jobs).await;
         scene
     }
 
     pub async fn start(&self, jobs: &[Job]) {
-        start(&self.deps, jobs, &self.running.tracker, self.running.stop.clone()).await.unwrap();
+        start(&self.dependencies, jobs, &self.running.tracker, self.running.stop.clone()).await.unwrap();
     }
 
     /// Drains every job.
@@ -100,9 +101,9 @@ impl Scene {
     pub async fn settle(&mut self, services: &[Job]) {
         self.stop().await;
         self.start(&[Job::Persist]).await;
-        let last = self.deps.log.last_seqs().await.unwrap();
+        let last = self.dependencies.log.last_seqs().await.unwrap();
         until("the log is persisted", || async {
-            let floors = self.deps.log.floors().await.unwrap();
+            let floors = self.dependencies.log.floors().await.unwrap();
             (floors.iter().zip(&last).all(|(floor, last)| floor >= last)).then_some(())
         })
         .await;
@@ -133,7 +134,7 @@ impl Scene {
     pub async fn publish(&self, event: &Event) -> Seq {
         let subject = subject::conv(partition(event.conversation), event.conversation);
         let payload = codec::encode(event).into();
-        self.deps.publisher.publish(subject, &event.id.to_string(), payload).await.unwrap().seq
+        self.dependencies.publisher.publish(subject, &event.id.to_string(), payload).await.unwrap().seq
     }
 
     pub async fn say(&self, author: UserId, conversation: ConversationId, kind: Kind) -> Seq {

@@ -12,7 +12,7 @@ use natter_schemas::limits;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use super::background::Background;
+use super::idle_threads::IdleThreads;
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane; about 20 ms of one core.
 const MEMORY_KIB: u32 = 19_456;
@@ -44,7 +44,7 @@ pub struct Passwords {
     /// Hashes running and waiting.
     admitted: Arc<Semaphore>,
     running: Arc<Semaphore>,
-    threads: Background,
+    threads: IdleThreads,
     /// What an unknown user's password is compared with, so that the answer takes as long.
     dummy: String,
 }
@@ -61,7 +61,7 @@ impl Passwords {
         let pool = Self {
             admitted: Arc::new(Semaphore::new(threads + limits::HASHES_WAITING)),
             running: Arc::new(Semaphore::new(threads)),
-            threads: Background::start(threads)?,
+            threads: IdleThreads::start(threads)?,
             dummy: String::new(),
         };
         let dummy = pool.hash(Zeroizing::new(uuid::Uuid::new_v4().to_string())).await?;

@@ -1,7 +1,7 @@
 use natter_schemas::{
     code::Code,
     limits,
-    rest::check as rule,
+    rest::check as valid,
     rpc::{FindUser, FindUsers, SearchUsers, UpdateUser, User},
 };
 
@@ -30,7 +30,7 @@ impl Accounts {
     }
 
     pub(super) async fn update(&self, call: UpdateUser) -> Result<User, Failure> {
-        self.check("displayName", &call.display_name, rule::name)?;
+        self.check("displayName", &call.display_name, valid::name)?;
         let user = self.store.set_display_name(call.user, &call.display_name).await?;
         user.ok_or_else(|| Code::NotFound.into())
     }

@@ -5,7 +5,7 @@ use natter_schemas::{
     event::Timestamp,
     id::{SessionId, UserId},
     limits,
-    rest::check as rule,
+    rest::check as valid,
     rpc::{LogIn, LogOut, NewPassword, Opened, RegisterUser, Renew, User},
 };
 use natter_store::{AddUser, Renewal, TokenHash};
@@ -18,11 +18,11 @@ use crate::{control, services::Failure};
 impl Accounts {
     pub(super) async fn register(&self, call: RegisterUser) -> Result<Opened, Failure> {
         let password = Zeroizing::new(call.password);
-        self.check("username", &call.username, rule::username)?;
-        self.check("email", &call.email, rule::email)?;
-        self.check("password", &password, rule::password)?;
+        self.check("username", &call.username, valid::username)?;
+        self.check("email", &call.email, valid::email)?;
+        self.check("password", &password, valid::password)?;
         let display_name = call.display_name.unwrap_or_else(|| call.username.clone());
-        self.check("displayName", &display_name, rule::name)?;
+        self.check("displayName", &display_name, valid::name)?;
 
         let hash = self.passwords.hash(password).await?;
         let (username, email) = (call.username, call.email);
@@ -67,7 +67,7 @@ impl Accounts {
             }
             Renewal::Reused { user, session } => {
                 info!(%user, %session, "a used refresh token came again: its session is over");
-                control::tell_session_ended(&self.publisher, session).await?;
+                control::publish_session_ended(&self.publisher, session).await?;
                 Err(Code::Unauthenticated.into())
             }
             Renewal::Unknown => Err(Code::Unauthenticated.into()),
@@ -85,7 +85,7 @@ impl Accounts {
 
     pub(super) async fn new_password(&self, call: NewPassword) -> Result<(), Failure> {
         let (current, next) = (bounded(call.current)?, Zeroizing::new(call.next));
-        self.check("next", &next, rule::password)?;
+        self.check("next", &next, valid::password)?;
         let known = self.store.credentials_of(call.user).await?.map(|credentials| credentials.password_hash);
         if !self.passwords.verify(current, known).await? {
             return Err(Code::BadCredentials.into());
@@ -101,7 +101,7 @@ impl Accounts {
     async fn end(&self, sessions: Vec<SessionId>) -> Result<(), Failure> {
         try_join_all(sessions.into_iter().map(|session| async move {
             self.store.end_session(session).await?;
-            control::tell_session_ended(&self.publisher, session).await?;
+            control::publish_session_ended(&self.publisher, session).await?;
             Ok::<_, Failure>(())
         }))
         .await?;

@@ -22,7 +22,7 @@ impl Conversations {
         let blocked = self.store.blocked_with(user).await?.contains(&other);
         let conversation = direct_conversation(user, other);
         if let Err(error) =
-            control::tell_blocked(&self.publisher, [user, other], conversation, blocked, at).await
+            control::publish_block(&self.publisher, [user, other], conversation, blocked, at).await
         {
             // Edges that were not told learn it when they load either of the two again.
             warn!(%conversation, %error, "a block was not told");

@@ -18,7 +18,7 @@ use crate::services::Failure;
 const USERS: &str = "userIds";
 
 /// Who changes what, and what is true before the change.
-struct Change {
+struct GroupChange {
     by: UserId,
     conversation: ConversationId,
     role: Role,
@@ -26,19 +26,19 @@ struct Change {
     traceparent: Option<String>,
 }
 
-impl Change {
+impl GroupChange {
     fn role_of(&self, user: UserId) -> Option<Role> {
         self.members.iter().find(|row| row.member.user == user).map(|row| row.member.role)
     }
 
     /// The member who owns the group after its owner.
-    fn heir(&self) -> Option<UserId> {
-        next_in_line(self.members.iter().filter(|row| row.member.user != self.by))
+    fn successor(&self) -> Option<UserId> {
+        longest_serving(self.members.iter().filter(|row| row.member.user != self.by))
     }
 }
 
 /// The longest-serving admin, or else member.
-fn next_in_line<'a>(members: impl Iterator<Item = &'a MemberRow> + Clone) -> Option<UserId> {
+fn longest_serving<'a>(members: impl Iterator<Item = &'a MemberRow> + Clone) -> Option<UserId> {
     let first = members.clone().next();
     let mut admins = members.filter(|row| row.member.role == Role::Admin);
     admins.next().or(first).map(|row| row.member.user)
@@ -60,21 +60,21 @@ impl Conversations {
             return Err(RpcError::invalid(USERS).into());
         }
         let kinds = new.into_iter().map(|user| Kind::MemberAdded { user, role: Role::Member }).collect();
-        self.record(&change, kinds, super::AT_ONCE).await
+        self.record(&change, kinds, super::CONCURRENCY).await
     }
 
     pub(super) async fn remove_member(&self, call: RemoveMember) -> Result<(), Failure> {
         let RemoveMember { by, conversation, user, traceparent } = call;
         let change = self.change(by, conversation, traceparent).await?;
-        let theirs = change.role_of(user).ok_or(Code::NotFound)?;
-        if user != by && (change.role < Role::Admin || theirs >= change.role) {
+        let target_role = change.role_of(user).ok_or(Code::NotFound)?;
+        if user != by && (change.role < Role::Admin || target_role >= change.role) {
             return Err(Code::Forbidden.into());
         }
         let mut kinds = Vec::new();
-        if theirs == Role::Owner
-            && let Some(heir) = change.heir()
+        if target_role == Role::Owner
+            && let Some(successor) = change.successor()
         {
-            kinds.push(Kind::RoleChanged { user: heir, role: Role::Owner });
+            kinds.push(Kind::RoleChanged { user: successor, role: Role::Owner });
         }
         kinds.push(Kind::MemberRemoved { user });
         self.record(&change, kinds, 1).await?;
@@ -84,11 +84,11 @@ impl Conversations {
     pub(super) async fn set_role(&self, call: SetRole) -> Result<(), Failure> {
         let SetRole { by, conversation, user, role, traceparent } = call;
         let change = self.change(by, conversation, traceparent).await?;
-        let theirs = change.role_of(user).ok_or(Code::NotFound)?;
+        let target_role = change.role_of(user).ok_or(Code::NotFound)?;
         if change.role != Role::Owner {
             return Err(Code::Forbidden.into());
         }
-        if theirs == role {
+        if target_role == role {
             return Ok(());
         }
         // A group is never without its owner: who gives the role up names the next one instead.
@@ -109,18 +109,18 @@ impl Conversations {
         by: UserId,
         conversation: ConversationId,
         traceparent: Option<String>,
-    ) -> Result<Change, Failure> {
+    ) -> Result<GroupChange, Failure> {
         let membership = self.store.membership(conversation, by).await?.ok_or(Code::NotFound)?;
         let role = membership.role.ok_or(Code::NotFound)?;
         if membership.shape == Shape::Direct {
             return Err(Code::Forbidden.into());
         }
         let members = self.store.members(conversation).await?;
-        Ok(Change { by, conversation, role, members, traceparent })
+        Ok(GroupChange { by, conversation, role, members, traceparent })
     }
 
     /// Publishes changes, `at_once` of them side by side: 1 where their order keeps the group whole at every step.
-    async fn record(&self, change: &Change, kinds: Vec<Kind>, at_once: usize) -> Result<(), Failure> {
+    async fn record(&self, change: &GroupChange, kinds: Vec<Kind>, at_once: usize) -> Result<(), Failure> {
         let events = stream::iter(kinds).map(|kind| {
             let trace = change.traceparent.clone();
             let event = record::event(EventId::fresh(), change.conversation, change.by, kind, trace);
@@ -132,12 +132,12 @@ impl Conversations {
 
     /// Changes that were made at the same moment may together have left the group without an owner, say when
     /// somebody leaves while being made owner. Whoever stored the last of them sees it, and names the next.
-    async fn keep_owned(&self, change: &Change) -> Result<(), Failure> {
+    async fn keep_owned(&self, change: &GroupChange) -> Result<(), Failure> {
         let members = self.store.members(change.conversation).await?;
         if members.iter().any(|row| row.member.role == Role::Owner) {
             return Ok(());
         }
-        let Some(user) = next_in_line(members.iter()) else { return Ok(()) };
+        let Some(user) = longest_serving(members.iter()) else { return Ok(()) };
         let (kind, trace) = (Kind::RoleChanged { user, role: Role::Owner }, change.traceparent.clone());
         let event = record::event(EventId::fresh(), change.conversation, change.by, kind, trace);
         let logged = self.publish(event).await?.entry;

@@ -44,14 +44,14 @@ impl Conversations {
         let partition = Partition::of(first.event.conversation, self.partitions);
         self.store.persist(partition, events).await?;
         for logged in events {
-            self.tell(logged).await;
+            self.notify(logged).await;
         }
         Ok(())
     }
 
-    async fn tell(&self, logged: &LogEntry) {
+    async fn notify(&self, logged: &LogEntry) {
         let conversation = logged.event.conversation;
-        if let Err(e) = control::tell_members(&*self.store, &self.publisher, logged).await {
+        if let Err(e) = control::notify_members(&*self.store, &self.publisher, logged).await {
             warn!(%conversation, seq = logged.seq, error = %e, "members not told: the persister will");
         }
     }

@@ -11,10 +11,10 @@ use natter_schemas::{
 use natter_store::{ListedRow, MemberRow};
 
 use super::Conversations;
-use crate::services::{Failure, history::Tail, inbox};
+use crate::services::{Failure, history::Tail, read_marks};
 
 /// A row, and the log above the floor it was read over.
-pub struct Seen {
+pub struct Snapshot {
     pub row: ListedRow,
     pub floor: Seq,
     pub tail: Tail,
@@ -31,18 +31,18 @@ impl Conversations {
         let own = members.iter().find(|row| row.member.user == user).ok_or(Code::NotFound)?;
         let (role, read) = (own.member.role, own.read);
         let row = self.store.conversation(conversation).await?.ok_or(Code::NotFound)?;
-        let seen = Seen { row: ListedRow { conversation: row, role, read }, floor, tail, head };
-        let view = self.view(user, seen).await?;
+        let snapshot = Snapshot { row: ListedRow { conversation: row, role, read }, floor, tail, head };
+        let view = self.view(user, snapshot).await?;
         let participants = self.participants(&members).await?;
         Ok(Conversation { participant_count: members.len(), participants: Some(participants), ..view })
     }
 
     /// Without the participants.
-    pub(super) async fn view(&self, user: UserId, seen: Seen) -> Result<Conversation, Failure> {
-        let Seen { row, floor, tail, head } = seen;
+    pub(super) async fn view(&self, user: UserId, snapshot: Snapshot) -> Result<Conversation, Failure> {
+        let Snapshot { row, floor, tail, head } = snapshot;
         let id = row.conversation.id;
-        let read = inbox::read_through(user, row.read, &tail);
-        let unread = inbox::unread(&*self.store, (id, user), read, floor, &tail).await?;
+        let read = read_marks::read_through(user, row.read, &tail);
+        let unread = read_marks::unread(&*self.store, (id, user), read, floor, &tail).await?;
         let newest = Page { conversation: id, window: Window::Newest, limit: 1 };
         let last_message = self.history.page_over(newest, floor, &tail, head).await?.messages.pop();
         Ok(Conversation {

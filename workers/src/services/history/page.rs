@@ -12,7 +12,7 @@ use super::{History, Tail, compose};
 use crate::services::Failure;
 
 /// How far back the log is read, in positions of its partition, to find a page in it without the store.
-const REACH: [Seq; 4] = [1_000, 20_000, 400_000, Seq::MAX];
+const LOOK_BACK: [Seq; 4] = [1_000, 20_000, 400_000, Seq::MAX];
 
 impl History {
     pub async fn page(&self, call: Page) -> Result<PageReply, Failure> {
@@ -80,7 +80,7 @@ impl History {
                 return Ok(sure.then(|| finish(ask, Vec::new(), &tail, head)));
             }
         };
-        for reach in REACH {
+        for reach in LOOK_BACK {
             let tail = self.tail(ask.conversation, edge.saturating_sub(reach)).await?;
             if tail.is_whole() || compose::posts(&tail, ask.window) > ask.limit {
                 let head = tail.head.unwrap_or(head);

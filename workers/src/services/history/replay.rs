@@ -12,7 +12,7 @@ use crate::services::Failure;
 
 /// Positions below the floor that are looked for in the log first. To find one far back, the server reads blocks of
 /// the log from its disk, and who publishes waits for it.
-const NEAR: Seq = 20_000;
+const NEAR_THE_FLOOR: Seq = 20_000;
 
 impl History {
     /// If the log holds the event at the position, it holds everything after it too, and the store is not
@@ -22,7 +22,7 @@ impl History {
         let EventsAfter { conversation, after, limit } = call;
         let floor = self.floor(conversation);
         let mut stored = None;
-        if floor.saturating_sub(after) > NEAR {
+        if floor.saturating_sub(after) > NEAR_THE_FLOOR {
             match self.after_in_store(call, floor).await {
                 // The log may know what the store cannot say.
                 away @ Err(Failure::Store(_)) => stored = Some(away),

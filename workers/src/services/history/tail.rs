@@ -15,12 +15,12 @@ use crate::services::Failure;
 
 /// Events of one conversation that one answer may read above the floor: at about 300 B each 3 MB. A healthy
 /// persister leaves some seconds' worth; this many mean that it has stood still for long.
-const EVENTS: usize = 10_000;
+const MAX_TAIL_EVENTS: usize = 10_000;
 
 /// A tail that was read is not trusted for longer: an operator may have taken something out of the log.
-pub(super) const KNOWN_FOR: Duration = Duration::from_secs(10);
+pub(super) const CACHED_FOR: Duration = Duration::from_secs(10);
 /// Fewer events are read again as cheaply as they are kept.
-const WORTH_KEEPING: usize = 4;
+const WORTH_CACHING: usize = 4;
 /// What an event occupies beside its payload, in bytes.
 const ENTRY: usize = 256;
 
@@ -74,7 +74,7 @@ impl FromIterator<Entry> for Tail {
 type Entry = (Seq, Option<Arc<LogEntry>>);
 
 /// What was read of a conversation's log. Events never change, so the next reader asks only for what came since.
-pub(super) struct Known {
+pub(super) struct CachedTail {
     /// Complete from here to its last entry.
     from: Seq,
     entries: Vec<Entry>,
@@ -83,7 +83,7 @@ pub(super) struct Known {
     begun: Instant,
 }
 
-impl Known {
+impl CachedTail {
     fn nothing(from: Seq) -> Self {
         Self { from, entries: Vec::new(), payload: 0, begun: Instant::now() }
     }
@@ -94,7 +94,7 @@ impl Known {
     }
 
     fn since_at(&self, from: Seq, now: Instant) -> Self {
-        if from < self.from || now - self.begun > KNOWN_FOR {
+        if from < self.from || now - self.begun > CACHED_FOR {
             return Self::nothing(from);
         }
         let below = self.entries.partition_point(|(seq, _)| *seq < from);
@@ -129,17 +129,17 @@ impl History {
     pub async fn tail(&self, conversation: ConversationId, from: Seq) -> Result<Tail, Failure> {
         let from = from.max(1);
         let known = self.tails.get(&conversation).await;
-        let mut tail = known.map_or_else(|| Known::nothing(from), |known| known.since(from));
-        let room = EVENTS + 1 - tail.entries.len();
+        let mut tail = known.map_or_else(|| CachedTail::nothing(from), |known| known.since(from));
+        let room = MAX_TAIL_EVENTS + 1 - tail.entries.len();
         let near = !tail.entries.is_empty();
         let end = self.log.end(conversation, tail.next(), room, near).await?;
         tail.learn(&end.events);
-        if tail.entries.len() > EVENTS {
-            return Err(Failure::TooFarBehind(EVENTS));
+        if tail.entries.len() > MAX_TAIL_EVENTS {
+            return Err(Failure::TooFarBehind(MAX_TAIL_EVENTS));
         }
         let mut answer: Tail = tail.entries.iter().cloned().collect();
         answer.head = answer.head.max(end.newest);
-        if tail.entries.len() >= WORTH_KEEPING && !end.events.is_empty() {
+        if tail.entries.len() >= WORTH_CACHING && !end.events.is_empty() {
             self.tails.insert(conversation, Arc::new(tail)).await;
         }
         Ok(answer)
@@ -165,11 +165,11 @@ impl History {
 mod tests {
     use super::*;
 
-    fn known(from: Seq, seqs: &[Seq]) -> Known {
-        Known { entries: seqs.iter().map(|seq| (*seq, None)).collect(), ..Known::nothing(from) }
+    fn known(from: Seq, seqs: &[Seq]) -> CachedTail {
+        CachedTail { entries: seqs.iter().map(|seq| (*seq, None)).collect(), ..CachedTail::nothing(from) }
     }
 
-    fn asks(known: &Known) -> (Vec<Seq>, Seq) {
+    fn asks(known: &CachedTail) -> (Vec<Seq>, Seq) {
         (known.entries.iter().map(|(seq, _)| *seq).collect(), known.next())
     }
 
@@ -186,14 +186,14 @@ mod tests {
     fn what_lies_below_the_known_or_was_known_for_too_long_is_read_anew() {
         let known = known(5, &[6, 8]);
         assert_eq!(asks(&known.since(4)), (vec![], 4));
-        let still = known.begun + KNOWN_FOR;
+        let still = known.begun + CACHED_FOR;
         assert_eq!(asks(&known.since_at(5, still)), (vec![6, 8], 9));
         assert_eq!(asks(&known.since_at(5, still + Duration::from_millis(1))), (vec![], 5));
     }
 
     #[test]
     fn a_tail_weighs_what_was_read_for_it() {
-        let mut known = Known::nothing(1);
+        let mut known = CachedTail::nothing(1);
         known.learn(&[RawEvent { seq: 1, payload: vec![0; 9_000].into() }]);
         assert!(known.weight() > 9_000);
         let more = known.since(1);

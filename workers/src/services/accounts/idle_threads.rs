@@ -20,11 +20,11 @@ use tracing::error;
 type Job = Box<dyn FnOnce() + Send>;
 
 /// The threads end when this is dropped, after what waits for them.
-pub struct Background {
+pub struct IdleThreads {
     jobs: mpsc::SyncSender<Job>,
 }
 
-impl Background {
+impl IdleThreads {
     pub fn start(threads: usize) -> io::Result<Self> {
         let (jobs, waiting) = mpsc::sync_channel::<Job>(threads);
         let waiting = Arc::new(Mutex::new(waiting));
@@ -46,12 +46,12 @@ impl Background {
 }
 
 fn work(waiting: &Mutex<mpsc::Receiver<Job>>) {
-    give_way();
+    run_when_idle();
     loop {
         let next = waiting.lock().recv();
         let Ok(job) = next else { return };
         if catch_unwind(AssertUnwindSafe(job)).is_err() {
-            error!("work in the background panicked");
+            error!("work in the threads panicked");
         }
     }
 }
@@ -60,14 +60,14 @@ fn work(waiting: &Mutex<mpsc::Receiver<Job>>) {
 /// thread of low priority has its slice first, up to the next tick of the clock. While others fill all cores, three
 /// thousandths of one are left to such a thread. Elsewhere a policy is that of the whole process.
 #[cfg(target_os = "linux")]
-fn give_way() {
+fn run_when_idle() {
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    // RpcError it costs nothing but the favour.
+    // When refused, it costs nothing but the favour.
     let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
 }
 
 #[cfg(not(target_os = "linux"))]
-fn give_way() {}
+fn run_when_idle() {}
 
 #[cfg(test)]
 mod tests {
@@ -75,9 +75,9 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_panics_does_not_end_its_thread() {
-        let background = Background::start(1).unwrap();
-        assert_eq!(background.run(|| panic!("a defect")).await, None::<()>);
-        assert_eq!(background.run(|| 7).await, Some(7));
+        let threads = IdleThreads::start(1).unwrap();
+        assert_eq!(threads.run(|| panic!("a defect")).await, None::<()>);
+        assert_eq!(threads.run(|| 7).await, Some(7));
     }
 
     #[tokio::test]
@@ -85,9 +85,9 @@ mod tests {
     async fn only_its_own_threads_give_way() {
         let policy = || thread_priority::thread_schedule_policy().unwrap();
         let before = policy();
-        let background = Background::start(1).unwrap();
+        let threads = IdleThreads::start(1).unwrap();
         let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-        assert_eq!(background.run(policy).await, Some(idle));
+        assert_eq!(threads.run(policy).await, Some(idle));
         assert_eq!(policy(), before);
         assert_ne!(before, idle);
     }

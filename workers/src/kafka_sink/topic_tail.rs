@@ -7,17 +7,17 @@ use natter_schemas::{cloudevent, id::Seq, limits};
 
 use super::{
     Options,
-    read::{Found, ReadError, Reader},
+    reader::{KafkaRecord, ReadError, Reader},
 };
 
 /// Records looked at. A worker that was away can leave as many old ones behind the newest as it had under way, so
 /// the newest is not always the last.
-const BACK: i64 = 2 * limits::MIRROR_ACK_PENDING;
+const LOOK_BACK: i64 = 2 * limits::MIRROR_ACK_PENDING;
 /// Where nothing of a mirror was found, it is looked for so much further back.
-const FURTHER: i64 = 8;
+const LOOK_BACK_FACTOR: i64 = 8;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tail {
+pub enum TopicTail {
     /// Kafka has everything up to here; the event's id says which log it is from.
     At { seq: Seq, id: Option<String> },
     /// There were records, and Kafka has forgotten them.
@@ -27,13 +27,13 @@ pub enum Tail {
 }
 
 /// Blocking.
-pub fn read(options: &Options, partition: i32, epoch: &str) -> Result<Tail, ReadError> {
+pub fn read(options: &Options, partition: i32, epoch: &str) -> Result<TopicTail, ReadError> {
     let reader = Reader::new(options)?;
     let ends = reader.ends(partition)?;
     if ends.is_empty() {
-        return Ok(if ends.end > 0 { Tail::Expired } else { Tail::Nothing });
+        return Ok(if ends.end > 0 { TopicTail::Expired } else { TopicTail::Nothing });
     }
-    let mut back = BACK;
+    let mut back = LOOK_BACK;
     loop {
         let from = ends.start.max(ends.end - back);
         let mut newest = Newest::default();
@@ -42,11 +42,11 @@ pub fn read(options: &Options, partition: i32, epoch: &str) -> Result<Tail, Read
             ControlFlow::Continue(())
         })?;
         match newest {
-            Newest { here: Some((seq, id)), .. } => return Ok(Tail::At { seq, id }),
+            Newest { here: Some((seq, id)), .. } => return Ok(TopicTail::At { seq, id }),
             // Older epochs come before newer ones.
-            Newest { elsewhere: true, .. } => return Ok(Tail::Nothing),
-            Newest { .. } if from == ends.start => return Ok(Tail::Nothing),
-            Newest { .. } => back = back.saturating_mul(FURTHER),
+            Newest { elsewhere: true, .. } => return Ok(TopicTail::Nothing),
+            Newest { .. } if from == ends.start => return Ok(TopicTail::Nothing),
+            Newest { .. } => back = back.saturating_mul(LOOK_BACK_FACTOR),
         }
     }
 }
@@ -59,7 +59,7 @@ struct Newest {
 }
 
 impl Newest {
-    fn see(&mut self, found: &Found, epoch: &str) {
+    fn see(&mut self, found: &KafkaRecord, epoch: &str) {
         let Some((of, seq)) = found.position() else { return };
         if of != epoch {
             self.elsewhere = true;
@@ -73,9 +73,9 @@ impl Newest {
 mod tests {
     use super::*;
 
-    fn record(epoch: &str, seq: Seq) -> Found {
+    fn record(epoch: &str, seq: Seq) -> KafkaRecord {
         let header = |name: &str, value: String| (name.to_owned(), value.into_bytes());
-        Found {
+        KafkaRecord {
             offset: 0,
             key: None,
             headers: vec![
@@ -87,7 +87,7 @@ mod tests {
         }
     }
 
-    fn newest(records: &[Found]) -> Newest {
+    fn newest(records: &[KafkaRecord]) -> Newest {
         let mut newest = Newest::default();
         for record in records {
             newest.see(record, "now");
@@ -111,8 +111,8 @@ mod tests {
 
     #[test]
     fn records_of_others_are_passed_over() {
-        let foreign = Found { headers: Vec::new(), ..record("now", 1) };
-        let odd = Found { headers: vec![("natter-seq".to_owned(), b"x".to_vec())], ..record("now", 1) };
+        let foreign = KafkaRecord { headers: Vec::new(), ..record("now", 1) };
+        let odd = KafkaRecord { headers: vec![("natter-seq".to_owned(), b"x".to_vec())], ..record("now", 1) };
         let seen = newest(&[foreign, odd]);
         assert!(seen.here.is_none() && !seen.elsewhere);
     }

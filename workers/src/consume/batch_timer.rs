@@ -22,7 +22,7 @@ const MOST: usize = limits::PERSIST_BATCH / 4 * 3;
 /// Partitions end their batches in this many groups, one after another.
 const GROUPS: u16 = 16;
 
-pub struct Pace {
+pub struct BatchTimer {
     /// Which of [`GROUPS`].
     group: u16,
     gather: Duration,
@@ -30,7 +30,7 @@ pub struct Pace {
     since: Instant,
 }
 
-impl Pace {
+impl BatchTimer {
     pub fn of(partition: Partition) -> Self {
         Self { group: partition.0 % GROUPS, gather: QUIET, since: Instant::now() }
     }
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn after_a_silence_an_event_waits_as_long_as_in_an_idle_system() {
-        let mut pace = Pace::of(Partition(0));
+        let mut pace = BatchTimer::of(Partition(0));
         pace.learn(100, Gathered(Duration::from_secs(1)));
         let now = Timestamp(1_764_000_000_001);
         assert_eq!(pace.begin(Duration::ZERO, now), Duration::from_millis(1_999));

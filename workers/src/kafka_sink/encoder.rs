@@ -10,14 +10,14 @@ use crate::{consume::Delivery, persist};
 
 /// What decides about a record, beside the event.
 #[derive(Debug, Clone)]
-pub struct Press {
+pub struct RecordEncoder {
     pub partition: Partition,
     pub partitions: u16,
     pub epoch: String,
     pub content: Content,
 }
 
-impl Press {
+impl RecordEncoder {
     /// The record, and whether the event could be read: what is nobody's event in history is none here either.
     pub fn record(&self, event: &Delivery) -> (Record, bool) {
         let at = Position { partition: self.partition, seq: event.seq, epoch: &self.epoch };

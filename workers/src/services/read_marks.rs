@@ -25,16 +25,16 @@ pub use unread::{read_through, unread};
 use super::{Failure, history::History};
 
 /// The mark is stored by then; who asked waits no longer for the others to be told.
-const TELL: Duration = limits::PUBLISH_ATTEMPT;
+const NOTIFY_TIMEOUT: Duration = limits::PUBLISH_ATTEMPT;
 
-pub struct Inbox {
+pub struct ReadMarks {
     store: Arc<dyn Store>,
     publisher: Publisher,
     history: Arc<History>,
     partitions: u16,
 }
 
-impl Inbox {
+impl ReadMarks {
     pub const fn new(
         store: Arc<dyn Store>,
         publisher: Publisher,
@@ -44,8 +44,8 @@ impl Inbox {
         Self { store, publisher, history, partitions }
     }
 
-    pub async fn serve(self, host: &mut RpcServer) -> Result<(), ServiceError> {
-        answer!(host, Arc::new(self), { MarkRead => read, });
+    pub async fn serve(self, server: &mut RpcServer) -> Result<(), ServiceError> {
+        answer!(server, Arc::new(self), { MarkRead => read, });
         Ok(())
     }
 
@@ -60,19 +60,19 @@ impl Inbox {
         let mark = self.store.advance_read(conversation, user, seq.min(head), at).await?;
         let read = read_through(user, mark, &tail);
         let unread = unread(&*self.store, (conversation, user), read, floor, &tail).await?;
-        self.tell(ReadMark { conversation, user, seq: read, at }).await;
+        self.publish_mark(ReadMark { conversation, user, seq: read, at }).await;
         Ok(Mark { seq: read, unread })
     }
 
     /// The last mark of each user is kept by the stream; one told before falls away.
-    async fn tell(&self, mark: ReadMark) {
+    async fn publish_mark(&self, mark: ReadMark) {
         let ReadMark { conversation, user, seq, .. } = mark;
         let id = format!("{conversation}:{user}:{seq}");
         let subject = subject::reads(Partition::of(conversation, self.partitions), conversation, user);
         let payload = postcard::to_allocvec(&mark)
             .expect("postcard into a Vec fails only for lengths unknown up front");
         let publish = self.publisher.publish(subject, &id, payload.into());
-        match tokio::time::timeout(TELL, publish).await {
+        match tokio::time::timeout(NOTIFY_TIMEOUT, publish).await {
             Ok(Ok(_)) => {}
             Ok(Err(e)) => warn!(%conversation, seq, error = %e, "read mark stored but not told"),
             Err(_) => warn!(%conversation, seq, "read mark stored but not told in time"),

@@ -5,13 +5,13 @@ use parking_lot::Mutex;
 use tracing::{debug, info, warn};
 
 #[derive(Default)]
-pub struct Weather {
+pub struct KafkaHealth {
     /// Kafka takes nothing, and was reported so.
     away: Mutex<bool>,
 }
 
-impl Weather {
-    pub fn away(&self, reason: &str) {
+impl KafkaHealth {
+    pub fn unavailable(&self, reason: &str) {
         counter!("natter_mirror_errors_total").increment(1);
         if std::mem::replace(&mut *self.away.lock(), true) {
             debug!(reason, "kafka still takes no events");
@@ -20,7 +20,7 @@ impl Weather {
         }
     }
 
-    pub fn back(&self) {
+    pub fn available(&self) {
         if std::mem::take(&mut *self.away.lock()) {
             info!("kafka takes events again");
         }

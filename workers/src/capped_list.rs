@@ -1,14 +1,14 @@
 //! What a command found: counted in full, shown in part, so that a million findings fit as well as one.
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sample<T> {
+pub struct CappedList<T> {
     pub total: u64,
     /// The first of them, at most as many as it was made for.
     pub first: Vec<T>,
     most: usize,
 }
 
-impl<T> Sample<T> {
+impl<T> CappedList<T> {
     pub const fn of(most: usize) -> Self {
         Self { total: 0, first: Vec::new(), most }
     }
@@ -36,7 +36,7 @@ mod tests {
 
     #[test]
     fn everything_is_counted_and_the_first_are_shown() {
-        let mut sample = Sample::of(2);
+        let mut sample = CappedList::of(2);
         assert!(sample.is_empty());
         for n in 0..5 {
             sample.push(n);

@@ -25,20 +25,20 @@ use tokio::{
 
 use super::{
     Options,
+    encoder::RecordEncoder,
     options::discard,
-    read::{Found, ReadError, Reader},
-    record::Press,
+    reader::{KafkaRecord, ReadError, Reader},
 };
-use crate::{consume::Delivery, sample::Sample};
+use crate::{capped_list::CappedList, consume::Delivery};
 use audit::Audit;
 pub use audit::Fault;
 
 /// Faults shown of a partition.
 const SHOWN: usize = 10;
 /// Records that wait while the log is read.
-const WAITING: usize = 1_024;
+const READ_AHEAD: usize = 1_024;
 /// Between two looks at a topic that is still being written.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
@@ -56,7 +56,7 @@ impl From<ReadError> for VerifyError {
 
 /// What was found in one partition.
 #[derive(Debug)]
-pub struct Verdict {
+pub struct PartitionReport {
     pub partition: Partition,
     /// Records of any epoch.
     pub records: u64,
@@ -68,10 +68,10 @@ pub struct Verdict {
     pub other_content: u64,
     /// Kafka has forgotten the beginning.
     pub expired: bool,
-    pub faults: Sample<Fault>,
+    pub faults: CappedList<Fault>,
 }
 
-impl Verdict {
+impl PartitionReport {
     pub const fn is_whole(&self) -> bool {
         self.faults.is_empty()
     }
@@ -86,18 +86,18 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    pub async fn partition(&self, partition: Partition) -> Result<Verdict, VerifyError> {
+    pub async fn partition(&self, partition: Partition) -> Result<PartitionReport, VerifyError> {
         let log = self.log.extent(partition).await?;
-        let press = Press {
+        let encoder = RecordEncoder {
             partition,
             partitions: self.deployment.partitions,
             epoch: self.deployment.epoch.clone(),
             content: self.options.content(),
         };
-        let walk = Walk {
+        let walk = PartitionCheck {
             verifier: self,
-            audit: Audit::new(&press.epoch, log, SHOWN),
-            press,
+            audit: Audit::new(&encoder.epoch, log, SHOWN),
+            encoder,
             events: VecDeque::new(),
             equal: 0,
             other_content: 0,
@@ -106,19 +106,19 @@ impl Verifier {
     }
 }
 
-struct Walk<'a> {
+struct PartitionCheck<'a> {
     verifier: &'a Verifier,
     audit: Audit,
-    press: Press,
+    encoder: RecordEncoder,
     /// Read from the log, ascending, for records to come.
     events: VecDeque<Delivery>,
     equal: u64,
     other_content: u64,
 }
 
-impl Walk<'_> {
-    async fn run(mut self, log: Extent) -> Result<Verdict, VerifyError> {
-        let p = i32::from(self.press.partition.0);
+impl PartitionCheck<'_> {
+    async fn run(mut self, log: Extent) -> Result<PartitionReport, VerifyError> {
+        let p = i32::from(self.encoder.partition.0);
         let options = self.verifier.options.clone();
         let opened = spawn_blocking(move || {
             let reader = Reader::new(&options)?;
@@ -135,7 +135,7 @@ impl Walk<'_> {
             if self.audit.reached(log.last) || Instant::now() >= deadline {
                 break;
             }
-            sleep(LOOK).await;
+            sleep(POLL_INTERVAL).await;
             let asked = spawn_blocking(move || {
                 let ends = reader.ends(p)?;
                 Ok::<_, ReadError>((reader, ends.end))
@@ -143,17 +143,17 @@ impl Walk<'_> {
             (reader, end) = asked.await.map_err(|e| VerifyError::Kafka(e.to_string()))??;
         }
         discard(reader);
-        let floor = self.verifier.log.mirror_floor(self.press.partition).await?;
-        let partition = self.press.partition;
+        let floor = self.verifier.log.mirror_floor(self.encoder.partition).await?;
+        let partition = self.encoder.partition;
         let (equal, other_content) = (self.equal, self.other_content);
         let (records, range, expired, faults) = self.audit.end(floor);
-        Ok(Verdict { partition, records, range, equal, other_content, expired, faults })
+        Ok(PartitionReport { partition, records, range, equal, other_content, expired, faults })
     }
 
     /// A thread reads, this compares.
     async fn records(&mut self, reader: Reader, range: Range<i64>) -> Result<Reader, VerifyError> {
-        let p = i32::from(self.press.partition.0);
-        let (to, mut records) = mpsc::channel(WAITING);
+        let p = i32::from(self.encoder.partition.0);
+        let (to, mut records) = mpsc::channel(READ_AHEAD);
         let reading = spawn_blocking(move || {
             let read = reader.read(p, range, |found| match to.blocking_send(found) {
                 Ok(()) => ControlFlow::Continue(()),
@@ -169,18 +169,18 @@ impl Walk<'_> {
         Ok(reading.await.map_err(|e| VerifyError::Kafka(e.to_string()))??)
     }
 
-    async fn compare(&mut self, seq: Seq, found: &Found) -> Result<(), VerifyError> {
+    async fn compare(&mut self, seq: Seq, found: &KafkaRecord) -> Result<(), VerifyError> {
         let Some(event) = self.event(seq).await? else {
-            if seq > self.verifier.log.extent(self.press.partition).await?.last {
+            if seq > self.verifier.log.extent(self.encoder.partition).await?.last {
                 self.audit.beyond(seq, found.offset);
             }
             return Ok(());
         };
-        let contents = [self.press.content, Content::Sealed, Content::Omitted];
+        let contents = [self.encoder.content, Content::Sealed, Content::Omitted];
         let mut difference = None;
         for (n, content) in contents.into_iter().enumerate() {
-            let press = Press { content, ..self.press.clone() };
-            match audit::difference(found, &press.record(&event).0) {
+            let encoder = RecordEncoder { content, ..self.encoder.clone() };
+            match audit::difference(found, &encoder.record(&event).0) {
                 None => {
                     self.equal += 1;
                     self.other_content += u64::from(n > 0);
@@ -202,7 +202,7 @@ impl Walk<'_> {
             match self.events.front() {
                 Some(event) => return Ok((event.seq == seq).then(|| event.clone())),
                 None => {
-                    let read = self.verifier.log.in_order(self.press.partition, seq).await?;
+                    let read = self.verifier.log.in_order(self.encoder.partition, seq).await?;
                     if read.is_empty() {
                         return Ok(None);
                     }

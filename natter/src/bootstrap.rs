@@ -22,7 +22,7 @@ use natter_runtime::{
     shared_state::SharedState,
 };
 use natter_store::Store;
-use natter_workers::Deps;
+use natter_workers::Dependencies;
 use tokio::net::TcpListener;
 
 use crate::settings;
@@ -53,17 +53,17 @@ pub async fn close_store(store: &dyn Store) {
     }
 }
 
-pub async fn worker_deps(
+pub async fn worker_dependencies(
     settings: &Settings,
     address: &Address,
     deployment: &Deployment,
     store: Arc<dyn Store>,
     shared: Arc<dyn SharedState>,
-) -> anyhow::Result<Deps> {
+) -> anyhow::Result<Dependencies> {
     // The backlog of the log must not slow the answers down: connections of their own.
     let work = jetstream::new(connect(address, Purpose::Work).await?);
     let client = connect(address, Purpose::Rpc).await?;
-    Ok(Deps {
+    Ok(Dependencies {
         store,
         client: client.clone(),
         log: LogReader::new(jetstream::new(client), deployment.partitions),
@@ -73,15 +73,15 @@ pub async fn worker_deps(
         shared,
         refresh_lifetime: settings.refresh_expires_in,
         limits: settings.limits.clone(),
-        kafka: settings.kafka.clone().map(natter_workers::mirror::Options::from),
+        kafka: settings.kafka.clone().map(natter_workers::kafka_sink::Options::from),
     })
 }
 
 /// What a worker cannot work without.
-pub fn need_worker_deps(readiness: &Readiness, deps: &Deps) {
-    let client = deps.client.clone();
+pub fn need_worker_dependencies(readiness: &Readiness, dependencies: &Dependencies) {
+    let client = dependencies.client.clone();
     readiness.needs("nats", move || ready(client.connection_state() == Connection::Connected));
-    let store = deps.store.clone();
+    let store = dependencies.store.clone();
     readiness.needs("store", move || {
         let store = store.clone();
         async move { store.ready().await.is_ok() }

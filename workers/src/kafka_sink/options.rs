@@ -73,11 +73,11 @@ impl Options {
 /// What a client says while it works. It says the same failure again and again: here it is kept for whoever asks
 /// why something did not work.
 #[derive(Clone, Default)]
-pub struct Murmur {
+pub struct LastClientError {
     last: Arc<Mutex<Option<String>>>,
 }
 
-impl Murmur {
+impl LastClientError {
     /// `error`, with what the client said last: the one tells what failed, the other why.
     pub fn explain(&self, error: &KafkaError) -> String {
         match &*self.last.lock() {
@@ -91,7 +91,7 @@ impl Murmur {
     }
 }
 
-impl ClientContext for Murmur {
+impl ClientContext for LastClientError {
     fn log(&self, level: RDKafkaLogLevel, _: &str, message: &str) {
         debug!(target: "librdkafka", ?level, message);
         if matches!(
@@ -111,7 +111,7 @@ impl ClientContext for Murmur {
     }
 }
 
-impl ConsumerContext for Murmur {}
+impl ConsumerContext for LastClientError {}
 
 /// Ends a client: that takes a moment, and no thread of the runtime waits for it.
 pub fn discard(client: impl Send + 'static) {

@@ -14,22 +14,22 @@ use rdkafka::{
     message::{BorrowedMessage, Headers},
 };
 
-use super::{Options, options::Murmur};
+use super::{Options, options::LastClientError};
 
 /// One answer of the brokers.
-pub const ANSWER: Duration = Duration::from_secs(15);
+pub const BROKER_TIMEOUT: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(200);
 
 /// A record as Kafka has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct KafkaRecord {
     pub offset: i64,
     pub key: Option<Vec<u8>>,
     pub headers: Vec<(String, Vec<u8>)>,
     pub value: Option<Vec<u8>>,
 }
 
-impl Found {
+impl KafkaRecord {
     pub fn header(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers.iter().find(|(header, _)| header == name)?;
         std::str::from_utf8(value).ok()
@@ -42,8 +42,8 @@ impl Found {
 }
 
 pub struct Reader {
-    consumer: BaseConsumer<Murmur>,
-    murmur: Murmur,
+    consumer: BaseConsumer<LastClientError>,
+    last_error: LastClientError,
     topic: String,
 }
 
@@ -53,7 +53,7 @@ pub struct ReadError(pub(super) String);
 
 impl Reader {
     pub fn new(options: &Options) -> Result<Self, ReadError> {
-        let murmur = Murmur::default();
+        let last_error = LastClientError::default();
         let mut config = options.client();
         config
             // The client does not read without a name; it joins no group and commits nothing.
@@ -61,19 +61,19 @@ impl Reader {
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
             .set("auto.offset.reset", "error");
-        let consumer = BaseConsumer::from_config_and_context(&config, murmur.clone());
-        let consumer = consumer.map_err(|e| ReadError(murmur.explain(&e)))?;
-        Ok(Self { consumer, murmur, topic: options.topic.clone() })
+        let consumer = BaseConsumer::from_config_and_context(&config, last_error.clone());
+        let consumer = consumer.map_err(|e| ReadError(last_error.explain(&e)))?;
+        Ok(Self { consumer, last_error, topic: options.topic.clone() })
     }
 
     /// The offsets of the first record and after the last one.
     pub fn ends(&self, partition: i32) -> Result<Range<i64>, ReadError> {
         let begun = Instant::now();
         loop {
-            match self.consumer.fetch_watermarks(&self.topic, partition, ANSWER) {
+            match self.consumer.fetch_watermarks(&self.topic, partition, BROKER_TIMEOUT) {
                 Ok((low, high)) => return Ok(low..high),
                 // Of a topic just made, the broker that is to lead a partition learns of it last.
-                Err(e) if is_young(&e) && begun.elapsed() < ANSWER => drop(self.consumer.poll(POLL)),
+                Err(e) if is_young(&e) && begun.elapsed() < BROKER_TIMEOUT => drop(self.consumer.poll(POLL)),
                 Err(e) => return Err(self.failed(&e)),
             }
         }
@@ -84,7 +84,7 @@ impl Reader {
         &self,
         partition: i32,
         range: Range<i64>,
-        mut each: impl FnMut(Found) -> ControlFlow<()>,
+        mut each: impl FnMut(KafkaRecord) -> ControlFlow<()>,
     ) -> Result<(), ReadError> {
         if range.is_empty() {
             return Ok(());
@@ -106,7 +106,7 @@ impl Reader {
                 // Offsets that no reader sees may end it: those of transactions, or compacted ones.
                 Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
                 Some(Err(e)) if is_final(&e) => return Err(self.failed(&e)),
-                Some(Err(_)) | None if heard.elapsed() > ANSWER => {
+                Some(Err(_)) | None if heard.elapsed() > BROKER_TIMEOUT => {
                     return Err(self.failed(&KafkaError::NoMessageReceived));
                 }
                 Some(Err(_)) | None => {}
@@ -115,7 +115,7 @@ impl Reader {
     }
 
     fn failed(&self, error: &KafkaError) -> ReadError {
-        ReadError(self.murmur.explain(error))
+        ReadError(self.last_error.explain(error))
     }
 }
 
@@ -146,9 +146,9 @@ fn is_final(error: &KafkaError) -> bool {
     )
 }
 
-fn found(message: &BorrowedMessage<'_>) -> Found {
+fn found(message: &BorrowedMessage<'_>) -> KafkaRecord {
     let headers = message.headers().into_iter().flat_map(Headers::iter);
-    Found {
+    KafkaRecord {
         offset: message.offset(),
         key: message.key().map(<[u8]>::to_vec),
         headers: headers

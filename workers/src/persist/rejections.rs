@@ -10,14 +10,14 @@ use natter_schemas::id::Seq;
 const TIMES: u32 = 5;
 
 #[derive(Default)]
-pub struct Refusals {
+pub struct Rejections {
     /// By event: how often, and how many others had been taken when it began. At most as many as the server
     /// delivers without an ack.
     events: HashMap<Seq, (u32, u64)>,
     taken: u64,
 }
 
-impl Refusals {
+impl Rejections {
     pub fn refused(&mut self, seq: Seq) {
         self.events.entry(seq).or_insert((0, self.taken)).0 += 1;
     }
@@ -42,37 +42,37 @@ mod tests {
 
     #[test]
     fn an_event_refused_five_times_is_poison_once_another_is_taken() {
-        let mut refusals = Refusals::default();
-        refusals.taken(1);
+        let mut rejections = Rejections::default();
+        rejections.taken(1);
         for _ in 0..TIMES {
-            assert!(!refusals.is_poison(2));
-            refusals.refused(2);
+            assert!(!rejections.is_poison(2));
+            rejections.refused(2);
         }
-        assert!(!refusals.is_poison(2), "perhaps the store takes nothing");
-        refusals.taken(3);
-        assert!(refusals.is_poison(2));
+        assert!(!rejections.is_poison(2), "perhaps the store takes nothing");
+        rejections.taken(3);
+        assert!(rejections.is_poison(2));
     }
 
     #[test]
     fn a_store_that_takes_nothing_makes_no_event_poison() {
-        let mut refusals = Refusals::default();
+        let mut rejections = Rejections::default();
         for seq in 1..=3 {
             for _ in 0..100 {
-                refusals.refused(seq);
+                rejections.refused(seq);
             }
         }
-        assert!((1..=3).all(|seq| !refusals.is_poison(seq)));
+        assert!((1..=3).all(|seq| !rejections.is_poison(seq)));
     }
 
     #[test]
     fn an_event_taken_in_the_end_begins_anew() {
-        let mut refusals = Refusals::default();
+        let mut rejections = Rejections::default();
         for _ in 1..TIMES {
-            refusals.refused(2);
+            rejections.refused(2);
         }
-        refusals.taken(2);
-        refusals.refused(2);
-        refusals.taken(3);
-        assert!(!refusals.is_poison(2));
+        rejections.taken(2);
+        rejections.refused(2);
+        rejections.taken(3);
+        assert!(!rejections.is_poison(2));
     }
 }

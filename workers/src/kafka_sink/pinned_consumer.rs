@@ -24,11 +24,11 @@ const EXPIRES: Duration = Duration::from_secs(4);
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Two heartbeats missed and a little more. With [`EXPIRES`] it leaves more than 3 s of the pin to tidy up.
 const SILENCE: Duration = Duration::from_millis(2_500);
-/// What was under way when the claim was given up.
+/// What was under way when the consumer was given up.
 const REST: Duration = Duration::from_secs(1);
 
 #[derive(Debug, thiserror::Error)]
-pub enum ClaimError {
+pub enum PinnedConsumerError {
     #[error("no inbox: {0}")]
     Subscribe(#[from] SubscribeError),
     #[error("not asked: {0}")]
@@ -55,7 +55,7 @@ struct Ask<'a> {
     id: Option<&'a str>,
 }
 
-pub struct Claim {
+pub struct PinnedConsumer {
     js: Context,
     stream: String,
     inbox: Subject,
@@ -67,9 +67,9 @@ pub struct Claim {
     heard: Instant,
 }
 
-impl Claim {
+impl PinnedConsumer {
     /// Asks for the place; whoever hears the first event has it.
-    pub async fn open(js: &Context, stream: String) -> Result<Self, ClaimError> {
+    pub async fn open(js: &Context, stream: String) -> Result<Self, PinnedConsumerError> {
         let inbox = Subject::from(js.client().new_inbox());
         let answers = js.client().subscribe(inbox.clone()).await?;
         let heard = Instant::now();
@@ -78,11 +78,11 @@ impl Claim {
 
     /// The next event, which comes only to whoever has the place. Has to be waited for again and again: that
     /// keeps it. Nothing is lost if it is not waited for to the end.
-    pub async fn next(&mut self) -> Result<Message, ClaimError> {
+    pub async fn next(&mut self) -> Result<Message, PinnedConsumerError> {
         loop {
             self.ask().await?;
             let answer = timeout_at(self.heard + SILENCE, self.answers.next()).await;
-            let raw = answer.map_err(|_| ClaimError::Silent)?.ok_or(ClaimError::Closed)?;
+            let raw = answer.map_err(|_| PinnedConsumerError::Silent)?.ok_or(PinnedConsumerError::Closed)?;
             self.heard = Instant::now();
             if let Some(event) = self.take(raw)? {
                 return Ok(event);
@@ -90,7 +90,7 @@ impl Claim {
         }
     }
 
-    async fn ask(&mut self) -> Result<(), ClaimError> {
+    async fn ask(&mut self) -> Result<(), PinnedConsumerError> {
         if self.open > 0 {
             return Ok(());
         }
@@ -101,7 +101,7 @@ impl Claim {
             group: MIRROR,
             id: self.pin.as_deref(),
         };
-        let ask = serde_json::to_vec(&ask).map_err(|e| ClaimError::RpcError(e.to_string()))?;
+        let ask = serde_json::to_vec(&ask).map_err(|e| PinnedConsumerError::RpcError(e.to_string()))?;
         let subject = subject::pull(&self.stream, MIRROR);
         self.js.client().publish_with_reply(subject, self.inbox.clone(), ask.into()).await?;
         self.open = limits::MIRROR_IN_FLIGHT;
@@ -109,7 +109,7 @@ impl Claim {
         Ok(())
     }
 
-    fn take(&mut self, raw: Raw) -> Result<Option<Message>, ClaimError> {
+    fn take(&mut self, raw: Raw) -> Result<Option<Message>, PinnedConsumerError> {
         match raw.status {
             None | Some(StatusCode::OK) => {}
             Some(StatusCode::IDLE_HEARTBEAT) => return Ok(None),
@@ -117,11 +117,11 @@ impl Claim {
                 self.open = 0;
                 return Ok(None);
             }
-            Some(StatusCode::PIN_ID_MISMATCH) => return Err(ClaimError::Lost),
+            Some(StatusCode::PIN_ID_MISMATCH) => return Err(PinnedConsumerError::Lost),
             Some(status) => {
                 let reason = raw.description.unwrap_or_default();
                 if !reason.starts_with("Batch Completed") {
-                    return Err(ClaimError::RpcError(format!("{status} {reason}")));
+                    return Err(PinnedConsumerError::RpcError(format!("{status} {reason}")));
                 }
                 self.open = 0;
                 return Ok(None);
@@ -130,17 +130,17 @@ impl Claim {
         self.open = self.open.saturating_sub(1);
         let pin = raw.headers.as_ref().and_then(pin);
         if self.pin.is_some() && self.pin != pin {
-            return Err(ClaimError::Lost);
+            return Err(PinnedConsumerError::Lost);
         }
         self.pin = pin;
         Ok(Some(Message { message: raw, context: self.js.clone() }))
     }
 
     /// Makes room for another worker, and gives back what was not answered, so that it goes there at once.
-    pub async fn release(mut self, mut unanswered: Vec<Message>) {
+    pub async fn release(mut self, mut unacked: Vec<Message>) {
         if self.answers.drain().await.is_ok() {
             while let Ok(Some(raw)) = timeout(REST, self.answers.next()).await {
-                unanswered.extend(self.take(raw).ok().flatten());
+                unacked.extend(self.take(raw).ok().flatten());
             }
         }
         let had_the_place = self.pin.is_some();
@@ -154,7 +154,7 @@ impl Claim {
                 Err(error) => debug!(stream = self.stream, %error, "the pin stays for now"),
             }
         }
-        join_all(unanswered.iter().map(|message| message.ack_with(AckKind::Nak(None)))).await;
+        join_all(unacked.iter().map(|message| message.ack_with(AckKind::Nak(None)))).await;
         let _ = self.js.client().flush().await;
     }
 }

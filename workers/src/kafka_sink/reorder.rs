@@ -11,7 +11,7 @@ use natter_schemas::id::Seq;
 use crate::consume::Delivery;
 
 /// `A` acks a delivery and with it all before it.
-pub struct Chain<A> {
+pub struct Reorderer<A> {
     next: Seq,
     /// Everything up to here is in Kafka.
     mirrored: Seq,
@@ -23,15 +23,15 @@ pub struct Chain<A> {
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step {
-    Hand(Delivery),
+    Write(Delivery),
     /// The log has to be read from here on.
-    Read(Seq),
+    ReadLog(Seq),
     /// The log no longer has these, and Kafka does not have them yet.
     Lost(RangeInclusive<Seq>),
     Wait,
 }
 
-impl<A> Chain<A> {
+impl<A> Reorderer<A> {
     pub const fn new() -> Self {
         Self {
             next: 1,
@@ -45,7 +45,7 @@ impl<A> Chain<A> {
     /// Everything before `next` is in Kafka. Gives back what acks the deliveries of it.
     pub fn begin(&mut self, next: Seq) -> Option<A> {
         self.next = next;
-        self.settle(next - 1)
+        self.confirm(next - 1)
     }
 
     /// Gives the ack back if the event is in Kafka already.
@@ -61,7 +61,7 @@ impl<A> Chain<A> {
         None
     }
 
-    /// What the log answered to [`Step::Read`]: all it has from there on, or the first part of it.
+    /// What the log answered to [`Step::ReadLog`]: all it has from there on, or the first part of it.
     pub fn read(&mut self, events: Vec<Delivery>) {
         if let (true, Some((first, _))) = (events.is_empty(), self.delivered.first_key_value()) {
             // It ends before an event it delivered: it has forgotten that one too by now.
@@ -81,7 +81,7 @@ impl<A> Chain<A> {
         };
         if let Some(event) = event {
             self.next += 1;
-            return Step::Hand(event);
+            return Step::Write(event);
         }
         match (self.read.front(), self.delivered.is_empty()) {
             (Some(event), _) => {
@@ -89,20 +89,20 @@ impl<A> Chain<A> {
                 self.next = event.seq;
                 Step::Lost(lost)
             }
-            (None, false) => Step::Read(self.next),
+            (None, false) => Step::ReadLog(self.next),
             (None, true) => Step::Wait,
         }
     }
 
     /// Everything up to `seq` is in Kafka. Gives back what acks the deliveries of it.
-    pub fn settle(&mut self, seq: Seq) -> Option<A> {
+    pub fn confirm(&mut self, seq: Seq) -> Option<A> {
         self.mirrored = self.mirrored.max(seq);
         let later = self.acks.split_off(&(self.mirrored + 1));
         std::mem::replace(&mut self.acks, later).pop_last().map(|(_, ack)| ack)
     }
 
     /// What was delivered and is not acked.
-    pub fn unanswered(self) -> Vec<A> {
+    pub fn unacked(self) -> Vec<A> {
         self.acks.into_values().collect()
     }
 }
@@ -122,18 +122,18 @@ mod tests {
         seqs.into_iter().map(event).collect()
     }
 
-    fn chain(next: Seq) -> Chain<Seq> {
-        let mut chain = Chain::new();
-        chain.begin(next);
-        chain
+    fn reorderer(next: Seq) -> Reorderer<Seq> {
+        let mut reorderer = Reorderer::new();
+        reorderer.begin(next);
+        reorderer
     }
 
     /// Steps until something is missing.
-    fn handed(chain: &mut Chain<Seq>) -> (Vec<Seq>, Step) {
+    fn handed(reorderer: &mut Reorderer<Seq>) -> (Vec<Seq>, Step) {
         let mut seqs = Vec::new();
         loop {
-            match chain.step() {
-                Step::Hand(event) => seqs.push(event.seq),
+            match reorderer.step() {
+                Step::Write(event) => seqs.push(event.seq),
                 other => return (seqs, other),
             }
         }
@@ -141,64 +141,64 @@ mod tests {
 
     #[test]
     fn deliveries_come_out_in_order_and_once() {
-        let mut chain = chain(1);
+        let mut reorderer = reorderer(1);
         for seq in [2, 1, 3, 2] {
-            assert_eq!(chain.deliver(event(seq), seq), None);
+            assert_eq!(reorderer.deliver(event(seq), seq), None);
         }
-        assert_eq!(handed(&mut chain), (vec![1, 2, 3], Step::Wait));
-        assert_eq!(chain.deliver(event(2), 2), None, "handed over, but not in Kafka");
-        assert_eq!(handed(&mut chain), (vec![], Step::Wait));
+        assert_eq!(handed(&mut reorderer), (vec![1, 2, 3], Step::Wait));
+        assert_eq!(reorderer.deliver(event(2), 2), None, "handed over, but not in Kafka");
+        assert_eq!(handed(&mut reorderer), (vec![], Step::Wait));
     }
 
     #[test]
     fn a_gap_is_read_from_the_log() {
-        let mut chain = chain(1);
-        chain.deliver(event(4), 4);
-        assert_eq!(handed(&mut chain), (vec![], Step::Read(1)));
-        chain.read(events([1, 2]));
-        assert_eq!(handed(&mut chain), (vec![1, 2], Step::Read(3)));
-        chain.read(events([3, 4, 5]));
-        assert_eq!(handed(&mut chain), (vec![3, 4, 5], Step::Wait));
-        assert_eq!(chain.deliver(event(5), 5), None);
-        assert_eq!(handed(&mut chain), (vec![], Step::Wait));
+        let mut reorderer = reorderer(1);
+        reorderer.deliver(event(4), 4);
+        assert_eq!(handed(&mut reorderer), (vec![], Step::ReadLog(1)));
+        reorderer.read(events([1, 2]));
+        assert_eq!(handed(&mut reorderer), (vec![1, 2], Step::ReadLog(3)));
+        reorderer.read(events([3, 4, 5]));
+        assert_eq!(handed(&mut reorderer), (vec![3, 4, 5], Step::Wait));
+        assert_eq!(reorderer.deliver(event(5), 5), None);
+        assert_eq!(handed(&mut reorderer), (vec![], Step::Wait));
     }
 
     #[test]
     fn what_the_log_no_longer_has_is_lost_and_said() {
-        let mut chain = chain(3);
-        chain.deliver(event(9), 9);
-        assert_eq!(chain.step(), Step::Read(3));
-        chain.read(events([7, 8, 9]));
-        assert_eq!(handed(&mut chain), (vec![], Step::Lost(3..=6)));
-        assert_eq!(handed(&mut chain), (vec![7, 8, 9], Step::Wait));
-        chain.deliver(event(12), 12);
-        assert_eq!(chain.step(), Step::Read(10));
-        chain.read(Vec::new());
-        assert_eq!(handed(&mut chain), (vec![], Step::Lost(10..=11)));
-        assert_eq!(handed(&mut chain), (vec![12], Step::Wait));
+        let mut reorderer = reorderer(3);
+        reorderer.deliver(event(9), 9);
+        assert_eq!(reorderer.step(), Step::ReadLog(3));
+        reorderer.read(events([7, 8, 9]));
+        assert_eq!(handed(&mut reorderer), (vec![], Step::Lost(3..=6)));
+        assert_eq!(handed(&mut reorderer), (vec![7, 8, 9], Step::Wait));
+        reorderer.deliver(event(12), 12);
+        assert_eq!(reorderer.step(), Step::ReadLog(10));
+        reorderer.read(Vec::new());
+        assert_eq!(handed(&mut reorderer), (vec![], Step::Lost(10..=11)));
+        assert_eq!(handed(&mut reorderer), (vec![12], Step::Wait));
     }
 
     #[test]
     fn an_ack_is_given_back_when_kafka_has_the_event_and_all_before_it() {
-        let mut chain = chain(1);
+        let mut reorderer = reorderer(1);
         for seq in [1, 2, 5] {
-            chain.deliver(event(seq), seq);
+            reorderer.deliver(event(seq), seq);
         }
-        assert_eq!(chain.settle(1), Some(1));
-        assert_eq!(chain.settle(1), None);
-        assert_eq!(chain.settle(4), Some(2));
-        assert_eq!(chain.deliver(event(3), 3), Some(3), "a late repeat is acked at once");
-        assert_eq!(chain.unanswered(), [5]);
+        assert_eq!(reorderer.confirm(1), Some(1));
+        assert_eq!(reorderer.confirm(1), None);
+        assert_eq!(reorderer.confirm(4), Some(2));
+        assert_eq!(reorderer.deliver(event(3), 3), Some(3), "a late repeat is acked at once");
+        assert_eq!(reorderer.unacked(), [5]);
     }
 
     #[test]
     fn a_take_over_acks_what_the_one_before_had_mirrored() {
-        let mut chain = Chain::new();
+        let mut reorderer = Reorderer::new();
         for seq in [3, 4, 7] {
-            chain.deliver(event(seq), seq);
+            reorderer.deliver(event(seq), seq);
         }
-        assert_eq!(chain.begin(5), Some(4));
-        assert_eq!(handed(&mut chain), (vec![], Step::Read(5)));
+        assert_eq!(reorderer.begin(5), Some(4));
+        assert_eq!(handed(&mut reorderer), (vec![], Step::ReadLog(5)));
     }
 
     proptest! {
@@ -207,14 +207,14 @@ mod tests {
             deliveries in proptest::collection::vec(1..40_u64, 1..80),
             portion in 1..7_usize,
         ) {
-            let mut chain = chain(1);
+            let mut reorderer = reorderer(1);
             let mut out = Vec::new();
             for seq in deliveries {
-                chain.deliver(event(seq), seq);
+                reorderer.deliver(event(seq), seq);
                 loop {
-                    match chain.step() {
-                        Step::Hand(event) => out.push(event.seq),
-                        Step::Read(from) => chain.read(events((from..40).take(portion))),
+                    match reorderer.step() {
+                        Step::Write(event) => out.push(event.seq),
+                        Step::ReadLog(from) => reorderer.read(events((from..40).take(portion))),
                         Step::Wait => break,
                         Step::Lost(lost) => prop_assert!(false, "lost {lost:?}"),
                     }

@@ -8,11 +8,11 @@ use tracing::info;
 
 use super::{
     Options,
-    produce::{WriteError, Writer},
-    read::ReadError,
-    record::Press,
-    tail::{self, Tail},
+    encoder::RecordEncoder,
+    reader::ReadError,
     topic::{self, TopicError},
+    topic_tail::{self, TopicTail},
+    writer::{WriteError, Writer},
 };
 use crate::consume::Delivery;
 
@@ -21,7 +21,7 @@ pub enum TakeOverError {
     #[error(transparent)]
     Topic(#[from] TopicError),
     #[error("the end of the topic cannot be read: {0}")]
-    Tail(#[from] ReadError),
+    TopicTail(#[from] ReadError),
     #[error("no producer: {0}")]
     Writer(#[from] WriteError),
     #[error(transparent)]
@@ -40,8 +40,10 @@ impl TakeOverError {
     /// Kafka is not there; the others are for people to mend.
     pub const fn is_absence(&self) -> bool {
         match self {
-            Self::Topic(TopicError::Away(_)) | Self::Tail(_) | Self::Writer(_) | Self::Log(_) => true,
-            Self::Topic(TopicError::Partitions { .. } | TopicError::RpcError { .. })
+            Self::Topic(TopicError::Unavailable(_)) | Self::TopicTail(_) | Self::Writer(_) | Self::Log(_) => {
+                true
+            }
+            Self::Topic(TopicError::Partitions { .. } | TopicError::CreateFailed { .. })
             | Self::Ahead { .. }
             | Self::Differs { .. } => false,
         }
@@ -50,31 +52,35 @@ impl TakeOverError {
 
 pub async fn take_over(
     options: &Options,
-    press: &Press,
+    encoder: &RecordEncoder,
     log: &LogReader,
 ) -> Result<(Writer, Seq), TakeOverError> {
-    topic::ensure(options, press.partitions).await?;
+    topic::ensure(options, encoder.partitions).await?;
     let reading = {
-        let (options, press) = (options.clone(), press.clone());
-        spawn_blocking(move || tail::read(&options, i32::from(press.partition.0), &press.epoch))
+        let (options, encoder) = (options.clone(), encoder.clone());
+        spawn_blocking(move || topic_tail::read(&options, i32::from(encoder.partition.0), &encoder.epoch))
     };
     let tail = reading.await.map_err(|e| ReadError(e.to_string()))??;
-    let next = next_after(&tail, press, log).await?;
-    info!(partition = %press.partition, ?tail, next, "mirroring this partition from here on");
-    Ok((Writer::new(options, press.partition.0)?, next))
+    let next = next_after(&tail, encoder, log).await?;
+    info!(partition = %encoder.partition, ?tail, next, "mirroring this partition from here on");
+    Ok((Writer::new(options, encoder.partition.0)?, next))
 }
 
-async fn next_after(tail: &Tail, press: &Press, log: &LogReader) -> Result<Seq, TakeOverError> {
-    let extent = log.extent(press.partition).await?;
+async fn next_after(
+    tail: &TopicTail,
+    encoder: &RecordEncoder,
+    log: &LogReader,
+) -> Result<Seq, TakeOverError> {
+    let extent = log.extent(encoder.partition).await?;
     match tail {
-        Tail::At { seq, id } => {
+        TopicTail::At { seq, id } => {
             let (kafka, last) = (*seq, extent.last);
             if kafka > last {
                 return Err(TakeOverError::Ahead { kafka, log: last });
             }
-            let same = log.in_order(press.partition, kafka).await?.into_iter().next();
+            let same = log.in_order(encoder.partition, kafka).await?.into_iter().next();
             if let Some(event) = same.filter(|event| event.seq == kafka).map(Delivery::from)
-                && Some(press.record(&event).0.id.to_string()) != *id
+                && Some(encoder.record(&event).0.id.to_string()) != *id
             {
                 return Err(TakeOverError::Differs { seq: kafka });
             }
@@ -82,8 +88,8 @@ async fn next_after(tail: &Tail, press: &Press, log: &LogReader) -> Result<Seq, 
         }
         // Nothing is acked that Kafka did not have, so what it has forgotten reaches to the ack floor. Beginning
         // with the log would repeat, in front of every consumer, up to a week of it.
-        Tail::Expired => Ok((log.mirror_floor(press.partition).await? + 1).max(extent.first)),
+        TopicTail::Expired => Ok((log.mirror_floor(encoder.partition).await? + 1).max(extent.first)),
         // A topic that is new, or made again, gets all the log has.
-        Tail::Nothing => Ok(extent.first),
+        TopicTail::Nothing => Ok(extent.first),
     }
 }

@@ -11,12 +11,12 @@ use tokio::{task::spawn_blocking, time::Instant};
 
 use super::{
     Options,
-    options::{Murmur, discard},
-    read::ANSWER,
+    options::{LastClientError, discard},
+    reader::BROKER_TIMEOUT,
 };
 
 /// From the creation of a topic until every partition has a leader.
-const SETTLES: Duration = Duration::from_secs(20);
+const LEADERS_ELECTED_WITHIN: Duration = Duration::from_secs(20);
 
 #[derive(Debug, thiserror::Error)]
 pub enum TopicError {
@@ -25,22 +25,23 @@ pub enum TopicError {
     )]
     Partitions { topic: String, found: usize, wanted: u16 },
     #[error("the Kafka topic {topic} cannot be made: {reason}")]
-    RpcError { topic: String, reason: String },
+    CreateFailed { topic: String, reason: String },
     #[error("{0}")]
-    Away(String),
+    Unavailable(String),
 }
 
 /// Returns once the topic is there with so many partitions.
 pub async fn ensure(options: &Options, partitions: u16) -> Result<(), TopicError> {
-    let murmur = Murmur::default();
-    let admin: AdminClient<Murmur> = AdminClient::from_config_and_context(&options.client(), murmur.clone())
-        .map_err(|e| TopicError::Away(murmur.explain(&e)))?;
-    let mut topic = Topic { admin: Some(admin), murmur, name: options.topic.clone() };
+    let last_error = LastClientError::default();
+    let admin: AdminClient<LastClientError> =
+        AdminClient::from_config_and_context(&options.client(), last_error.clone())
+            .map_err(|e| TopicError::Unavailable(last_error.explain(&e)))?;
+    let mut topic = Topic { admin: Some(admin), last_error, name: options.topic.clone() };
     let mut found = topic.partitions().await?;
     if found == 0 {
         let replication = options.kafka.replication.map_or(BROKERS_DEFAULT, i32::from);
         topic.create(partitions, replication).await?;
-        let deadline = Instant::now() + SETTLES;
+        let deadline = Instant::now() + LEADERS_ELECTED_WITHIN;
         while found == 0 && Instant::now() < deadline {
             found = topic.partitions().await?;
         }
@@ -56,23 +57,24 @@ const BROKERS_DEFAULT: i32 = -1;
 
 struct Topic {
     /// None while a thread has it.
-    admin: Option<AdminClient<Murmur>>,
-    murmur: Murmur,
+    admin: Option<AdminClient<LastClientError>>,
+    last_error: LastClientError,
     name: String,
 }
 
 impl Topic {
     /// How many it has; 0: there is no such topic, or not yet.
     async fn partitions(&mut self) -> Result<usize, TopicError> {
-        let admin = self.admin.take().ok_or_else(|| TopicError::Away("the client has gone".to_owned()))?;
+        let admin =
+            self.admin.take().ok_or_else(|| TopicError::Unavailable("the client has gone".to_owned()))?;
         let name = self.name.clone();
         let asked = spawn_blocking(move || {
-            let metadata = admin.inner().fetch_metadata(Some(&name), ANSWER);
+            let metadata = admin.inner().fetch_metadata(Some(&name), BROKER_TIMEOUT);
             (admin, metadata)
         });
-        let (admin, metadata) = asked.await.map_err(|e| TopicError::Away(e.to_string()))?;
+        let (admin, metadata) = asked.await.map_err(|e| TopicError::Unavailable(e.to_string()))?;
         self.admin = Some(admin);
-        let metadata = metadata.map_err(|e| TopicError::Away(self.murmur.explain(&e)))?;
+        let metadata = metadata.map_err(|e| TopicError::Unavailable(self.last_error.explain(&e)))?;
         let topic = metadata.topics().iter().find(|topic| topic.name() == self.name);
         let Some(topic) = topic else { return Ok(0) };
         match topic.error().map(RDKafkaErrorCode::from) {
@@ -81,20 +83,21 @@ impl Topic {
                 Ok(if led { topic.partitions().len() } else { 0 })
             }
             Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::LeaderNotAvailable) => Ok(0),
-            Some(error) => Err(TopicError::Away(error.to_string())),
+            Some(error) => Err(TopicError::Unavailable(error.to_string())),
         }
     }
 
     async fn create(&self, partitions: u16, replication: i32) -> Result<(), TopicError> {
-        let refused = |reason: String| TopicError::RpcError { topic: self.name.clone(), reason };
+        let refused = |reason: String| TopicError::CreateFailed { topic: self.name.clone(), reason };
         let Some(admin) = &self.admin else { return Err(refused("the client has gone".to_owned())) };
         let topic = NewTopic::new(&self.name, i32::from(partitions), TopicReplication::Fixed(replication));
-        let patience = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
+        let patience =
+            AdminOptions::new().request_timeout(Some(BROKER_TIMEOUT)).operation_timeout(Some(BROKER_TIMEOUT));
         let created = admin.create_topics([&topic], &patience).await;
-        match created.map_err(|e| TopicError::Away(self.murmur.explain(&e)))?.into_iter().next() {
+        match created.map_err(|e| TopicError::Unavailable(self.last_error.explain(&e)))?.into_iter().next() {
             // Another worker was faster: theirs is the same.
             None | Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
-            Some(Err((_, error))) if passes(error) => Err(TopicError::Away(error.to_string())),
+            Some(Err((_, error))) if passes(error) => Err(TopicError::Unavailable(error.to_string())),
             Some(Err((_, error))) => Err(refused(KafkaError::AdminOp(error).to_string())),
         }
     }

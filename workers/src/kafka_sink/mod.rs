@@ -8,18 +8,18 @@
 mod options; // how Kafka is reached
 mod topic; // made when missing, refused when it does not fit
 
-mod claim; // 1 one worker has the place at the head of a partition
+mod pinned_consumer; // 1 one worker has the place at the head of a partition
 mod take_over; // 2 it finds where to go on
-mod tail; //    by the end of Kafka's partition
+mod topic_tail; //    by the end of Kafka's partition
 mod follow; // 3 it goes on, event by event
-mod chain; //   what comes next, what may be acked
-mod record; //   an event becomes a record
-mod produce; //  records on their way into Kafka
+mod reorder; //   what comes next, what may be acked
+mod encoder; //   an event becomes a record
+mod writer; //  records on their way into Kafka
 
 mod lag; // how far Kafka is behind
-mod weather; // whether Kafka takes events, said once when it changes
+mod health; // whether Kafka takes events, said once when it changes
 
-mod read; // records read back
+mod reader; // records read back
 pub mod verify; // the topic against the log
 
 use std::{sync::Arc, time::Duration};
@@ -30,27 +30,27 @@ use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use follow::Follower;
+use health::KafkaHealth;
 pub use options::Options;
 use topic::TopicError;
-use weather::Weather;
 
 /// A start waits so long for Kafka's word about the topic. One that is away later does not end the process, so one
 /// that is away now does not keep it from starting.
-const FIRST_WORD: Duration = Duration::from_secs(5);
+const STARTUP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the partitions of one process share.
-pub struct Mirror {
+pub struct KafkaSink {
     options: Options,
     js: jetstream::Context,
     log: LogReader,
     deployment: Arc<Deployment>,
-    weather: Weather,
+    health: KafkaHealth,
 }
 
 /// The topic does not fit the log, or may not be made: a sentence for whoever starts this.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct MirrorError(TopicError);
+pub struct KafkaSinkError(TopicError);
 
 /// Begins to mirror every partition; ends on `tracker` after `stop`.
 pub async fn start(
@@ -59,17 +59,17 @@ pub async fn start(
     deployment: Arc<Deployment>,
     tracker: &TaskTracker,
     stop: &CancellationToken,
-) -> Result<(), MirrorError> {
-    let weather = Weather::default();
-    match timeout(FIRST_WORD, topic::ensure(&options, deployment.partitions)).await {
+) -> Result<(), KafkaSinkError> {
+    let health = KafkaHealth::default();
+    match timeout(STARTUP_TIMEOUT, topic::ensure(&options, deployment.partitions)).await {
         Ok(Ok(())) => {}
-        Ok(Err(TopicError::Away(reason))) => weather.away(&reason),
-        Err(_) => weather.away("no answer in time"),
-        Ok(Err(misfit)) => return Err(MirrorError(misfit)),
+        Ok(Err(TopicError::Unavailable(reason))) => health.unavailable(&reason),
+        Err(_) => health.unavailable("no answer in time"),
+        Ok(Err(misfit)) => return Err(KafkaSinkError(misfit)),
     }
     let partitions = deployment.partitions;
     tracker.spawn(lag::watch(log.clone(), partitions, stop.clone()));
-    let mirror = Arc::new(Mirror { options, js, log, deployment, weather });
+    let mirror = Arc::new(KafkaSink { options, js, log, deployment, health });
     for partition in Partition::all(partitions) {
         tracker.spawn(Follower::new(Arc::clone(&mirror), partition).run(stop.clone()));
     }

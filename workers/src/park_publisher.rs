@@ -29,11 +29,11 @@ pub enum ParkError {
 }
 
 #[derive(Clone)]
-pub struct Park {
+pub struct ParkPublisher {
     js: jetstream::Context,
 }
 
-impl Park {
+impl ParkPublisher {
     pub const fn new(js: jetstream::Context) -> Self {
         Self { js }
     }

@@ -5,7 +5,7 @@ use std::{collections::HashSet, fmt};
 use natter_nats::log::Extent;
 use natter_schemas::{cloudevent::Record, id::Seq};
 
-use crate::{mirror::read::Found, sample::Sample};
+use crate::{capped_list::CappedList, kafka_sink::reader::KafkaRecord};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -56,7 +56,7 @@ pub struct Audit {
     /// First and last seq of this epoch.
     range: Option<(Seq, Seq)>,
     records: u64,
-    faults: Sample<Fault>,
+    faults: CappedList<Fault>,
 }
 
 impl Audit {
@@ -69,7 +69,7 @@ impl Audit {
             expired: false,
             range: None,
             records: 0,
-            faults: Sample::of(shown),
+            faults: CappedList::of(shown),
         }
     }
 
@@ -79,7 +79,7 @@ impl Audit {
     }
 
     /// Gives the seq back if it can be compared with the log.
-    pub fn see(&mut self, found: &Found) -> Option<Seq> {
+    pub fn see(&mut self, found: &KafkaRecord) -> Option<Seq> {
         self.records += 1;
         let offset = found.offset;
         let Some((epoch, seq)) = found.position() else {
@@ -133,7 +133,7 @@ impl Audit {
     }
 
     /// `floor`: what the log knows Kafka to have had.
-    pub fn end(mut self, floor: Seq) -> (u64, Option<(Seq, Seq)>, bool, Sample<Fault>) {
+    pub fn end(mut self, floor: Seq) -> (u64, Option<(Seq, Seq)>, bool, CappedList<Fault>) {
         let last = match self.range {
             Some((_, last)) => last,
             // Everything has been forgotten since.
@@ -149,7 +149,7 @@ impl Audit {
 }
 
 /// In what a record differs from what it should be.
-pub fn difference(found: &Found, expected: &Record) -> Option<String> {
+pub fn difference(found: &KafkaRecord, expected: &Record) -> Option<String> {
     if found.key.as_deref() != expected.key.as_ref().map(String::as_bytes) {
         return Some("key".to_owned());
     }
@@ -187,10 +187,15 @@ mod tests {
         cloudevent::unreadable(Position { partition: Partition(0), seq, epoch }, None)
     }
 
-    fn record(offset: i64, epoch: &str, seq: Seq) -> Found {
+    fn record(offset: i64, epoch: &str, seq: Seq) -> KafkaRecord {
         let Record { key, headers, value, .. } = expected(epoch, seq);
         let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes()));
-        Found { offset, key: key.map(String::into_bytes), headers: headers.collect(), value: Some(value) }
+        KafkaRecord {
+            offset,
+            key: key.map(String::into_bytes),
+            headers: headers.collect(),
+            value: Some(value),
+        }
     }
 
     /// Records as (epoch, seq) from offset `first` on, against a log of seqs `log`.
@@ -237,7 +242,7 @@ mod tests {
     #[test]
     fn what_no_mirror_wrote_is_named() {
         let mut audit = Audit::new("now", Extent { first: 1, last: 0 }, 100);
-        audit.see(&Found { headers: Vec::new(), ..record(0, "now", 1) });
+        audit.see(&KafkaRecord { headers: Vec::new(), ..record(0, "now", 1) });
         assert_eq!(audit.end(0).3.first, [Fault::Foreign { offset: 0 }]);
     }
 
@@ -245,9 +250,9 @@ mod tests {
     fn a_difference_is_named() {
         let good = record(0, "now", 1);
         assert_eq!(difference(&good, &expected("now", 1)), None);
-        let value = Found { value: Some(b"{}".to_vec()), ..good.clone() };
+        let value = KafkaRecord { value: Some(b"{}".to_vec()), ..good.clone() };
         assert_eq!(difference(&value, &expected("now", 1)).as_deref(), Some("value"));
-        let key = Found { key: Some(b"x".to_vec()), ..good.clone() };
+        let key = KafkaRecord { key: Some(b"x".to_vec()), ..good.clone() };
         assert_eq!(difference(&key, &expected("now", 1)).as_deref(), Some("key"));
         let mut header = good.clone();
         header.headers[0].1 = b"2.0".to_vec();

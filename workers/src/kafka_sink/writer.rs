@@ -20,7 +20,7 @@ use tokio::{
 
 use super::{
     Options,
-    options::{Murmur, discard},
+    options::{LastClientError, discard},
 };
 
 /// Events gather so long before they go together.
@@ -29,17 +29,17 @@ const LINGER_MS: &str = "10";
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     #[error("{0}")]
-    RpcError(String),
+    Rejected(String),
     /// Its beginning is missing there: nobody was asked where to go on.
     #[error(
         "the topic was made anew under a running mirror, and begins with seq {0} here: stop all mirrors, delete it, and start them again"
     )]
-    Anew(Seq),
+    TopicRecreated(Seq),
 }
 
 impl WriteError {
     fn closed() -> Self {
-        Self::RpcError("it is closed".to_owned())
+        Self::Rejected("it is closed".to_owned())
     }
 }
 
@@ -47,39 +47,39 @@ impl WriteError {
 type Report = (Seq, Result<i64, String>);
 
 /// Hears what became of each record, on the producer's own thread.
-struct Reports {
+struct DeliveryReports {
     to: mpsc::Sender<Report>,
-    murmur: Murmur,
+    last_error: LastClientError,
 }
 
-impl ClientContext for Reports {
+impl ClientContext for DeliveryReports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.murmur.log(level, facility, message);
+        self.last_error.log(level, facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.murmur.error(error, reason);
+        self.last_error.error(error, reason);
     }
 }
 
-impl ProducerContext for Reports {
+impl ProducerContext for DeliveryReports {
     type DeliveryOpaque = Box<Seq>;
 
     fn delivery(&self, result: &DeliveryResult<'_>, seq: Box<Seq>) {
-        let result = result.as_ref().map(Message::offset).map_err(|(e, _)| self.murmur.explain(e));
+        let result = result.as_ref().map(Message::offset).map_err(|(e, _)| self.last_error.explain(e));
         // There is room for as many as may be under way.
         let _ = self.to.try_send((*seq, result));
     }
 }
 
 pub struct Writer {
-    producer: Option<ThreadedProducer<Reports>>,
-    murmur: Murmur,
+    producer: Option<ThreadedProducer<DeliveryReports>>,
+    last_error: LastClientError,
     topic: String,
     partition: i32,
     reports: mpsc::Receiver<Report>,
     /// Not yet known to be stored, or waiting for one that is not.
-    under_way: VecDeque<(Seq, bool)>,
+    in_flight: VecDeque<(Seq, bool)>,
     /// The last answer, or the moment from which one was due.
     answered: Instant,
     last_offset: i64,
@@ -89,8 +89,8 @@ pub struct Writer {
 impl Writer {
     pub fn new(options: &Options, partition: u16) -> Result<Self, WriteError> {
         let (to, reports) = mpsc::channel(limits::MIRROR_IN_FLIGHT);
-        let murmur = Murmur::default();
-        let context = Reports { to, murmur: murmur.clone() };
+        let last_error = LastClientError::default();
+        let context = DeliveryReports { to, last_error: last_error.clone() };
         let mut config = options.client();
         config
             .set("enable.idempotence", "true")
@@ -105,12 +105,12 @@ impl Writer {
             .set("compression.type", "lz4");
         let producer = ThreadedProducer::from_config_and_context(&config, context);
         Ok(Self {
-            producer: Some(producer.map_err(|e| WriteError::RpcError(murmur.explain(&e)))?),
-            murmur,
+            producer: Some(producer.map_err(|e| WriteError::Rejected(last_error.explain(&e)))?),
+            last_error,
             topic: options.topic.clone(),
             partition: i32::from(partition),
             reports,
-            under_way: VecDeque::new(),
+            in_flight: VecDeque::new(),
             answered: Instant::now(),
             last_offset: -1,
             mirrored: counter!("natter_mirrored_total", "partition" => partition.to_string()),
@@ -118,7 +118,7 @@ impl Writer {
     }
 
     pub fn has_room(&self) -> bool {
-        self.under_way.len() < limits::MIRROR_IN_FLIGHT
+        self.in_flight.len() < limits::MIRROR_IN_FLIGHT
     }
 
     /// Must be the next one, and there must be room.
@@ -134,17 +134,17 @@ impl Writer {
                 .payload(record.value.as_slice())
                 .headers(headers);
         message.key = record.key.as_deref();
-        producer.send(message).map_err(|(e, _)| WriteError::RpcError(self.murmur.explain(&e)))?;
-        if self.under_way.is_empty() {
+        producer.send(message).map_err(|(e, _)| WriteError::Rejected(self.last_error.explain(&e)))?;
+        if self.in_flight.is_empty() {
             self.answered = Instant::now();
         }
-        self.under_way.push_back((seq, false));
+        self.in_flight.push_back((seq, false));
         Ok(())
     }
 
     /// The seq up to which everything is in Kafka, as often as it rises. Fails when a record was refused for good.
     /// Nothing is lost if it is not waited for to the end.
-    pub async fn settled(&mut self) -> Result<Seq, WriteError> {
+    pub async fn confirmed(&mut self) -> Result<Seq, WriteError> {
         loop {
             let report = self.reports.recv().await;
             let mut stored = self.take(report.ok_or_else(WriteError::closed)?)?;
@@ -158,40 +158,40 @@ impl Writer {
     }
 
     fn take(&mut self, (seq, result): Report) -> Result<Option<Seq>, WriteError> {
-        let offset = result.map_err(WriteError::RpcError)?;
+        let offset = result.map_err(WriteError::Rejected)?;
         if offset < self.last_offset {
-            return Err(WriteError::Anew(seq));
+            return Err(WriteError::TopicRecreated(seq));
         }
         self.last_offset = offset;
         self.mirrored.increment(1);
         self.answered = Instant::now();
-        if let Ok(at) = self.under_way.binary_search_by_key(&seq, |(seq, _)| *seq) {
-            self.under_way[at].1 = true;
+        if let Ok(at) = self.in_flight.binary_search_by_key(&seq, |(seq, _)| *seq) {
+            self.in_flight[at].1 = true;
         }
         let mut stored = None;
-        while let Some((seq, true)) = self.under_way.front() {
+        while let Some((seq, true)) = self.in_flight.front() {
             stored = Some(*seq);
-            self.under_way.pop_front();
+            self.in_flight.pop_front();
         }
         Ok(stored)
     }
 
     /// Since when Kafka has owed an answer; None: it owes none.
     pub fn waiting_since(&self) -> Option<Instant> {
-        (!self.under_way.is_empty()).then_some(self.answered)
+        (!self.in_flight.is_empty()).then_some(self.answered)
     }
 
     /// What the client says about it.
-    pub fn complaint(&self) -> String {
-        self.murmur.last().unwrap_or_else(|| "no answer".to_owned())
+    pub fn last_error(&self) -> String {
+        self.last_error.last().unwrap_or_else(|| "no answer".to_owned())
     }
 
     /// Waits for what is under way. The last seq that is in Kafka now, if it rose, and whether that is all.
     pub async fn finish(&mut self, within: Duration) -> (Option<Seq>, bool) {
         let deadline = Instant::now() + within;
         let mut last = None;
-        while !self.under_way.is_empty() {
-            match timeout_at(deadline, self.settled()).await {
+        while !self.in_flight.is_empty() {
+            match timeout_at(deadline, self.confirmed()).await {
                 Ok(Ok(seq)) => last = Some(seq),
                 Ok(Err(_)) | Err(_) => return (last, false),
             }
