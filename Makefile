@@ -3,7 +3,8 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run build test check bench bench-quick clean deps test-deps cargo packages
+.NOTPARALLEL:
+.PHONY: help run build dist test check gate lint bench bench-quick clean deps test-deps gate-tools cargo packages
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,27 +12,35 @@ help: ## this list
 run: deps build ## builds and starts `natter dev` with demo users; ARGS are passed on
 	@exec target/release/natter dev --demo $(ARGS)
 
-build: cargo packages ## the release binary: target/release/natter
+build: cargo packages ## the program for this machine, quick to build: target/release/natter
 	@cargo build --release --locked -p natter
 
-test: test-deps ## every test: the workspace's, then an independent client against the real program
+dist: cargo packages ## the program to ship, slow to build: target/dist/natter, its symbols beside it
+	@cargo build --profile dist --locked -p natter
+	@scripts/split-symbols target/dist/natter
+
+test: gate test-deps ## what takes seconds to check, then every test, then an independent client against the real program
 	@cargo test --workspace --all-features --quiet --locked
-	@cargo build --quiet --locked -p natter
 	@scripts/external-client target/debug/natter
 
-check: test-deps ## format, lints, file lengths, then every test
+check: gate lint test ## the whole gate before a change lands: the checks of `make test`, lints, then every test
+
+gate: gate-tools ## what takes seconds: format, file lengths, unused dependencies, licenses and sources of dependencies
 	@cargo fmt --all -- --check
 	@scripts/check-lengths
-	@cargo clippy --workspace --all-targets --all-features --quiet --locked -- -D warnings
-	@$(MAKE) --no-print-directory test
+	@.deps/bin/cargo-shear --locked
+	@.deps/bin/cargo-deny --log-level error --locked check licenses bans sources
 
-bench: deps build ## Natter and its peers, about 25 minutes; SEED_NODE=DIR adds the seed node, ARGS go to natter-bench
+lint: cargo packages ## clippy, warnings are errors
+	@cargo clippy --workspace --all-targets --all-features --quiet --locked -- -D warnings
+
+bench: deps ## Natter and its peers, about 25 minutes; SEED_NODE=DIR adds the seed node, ARGS go to natter-bench
 	@scripts/fetch-peers
-	@cargo build --release --quiet --locked -p natter-bench
+	@cargo build --profile dist --quiet --locked -p natter -p natter-bench
 	@scripts/bench full $(ARGS)
 
-bench-quick: deps build ## two minutes: fails when a ratio is worse than bench/gate.json by more than the noise
-	@cargo build --release --quiet --locked -p natter-bench
+bench-quick: deps ## two minutes: fails when a ratio is worse than bench/gate.json by more than the noise
+	@cargo build --profile dist --quiet --locked -p natter -p natter-bench
 	@scripts/bench quick $(ARGS)
 
 clean: ## removes what was built and fetched; keeps .natter (your messages)
@@ -44,6 +53,9 @@ test-deps: deps
 	@scripts/fetch-redis
 	@scripts/fetch-cassandra
 	@scripts/fetch-kafka
+
+gate-tools: cargo
+	@scripts/fetch-tools cargo-deny cargo-shear
 
 cargo:
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs, then run this again" >&2; exit 1; }
