@@ -19,10 +19,8 @@ use crate::{
     membership::Members,
     outbound::{
         catch_up::{self, PendingResume},
-        hub::Hub,
-        sockets::{Socket, Sockets},
+        sockets::Socket,
     },
-    presence::Heartbeats,
     revoked_sessions::RevokedSessions,
 };
 
@@ -31,9 +29,7 @@ pub struct Hello {
     pub tokens: Arc<Tokens>,
     pub revoked: Arc<RevokedSessions>,
     pub members: Arc<Members>,
-    pub sockets: Arc<Sockets>,
-    pub hub: Arc<Hub>,
-    pub heartbeats: Heartbeats,
+    pub registry: Arc<Registry>,
     pub epoch: String,
     pub limits: Limits,
 }
@@ -62,14 +58,10 @@ impl Hello {
         let device = device.unwrap_or_else(|| EventId::fresh().to_string());
         let socket = Arc::new(Socket::new(identity.user, identity.session, device));
         socket.queue.send(&self.welcome(&socket));
-        let registration = self.registry().register(socket)?;
+        let registration = self.registry.register(socket)?;
         let resume = self.enter_rooms(&registration, resume).await?;
-        self.heartbeats.send(&registration.heartbeat);
+        self.registry.heartbeats.send(&registration.heartbeat);
         Ok(Accepted { registration, identity, resume })
-    }
-
-    fn registry(&self) -> Registry {
-        Registry { sockets: self.sockets.clone(), hub: self.hub.clone(), heartbeats: self.heartbeats.clone() }
     }
 
     async fn enter_rooms(
@@ -82,12 +74,12 @@ impl Hello {
             resume.map(|resume| catch_up::hold(socket, &resume.positions, resume.epoch == self.epoch));
         let memberships = self.members.memberships(socket.user).await?;
         let conversations: Vec<_> = memberships.iter().map(|m| m.conversation).collect();
-        self.hub.subscribe(socket, &conversations).await?;
+        self.registry.hub.subscribe(socket, &conversations).await?;
         // A removal that came between the look-up and the rooms found no room to take the socket out of.
         let current: HashSet<_> =
             self.members.memberships(socket.user).await?.iter().map(|m| m.conversation).collect();
         for gone in conversations.iter().filter(|conversation| !current.contains(conversation)) {
-            self.hub.unsubscribe(socket, *gone);
+            self.registry.hub.unsubscribe(socket, *gone);
         }
         Ok(pending)
     }

@@ -12,7 +12,7 @@ use crate::{
     presence::Heartbeats,
 };
 
-#[derive(Clone)]
+/// All that a socket is entered into.
 pub struct Registry {
     pub sockets: Arc<Sockets>,
     pub hub: Arc<Hub>,
@@ -21,7 +21,7 @@ pub struct Registry {
 
 impl Registry {
     /// Enters a socket, or refuses it when its user has too many here. It stays until the guard is dropped.
-    pub fn register(&self, socket: Arc<Socket>) -> Result<Registration, Code> {
+    pub fn register(self: &Arc<Self>, socket: Arc<Socket>) -> Result<Registration, Code> {
         self.sockets.add(&socket)?;
         Ok(Registration { registry: self.clone(), socket })
     }
@@ -31,7 +31,7 @@ impl Registry {
 /// room, presence. Whatever ends the work on a socket (a timeout, a cancellation, a panic) drops it.
 #[must_use]
 pub struct Registration {
-    registry: Registry,
+    registry: Arc<Registry>,
     socket: Arc<Socket>,
 }
 
