@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use natter_nats::service::RpcClient;
 use natter_runtime::lifecycle::Lifecycle;
 use natter_schemas::{
+    backoff::Backoff,
     code::Code,
     frame::ServerFrame,
     id::{ConversationId, UserId},
@@ -22,14 +23,11 @@ use crate::{
     wire::encode,
 };
 
-/// Between tries to announce a new conversation to a socket.
-const ANNOUNCE: [Duration; 5] = [
-    Duration::from_millis(100),
-    Duration::from_millis(500),
-    Duration::from_secs(2),
-    Duration::from_secs(5),
-    Duration::from_secs(10),
-];
+/// Between attempts to announce a new conversation to a socket.
+const RETRY: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(10);
+/// With their waits, 11 to 22 s: longer than a worker takes to start again.
+const ATTEMPTS: u32 = 7;
 
 #[derive(Clone)]
 pub struct MembershipUpdates {
@@ -76,7 +74,8 @@ impl MembershipUpdates {
         if !socket.queue.hold(conversation) {
             return;
         }
-        for wait in ANNOUNCE {
+        let mut backoff = Backoff::new(RETRY, RETRY_MAX);
+        while backoff.failures() < ATTEMPTS {
             match self.announce(socket, conversation).await {
                 Ok(()) => {
                     let position = Position::At(membership.version);
@@ -97,7 +96,7 @@ impl MembershipUpdates {
                     warn!(%conversation, user = %socket.user, %error, "new conversation not announced; trying again");
                 }
             }
-            tokio::time::sleep(wait).await;
+            tokio::time::sleep(backoff.next_delay()).await;
         }
         // Another node, or this one later, has it at the next hello.
         socket.queue.close(Code::Restarting);

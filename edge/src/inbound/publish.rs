@@ -55,7 +55,7 @@ impl Sender {
         }
         let target = self.target(&request).await?;
         let admitted = admit(request, id, Timestamp::now(), access, target.as_ref())?;
-        // Publish before fan-out: nobody may see an event the log has not accepted.
+        // Publish before fan-out: no client may see an event the log has not accepted.
         let original = |duplicate| Box::pin(self.original(duplicate));
         self.log.append(admitted.into_event(), original).await
     }

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use natter_schemas::{
+    backoff::Backoff,
     id::{ConversationId, Partition, Seq},
     limits,
     rpc::{EventsAfter, Heads, LogHeads, Replay},
@@ -24,7 +25,7 @@ const HEADS: usize = 500;
 pub async fn repair(hub: Arc<Hub>, conversation: ConversationId) {
     metrics::counter!("natter_gaps_found_total").increment(1);
     let started = std::time::Instant::now();
-    let mut wait = RETRY;
+    let mut backoff = Backoff::new(RETRY, RETRY_MAX);
     loop {
         let Some(after) = hub.last(conversation) else { return };
         match hub.fetch(conversation, after).await {
@@ -47,8 +48,7 @@ pub async fn repair(hub: Arc<Hub>, conversation: ConversationId) {
             None => {}
         }
         // History is behind or away; what waits stays in order, so nothing is lost by waiting.
-        tokio::time::sleep(wait).await;
-        wait = (wait * 2).min(RETRY_MAX);
+        tokio::time::sleep(backoff.next_delay()).await;
     }
     metrics::counter!("natter_gaps_filled_total").increment(1);
     metrics::histogram!("natter_gap_fill_seconds").record(started.elapsed());
