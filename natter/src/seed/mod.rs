@@ -1,14 +1,14 @@
-//! `natter seed`: people, conversations and messages of any number, through the public API only. The same command
-//! run again finds what it made and adds what is missing: nothing, when it had ended.
+//! `natter seed`: any number of users, conversations and messages, through the public API only. The same command
+//! run again finds what it made and adds what is missing: nothing, if it had finished.
 
-mod words; // what people are called and say
-mod plan; // who talks with whom, decided by the command's numbers
+mod words; // names and texts
+mod plan; // who is in which conversation and writes what, decided by the command's numbers
 
-mod server; // the public API, with patience
-mod person; // an account
-mod talk; // a conversation and what is said in it
+mod api; // a patient client of the public API
+mod user; // registers or logs in
+mod conversation; // opened, then filled
 
-mod tally; // what was made, what was there
+mod report; // what was created, what existed
 
 use std::sync::Arc;
 
@@ -16,18 +16,18 @@ use anyhow::ensure;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use self::{
-    person::{PASSWORD, Person},
-    plan::{Room, Size},
-    server::Server,
-    tally::Tally,
+    api::ApiClient,
+    plan::{PlannedConversation, Size},
+    report::SeedReport,
+    user::{PASSWORD, SeededUser},
     words::Words,
 };
 use crate::{cli::SeedArgs, progress::Bar};
 
-/// Hashing a password takes a core for tens of milliseconds.
-const ENTERING: usize = 8;
+/// Users registered or logged in side by side: hashing a password takes a core for tens of milliseconds.
+const LOG_INS: usize = 8;
 /// Conversations filled side by side; within one, messages follow each other.
-const TALKING: usize = 32;
+const CONVERSATIONS: usize = 32;
 
 pub async fn run(args: &SeedArgs) -> anyhow::Result<()> {
     let size = Size {
@@ -38,52 +38,57 @@ pub async fn run(args: &SeedArgs) -> anyhow::Result<()> {
     };
     ensure!(size.conversations > 0 || size.messages == 0, "messages need at least one of --conversations");
     let words = Words::new();
-    let server = Arc::new(Server::find(&args.url).await?);
-    let people = enter(&server, &args.tag, size, &words).await?;
-    let mut tally = Tally::default();
-    for person in &people {
-        tally.users.count(!person.existed);
+    let api = Arc::new(ApiClient::connect(&args.url).await?);
+    let users = log_in_all(&api, &args.tag, size, &words).await?;
+    let mut report = SeedReport::default();
+    for user in &users {
+        report.users.record(!user.existed);
     }
 
     let bar = Bar::new("messages", size.messages as u64)?;
-    let mut rooms = plan::rooms(size, &words);
+    let mut conversations = plan::conversations(size, &words);
     // The longest first: it would be waited for at the end.
-    rooms.sort_by_key(|room| std::cmp::Reverse(room.messages));
-    let fill = |room: &Room| {
-        let (people, words, bar) = (&people, &words, &bar);
-        let room = room.clone();
-        async move { talk::fill(people, &room, words, bar).await }
+    conversations.sort_by_key(|conversation| std::cmp::Reverse(conversation.message_count));
+    let fill = |plan: &PlannedConversation| {
+        let (users, words, bar) = (&users, &words, &bar);
+        let plan = plan.clone();
+        async move { conversation::fill(users, &plan, words, bar).await }
     };
-    let mut filled = stream::iter(rooms.iter().map(fill)).buffer_unordered(TALKING);
+    let mut filled = stream::iter(conversations.iter().map(fill)).buffer_unordered(CONVERSATIONS);
     while let Some(more) = filled.try_next().await? {
-        tally += more;
+        report += more;
     }
     bar.end();
-    print(args, &people, &tally);
+    print(args, &users, &report);
     Ok(())
 }
 
-async fn enter(server: &Arc<Server>, tag: &str, size: Size, words: &Words) -> anyhow::Result<Vec<Person>> {
+async fn log_in_all(
+    api: &Arc<ApiClient>,
+    tag: &str,
+    size: Size,
+    words: &Words,
+) -> anyhow::Result<Vec<SeededUser>> {
     let bar = Bar::new("users", size.users as u64)?;
-    let enter = |number| {
+    let log_in = |number| {
         let username = format!("{tag}-{:04}", number + 1);
         let display_name = plan::display_name(size, number, words);
         let bar = &bar;
         async move {
-            let person = Person::enter(server, username, display_name).await?;
+            let user = SeededUser::register_or_log_in(api, username, display_name).await?;
             bar.add();
-            anyhow::Ok(person)
+            anyhow::Ok(user)
         }
     };
-    let people = stream::iter((0..size.users).map(enter)).buffered(ENTERING).try_collect().await?;
+    let users = stream::iter((0..size.users).map(log_in)).buffered(LOG_INS).try_collect().await?;
     bar.end();
-    Ok(people)
+    Ok(users)
 }
 
 #[expect(clippy::print_stdout, reason = "what the command is run for")]
-fn print(args: &SeedArgs, people: &[Person], tally: &Tally) {
-    println!("{tally}\nEveryone's password is {PASSWORD}. Log in as");
-    for person in people.iter().take(2) {
-        println!("  natter connect {} --login {}:{PASSWORD}", args.url, person.username);
+fn print(args: &SeedArgs, users: &[SeededUser], report: &SeedReport) {
+    println!("{report}\nEveryone's password is {PASSWORD}. Log in as");
+    for user in users.iter().take(2) {
+        println!("  natter connect {} --login {}:{PASSWORD}", args.url, user.username);
     }
 }

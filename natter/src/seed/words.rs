@@ -1,4 +1,4 @@
-//! What people are called and what they say: from the committed list, chosen by a given generator.
+//! Names of people and texts of messages: from the committed list, chosen by a given random generator.
 
 use rand::{Rng, RngExt};
 
@@ -34,15 +34,15 @@ impl Words {
     }
 
     pub fn name(&self, rng: &mut impl Rng) -> String {
-        format!("{} {}", one(rng, &self.first), one(rng, &self.last))
+        format!("{} {}", pick(rng, &self.first), pick(rng, &self.last))
     }
 
     pub fn topic(&self, rng: &mut impl Rng) -> &'static str {
-        one(rng, &self.topics)
+        pick(rng, &self.topics)
     }
 
     pub fn emoji(&self, rng: &mut impl Rng) -> &'static str {
-        one(rng, &self.emoji)
+        pick(rng, &self.emoji)
     }
 
     /// The one a conversation is held in.
@@ -55,10 +55,10 @@ impl Words {
         if rng.random_bool(1.0 / 12.0) {
             return self.emoji(rng).to_owned();
         }
-        let words = heavy(rng, 3.0, 0.6, LONGEST);
+        let words = pareto(rng, 3.0, 0.6, LONGEST);
         let mut text = String::new();
         for number in 0..words {
-            let word = one(rng, &language.words);
+            let word = pick(rng, &language.words);
             if number == 0 {
                 text.extend(word.chars().next().into_iter().flat_map(char::to_uppercase));
                 text.extend(word.chars().skip(1));
@@ -67,7 +67,7 @@ impl Words {
                 text.push_str(word);
             }
         }
-        text.push_str(one(rng, &language.ends));
+        text.push_str(pick(rng, &language.ends));
         if rng.random_bool(0.15) {
             text.push(' ');
             text.push_str(self.emoji(rng));
@@ -78,12 +78,12 @@ impl Words {
 
 /// At least `least`, rarely much more: a Pareto distribution, cut off at `most`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and `most`")]
-pub fn heavy(rng: &mut impl Rng, least: f64, tail: f64, most: f64) -> usize {
+pub fn pareto(rng: &mut impl Rng, least: f64, tail: f64, most: f64) -> usize {
     let uniform: f64 = rng.random_range(1e-9..1.0);
     (least * uniform.powf(-tail)).min(most) as usize
 }
 
-fn one(rng: &mut impl Rng, all: &[&'static str]) -> &'static str {
+fn pick(rng: &mut impl Rng, all: &[&'static str]) -> &'static str {
     all[rng.random_range(0..all.len())]
 }
 
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_of_the_list_can_be_said() {
+    fn every_text_made_of_the_list_passes_the_rules_for_names_and_messages() {
         let (words, mut rng) = (Words::new(), Xoshiro256PlusPlus::seed_from_u64(1));
         let limits = Limits::default();
         for emoji in &words.emoji {

@@ -1,36 +1,36 @@
-//! What was made and what was there.
+//! What a run created and what it found.
 
 use std::{fmt, ops::AddAssign};
 
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Count {
-    made: usize,
-    there: usize,
+pub struct Counter {
+    created: usize,
+    existing: usize,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Tally {
-    pub users: Count,
-    pub conversations: Count,
-    pub messages: Count,
-    pub edits: Count,
-    pub deletions: Count,
-    pub reactions: Count,
-    pub reads: Count,
+pub struct SeedReport {
+    pub users: Counter,
+    pub conversations: Counter,
+    pub messages: Counter,
+    pub edits: Counter,
+    pub deletions: Counter,
+    pub reactions: Counter,
+    pub reads: Counter,
 }
 
-impl Count {
-    pub fn count(&mut self, made: bool) {
-        if made {
-            self.made += 1;
+impl Counter {
+    pub fn record(&mut self, created: bool) {
+        if created {
+            self.created += 1;
         } else {
-            self.there += 1;
+            self.existing += 1;
         }
     }
 }
 
-impl Tally {
-    fn all(&self) -> [(&'static str, Count); 7] {
+impl SeedReport {
+    fn by_name(&self) -> [(&'static str, Counter); 7] {
         [
             ("users", self.users),
             ("conversations", self.conversations),
@@ -43,7 +43,7 @@ impl Tally {
     }
 }
 
-impl AddAssign for Tally {
+impl AddAssign for SeedReport {
     fn add_assign(&mut self, other: Self) {
         let pairs = [
             (&mut self.users, other.users),
@@ -55,17 +55,17 @@ impl AddAssign for Tally {
             (&mut self.reads, other.reads),
         ];
         for (sum, more) in pairs {
-            sum.made += more.made;
-            sum.there += more.there;
+            sum.created += more.created;
+            sum.existing += more.existing;
         }
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for SeedReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:>14} {:>9} {:>9}", "", "made", "there")?;
-        for (what, Count { made, there }) in self.all() {
-            writeln!(f, "{what:>14} {made:>9} {there:>9}")?;
+        for (what, Counter { created, existing }) in self.by_name() {
+            writeln!(f, "{what:>14} {created:>9} {existing:>9}")?;
         }
         Ok(())
     }
