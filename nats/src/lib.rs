@@ -10,6 +10,7 @@ pub mod connect; // one connection per purpose
 pub mod event_log; // an event enters the log once, and a repetition finds the stored one
 pub mod live; // stored events as they are republished
 pub mod log; // stored events read back, by conversation or position
+pub mod pull; // events of a durable consumer, for one or many clients
 pub mod publisher; // an event becomes stored, exactly once
 pub mod service; // questions and answers between processes
 

@@ -12,6 +12,7 @@ use metrics::{counter, histogram};
 use natter_nats::{
     async_nats::jetstream::{self, AckKind, Message},
     log::Kept,
+    pull::PullError,
 };
 use natter_schemas::id::{Partition, Seq};
 use tokio::time::{Instant, interval_at, sleep};
@@ -20,7 +21,7 @@ use tracing::{debug, error, warn};
 
 use crate::park_publisher::ParkPublisher;
 use batch_timer::BatchTimer;
-use pull::{Pull, PullError};
+use pull::Batches;
 
 /// Silence this long while events are waiting means that the pull is lost; a batch this long in work is told
 /// to the server, so that no other worker gets it too.
@@ -28,6 +29,15 @@ const STALL: Duration = Duration::from_secs(10);
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Well below the consumer's ack wait: what is buffered here meanwhile is not delivered a second time.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+/// Why the consumer has to be followed anew.
+#[derive(Debug, thiserror::Error)]
+enum Interrupted {
+    #[error(transparent)]
+    Pull(#[from] PullError),
+    #[error("no event came although {0} wait")]
+    Stalled(u64),
+}
 
 /// What becomes of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,22 +101,22 @@ impl<W: BatchJob> ConsumeLoop<W> {
         }
     }
 
-    async fn follow(&self, stop: &CancellationToken, pause: &mut Backoff) -> Result<(), PullError> {
-        let mut pull =
-            Pull::open(&self.js, &self.stream, &self.consumer, BatchTimer::of(self.partition)).await?;
+    async fn follow(&self, stop: &CancellationToken, pause: &mut Backoff) -> Result<(), Interrupted> {
+        let mut batches =
+            Batches::open(&self.js, &self.stream, &self.consumer, BatchTimer::of(self.partition)).await?;
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {
-                    give_back(&pull.close().await).await;
+                    give_back(&batches.close().await).await;
                     // The last acks leave before the process may.
                     let _ = self.js.client().flush().await;
                     return Ok(());
                 }
-                messages = pull.next() => self.handle(messages?, stop, pause).await,
-                () = sleep(STALL) => match pull.waiting().await? {
+                messages = batches.next() => self.handle(messages?, stop, pause).await,
+                () = sleep(STALL) => match batches.waiting().await? {
                     0 => {}
-                    waiting => return Err(PullError::Stalled(waiting)),
+                    waiting => return Err(Interrupted::Stalled(waiting)),
                 },
             }
         }

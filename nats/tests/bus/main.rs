@@ -7,6 +7,7 @@ mod cluster; // three servers
 mod config; // the committed configurations
 mod log; // Direct Get, positions
 mod publish; // storing, republishing, retries
+mod pull; // durable consumers
 mod server; // the child process
 mod service; // questions and answers
 

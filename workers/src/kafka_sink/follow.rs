@@ -7,6 +7,7 @@ use metrics::{counter, gauge};
 use natter_nats::{
     async_nats::jetstream::{AckKind, Message},
     log::{Kept, LogError},
+    pull::PullError,
     topology::log_stream,
 };
 use natter_schemas::id::{Partition, Seq};
@@ -17,7 +18,7 @@ use tracing::{debug, error, warn};
 use super::{
     KafkaSink,
     encoder::RecordEncoder,
-    pinned_consumer::{PinnedConsumer, PinnedConsumerError},
+    pinned_consumer::PinnedConsumer,
     reorder::{Reorderer, Step},
     take_over::{TakeOverError, take_over},
     writer::{WriteError, Writer},
@@ -37,7 +38,7 @@ const DRAIN_UNPINNED: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 enum Interrupted {
     #[error(transparent)]
-    PinnedConsumer(#[from] PinnedConsumerError),
+    PinnedConsumer(#[from] PullError),
     #[error(transparent)]
     TakeOver(#[from] TakeOverError),
     #[error("no record can be written: {0}")]
@@ -166,9 +167,9 @@ impl ActiveFollower<'_> {
         let interrupted = self.write(&mut writer).await.err().unwrap_or(Interrupted::Stopped);
         let patience = match &interrupted {
             Interrupted::Stopped | Interrupted::Log(_) => DRAIN,
-            Interrupted::PinnedConsumer(
-                PinnedConsumerError::Silent | PinnedConsumerError::Closed | PinnedConsumerError::RpcError(_),
-            ) => DRAIN_UNPINNED,
+            Interrupted::PinnedConsumer(PullError::Silent | PullError::Closed | PullError::Ended(_)) => {
+                DRAIN_UNPINNED
+            }
             // Another may be writing already, or Kafka does not answer.
             _ => Duration::ZERO,
         };
