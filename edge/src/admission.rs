@@ -8,7 +8,7 @@ use governor::{
 };
 use natter_runtime::{
     rates::{Class, Rates, Rule},
-    shared_state::{Down, Memory, SharedState, Taken, local_bucket},
+    shared_state::{Memory, RateDecision, SharedState, Unavailable, local_token_bucket},
 };
 
 use crate::api_error::ApiError;
@@ -31,8 +31,8 @@ impl Admission {
         let Some(rule) = self.rates.rule(class) else { return Ok(()) };
         match self.shared.take(class, who, rule).await {
             Ok(taken) => decide(class, rule, taken),
-            Err(Down) if class == Class::Login => self.take_from_local(class, who, strict(rule)).await,
-            Err(Down) => self.take_from_local(class, who, rule).await,
+            Err(Unavailable) if class == Class::Login => self.take_from_local(class, who, strict(rule)).await,
+            Err(Unavailable) => self.take_from_local(class, who, rule).await,
         }
     }
 
@@ -49,7 +49,7 @@ impl Admission {
 
     /// A new socket's limit on frames of any kind.
     pub fn frame_limit(&self) -> FrameLimit {
-        FrameLimit(self.rates.rule(Class::Frames).map(local_bucket))
+        FrameLimit(self.rates.rule(Class::Frames).map(local_token_bucket))
     }
 }
 
@@ -65,10 +65,10 @@ impl FrameLimit {
     }
 }
 
-fn decide(class: Class, rule: Rule, taken: Taken) -> Result<(), ApiError> {
+fn decide(class: Class, rule: Rule, taken: RateDecision) -> Result<(), ApiError> {
     match taken {
-        Taken::Allowed { .. } => Ok(()),
-        Taken::Limited { retry_after } => {
+        RateDecision::Allowed { .. } => Ok(()),
+        RateDecision::Limited { retry_after } => {
             metrics::counter!("natter_rate_limited_total", "class" => class.name()).increment(1);
             Err(ApiError::limited(class, rule, retry_after))
         }

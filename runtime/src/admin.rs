@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{lifecycle::Lifecycle, readiness::Readiness};
 
-/// Histograms keep raw samples until somebody renders or upkeep runs.
+/// Histograms keep raw samples until they are rendered or upkeep runs.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Serves the admin port until drain.
@@ -37,7 +37,7 @@ pub fn serve(
     let app = Router::new()
         .route("/metrics", get(move || ready(render(&metrics))))
         .route("/health/live", get(|| ready(Json(serde_json::json!({"status": "ok"})))))
-        .route("/health/ready", get(move || look(readiness.clone(), stop.clone())));
+        .route("/health/ready", get(move || check(readiness.clone(), stop.clone())));
     let stop = lifecycle.stop().clone();
     lifecycle.spawn("admin port", async move {
         let server = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned());
@@ -48,13 +48,13 @@ pub fn serve(
     address
 }
 
-async fn look(readiness: Readiness, stop: CancellationToken) -> impl IntoResponse {
-    let found = readiness.look(&stop).await;
+async fn check(readiness: Readiness, stop: CancellationToken) -> impl IntoResponse {
+    let report = readiness.check(&stop).await;
     let word = |up: &bool| if *up { "up" } else { "down" };
     let parts: serde_json::Map<String, serde_json::Value> =
-        found.parts.iter().map(|(name, up)| ((*name).to_owned(), word(up).into())).collect();
-    let status = if found.well() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(serde_json::json!({"status": found.status, "parts": parts})))
+        report.parts.iter().map(|(name, up)| ((*name).to_owned(), word(up).into())).collect();
+    let status = if report.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(serde_json::json!({"status": report.status, "parts": parts})))
 }
 
 fn render(metrics: &PrometheusHandle) -> impl IntoResponse + use<> {

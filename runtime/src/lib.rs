@@ -1,8 +1,8 @@
 //! What every process of Natter needs to run: settings, logs and metrics, an orderly end, and the state
 //! that processes share without keeping it.
 
-pub mod config; // settings from the environment, each refused with a sentence when it is wrong
-pub mod rates; // rate limits: classes, buckets, their text form
+pub mod config; // settings from the environment, each refused with an error message when it is wrong
+pub mod rates; // rate limits: classes, rules, their text form
 
 pub mod lifecycle; // tasks with owners, signals, drain
 pub mod telemetry; // logs and metrics
@@ -10,4 +10,4 @@ pub mod unreadable; // messages that cannot be decoded: counted, and logged at m
 pub mod readiness; // whether this process can do its work now
 pub mod admin; // GET /metrics and /health on the admin port
 
-pub mod shared_state; // presence, idempotency records, buckets: memory (one process), redis (several)
+pub mod shared_state; // presence, idempotency records, token buckets: memory (one process), redis (several)

@@ -29,7 +29,7 @@ impl Lifecycle {
     }
 
     /// A task of the process: it ends by itself soon after `stop`. One that ends before is an error worth a
-    /// line, for nobody else would notice.
+    /// line, for nothing else would notice.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
         self.tracker.spawn(async move {
@@ -40,7 +40,7 @@ impl Lifecycle {
         });
     }
 
-    /// Asks every task to end and waits for them, `deadline` at most. Says whether all ended.
+    /// Asks every task to end and waits for them, `deadline` at most. Returns whether all ended.
     pub async fn drain(&self, deadline: Duration) -> bool {
         self.stop.cancel();
         self.tracker.close();

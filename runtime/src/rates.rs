@@ -64,7 +64,7 @@ impl Rates {
         Self(BTreeMap::new())
     }
 
-    /// For people on the internet. A device that comes back sends its outbox at once: hence the bursts.
+    /// For clients on the internet. A device that comes back online sends its queue at once: hence the bursts.
     pub fn production() -> Self {
         Self(BTreeMap::from([
             (Class::Login, Rule::new(10, MINUTE, 20)),
@@ -76,7 +76,7 @@ impl Rates {
         ]))
     }
 
-    /// For a laptop, where everybody has the same address and a script is a normal user.
+    /// For a laptop, where all clients have the same address and a script is a normal user.
     pub fn dev() -> Self {
         Self(BTreeMap::from([
             (Class::Login, Rule::new(600, MINUTE, 600)),
@@ -92,7 +92,7 @@ impl Rates {
         self.0.get(&class).copied()
     }
 
-    /// Replaces the rules that `text` names; says in a sentence what is wrong with it.
+    /// Replaces the rules that `text` names; the error says what is wrong with it.
     pub fn with(mut self, text: &str) -> Result<Self, String> {
         for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
             let (name, rule) = item

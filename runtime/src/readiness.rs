@@ -1,4 +1,4 @@
-//! Whether this process can do its work now, part by part: for orchestrators, and for whoever is woken by one.
+//! Whether this process can do its work now, part by part: for orchestrators and operators.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// A part that needs longer is as good as down.
-const WITHIN: Duration = Duration::from_secs(2);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
 
@@ -26,14 +26,14 @@ pub struct Readiness {
     parts: Arc<Mutex<Vec<(&'static str, Check)>>>,
 }
 
-/// What was found: every part, and whether the process can work.
-pub struct Found {
+/// Every part, and whether the process can work.
+pub struct ReadinessReport {
     pub status: &'static str,
     pub parts: BTreeMap<&'static str, bool>,
 }
 
-impl Found {
-    pub fn well(&self) -> bool {
+impl ReadinessReport {
+    pub fn is_ready(&self) -> bool {
         self.status == "ok"
     }
 }
@@ -53,12 +53,12 @@ impl Readiness {
         self.started.store(true, Ordering::Release);
     }
 
-    pub async fn look(&self, stop: &CancellationToken) -> Found {
+    pub async fn check(&self, stop: &CancellationToken) -> ReadinessReport {
         let parts = self.parts.lock().clone();
-        let looks = parts
-            .into_iter()
-            .map(async |(name, check)| (name, tokio::time::timeout(WITHIN, check()).await.unwrap_or(false)));
-        let parts: BTreeMap<_, _> = join_all(looks).await.into_iter().collect();
+        let checks = parts.into_iter().map(async |(name, check)| {
+            (name, tokio::time::timeout(CHECK_TIMEOUT, check()).await.unwrap_or(false))
+        });
+        let parts: BTreeMap<_, _> = join_all(checks).await.into_iter().collect();
         let status = if stop.is_cancelled() {
             "draining"
         } else if !self.started.load(Ordering::Acquire) {
@@ -68,7 +68,7 @@ impl Readiness {
         } else {
             "degraded"
         };
-        Found { status, parts }
+        ReadinessReport { status, parts }
     }
 }
 
@@ -77,21 +77,21 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_process_is_well_once_it_started_while_all_its_parts_are_up_and_until_it_drains() {
+    async fn a_process_is_ready_once_it_started_while_all_its_parts_are_up_and_until_it_drains() {
         let (readiness, stop) = (Readiness::default(), CancellationToken::new());
         let up = Arc::new(AtomicBool::new(true));
         let store = up.clone();
         readiness.needs("store", move || std::future::ready(store.load(Ordering::SeqCst)));
-        assert_eq!(readiness.look(&stop).await.status, "starting");
+        assert_eq!(readiness.check(&stop).await.status, "starting");
         readiness.started();
-        assert!(readiness.look(&stop).await.well());
+        assert!(readiness.check(&stop).await.is_ready());
         up.store(false, Ordering::SeqCst);
-        let found = readiness.look(&stop).await;
-        assert_eq!((found.status, found.parts["store"]), ("degraded", false));
+        let report = readiness.check(&stop).await;
+        assert_eq!((report.status, report.parts["store"]), ("degraded", false));
         up.store(true, Ordering::SeqCst);
         readiness.needs("stuck", std::future::pending);
-        assert_eq!(readiness.look(&stop).await.status, "degraded");
+        assert_eq!(readiness.check(&stop).await.status, "degraded");
         stop.cancel();
-        assert_eq!(readiness.look(&stop).await.status, "draining");
+        assert_eq!(readiness.check(&stop).await.status, "draining");
     }
 }

@@ -11,7 +11,7 @@ use axum::{
 use natter_nats::event_log::Appended;
 use natter_runtime::{
     rates::Class,
-    shared_state::{Attempt, Down, Fingerprint, Receipt},
+    shared_state::{Fingerprint, KeyClaim, RecordedResult, Unavailable},
 };
 use natter_schemas::{
     code::Code,
@@ -113,15 +113,16 @@ async fn post_once(
 ) -> Result<Response, ApiError> {
     let (user, fingerprint) = (request.author, fingerprint(&body));
     match app.shared.begin(user, &key, fingerprint).await {
-        Ok(Attempt::InProgress) => return Err(Code::InProgress.into()),
-        Ok(Attempt::Mismatch) => return Err(Code::IdempotencyMismatch.into()),
-        Ok(Attempt::Finished(receipt)) => return Ok(created(Some(replayed(user, &body, receipt)), true)),
+        Ok(KeyClaim::InProgress) => return Err(Code::InProgress.into()),
+        Ok(KeyClaim::Mismatch) => return Err(Code::IdempotencyMismatch.into()),
+        Ok(KeyClaim::Finished(receipt)) => return Ok(created(Some(replayed(user, &body, receipt)), true)),
         // Without the shared state the event id still makes one message of one key.
-        Ok(Attempt::First) | Err(Down) => {}
+        Ok(KeyClaim::Claimed) | Err(Unavailable) => {}
     }
     match send_once(&app, &key, request, &body).await {
         Ok(Appended { entry, duplicate }) => {
-            let receipt = Receipt { message: entry.event.id, seq: entry.seq, created_at: entry.event.at };
+            let receipt =
+                RecordedResult { message: entry.event.id, seq: entry.seq, created_at: entry.event.at };
             if app.shared.finish(user, &key, fingerprint, receipt).await.is_err() {
                 tracing::warn!(
                     %user, seq = entry.seq,
@@ -194,7 +195,7 @@ fn view(entry: &LogEntry) -> Option<MessageView> {
 }
 
 /// The first response again: the same request with what the first attempt produced.
-fn replayed(user: UserId, body: &PostMessage, receipt: Receipt) -> MessageView {
+fn replayed(user: UserId, body: &PostMessage, receipt: RecordedResult) -> MessageView {
     MessageView {
         id: receipt.message,
         conversation_id: body.conversation_id,

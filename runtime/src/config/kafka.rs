@@ -1,4 +1,4 @@
-//! `KAFKA_*`: where events are mirrored to, and how to get in.
+//! `KAFKA_*`: where events are mirrored to, and how to connect.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ pub struct Kafka {
     pub brokers: String,
     pub content: KafkaContent,
     pub security: KafkaSecurity,
-    /// Copies of a topic that is made; the brokers' default unless said.
+    /// Copies of a topic that is made; the brokers' default unless given.
     pub replication: Option<u8>,
 }
 
@@ -39,7 +39,7 @@ impl KafkaContent {
 #[derive(Debug, Clone, Default)]
 pub struct KafkaSecurity {
     pub tls: bool,
-    /// Certificates (PEM) that sign the brokers'; those of the system unless said.
+    /// Certificates (PEM) that sign the brokers'; those of the system by default.
     pub ca: Option<PathBuf>,
     /// A certificate and its key (PEM) that the brokers ask for.
     pub certificate: Option<(PathBuf, PathBuf)>,

@@ -10,7 +10,7 @@ use super::{BadSetting, Source, bad, number};
 const PASSWORD: usize = 64;
 /// A UUID as text, which is what most clients name their messages by.
 const CLIENT_ID: usize = 36;
-/// A body with as many people as one question about presence may name fits.
+/// A body with as many users as one presence query may name fits.
 const BODY: usize = 16 * 1024;
 /// The first frame with its token fits, and some positions to resume from.
 const FRAME: usize = 4 * 1024;

@@ -1,4 +1,4 @@
-//! Settings. Each has one name, one default, one sentence when it is wrong; `docs/operations.md` lists them.
+//! Settings. Each has one name, one default, one error message when it is wrong; `docs/operations.md` lists them.
 
 mod kafka;
 mod limits;
@@ -61,7 +61,7 @@ impl Durability {
 pub enum Strictness {
     Dev,
     Production,
-    /// As in production, for processes that sign no tokens: they are not asked for the secret of those who do.
+    /// As in production, for processes that sign no tokens: they need no secret.
     Tokenless,
 }
 
@@ -81,7 +81,7 @@ pub struct Settings {
     pub kafka: Option<Kafka>,
     /// The shared state of several processes; it may hold a password.
     pub redis_url: Option<SecretString>,
-    /// How long a session without a sign of life counts as online.
+    /// How long a session without a heartbeat counts as online.
     pub presence_ttl: Duration,
     pub jwt_secret: Option<SecretString>,
     pub jwt_expires_in: Duration,
@@ -141,7 +141,7 @@ impl Settings {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-/// Below 10 s a slow network takes people offline; above 300 s the dead stay too long.
+/// Below 10 s a slow network takes users offline; above 300 s dead sessions stay too long.
 const PRESENCE_TTL: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_mins(5);
 /// Browsers forget cookies after 400 days (RFC 6265bis §5.5).
 const DAYS_400: Duration = Duration::from_hours(400 * 24);

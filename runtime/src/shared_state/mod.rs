@@ -1,5 +1,5 @@
 //! State that the processes of a deployment share and can afford to lose: who is online, idempotency records
-//! and rate-limit buckets. The log and the store hold the only copies of everything that matters.
+//! and token buckets of rate limits. The log and the store hold the only copies of everything that matters.
 
 use std::time::Duration;
 
@@ -15,45 +15,45 @@ use crate::rates::{Class, Rule};
 mod memory; // one process
 mod redis; // several
 
-pub use memory::{Memory, local_bucket};
+pub use memory::{Memory, local_token_bucket};
 pub use redis::{ConnectError, Redis};
 
 /// How long an `Idempotency-Key` is remembered.
-pub const KEY_LIFE: Duration = Duration::from_hours(24);
+pub const KEY_TTL: Duration = Duration::from_hours(24);
 /// An attempt that never finished (its node died) lets others try after this: longer than any request runs.
-pub const ATTEMPT_LIFE: Duration = Duration::from_secs(90);
-/// How long it is remembered when somebody was last seen.
-pub const LAST_SEEN_LIFE: Duration = Duration::from_hours(30 * 24);
+pub const CLAIM_TTL: Duration = Duration::from_secs(90);
+/// How long it is known when a user was last seen.
+pub const LAST_SEEN_TTL: Duration = Duration::from_hours(30 * 24);
 
-/// The shared state does not answer; callers fall back to what is safe.
+/// The shared state does not respond; callers fall back to what is safe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the shared state does not answer")]
-pub struct Down;
+#[error("the shared state does not respond")]
+pub struct Unavailable;
 
-/// BLAKE3 of what the first request with a key said.
+/// BLAKE3 of the body of the first request with a key.
 pub type Fingerprint = [u8; 32];
 
 /// What a finished request produced: enough to give the same answer again, without its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Receipt {
+pub struct RecordedResult {
     pub message: EventId,
     pub seq: Seq,
     pub created_at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attempt {
-    /// Nobody holds the key: this attempt does, until `finish` or `abandon`.
-    First,
+pub enum KeyClaim {
+    /// The key was free: this attempt holds it until `finish` or `abandon`.
+    Claimed,
     /// Another attempt with the same request is under way.
     InProgress,
     /// The key was used with another request.
     Mismatch,
-    Finished(Receipt),
+    Finished(RecordedResult),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
+pub enum RateDecision {
     Allowed { remaining: u32 },
     Limited { retry_after: Duration },
 }
@@ -70,49 +70,54 @@ pub struct Heartbeat {
 pub struct Presence {
     pub user: UserId,
     pub online: bool,
-    /// Of somebody online: the last beat. `None`: not within [`LAST_SEEN_LIFE`].
+    /// Of a user online: the last heartbeat. `None`: not within [`LAST_SEEN_TTL`].
     pub last_seen: Option<Timestamp>,
-    /// Rises with every change of this user, also when the state was lost in between. Of somebody unknown: 0
-    /// while the state is younger than one beat's life, for those online may not have beaten yet; later a
-    /// version above everything told before the state began, so that "offline" settles.
+    /// Rises with every change of this user, also when the state was lost in between. Of an unknown user: 0
+    /// while the state is younger than one TTL, because users online may not have sent a heartbeat yet; later a
+    /// version above everything reported before the state began, so that "offline" wins.
     pub version: u64,
 }
 
 #[async_trait]
 pub trait SharedState: Send + Sync + 'static {
     /// Claims an idempotency key for one attempt.
-    async fn begin(&self, user: UserId, key: &str, fingerprint: Fingerprint) -> Result<Attempt, Down>;
+    async fn begin(&self, user: UserId, key: &str, fingerprint: Fingerprint)
+    -> Result<KeyClaim, Unavailable>;
     /// The attempt succeeded: later ones get `receipt` for [`KEY_LIFE`].
     async fn finish(
         &self,
         user: UserId,
         key: &str,
         fingerprint: Fingerprint,
-        receipt: Receipt,
-    ) -> Result<(), Down>;
+        result: RecordedResult,
+    ) -> Result<(), Unavailable>;
     /// The attempt was refused or failed: the key is free again.
-    async fn abandon(&self, user: UserId, key: &str) -> Result<(), Down>;
+    async fn abandon(&self, user: UserId, key: &str) -> Result<(), Unavailable>;
     /// Whether a key used within [`KEY_LIFE`] would be known: false while the state itself is younger.
     async fn remembers_every_key(&self) -> bool;
-    /// Takes one token from the bucket of `who` in `class`.
-    async fn take(&self, class: Class, who: &str, rule: Rule) -> Result<Taken, Down>;
+    /// Takes one token from the token bucket of `who` in `class`.
+    async fn take(&self, class: Class, who: &str, rule: Rule) -> Result<RateDecision, Unavailable>;
 
-    /// Keeps these sessions alive for `ttl` and answers the users who come online by it. Beats are due every
-    /// third of `ttl`, so that one may be lost. `Down` when none of the beats is known to have arrived.
+    /// Keeps these sessions alive for `ttl` and returns the users who come online by it. Heartbeats are due every
+    /// third of `ttl`, so that one may be lost. `Unavailable` when none of the heartbeats is known to have arrived.
     ///
-    /// This and the next two tell every change to one caller once, or to nobody when the answer is lost on its
-    /// way: who shows presence compares with [`presence`](Self::presence) from time to time.
-    async fn heartbeat(&self, heartbeats: &[Heartbeat], ttl: Duration) -> Result<Vec<PresenceChange>, Down>;
+    /// This and the next two report every change to one caller once, or to none when the response is lost: viewers
+    /// of presence compare with [`presence`](Self::presence) from time to time.
+    async fn heartbeat(
+        &self,
+        heartbeats: &[Heartbeat],
+        ttl: Duration,
+    ) -> Result<Vec<PresenceChange>, Unavailable>;
     /// The orderly end of a session; a change if it was the user's last. A session that died without one counts
     /// until the next sweep.
-    async fn leave(&self, heartbeat: &Heartbeat) -> Result<Option<PresenceChange>, Down>;
+    async fn leave(&self, heartbeat: &Heartbeat) -> Result<Option<PresenceChange>, Unavailable>;
     /// Takes at most `limit` users offline whose last session has expired. Any number of sweepers may run: one
     /// of them gets each change. After the state has begun anew, or was not swept for half a `ttl`
-    /// (it stood still), nobody expires for one `ttl`: those online need the time to beat again.
-    async fn sweep(&self, limit: usize) -> Result<Vec<PresenceChange>, Down>;
+    /// (Redis was suspended), no user expires for one `ttl`: those online need the time to send heartbeats again.
+    async fn sweep(&self, limit: usize) -> Result<Vec<PresenceChange>, Unavailable>;
     /// Who is online, in the order asked.
-    async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Down>;
+    async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Unavailable>;
 
-    /// Whether the state answers and takes writes.
-    async fn ready(&self) -> Result<(), Down>;
+    /// Fails unless the state responds and takes writes.
+    async fn ready(&self) -> Result<(), Unavailable>;
 }

@@ -1,18 +1,18 @@
 use std::{sync::Arc, time::Duration};
 
-use natter_runtime::shared_state::{ConnectError, Down, KEY_LIFE, Redis, SharedState};
+use natter_runtime::shared_state::{ConnectError, KEY_TTL, Redis, SharedState, Unavailable};
 use natter_schemas::id::UserId;
 use tokio::time::Instant;
 
 use crate::{
-    scene::{MANY, State, TTL, devices, of, swept, until, users},
+    fixtures::{MANY, State, TTL, devices, of, swept, until, users},
     server::Server,
 };
 
 /// Two seconds: long against a restart, which takes about 0.1 s.
 const LIFE: Duration = TTL.saturating_mul(4);
 
-struct Scene {
+struct Outage {
     server: Server,
     state: State,
     /// Online, known to viewers by `version`, and beating on after the fault.
@@ -22,25 +22,25 @@ struct Scene {
     version: u64,
 }
 
-async fn two_people_online(server: Server) -> Scene {
+async fn two_users_online(server: Server) -> Outage {
     let state: State = Arc::new(server.state().await);
-    let people = users(2);
-    let came = state.heartbeat(&devices(&people), LIFE).await.unwrap();
+    let users_online = users(2);
+    let changed = state.heartbeat(&devices(&users_online), LIFE).await.unwrap();
     assert_eq!(state.sweep(MANY).await, Ok(vec![]));
-    let version = came.iter().map(|change| change.version).max().unwrap();
-    Scene { server, state, stays: people[0], dies: people[1], version }
+    let version = changed.iter().map(|change| change.version).max().unwrap();
+    Outage { server, state, stays: users_online[0], dies: users_online[1], version }
 }
 
-impl Scene {
-    /// After a fault at `fault`: one sweeps, one beats; who died is offline soon after a life, nobody else
-    /// ever, and viewers who compare versions accept it.
+impl Outage {
+    /// After a fault at `fault`, with sweeps and one user's heartbeats: the dead user is offline soon after a TTL,
+    /// nobody else ever, and viewers who compare versions accept it.
     async fn settles(&self, fault: Instant) {
         let (mut quiet, mut back) = (true, vec![]);
         until("the dead to be shown offline", async || {
             // Down for a moment after a restart, until the connection is back.
             back.extend(self.state.heartbeat(&devices(&[self.stays]), LIFE).await.ok()?);
             let gone = self.state.sweep(MANY).await.ok()?;
-            assert!(gone.iter().all(|change| change.user == self.dies), "somebody alive was taken offline");
+            assert!(gone.iter().all(|change| change.user == self.dies), "a live user was taken offline");
             quiet &= gone.is_empty() || fault.elapsed() >= LIFE;
             let dead = of(&self.state, self.dies).await;
             (!dead.online && dead.version > self.version).then_some(())
@@ -54,64 +54,65 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn a_restart_that_forgets_everything_takes_nobody_offline_and_leaves_no_ghosts() {
-    let mut scene = two_people_online(Server::start().await).await;
-    scene.server.restart().await;
-    scene.settles(Instant::now()).await;
+async fn a_restart_that_forgets_everything_takes_no_live_user_offline_and_leaves_no_ghosts() {
+    let mut fixtures = two_users_online(Server::start().await).await;
+    fixtures.server.restart().await;
+    fixtures.settles(Instant::now()).await;
 }
 
 #[tokio::test]
-async fn a_restart_with_old_deadlines_takes_nobody_offline_and_leaves_no_ghosts() {
-    let mut scene = two_people_online(Server::start_with_a_disk().await).await;
-    scene.server.kill().await;
+async fn a_restart_with_old_deadlines_takes_no_live_user_offline_and_leaves_no_ghosts() {
+    let mut fixtures = two_users_online(Server::start_with_a_disk().await).await;
+    fixtures.server.kill().await;
     let down = Instant::now();
     until("the deadlines to pass", async || (down.elapsed() > LIFE).then_some(())).await;
-    scene.server.restart().await;
+    fixtures.server.restart().await;
     let fault = Instant::now();
-    assert!(of_when_back(&scene).await, "both were online before, and are until a life has passed");
-    scene.settles(fault).await;
+    assert!(of_when_back(&fixtures).await, "both were online before, and are until a life has passed");
+    fixtures.settles(fault).await;
 }
 
-async fn of_when_back(scene: &Scene) -> bool {
-    let both = [scene.stays, scene.dies];
-    let answer = until("the connection to come back", async || scene.state.presence(&both).await.ok()).await;
+async fn of_when_back(fixtures: &Outage) -> bool {
+    let both = [fixtures.stays, fixtures.dies];
+    let answer =
+        until("the connection to come back", async || fixtures.state.presence(&both).await.ok()).await;
     answer.iter().all(|presence| presence.online)
 }
 
 #[tokio::test]
-async fn a_flush_takes_nobody_offline_and_leaves_no_ghosts() {
-    let scene = two_people_online(Server::start().await).await;
-    scene.server.run::<()>(&["FLUSHALL"]).await.unwrap();
+async fn a_flush_takes_no_live_user_offline_and_leaves_no_ghosts() {
+    let fixtures = two_users_online(Server::start().await).await;
+    fixtures.server.run::<()>(&["FLUSHALL"]).await.unwrap();
     let fault = Instant::now();
-    let unknown = of(&scene.state, scene.dies).await;
+    let unknown = of(&fixtures.state, fixtures.dies).await;
     assert!(!unknown.online && unknown.version == 0, "nothing is known yet: viewers keep what they know");
-    scene.settles(fault).await;
+    fixtures.settles(fault).await;
 }
 
 #[tokio::test]
-async fn a_standstill_longer_than_a_life_takes_nobody_offline() {
-    let scene = two_people_online(Server::start().await).await;
-    scene.server.pause();
+async fn a_standstill_longer_than_a_life_takes_no_live_user_offline() {
+    let fixtures = two_users_online(Server::start().await).await;
+    fixtures.server.pause();
     let paused = Instant::now();
     until("the deadlines to pass", async || (paused.elapsed() > LIFE).then_some(())).await;
-    // The life of grace begins with the first sweep, so the clock of the test must not begin after it.
+    // The grace period begins with the first sweep, so the clock of the test must not begin after it.
     let fault = Instant::now();
-    scene.server.unpause();
+    fixtures.server.unpause();
     // The first to arrive is a sweep: it must not believe the deadlines.
-    assert_eq!(scene.state.sweep(MANY).await, Ok(vec![]));
-    scene.settles(fault).await;
+    assert_eq!(fixtures.state.sweep(MANY).await, Ok(vec![]));
+    fixtures.settles(fault).await;
 }
 
 #[tokio::test]
-async fn a_redis_that_stands_still_is_down_soon_and_comes_back_by_itself() {
+async fn a_redis_that_hangs_is_unavailable_soon_and_recovers_by_itself() {
     let server = Server::start().await;
     let state = Redis::connect(&server.url()).await.unwrap();
     until("the first answer", async || state.ready().await.ok()).await;
     server.pause();
     let asked = Instant::now();
-    assert_eq!(state.ready().await, Err(Down));
+    assert_eq!(state.ready().await, Err(Unavailable));
     assert!(asked.elapsed() < Duration::from_millis(300), "{:?}", asked.elapsed());
-    // More calls than wait in any queue: each is told soon, none hangs.
+    // More calls than wait in any queue: each fails soon, none hangs.
     let asked = Instant::now();
     let calls = (0..5_000).map(|_| state.presence(&[]));
     assert!(futures_util::future::join_all(calls).await.iter().all(Result::is_ok));
@@ -124,13 +125,13 @@ async fn a_redis_that_stands_still_is_down_soon_and_comes_back_by_itself() {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_gone_is_down_soon_and_found_again_when_it_returns() {
+async fn a_redis_that_is_gone_is_unavailable_soon_and_found_again_when_it_returns() {
     let mut server = Server::start().await;
     let state = Redis::connect(&server.url()).await.unwrap();
     server.kill().await;
     for _ in 0..5 {
         let asked = Instant::now();
-        assert_eq!(state.ready().await, Err(Down));
+        assert_eq!(state.ready().await, Err(Unavailable));
         assert!(asked.elapsed() < Duration::from_millis(300), "{:?}", asked.elapsed());
     }
     assert!(!state.remembers_every_key().await);
@@ -143,7 +144,7 @@ async fn keys_are_remembered_for_a_day_and_not_beyond_a_restart() {
     let mut server = Server::start_with_a_disk().await;
     let state = server.state().await;
     let born: u128 = server.run(&["HGET", "natter:born", "at"]).await.unwrap();
-    let yesterday = (born - KEY_LIFE.as_millis() - 1).to_string();
+    let yesterday = (born - KEY_TTL.as_millis() - 1).to_string();
     server.run::<()>(&["HSET", "natter:born", "at", &yesterday]).await.unwrap();
     assert!(state.remembers_every_key().await);
     server.restart().await;
@@ -176,7 +177,7 @@ async fn a_start_without_a_usable_redis_says_why_and_never_the_password() {
     server.run::<()>(&["CONFIG", "SET", "requirepass", "right"]).await.unwrap();
     let url = server.url().replace("redis://", "redis://:hunter2@");
     let refused = Redis::connect(&url).await.err().unwrap();
-    assert!(matches!(refused, ConnectError::RpcError(_)), "{refused}");
+    assert!(matches!(refused, ConnectError::Rejected(_)), "{refused}");
     let nonsense = Redis::connect("redis://:hunter2@host:port").await.err().unwrap();
     assert!(matches!(nonsense, ConnectError::Address(_)), "{nonsense}");
     for error in [refused, nonsense] {

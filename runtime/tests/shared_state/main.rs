@@ -21,9 +21,9 @@ macro_rules! both {
 }
 
 mod server; // a redis-server of one test
-mod scene; // waiting, heartbeats, sweeps
+mod fixtures; // waiting, heartbeats, sweeps
 
 mod presence; // for both
 mod keys; // for both: idempotency
-mod buckets; // for both
+mod rate_limits; // for both
 mod faults; // redis: restart, flush, pause, wrong addresses

@@ -4,26 +4,26 @@ use futures_util::future::join_all;
 use natter_schemas::id::UserId;
 use tokio::time::Instant;
 
-use crate::scene::{LONG, MANY, State, TTL, device, devices, of, swept, until, users};
+use crate::fixtures::{LONG, MANY, State, TTL, device, devices, of, swept, until, users};
 
 both!(
-    only_the_first_beat_of_a_user_announces_them,
+    only_the_first_heartbeat_of_a_user_announces_them,
     the_last_device_to_leave_takes_the_user_offline,
     a_device_that_dies_takes_the_user_offline_after_one_ttl_only_if_it_was_the_last,
     a_dead_device_does_not_outlive_the_one_that_leaves,
-    nobody_who_beats_is_swept,
+    a_user_who_sends_heartbeats_is_not_swept,
     four_sweepers_announce_each_user_exactly_once,
-    a_sweep_takes_no_more_than_it_was_asked_for,
-    a_beat_after_the_sweep_brings_the_user_back_with_a_higher_version,
+    a_sweep_takes_no_more_users_than_its_limit,
+    a_heartbeat_after_the_sweep_brings_the_user_back_with_a_higher_version,
     leaving_twice_or_unknown_changes_nothing,
-    presence_answers_in_the_order_asked_and_calls_the_unknown_offline,
-    two_thousand_devices_beat_in_one_call,
+    presence_is_returned_in_the_order_asked_and_unknown_users_are_offline,
+    two_thousand_devices_send_heartbeats_in_one_call,
 );
 
-async fn only_the_first_beat_of_a_user_announces_them(state: State) {
+async fn only_the_first_heartbeat_of_a_user_announces_them(state: State) {
     let user = UserId::fresh();
-    let came = state.heartbeat(&[device(user, "phone"), device(user, "laptop")], LONG).await.unwrap();
-    let [change] = came[..] else { panic!("announced {} times", came.len()) };
+    let changed = state.heartbeat(&[device(user, "phone"), device(user, "laptop")], LONG).await.unwrap();
+    let [change] = changed[..] else { panic!("announced {} times", changed.len()) };
     assert!(change.user == user && change.online && change.version > 0);
     assert_eq!(state.heartbeat(&[device(user, "phone")], LONG).await, Ok(vec![]));
     assert_eq!(state.heartbeat(&[device(user, "tablet")], LONG).await, Ok(vec![]));
@@ -34,12 +34,12 @@ async fn only_the_first_beat_of_a_user_announces_them(state: State) {
 async fn the_last_device_to_leave_takes_the_user_offline(state: State) {
     let user = UserId::fresh();
     let (phone, laptop) = (device(user, "phone"), device(user, "laptop"));
-    let came = state.heartbeat(&[phone.clone(), laptop.clone()], LONG).await.unwrap();
+    let changed = state.heartbeat(&[phone.clone(), laptop.clone()], LONG).await.unwrap();
     assert_eq!(state.leave(&phone).await, Ok(None));
     assert!(of(&state, user).await.online);
     let gone = state.leave(&laptop).await.unwrap().expect("it was the last");
-    assert!(gone.user == user && !gone.online && gone.version > came[0].version);
-    assert!(gone.last_seen >= came[0].last_seen);
+    assert!(gone.user == user && !gone.online && gone.version > changed[0].version);
+    assert!(gone.last_seen >= changed[0].last_seen);
     let now = of(&state, user).await;
     assert_eq!((now.online, now.last_seen, now.version), (false, Some(gone.last_seen), gone.version));
     assert_eq!(state.sweep(MANY).await, Ok(vec![]));
@@ -48,17 +48,17 @@ async fn the_last_device_to_leave_takes_the_user_offline(state: State) {
 async fn a_device_that_dies_takes_the_user_offline_after_one_ttl_only_if_it_was_the_last(state: State) {
     let (alone, other) = (UserId::fresh(), UserId::fresh());
     let begun = Instant::now();
-    let came = state.heartbeat(&[device(alone, "phone"), device(other, "phone")], TTL).await.unwrap();
+    let changed = state.heartbeat(&[device(alone, "phone"), device(other, "phone")], TTL).await.unwrap();
     state.heartbeat(&[device(other, "laptop")], LONG).await.unwrap();
-    // The life of the last beat decides how long a sweep waits after a pause.
+    // The TTL of the last heartbeat decides how long a sweep waits after a pause.
     state.heartbeat(&[device(UserId::fresh(), "phone")], TTL).await.unwrap();
     let gone = until("the lonely device to expire", async || {
         let gone = state.sweep(MANY).await.unwrap();
         gone.into_iter().find(|change| change.user == alone)
     })
     .await;
-    assert!(begun.elapsed() >= TTL && !gone.online && gone.version > came[0].version);
-    assert_eq!(gone.last_seen, came[0].last_seen);
+    assert!(begun.elapsed() >= TTL && !gone.online && gone.version > changed[0].version);
+    assert_eq!(gone.last_seen, changed[0].last_seen);
     assert!(of(&state, other).await.online);
 }
 
@@ -73,9 +73,9 @@ async fn a_dead_device_does_not_outlive_the_one_that_leaves(state: State) {
     assert!(gone.len() == 1 && gone[0].user == user && !of(&state, user).await.online);
 }
 
-async fn nobody_who_beats_is_swept(state: State) {
+async fn a_user_who_sends_heartbeats_is_not_swept(state: State) {
     let user = UserId::fresh();
-    // Two seconds: a busy machine may delay a beat of every 10 ms, but hardly by so much.
+    // Two seconds: a busy machine may delay a heartbeat of every 10 ms, but hardly by so much.
     let ttl = TTL * 4;
     let begun = Instant::now();
     assert_eq!(state.heartbeat(&devices(&[user]), ttl).await.unwrap().len(), 1);
@@ -88,23 +88,23 @@ async fn nobody_who_beats_is_swept(state: State) {
 }
 
 async fn four_sweepers_announce_each_user_exactly_once(state: State) {
-    let people = users(200);
-    assert_eq!(state.heartbeat(&devices(&people), TTL).await.unwrap().len(), people.len());
+    let users_online = users(200);
+    assert_eq!(state.heartbeat(&devices(&users_online), TTL).await.unwrap().len(), users_online.len());
     let mut told: HashMap<UserId, usize> = HashMap::new();
-    until("everybody to go offline", async || {
+    until("all users to go offline", async || {
         for gone in join_all((0..4).map(|_| state.sweep(7))).await {
             for change in gone.unwrap() {
                 *told.entry(change.user).or_default() += 1;
             }
         }
-        (told.len() == people.len()).then_some(())
+        (told.len() == users_online.len()).then_some(())
     })
     .await;
     assert!(told.values().all(|times| *times == 1));
     assert_eq!(state.sweep(MANY).await, Ok(vec![]));
 }
 
-async fn a_sweep_takes_no_more_than_it_was_asked_for(state: State) {
+async fn a_sweep_takes_no_more_users_than_its_limit(state: State) {
     state.heartbeat(&devices(&users(5)), TTL).await.unwrap();
     let mut sizes = vec![];
     until("five to go offline", async || {
@@ -116,7 +116,7 @@ async fn a_sweep_takes_no_more_than_it_was_asked_for(state: State) {
     assert!(sizes.iter().all(|size| *size <= 2));
 }
 
-async fn a_beat_after_the_sweep_brings_the_user_back_with_a_higher_version(state: State) {
+async fn a_heartbeat_after_the_sweep_brings_the_user_back_with_a_higher_version(state: State) {
     let user = UserId::fresh();
     state.heartbeat(&devices(&[user]), TTL).await.unwrap();
     let gone = swept(&state).await;
@@ -135,10 +135,10 @@ async fn leaving_twice_or_unknown_changes_nothing(state: State) {
     assert_eq!(state.leave(&phone).await, Ok(None));
 }
 
-async fn presence_answers_in_the_order_asked_and_calls_the_unknown_offline(state: State) {
-    let people = users(1_100);
-    state.heartbeat(&devices(&people[..3]), LONG).await.unwrap();
-    let asked: Vec<UserId> = people.iter().rev().copied().collect();
+async fn presence_is_returned_in_the_order_asked_and_unknown_users_are_offline(state: State) {
+    let users_online = users(1_100);
+    state.heartbeat(&devices(&users_online[..3]), LONG).await.unwrap();
+    let asked: Vec<UserId> = users_online.iter().rev().copied().collect();
     let answer = state.presence(&asked).await.unwrap();
     assert!(answer.iter().map(|presence| presence.user).eq(asked.iter().copied()));
     assert_eq!(answer.iter().filter(|presence| presence.online).count(), 3);
@@ -148,12 +148,12 @@ async fn presence_answers_in_the_order_asked_and_calls_the_unknown_offline(state
     assert_eq!(state.presence(&[]).await, Ok(vec![]));
 }
 
-async fn two_thousand_devices_beat_in_one_call(state: State) {
-    let people = users(1_000);
-    let mut heartbeats = devices(&people);
-    heartbeats.extend(people.iter().map(|user| device(*user, "laptop")));
-    let came = state.heartbeat(&heartbeats, LONG).await.unwrap();
-    assert_eq!(came.len(), people.len());
+async fn two_thousand_devices_send_heartbeats_in_one_call(state: State) {
+    let users_online = users(1_000);
+    let mut heartbeats = devices(&users_online);
+    heartbeats.extend(users_online.iter().map(|user| device(*user, "laptop")));
+    let changed = state.heartbeat(&heartbeats, LONG).await.unwrap();
+    assert_eq!(changed.len(), users_online.len());
     assert_eq!(state.heartbeat(&heartbeats, LONG).await, Ok(vec![]));
     assert_eq!(state.heartbeat(&[], LONG).await, Ok(vec![]));
 }

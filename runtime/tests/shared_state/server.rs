@@ -8,10 +8,10 @@ use nix::{
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::scene::until;
+use crate::fixtures::until;
 
-/// Patience of a busy test machine: only the tests about time-outs want the real one.
-const UNHURRIED: Duration = Duration::from_secs(5);
+/// For a busy test machine: only the tests about time-outs use the real one.
+const TEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A redis-server of one test; it ends with it.
 pub struct Server {
@@ -19,7 +19,7 @@ pub struct Server {
     child: Child,
     folder: TempDir,
     /// Whether a restart finds what was there before.
-    keeps: bool,
+    persistent: bool,
 }
 
 impl Server {
@@ -31,13 +31,13 @@ impl Server {
         Self::with(true).await
     }
 
-    async fn with(keeps: bool) -> Self {
+    async fn with(persistent: bool) -> Self {
         loop {
-            // Somebody may take the port in between: then ours ends, and another port is tried.
+            // Another process may take the port in between: then this server ends, and another port is tried.
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
             let folder = tempfile::tempdir().unwrap();
-            let child = spawn(port, &folder, keeps);
-            let mut server = Self { port, child, folder, keeps };
+            let child = spawn(port, &folder, persistent);
+            let mut server = Self { port, child, folder, persistent };
             if server.is_up().await {
                 return server;
             }
@@ -49,7 +49,7 @@ impl Server {
     }
 
     pub async fn state(&self) -> Redis {
-        Redis::connect(&self.url()).await.expect("redis is up").with_patience(UNHURRIED)
+        Redis::connect(&self.url()).await.expect("redis is up").with_timeout(TEST_TIMEOUT)
     }
 
     /// A command from outside Natter.
@@ -64,7 +64,7 @@ impl Server {
     /// kill -9, then a new one on the same port.
     pub async fn restart(&mut self) {
         self.kill().await;
-        self.child = spawn(self.port, &self.folder, self.keeps);
+        self.child = spawn(self.port, &self.folder, self.persistent);
         assert!(self.is_up().await, "redis-server did not come back on its port");
     }
 
@@ -100,11 +100,11 @@ impl Server {
     }
 }
 
-fn spawn(port: u16, folder: &TempDir, keeps: bool) -> Child {
+fn spawn(port: u16, folder: &TempDir, persistent: bool) -> Child {
     Command::new("redis-server")
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--dir"])
         .arg(folder.path())
-        .args(["--appendonly", if keeps { "yes" } else { "no" }, "--appendfsync", "always"])
+        .args(["--appendonly", if persistent { "yes" } else { "no" }, "--appendfsync", "always"])
         .stdout(Stdio::null())
         .kill_on_drop(true)
         .spawn()

@@ -8,7 +8,10 @@ use std::{
 use async_trait::async_trait;
 use natter_runtime::{
     rates::{Class, Rule},
-    shared_state::{Attempt, Down, Fingerprint, Heartbeat, Memory, Presence, Receipt, SharedState, Taken},
+    shared_state::{
+        Fingerprint, Heartbeat, KeyClaim, Memory, Presence, RateDecision, RecordedResult, SharedState,
+        Unavailable,
+    },
 };
 use natter_schemas::{id::UserId, rpc::PresenceChange};
 
@@ -27,7 +30,12 @@ impl Fragile {
 
 #[async_trait]
 impl SharedState for Fragile {
-    async fn begin(&self, user: UserId, key: &str, fingerprint: Fingerprint) -> Result<Attempt, Down> {
+    async fn begin(
+        &self,
+        user: UserId,
+        key: &str,
+        fingerprint: Fingerprint,
+    ) -> Result<KeyClaim, Unavailable> {
         self.memory.begin(user, key, fingerprint).await
     }
 
@@ -36,12 +44,12 @@ impl SharedState for Fragile {
         user: UserId,
         key: &str,
         print: Fingerprint,
-        receipt: Receipt,
-    ) -> Result<(), Down> {
+        receipt: RecordedResult,
+    ) -> Result<(), Unavailable> {
         self.memory.finish(user, key, print, receipt).await
     }
 
-    async fn abandon(&self, user: UserId, key: &str) -> Result<(), Down> {
+    async fn abandon(&self, user: UserId, key: &str) -> Result<(), Unavailable> {
         self.memory.abandon(user, key).await
     }
 
@@ -49,28 +57,32 @@ impl SharedState for Fragile {
         self.memory.remembers_every_key().await
     }
 
-    async fn take(&self, class: Class, who: &str, rule: Rule) -> Result<Taken, Down> {
+    async fn take(&self, class: Class, who: &str, rule: Rule) -> Result<RateDecision, Unavailable> {
         self.memory.take(class, who, rule).await
     }
 
-    async fn heartbeat(&self, heartbeats: &[Heartbeat], ttl: Duration) -> Result<Vec<PresenceChange>, Down> {
+    async fn heartbeat(
+        &self,
+        heartbeats: &[Heartbeat],
+        ttl: Duration,
+    ) -> Result<Vec<PresenceChange>, Unavailable> {
         self.memory.heartbeat(heartbeats, ttl).await
     }
 
-    async fn leave(&self, heartbeat: &Heartbeat) -> Result<Option<PresenceChange>, Down> {
+    async fn leave(&self, heartbeat: &Heartbeat) -> Result<Option<PresenceChange>, Unavailable> {
         self.memory.leave(heartbeat).await
     }
 
-    async fn sweep(&self, limit: usize) -> Result<Vec<PresenceChange>, Down> {
+    async fn sweep(&self, limit: usize) -> Result<Vec<PresenceChange>, Unavailable> {
         self.memory.sweep(limit).await
     }
 
-    async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Down> {
+    async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Unavailable> {
         assert!(!self.broken.swap(false, Ordering::SeqCst), "a defect, as asked for by this test");
         self.memory.presence(users).await
     }
 
-    async fn ready(&self) -> Result<(), Down> {
+    async fn ready(&self) -> Result<(), Unavailable> {
         self.memory.ready().await
     }
 }

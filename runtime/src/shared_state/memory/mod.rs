@@ -1,5 +1,5 @@
 //! Shared state of one process: for `natter dev` and tests. It starts empty, so it never claims to remember
-//! the day before.
+//! what an earlier process knew.
 
 use std::{
     sync::Arc,
@@ -18,49 +18,53 @@ use natter_schemas::{id::UserId, rpc::PresenceChange};
 use parking_lot::Mutex;
 
 use super::{
-    ATTEMPT_LIFE, Attempt, Down, Fingerprint, Heartbeat, KEY_LIFE, Presence, Receipt, SharedState, Taken,
+    CLAIM_TTL, Fingerprint, Heartbeat, KEY_TTL, KeyClaim, Presence, RateDecision, RecordedResult,
+    SharedState, Unavailable,
 };
 use crate::rates::{Class, Rule};
 
 mod presence;
 
-use presence::People;
+use presence::PresenceTable;
 
 /// 100,000 keys × about 200 B = 20 MB.
 const KEYS: u64 = 100_000;
-const BUCKETS: u64 = 100_000;
-/// A bucket untouched for this long is full again whatever its rule allows below an hour.
-const BUCKET_IDLE: Duration = Duration::from_hours(1);
+const TOKEN_BUCKETS: u64 = 100_000;
+/// A token bucket untouched for this long is full again whatever its rule allows below an hour.
+const TOKEN_BUCKET_IDLE: Duration = Duration::from_hours(1);
 
-type Bucket = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
+type TokenBucket = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
 
 #[derive(Debug, Clone, Copy)]
 struct Record {
     fingerprint: Fingerprint,
     begun: Instant,
-    receipt: Option<Receipt>,
+    result: Option<RecordedResult>,
 }
 
 pub struct Memory {
-    born: Instant,
+    started: Instant,
     keys: Cache<(UserId, String), Arc<Mutex<Option<Record>>>>,
-    buckets: Cache<(Class, String), Arc<Bucket>>,
+    token_buckets: Cache<(Class, String), Arc<TokenBucket>>,
     clock: DefaultClock,
-    people: People,
+    presence: PresenceTable,
 }
 
 impl Memory {
     pub fn new() -> Self {
         Self {
-            born: Instant::now(),
-            keys: Cache::builder().max_capacity(KEYS).time_to_live(KEY_LIFE).build(),
-            buckets: Cache::builder().max_capacity(BUCKETS).time_to_idle(BUCKET_IDLE).build(),
+            started: Instant::now(),
+            keys: Cache::builder().max_capacity(KEYS).time_to_live(KEY_TTL).build(),
+            token_buckets: Cache::builder()
+                .max_capacity(TOKEN_BUCKETS)
+                .time_to_idle(TOKEN_BUCKET_IDLE)
+                .build(),
             clock: DefaultClock::default(),
-            people: People::new(),
+            presence: PresenceTable::new(),
         }
     }
 
-    async fn slot(&self, user: UserId, key: &str) -> Arc<Mutex<Option<Record>>> {
+    async fn record_of(&self, user: UserId, key: &str) -> Arc<Mutex<Option<Record>>> {
         self.keys.get_with((user, key.to_owned()), async { Arc::default() }).await
     }
 }
@@ -73,20 +77,25 @@ impl Default for Memory {
 
 #[async_trait]
 impl SharedState for Memory {
-    async fn begin(&self, user: UserId, key: &str, fingerprint: Fingerprint) -> Result<Attempt, Down> {
-        let slot = self.slot(user, key).await;
-        let mut record = slot.lock();
+    async fn begin(
+        &self,
+        user: UserId,
+        key: &str,
+        fingerprint: Fingerprint,
+    ) -> Result<KeyClaim, Unavailable> {
+        let entry = self.record_of(user, key).await;
+        let mut record = entry.lock();
         Ok(match *record {
-            Some(known) if known.receipt.is_none() && known.begun.elapsed() > ATTEMPT_LIFE => {
-                *record = Some(Record { fingerprint, begun: Instant::now(), receipt: None });
-                Attempt::First
+            Some(known) if known.result.is_none() && known.begun.elapsed() > CLAIM_TTL => {
+                *record = Some(Record { fingerprint, begun: Instant::now(), result: None });
+                KeyClaim::Claimed
             }
-            Some(known) if known.fingerprint != fingerprint => Attempt::Mismatch,
-            Some(Record { receipt: Some(receipt), .. }) => Attempt::Finished(receipt),
-            Some(_) => Attempt::InProgress,
+            Some(known) if known.fingerprint != fingerprint => KeyClaim::Mismatch,
+            Some(Record { result: Some(result), .. }) => KeyClaim::Finished(result),
+            Some(_) => KeyClaim::InProgress,
             None => {
-                *record = Some(Record { fingerprint, begun: Instant::now(), receipt: None });
-                Attempt::First
+                *record = Some(Record { fingerprint, begun: Instant::now(), result: None });
+                KeyClaim::Claimed
             }
         })
     }
@@ -96,53 +105,57 @@ impl SharedState for Memory {
         user: UserId,
         key: &str,
         fingerprint: Fingerprint,
-        receipt: Receipt,
-    ) -> Result<(), Down> {
-        let slot = self.slot(user, key).await;
-        *slot.lock() = Some(Record { fingerprint, begun: Instant::now(), receipt: Some(receipt) });
+        result: RecordedResult,
+    ) -> Result<(), Unavailable> {
+        let entry = self.record_of(user, key).await;
+        *entry.lock() = Some(Record { fingerprint, begun: Instant::now(), result: Some(result) });
         Ok(())
     }
 
-    async fn abandon(&self, user: UserId, key: &str) -> Result<(), Down> {
-        let slot = self.slot(user, key).await;
-        let mut record = slot.lock();
+    async fn abandon(&self, user: UserId, key: &str) -> Result<(), Unavailable> {
+        let entry = self.record_of(user, key).await;
+        let mut record = entry.lock();
         // An attempt that outlived its claim must not free the key of the one that succeeded.
-        if record.is_some_and(|known| known.receipt.is_none()) {
+        if record.is_some_and(|known| known.result.is_none()) {
             *record = None;
         }
         Ok(())
     }
 
     async fn remembers_every_key(&self) -> bool {
-        self.born.elapsed() > KEY_LIFE
+        self.started.elapsed() > KEY_TTL
     }
 
-    async fn take(&self, class: Class, who: &str, rule: Rule) -> Result<Taken, Down> {
-        let make = async { Arc::new(bucket(rule)) };
-        let bucket = self.buckets.get_with((class, who.to_owned()), make).await;
-        Ok(match bucket.check() {
-            Ok(state) => Taken::Allowed { remaining: state.remaining_burst_capacity() },
-            Err(until) => Taken::Limited { retry_after: until.wait_time_from(self.clock.now()) },
+    async fn take(&self, class: Class, who: &str, rule: Rule) -> Result<RateDecision, Unavailable> {
+        let make = async { Arc::new(token_bucket(rule)) };
+        let token_bucket = self.token_buckets.get_with((class, who.to_owned()), make).await;
+        Ok(match token_bucket.check() {
+            Ok(state) => RateDecision::Allowed { remaining: state.remaining_burst_capacity() },
+            Err(until) => RateDecision::Limited { retry_after: until.wait_time_from(self.clock.now()) },
         })
     }
 
-    async fn heartbeat(&self, heartbeats: &[Heartbeat], ttl: Duration) -> Result<Vec<PresenceChange>, Down> {
-        Ok(self.people.heartbeat(heartbeats, ttl))
+    async fn heartbeat(
+        &self,
+        heartbeats: &[Heartbeat],
+        ttl: Duration,
+    ) -> Result<Vec<PresenceChange>, Unavailable> {
+        Ok(self.presence.heartbeat(heartbeats, ttl))
     }
 
-    async fn leave(&self, heartbeat: &Heartbeat) -> Result<Option<PresenceChange>, Down> {
-        Ok(self.people.leave(heartbeat))
+    async fn leave(&self, heartbeat: &Heartbeat) -> Result<Option<PresenceChange>, Unavailable> {
+        Ok(self.presence.leave(heartbeat))
     }
 
-    async fn sweep(&self, limit: usize) -> Result<Vec<PresenceChange>, Down> {
-        Ok(self.people.sweep(limit))
+    async fn sweep(&self, limit: usize) -> Result<Vec<PresenceChange>, Unavailable> {
+        Ok(self.presence.sweep(limit))
     }
 
-    async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Down> {
-        Ok(self.people.presence(users))
+    async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Unavailable> {
+        Ok(self.presence.presence(users))
     }
 
-    async fn ready(&self) -> Result<(), Down> {
+    async fn ready(&self) -> Result<(), Unavailable> {
         Ok(())
     }
 }
@@ -153,11 +166,11 @@ fn quota(rule: Rule) -> Quota {
     Quota::with_period(every).unwrap_or_else(|| Quota::per_second(rule.count)).allow_burst(rule.burst)
 }
 
-fn bucket(rule: Rule) -> Bucket {
+fn token_bucket(rule: Rule) -> TokenBucket {
     RateLimiter::direct(quota(rule)).with_middleware::<StateInformationMiddleware>()
 }
 
-/// A bucket of one socket or process, outside the shared state.
-pub fn local_bucket(rule: Rule) -> DefaultDirectRateLimiter {
+/// A token bucket of one socket or process, outside the shared state.
+pub fn local_token_bucket(rule: Rule) -> DefaultDirectRateLimiter {
     RateLimiter::direct(quota(rule))
 }

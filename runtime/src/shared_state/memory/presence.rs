@@ -8,35 +8,35 @@ use std::{
 use natter_schemas::{event::Timestamp, id::UserId, rpc::PresenceChange};
 use parking_lot::Mutex;
 
-use crate::shared_state::{Heartbeat, LAST_SEEN_LIFE, Presence};
+use crate::shared_state::{Heartbeat, LAST_SEEN_TTL, Presence};
 
-pub struct People {
-    /// The version of those unknown: every socket of an earlier process has ended, so who has not come back is
-    /// offline. A millisecond before the first beat can be.
-    before: u64,
-    known: Mutex<Known>,
+pub struct PresenceTable {
+    /// The version of unknown users: every socket of an earlier process has ended, so a user who has not come back
+    /// is offline. A millisecond before the first possible heartbeat.
+    unknown_version: u64,
+    known: Mutex<PresenceState>,
 }
 
 #[derive(Default)]
-struct Known {
-    people: HashMap<UserId, Person>,
+struct PresenceState {
+    users: HashMap<UserId, UserPresence>,
     /// Those online, by the deadline of their last session.
     due: BTreeSet<(Instant, UserId)>,
-    /// Those offline, by the time they are forgotten.
-    fading: BTreeSet<(Instant, UserId)>,
+    /// Those offline, by the time their entry is removed.
+    offline: BTreeSet<(Instant, UserId)>,
 }
 
-struct Person {
+struct UserPresence {
     /// Session to deadline; empty when offline.
     sessions: HashMap<String, Instant>,
-    /// The place in `due` when online, in `fading` when offline.
+    /// The key in `due` when online, in `fading` when offline.
     until: Instant,
     online: bool,
     seen: Timestamp,
     version: u64,
 }
 
-impl Person {
+impl UserPresence {
     fn change(&mut self, user: UserId, online: bool, at: Timestamp) -> PresenceChange {
         self.online = online;
         // The clock, so that it rises across restarts; one more, so that it rises within a millisecond.
@@ -45,7 +45,7 @@ impl Person {
     }
 }
 
-impl Known {
+impl PresenceState {
     fn heartbeat(
         &mut self,
         heartbeat: &Heartbeat,
@@ -53,7 +53,7 @@ impl Known {
         ttl: Duration,
         at: Timestamp,
     ) -> Option<PresenceChange> {
-        let person = self.people.entry(heartbeat.user).or_insert_with(|| Person {
+        let presence = self.users.entry(heartbeat.user).or_insert_with(|| UserPresence {
             sessions: HashMap::new(),
             until: now,
             online: false,
@@ -61,30 +61,30 @@ impl Known {
             version: 0,
         });
         let deadline = now + ttl;
-        if person.sessions.insert(heartbeat.session.clone(), deadline).is_none() {
-            person.sessions.retain(|_, deadline| *deadline > now);
+        if presence.sessions.insert(heartbeat.session.clone(), deadline).is_none() {
+            presence.sessions.retain(|_, deadline| *deadline > now);
         }
-        person.seen = at;
-        let place = if person.online { &mut self.due } else { &mut self.fading };
-        place.remove(&(person.until, heartbeat.user));
-        person.until = if person.online { person.until.max(deadline) } else { deadline };
-        self.due.insert((person.until, heartbeat.user));
-        (!person.online).then(|| person.change(heartbeat.user, true, at))
+        presence.seen = at;
+        let set = if presence.online { &mut self.due } else { &mut self.offline };
+        set.remove(&(presence.until, heartbeat.user));
+        presence.until = if presence.online { presence.until.max(deadline) } else { deadline };
+        self.due.insert((presence.until, heartbeat.user));
+        (!presence.online).then(|| presence.change(heartbeat.user, true, at))
     }
 
     fn leave(&mut self, heartbeat: &Heartbeat, now: Instant, at: Timestamp) -> Option<PresenceChange> {
-        let person = self.people.get_mut(&heartbeat.user)?;
-        person.sessions.remove(&heartbeat.session)?;
-        person.seen = at;
-        self.due.remove(&(person.until, heartbeat.user));
-        if let Some(latest) = person.sessions.values().max() {
-            person.until = *latest;
-            self.due.insert((person.until, heartbeat.user));
+        let presence = self.users.get_mut(&heartbeat.user)?;
+        presence.sessions.remove(&heartbeat.session)?;
+        presence.seen = at;
+        self.due.remove(&(presence.until, heartbeat.user));
+        if let Some(latest) = presence.sessions.values().max() {
+            presence.until = *latest;
+            self.due.insert((presence.until, heartbeat.user));
             return None;
         }
-        person.until = now + LAST_SEEN_LIFE;
-        self.fading.insert((person.until, heartbeat.user));
-        Some(person.change(heartbeat.user, false, at))
+        presence.until = now + LAST_SEEN_TTL;
+        self.offline.insert((presence.until, heartbeat.user));
+        Some(presence.change(heartbeat.user, false, at))
     }
 
     fn expire(&mut self, now: Instant, at: Timestamp) -> Option<PresenceChange> {
@@ -93,24 +93,24 @@ impl Known {
             return None;
         }
         self.due.remove(&(deadline, user));
-        let person = self.people.get_mut(&user)?;
-        person.sessions.clear();
-        person.until = now + LAST_SEEN_LIFE;
-        self.fading.insert((person.until, user));
-        Some(person.change(user, false, at))
+        let presence = self.users.get_mut(&user)?;
+        presence.sessions.clear();
+        presence.until = now + LAST_SEEN_TTL;
+        self.offline.insert((presence.until, user));
+        Some(presence.change(user, false, at))
     }
 
     fn forget(&mut self, now: Instant) {
-        while let Some((until, user)) = self.fading.first().copied().filter(|(until, _)| *until <= now) {
-            self.fading.remove(&(until, user));
-            self.people.remove(&user);
+        while let Some((until, user)) = self.offline.first().copied().filter(|(until, _)| *until <= now) {
+            self.offline.remove(&(until, user));
+            self.users.remove(&user);
         }
     }
 }
 
-impl People {
+impl PresenceTable {
     pub fn new() -> Self {
-        Self { before: Timestamp::now().0.unsigned_abs().saturating_sub(1), known: Mutex::default() }
+        Self { unknown_version: Timestamp::now().0.unsigned_abs().saturating_sub(1), known: Mutex::default() }
     }
 
     pub fn heartbeat(&self, heartbeats: &[Heartbeat], ttl: Duration) -> Vec<PresenceChange> {
@@ -132,14 +132,14 @@ impl People {
 
     pub fn presence(&self, users: &[UserId]) -> Vec<Presence> {
         let known = self.known.lock();
-        let of = |user: &UserId| match known.people.get(user) {
-            Some(person) => Presence {
+        let of = |user: &UserId| match known.users.get(user) {
+            Some(presence) => Presence {
                 user: *user,
-                online: person.online,
-                last_seen: Some(person.seen),
-                version: person.version,
+                online: presence.online,
+                last_seen: Some(presence.seen),
+                version: presence.version,
             },
-            None => Presence { user: *user, online: false, last_seen: None, version: self.before },
+            None => Presence { user: *user, online: false, last_seen: None, version: self.unknown_version },
         };
         users.iter().map(of).collect()
     }

@@ -1,5 +1,5 @@
 -- KEYS: born.  Answers for how many ms nothing can have been forgotten.
--- A restart or fail-over, which changes the run id, counts as a birth even with a disk or a replica behind it:
+-- A restart or fail-over, which changes the run id, counts as a new state even with a disk or a replica behind it:
 -- what was written last may be missing.
 local now = millis()
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')

@@ -1,4 +1,4 @@
-//! The connection: made once at the start, with a sentence when it cannot be; made again for ever after.
+//! The connection: made once at the start, with an error when it cannot be; reconnected for ever after.
 
 use std::time::Duration;
 
@@ -11,28 +11,28 @@ use redis::{
 use tokio::time::{Instant, sleep, timeout};
 
 /// A Redis that starts beside this process, or loads its data, gets this long.
-const PATIENCE: Duration = Duration::from_secs(10);
-const ATTEMPT: Duration = Duration::from_secs(1);
+const STARTUP_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between attempts, on a [`Backoff`].
-const PAUSE_LEAST: Duration = Duration::from_millis(50);
-const PAUSE_MOST: Duration = Duration::from_secs(1);
+const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(1);
 /// Calls waiting to be written; one more waits for its turn until it times out. 1,024 × 200 B, or 35 MB when
-/// all are full batches of beats.
-const WAITING: usize = 1_024;
+/// all are full batches of heartbeats.
+const PIPELINE_LENGTH: usize = 1_024;
 /// Bytes the other host does not confirm for this long mean that it is gone: without it the kernel tries for
 /// a quarter of an hour.
 #[cfg(target_os = "linux")]
-const UNCONFIRMED: Duration = Duration::from_secs(5);
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// No shared state: the process does not start. Never repeats the address, which may hold a password.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     #[error("not a Redis address: {0}")]
     Address(RedisError),
-    #[error("no Redis answered within {PATIENCE:?}: {0}")]
+    #[error("no Redis answered within {STARTUP_TIMEOUT:?}: {0}")]
     Unreachable(RedisError),
-    #[error("Redis refuses: {0}")]
-    RpcError(RedisError),
+    #[error("Redis refuses the connection: {0}")]
+    Rejected(RedisError),
     #[error("Redis cannot be used (7.0 or newer is needed, with INFO and scripts allowed): {0}")]
     Unsuitable(RedisError),
 }
@@ -41,29 +41,29 @@ pub async fn connect(url: &str) -> Result<ConnectionManager, ConnectError> {
     let client = client(url).map_err(ConnectError::Address)?;
     wait_for(&client).await?;
     let config = ConnectionManagerConfig::new()
-        .set_pipeline_buffer_size(WAITING)
+        .set_pipeline_buffer_size(PIPELINE_LENGTH)
         // Calls have a time-out of their own, which covers all their steps.
         .set_response_timeout(None)
-        .set_connection_timeout(Some(ATTEMPT))
-        .set_min_delay(PAUSE_LEAST)
-        .set_max_delay(PAUSE_MOST)
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_min_delay(RETRY_DELAY_MIN)
+        .set_max_delay(RETRY_DELAY_MAX)
         // For ever: a manager that gave up stays so after an error other than I/O.
         .set_number_of_retries(usize::MAX);
-    ConnectionManager::new_lazy_with_config(client, config).map_err(ConnectError::RpcError)
+    ConnectionManager::new_lazy_with_config(client, config).map_err(ConnectError::Rejected)
 }
 
 fn client(url: &str) -> RedisResult<Client> {
     let tcp = TcpSettings::default().set_nodelay(true);
     #[cfg(target_os = "linux")]
-    let tcp = tcp.set_user_timeout(UNCONFIRMED);
+    let tcp = tcp.set_user_timeout(TCP_USER_TIMEOUT);
     Client::open(url.into_connection_info()?.set_tcp_settings(tcp))
 }
 
-/// The manager's own first attempt would not tell a wrong password from a server that is not up yet.
+/// The manager's own first attempt would not distinguish a wrong password from a server that is not up yet.
 async fn wait_for(client: &Client) -> Result<(), ConnectError> {
-    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(ATTEMPT));
-    let deadline = Instant::now() + PATIENCE;
-    let mut backoff = Backoff::new(PAUSE_LEAST, PAUSE_MOST);
+    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT));
+    let deadline = Instant::now() + STARTUP_TIMEOUT;
+    let mut backoff = Backoff::new(RETRY_DELAY_MIN, RETRY_DELAY_MAX);
     loop {
         let wait = backoff.next_delay();
         let attempt = async {
@@ -72,14 +72,14 @@ async fn wait_for(client: &Client) -> Result<(), ConnectError> {
         };
         match attempt.await {
             Ok(()) => return Ok(()),
-            Err(cause) if !may_pass(&cause) => return Err(ConnectError::RpcError(cause)),
+            Err(cause) if !is_transient(&cause) => return Err(ConnectError::Rejected(cause)),
             Err(cause) if Instant::now() + wait > deadline => return Err(ConnectError::Unreachable(cause)),
             Err(_) => sleep(wait).await,
         }
     }
 }
 
-fn may_pass(cause: &RedisError) -> bool {
+fn is_transient(cause: &RedisError) -> bool {
     matches!(cause.kind(), ErrorKind::Io | ErrorKind::Server(ServerErrorKind::BusyLoading))
 }
 
@@ -89,7 +89,7 @@ pub async fn probe(
     connection: &ConnectionManager,
 ) -> Result<(), ConnectError> {
     let mut connection = connection.clone();
-    let Ok(answer) = timeout(PATIENCE, script.invoke_async::<()>(&mut connection)).await else {
+    let Ok(answer) = timeout(STARTUP_TIMEOUT, script.invoke_async::<()>(&mut connection)).await else {
         let cause = std::io::Error::from(std::io::ErrorKind::TimedOut);
         return Err(ConnectError::Unreachable(cause.into()));
     };

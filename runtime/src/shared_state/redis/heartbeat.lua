@@ -1,33 +1,33 @@
--- KEYS: state, due, then each beat's person.  ARGV: ttl ms, life ms, then each beat's user and session.
--- Answers, flat, who came online: user, version, ms of the beat.
+-- KEYS: state, due, then each heartbeat's user key.  ARGV: ttl ms, life ms, then each heartbeat's user and session.
+-- Returns, flat, who came online: user, version, ms of the heartbeat.
 local now, ttl = millis(), tonumber(ARGV[1])
 redis.call('HSETNX', KEYS[1], 'since', now)
 redis.call('HSET', KEYS[1], 'ttl', ttl)
 
--- Sessions that died while another one kept the user online. What expired within the last ttl may yet beat.
-local function prune(person)
-  local fields = redis.call('HGETALL', person)
+-- Sessions that died while another one kept the user online. What expired within the last ttl may yet send a heartbeat.
+local function prune(user_key)
+  local fields = redis.call('HGETALL', user_key)
   for f = 1, #fields, 2 do
     if string.sub(fields[f], 1, 2) == 's:' and tonumber(fields[f + 1]) < now - ttl then
-      redis.call('HDEL', person, fields[f])
+      redis.call('HDEL', user_key, fields[f])
     end
   end
 end
 
-local came = {}
+local online = {}
 for k = 3, #KEYS do
-  local person, user, session = KEYS[k], ARGV[2 * k - 3], ARGV[2 * k - 2]
-  if redis.call('HSET', person, 's:' .. session, now + ttl) == 1 then
-    prune(person)
+  local user_key, user, session = KEYS[k], ARGV[2 * k - 3], ARGV[2 * k - 2]
+  if redis.call('HSET', user_key, 's:' .. session, now + ttl) == 1 then
+    prune(user_key)
   end
-  redis.call('HSET', person, 'seen', now)
+  redis.call('HSET', user_key, 'seen', now)
   if redis.call('ZADD', KEYS[2], 'GT', now + ttl, user) == 1 then
-    local version = math.max((tonumber(redis.call('HGET', person, 'version')) or 0) + 1, now)
-    redis.call('HSET', person, 'version', version)
-    came[#came + 1] = user
-    came[#came + 1] = version
-    came[#came + 1] = now
+    local version = math.max((tonumber(redis.call('HGET', user_key, 'version')) or 0) + 1, now)
+    redis.call('HSET', user_key, 'version', version)
+    online[#online + 1] = user
+    online[#online + 1] = version
+    online[#online + 1] = now
   end
-  redis.call('PEXPIRE', person, ARGV[2])
+  redis.call('PEXPIRE', user_key, ARGV[2])
 end
-return came
+return online

@@ -1,4 +1,4 @@
-//! Idempotency records: a fingerprint while an attempt is under way, followed by the receipt after it.
+//! Idempotency records: a fingerprint while an attempt is under way, followed by the result after it.
 
 use natter_schemas::{
     event::Timestamp,
@@ -6,8 +6,8 @@ use natter_schemas::{
 };
 use redis::{Script, ScriptInvocation};
 
-use super::{Attempt, Down, Fingerprint, Receipt, Redis, millis, timed};
-use crate::shared_state::{ATTEMPT_LIFE, KEY_LIFE};
+use super::{Fingerprint, KeyClaim, RecordedResult, Redis, Unavailable, millis, with_clock};
+use crate::shared_state::{CLAIM_TTL, KEY_TTL};
 
 const FINGERPRINT: usize = size_of::<Fingerprint>();
 
@@ -22,7 +22,7 @@ impl Scripts {
         Self {
             begin: Script::new(include_str!("begin.lua")),
             abandon: Script::new(include_str!("abandon.lua")),
-            age: timed(include_str!("age.lua")),
+            age: with_clock(include_str!("age.lua")),
         }
     }
 
@@ -36,37 +36,37 @@ fn name(user: UserId, key: &str) -> String {
 }
 
 /// Big-endian, 16 + 8 + 8 bytes.
-fn encode(fingerprint: Fingerprint, receipt: Receipt) -> Vec<u8> {
+fn encode(fingerprint: Fingerprint, result: RecordedResult) -> Vec<u8> {
     [
         &fingerprint[..],
-        receipt.message.as_bytes(),
-        &receipt.seq.to_be_bytes(),
-        &receipt.created_at.0.to_be_bytes(),
+        result.message.as_bytes(),
+        &result.seq.to_be_bytes(),
+        &result.created_at.0.to_be_bytes(),
     ]
     .concat()
 }
 
-fn decode(receipt: &[u8]) -> Option<Receipt> {
-    let (message, rest) = receipt.split_first_chunk()?;
+fn decode(result: &[u8]) -> Option<RecordedResult> {
+    let (message, rest) = result.split_first_chunk()?;
     let (seq, rest) = rest.split_first_chunk()?;
     let (at, rest) = rest.split_first_chunk()?;
-    rest.is_empty().then(|| Receipt {
+    rest.is_empty().then(|| RecordedResult {
         message: EventId::from_bytes(*message),
         seq: u64::from_be_bytes(*seq),
         created_at: Timestamp(i64::from_be_bytes(*at)),
     })
 }
 
-/// What a record that was there means for an attempt; `None` for bytes nobody here wrote.
-fn judge(record: &[u8], fingerprint: Fingerprint) -> Option<Attempt> {
-    let (known, receipt) = record.split_first_chunk::<FINGERPRINT>()?;
+/// What a record that was there means for an attempt; `None` for bytes that this program never writes.
+fn interpret(record: &[u8], fingerprint: Fingerprint) -> Option<KeyClaim> {
+    let (known, result) = record.split_first_chunk::<FINGERPRINT>()?;
     if *known != fingerprint {
-        return Some(Attempt::Mismatch);
+        return Some(KeyClaim::Mismatch);
     }
-    if receipt.is_empty() {
-        return Some(Attempt::InProgress);
+    if result.is_empty() {
+        return Some(KeyClaim::InProgress);
     }
-    decode(receipt).map(Attempt::Finished)
+    decode(result).map(KeyClaim::Finished)
 }
 
 pub async fn begin(
@@ -74,12 +74,12 @@ pub async fn begin(
     user: UserId,
     key: &str,
     fingerprint: Fingerprint,
-) -> Result<Attempt, Down> {
+) -> Result<KeyClaim, Unavailable> {
     let mut call = redis.scripts.idempotency.begin.prepare_invoke();
-    call.key(name(user, key)).arg(&fingerprint[..]).arg(millis(ATTEMPT_LIFE));
+    call.key(name(user, key)).arg(&fingerprint[..]).arg(millis(CLAIM_TTL));
     let record: Option<Vec<u8>> = redis.call(call.invoke_async(&mut redis.connection.clone())).await?;
-    let Some(record) = record else { return Ok(Attempt::First) };
-    judge(&record, fingerprint).ok_or_else(|| redis.down("an idempotency record is not readable"))
+    let Some(record) = record else { return Ok(KeyClaim::Claimed) };
+    interpret(&record, fingerprint).ok_or_else(|| redis.unavailable("an idempotency record is not readable"))
 }
 
 pub async fn finish(
@@ -87,14 +87,14 @@ pub async fn finish(
     user: UserId,
     key: &str,
     fingerprint: Fingerprint,
-    receipt: Receipt,
-) -> Result<(), Down> {
+    result: RecordedResult,
+) -> Result<(), Unavailable> {
     let mut write = redis::cmd("SET");
-    write.arg(name(user, key)).arg(encode(fingerprint, receipt)).arg("PX").arg(millis(KEY_LIFE));
+    write.arg(name(user, key)).arg(encode(fingerprint, result)).arg("PX").arg(millis(KEY_TTL));
     redis.call(write.query_async(&mut redis.connection.clone())).await
 }
 
-pub async fn abandon(redis: &Redis, user: UserId, key: &str) -> Result<(), Down> {
+pub async fn abandon(redis: &Redis, user: UserId, key: &str) -> Result<(), Unavailable> {
     let mut call = redis.scripts.idempotency.abandon.prepare_invoke();
     call.key(name(user, key)).arg(FINGERPRINT);
     redis.call(call.invoke_async(&mut redis.connection.clone())).await
@@ -102,6 +102,6 @@ pub async fn abandon(redis: &Redis, user: UserId, key: &str) -> Result<(), Down>
 
 pub async fn remembers_every_key(redis: &Redis) -> bool {
     let age = redis.scripts.idempotency.age();
-    let age: Result<u64, Down> = redis.call(age.invoke_async(&mut redis.connection.clone())).await;
-    age.is_ok_and(|age| age > millis(KEY_LIFE))
+    let age: Result<u64, Unavailable> = redis.call(age.invoke_async(&mut redis.connection.clone())).await;
+    age.is_ok_and(|age| age > millis(KEY_TTL))
 }

@@ -1,19 +1,19 @@
--- KEYS: due, person.  ARGV: user, session, life ms.
--- Answers version and ms when the user went offline by it, otherwise nothing.
-local person = KEYS[2]
-if redis.call('HDEL', person, 's:' .. ARGV[2]) == 0 then
+-- KEYS: due, user_key.  ARGV: user, session, life ms.
+-- Returns version and ms when the user went offline by it, otherwise nothing.
+local user_key = KEYS[2]
+if redis.call('HDEL', user_key, 's:' .. ARGV[2]) == 0 then
   return {}
 end
 local now = millis()
 local latest = nil
-local fields = redis.call('HGETALL', person)
+local fields = redis.call('HGETALL', user_key)
 for f = 1, #fields, 2 do
   if string.sub(fields[f], 1, 2) == 's:' then
     latest = math.max(latest or 0, tonumber(fields[f + 1]))
   end
 end
-redis.call('HSET', person, 'seen', now)
-redis.call('PEXPIRE', person, ARGV[3])
+redis.call('HSET', user_key, 'seen', now)
+redis.call('PEXPIRE', user_key, ARGV[3])
 if latest then
   -- Maybe past already: then the next sweep ends it, which knows whether expiry is held back.
   redis.call('ZADD', KEYS[1], 'XX', latest, ARGV[1])
@@ -22,6 +22,6 @@ end
 if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then
   return {}
 end
-local version = math.max((tonumber(redis.call('HGET', person, 'version')) or 0) + 1, now)
-redis.call('HSET', person, 'version', version)
+local version = math.max((tonumber(redis.call('HGET', user_key, 'version')) or 0) + 1, now)
+redis.call('HSET', user_key, 'version', version)
 return { version, now }

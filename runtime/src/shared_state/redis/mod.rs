@@ -1,5 +1,5 @@
 //! Shared state of several processes, in Redis 7.0 or newer. Arrives: calls of any number of processes. Leaves:
-//! one script each, decided by Redis and its clock. Fails: `Down` after [`CALL`]; the connection comes back by
+//! one script each, decided by Redis and its clock. Fails: `Unavailable` after [`CALL_TIMEOUT`]; the connection comes back by
 //! itself.
 //!
 //! One Redis, or one with replicas and fail-over, but not Redis Cluster: scripts touch keys of several slots.
@@ -10,12 +10,12 @@
 //! | `natter:presence` | hash | since, ttl, swept: when the state began, when it was last swept | one, 150 B |
 //! | `natter:presence:due` | sorted set | users online, by the deadline of their last session | 140 B each |
 //! | `natter:presence:<user>` | hash | `s:<session>` → deadline; version; seen (ms) | 260 B with two sessions, 30 days |
-//! | `natter:key:<user>:<key>` | string | fingerprint, then the receipt once there is one | 220 B; 90 s, then 24 h |
-//! | `natter:bucket:<class>:<who>` | string | µs when the bucket is full again | 100 B, until it is full |
+//! | `natter:key:<user>:<key>` | string | fingerprint, then the result once there is one | 220 B; 90 s, then 24 h |
+//! | `natter:bucket:<class>:<who>` | string | µs when the token bucket is full again | 100 B, until it is full |
 //! | `natter:born` | hash | run, at: since when nothing can have been forgotten | one, 150 B |
 //! | `natter:ready` | string | proves that writes are taken | one, a minute |
 //!
-//! 100,000 people online with two devices each: 50 MB.
+//! 100,000 users online with two devices each: 50 MB.
 
 use std::{
     fmt::Display,
@@ -28,33 +28,35 @@ use natter_schemas::{id::UserId, rpc::PresenceChange};
 use redis::{RedisResult, Script, aio::ConnectionManager};
 use tracing::{info, warn};
 
-use super::{Attempt, Down, Fingerprint, Heartbeat, Presence, Receipt, SharedState, Taken};
+use super::{
+    Fingerprint, Heartbeat, KeyClaim, Presence, RateDecision, RecordedResult, SharedState, Unavailable,
+};
 use crate::rates::{Class, Rule};
 
 mod connect;
 
-mod buckets;
+mod rate_limits;
 mod idempotency;
 mod presence;
 
 pub use connect::ConnectError;
 
-/// How long a call may take, its way included. Redis answers in well under a millisecond: what takes longer
-/// is not worth a person's wait.
-pub const CALL: Duration = Duration::from_millis(100);
+/// How long a call may take, network included. Redis answers in well under a millisecond; callers have a fallback
+/// that is better than waiting longer.
+pub const CALL_TIMEOUT: Duration = Duration::from_millis(100);
 
 pub struct Redis {
     connection: ConnectionManager,
     scripts: Scripts,
-    patience: Duration,
-    /// Whether the last call was answered: only changes are logged.
-    answers: AtomicBool,
+    timeout: Duration,
+    /// Whether the last call succeeded: only changes are logged.
+    responding: AtomicBool,
 }
 
 struct Scripts {
     presence: presence::Scripts,
     idempotency: idempotency::Scripts,
-    buckets: buckets::Scripts,
+    rate_limits: rate_limits::Scripts,
 }
 
 impl Redis {
@@ -64,44 +66,44 @@ impl Redis {
         let scripts = Scripts {
             presence: presence::Scripts::new(),
             idempotency: idempotency::Scripts::new(),
-            buckets: buckets::Scripts::new(),
+            rate_limits: rate_limits::Scripts::new(),
         };
-        // Also starts the clock of `remembers_every_key`, and tells a Redis that cannot run the scripts.
+        // Also starts the clock of `remembers_every_key`, and detects a Redis that cannot run the scripts.
         connect::probe(&scripts.idempotency.age(), &connection).await?;
-        Ok(Self { connection, scripts, patience: CALL, answers: AtomicBool::new(true) })
+        Ok(Self { connection, scripts, timeout: CALL_TIMEOUT, responding: AtomicBool::new(true) })
     }
 
-    /// Waits longer, or less long, than [`CALL`] for an answer.
-    pub fn with_patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+    /// Another time-out than [`CALL_TIMEOUT`].
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
     /// One call under its time-out. The connection is shared: many calls are under way at once.
-    async fn call<T>(&self, answer: impl Future<Output = RedisResult<T>>) -> Result<T, Down> {
-        match tokio::time::timeout(self.patience, answer).await {
+    async fn call<T>(&self, answer: impl Future<Output = RedisResult<T>>) -> Result<T, Unavailable> {
+        match tokio::time::timeout(self.timeout, answer).await {
             Ok(Ok(answer)) => {
-                if !self.answers.swap(true, Ordering::Relaxed) {
-                    info!("redis answers again");
+                if !self.responding.swap(true, Ordering::Relaxed) {
+                    info!("redis responds again: presence and shared rate limits work");
                 }
                 Ok(answer)
             }
-            Ok(Err(cause)) => Err(self.down(cause)),
-            Err(elapsed) => Err(self.down(elapsed)),
+            Ok(Err(cause)) => Err(self.unavailable(cause)),
+            Err(elapsed) => Err(self.unavailable(elapsed)),
         }
     }
 
-    fn down(&self, cause: impl Display) -> Down {
+    fn unavailable(&self, cause: impl Display) -> Unavailable {
         metrics::counter!("natter_shared_state_failures_total").increment(1);
-        if self.answers.swap(false, Ordering::Relaxed) {
-            warn!(%cause, "redis does not answer");
+        if self.responding.swap(false, Ordering::Relaxed) {
+            warn!(%cause, "redis does not respond; presence stands still and each node counts rate limits for itself");
         }
-        Down
+        Unavailable
     }
 }
 
-/// A script behind the clock that it reads.
-fn timed(text: &str) -> Script {
+/// A script with the clock functions that it uses.
+fn with_clock(text: &str) -> Script {
     Script::new(&[include_str!("clock.lua"), text].concat())
 }
 
@@ -111,7 +113,12 @@ fn millis(duration: Duration) -> u64 {
 
 #[async_trait]
 impl SharedState for Redis {
-    async fn begin(&self, user: UserId, key: &str, fingerprint: Fingerprint) -> Result<Attempt, Down> {
+    async fn begin(
+        &self,
+        user: UserId,
+        key: &str,
+        fingerprint: Fingerprint,
+    ) -> Result<KeyClaim, Unavailable> {
         idempotency::begin(self, user, key, fingerprint).await
     }
 
@@ -120,12 +127,12 @@ impl SharedState for Redis {
         user: UserId,
         key: &str,
         fingerprint: Fingerprint,
-        receipt: Receipt,
-    ) -> Result<(), Down> {
-        idempotency::finish(self, user, key, fingerprint, receipt).await
+        result: RecordedResult,
+    ) -> Result<(), Unavailable> {
+        idempotency::finish(self, user, key, fingerprint, result).await
     }
 
-    async fn abandon(&self, user: UserId, key: &str) -> Result<(), Down> {
+    async fn abandon(&self, user: UserId, key: &str) -> Result<(), Unavailable> {
         idempotency::abandon(self, user, key).await
     }
 
@@ -133,27 +140,31 @@ impl SharedState for Redis {
         idempotency::remembers_every_key(self).await
     }
 
-    async fn take(&self, class: Class, who: &str, rule: Rule) -> Result<Taken, Down> {
-        buckets::take(self, class, who, rule).await
+    async fn take(&self, class: Class, who: &str, rule: Rule) -> Result<RateDecision, Unavailable> {
+        rate_limits::take(self, class, who, rule).await
     }
 
-    async fn heartbeat(&self, heartbeats: &[Heartbeat], ttl: Duration) -> Result<Vec<PresenceChange>, Down> {
+    async fn heartbeat(
+        &self,
+        heartbeats: &[Heartbeat],
+        ttl: Duration,
+    ) -> Result<Vec<PresenceChange>, Unavailable> {
         presence::heartbeat(self, heartbeats, ttl).await
     }
 
-    async fn leave(&self, heartbeat: &Heartbeat) -> Result<Option<PresenceChange>, Down> {
+    async fn leave(&self, heartbeat: &Heartbeat) -> Result<Option<PresenceChange>, Unavailable> {
         presence::leave(self, heartbeat).await
     }
 
-    async fn sweep(&self, limit: usize) -> Result<Vec<PresenceChange>, Down> {
+    async fn sweep(&self, limit: usize) -> Result<Vec<PresenceChange>, Unavailable> {
         presence::sweep(self, limit).await
     }
 
-    async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Down> {
+    async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Unavailable> {
         presence::presence(self, users).await
     }
 
-    async fn ready(&self) -> Result<(), Down> {
+    async fn ready(&self) -> Result<(), Unavailable> {
         // A write: a replica, or a server without memory or disk left, still answers PING.
         let mut write = redis::cmd("SET");
         write.arg("natter:ready").arg(1).arg("EX").arg(60);

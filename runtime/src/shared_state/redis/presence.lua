@@ -1,5 +1,5 @@
--- KEYS: state, due, then each user's person.  ARGV: the users.
--- Answers, flat, for each user: online (1 or 0), ms last seen (-1: unknown), version.
+-- KEYS: state, due, then each user's key.  ARGV: the users.
+-- Returns, flat, for each user: online (1 or 0), ms last seen (-1: unknown), version.
 local now = millis()
 local state = redis.call('HMGET', KEYS[1], 'since', 'ttl')
 local unknown = (tonumber(state[1]) or now) + (tonumber(state[2]) or 0)

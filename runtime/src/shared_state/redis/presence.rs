@@ -7,16 +7,16 @@ use futures_util::future::join_all;
 use natter_schemas::{event::Timestamp, id::UserId, rpc::PresenceChange};
 use redis::Script;
 
-use super::{Down, Heartbeat, Presence, Redis, millis, timed};
-use crate::shared_state::LAST_SEEN_LIFE;
+use super::{Heartbeat, Presence, Redis, Unavailable, millis, with_clock};
+use crate::shared_state::LAST_SEEN_TTL;
 
 const STATE: &str = "natter:presence";
 const DUE: &str = "natter:presence:due";
-const PERSON: &str = "natter:presence:";
+const USER: &str = "natter:presence:";
 
-/// Beats, or users, of one script: 2 to 3 ms (10 to 15 µs each) in which Redis answers nobody else. More go as
+/// Heartbeats, or users, of one script: 2 to 3 ms (10 to 15 µs each) in which Redis serves no other client. More go as
 /// several scripts, sent together.
-const AT_ONCE: usize = 200;
+const BATCH_SIZE: usize = 200;
 
 pub struct Scripts {
     heartbeat: Script,
@@ -28,63 +28,65 @@ pub struct Scripts {
 impl Scripts {
     pub fn new() -> Self {
         Self {
-            heartbeat: timed(include_str!("heartbeat.lua")),
-            leave: timed(include_str!("leave.lua")),
-            sweep: timed(include_str!("sweep.lua")),
-            presence: timed(include_str!("presence.lua")),
+            heartbeat: with_clock(include_str!("heartbeat.lua")),
+            leave: with_clock(include_str!("leave.lua")),
+            sweep: with_clock(include_str!("sweep.lua")),
+            presence: with_clock(include_str!("presence.lua")),
         }
     }
 }
 
-/// Scripts answer in flat lists: user, version, ms, user, …
-type Told = Vec<(String, u64, i64)>;
+/// Scripts return flat lists: user, version, ms, user, …
+type ChangeRows = Vec<(String, u64, i64)>;
 
-fn changes(redis: &Redis, told: Told, online: bool) -> Result<Vec<PresenceChange>, Down> {
-    told.into_iter()
+fn changes(redis: &Redis, rows: ChangeRows, online: bool) -> Result<Vec<PresenceChange>, Unavailable> {
+    rows.into_iter()
         .map(|(user, version, seen)| {
-            let user = user.parse().map_err(|_| redis.down("a user of the presence set has no user's id"))?;
+            let user =
+                user.parse().map_err(|_| redis.unavailable("a user of the presence set has no user's id"))?;
             Ok(PresenceChange { user, online, last_seen: Timestamp(seen), version })
         })
         .collect()
 }
 
-fn person(user: UserId) -> String {
-    format!("{PERSON}{user}")
+fn user_key(user: UserId) -> String {
+    format!("{USER}{user}")
 }
 
 pub async fn heartbeat(
     redis: &Redis,
     heartbeats: &[Heartbeat],
     ttl: Duration,
-) -> Result<Vec<PresenceChange>, Down> {
+) -> Result<Vec<PresenceChange>, Unavailable> {
     let answers =
-        join_all(heartbeats.chunks(AT_ONCE).map(|heartbeats| heartbeat_some(redis, heartbeats, ttl))).await;
+        join_all(heartbeats.chunks(BATCH_SIZE).map(|heartbeats| heartbeat_some(redis, heartbeats, ttl)))
+            .await;
     let failed = answers.iter().any(Result::is_err);
-    let came: Vec<PresenceChange> = answers.into_iter().flatten().flatten().collect();
-    // What is known to have changed is told in any case: nobody will be told again.
-    if failed && came.is_empty() { Err(Down) } else { Ok(came) }
+    let changed: Vec<PresenceChange> = answers.into_iter().flatten().flatten().collect();
+    // Known changes are returned in any case: no later call reports them again.
+    if failed && changed.is_empty() { Err(Unavailable) } else { Ok(changed) }
 }
 
 async fn heartbeat_some(
     redis: &Redis,
     heartbeats: &[Heartbeat],
     ttl: Duration,
-) -> Result<Vec<PresenceChange>, Down> {
+) -> Result<Vec<PresenceChange>, Unavailable> {
     let mut call = redis.scripts.presence.heartbeat.prepare_invoke();
-    call.key(STATE).key(DUE).arg(millis(ttl)).arg(millis(LAST_SEEN_LIFE));
+    call.key(STATE).key(DUE).arg(millis(ttl)).arg(millis(LAST_SEEN_TTL));
     for heartbeat in heartbeats {
-        call.key(person(heartbeat.user)).arg(heartbeat.user.to_string()).arg(&heartbeat.session);
+        call.key(user_key(heartbeat.user)).arg(heartbeat.user.to_string()).arg(&heartbeat.session);
     }
-    let told = redis.call(call.invoke_async(&mut redis.connection.clone())).await?;
-    changes(redis, told, true)
+    let rows = redis.call(call.invoke_async(&mut redis.connection.clone())).await?;
+    changes(redis, rows, true)
 }
 
-pub async fn leave(redis: &Redis, heartbeat: &Heartbeat) -> Result<Option<PresenceChange>, Down> {
+pub async fn leave(redis: &Redis, heartbeat: &Heartbeat) -> Result<Option<PresenceChange>, Unavailable> {
     let mut call = redis.scripts.presence.leave.prepare_invoke();
-    call.key(DUE).key(person(heartbeat.user));
-    call.arg(heartbeat.user.to_string()).arg(&heartbeat.session).arg(millis(LAST_SEEN_LIFE));
-    let told: Vec<i64> = redis.call(call.invoke_async(&mut redis.connection.clone())).await?;
-    let &[version, seen] = &told[..] else { return Ok(None) };
+    call.key(DUE).key(user_key(heartbeat.user));
+    call.arg(heartbeat.user.to_string()).arg(&heartbeat.session).arg(millis(LAST_SEEN_TTL));
+    let rows: Vec<i64> = redis.call(call.invoke_async(&mut redis.connection.clone())).await?;
+    let &[version, seen] = &rows[..] else { return Ok(None) };
     Ok(Some(PresenceChange {
         user: heartbeat.user,
         online: false,
@@ -93,34 +95,34 @@ pub async fn leave(redis: &Redis, heartbeat: &Heartbeat) -> Result<Option<Presen
     }))
 }
 
-pub async fn sweep(redis: &Redis, limit: usize) -> Result<Vec<PresenceChange>, Down> {
+pub async fn sweep(redis: &Redis, limit: usize) -> Result<Vec<PresenceChange>, Unavailable> {
     let mut call = redis.scripts.presence.sweep.prepare_invoke();
-    call.key(STATE).key(DUE).arg(limit.min(AT_ONCE)).arg(millis(LAST_SEEN_LIFE)).arg(PERSON);
-    let told = redis.call(call.invoke_async(&mut redis.connection.clone())).await?;
-    changes(redis, told, false)
+    call.key(STATE).key(DUE).arg(limit.min(BATCH_SIZE)).arg(millis(LAST_SEEN_TTL)).arg(USER);
+    let rows = redis.call(call.invoke_async(&mut redis.connection.clone())).await?;
+    changes(redis, rows, false)
 }
 
-pub async fn presence(redis: &Redis, users: &[UserId]) -> Result<Vec<Presence>, Down> {
-    let answers = join_all(users.chunks(AT_ONCE).map(|users| presence_of_some(redis, users))).await;
-    let mut people = Vec::with_capacity(users.len());
+pub async fn presence(redis: &Redis, users: &[UserId]) -> Result<Vec<Presence>, Unavailable> {
+    let answers = join_all(users.chunks(BATCH_SIZE).map(|users| presence_of_some(redis, users))).await;
+    let mut all = Vec::with_capacity(users.len());
     for answer in answers {
-        people.extend(answer?);
+        all.extend(answer?);
     }
-    Ok(people)
+    Ok(all)
 }
 
-async fn presence_of_some(redis: &Redis, users: &[UserId]) -> Result<Vec<Presence>, Down> {
+async fn presence_of_some(redis: &Redis, users: &[UserId]) -> Result<Vec<Presence>, Unavailable> {
     let mut call = redis.scripts.presence.presence.prepare_invoke();
     call.key(STATE).key(DUE);
     for user in users {
-        call.key(person(*user)).arg(user.to_string());
+        call.key(user_key(*user)).arg(user.to_string());
     }
-    let told: Vec<(bool, i64, u64)> = redis.call(call.invoke_async(&mut redis.connection.clone())).await?;
+    let rows: Vec<(bool, i64, u64)> = redis.call(call.invoke_async(&mut redis.connection.clone())).await?;
     let of = |(user, (online, seen, version)): (&UserId, (bool, i64, u64))| Presence {
         user: *user,
         online,
         last_seen: (seen >= 0).then_some(Timestamp(seen)),
         version,
     };
-    Ok(users.iter().zip(told).map(of).collect())
+    Ok(users.iter().zip(rows).map(of).collect())
 }

@@ -1,12 +1,12 @@
--- KEYS: state, due.  ARGV: most users, life ms, prefix of a person's key.
--- Answers, flat, who went offline: user, version, ms of the last beat.
+-- KEYS: state, due.  ARGV: most users, life ms, prefix of a user's key.
+-- Returns, flat, who went offline: user, version, ms of the last heartbeat.
 local now = millis()
 local state = redis.call('HMGET', KEYS[1], 'since', 'ttl', 'swept')
 local since, ttl = tonumber(state[1]) or now, tonumber(state[2])
 local swept = tonumber(state[3]) or since
 
--- What kept sweeps away may have kept beats away too: a restart that finds old deadlines on its disk, a
--- standstill, a network cut. Beats come every third of a ttl, so less than half of one expires nobody.
+-- What kept sweeps away may have kept heartbeats away too: a restart that finds old deadlines on its disk, a
+-- standstill, a network cut. Heartbeats come every third of a ttl, so less than half of one expires no user.
 if ttl and now - swept > ttl / 2 then
   since = now
 end
@@ -19,14 +19,14 @@ end
 local gone = {}
 local due = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'WITHSCORES', 'LIMIT', 0, ARGV[1])
 for d = 1, #due, 2 do
-  local user, person = due[d], ARGV[3] .. due[d]
-  local known = redis.call('HMGET', person, 'version', 'seen')
+  local user, user_key = due[d], ARGV[3] .. due[d]
+  local known = redis.call('HMGET', user_key, 'version', 'seen')
   local version = math.max((tonumber(known[1]) or 0) + 1, now)
   local seen = tonumber(known[2]) or tonumber(due[d + 1]) - ttl
   redis.call('ZREM', KEYS[2], user)
-  redis.call('DEL', person)
-  redis.call('HSET', person, 'version', version, 'seen', seen)
-  redis.call('PEXPIRE', person, ARGV[2])
+  redis.call('DEL', user_key)
+  redis.call('HSET', user_key, 'version', version, 'seen', seen)
+  redis.call('PEXPIRE', user_key, ARGV[2])
   gone[#gone + 1] = user
   gone[#gone + 1] = version
   gone[#gone + 1] = seen

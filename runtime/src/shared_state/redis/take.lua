@@ -1,9 +1,9 @@
 -- Token bucket as one number (GCRA): the time at which the bucket will be full again.
--- KEYS: bucket.  ARGV: µs per token, tokens of a full bucket.
--- Answers tokens left and 0, or -1 and the µs until the next token.
+-- KEYS: token bucket.  ARGV: µs per token, tokens of a full bucket.
+-- Returns tokens left and 0, or -1 and the µs until the next token.
 local now, interval, burst = micros(), tonumber(ARGV[1]), tonumber(ARGV[2])
 local full = math.max(tonumber(redis.call('GET', KEYS[1])) or now, now)
--- After a fail-over to a server whose clock is behind, nobody waits longer than for an empty bucket.
+-- After a fail-over to a server whose clock is behind, no caller waits longer than for an empty bucket.
 full = math.min(full, now + interval * burst)
 local wait = full - now - interval * (burst - 1)
 if wait > 0 then

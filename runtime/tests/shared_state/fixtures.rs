@@ -6,16 +6,16 @@ use tokio::time::{Instant, sleep};
 
 pub type State = Arc<dyn SharedState>;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Long against the 20 ms between sweeps here, short against a test.
 pub const TTL: Duration = Duration::from_millis(500);
-/// A life that no test outlives.
+/// A TTL that no test outlives.
 pub const LONG: Duration = Duration::from_mins(5);
 pub const MANY: usize = 1_000;
 
 /// Waits for a condition, not for a time.
 pub async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         if let Some(value) = holds().await {
             return value;
@@ -42,9 +42,9 @@ pub async fn of(state: &State, user: UserId) -> Presence {
     state.presence(&[user]).await.expect("answers")[0]
 }
 
-/// Sweeps until somebody goes offline.
+/// Sweeps until a user goes offline.
 pub async fn swept(state: &State) -> Vec<PresenceChange> {
-    until("somebody to go offline", async || {
+    until("a user to go offline", async || {
         let gone = state.sweep(MANY).await.ok()?;
         (!gone.is_empty()).then_some(gone)
     })

@@ -3,43 +3,43 @@ use std::{num::NonZeroU32, time::Duration};
 use futures_util::future::join_all;
 use natter_runtime::{
     rates::{Class, Rule},
-    shared_state::Taken,
+    shared_state::RateDecision,
 };
 
-use crate::scene::{State, until};
+use crate::fixtures::{State, until};
 
 both!(
-    a_bucket_gives_its_burst_and_says_when_to_come_back,
-    a_bucket_fills_at_the_rate_of_its_rule,
-    a_bucket_gives_no_more_to_many_at_once,
+    a_token_bucket_allows_its_burst_and_reports_when_to_retry,
+    a_token_bucket_refills_at_the_rate_of_its_rule,
+    a_token_bucket_allows_no_more_to_concurrent_callers,
 );
 
 fn rule(count: u32, window: Duration, burst: u32) -> Rule {
     Rule { count: NonZeroU32::new(count).unwrap(), window, burst: NonZeroU32::new(burst).unwrap() }
 }
 
-async fn a_bucket_gives_its_burst_and_says_when_to_come_back(state: State) {
+async fn a_token_bucket_allows_its_burst_and_reports_when_to_retry(state: State) {
     let rule = rule(2, Duration::from_mins(1), 3);
     for remaining in [2, 1, 0] {
-        assert_eq!(state.take(Class::Login, "a", rule).await, Ok(Taken::Allowed { remaining }));
+        assert_eq!(state.take(Class::Login, "a", rule).await, Ok(RateDecision::Allowed { remaining }));
     }
     for _ in 0..2 {
-        let Ok(Taken::Limited { retry_after }) = state.take(Class::Login, "a", rule).await else {
+        let Ok(RateDecision::Limited { retry_after }) = state.take(Class::Login, "a", rule).await else {
             panic!("the fourth of three passed");
         };
         assert!(retry_after > Duration::from_secs(20) && retry_after <= Duration::from_secs(30));
     }
-    assert_eq!(state.take(Class::Login, "b", rule).await, Ok(Taken::Allowed { remaining: 2 }));
-    assert_eq!(state.take(Class::Search, "a", rule).await, Ok(Taken::Allowed { remaining: 2 }));
+    assert_eq!(state.take(Class::Login, "b", rule).await, Ok(RateDecision::Allowed { remaining: 2 }));
+    assert_eq!(state.take(Class::Search, "a", rule).await, Ok(RateDecision::Allowed { remaining: 2 }));
 }
 
-async fn a_bucket_fills_at_the_rate_of_its_rule(state: State) {
+async fn a_token_bucket_refills_at_the_rate_of_its_rule(state: State) {
     let rule = rule(4, Duration::from_secs(1), 1);
-    assert_eq!(state.take(Class::Send, "a", rule).await, Ok(Taken::Allowed { remaining: 0 }));
+    assert_eq!(state.take(Class::Send, "a", rule).await, Ok(RateDecision::Allowed { remaining: 0 }));
     let mut waits = vec![];
     until("the next token", async || match state.take(Class::Send, "a", rule).await.unwrap() {
-        Taken::Allowed { .. } => Some(()),
-        Taken::Limited { retry_after } => {
+        RateDecision::Allowed { .. } => Some(()),
+        RateDecision::Limited { retry_after } => {
             waits.push(retry_after);
             None
         }
@@ -49,13 +49,13 @@ async fn a_bucket_fills_at_the_rate_of_its_rule(state: State) {
     assert!(waits.is_sorted_by(|earlier, later| earlier > later), "{waits:?}");
 }
 
-async fn a_bucket_gives_no_more_to_many_at_once(state: State) {
+async fn a_token_bucket_allows_no_more_to_concurrent_callers(state: State) {
     let rule = rule(1, Duration::from_hours(1), 10);
     let taken = join_all((0..40).map(|_| {
         let state = state.clone();
         tokio::spawn(async move { state.take(Class::Write, "a", rule).await.unwrap() })
     }))
     .await;
-    let allowed = taken.into_iter().filter(|t| matches!(t.as_ref().unwrap(), Taken::Allowed { .. }));
+    let allowed = taken.into_iter().filter(|t| matches!(t.as_ref().unwrap(), RateDecision::Allowed { .. }));
     assert_eq!(allowed.count(), 10);
 }
