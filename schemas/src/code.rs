@@ -9,11 +9,11 @@ pub enum Advice {
     Fix,
     /// Log in again, or renew the token.
     Authenticate,
-    /// The same request later, with the same ids.
+    /// Retry the same request later, with the same ids.
     Retry,
     /// Reconnect and resume from the last seq seen.
     Resume,
-    /// Do not reconnect by itself.
+    /// Do not reconnect automatically.
     Stop,
 }
 
@@ -57,23 +57,23 @@ codes! {
     UsernameTaken        "username_taken"         409 None,       Fix,          "The username is taken";
     EmailTaken           "email_taken"            409 None,       Fix,          "The email address is taken";
     InProgress           "idempotency_in_progress" 409 None,      Retry,        "A request with this key is still running";
-    Conflict             "conflict"               409 None,       Fix,          "In conflict with the present state";
+    Conflict             "conflict"               409 None,       Fix,          "Conflicts with the current state";
     TooLarge             "too_large"              413 None,       Fix,          "Too large";
     UnsupportedMediaType "unsupported_media_type" 415 None,       Fix,          "The body must be application/json";
     Invalid              "invalid"                422 None,       Fix,          "A field is not valid";
-    IdempotencyMismatch  "idempotency_mismatch"   422 None,       Fix,          "The key was used with another body";
+    IdempotencyMismatch  "idempotency_mismatch"   422 None,       Fix,          "The key was used with a different body";
     RateLimited          "rate_limited"           429 None,       Retry,        "Too many requests";
-    Internal             "internal"               500 None,       Retry,        "Something went wrong on this side";
-    Unavailable          "unavailable"            503 None,       Retry,        "Not available at the moment";
+    Internal             "internal"               500 None,       Retry,        "Internal error";
+    Unavailable          "unavailable"            503 None,       Retry,        "Temporarily unavailable";
     // Failures that only a socket meets; over HTTP they would read as given.
-    FrameTooBig          "too_large"              413 Some(1009), Fix,          "The frame is too big";
+    FrameTooBig          "too_large"              413 Some(1009), Fix,          "The frame is too large";
     Restarting           "restarting"             503 Some(1012), Resume,       "This node is restarting";
     SlowReader           "slow_reader"            503 Some(4008), Resume,       "The reader is too slow";
     PingTimeout          "ping_timeout"           503 Some(4009), Resume,       "No pong in time";
     TooManyFrames        "too_many_frames"        429 Some(4029), Resume,       "Too many frames";
     SessionRevoked       "session_revoked"        401 Some(4500), Stop,         "The session has ended";
     ProtocolError        "protocol_error"         400 Some(4501), Stop,         "Not the natter.v1 protocol";
-    TooManySockets       "too_many_sockets"       429 Some(4503), Stop,         "Too many sockets of this user";
+    TooManySockets       "too_many_sockets"       429 Some(4503), Stop,         "Too many sockets for this user";
 }
 
 impl Code {

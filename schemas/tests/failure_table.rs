@@ -1,4 +1,4 @@
-//! The failure table as people read it: printed, committed, compared. `UPDATE=1` prints it anew.
+//! The failure table as a document: printed, committed, compared. `UPDATE=1` prints it again.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,21 +8,21 @@ use natter_schemas::code::{Advice, Code};
 
 fn advice(advice: Advice) -> &'static str {
     match advice {
-        Advice::Fix => "correct the request; the same one fails again",
+        Advice::Fix => "correct the request; repeating it unchanged fails again",
         Advice::Authenticate => "log in again, or renew the token",
-        Advice::Retry => "the same request later, with the same ids",
+        Advice::Retry => "retry the same request later, with the same ids",
         Advice::Resume => "reconnect and resume",
-        Advice::Stop => "do not reconnect by itself",
+        Advice::Stop => "do not reconnect automatically",
     }
 }
 
 fn page() -> String {
     let mut page = String::from(
         "# Failures\n\n\
-         Everything a client can be refused with, generated from `schemas/src/code.rs` \
+         Every error a client can receive, generated from `schemas/src/code.rs` \
          (`UPDATE=1 cargo test -p natter-schemas --test failure_table`).\n\n\
-         Over HTTP a failure is `application/problem+json` with this `status`, `title` and `code`; on a socket it is an\n\
-         `error` frame with this `code`, and with a close code the socket closes after it.\n\n\
+         Over HTTP an error is `application/problem+json` with this `status`, `title` and `code`; on a socket it is an\n\
+         `error` frame with this `code`. If the row has a close code, the socket closes after it.\n\n\
          | code | HTTP status | close code | title | what a client does |\n|---|---|---|---|---|\n",
     );
     for code in Code::ALL {
@@ -47,7 +47,7 @@ fn the_printed_table_is_the_table() {
         fs::write(&path, page()).unwrap();
     }
     let committed = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(committed, page(), "docs/failures.md is not the table: print it anew with UPDATE=1");
+    assert_eq!(committed, page(), "docs/failures.md is not the table: print it again with UPDATE=1");
 }
 
 #[test]
