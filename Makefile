@@ -25,9 +25,10 @@ test: gate test-deps ## what takes seconds to check, then every test, then an in
 
 check: gate lint test ## the whole gate before a change lands: the checks of `make test`, lints, then every test
 
-gate: gate-tools ## what takes seconds: format, file lengths, unused dependencies, licenses and sources of dependencies
+gate: gate-tools ## what takes seconds: format, lengths, links in documents, unused dependencies, licenses and sources of dependencies
 	@cargo fmt --all -- --check
 	@scripts/check-lengths
+	@scripts/check-docs
 	@.deps/bin/cargo-shear --locked
 	@.deps/bin/cargo-deny --log-level error --locked check licenses bans sources
 
