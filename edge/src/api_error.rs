@@ -98,7 +98,7 @@ impl From<PublishError> for ApiError {
                  with the same clientId",
             ),
             PublishError::Full => Self::new(Code::Unavailable, "the log is full"),
-            PublishError::RpcError(_) => Self::from(Code::Internal),
+            PublishError::Rejected(_) => Self::from(Code::Internal),
         }
     }
 }

@@ -141,7 +141,7 @@ pub async fn run(app: &Arc<App>, listener: TcpListener) -> anyhow::Result<Socket
     .start(client, lifecycle)
     .await?;
     // Subscriptions are written behind: only a round trip shows that the server has them.
-    connect::settled(client).await;
+    connect::round_trip(client).await;
     lifecycle.spawn("gap watch", gap::watch(hub.clone()));
     ControlFollower {
         js: jetstream::new(client.clone()),

@@ -6,6 +6,7 @@ use std::{path::PathBuf, time::Duration};
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
 use backon::{ExponentialBuilder, Retryable};
 use natter_schemas::backoff::Backoff;
+use percent_encoding::percent_decode_str;
 use tracing::{debug, info, warn};
 
 /// A dead server is noticed after two of these.
@@ -20,10 +21,15 @@ const RECONNECT_MAX: Duration = Duration::from_secs(2);
 /// What a connection is for; it has its name on the server, and its buffers, from this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
+    /// Events into the log.
     Publish,
+    /// Republished events, signals, CONTROL.
     Live,
+    /// Calls of services.
     Rpc,
+    /// Consumers of jobs.
     Work,
+    /// Streams, consumers and the state of the log.
     Provision,
 }
 
@@ -38,8 +44,8 @@ impl Purpose {
         }
     }
 
-    /// Messages a subscription holds before the client drops them (and says so with `SlowConsumer`). Only
-    /// live traffic comes in bursts nobody asked for: 262,144 × 500 B = 128 MiB at worst.
+    /// Messages a subscription holds before the client drops them (and reports `SlowConsumer`). Only
+    /// live traffic comes in bursts that were not requested: 262,144 × 500 B = 128 MiB at worst.
     const fn subscription_capacity(self) -> usize {
         match self {
             Self::Live => 256 * 1024,
@@ -59,14 +65,19 @@ pub struct Address {
     pub creds: Option<PathBuf>,
 }
 
+/// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
+    /// Shown without its secrets.
     #[error("{0} is not a NATS address: expected nats://host:port, several separated by commas")]
     Address(String),
+    /// It cannot be read, or holds something else.
     #[error("the credentials file {path} cannot be used: {source}")]
     Credentials { path: PathBuf, source: std::io::Error },
-    #[error("NATS at {servers} does not let this user in")]
+    /// Wrong user, password or credentials: repeating does not help.
+    #[error("NATS at {servers} refuses this user")]
     NotAllowed { servers: String },
+    /// None of the servers answered in time.
     #[error("NATS at {servers} cannot be reached: {source}")]
     Unreachable { servers: String, source: async_nats::ConnectError },
 }
@@ -76,7 +87,7 @@ pub enum ConnectError {
 pub async fn connect(address: &Address, purpose: Purpose) -> Result<Client, ConnectError> {
     let servers = parse_servers(&address.url)?;
     let shown = servers.iter().map(|s| format!("{}:{}", s.host(), s.port())).collect::<Vec<_>>().join(", ");
-    let patience = ExponentialBuilder::default()
+    let retries = ExponentialBuilder::default()
         .with_min_delay(RECONNECT_MIN)
         .with_max_delay(RECONNECT_MAX)
         .with_jitter()
@@ -92,15 +103,15 @@ pub async fn connect(address: &Address, purpose: Purpose) -> Result<Client, Conn
         })
     };
     attempt
-        .retry(patience)
+        .retry(retries)
         .when(|e| matches!(e, ConnectError::Unreachable { .. }))
-        .notify(|e, after| debug!(purpose = purpose.name(), error = %e, after_ms = after.as_millis(), "not connected yet"))
+        .notify(|e, after| debug!(purpose = purpose.name(), error = %e, after_ms = after.as_millis(), "nats does not answer; connecting again"))
         .await
 }
 
 /// Returns when the server has read everything this connection sent before, subscriptions above all: `flush`
-/// only says that it was sent. Nobody answers this question, and the server says so in its turn.
-pub async fn settled(client: &Client) {
+/// only reports that it was sent. The subject has no responder, which the server reports in its turn.
+pub async fn round_trip(client: &Client) {
     let _ = client.request("svc.nobody.settled", "".into()).await;
 }
 
@@ -155,19 +166,7 @@ fn is_one_word(user: &str) -> bool {
 }
 
 fn percent_decoded(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let hex = tail.get(..2).and_then(|h| std::str::from_utf8(h).ok());
-        if let Some(byte) = hex.filter(|_| first == b'%').and_then(|h| u8::from_str_radix(h, 16).ok()) {
-            out.push(byte);
-            rest = &tail[2..];
-        } else {
-            out.push(first);
-            rest = tail;
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 fn reconnect_delay(attempts: usize) -> Duration {
@@ -180,16 +179,16 @@ fn on_event(purpose: Purpose, event: &Event) {
         Event::Connected => info!(purpose, "connected to nats"),
         Event::Disconnected => {
             metrics::counter!("natter_nats_disconnects_total", "purpose" => purpose).increment(1);
-            warn!(purpose, "disconnected from nats");
+            warn!(purpose, "disconnected from nats; reconnecting");
         }
-        Event::LameDuckMode => info!(purpose, "this nats server is about to stop, moving on"),
+        Event::LameDuckMode => info!(purpose, "nats server is about to stop; moving to another"),
         Event::SlowConsumer(subscription) => {
             metrics::counter!("natter_nats_slow_consumer_total", "purpose" => purpose).increment(1);
-            warn!(purpose, subscription, "a subscription was full and dropped messages");
+            warn!(purpose, subscription, "subscription was full; messages dropped");
         }
-        Event::ServerError(error) => warn!(purpose, %error, "nats reported an error"),
-        Event::ClientError(error) => warn!(purpose, %error, "nats client error"),
-        Event::Draining | Event::Closed => debug!(purpose, %event, "nats connection"),
+        Event::ServerError(error) => warn!(purpose, %error, "nats server reported an error"),
+        Event::ClientError(error) => warn!(purpose, %error, "nats client reported an error"),
+        Event::Draining | Event::Closed => debug!(purpose, %event, "nats connection ended"),
     }
 }
 

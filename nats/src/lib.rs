@@ -2,6 +2,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod subject; // every subject, built from fixed words, partitions and ids
+pub mod header; // every header
 
 pub mod topology; // the streams and consumers a deployment has
 pub mod apply; // makes a server so, or says where it is not
@@ -18,6 +19,6 @@ pub mod server; // nats-server as a child process
 #[cfg(feature = "testkit")]
 pub mod testkit; // a real server for tests
 
-mod hex; // secrets as text
+mod secret; // random secrets as text
 
 pub use async_nats;

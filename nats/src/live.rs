@@ -4,15 +4,20 @@ use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use natter_schemas::id::{ConversationId, Partition, Seq};
 
-use crate::subject;
+use crate::{header, subject};
 
+/// An event as the log republished it.
 pub struct LiveEvent {
+    /// The partition of its conversation.
     pub partition: Partition,
+    /// The conversation it belongs to.
     pub conversation: ConversationId,
+    /// Its position in the partition's log.
     pub seq: Seq,
     /// The event before it in this conversation. 0: none, or no longer in the log, so never a proof that
     /// there was nothing.
     pub prev: Seq,
+    /// Its bytes, as published.
     pub payload: Bytes,
 }
 
@@ -23,8 +28,8 @@ pub fn parse(message: Message) -> Option<LiveEvent> {
     Some(LiveEvent {
         partition,
         conversation,
-        seq: number(headers, "Nats-Sequence")?,
-        prev: number(headers, "Nats-Last-Sequence")?,
+        seq: number(headers, header::SEQUENCE)?,
+        prev: number(headers, header::LAST_SEQUENCE)?,
         payload: message.payload,
     })
 }

@@ -47,10 +47,12 @@ pub fn live_reads(p: Partition) -> String {
     format!("live-reads.{p}.*.*")
 }
 
+/// Where changes of a user's memberships and blocks are published.
 pub fn control_user(u: UserId) -> String {
     format!("control.user.{u}")
 }
 
+/// Where the end of a session is published.
 pub fn control_session(s: SessionId) -> String {
     format!("control.session.{s}")
 }
@@ -58,10 +60,13 @@ pub fn control_session(s: SessionId) -> String {
 /// Whom a CONTROL message concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ControlTo {
+    /// Every socket of a user.
     User(UserId),
+    /// The sockets of one session.
     Session(SessionId),
 }
 
+/// Whom a CONTROL message is for; `None` for any other subject.
 pub fn parse_control(subject: &str) -> Option<ControlTo> {
     let (kind, id) = subject.strip_prefix("control.")?.split_once('.')?;
     match kind {
@@ -103,6 +108,7 @@ pub fn presence(u: UserId) -> String {
     format!("presence.{u}")
 }
 
+/// Presence of every user.
 pub const PRESENCES: &str = "presence.*";
 
 /// One question of a service.

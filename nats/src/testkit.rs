@@ -21,6 +21,7 @@ use crate::{
 const STORE_BYTES: u64 = 64 * 1024 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A nats-server of its own; it ends with the value.
 pub struct TestServer {
     server: Server,
     // Dropped after the server, which writes into it.
@@ -44,26 +45,32 @@ impl TestServer {
         Self { server, folder }
     }
 
+    /// Removed when the server ends.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
 
+    /// With user and password.
     pub fn url(&self) -> &str {
         self.server.url()
     }
 
+    /// `None` while it is started again.
     pub fn pid(&self) -> Option<u32> {
         self.server.pid()
     }
 
+    /// For `connect`.
     pub fn address(&self) -> Address {
         Address { url: self.url().to_owned(), creds: None }
     }
 
+    /// A new connection.
     pub async fn client(&self, purpose: Purpose) -> Client {
         connect(&self.address(), purpose).await.expect("the test server takes connections")
     }
 
+    /// JetStream over a new connection.
     pub async fn js(&self) -> jetstream::Context {
         jetstream::new(self.client(Purpose::Provision).await)
     }
@@ -104,6 +111,7 @@ impl TestServer {
         }
     }
 
+    /// Ends a [`pause`](Self::pause).
     pub fn resume(&self) {
         self.signal(Signal::SIGCONT);
     }

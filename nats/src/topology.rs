@@ -46,7 +46,9 @@ const MIRROR_ACK_WAIT: Duration = Duration::from_secs(15);
 /// Pull requests waiting on one consumer: two for each of 256 workers.
 const PULLS_WAITING: i64 = 512;
 
+/// What the streams and consumers of a deployment depend on.
 pub struct Topology {
+    /// How many logs a deployment has; never changed.
     pub partitions: u16,
     /// Copies of everything: 1, or 3 on a cluster.
     pub replicas: usize,
@@ -54,6 +56,7 @@ pub struct Topology {
     pub log_max_bytes: i64,
 }
 
+/// The name of a partition's stream.
 pub fn log_stream(p: Partition) -> String {
     format!("CONV_{p}")
 }

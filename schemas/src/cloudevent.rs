@@ -15,7 +15,9 @@ pub const TOPIC: &str = "natter.events.v1";
 /// `ce_source`: with `ce_id` it names an event. An event keeps both wherever and whenever it is mirrored.
 pub const SOURCE: &str = "/natter";
 
+/// The event's id.
 pub const ID: &str = "ce_id";
+/// One of the types below.
 pub const TYPE: &str = "ce_type";
 /// Position in the log partition: rises by exactly 1 from record to record.
 pub const SEQ: &str = "natter-seq";
@@ -24,16 +26,25 @@ pub const EPOCH: &str = "natter-epoch";
 
 /// Types of events. A change that consumers of a type cannot bear makes a `.v2` beside it.
 pub mod types {
+    /// [`Kind::Posted`](crate::event::Kind).
     pub const POSTED: &str = "natter.message.posted.v1";
+    /// [`Kind::Edited`](crate::event::Kind).
     pub const EDITED: &str = "natter.message.edited.v1";
+    /// [`Kind::Deleted`](crate::event::Kind).
     pub const DELETED: &str = "natter.message.deleted.v1";
+    /// [`Kind::Reacted`](crate::event::Kind).
     pub const REACTED: &str = "natter.reaction.changed.v1";
+    /// [`Kind::MemberAdded`](crate::event::Kind).
     pub const MEMBER_ADDED: &str = "natter.member.added.v1";
+    /// [`Kind::MemberRemoved`](crate::event::Kind).
     pub const MEMBER_REMOVED: &str = "natter.member.removed.v1";
+    /// [`Kind::RoleChanged`](crate::event::Kind).
     pub const ROLE_CHANGED: &str = "natter.member.role-changed.v1";
+    /// [`Kind::Renamed`](crate::event::Kind).
     pub const RENAMED: &str = "natter.conversation.renamed.v1";
+    /// [`Kind::Created`](crate::event::Kind).
     pub const CREATED: &str = "natter.conversation.created.v1";
-    /// Stands for an event nobody could read, so that `natter-seq` has no hole.
+    /// Stands for an event that could not be read, so that `natter-seq` has no hole.
     pub const UNREADABLE: &str = "natter.event.unreadable.v1";
 }
 
@@ -52,21 +63,28 @@ pub enum Content {
 /// Where in the log an event is.
 #[derive(Debug, Clone, Copy)]
 pub struct Position<'a> {
+    /// The partition of its conversation.
     pub partition: Partition,
+    /// Position in the partition's log.
     pub seq: Seq,
+    /// The log's life: positions of another epoch mean nothing.
     pub epoch: &'a str,
 }
 
+/// What goes to Kafka for one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
+    /// Its id.
     pub id: EventId,
-    /// The conversation. None only for what cannot be read and lies under a subject that says nothing either.
+    /// The conversation. None only for what cannot be read and whose subject names none either.
     pub key: Option<String>,
+    /// The CloudEvents attributes and extensions, by header name.
     pub headers: Vec<(&'static str, String)>,
     /// UTF-8 JSON.
     pub value: Vec<u8>,
 }
 
+/// The record of an event that was read.
 pub fn record(at: Position<'_>, event: &Event, content: Content) -> Record {
     let value = Value {
         id: event.id,
@@ -83,7 +101,7 @@ pub fn record(at: Position<'_>, event: &Event, content: Content) -> Record {
     Record { id: event.id, key: subject.map(|c| c.to_string()), headers, value: json(&value) }
 }
 
-/// The record of an event that cannot be read. `conversation` is what its subject says.
+/// The record of an event that cannot be read. `conversation` is what its subject names.
 pub fn unreadable(at: Position<'_>, conversation: Option<ConversationId>) -> Record {
     let id = unreadable_id(at);
     let value = Value {
@@ -98,7 +116,7 @@ pub fn unreadable(at: Position<'_>, conversation: Option<ConversationId>) -> Rec
     Record { id, key: conversation.map(|c| c.to_string()), headers, value: json(&value) }
 }
 
-/// Nobody knows the event's own id: this one is of its position.
+/// The event's own id is unknown: this one is made of its position.
 fn unreadable_id(at: Position<'_>) -> EventId {
     let mut hasher = blake3::Hasher::new_derive_key("natter 2026 unreadable event id");
     hasher.update(&at.partition.0.to_be_bytes()).update(&at.seq.to_be_bytes()).update(at.epoch.as_bytes());
@@ -126,6 +144,7 @@ fn headers(
     headers
 }
 
+/// The type a kind has outside.
 pub const fn type_of(kind: &Kind) -> &'static str {
     match kind {
         Kind::Posted { .. } => types::POSTED,

@@ -1,4 +1,4 @@
-//! The one table of failures: what a refused client is told, over HTTP and on a socket, and what it should do.
+//! The one table of failures: what a client is answered over HTTP and on a socket, and what it should do.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -20,21 +20,29 @@ pub enum Advice {
 /// One line of the table. `status` is HTTP's (RFC 9110), `close` the WebSocket close code (RFC 6455 §7.4).
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
+    /// As on the wire: `snake_case`, never changed.
     pub name: &'static str,
+    /// One sentence for people.
     pub title: &'static str,
+    /// The HTTP status.
     pub status: u16,
+    /// The code a socket is closed with; `None`: it stays open.
     pub close: Option<u16>,
+    /// What the client should do.
     pub advice: Advice,
 }
 
 macro_rules! codes {
     ($($variant:ident $name:literal $status:literal $close:expr, $advice:ident, $title:literal;)*) => {
+        /// A failure, whatever way it is reported.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code { $($variant),* }
 
         impl Code {
+            /// In the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
+            /// What the table has for it.
             pub const fn row(self) -> Row {
                 match self {
                     $(Self::$variant => Row {
@@ -77,6 +85,7 @@ codes! {
 }
 
 impl Code {
+    /// As on the wire: `snake_case`, never changed.
     pub const fn name(self) -> &'static str {
         self.row().name
     }

@@ -5,22 +5,32 @@ use crate::event::Event;
 /// Version 1: postcard of [`Event`] as of 2026-11.
 const V1: u8 = 1;
 
+/// Bytes that are no event of a known version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
+    /// No version byte.
     #[error("empty payload")]
     Empty,
+    /// Of the version byte.
     #[error("event version {0} is not known here: a newer node wrote it")]
     Version(u8),
+    /// The bytes after the version byte.
     #[error("not an event: {0}")]
     Postcard(postcard::Error),
+    /// How many.
     #[error("{0} bytes after the event")]
     Trailing(usize),
 }
 
+/// The event in the newest version.
 pub fn encode(event: &Event) -> Vec<u8> {
     postcard::to_extend(event, vec![V1]).expect("postcard into a Vec fails only for lengths unknown up front")
 }
 
+/// An event of any known version.
+///
+/// # Errors
+/// What is wrong with the bytes; a newer version is no corruption.
 pub fn decode(bytes: &[u8]) -> Result<Event, CodecError> {
     match bytes.split_first() {
         None => Err(CodecError::Empty),

@@ -15,6 +15,7 @@ use crate::id::{ConversationId, EventId, Seq, UserId};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// The wall clock, for callers: nothing in this crate calls it.
     pub fn now() -> Self {
         let now = OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000;
         Self(i64::try_from(now).unwrap_or(i64::MAX))
@@ -53,29 +54,44 @@ impl<'de> Deserialize<'de> for Timestamp {
 /// One fact of a conversation's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
+    /// Its id.
     pub id: EventId,
+    /// The conversation it belongs to.
     pub conversation: ConversationId,
+    /// Who caused it.
     pub author: UserId,
     /// The device that sent it; empty for REST and for services.
     pub device: String,
     /// The sender's own id for a posted message.
     pub client_id: Option<String>,
+    /// When it happened, by the clock of the process that made it.
     pub at: Timestamp,
+    /// What happened.
     pub kind: Kind,
     /// W3C Trace Context of the request that caused it.
     pub traceparent: Option<String>,
 }
 
+/// What happened. Members, roles and names are the conversation's own history too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
+    /// A message; `reply_to` is the seq of another one.
     Posted { body: Body, reply_to: Option<Seq> },
+    /// A new body of the message at `target`.
     Edited { target: Seq, body: Body },
+    /// The message at `target` loses its content for ever.
     Deleted { target: Seq },
+    /// The author's reaction to the message at `target` is set, or with `on: false` withdrawn.
     Reacted { target: Seq, emoji: String, on: bool },
+    /// A user is a member from here on.
     MemberAdded { user: UserId, role: Role },
+    /// A user was removed, or left.
     MemberRemoved { user: UserId },
+    /// A member may do more or less.
     RoleChanged { user: UserId, role: Role },
+    /// A group's new name.
     Renamed { name: String },
+    /// The conversation, with its first members.
     Created { shape: Shape, name: Option<String>, members: Vec<Member> },
 }
 
@@ -117,7 +133,9 @@ impl Event {
 /// A message's content as it rests in the log and the store.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Body {
+    /// Text.
     Plain(String),
+    /// Encrypted under the key of this version.
     Sealed { key_version: u32, nonce: [u8; 12], ciphertext: Vec<u8> },
 }
 
@@ -133,11 +151,13 @@ impl fmt::Debug for Body {
     }
 }
 
+/// What kind of conversation it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Shape {
     /// Two people; its id follows from theirs, its members never change.
     Direct,
+    /// Named, with members who come and go.
     Group,
 }
 
@@ -145,49 +165,69 @@ pub enum Shape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
+    /// A member and what they may do.
     Member,
+    /// Also adds and removes members, and renames.
     Admin,
+    /// Also gives roles.
     Owner,
 }
 
+/// A member and what they may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
+    /// Whom it is about; for calls of a user, the caller.
     pub user: UserId,
+    /// What the member may do.
     pub role: Role,
 }
 
 /// An event and where the log put it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogEntry {
+    /// Position in the partition's log.
     pub seq: Seq,
+    /// Its event.
     pub event: Event,
 }
 
 /// A message as it stands now: the posted event with every edit, deletion and reaction up to some moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
+    /// Its id.
     pub id: EventId,
+    /// The conversation it belongs to.
     pub conversation: ConversationId,
+    /// Position in the partition's log.
     pub seq: Seq,
+    /// Who caused it.
     pub author: UserId,
+    /// The sender's own id for it.
     pub client_id: Option<String>,
     /// `None` once deleted: the message keeps its place, not its content.
     pub body: Option<Body>,
+    /// Seq of the message it answers.
     pub reply_to: Option<Seq>,
+    /// When it was made.
     pub created_at: Timestamp,
+    /// When its body was last replaced.
     pub edited_at: Option<Timestamp>,
+    /// When its content was removed.
     pub deleted_at: Option<Timestamp>,
     /// Seq of the deletion, else of the newest edit applied, else of the message itself.
     pub version: Seq,
     /// The event whose body this is: what a sealed body is bound to.
     pub body_event: EventId,
+    /// In the order in which each emoji was first used.
     pub reactions: Vec<Reaction>,
 }
 
 /// Everyone who reacted with one emoji, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reaction {
+    /// One grapheme, as the client sent it.
     pub emoji: String,
+    /// Whom it is about.
     pub users: Vec<UserId>,
 }
 

@@ -116,12 +116,12 @@ pub enum ClientFrame {
     },
 }
 
-/// The `type` words a client may send; anything else is told so.
+/// The `type` words a client may send; anything else is answered with an error.
 pub const CLIENT_TYPES: &[&str] = &[
     "hello", "send", "edit", "delete", "react", "join", "leave", "typing", "read", "resume", "ping", "token",
 ];
 
-/// What a frame says of itself before it is known to be whole: enough to answer a bad one.
+/// What is read of a frame before it is known to be whole: enough to answer a bad one.
 #[derive(Debug, Deserialize)]
 pub struct Envelope {
     #[serde(rename = "type")]
@@ -129,7 +129,7 @@ pub struct Envelope {
     pub id: Option<RequestId>,
 }
 
-/// Bounds a client may rely on, told in `welcome`.
+/// Bounds a client may rely on, sent in `welcome`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LimitsView {

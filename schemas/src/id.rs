@@ -32,6 +32,7 @@ macro_rules! ids {
         pub struct $name(Uuid);
 
         impl $name {
+            /// From a UUID of any version.
             pub const fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
             }
@@ -41,10 +42,12 @@ macro_rules! ids {
                 Self(Uuid::now_v7())
             }
 
+            /// As on the bus.
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
 
+            /// From the bytes of [`as_bytes`](Self::as_bytes).
             pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
             }
@@ -119,6 +122,7 @@ impl Partition {
         Self(u16::try_from(p).expect("a remainder of a u16 fits a u16"))
     }
 
+    /// Every partition of a deployment, ascending.
     pub fn all(partitions: u16) -> impl Iterator<Item = Self> {
         (0..partitions).map(Self)
     }
@@ -134,7 +138,7 @@ pub enum Origin<'a> {
 }
 
 /// The deployment's key for event ids: 32 random bytes made at first start and kept with the partitions.
-/// With it nobody can guess, and so occupy, the id of somebody else's message.
+/// With it nobody can guess, and so occupy, the id of another user's message.
 #[derive(Clone)]
 pub struct EventKey(pub [u8; 32]);
 

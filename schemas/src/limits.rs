@@ -1,4 +1,4 @@
-//! Every bound of the system in one place, each with its reason. Sizes are bytes unless the name says else.
+//! Every bound of the system in one place, each with its reason. Sizes are bytes unless the name has another unit.
 
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -34,9 +34,13 @@ pub const EMOJI: usize = 64;
 pub const RESUME_POSITIONS: usize = 1_000;
 /// Missing events that are sent again; with more, loading a page is cheaper for both sides.
 pub const RESUME_EVENTS: usize = 500;
+/// Items a page may be asked for.
 pub const PAGE: RangeInclusive<usize> = 1..=100;
+/// Items of a page without a limit.
 pub const PAGE_DEFAULT: usize = 50;
+/// Users one search finds at most.
 pub const USER_SEARCH_PAGE: usize = 50;
+/// Users one question about presence names at most.
 pub const PRESENCE_BATCH: usize = 200;
 /// Conversations an inbox shows: 500 × 8 KiB of last messages is 4 MiB, within one NATS message.
 pub const INBOX: usize = 500;
@@ -110,6 +114,7 @@ const POSITION_JSON: usize = 60;
 pub const HELLO: Duration = Duration::from_secs(10);
 /// Idle NAT entries of mobile carriers end after 30 s and more.
 pub const PING_EVERY: Duration = Duration::from_secs(25);
+/// From a ping to its pong; a socket that is later is closed.
 pub const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// 256 KiB holds about 1,000 frames: 20 s for a reader at 50/s; 2.6 GB worst case at 10,000 sockets.
 pub const OUT_QUEUE: usize = 256 * 1024;
@@ -127,7 +132,7 @@ pub const TYPING_EXPIRES: Duration = Duration::from_secs(6);
 pub const TYPING_EVERY: Duration = Duration::from_secs(2);
 /// Conversations of which one socket gets typing and presence: more than fit any screen.
 pub const JOINED: usize = 200;
-/// Members of a joined conversation whose presence is told with `joined`; of the others it is told as it changes.
+/// Members of a joined conversation whose presence is sent with `joined`; that of the others is sent as it changes.
 pub const JOINED_ONLINE: usize = 1_000;
 
 // HTTP connections.
@@ -153,6 +158,7 @@ pub const LOG_AGE: Duration = Duration::from_hours(7 * 24);
 pub const CONTROL_AGE: Duration = Duration::from_hours(1);
 /// A NATS message: a page of 500 full events (500 × 8 KiB) fits; nats-server warns above 8 MiB.
 pub const NATS_PAYLOAD: usize = 8 * 1024 * 1024;
+/// Logs of a deployment that does not choose.
 pub const PARTITIONS_DEFAULT: u16 = 16;
 /// Of `natter dev`. Partitions spread a log over servers; on its only one each costs wake-ups, and fsyncs of its own.
 pub const PARTITIONS_DEV: u16 = 1;
@@ -172,9 +178,9 @@ pub const MIRROR_IN_FLIGHT: usize = 512;
 pub const MIRROR_ACK_PENDING: i64 = 512;
 /// Requests one service answers at once; more wait in its NATS subscription.
 pub const SERVICE_CONCURRENCY: usize = 256;
-/// Log-ins waiting for a hashing thread; the next one is told to come back (429).
+/// Log-ins waiting for a hashing thread; the next one is answered with 429.
 pub const HASHES_WAITING: usize = 64;
-/// A question to a service, unless it says otherwise.
+/// A call of a service that has no deadline of its own.
 pub const RPC: Duration = Duration::from_secs(5);
 /// Hashing waits in a queue: 64 × 40 ms on one core.
 pub const RPC_HASHING: Duration = Duration::from_secs(10);

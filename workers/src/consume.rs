@@ -11,7 +11,7 @@ use futures_util::{FutureExt, future::join_all};
 use metrics::{counter, histogram};
 use natter_nats::{
     async_nats::jetstream::{self, AckKind, Message},
-    log::Kept,
+    log::StoredMessage,
     pull::PullError,
 };
 use natter_schemas::id::{Partition, Seq};
@@ -67,8 +67,8 @@ pub struct Delivery {
     pub payload: Bytes,
 }
 
-impl From<Kept> for Delivery {
-    fn from(Kept { seq, subject, payload, .. }: Kept) -> Self {
+impl From<StoredMessage> for Delivery {
+    fn from(StoredMessage { seq, subject, payload, .. }: StoredMessage) -> Self {
         Self { subject, seq, payload }
     }
 }

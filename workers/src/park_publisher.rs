@@ -5,17 +5,11 @@ use std::time::Duration;
 
 use natter_nats::{
     async_nats::jetstream::{self, context::PublishError, message::PublishMessage},
-    subject,
+    header, subject,
 };
 use natter_schemas::id::Partition;
 
 use crate::consume::Delivery;
-
-pub const REASON: &str = "Natter-Reason";
-/// Subject of the original.
-pub const SUBJECT: &str = "Natter-Subject";
-/// Stream sequence of the original.
-pub const SEQ: &str = "Natter-Seq";
 
 /// The server's answer; past it the event is tried again with the same id.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -48,9 +42,9 @@ impl ParkPublisher {
     ) -> Result<(), ParkError> {
         let message = PublishMessage::build()
             .payload(event.payload.clone())
-            .header(REASON, one_line(reason).as_str())
-            .header(SUBJECT, event.subject.as_str())
-            .header(SEQ, event.seq.to_string().as_str())
+            .header(header::PARKED_REASON, one_line(reason).as_str())
+            .header(header::PARKED_SUBJECT, event.subject.as_str())
+            .header(header::PARKED_SEQ, event.seq.to_string().as_str())
             .message_id(format!("{job}:{p}:{}", event.seq));
         let stored = async { self.js.send_publish(subject::parked(job, p), message).await?.await };
         tokio::time::timeout(WITHIN, stored).await.map_err(|_| ParkError::TimedOut)??;

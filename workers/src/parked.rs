@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use natter_nats::{
     async_nats::jetstream,
-    log::{Kept, LogError, LogReader},
+    header as headers,
+    log::{LogError, LogReader, StoredMessage},
     publisher::Publisher,
     subject, topology,
 };
@@ -18,7 +19,6 @@ use natter_store::Store;
 
 use crate::{
     consume::Delivery,
-    park_publisher,
     persist::{self, NotPersisted, Persister},
 };
 
@@ -44,7 +44,7 @@ impl Parked {
     }
 
     /// `None` for what is no parked event at all.
-    fn of(kept: Kept) -> Option<Self> {
+    fn of(kept: StoredMessage) -> Option<Self> {
         let (job, partition) = subject::parse_parked(&kept.subject)?;
         let header = |name| kept.headers.get(name).map(|value| value.as_str().to_owned());
         Some(Self {
@@ -52,9 +52,9 @@ impl Parked {
             at: kept.at(),
             job: job.to_owned(),
             partition,
-            seq: header(park_publisher::SEQ).and_then(|seq| seq.parse().ok()),
-            subject: header(park_publisher::SUBJECT),
-            reason: header(park_publisher::REASON).unwrap_or_default(),
+            seq: header(headers::PARKED_SEQ).and_then(|seq| seq.parse().ok()),
+            subject: header(headers::PARKED_SUBJECT),
+            reason: header(headers::PARKED_REASON).unwrap_or_default(),
             payload: kept.payload,
         })
     }

@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use natter_nats::log::{Kept, LogError, LogReader};
+use natter_nats::log::{LogError, LogReader, StoredMessage};
 use natter_schemas::{
     event::LogEntry,
     id::{ConversationId, EventId, Seq, UserId},
@@ -84,12 +84,12 @@ impl Replay {
 
     async fn batch(
         &self,
-        kept: &[Kept],
+        kept: &[StoredMessage],
         done: &mut Replayed,
         members: &mut HashMap<(ConversationId, UserId), EventId>,
     ) -> Result<(), ReplayError> {
         let mut events = Vec::with_capacity(kept.len());
-        for Kept { seq, subject, payload, .. } in kept {
+        for StoredMessage { seq, subject, payload, .. } in kept {
             let delivery = Delivery { subject: subject.clone(), seq: *seq, payload: payload.clone() };
             match self.persister.read(&delivery) {
                 Ok(logged) => events.push(logged),

@@ -12,8 +12,8 @@ use natter_schemas::{
     id::{SessionId, UserId},
     limits,
     rpc::{
-        FindUser, FindUsers, LogIn, LogOut, NewPassword, Opened, RegisterUser, Renew, RpcError, SearchUsers,
-        UpdateUser,
+        FindUser, FindUsers, LogIn, LogOut, NewPassword, OpenedSession, RefreshSession, RegisterUser,
+        RpcError, SearchUsers, UpdateUser,
     },
 };
 use natter_workers::Job;
@@ -34,16 +34,16 @@ async fn accounts() -> Scene {
     Scene::with(&[Job::Accounts]).await
 }
 
-async fn register(scene: &Scene, name: &str) -> Opened {
+async fn register(scene: &Scene, name: &str) -> OpenedSession {
     scene.rpc.call(&registration(name)).await.unwrap()
 }
 
-async fn log_in(scene: &Scene, login: &str, password: &str) -> Result<Opened, RpcError> {
+async fn log_in(scene: &Scene, login: &str, password: &str) -> Result<OpenedSession, RpcError> {
     scene.rpc.call(&LogIn { login: login.to_owned(), password: password.to_owned() }).await
 }
 
-async fn renew(scene: &Scene, token: &str) -> Result<Opened, Code> {
-    scene.rpc.call(&Renew { refresh_token: token.to_owned() }).await.map_err(|refused| refused.code)
+async fn renew(scene: &Scene, token: &str) -> Result<OpenedSession, Code> {
+    scene.rpc.call(&RefreshSession { refresh_token: token.to_owned() }).await.map_err(|refused| refused.code)
 }
 
 async fn ended(scene: &Scene) -> Vec<String> {

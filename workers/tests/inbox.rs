@@ -9,7 +9,7 @@ use natter_schemas::{
     event::Kind,
     id::{ConversationId, Seq, UserId},
     limits,
-    rpc::{GetConversation, Mark, MarkRead, ReadMark},
+    rpc::{GetConversation, MarkRead, ReadMark, ReadState},
 };
 use natter_workers::Job;
 use scene::{Scene, partition};
@@ -23,7 +23,7 @@ async fn pair() -> (Scene, ConversationId, UserId, UserId) {
     (scene, room, alice, bob)
 }
 
-async fn mark(scene: &Scene, user: UserId, conversation: ConversationId, seq: Seq) -> Mark {
+async fn mark(scene: &Scene, user: UserId, conversation: ConversationId, seq: Seq) -> ReadState {
     scene.rpc.call(&MarkRead { user, conversation, seq }).await.unwrap()
 }
 
@@ -34,13 +34,13 @@ async fn a_read_mark_moves_forward_only_and_not_past_the_head() {
     for n in 0..4 {
         seqs.push(scene.post(bob, room, &n.to_string()).await);
     }
-    assert_eq!(mark(&scene, alice, room, 0).await, Mark { seq: 0, unread: 4 });
-    assert_eq!(mark(&scene, alice, room, seqs[1]).await, Mark { seq: seqs[1], unread: 2 });
-    assert_eq!(mark(&scene, alice, room, seqs[0]).await, Mark { seq: seqs[1], unread: 2 });
-    assert_eq!(mark(&scene, alice, room, Seq::MAX).await, Mark { seq: seqs[3], unread: 0 });
+    assert_eq!(mark(&scene, alice, room, 0).await, ReadState { seq: 0, unread: 4 });
+    assert_eq!(mark(&scene, alice, room, seqs[1]).await, ReadState { seq: seqs[1], unread: 2 });
+    assert_eq!(mark(&scene, alice, room, seqs[0]).await, ReadState { seq: seqs[1], unread: 2 });
+    assert_eq!(mark(&scene, alice, room, Seq::MAX).await, ReadState { seq: seqs[3], unread: 0 });
     let next = scene.post(bob, room, "next").await;
-    assert_eq!(mark(&scene, alice, room, 0).await, Mark { seq: seqs[3], unread: 1 });
-    assert_eq!(mark(&scene, bob, room, 0).await, Mark { seq: next, unread: 0 });
+    assert_eq!(mark(&scene, alice, room, 0).await, ReadState { seq: seqs[3], unread: 1 });
+    assert_eq!(mark(&scene, bob, room, 0).await, ReadState { seq: next, unread: 0 });
 }
 
 #[tokio::test]
@@ -99,6 +99,6 @@ async fn a_send_moves_the_senders_own_mark_before_it_is_stored() {
         assert_eq!((view.read, view.unread), (own, 0));
         let read = view.participants.unwrap().iter().find(|p| p.user == alice).unwrap().read;
         assert_eq!(read, own);
-        assert_eq!(mark(&scene, alice, room, 0).await, Mark { seq: own, unread: 0 });
+        assert_eq!(mark(&scene, alice, room, 0).await, ReadState { seq: own, unread: 0 });
     }
 }

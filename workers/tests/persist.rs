@@ -3,14 +3,14 @@
 
 mod scene;
 
-use natter_nats::{subject, topology};
+use natter_nats::{header as headers, subject, topology};
 use natter_schemas::{
     event::{Kind, LogEntry, Role, Shape},
     id::{ConversationId, Partition, Seq},
     rpc::{Control, Membership, Window},
 };
 use natter_store::{ConversationStore, EventStore, MemberStore, MessageStore};
-use natter_workers::{Job, park_publisher};
+use natter_workers::Job;
 use scene::{PARTITIONS, Scene, event, partition, posted, until};
 
 async fn stored(scene: &Scene, room: ConversationId) -> Vec<Seq> {
@@ -52,9 +52,9 @@ async fn an_undecodable_event_is_parked_and_the_rest_goes_on() {
     assert_eq!(parked.len(), 3);
     let poisoned = parked.iter().find(|message| message.payload == noise).unwrap();
     let header = |name| poisoned.headers.get(name).unwrap().as_str();
-    assert_eq!(header(park_publisher::SEQ), poison.to_string());
-    assert_eq!(header(park_publisher::SUBJECT), subject::conv(p, room));
-    assert!(header(park_publisher::REASON).contains("not an event"), "{}", header(park_publisher::REASON));
+    assert_eq!(header(headers::PARKED_SEQ), poison.to_string());
+    assert_eq!(header(headers::PARKED_SUBJECT), subject::conv(p, room));
+    assert!(header(headers::PARKED_REASON).contains("not an event"), "{}", header(headers::PARKED_REASON));
     assert_eq!(poisoned.subject.as_str(), subject::parked("persist", p));
 }
 
@@ -184,6 +184,6 @@ async fn an_event_the_store_refuses_again_and_again_is_parked_and_the_rest_goes_
     let parked = scene.stored(topology::PARKED).await;
     assert_eq!(parked.len(), 1);
     let header = |name| parked[0].headers.get(name).unwrap().as_str();
-    assert_eq!(header(park_publisher::SEQ), taken.to_string());
-    assert!(header(park_publisher::REASON).contains("in the log"), "{}", header(park_publisher::REASON));
+    assert_eq!(header(headers::PARKED_SEQ), taken.to_string());
+    assert!(header(headers::PARKED_REASON).contains("in the log"), "{}", header(headers::PARKED_REASON));
 }

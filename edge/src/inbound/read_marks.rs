@@ -10,7 +10,7 @@ use std::{
 use natter_nats::service::RpcClient;
 use natter_schemas::{
     id::{ConversationId, Seq, UserId},
-    rpc::{Mark, MarkRead},
+    rpc::{MarkRead, ReadState},
 };
 use parking_lot::Mutex;
 
@@ -44,7 +44,7 @@ struct Reading {
 struct LastMark {
     /// The seq it was asked with; the service may have clamped it to the head.
     requested: Seq,
-    mark: Mark,
+    mark: ReadState,
     begun: Instant,
 }
 
@@ -76,7 +76,7 @@ impl SocketReads {
 }
 
 impl ReadMarks {
-    pub async fn mark(&self, mark: MarkRead) -> Result<Mark, ApiError> {
+    pub async fn mark(&self, mark: MarkRead) -> Result<ReadState, ApiError> {
         self.members.access(mark.user, mark.conversation).await?;
         Ok(self.rpc.call(&mark).await?)
     }
@@ -89,7 +89,7 @@ impl ReadMarks {
         user: UserId,
         conversation: ConversationId,
         (seq, noted): (Seq, Instant),
-    ) -> Result<Mark, ApiError> {
+    ) -> Result<ReadState, ApiError> {
         if let Some(last) = reads.last(conversation) {
             if last.begun >= noted && last.requested >= seq {
                 return Ok(last.mark);

@@ -14,7 +14,7 @@ use natter_schemas::{
     code::Code,
     event::Timestamp,
     rest::{Login, Refresh, Register, SessionView},
-    rpc::{LogIn, LogOut, Opened, RegisterUser, Renew},
+    rpc::{LogIn, LogOut, OpenedSession, RefreshSession, RegisterUser},
 };
 
 use super::extract::{Address, Caller, Json, OptionalJson};
@@ -55,7 +55,7 @@ pub async fn refresh(
     let refresh_token = body.refresh_token.or_else(|| refresh_cookie(&headers)).ok_or_else(|| {
         ApiError::new(Code::Unauthenticated, "neither refreshToken nor the cookie was sent")
     })?;
-    let opened = app.rpc.call(&Renew { refresh_token }).await?;
+    let opened = app.rpc.call(&RefreshSession { refresh_token }).await?;
     session(&app, StatusCode::OK, opened, &headers)
 }
 
@@ -69,7 +69,12 @@ pub async fn logout_all(State(app): State<Arc<App>>, caller: Caller) -> Result<R
     logged_out()
 }
 
-fn session(app: &App, status: StatusCode, opened: Opened, headers: &HeaderMap) -> Result<Response, ApiError> {
+fn session(
+    app: &App,
+    status: StatusCode,
+    opened: OpenedSession,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
     let token = app.tokens.issue(opened.user.id, opened.session, Timestamp::now())?;
     let secure = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
     let cookie = set_cookie(&opened.refresh_token, app.config.refresh_expires_in, secure)?;

@@ -1,5 +1,5 @@
-//! Settings wanted against settings found, as the server's own JSON, so that a setting this version has never
-//! heard of counts too.
+//! Settings wanted against settings found, as the server's own JSON, so that a setting this version does not
+//! know counts too.
 
 use std::collections::BTreeSet;
 
@@ -8,21 +8,21 @@ use serde_json::{Map, Value};
 /// Chosen when a stream is made or by those who run the servers, not by the topology.
 const NOT_OURS: &[&str] = &["metadata", "placement", "first_seq", "pause_until"];
 
-pub struct Change {
+pub struct SettingChange {
     pub setting: String,
     pub found: String,
     pub wanted: String,
 }
 
-pub fn changes(found: &Value, wanted: &Value) -> Vec<Change> {
+pub fn changes(found: &Value, wanted: &Value) -> Vec<SettingChange> {
     let keys: BTreeSet<&String> =
         [found, wanted].iter().filter_map(|v| v.as_object()).flat_map(|o| o.keys()).collect();
     keys.into_iter()
         .filter(|key| !NOT_OURS.contains(&key.as_str()))
         .filter_map(|key| {
-            let (found, wanted) = (said(&found[key.as_str()]), said(&wanted[key.as_str()]));
+            let (found, wanted) = (explicit(&found[key.as_str()]), explicit(&wanted[key.as_str()]));
             let text = |v: Option<Value>| v.map_or_else(|| "unset".to_owned(), |v| v.to_string());
-            (found != wanted).then(|| Change {
+            (found != wanted).then(|| SettingChange {
                 setting: key.clone(),
                 found: text(found),
                 wanted: text(wanted),
@@ -42,21 +42,22 @@ pub fn overlay(found: &Value, wanted: &Value) -> Value {
     config
 }
 
-/// A setting that says something, without what it leaves at its default: servers and clients differ in
+/// A setting that differs from its default, without what in it does not: servers and clients differ in
 /// whether they spell a default out.
-fn said(value: &Value) -> Option<Value> {
-    let says_nothing = match value {
+fn explicit(value: &Value) -> Option<Value> {
+    let is_default = match value {
         Value::Null | Value::Bool(false) => true,
         Value::Number(n) => matches!(n.as_i64(), Some(0 | -1)),
         Value::String(s) => matches!(s.as_str(), "" | "none" | "default"),
         Value::Array(a) => a.is_empty(),
         Value::Object(o) => {
-            let said: Map<_, _> = o.iter().filter_map(|(k, v)| Some((k.clone(), said(v)?))).collect();
-            return (!said.is_empty()).then_some(Value::Object(said));
+            let explicit_settings: Map<_, _> =
+                o.iter().filter_map(|(k, v)| Some((k.clone(), explicit(v)?))).collect();
+            return (!explicit_settings.is_empty()).then_some(Value::Object(explicit_settings));
         }
         Value::Bool(true) => false,
     };
-    (!says_nothing).then(|| value.clone())
+    (!is_default).then(|| value.clone())
 }
 
 #[cfg(test)]

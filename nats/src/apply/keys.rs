@@ -5,10 +5,11 @@ use async_nats::jetstream::{
     kv::{CreateErrorKind, Store},
 };
 use bytes::Bytes;
+use data_encoding::HEXLOWER_PERMISSIVE;
 use natter_schemas::id::EventKey;
 
 use super::{ApplyError, Deployment, Difference};
-use crate::{hex, topology::BUCKET};
+use crate::{secret, topology::BUCKET};
 
 const PARTITIONS: &str = "partitions";
 const EPOCH: &str = "epoch";
@@ -28,7 +29,7 @@ impl Keys {
         self.get(PARTITIONS).await
     }
 
-    /// What is stored; a key that is missing means that nobody has provisioned to the end.
+    /// What is stored; a key that is missing means that provisioning was not finished.
     pub async fn read(&self, partitions: u16) -> Result<Deployment, ApplyError> {
         let missing = |key| ApplyError::Missing { what: format!("key {key}") };
         let stored = self.get(PARTITIONS).await?.ok_or_else(|| missing(PARTITIONS))?;
@@ -43,13 +44,13 @@ impl Keys {
         differences: &mut Vec<Difference>,
     ) -> Result<Deployment, ApplyError> {
         let stored = self.get_or_create(PARTITIONS, partitions.to_string(), differences).await?;
-        let epoch = self.get_or_create(EPOCH, hex::random::<16>(), differences).await?;
-        let event_key = self.get_or_create(EVENT_KEY, hex::random::<32>(), differences).await?;
+        let epoch = self.get_or_create(EPOCH, secret::random::<16>(), differences).await?;
+        let event_key = self.get_or_create(EVENT_KEY, secret::random::<32>(), differences).await?;
         deployment(partitions, stored, epoch, &event_key)
     }
 
     pub async fn renew_epoch(&self, differences: &mut Vec<Difference>) -> Result<String, ApplyError> {
-        let epoch = hex::random::<16>();
+        let epoch = secret::random::<16>();
         self.store
             .put(EPOCH, epoch.clone().into())
             .await
@@ -78,7 +79,7 @@ impl Keys {
                 differences.push(Difference::KeySet { key });
                 Ok(value)
             }
-            // Somebody else was faster: theirs counts.
+            // Another process was faster: its value counts.
             Err(error) if error.kind() == CreateErrorKind::AlreadyExists => {
                 let stored = self.get(key).await?;
                 stored.ok_or_else(|| ApplyError::Key { key, reason: "it comes and goes".to_owned() })
@@ -92,7 +93,27 @@ fn deployment(wanted: u16, stored: String, epoch: String, event_key: &str) -> Re
     if stored != wanted.to_string() {
         return Err(ApplyError::Partitions { wanted, stored });
     }
-    let event_key = hex::parse(event_key)
+    let event_key = event_key_of(event_key)
         .ok_or_else(|| ApplyError::Key { key: EVENT_KEY, reason: "not 64 hexadecimal digits".to_owned() })?;
     Ok(Deployment { partitions: wanted, epoch, event_key: EventKey(event_key) })
+}
+
+fn event_key_of(text: &str) -> Option<[u8; 32]> {
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_key_survives_its_text() {
+        let text = secret::random::<32>();
+        let key = event_key_of(&text).unwrap();
+        assert_eq!(data_encoding::HEXLOWER.encode(&key), text);
+        assert_eq!(event_key_of(&text.to_uppercase()), Some(key));
+        for other in ["zz", "", &text[..62], &"é".repeat(32)] {
+            assert_eq!(event_key_of(other), None, "{other}");
+        }
+    }
 }

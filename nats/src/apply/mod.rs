@@ -2,7 +2,7 @@
 //! `check` and refuse to start on drift, so nothing is ever made by accident.
 
 mod compare; // settings wanted against settings found
-mod found; // what the server has
+mod current; // what the server has
 mod keys; // partitions, epoch and event key in the bucket
 
 use std::fmt;
@@ -15,37 +15,33 @@ use natter_schemas::{
 use serde_json::Value;
 
 use crate::topology::{Topology, bucket_stream, log_stream};
-use compare::Change;
-use found::Server;
+use compare::SettingChange;
+use current::Server;
 use keys::Keys;
 
 /// What every process of a deployment agrees on.
 #[derive(Clone)]
 pub struct Deployment {
+    /// How many logs a deployment has; never changed.
     pub partitions: u16,
     /// Changes when a log had to be made again: positions of another epoch mean nothing.
     pub epoch: String,
+    /// What event ids are derived with: secret.
     pub event_key: EventKey,
 }
 
 /// One thing `apply` did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Difference {
+    /// It was missing.
     Created(String),
     /// The log begins above everything the store has.
-    CreatedAbove {
-        what: String,
-        highest: Seq,
-    },
-    Changed {
-        what: String,
-        setting: String,
-        found: String,
-        wanted: String,
-    },
-    KeySet {
-        key: &'static str,
-    },
+    CreatedAbove { what: String, highest: Seq },
+    /// A setting differed.
+    Changed { what: String, setting: String, found: String, wanted: String },
+    /// It was missing.
+    KeySet { key: &'static str },
+    /// A log had to be made again.
     EpochRenewed,
 }
 
@@ -65,26 +61,35 @@ impl fmt::Display for Difference {
     }
 }
 
+/// Why a server is not, or cannot be made, as the topology wants it.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
     #[error(
         "PARTITIONS is {wanted}, but {stored} is stored for this deployment and cannot change: a conversation would move away from its history. Set it to {stored}"
     )]
+    /// Another number was chosen when the deployment was made.
     Partitions { wanted: u16, stored: String },
+    /// See [`limits::PARTITIONS_MAX`].
     #[error("PARTITIONS is {0}: between 1 and {max} are allowed", max = limits::PARTITIONS_MAX)]
     PartitionsRange(u16),
+    /// Only `check` and `drift` fail so.
     #[error("{what} is missing: run `natter migrate`")]
     Missing { what: String },
+    /// Only `check` and `drift` fail so.
     #[error("{what}: {setting} is {found}, but this version wants {wanted}: run `natter migrate`")]
     Drift { what: String, setting: String, found: String, wanted: String },
+    /// The server's own reason.
     #[error("{what} cannot be made as wanted: {reason}")]
-    RpcError { what: String, reason: String },
+    Rejected { what: String, reason: String },
     #[error(
         "{stream} ends at seq {last}, but the store has events up to {highest}: the log was rolled back or belongs to another store. Restore it, or delete the stream and migrate, which begins a new epoch"
     )]
+    /// Going on would give seqs out a second time.
     Behind { stream: String, last: Seq, highest: Seq },
-    #[error("the key {key} holds something else than expected: {reason}")]
+    /// Written by something else.
+    #[error("the key {key} does not hold what was expected: {reason}")]
     Key { key: &'static str, reason: String },
+    /// May succeed when repeated.
     #[error("JetStream does not answer: {0}")]
     Unavailable(String),
 }
@@ -253,7 +258,7 @@ async fn apply_consumer(
     Ok(())
 }
 
-fn changed(what: &str, Change { setting, found, wanted }: Change) -> Difference {
+fn changed(what: &str, SettingChange { setting, found, wanted }: SettingChange) -> Difference {
     Difference::Changed { what: what.to_owned(), setting, found, wanted }
 }
 
@@ -262,7 +267,7 @@ fn drift_of(what: &str, found: Option<&Value>, wanted: &Value) -> Vec<ApplyError
     let Some(found) = found else { return vec![ApplyError::Missing { what }] };
     let changes = compare::changes(found, wanted).into_iter();
     changes
-        .map(|Change { setting, found, wanted }| ApplyError::Drift {
+        .map(|SettingChange { setting, found, wanted }| ApplyError::Drift {
             what: what.clone(),
             setting,
             found,
@@ -280,5 +285,5 @@ fn name_of(config: &Value) -> &str {
 }
 
 fn json_of<T: serde::Serialize>(config: &T) -> Value {
-    serde_json::to_value(config).unwrap_or(Value::Null)
+    serde_json::to_value(config).expect("settings of numbers, strings and lists always become JSON")
 }

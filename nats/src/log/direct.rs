@@ -10,7 +10,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::LogError;
-use crate::live::number;
+use crate::{header, live::number};
 
 /// From one message of an answer to the next. A server that restarts loses the rest of an answer.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -34,7 +34,8 @@ pub struct Query<'a> {
     pub max_bytes: Option<usize>,
 }
 
-pub struct Found {
+/// A message as a copy of the stream has it.
+pub struct DirectMessage {
     pub seq: Seq,
     pub subject: String,
     pub headers: HeaderMap,
@@ -42,15 +43,15 @@ pub struct Found {
 }
 
 pub struct Answer {
-    pub found: Vec<Found>,
-    /// More messages match, above the last one found.
+    pub messages: Vec<DirectMessage>,
+    /// More messages match, above the last one sent.
     pub pending: u64,
     /// With `multi_last`: the seq the answer is as of.
     pub up_to: Option<Seq>,
 }
 
 enum Part {
-    Found(Found),
+    Message(DirectMessage),
     End { pending: u64, up_to: Option<Seq> },
 }
 
@@ -58,7 +59,7 @@ pub async fn get(js: &Context, stream: &str, query: &Query<'_>) -> Result<Answer
     let client = js.client();
     let inbox = client.new_inbox();
     let unavailable = |error: &dyn std::fmt::Display| LogError::Unavailable(error.to_string());
-    let question = serde_json::to_vec(query).map_err(|e| LogError::RpcError(e.to_string()))?;
+    let question = serde_json::to_vec(query).expect("numbers and strings always become JSON");
     let mut answers = client.subscribe(inbox.clone()).await.map_err(|e| unavailable(&e))?;
     client
         .publish_with_reply(format!("$JS.API.DIRECT.GET.{stream}"), inbox, question.into())
@@ -71,18 +72,18 @@ pub async fn get(js: &Context, stream: &str, query: &Query<'_>) -> Result<Answer
 }
 
 async fn collect(answers: &mut Subscriber, batch: bool) -> Result<Answer, LogError> {
-    let mut found = Vec::new();
+    let mut messages = Vec::new();
     loop {
         let message = timeout(SILENCE, answers.next())
             .await
             .map_err(|_| LogError::Unavailable("no answer in time".to_owned()))?
             .ok_or_else(|| LogError::Unavailable("the connection is closed".to_owned()))?;
         match read(message)? {
-            Part::Found(message) => found.push(message),
-            Part::End { pending, up_to } => return Ok(Answer { found, pending, up_to }),
+            Part::Message(message) => messages.push(message),
+            Part::End { pending, up_to } => return Ok(Answer { messages, pending, up_to }),
         }
         if !batch {
-            return Ok(Answer { found, pending: 0, up_to: None });
+            return Ok(Answer { messages, pending: 0, up_to: None });
         }
     }
 }
@@ -97,23 +98,23 @@ fn read(message: Message) -> Result<Part, LogError> {
         }
         Some(status) if status.as_u16() == END_OF_BATCH => {
             return Ok(Part::End {
-                pending: number(&headers, "Nats-Num-Pending").unwrap_or(0),
-                up_to: number(&headers, "Nats-UpTo-Sequence"),
+                pending: number(&headers, header::NUM_PENDING).unwrap_or(0),
+                up_to: number(&headers, header::UP_TO_SEQUENCE),
             });
         }
         Some(status) => {
             let description = message.description.unwrap_or_default();
-            return Err(LogError::RpcError(format!("{status} {description}")));
+            return Err(LogError::Rejected(format!("{status} {description}")));
         }
         None => {}
     }
-    let seq = number(&headers, "Nats-Sequence");
-    let subject = headers.get("Nats-Subject").map(|s| s.as_str().to_owned());
+    let seq = number(&headers, header::SEQUENCE);
+    let subject = headers.get(header::SUBJECT).map(|s| s.as_str().to_owned());
     match (seq, subject) {
         (Some(seq), Some(subject)) => {
-            Ok(Part::Found(Found { seq, subject, headers, payload: message.payload }))
+            Ok(Part::Message(DirectMessage { seq, subject, headers, payload: message.payload }))
         }
-        _ => Err(LogError::RpcError("a message without its position".to_owned())),
+        _ => Err(LogError::Rejected("a message without its position".to_owned())),
     }
 }
 

@@ -10,11 +10,14 @@ use crate::topology::{MIRROR, log_stream};
 /// What a partition's log has. An empty one has a `first` that is to come, and the `last` before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Extent {
+    /// The oldest seq that is there.
     pub first: Seq,
+    /// The newest seq given out.
     pub last: Seq,
 }
 
 impl LogReader {
+    /// From where to where a partition's log reaches.
     pub async fn extent(&self, p: Partition) -> Result<Extent, LogError> {
         let stream: stream::Info =
             info(&self.js, format!("STREAM.INFO.{}", log_stream(p)), &json!({})).await?;

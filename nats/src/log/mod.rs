@@ -7,7 +7,7 @@ mod order; // streams in their own order, for commands that go over everything
 mod mirror; // where the log and its mirror are
 
 pub use mirror::Extent;
-pub use order::Kept;
+pub use order::StoredMessage;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -26,13 +26,13 @@ use crate::{
     subject,
     topology::{PERSIST, log_stream},
 };
-use direct::{Found, Query};
-use leader::{Leader, Patience};
+use direct::{DirectMessage, Query};
+use leader::{FollowerWait, Leader};
 
 /// This many are asked for one after another before a batch is. With a batch the server also counts what is left,
 /// which takes it a walk over a block of the log, in the way of whoever publishes; most readers want a few events.
 /// Near the log's end there is little to count.
-const ALONE: usize = 8;
+const SINGLES: usize = 8;
 /// Events asked for at once. The server stops earlier, at `BATCH_BYTES`; the reader then goes on.
 const BATCH: usize = 500;
 /// The server's answer waits in this connection's buffers: well below its limit of 64 MiB.
@@ -42,29 +42,38 @@ const SUBJECTS: usize = 1_000;
 /// Of a question about a stream or consumer.
 const INFO: Duration = Duration::from_secs(3);
 
+/// Why the log was not read.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
+    /// May succeed when repeated.
     #[error("the log does not answer: {0}")]
     Unavailable(String),
+    /// A defect here, or a log of another version.
     #[error("the log refuses: {0}")]
-    RpcError(String),
+    Rejected(String),
 }
 
 /// An event as it lies in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawEvent {
+    /// Its position in the partition's log.
     pub seq: Seq,
+    /// Its bytes, as published.
     pub payload: Bytes,
 }
 
 impl RawEvent {
+    /// The event.
+    ///
+    /// # Errors
+    /// Its bytes are no event of a version known here.
     pub fn decode(&self) -> Result<LogEntry, CodecError> {
         Ok(LogEntry { seq: self.seq, event: codec::decode(&self.payload)? })
     }
 }
 
-impl From<Found> for RawEvent {
-    fn from(found: Found) -> Self {
+impl From<DirectMessage> for RawEvent {
+    fn from(found: DirectMessage) -> Self {
         Self { seq: found.seq, payload: found.payload }
     }
 }
@@ -72,6 +81,7 @@ impl From<Found> for RawEvent {
 /// A conversation's log from some position to its end, or to as many events as were wanted.
 #[derive(Debug, Default)]
 pub struct End {
+    /// Ascending by seq.
     pub events: Vec<RawEvent>,
     /// Newest seq of the conversation, also if it lies below the position; `None`: the log has nothing of it.
     pub newest: Option<Seq>,
@@ -80,10 +90,11 @@ pub struct End {
 /// The newest event of a conversation.
 struct Newest {
     seq: Seq,
-    /// Not told by a leader.
+    /// Only where it was read by Direct Get: a leader gives the seq alone.
     event: Option<RawEvent>,
 }
 
+/// Reads the log of every partition, by Direct Get.
 #[derive(Clone)]
 pub struct LogReader {
     js: Context,
@@ -92,6 +103,7 @@ pub struct LogReader {
 }
 
 impl LogReader {
+    /// `partitions` are the deployment's.
     pub fn new(mut js: Context, partitions: u16) -> Self {
         js.set_timeout(INFO);
         Self { js, partitions, leader: Leader::default() }
@@ -108,10 +120,10 @@ impl LogReader {
     pub async fn end(&self, c: ConversationId, from: Seq, limit: usize, near: bool) -> Result<End, LogError> {
         let p = Partition::of(c, self.partitions);
         let (stream, subject) = (log_stream(p), subject::conv(p, c));
-        // Asked first, so that nobody has to ask whether more follows the last one.
+        // Asked first, so that no further question is needed to know whether more follows the last one.
         let Some(mut newest) = self.newest(&stream, &subject).await? else { return Ok(End::default()) };
-        let alone = if near { 0 } else { ALONE };
-        let patience = Patience::new();
+        let singles = if near { 0 } else { SINGLES };
+        let wait = FollowerWait::new();
         let mut events: Vec<RawEvent> = Vec::new();
         let mut next = from.max(1);
         while events.len() < limit && next <= newest.seq {
@@ -119,7 +131,7 @@ impl LogReader {
                 events.push(event);
                 break;
             }
-            let batch = (events.len() >= alone).then(|| (limit - events.len()).min(BATCH));
+            let batch = (events.len() >= singles).then(|| (limit - events.len()).min(BATCH));
             let query = Query {
                 seq: Some(next),
                 next_by_subj: Some(&subject),
@@ -127,13 +139,13 @@ impl LogReader {
                 max_bytes: batch.map(|_| BATCH_BYTES),
                 ..Query::default()
             };
-            let found = direct::get(&self.js, &stream, &query).await?.found;
+            let found = direct::get(&self.js, &stream, &query).await?.messages;
             let went_on = !found.is_empty();
             events.extend(found.into_iter().map(RawEvent::from));
             next = events.last().map_or(next, |last| last.seq + 1);
             if !went_on {
                 // This copy ends before the leader does, or what was the newest is gone.
-                patience.pause().await?;
+                wait.pause().await?;
                 let Some(now) = self.newest(&stream, &subject).await? else { break };
                 newest = now;
             }
@@ -166,7 +178,7 @@ impl LogReader {
         let reach = self.last_on_leader(&stream, &subject::conv_all(p)).await?;
         let extra = reach.as_ref().map(|last| last.subject.clone()).filter(|s| !subjects.contains(s));
         subjects.extend(extra.clone());
-        let patience = Patience::new();
+        let wait = FollowerWait::new();
         loop {
             let mut heads = self.last_of(&stream, &subjects).await?;
             if reach.as_ref().is_none_or(|last| heads.get(&last.subject).is_some_and(|seq| *seq >= last.seq))
@@ -177,7 +189,7 @@ impl LogReader {
                 let by_id = |(s, seq): (String, Seq)| Some((subject::parse_conversation(&s)?.1, seq));
                 return Ok(heads.into_iter().filter_map(by_id).collect());
             }
-            patience.pause().await?;
+            wait.pause().await?;
         }
     }
 
@@ -194,8 +206,8 @@ impl LogReader {
                 ..Query::default()
             };
             let answer = direct::get(&self.js, stream, &query).await?;
-            let last = answer.found.last().map(|found| found.seq);
-            heads.extend(answer.found.into_iter().map(|found| (found.subject, found.seq)));
+            let last = answer.messages.last().map(|found| found.seq);
+            heads.extend(answer.messages.into_iter().map(|found| (found.subject, found.seq)));
             match last {
                 // Cut off by size: the rest as of the same moment.
                 Some(last) if answer.pending > 0 => {
@@ -213,7 +225,7 @@ impl LogReader {
             return Ok(last.map(|last| Newest { seq: last.seq, event: None }));
         }
         let query = Query { last_by_subj: Some(subject), ..Query::default() };
-        let found = direct::get(&self.js, stream, &query).await?.found.pop();
+        let found = direct::get(&self.js, stream, &query).await?.messages.pop();
         Ok(found.map(RawEvent::from).map(|event| Newest { seq: event.seq, event: Some(event) }))
     }
 
@@ -226,11 +238,12 @@ impl LogReader {
         }
     }
 
+    /// The event at a seq; `None`: the log does not have it, or not any more.
     pub async fn event_at(&self, p: Partition, seq: Seq) -> Result<Option<RawEvent>, LogError> {
         let query = Query { seq: Some(seq), ..Query::default() };
         let answer = direct::get(&self.js, &log_stream(p), &query).await?;
         // Without a subject the server answers exactly this seq or nothing.
-        Ok(answer.found.into_iter().next().map(RawEvent::from).filter(|event| event.seq == seq))
+        Ok(answer.messages.into_iter().next().map(RawEvent::from).filter(|event| event.seq == seq))
     }
 
     /// The last seq ever given out in each partition.
@@ -243,7 +256,7 @@ impl LogReader {
     pub async fn floors(&self) -> Result<Vec<Seq>, LogError> {
         let consumers = try_join_all(Partition::all(self.partitions).map(|p| self.persister(p))).await?;
         // Asked second: what the log has forgotten by now, the consumer can only have passed. A new or
-        // rebuilt log starts above 1 while its consumer still says 0.
+        // rebuilt log starts above 1 while its consumer still reports 0.
         let states = self.states().await?;
         let floors = consumers.iter().zip(&states);
         Ok(floors
@@ -271,7 +284,7 @@ async fn info<T: DeserializeOwned>(js: &Context, question: String, body: &Value)
         Ok(Response::Ok(info)) => Ok(info),
         // Not provisioned, or just being made again: not a question that was wrong.
         Ok(Response::Err { error }) if error.code() == 404 => Err(LogError::Unavailable(error.to_string())),
-        Ok(Response::Err { error }) => Err(LogError::RpcError(error.to_string())),
+        Ok(Response::Err { error }) => Err(LogError::Rejected(error.to_string())),
         Err(error) => Err(LogError::Unavailable(error.to_string())),
     }
 }

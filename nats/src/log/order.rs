@@ -9,8 +9,8 @@ use natter_schemas::{
 
 use super::{
     BATCH, BATCH_BYTES, LogError, LogReader,
-    direct::{self, Found, Query},
-    leader::Patience,
+    direct::{self, DirectMessage, Query},
+    leader::FollowerWait,
 };
 use crate::{
     subject,
@@ -19,14 +19,18 @@ use crate::{
 
 /// A message as a stream holds it.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct StoredMessage {
+    /// In the stream.
     pub seq: Seq,
+    /// As published.
     pub subject: String,
+    /// With those the server adds.
     pub headers: HeaderMap,
+    /// Its bytes, as published.
     pub payload: Bytes,
 }
 
-impl Kept {
+impl StoredMessage {
     /// When the server stored it.
     pub fn at(&self) -> Option<Timestamp> {
         let text = self.headers.get(NATS_TIME_STAMP)?.as_str();
@@ -34,8 +38,8 @@ impl Kept {
     }
 }
 
-impl From<Found> for Kept {
-    fn from(Found { seq, subject, headers, payload }: Found) -> Self {
+impl From<DirectMessage> for StoredMessage {
+    fn from(DirectMessage { seq, subject, headers, payload }: DirectMessage) -> Self {
         Self { seq, subject, headers, payload }
     }
 }
@@ -43,25 +47,31 @@ impl From<Found> for Kept {
 impl LogReader {
     /// The next events of a partition from `from` on, ascending: at most 500 and about 4 MiB. None: the log ends
     /// before `from`.
-    pub async fn in_order(&self, p: Partition, from: Seq) -> Result<Vec<Kept>, LogError> {
+    pub async fn in_order(&self, p: Partition, from: Seq) -> Result<Vec<StoredMessage>, LogError> {
         self.next_of(&log_stream(p), &subject::conv_all(p), from).await
     }
 
     /// The next parked events from number `from` on, in the same portions. `subjects` is of `subject::parked_by`.
-    pub async fn parked_in_order(&self, subjects: &str, from: Seq) -> Result<Vec<Kept>, LogError> {
+    pub async fn parked_in_order(&self, subjects: &str, from: Seq) -> Result<Vec<StoredMessage>, LogError> {
         self.next_of(PARKED, subjects, from).await
     }
 
-    pub async fn parked_at(&self, number: Seq) -> Result<Option<Kept>, LogError> {
+    /// The parked event of this number.
+    pub async fn parked_at(&self, number: Seq) -> Result<Option<StoredMessage>, LogError> {
         let query = Query { seq: Some(number), ..Query::default() };
         let answer = direct::get(&self.js, PARKED, &query).await?;
-        Ok(answer.found.into_iter().next().map(Kept::from).filter(|kept| kept.seq == number))
+        Ok(answer
+            .messages
+            .into_iter()
+            .next()
+            .map(StoredMessage::from)
+            .filter(|message| message.seq == number))
     }
 
     /// A copy that is behind has no holes, only an earlier end: what it has may be taken, but its end is not
     /// believed before the leader's.
-    async fn next_of(&self, stream: &str, subjects: &str, from: Seq) -> Result<Vec<Kept>, LogError> {
-        let patience = Patience::new();
+    async fn next_of(&self, stream: &str, subjects: &str, from: Seq) -> Result<Vec<StoredMessage>, LogError> {
+        let wait = FollowerWait::new();
         let from = from.max(1);
         let query = Query {
             seq: Some(from),
@@ -71,15 +81,15 @@ impl LogReader {
             ..Query::default()
         };
         loop {
-            let found = direct::get(&self.js, stream, &query).await?.found;
-            if !found.is_empty() {
-                return Ok(found.into_iter().map(Kept::from).collect());
+            let messages = direct::get(&self.js, stream, &query).await?.messages;
+            if !messages.is_empty() {
+                return Ok(messages.into_iter().map(StoredMessage::from).collect());
             }
             let end = self.last_on_leader(stream, subjects).await?.map_or(0, |last| last.seq);
             if end < from {
                 return Ok(Vec::new());
             }
-            patience.pause().await?;
+            wait.pause().await?;
         }
     }
 }

@@ -1,16 +1,13 @@
-//! Events that waited, in one commit (JetStream atomic batch, ADR-50): the server stores all of them or none.
-//! Whatever goes wrong, each event then goes alone under its own id, so nothing is stored twice.
+//! Queued events in one commit (JetStream atomic batch, ADR-50): the server stores all of them or none.
+//! Whatever goes wrong, each event is then published by itself under its own id, so nothing is stored twice.
 
 use async_nats::{Client, HeaderMap, Request, header::NATS_MESSAGE_ID, jetstream::response::Response};
 use natter_schemas::{id::Seq, limits};
 use serde::Deserialize;
 use tracing::debug;
 
-use super::group::{Place, Turn, Waiting};
-
-const BATCH_ID: &str = "Nats-Batch-Id";
-const BATCH_SEQUENCE: &str = "Nats-Batch-Sequence";
-const BATCH_COMMIT: &str = "Nats-Batch-Commit";
+use super::commit_group::{Admission, Permit, QueuedEvent};
+use crate::header;
 
 /// The answer to a commit: the last event's seq and how many there are.
 #[derive(Deserialize)]
@@ -19,8 +16,8 @@ struct Committed {
     count: Seq,
 }
 
-/// Publishes the events and tells each its turn; the place is given on afterwards.
-pub async fn commit(client: Client, events: Vec<Waiting>, place: Place) {
+/// Publishes the events and reports to each what became of it; the permit is released afterwards.
+pub async fn commit(client: Client, events: Vec<QueuedEvent>, permit: Permit) {
     let count = events.len();
     match send(&client, &events).await {
         Ok(last) => {
@@ -28,23 +25,23 @@ pub async fn commit(client: Client, events: Vec<Waiting>, place: Place) {
                 .record(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
             let first = last + 1 - count as Seq;
             for (seq, event) in (first..).zip(events) {
-                // Whoever is gone does not need to know.
-                drop(event.turn.send(Turn::Stored(seq)));
+                // A caller that has gone needs no answer.
+                drop(event.admission.send(Admission::Stored(seq)));
             }
         }
         // One id that is stored already is enough to refuse all of them.
         Err(reason) => {
-            debug!(events = count, reason, "a batch was refused: its events go alone");
+            debug!(events = count, reason, "batch refused; its events are published one by one");
             metrics::counter!("natter_publish_batches_refused_total").increment(1);
             for event in events {
-                drop(event.turn.send(Turn::Go(Some(place.beside()))));
+                drop(event.admission.send(Admission::Single(Some(permit.for_single()))));
             }
         }
     }
-    drop(place);
+    drop(permit);
 }
 
-async fn send(client: &Client, events: &[Waiting]) -> Result<Seq, String> {
+async fn send(client: &Client, events: &[QueuedEvent]) -> Result<Seq, String> {
     let batch = client.new_inbox();
     let batch = batch.rsplit('.').next().unwrap_or_default();
     let Some((last, before)) = events.split_last() else { return Err("no events".to_owned()) };
@@ -56,7 +53,7 @@ async fn send(client: &Client, events: &[Waiting]) -> Result<Seq, String> {
             .map_err(|error| error.to_string())?;
     }
     let mut headers = headers(batch, events.len(), last);
-    headers.insert(BATCH_COMMIT, "1");
+    headers.insert(header::BATCH_COMMIT, "1");
     let request =
         Request::new().headers(headers).payload(last.payload.clone()).timeout(Some(limits::PUBLISH_ATTEMPT));
     let answer = client.send_request(last.subject.clone(), request).await.map_err(|e| e.to_string())?;
@@ -66,14 +63,14 @@ async fn send(client: &Client, events: &[Waiting]) -> Result<Seq, String> {
             Err(format!("{} of {} events committed", committed.count, events.len()))
         }
         Ok(Response::Err { error }) => Err(error.to_string()),
-        Err(error) => Err(format!("an answer that is not one: {error}")),
+        Err(error) => Err(format!("an answer that cannot be read: {error}")),
     }
 }
 
-fn headers(batch: &str, number: usize, event: &Waiting) -> HeaderMap {
+fn headers(batch: &str, number: usize, event: &QueuedEvent) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(NATS_MESSAGE_ID, event.id.as_str());
-    headers.insert(BATCH_ID, batch);
-    headers.insert(BATCH_SEQUENCE, number.to_string());
+    headers.insert(header::BATCH_ID, batch);
+    headers.insert(header::BATCH_SEQUENCE, number.to_string());
     headers
 }

@@ -8,9 +8,9 @@
 //! A publish whose answer is missing may have been stored, so it is repeated with the same id until the server
 //! answers: the stream knows the ids of the last five minutes and gives the first seq back.
 
-mod group; // who goes now, who waits for whom
-mod line; // those who go: to the log and back, a packet for all of a moment
-mod batch; // those who waited, in one commit
+mod commit_group; // which event is published now, which is queued
+mod ack_router; // single events to the log, and its acks back
+mod batch; // queued events, in one commit
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,48 +26,55 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-use group::{Groups, Place, Turn};
-use line::{Line, Silence};
+use ack_router::{AckRouter, NoAck};
+use commit_group::{Admission, CommitGroups, Permit};
 
 /// Between attempts: a leader change is over within a second or takes several.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
+/// What the log did with an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stored {
+    /// The position of the stored one.
     pub seq: Seq,
     /// It was there before this publish, or before a repeated attempt of it.
     pub duplicate: bool,
+    /// Including the one that was answered. More than one: an earlier one may have stored it.
     pub attempts: u32,
 }
 
+/// Why an event is not known to be stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
+    /// After [`limits::PUBLISH`]. Publishing the same id again finds out.
     #[error("no answer in time: it may or may not be stored")]
     TimedOut,
+    /// By its bytes, its messages or the disk.
     #[error("the log is full: not stored")]
     Full,
+    /// Not stored, and repeating does not help.
     #[error("refused: {0}")]
-    RpcError(String),
+    Rejected(String),
 }
 
 /// Publishes over one connection, so many at a time.
 #[derive(Clone)]
 pub struct Publisher {
-    line: Line,
+    acks: AckRouter,
     slots: Arc<Semaphore>,
-    /// `None`: each event goes by itself.
-    groups: Option<Groups>,
+    /// `None`: each event is published by itself.
+    groups: Option<CommitGroups>,
 }
 
-/// What one attempt says.
+/// What came of one attempt.
 enum Attempt {
     Stored {
         seq: Seq,
         duplicate: bool,
     },
     Failed(PublishError),
-    /// Nobody knows whether it is stored.
+    /// It may or may not be stored.
     Unknown(String),
 }
 
@@ -75,12 +82,12 @@ impl Publisher {
     /// Each event by itself.
     pub fn new(client: Client) -> Self {
         let slots = Arc::new(Semaphore::new(limits::PUBLISHES_IN_FLIGHT));
-        Self { line: Line::start(client), slots, groups: None }
+        Self { acks: AckRouter::start(client), slots, groups: None }
     }
 
     /// For a log that syncs at every commit: events that wait go together.
     pub fn grouping(client: Client) -> Self {
-        Self { groups: Some(Groups::new(client.clone())), ..Self::new(client) }
+        Self { groups: Some(CommitGroups::new(client.clone())), ..Self::new(client) }
     }
 
     /// Returns once the event is stored to the deployment's durability. `id` is one of the system's own ids:
@@ -89,14 +96,14 @@ impl Publisher {
     /// Two publishes to one subject keep their order only if the first is awaited before the second starts.
     pub async fn publish(&self, subject: String, id: &str, payload: Bytes) -> Result<Stored, PublishError> {
         let started = Instant::now();
-        let turn = match &self.groups {
-            Some(groups) => groups.enter(&subject, id, &payload).await,
-            None => Turn::Go(None),
+        let admission = match &self.groups {
+            Some(groups) => groups.admit(&subject, id, &payload).await,
+            None => Admission::Single(None),
         };
-        let stored = match turn {
-            Turn::Stored(seq) => Ok(Stored { seq, duplicate: false, attempts: 1 }),
-            // Held while it is on its way; whoever waits behind it goes when it is dropped.
-            Turn::Go(place) => self.publish_alone(&subject, id, payload, (started, place)).await,
+        let stored = match admission {
+            Admission::Stored(seq) => Ok(Stored { seq, duplicate: false, attempts: 1 }),
+            // The permit is held meanwhile; dropping it admits the next event.
+            Admission::Single(permit) => self.publish_single(&subject, id, payload, (started, permit)).await,
         };
         if stored.is_ok() {
             metrics::histogram!("natter_publish_ack_seconds").record(started.elapsed().as_secs_f64());
@@ -104,34 +111,34 @@ impl Publisher {
         stored
     }
 
-    async fn publish_alone(
+    async fn publish_single(
         &self,
         subject: &str,
         id: &str,
         payload: Bytes,
-        (started, place): (Instant, Option<Place>),
+        (started, permit): (Instant, Option<Permit>),
     ) -> Result<Stored, PublishError> {
         let deadline = started + limits::PUBLISH;
         let Ok(Ok(_slot)) = timeout_at(deadline, self.slots.acquire()).await else {
             return Err(PublishError::TimedOut);
         };
-        let mut attempts = place.as_ref().map_or(0, Place::attempts);
+        let mut attempts = permit.as_ref().map_or(0, Permit::attempts);
         let mut backoff = Backoff::new(BACKOFF_MIN, BACKOFF_MAX);
         loop {
             attempts += 1;
             match self.attempt(subject, id, payload.clone()).await {
                 Attempt::Stored { seq, duplicate } => return Ok(Stored { seq, duplicate, attempts }),
                 Attempt::Failed(error) => {
-                    warn!(%subject, %id, attempts, %error, "publish failed");
+                    warn!(%subject, %id, attempts, %error, "event not published");
                     return Err(error);
                 }
                 Attempt::Unknown(reason) => {
                     let wait = backoff.next_delay();
                     if Instant::now() + wait >= deadline {
-                        warn!(%subject, %id, attempts, reason, "publish gave up, its outcome is unknown");
+                        warn!(%subject, %id, attempts, reason, "publish not acknowledged in time; given up, and the event may or may not be stored");
                         return Err(PublishError::TimedOut);
                     }
-                    debug!(%subject, %id, attempts, reason, "publish is tried again with the same id");
+                    debug!(%subject, %id, attempts, reason, "publish not acknowledged in time; retrying with the same event id");
                     metrics::counter!("natter_publish_retries_total").increment(1);
                     sleep(wait).await;
                 }
@@ -140,13 +147,13 @@ impl Publisher {
     }
 
     async fn attempt(&self, subject: &str, id: &str, payload: Bytes) -> Attempt {
-        match self.line.ask(subject, id, payload).await {
+        match self.acks.publish(subject, id, payload).await {
             Ok(answer) if answer.status == Some(StatusCode::NO_RESPONDERS) => {
                 Attempt::Unknown("no stream takes it".to_owned())
             }
             Ok(answer) => read_answer(&answer.payload),
-            Err(Silence::RpcError(reason)) => Attempt::Failed(PublishError::RpcError(reason)),
-            Err(Silence::Unknown(reason)) => Attempt::Unknown(reason),
+            Err(NoAck::Rejected(reason)) => Attempt::Failed(PublishError::Rejected(reason)),
+            Err(NoAck::Unknown(reason)) => Attempt::Unknown(reason),
         }
     }
 }
@@ -155,7 +162,7 @@ fn read_answer(payload: &[u8]) -> Attempt {
     let error = match serde_json::from_slice::<Response<PublishAck>>(payload) {
         Ok(Response::Ok(ack)) => return Attempt::Stored { seq: ack.sequence, duplicate: ack.duplicate },
         Ok(Response::Err { error }) => error,
-        Err(error) => return Attempt::Unknown(format!("an answer that is not one: {error}")),
+        Err(error) => return Attempt::Unknown(format!("an answer that cannot be read: {error}")),
     };
     let text = error.to_string();
     match error.error_code() {
@@ -170,7 +177,7 @@ fn read_answer(payload: &[u8]) -> Attempt {
         }
         // No leader, shutting down, too busy: each passes.
         _ if matches!(error.code(), 429 | 503) => Attempt::Unknown(text),
-        _ => Attempt::Failed(PublishError::RpcError(text)),
+        _ => Attempt::Failed(PublishError::Rejected(text)),
     }
 }
 
@@ -184,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_log_is_told_from_a_passing_failure() {
+    fn a_full_log_is_distinguished_from_a_transient_failure() {
         for full in [
             answer(503, 10077, "maximum bytes exceeded"),
             answer(503, 10077, "maximum messages exceeded"),
@@ -193,16 +200,16 @@ mod tests {
         ] {
             assert!(matches!(full, Attempt::Failed(PublishError::Full)));
         }
-        for passing in [
+        for transient in [
             answer(503, 10077, "store is closed"),
             answer(503, 10008, "JetStream system temporarily unavailable"),
             answer(409, 10158, "duplicate message id is in process"),
             answer(429, 10167, "too many requests"),
             read_answer(b"?"),
         ] {
-            assert!(matches!(passing, Attempt::Unknown(_)));
+            assert!(matches!(transient, Attempt::Unknown(_)));
         }
         let refused = answer(400, 10054, "message size exceeds maximum allowed");
-        assert!(matches!(refused, Attempt::Failed(PublishError::RpcError(_))));
+        assert!(matches!(refused, Attempt::Failed(PublishError::Rejected(_))));
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Options, ServerError};
-use crate::hex;
+use crate::secret;
 
 /// The one user of `dev.conf`.
 pub const USER: &str = "natter";
@@ -78,7 +78,7 @@ impl Files {
 fn password(path: &Path) -> io::Result<String> {
     match fs::read_to_string(path) {
         Ok(text) if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) => Ok(text),
-        // Half written, or somebody's edit: every child is given the new one, so nothing is lost.
+        // Half written, or edited: every child is given the new one, so nothing is lost.
         Ok(_) => new_password(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => new_password(path),
         Err(error) => Err(error),
@@ -86,7 +86,7 @@ fn password(path: &Path) -> io::Result<String> {
 }
 
 fn new_password(path: &Path) -> io::Result<String> {
-    let text = hex::random::<32>();
+    let text = secret::random::<32>();
     write_private(path, &text)?;
     Ok(text)
 }

@@ -25,7 +25,9 @@ const READY_POLL: Duration = Duration::from_millis(5);
 /// From the polite signal to the impolite one.
 const STOP: Duration = Duration::from_secs(5);
 
+/// How to run a child.
 pub struct Options {
+    /// As [`find`] finds it.
     pub binary: PathBuf,
     /// Holds nats-server.conf, its password, its log and jetstream/.
     pub data_dir: PathBuf,
@@ -35,18 +37,25 @@ pub struct Options {
     pub max_store_bytes: u64,
 }
 
+/// Why there is no running nats-server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
+    /// Nowhere that [`find`] looks.
     #[error("no nats-server found in NATTER_NATS_SERVER, .deps/bin or PATH")]
     NotFound,
+    /// Not a program, or not for this machine.
     #[error("{path} cannot be run: {source}")]
     NotRunnable { path: PathBuf, source: std::io::Error },
+    /// Or no nats-server at all.
     #[error("{path} is nats-server {found}, but at least {least} is needed")]
     TooOld { path: PathBuf, found: String, least: &'static str },
+    /// Not writable, or its files are not.
     #[error("{path} cannot be used: {source}")]
     Folder { path: PathBuf, source: std::io::Error },
+    /// Most often a port or a file that is in use.
     #[error("nats-server did not start; the end of {log}:\n{tail}")]
     Died { log: PathBuf, tail: String },
+    /// Still recovering, or hanging.
     #[error("nats-server is not ready after {}s; the end of {log}:\n{tail}", READY.as_secs())]
     NotReady { log: PathBuf, tail: String },
 }
@@ -89,6 +98,7 @@ impl Server {
         self.supervisor.pid()
     }
 
+    /// Ends the child politely, after seconds impolitely.
     pub async fn stop(self) {
         self.supervisor.end(Signal::Terminate);
         if timeout(STOP, self.supervisor.ended()).await.is_err() {

@@ -1,4 +1,4 @@
-//! The side that asks.
+//! The side that calls.
 
 use async_nats::{Client, HeaderMap, Message, Request, RequestErrorKind};
 use natter_schemas::{
@@ -9,16 +9,16 @@ use natter_schemas::{
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::DEADLINE;
-use crate::subject;
+use crate::{header, subject};
 
-/// Asks services over one connection.
+/// Calls services over one connection.
 #[derive(Clone)]
 pub struct RpcClient {
     client: Client,
 }
 
 impl RpcClient {
+    /// Over a connection of [`Purpose::Rpc`](crate::connect::Purpose::Rpc).
     pub fn new(client: Client) -> Self {
         Self { client }
     }
@@ -41,17 +41,17 @@ impl RpcClient {
 
     async fn exchange<C: Call>(&self, call: &C) -> Result<C::Reply, RpcError> {
         let payload = postcard::to_allocvec(call).map_err(|error| {
-            warn!(service = C::SERVICE.name(), call = C::NAME, %error, "a question cannot be encoded");
+            warn!(service = C::SERVICE.name(), call = C::NAME, %error, "call cannot be encoded; its caller gets `internal`");
             Code::Internal
         })?;
         let mut headers = HeaderMap::new();
-        let patience = i64::try_from(C::DEADLINE.as_millis()).unwrap_or(i64::MAX);
-        headers.insert(DEADLINE, Timestamp::now().0.saturating_add(patience).to_string());
+        let timeout_ms = i64::try_from(C::DEADLINE.as_millis()).unwrap_or(i64::MAX);
+        headers.insert(header::DEADLINE, Timestamp::now().0.saturating_add(timeout_ms).to_string());
         let request = Request::new().headers(headers).payload(payload.into()).timeout(Some(C::DEADLINE));
         match self.client.send_request(subject::service(C::SERVICE, C::NAME), request).await {
             Ok(message) => read::<C>(&message),
             Err(error) => {
-                warn!(service = C::SERVICE.name(), call = C::NAME, %error, "a question was not answered");
+                warn!(service = C::SERVICE.name(), call = C::NAME, %error, "call not answered");
                 Err(match error.kind() {
                     RequestErrorKind::MaxPayloadExceeded => Code::TooLarge.into(),
                     RequestErrorKind::InvalidSubject => Code::Internal.into(),
@@ -66,7 +66,7 @@ impl RpcClient {
 
 fn read<C: Call>(message: &Message) -> Result<C::Reply, RpcError> {
     postcard::from_bytes::<Result<C::Reply, RpcError>>(&message.payload).unwrap_or_else(|error| {
-        warn!(service = C::SERVICE.name(), call = C::NAME, %error, "an answer cannot be read");
+        warn!(service = C::SERVICE.name(), call = C::NAME, %error, "answer cannot be decoded; the caller gets `internal`");
         Err(Code::Internal.into())
     })
 }

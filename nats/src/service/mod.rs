@@ -7,6 +7,3 @@ mod server; // the side that answers
 
 pub use client::RpcClient;
 pub use server::{RpcServer, ServiceError};
-
-/// When the caller stops waiting, in Unix milliseconds.
-const DEADLINE: &str = "Natter-Deadline";

@@ -17,9 +17,9 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, warn};
 
-use super::DEADLINE;
-use crate::{connect::settled, subject};
+use crate::{connect::round_trip, header, subject};
 
+/// A service that cannot be registered with the server.
 #[derive(Debug, thiserror::Error)]
 #[error("the service {service} cannot be offered: {source}")]
 pub struct ServiceError {
@@ -81,7 +81,7 @@ impl RpcServer {
             slots: Arc::clone(&self.slots),
         };
         self.tracker.spawn(calls.run::<C, F, Fut>(endpoint, handler));
-        settled(&self.client).await;
+        round_trip(&self.client).await;
         Ok(())
     }
 }
@@ -110,7 +110,7 @@ impl Endpoint {
                     stopped = true;
                     // Those that have arrived are still answered below, until the endpoint ends.
                     if let Err(error) = endpoint.stop().await {
-                        debug!(call = C::NAME, %error, "unsubscribing failed");
+                        debug!(call = C::NAME, %error, "endpoint not unsubscribed; its connection is closed");
                         break;
                     }
                     continue;
@@ -142,24 +142,24 @@ where
     let (service, call) = (C::SERVICE.name(), C::NAME);
     if deadline(request).is_some_and(|deadline| deadline <= Timestamp::now()) {
         metrics::counter!("natter_rpc_expired_total", "service" => service, "call" => call).increment(1);
-        debug!(service, call, "nobody waits for this answer any more");
+        debug!(service, call, "deadline of the call has passed; not answered");
         return;
     }
     let outcome = match postcard::from_bytes::<C>(&request.message.payload) {
         Ok(question) => outcome::<C, F, Fut>(question, handler).await,
         Err(error) => {
-            warn!(service, call, %error, "a question cannot be read");
+            warn!(service, call, %error, "call cannot be decoded; answered with `malformed`");
             Err(Code::Malformed.into())
         }
     };
     let payload = encode::<C>(&outcome, client.max_payload().min(limits::NATS_PAYLOAD));
     if let Err(error) = request.respond(Ok(payload.into())).await {
-        warn!(service, call, %error, "an answer was not sent");
+        warn!(service, call, %error, "answer not sent; the caller will time out");
     }
 }
 
 fn deadline(request: &Request) -> Option<Timestamp> {
-    request.message.headers.as_ref()?.get(DEADLINE)?.as_str().parse().ok().map(Timestamp)
+    request.message.headers.as_ref()?.get(header::DEADLINE)?.as_str().parse().ok().map(Timestamp)
 }
 
 async fn outcome<C, F, Fut>(question: C, handler: F) -> Result<C::Reply, RpcError>
@@ -171,7 +171,11 @@ where
     // A defect in one handler must not leave its caller waiting, nor take other questions with it.
     let caught = AssertUnwindSafe(async { handler(question).await }).catch_unwind().await;
     caught.unwrap_or_else(|_| {
-        error!(service = C::SERVICE.name(), call = C::NAME, "a handler panicked");
+        error!(
+            service = C::SERVICE.name(),
+            call = C::NAME,
+            "handler panicked; the call is answered with `internal`"
+        );
         Err(Code::Internal.into())
     })
 }
@@ -181,9 +185,15 @@ fn encode<C: Call>(outcome: &Result<C::Reply, RpcError>, most: usize) -> Vec<u8>
     let (service, call) = (C::SERVICE.name(), C::NAME);
     match postcard::to_allocvec(outcome) {
         Ok(bytes) if bytes.len() <= most => return bytes,
-        Ok(bytes) => error!(service, call, bytes = bytes.len(), most, "an answer is too large to send"),
-        Err(error) => error!(service, call, %error, "an answer cannot be encoded"),
+        Ok(bytes) => error!(
+            service,
+            call,
+            bytes = bytes.len(),
+            most,
+            "answer too large to send; the caller gets `internal`"
+        ),
+        Err(error) => error!(service, call, %error, "answer cannot be encoded; the caller gets `internal`"),
     }
-    let refused: Result<C::Reply, RpcError> = Err(Code::Internal.into());
-    postcard::to_allocvec(&refused).unwrap_or_default()
+    let failed: Result<C::Reply, RpcError> = Err(Code::Internal.into());
+    postcard::to_allocvec(&failed).expect("a code and no text always encode")
 }

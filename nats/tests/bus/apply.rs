@@ -96,7 +96,7 @@ async fn a_setting_the_server_cannot_change_is_refused_with_its_reason() {
     };
     js.create_stream(in_memory).await.unwrap();
     let refused = apply::apply(&js, &small(1), &[]).await.err().unwrap();
-    assert!(matches!(&refused, ApplyError::RpcError { what, .. } if what == "stream CONTROL"), "{refused}");
+    assert!(matches!(&refused, ApplyError::Rejected { what, .. } if what == "stream CONTROL"), "{refused}");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use natter_nats::{
     apply,
     async_nats::{Client, jetstream},
-    connect::{Address, Purpose, connect, settled},
+    connect::{Address, Purpose, connect, round_trip},
     log::LogReader,
     publisher::Publisher,
     server, subject,
@@ -121,7 +121,7 @@ async fn each_user_of_a_cluster_can_do_its_work() {
     let edge_js = jetstream::new(edge.clone());
     apply::check(&edge_js, &small(1)).await.unwrap();
     let mut live = edge.subscribe(subject::live(Partition(0))).await.unwrap();
-    settled(&edge).await;
+    round_trip(&edge).await;
     let c = ConversationId::fresh();
     let seq = super::publish(&Publisher::new(edge.clone()), 1, c, "x").await;
     assert_eq!(natter_nats::live::parse(live.next().await.unwrap()).unwrap().seq, seq);
@@ -179,7 +179,7 @@ async fn no_user_of_a_cluster_can_do_the_work_of_another() {
         .await
         .unwrap();
     let mut inboxes = edge.subscribe("_INBOX.>").await.unwrap();
-    settled(&edge).await;
+    round_trip(&edge).await;
     let worker = accounts.client("worker").await;
     assert!(natter_nats::service::RpcClient::new(worker).call(&LogHeads).await.is_err());
     let waited = tokio::time::timeout(Duration::from_millis(100), async {

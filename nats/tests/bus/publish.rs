@@ -8,8 +8,8 @@ use futures_util::{StreamExt, future::join_all};
 use natter_nats::{
     apply,
     async_nats::jetstream,
-    connect::{Purpose, settled},
-    live,
+    connect::{Purpose, round_trip},
+    header, live,
     log::LogReader,
     publisher::{PublishError, Publisher, Stored},
     subject,
@@ -31,7 +31,7 @@ async fn a_stored_event_comes_back_live_and_names_the_one_before_it() {
     let p = Partition::of(c, 2);
     let listener = server.client(Purpose::Live).await;
     let mut events = listener.subscribe(subject::live(p)).await.unwrap();
-    settled(&listener).await;
+    round_trip(&listener).await;
 
     let mut prev = 0;
     for body in ["one", "two", "three"] {
@@ -57,7 +57,7 @@ async fn a_read_mark_comes_back_live_on_its_own_subject() {
     let publisher = Publisher::new(server.client(Purpose::Publish).await);
     let listener = server.client(Purpose::Live).await;
     let mut marks = listener.subscribe(subject::live_reads(Partition(0))).await.unwrap();
-    settled(&listener).await;
+    round_trip(&listener).await;
     let (c, u) = (ConversationId::fresh(), natter_schemas::id::UserId::fresh());
     publisher.publish(subject::reads(Partition(0), c, u), "mark", "7".into()).await.unwrap();
     let message = marks.next().await.unwrap();
@@ -108,7 +108,7 @@ async fn a_subject_no_stream_takes_is_not_acked() {
     let publisher = Publisher::new(server.client(Purpose::Publish).await);
     let subject = "a subject with blanks".to_owned();
     let refused = publisher.publish(subject, "id", "x".into()).await;
-    assert!(matches!(refused, Err(PublishError::RpcError(_))), "{refused:?}");
+    assert!(matches!(refused, Err(PublishError::Rejected(_))), "{refused:?}");
 }
 
 #[tokio::test]
@@ -220,7 +220,7 @@ async fn events_that_wait_go_together_and_each_learns_its_own_seq() {
     let js = server.js().await;
     let stream = js.get_stream(log_stream(Partition(0))).await.unwrap();
     let last = stream.get_raw_message(logged[999].0).await.unwrap();
-    assert!(last.headers.get("Nats-Batch-Sequence").is_some(), "a thousand at once went one by one");
+    assert!(last.headers.get(header::BATCH_SEQUENCE).is_some(), "a thousand at once went one by one");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -233,7 +233,7 @@ async fn where_a_commit_costs_no_sync_events_go_one_by_one_however_many_there_ar
     let stream = server.js().await.get_stream(log_stream(Partition(0))).await.unwrap();
     for (seq, _) in logged(&server, c).await {
         let event = stream.get_raw_message(seq).await.unwrap();
-        assert!(event.headers.get("Nats-Batch-Sequence").is_none(), "seq {seq} went with others");
+        assert!(event.headers.get(header::BATCH_SEQUENCE).is_none(), "seq {seq} went with others");
     }
 }
 

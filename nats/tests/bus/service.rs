@@ -9,6 +9,7 @@ use std::{
 use natter_nats::{
     async_nats::{Client, HeaderMap, Request, RequestErrorKind},
     connect::Purpose,
+    header,
     service::{RpcClient, RpcServer},
     subject,
     testkit::TestServer,
@@ -138,7 +139,7 @@ async fn a_question_nobody_waits_for_any_more_is_dropped() {
     .await
     .unwrap();
     let mut headers = HeaderMap::new();
-    headers.insert("Natter-Deadline", (Timestamp::now().0 - 1).to_string());
+    headers.insert(header::DEADLINE, (Timestamp::now().0 - 1).to_string());
     let late = Request::new()
         .headers(headers)
         .payload(postcard::to_allocvec(&Probe::Bytes(1)).unwrap().into())

@@ -1,4 +1,4 @@
-//! Who somebody is, and their sessions.
+//! Users and their sessions.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,79 +7,111 @@ use crate::{
     id::{SessionId, UserId},
 };
 
+/// Makes a user and opens the first session.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct RegisterUser {
+    /// Unique; see [`limits::USERNAME`](crate::limits).
     pub username: String,
+    /// Unique address; only for the user.
     pub email: String,
+    /// In clear text: hashed by the service, never logged.
     pub password: String,
+    /// As others see the user.
     pub display_name: Option<String>,
 }
 
+/// Opens a session.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct LogIn {
+    /// Username or email address.
     pub login: String,
+    /// In clear text: hashed by the service, never logged.
     pub password: String,
 }
 
 /// Exchanges a refresh token for the next one; a used token ends its session.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Renew {
+pub struct RefreshSession {
+    /// Secret; each is used once.
     pub refresh_token: String,
 }
 
 /// Ends one session, or with `session: None` every session of the user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LogOut {
+    /// The user it is about.
     pub user: UserId,
+    /// The session; for `NewPassword` the one that stays.
     pub session: Option<SessionId>,
 }
 
+/// One user; `not_found` if there is none.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FindUser {
+    /// The user it is about.
     pub user: UserId,
 }
 
 /// Those of the users that exist, in no particular order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FindUsers {
+    /// Whom it is about.
     pub users: Vec<UserId>,
 }
 
 /// By prefix of username or display name, upper and lower case alike.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SearchUsers {
+    /// The prefix.
     pub query: String,
+    /// At most so many.
     pub limit: usize,
 }
 
+/// Changes what others see of a user.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct UpdateUser {
+    /// The user it is about.
     pub user: UserId,
+    /// As others see the user.
     pub display_name: String,
 }
 
 /// Ends every other session of the user.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct NewPassword {
+    /// The user it is about.
     pub user: UserId,
+    /// The session; for `NewPassword` the one that stays.
     pub session: SessionId,
+    /// The password that is valid now.
     pub current: String,
+    /// The password from now on.
     pub next: String,
 }
 
+/// A user without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
+    /// Its id.
     pub id: UserId,
+    /// Unique; see [`limits::USERNAME`](crate::limits).
     pub username: String,
+    /// Unique address; only for the user.
     pub email: String,
+    /// As others see the user.
     pub display_name: String,
+    /// When it was made.
     pub created_at: Timestamp,
 }
 
 /// A session as it opens or goes on.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Opened {
+pub struct OpenedSession {
+    /// The user it is about.
     pub user: User,
+    /// The session; for `NewPassword` the one that stays.
     pub session: SessionId,
+    /// Secret; each is used once.
     pub refresh_token: String,
 }

@@ -1,4 +1,4 @@
-//! What was said.
+//! Messages and events.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,35 +10,48 @@ use crate::{
 /// Where a page of messages lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Window {
+    /// The last ones.
     Newest,
+    /// Those below this seq.
     Before(Seq),
+    /// Those above this seq.
     After(Seq),
 }
 
 /// Messages in their present state, ascending by seq.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Page {
+    /// The conversation it belongs to.
     pub conversation: ConversationId,
+    /// Which part.
     pub window: Window,
+    /// At most so many.
     pub limit: usize,
 }
 
+/// The answer to [`Page`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageReply {
+    /// Ascending by seq.
     pub messages: Vec<Message>,
     /// More in the direction of the window (for the newest page: older ones).
     pub has_more: bool,
+    /// Newest seq of the conversation; 0 without events.
     pub head: Seq,
 }
 
 /// Every event after a position, as it was logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventsAfter {
+    /// The conversation it belongs to.
     pub conversation: ConversationId,
+    /// The position; 0 for the beginning.
     pub after: Seq,
+    /// At most so many.
     pub limit: usize,
 }
 
+/// The answer to [`EventsAfter`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replay {
     /// Ascending; at most `limit`.
@@ -54,6 +67,7 @@ pub struct Replay {
 /// Newest seq of each conversation, in the order asked; 0 for one without events.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Heads {
+    /// Which.
     pub conversations: Vec<ConversationId>,
 }
 
@@ -64,12 +78,17 @@ pub struct LogHeads;
 /// The event with this id, if this conversation has it: how a late retry finds its first attempt.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct FindEvent {
+    /// The conversation it belongs to.
     pub conversation: ConversationId,
+    /// The event's id.
     pub event: EventId,
 }
 
+/// The message at a seq in its present state.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct GetMessage {
+    /// The conversation it belongs to.
     pub conversation: ConversationId,
+    /// Position in the partition's log.
     pub seq: Seq,
 }

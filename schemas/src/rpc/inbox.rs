@@ -1,4 +1,4 @@
-//! What was not read yet.
+//! Read marks, and what is above them.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,23 +10,31 @@ use crate::{
 /// Moves a read mark forward, never back and never past the head.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct MarkRead {
+    /// The reader.
     pub user: UserId,
+    /// The conversation it belongs to.
     pub conversation: ConversationId,
+    /// The newest seq that is read.
     pub seq: Seq,
 }
 
+/// Where a read mark is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
+pub struct ReadState {
+    /// The newest seq that is read.
     pub seq: Seq,
+    /// Others' messages above the read mark, counted to [`limits::UNREAD`](crate::limits::UNREAD).
     pub unread: usize,
 }
 
 /// The user's conversations with something unread.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct ListInbox {
+    /// The reader.
     pub user: UserId,
 }
 
+/// The answer to [`ListInbox`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inbox {
     /// Over all conversations, each counted to [`limits::UNREAD`](crate::limits::UNREAD).
@@ -35,11 +43,17 @@ pub struct Inbox {
     pub items: Vec<InboxItem>,
 }
 
+/// One conversation with something unread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InboxItem {
+    /// The conversation it belongs to.
     pub conversation: ConversationId,
+    /// Others' messages above the read mark, counted to [`limits::UNREAD`](crate::limits::UNREAD).
     pub unread: usize,
+    /// Newest seq of the conversation; 0 without events.
     pub head: Seq,
+    /// The seq up to which the member has read.
     pub read: Seq,
+    /// The newest message in its present state.
     pub last_message: Option<Message>,
 }

@@ -1,4 +1,4 @@
-//! Who is in a group, and who wants nothing of whom.
+//! Members of groups, and blocks.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,55 +10,75 @@ use crate::{
 /// Adds people to a group, as members. Those who are in already change nothing.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct AddMembers {
+    /// Who does it; must be allowed to.
     pub by: UserId,
+    /// The conversation it belongs to.
     pub conversation: ConversationId,
+    /// The new members.
     pub users: Vec<UserId>,
+    /// W3C Trace Context of the request, for the events it causes.
     pub traceparent: Option<String>,
 }
 
-/// Takes somebody out of a group; `user` = `by` leaves. When the owner leaves, the longest-serving admin, or
+/// Takes a member out of a group; `user` = `by` leaves. When the owner leaves, the longest-serving admin, or
 /// else member, becomes owner.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RemoveMember {
+    /// Who does it; must be allowed to.
     pub by: UserId,
+    /// The conversation it belongs to.
     pub conversation: ConversationId,
+    /// Whom it is about; for calls of a user, the caller.
     pub user: UserId,
+    /// W3C Trace Context of the request, for the events it causes.
     pub traceparent: Option<String>,
 }
 
-/// Changes a member's role. Making somebody owner makes the present owner an admin.
+/// Changes a member's role. Making another member owner makes the present owner an admin.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SetRole {
+    /// Who does it; must be allowed to.
     pub by: UserId,
+    /// The conversation it belongs to.
     pub conversation: ConversationId,
+    /// Whom it is about; for calls of a user, the caller.
     pub user: UserId,
+    /// What the member may do.
     pub role: Role,
+    /// W3C Trace Context of the request, for the events it causes.
     pub traceparent: Option<String>,
 }
 
 /// Those of `others` who are in a conversation with `user`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Sharing {
+    /// Whom it is about; for calls of a user, the caller.
     pub user: UserId,
+    /// Whom to look for.
     pub others: Vec<UserId>,
 }
 
-/// Blocks or unblocks somebody.
+/// Blocks or unblocks a user.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct SetBlock {
+    /// Whom it is about; for calls of a user, the caller.
     pub user: UserId,
+    /// Whom it is about.
     pub other: UserId,
+    /// Whether to block.
     pub on: bool,
 }
 
 /// Whom the user has blocked.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Blocks {
+    /// Whom it is about; for calls of a user, the caller.
     pub user: UserId,
 }
 
-/// The user's direct conversations in which one side has blocked the other: nobody sends into them.
+/// The user's direct conversations in which one side has blocked the other: neither side can send into them.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Blocked {
+    /// Whom it is about; for calls of a user, the caller.
     pub user: UserId,
 }

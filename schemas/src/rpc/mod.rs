@@ -1,14 +1,14 @@
-//! What processes ask services over NATS request/reply: one type per question, postcard on the wire.
+//! What services are called with over NATS request/reply: one type per call, postcard on the wire.
 //!
 //! An answer is `Result<Reply, RpcError>`: failures are codes of the one table, never text. Callers are edges,
 //! which have already checked who asks; services check what they may.
 
-mod accounts; // who somebody is, and their sessions
+mod accounts; // users and their sessions
 mod conversations; // conversations as their members see them
-mod members; // who is in a group, who wants nothing of whom
-mod history; // what was said
-mod inbox; // what was not read yet
-mod told; // what is told to every edge, without a question
+mod members; // members of groups, and blocks
+mod history; // messages and events
+mod inbox; // read marks, and what is above them
+mod broadcasts; // what is published to every edge, without a call
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -19,22 +19,27 @@ use crate::{
 };
 
 pub use accounts::*;
+pub use broadcasts::*;
 pub use conversations::*;
 pub use history::*;
 pub use inbox::*;
 pub use members::*;
-pub use told::*;
 
 /// The services; each is a NATS queue group of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Service {
+    /// Users and sessions.
     Accounts,
+    /// Conversations, members, blocks.
     Conversations,
+    /// Messages and events.
     History,
+    /// Read marks.
     Inbox,
 }
 
 impl Service {
+    /// As in subjects.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Accounts => "accounts",
@@ -45,25 +50,30 @@ impl Service {
     }
 }
 
-/// A question: where it goes and what comes back.
+/// A call: which service answers it, and with what.
 pub trait Call: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// What comes back if it succeeds.
     type Reply: Serialize + DeserializeOwned + Send + 'static;
+    /// Who answers.
     const SERVICE: Service;
     /// One word, unique in its service.
     const NAME: &'static str;
-    /// How long the caller waits; a service drops questions that nobody waits for.
+    /// How long the caller waits; a service drops calls whose caller has stopped waiting.
     const DEADLINE: std::time::Duration = crate::limits::RPC;
 }
 
-/// A refusal: a code, and for `invalid` the field at fault, spelled as in JSON.
+/// A failed call: a code, and for `invalid` the field at fault, spelled as in JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{code}")]
 pub struct RpcError {
+    /// What failed.
     pub code: Code,
+    /// Only for `invalid`.
     pub field: Option<String>,
 }
 
 impl RpcError {
+    /// `invalid`, with the field at fault.
     pub fn invalid(field: &str) -> Self {
         Self { code: Code::Invalid, field: Some(field.to_owned()) }
     }
@@ -88,9 +98,9 @@ macro_rules! calls {
 
 calls! {
     Accounts {
-        RegisterUser => "register" -> Opened, crate::limits::RPC_HASHING;
-        LogIn => "login" -> Opened, crate::limits::RPC_HASHING;
-        Renew => "renew" -> Opened;
+        RegisterUser => "register" -> OpenedSession, crate::limits::RPC_HASHING;
+        LogIn => "login" -> OpenedSession, crate::limits::RPC_HASHING;
+        RefreshSession => "renew" -> OpenedSession;
         LogOut => "logout" -> ();
         FindUser => "user" -> User;
         FindUsers => "users" -> Vec<User>;
@@ -123,6 +133,6 @@ calls! {
         GetMessage => "message" -> Option<Message>;
     }
     Inbox {
-        MarkRead => "read" -> Mark;
+        MarkRead => "read" -> ReadState;
     }
 }

@@ -6,7 +6,7 @@ use std::{ops::RangeInclusive, pin::Pin, sync::Arc, time::Duration};
 use metrics::{counter, gauge};
 use natter_nats::{
     async_nats::jetstream::{AckKind, Message},
-    log::{Kept, LogError},
+    log::{LogError, StoredMessage},
     pull::PullError,
     topology::log_stream,
 };
@@ -51,7 +51,7 @@ enum Interrupted {
     Stopped,
 }
 
-type Reading = Pin<Box<dyn Future<Output = Result<Vec<Kept>, LogError>> + Send>>;
+type Reading = Pin<Box<dyn Future<Output = Result<Vec<StoredMessage>, LogError>> + Send>>;
 
 pub struct Follower {
     mirror: Arc<KafkaSink>,
@@ -300,7 +300,7 @@ async fn tell(message: &Message) {
     }
 }
 
-async fn next_log_read(reading: &mut Option<Reading>) -> Result<Vec<Kept>, LogError> {
+async fn next_log_read(reading: &mut Option<Reading>) -> Result<Vec<StoredMessage>, LogError> {
     match reading {
         Some(reading) => reading.await,
         None => std::future::pending().await,

@@ -16,7 +16,7 @@ use natter_schemas::{
     event::Timestamp,
     limits::Limits,
     rpc::{
-        FindUser, FindUsers, LogIn, LogOut, NewPassword, RegisterUser, Renew, RpcError, SearchUsers,
+        FindUser, FindUsers, LogIn, LogOut, NewPassword, RefreshSession, RegisterUser, RpcError, SearchUsers,
         UpdateUser,
     },
 };
@@ -45,7 +45,7 @@ impl Accounts {
         answer!(server, Arc::new(self), {
             RegisterUser => register,
             LogIn => log_in,
-            Renew => renew,
+            RefreshSession => renew,
             LogOut => log_out,
             NewPassword => new_password,
             FindUser => user,

@@ -41,7 +41,7 @@ impl Failure {
             | Self::TooFarBehind(_) => Code::Unavailable,
             Self::Hash(HashError::Busy) => Code::RateLimited,
             Self::Store(StoreError::Corrupt(_))
-            | Self::Publish(PublishError::RpcError(_))
+            | Self::Publish(PublishError::Rejected(_))
             | Self::Hash(HashError::Argon(_) | HashError::Stopped | HashError::NoThreads(_))
             | Self::Broken(_) => Code::Internal,
         }

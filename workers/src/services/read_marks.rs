@@ -15,7 +15,7 @@ use natter_schemas::{
     event::Timestamp,
     id::Partition,
     limits,
-    rpc::{Mark, MarkRead, ReadMark},
+    rpc::{MarkRead, ReadMark, ReadState},
 };
 use natter_store::Store;
 use tracing::warn;
@@ -49,7 +49,7 @@ impl ReadMarks {
         Ok(())
     }
 
-    async fn read(&self, call: MarkRead) -> Result<Mark, Failure> {
+    async fn read(&self, call: MarkRead) -> Result<ReadState, Failure> {
         let MarkRead { user, conversation, seq } = call;
         let membership = self.store.membership(conversation, user).await?;
         membership.and_then(|m| m.role).ok_or(Code::NotFound)?;
@@ -61,7 +61,7 @@ impl ReadMarks {
         let read = read_through(user, mark, &tail);
         let unread = unread(&*self.store, (conversation, user), read, floor, &tail).await?;
         self.publish_mark(ReadMark { conversation, user, seq: read, at }).await;
-        Ok(Mark { seq: read, unread })
+        Ok(ReadState { seq: read, unread })
     }
 
     /// The last mark of each user is kept by the stream; one told before falls away.

@@ -2,7 +2,7 @@
 
 use std::{ops::Deref, sync::Arc};
 
-use natter_nats::log::Kept;
+use natter_nats::log::StoredMessage;
 use natter_schemas::{
     cloudevent::{self, Content, Position, Record},
     id::{ConversationId, EventId, Partition, Seq},
@@ -86,8 +86,8 @@ impl Topic {
         }
     }
 
-    pub async fn log(&self, p: Partition) -> Vec<Kept> {
-        let mut all: Vec<Kept> = Vec::new();
+    pub async fn log(&self, p: Partition) -> Vec<StoredMessage> {
+        let mut all: Vec<StoredMessage> = Vec::new();
         loop {
             let next = all.last().map_or(1, |kept| kept.seq + 1);
             let more = self.dependencies.log.in_order(p, next).await.unwrap();
@@ -124,7 +124,7 @@ impl Topic {
         }
     }
 
-    pub fn expected(&self, p: Partition, kept: &Kept, content: Content) -> Seen {
+    pub fn expected(&self, p: Partition, kept: &StoredMessage, content: Content) -> Seen {
         let epoch = &self.dependencies.deployment.epoch;
         let logged = natter_schemas::codec::decode(&kept.payload).unwrap();
         let at = Position { partition: p, seq: kept.seq, epoch };

@@ -11,6 +11,7 @@ use natter_nats::{
     apply::Deployment,
     async_nats::{Client, HeaderMap},
     connect::Purpose,
+    header,
     log::LogReader,
     publisher::Publisher,
     subject,
@@ -139,8 +140,8 @@ impl Edge {
         let conversation = entry.event.conversation;
         let subject = format!("live.{}.{conversation}", self.partition(conversation));
         let mut headers = HeaderMap::new();
-        headers.insert("Nats-Sequence", entry.seq.to_string());
-        headers.insert("Nats-Last-Sequence", prev.to_string());
+        headers.insert(header::SEQUENCE, entry.seq.to_string());
+        headers.insert(header::LAST_SEQUENCE, prev.to_string());
         let payload = codec::encode(&entry.event).into();
         self.nats.publish_with_headers(subject, headers, payload).await.expect("connected");
     }

@@ -14,7 +14,7 @@ use natter_schemas::{
     id::{ConversationId, Partition, Seq, UserId},
     rpc::{
         Access, Blocked, Conversation, EventsAfter, FindEvent, GetConversation, GetMessage, Heads, LogHeads,
-        Mark, MarkRead, Membership, Memberships, Participant, Replay, RpcError, Service,
+        MarkRead, Membership, Memberships, Participant, ReadState, Replay, RpcError, Service,
     },
 };
 use parking_lot::Mutex;
@@ -163,9 +163,9 @@ impl Services {
         Ok(entry.and_then(|entry| Message::posted(entry.seq, &entry.event)))
     }
 
-    async fn mark(&self, call: MarkRead) -> Result<Mark, RpcError> {
+    async fn mark(&self, call: MarkRead) -> Result<ReadState, RpcError> {
         self.marks.lock().push(call);
-        Ok(Mark { seq: call.seq, unread: 0 })
+        Ok(ReadState { seq: call.seq, unread: 0 })
     }
 
     async fn history(&self, conversation: ConversationId) -> Result<Vec<LogEntry>, RpcError> {

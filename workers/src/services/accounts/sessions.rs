@@ -6,7 +6,7 @@ use natter_schemas::{
     id::{SessionId, UserId},
     limits,
     rest::check as valid,
-    rpc::{LogIn, LogOut, NewPassword, Opened, RegisterUser, Renew, User},
+    rpc::{LogIn, LogOut, NewPassword, OpenedSession, RefreshSession, RegisterUser, User},
 };
 use natter_store::{AddUser, Renewal, TokenHash};
 use tracing::info;
@@ -16,7 +16,7 @@ use super::{Accounts, passwords::Password};
 use crate::{control, services::Failure};
 
 impl Accounts {
-    pub(super) async fn register(&self, call: RegisterUser) -> Result<Opened, Failure> {
+    pub(super) async fn register(&self, call: RegisterUser) -> Result<OpenedSession, Failure> {
         let password = Zeroizing::new(call.password);
         self.check("username", &call.username, valid::username)?;
         self.check("email", &call.email, valid::email)?;
@@ -35,7 +35,7 @@ impl Accounts {
     }
 
     /// One answer for an unknown user and a wrong password, after the same work.
-    pub(super) async fn log_in(&self, call: LogIn) -> Result<Opened, Failure> {
+    pub(super) async fn log_in(&self, call: LogIn) -> Result<OpenedSession, Failure> {
         let password = bounded(call.password)?;
         let known = match call.login.len() {
             1..=limits::EMAIL => self.store.credentials(&call.login).await?,
@@ -48,14 +48,14 @@ impl Accounts {
         }
     }
 
-    async fn open(&self, user: User) -> Result<Opened, Failure> {
+    async fn open(&self, user: User) -> Result<OpenedSession, Failure> {
         let (refresh_token, hash) = fresh_token();
         let session = SessionId::fresh();
         self.store.add_session(session, user.id, hash, self.expiry(Timestamp::now())).await?;
-        Ok(Opened { user, session, refresh_token })
+        Ok(OpenedSession { user, session, refresh_token })
     }
 
-    pub(super) async fn renew(&self, call: Renew) -> Result<Opened, Failure> {
+    pub(super) async fn renew(&self, call: RefreshSession) -> Result<OpenedSession, Failure> {
         let (refresh_token, next) = fresh_token();
         let now = Timestamp::now();
         let token = hash(&call.refresh_token);
@@ -63,7 +63,7 @@ impl Accounts {
             Renewal::Renewed { user, session } => {
                 let found = self.store.users(&[user]).await?.pop();
                 let user = found.ok_or(Failure::Broken("a session of a user that does not exist"))?;
-                Ok(Opened { user, session, refresh_token })
+                Ok(OpenedSession { user, session, refresh_token })
             }
             Renewal::Reused { user, session } => {
                 info!(%user, %session, "a used refresh token came again: its session is over");

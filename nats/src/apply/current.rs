@@ -11,7 +11,7 @@ pub struct Server<'a> {
     js: &'a Context,
 }
 
-pub struct FoundStream {
+pub struct CurrentStream {
     pub config: Value,
     pub last: Seq,
 }
@@ -25,9 +25,9 @@ impl<'a> Server<'a> {
         self.js
     }
 
-    pub async fn stream(&self, name: &str) -> Result<Option<FoundStream>, ApplyError> {
+    pub async fn stream(&self, name: &str) -> Result<Option<CurrentStream>, ApplyError> {
         let info = self.info(&format!("stream {name}"), format!("STREAM.INFO.{name}")).await?;
-        Ok(info.map(|mut info| FoundStream {
+        Ok(info.map(|mut info| CurrentStream {
             config: info["config"].take(),
             last: info["state"]["last_seq"].as_u64().unwrap_or(0),
         }))
@@ -84,7 +84,7 @@ impl<'a> Server<'a> {
                 Ok(None)
             }
             Ok(Response::Err { error }) => {
-                Err(ApplyError::RpcError { what: what.to_owned(), reason: error.to_string() })
+                Err(ApplyError::Rejected { what: what.to_owned(), reason: error.to_string() })
             }
             Err(error) => Err(ApplyError::Unavailable(error.to_string())),
         }
@@ -94,7 +94,7 @@ impl<'a> Server<'a> {
         match self.js.request::<_, _, Response<Value>>(subject, request).await {
             Ok(Response::Ok(_)) => Ok(()),
             Ok(Response::Err { error }) => {
-                Err(ApplyError::RpcError { what: what.to_owned(), reason: error.to_string() })
+                Err(ApplyError::Rejected { what: what.to_owned(), reason: error.to_string() })
             }
             Err(error) => Err(ApplyError::Unavailable(error.to_string())),
         }

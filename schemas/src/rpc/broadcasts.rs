@@ -1,4 +1,4 @@
-//! What is told to every edge, without a question.
+//! What is published to every edge, without a call.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,24 +22,34 @@ pub enum Control {
 /// The last value of a read mark (stream `READS`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadMark {
+    /// The conversation it belongs to.
     pub conversation: ConversationId,
+    /// Who.
     pub user: UserId,
+    /// The newest seq that is read.
     pub seq: Seq,
+    /// When it moved there.
     pub at: Timestamp,
 }
 
-/// Somebody types, or stops (core NATS, never stored).
+/// A user types, or stops (core NATS, never stored).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Typing {
+    /// Who.
     pub user: UserId,
+    /// Whether it begins; false: it ends.
     pub on: bool,
 }
 
 /// A user came online or went offline (core NATS, never stored). A higher version is newer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PresenceChange {
+    /// Who.
     pub user: UserId,
+    /// Whether at least one session is alive.
     pub online: bool,
+    /// When the user was last online.
     pub last_seen: Timestamp,
+    /// Rises with every change; a higher one is newer.
     pub version: u64,
 }

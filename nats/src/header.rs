@@ -1,0 +1,30 @@
+//! Every header of the system that async-nats does not name. Values are numbers, ids and the program's own words: text
+//! of a client never enters one.
+
+/// Of a service call: when its caller stops waiting, in Unix milliseconds.
+pub const DEADLINE: &str = "Natter-Deadline";
+
+/// Of a parked event: why no job can use it, in one line.
+pub const PARKED_REASON: &str = "Natter-Reason";
+/// Of a parked event: the subject of the original.
+pub const PARKED_SUBJECT: &str = "Natter-Subject";
+/// Of a parked event: the stream sequence of the original.
+pub const PARKED_SEQ: &str = "Natter-Seq";
+
+/// Of a stored message, by the server: its sequence in the stream.
+pub const SEQUENCE: &str = "Nats-Sequence";
+/// Of a republished message, by the server: the sequence of the one before it on its subject; 0 for none.
+pub const LAST_SEQUENCE: &str = "Nats-Last-Sequence";
+/// Of a message read back, by the server: its subject.
+pub const SUBJECT: &str = "Nats-Subject";
+/// Of the end of a batched Direct Get: messages that match and were not sent.
+pub const NUM_PENDING: &str = "Nats-Num-Pending";
+/// Of the end of a batched Direct Get: the sequence that the answer is as of.
+pub const UP_TO_SEQUENCE: &str = "Nats-UpTo-Sequence";
+
+/// Of an event in an atomic batch (ADR-50): the batch's name.
+pub const BATCH_ID: &str = "Nats-Batch-Id";
+/// Of an event in an atomic batch: its number, from 1.
+pub const BATCH_SEQUENCE: &str = "Nats-Batch-Sequence";
+/// Of the last event of an atomic batch: commits it.
+pub const BATCH_COMMIT: &str = "Nats-Batch-Commit";
