@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dist test check gate lint bench bench-quick clean deps test-deps gate-tools cargo packages
+.PHONY: help run build dist test test-fast check gate lint bench bench-quick clean deps test-deps gate-tools cargo packages
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,13 @@ dist: cargo packages ## the program to ship, slow to build: target/dist/natter, 
 test: gate test-deps ## what takes seconds to check, then every test, then an independent client against the real program
 	@cargo test --workspace --all-features --quiet --locked
 	@scripts/external-client target/debug/natter
+
+# Everything that needs neither Redis, Cassandra and Kafka nor several processes.
+FAST_TESTS := layers components bus sqlite frames golden message cloudevents failure_table \
+	accounts any_floor conversations history inbox persist
+test-fast: gate deps ## unit tests, SQLite, and one nats-server: minutes less than `make test`
+	@cargo test --workspace --all-features --quiet --locked --lib --bins $(FAST_TESTS:%=--test %) \
+		-- --skip scylla:: --skip testkit::
 
 check: gate lint test ## the whole gate before a change lands: the checks of `make test`, lints, then every test
 
@@ -41,6 +48,7 @@ bench: deps ## Natter and its peers, about 25 minutes; SEED_NODE=DIR adds the se
 	@scripts/bench full $(ARGS)
 
 bench-quick: deps ## two minutes: fails when a ratio is worse than bench/gate.json by more than the noise
+	@scripts/fetch-peers
 	@cargo build --profile dist --quiet --locked -p natter -p natter-bench
 	@scripts/bench quick $(ARGS)
 
