@@ -25,12 +25,12 @@ const BUFFER: usize = 4 * 1024;
 /// Of the fixed key that the load upgrades with.
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-type Side = Arc<Mutex<OwnedWriteHalf>>;
+type Connection = Arc<Mutex<OwnedWriteHalf>>;
 
 #[derive(Default)]
 struct Room {
     seq: Seq,
-    sides: Vec<Side>,
+    sides: Vec<Connection>,
 }
 
 /// A room is locked while its message is written: that alone keeps the order.
@@ -117,7 +117,7 @@ async fn socket(tcp: TcpStream, rooms: Rooms) -> anyhow::Result<()> {
     }
 }
 
-async fn upgrade(source: &mut OwnedReadHalf, own: &Side) -> anyhow::Result<Vec<u8>> {
+async fn upgrade(source: &mut OwnedReadHalf, own: &Connection) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(BUFFER);
     while !bytes.ends_with(b"\r\n\r\n") {
         anyhow::ensure!(source.read_buf(&mut bytes).await? > 0, "closed before it asked for anything");
@@ -133,7 +133,7 @@ async fn upgrade(source: &mut OwnedReadHalf, own: &Side) -> anyhow::Result<Vec<u
 type Joined = HashMap<String, Arc<Mutex<Room>>>;
 
 /// `type` comes first by contract.
-async fn message(json: &[u8], own: &Side, rooms: &Rooms, joined: &mut Joined) -> anyhow::Result<()> {
+async fn message(json: &[u8], own: &Connection, rooms: &Rooms, joined: &mut Joined) -> anyhow::Result<()> {
     if json.starts_with(b"{\"type\":\"send\"") {
         send(serde_json::from_slice(json)?, own, joined).await?;
     } else if json.starts_with(b"{\"type\":\"hello\"") {
@@ -150,7 +150,7 @@ async fn message(json: &[u8], own: &Side, rooms: &Rooms, joined: &mut Joined) ->
     Ok(())
 }
 
-async fn send(send: Send<'_>, own: &Side, joined: &Joined) -> anyhow::Result<()> {
+async fn send(send: Send<'_>, own: &Connection, joined: &Joined) -> anyhow::Result<()> {
     let Send { id, conversation_id, client_id, content } = send;
     let room = joined.get(conversation_id).context("not in that room")?;
     let mut room = room.lock().await;
@@ -167,7 +167,7 @@ async fn send(send: Send<'_>, own: &Side, joined: &Joined) -> anyhow::Result<()>
     Ok(())
 }
 
-async fn write(side: &Side, bytes: &[u8]) -> io::Result<()> {
+async fn write(side: &Connection, bytes: &[u8]) -> io::Result<()> {
     let side = side.lock().await;
     let mut written = 0;
     while written < bytes.len() {

@@ -12,8 +12,8 @@ use tokio::runtime::Runtime;
 
 use crate::{
     load::Stats,
-    side::Cores,
-    targets::{Ground, Kind},
+    target_run::Cores,
+    targets::{Kind, LaunchContext},
 };
 
 /// Where things are.
@@ -79,17 +79,17 @@ impl Bench {
     }
 
     /// A place of its own for a target that is about to start.
-    pub fn ground(&self, kind: Kind, cores: Cores) -> Ground {
+    pub fn context(&self, kind: Kind, cores: Cores) -> LaunchContext {
         self.ground_for(&kind.to_string(), cores)
     }
 
-    pub fn ground_for(&self, what: &str, cores: Cores) -> Ground {
+    pub fn ground_for(&self, what: &str, cores: Cores) -> LaunchContext {
         let Options { natter, deps, seed_node, centrifugo, scratch, .. } = self.options.clone();
         let nth = self.started.get();
         self.started.set(nth + 1);
         let here = std::env::current_dir().unwrap_or_default();
         let beside = std::env::current_exe().unwrap_or_default().with_file_name("natter");
-        Ground {
+        LaunchContext {
             scratch: here.join(scratch).join(format!("{}-{nth}-{what}", std::process::id())),
             core: (cores == Cores::Split).then_some(Cores::SERVER),
             deps: here.join(deps),
@@ -109,7 +109,7 @@ impl Bench {
     }
 
     #[expect(clippy::unused_self, reason = "as above")]
-    pub fn saying<T>(&self, what: &str, task: impl FnOnce() -> T) -> T {
+    pub fn with_spinner<T>(&self, what: &str, task: impl FnOnce() -> T) -> T {
         let bar = ProgressBar::new_spinner().with_message(what.to_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
         let outcome = task();

@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    sheet::{Better, Finding},
+    results::{Better, Measurement},
     table::figure,
 };
 
@@ -15,7 +15,7 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 pub struct Gate {
     /// Id of the finding.
-    pub finding: String,
+    pub measurement: String,
     pub of: String,
     /// `None`: the figure by itself, in the finding's unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,7 +24,7 @@ pub struct Gate {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Judged {
+pub struct GateResult {
     pub gate: Gate,
     /// `None`: not measured, or void.
     pub found: Option<f64>,
@@ -35,57 +35,58 @@ pub struct Judged {
 
 /// Whether a ratio may be worse by what the rounds of its run differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Noise {
+pub enum NoiseAllowance {
     Allowed,
     Not,
 }
 
 /// A ratio that could not be measured does not pass.
-pub fn judge(gates: &[Gate], findings: &[Finding], noise: Noise) -> Vec<Judged> {
-    gates.iter().map(|gate| judge_one(gate, findings, noise)).collect()
+pub fn judge(gates: &[Gate], measurements: &[Measurement], noise: NoiseAllowance) -> Vec<GateResult> {
+    gates.iter().map(|gate| judge_one(gate, measurements, noise)).collect()
 }
 
-fn judge_one(gate: &Gate, findings: &[Finding], allowed: Noise) -> Judged {
-    let finding = findings.iter().find(|finding| finding.id == gate.finding);
-    let found = finding.and_then(|finding| found(gate, finding));
-    let spread = finding.and_then(|finding| finding.ratio_spread(&gate.of, gate.to.as_deref()?));
-    let noise = if allowed == Noise::Allowed { spread.unwrap_or(0.0) } else { 0.0 };
-    let passes = match (found, finding.map(|finding| finding.better)) {
+fn judge_one(gate: &Gate, measurements: &[Measurement], allowed: NoiseAllowance) -> GateResult {
+    let measurement = measurements.iter().find(|measurement| measurement.id == gate.measurement);
+    let found = measurement.and_then(|measurement| found(gate, measurement));
+    let spread = measurement.and_then(|measurement| measurement.ratio_spread(&gate.of, gate.to.as_deref()?));
+    let noise = if allowed == NoiseAllowance::Allowed { spread.unwrap_or(0.0) } else { 0.0 };
+    let passes = match (found, measurement.map(|measurement| measurement.better)) {
         (Some(found), Some(Better::Lower)) => found <= gate.ratio * (1.0 + noise),
         (Some(found), Some(Better::Higher)) => found * (1.0 + noise) >= gate.ratio,
         _ => false,
     };
-    Judged { gate: gate.clone(), found, noise, passes }
+    GateResult { gate: gate.clone(), found, noise, passes }
 }
 
 /// The gates that this run would commit: the same ones, with what it found.
-pub fn renewed(gates: &[Gate], findings: &[Finding]) -> Vec<Gate> {
-    let found = |gate: &Gate| found(gate, findings.iter().find(|f| f.id == gate.finding)?);
+pub fn renewed(gates: &[Gate], measurements: &[Measurement]) -> Vec<Gate> {
+    let found = |gate: &Gate| found(gate, measurements.iter().find(|f| f.id == gate.measurement)?);
     gates.iter().map(|gate| Gate { ratio: found(gate).unwrap_or(gate.ratio), ..gate.clone() }).collect()
 }
 
-fn found(gate: &Gate, finding: &Finding) -> Option<f64> {
+fn found(gate: &Gate, measurement: &Measurement) -> Option<f64> {
     match &gate.to {
-        Some(to) => finding.ratio(&gate.of, to),
-        None => finding.median(&gate.of),
+        Some(to) => measurement.ratio(&gate.of, to),
+        None => measurement.median(&gate.of),
     }
 }
 
 /// A table in Markdown: what is wanted, and what was found.
-pub fn markdown(judged: &[Judged], findings: &[Finding]) -> String {
+pub fn markdown(judged: &[GateResult], measurements: &[Measurement]) -> String {
     let mut text = String::from("| what | setting | wanted | found | |\n|---|---|---|---|---|\n");
-    for Judged { gate, found, passes, .. } in judged {
-        let Gate { finding: id, of, to, ratio } = gate;
-        let finding = findings.iter().find(|finding| finding.id == *id);
-        let (what, setting) = finding.map_or((id.as_str(), ""), |f| (f.what.as_str(), f.setting.as_str()));
-        let sign = match finding.map(|finding| finding.better) {
+    for GateResult { gate, found, passes, .. } in judged {
+        let Gate { measurement: id, of, to, ratio } = gate;
+        let measurement = measurements.iter().find(|measurement| measurement.id == *id);
+        let (what, setting) =
+            measurement.map_or((id.as_str(), ""), |f| (f.what.as_str(), f.setting.as_str()));
+        let sign = match measurement.map(|measurement| measurement.better) {
             Some(Better::Higher) => "≥ ",
             Some(Better::Lower) => "≤ ",
             None => "",
         };
         let unit = match to {
             Some(to) => format!(" × {to}"),
-            None => finding.map_or(String::new(), |finding| format!(" {}", finding.unit)),
+            None => measurement.map_or(String::new(), |measurement| format!(" {}", measurement.unit)),
         };
         let found = found.map_or("not measured".to_owned(), figure);
         let word = if *passes { "reached" } else { "**not reached**" };
@@ -95,42 +96,47 @@ pub fn markdown(judged: &[Judged], findings: &[Finding]) -> String {
     text
 }
 
-impl fmt::Display for Judged {
+impl fmt::Display for GateResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Gate { finding, of, to, ratio } = &self.gate;
+        let Gate { measurement, of, to, ratio } = &self.gate;
         let found = self.found.map_or("not measured".to_owned(), |found| format!("{found:.3}"));
         let word = if self.passes { "ok  " } else { "FAIL" };
         let noise = self.noise * 100.0;
         let to = to.as_ref().map_or(String::new(), |to| format!(" / {to}"));
-        write!(f, "{word} {finding}: {of}{to} = {found}, gate {ratio:.3}, noise of this run {noise:.0} %")
+        write!(f, "{word} {measurement}: {of}{to} = {found}, gate {ratio:.3}, noise of this run {noise:.0} %")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sheet::{Metric, Sheet};
+    use crate::results::{Metric, Results};
 
-    fn gate(finding: &str, ratio: f64) -> Gate {
-        Gate { finding: finding.to_owned(), of: "natter".to_owned(), to: Some("bare".to_owned()), ratio }
+    fn gate(measurement: &str, ratio: f64) -> Gate {
+        Gate {
+            measurement: measurement.to_owned(),
+            of: "natter".to_owned(),
+            to: Some("bare".to_owned()),
+            ratio,
+        }
     }
 
     /// CPU ratios of 3.0, 3.2 and 3.1 (noise 6 %), capacity ratios of 0.50 and 0.52.
-    fn findings() -> Vec<Finding> {
-        let mut sheet = Sheet::default();
+    fn measurements() -> Vec<Measurement> {
+        let mut results = Results::default();
         for natter in [30.0, 32.0, 31.0] {
-            sheet.add(("ack", "x"), Metric::lower("cpu", "", ""), "natter", natter);
-            sheet.add(("ack", "x"), Metric::lower("cpu", "", ""), "bare", 10.0);
+            results.add(("ack", "x"), Metric::lower("cpu", "", ""), "natter", natter);
+            results.add(("ack", "x"), Metric::lower("cpu", "", ""), "bare", 10.0);
         }
         for natter in [50.0, 52.0] {
-            sheet.add(("ack", "x"), Metric::higher("rate", "", ""), "natter", natter);
-            sheet.add(("ack", "x"), Metric::higher("rate", "", ""), "bare", 100.0);
+            results.add(("ack", "x"), Metric::higher("rate", "", ""), "natter", natter);
+            results.add(("ack", "x"), Metric::higher("rate", "", ""), "bare", 100.0);
         }
-        sheet.findings
+        results.measurements
     }
 
     fn passes(gate: Gate) -> bool {
-        judge(&[gate], &findings(), Noise::Allowed)[0].passes
+        judge(&[gate], &measurements(), NoiseAllowance::Allowed)[0].passes
     }
 
     #[test]
@@ -160,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_target_is_reached_or_not_whatever_the_noise() {
-        let reached = |gate| judge(&[gate], &findings(), Noise::Not)[0].passes;
+        let reached = |gate| judge(&[gate], &measurements(), NoiseAllowance::Not)[0].passes;
         assert!(reached(gate("ack/x/cpu", 3.1)) && !reached(gate("ack/x/cpu", 3.0)));
         let alone = |ratio| Gate { to: None, ..gate("ack/x/cpu", ratio) };
         assert!(reached(alone(31.0)) && !reached(alone(30.9)));
@@ -169,7 +175,7 @@ mod tests {
     #[test]
     fn targets_are_told_with_what_was_found() {
         let wanted = [gate("ack/x/cpu", 1.15), gate("ack/x/gone", 2.0)];
-        let table = markdown(&judge(&wanted, &findings(), Noise::Not), &findings());
+        let table = markdown(&judge(&wanted, &measurements(), NoiseAllowance::Not), &measurements());
         assert!(table.contains("| ≤ 1.15 × bare | 3.10 | **not reached** |"), "{table}");
         assert!(
             table.contains("| natter: ack/x/gone |  | 2.00 × bare | not measured | **not reached** |"),
@@ -180,7 +186,7 @@ mod tests {
     #[test]
     fn a_renewed_gate_has_what_was_found_and_keeps_what_was_not() {
         let gates = [gate("ack/x/cpu", 1.0), gate("ack/x/gone", 2.0)];
-        let ratios: Vec<f64> = renewed(&gates, &findings()).iter().map(|gate| gate.ratio).collect();
+        let ratios: Vec<f64> = renewed(&gates, &measurements()).iter().map(|gate| gate.ratio).collect();
         assert_eq!(ratios, [3.1, 2.0]);
     }
 }

@@ -7,19 +7,19 @@ mod suite; // many scenarios, into documents and past a gate
 mod scenarios; // what is put to a target
 
 mod bench; // what every scenario is given
-mod side; // one target under load: server, people, generator
+mod target_run; // one target under load: server, people, generator
 mod targets; // what can be measured
 mod seed; // people and rooms before a run, history after it
 
 mod dialect; // how a target is spoken to
 mod load; // the generator: thousands of sockets, one thread
-mod pace; // when each thing is due, whatever the server does
-mod check; // the oracle
+mod schedule; // when each thing is due, whatever the server does
+mod oracle; // the oracle
 
 mod latency; // times in a histogram
-mod proc; // what processes cost: CPU time and memory
+mod usage; // what processes cost: CPU time and memory
 mod capacity; // the highest rate a server keeps up with
-mod sheet; // figures of all rounds: medians, spreads, ratios
+mod results; // figures of all rounds: medians, spreads, ratios
 mod outcome; // what a scenario came to
 mod table; // the same for people
 mod gate; // ratios that must not get worse

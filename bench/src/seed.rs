@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::{net::SocketAddr, time::Duration};
 use uuid::Uuid;
 
-use crate::check::Row;
+use crate::oracle::HistoryRow;
 
 /// A server that hashes passwords as fast as it can still asks some to wait.
 const ATTEMPTS: u32 = 100;
@@ -32,7 +32,7 @@ pub struct Shape {
 }
 
 #[derive(Debug, Clone)]
-pub struct Person {
+pub struct Account {
     pub id: String,
     pub username: String,
     pub token: String,
@@ -46,9 +46,9 @@ pub struct Place {
 }
 
 #[derive(Debug, Clone)]
-pub struct World {
+pub struct Dataset {
     pub shape: Shape,
-    pub people: Vec<Person>,
+    pub people: Vec<Account>,
     pub rooms: Vec<Place>,
 }
 
@@ -62,49 +62,49 @@ pub enum Seeder {
 }
 
 #[derive(Clone)]
-pub struct Rest {
+pub struct HttpClient {
     http: reqwest::Client,
     url: String,
 }
 
 impl Seeder {
     /// `told` is called once for each person and room.
-    pub async fn make(self, at: SocketAddr, shape: Shape, told: impl Fn()) -> anyhow::Result<World> {
-        let (rest, run) = (Rest::new(at)?, Uuid::now_v7().simple().to_string());
+    pub async fn make(self, at: SocketAddr, shape: Shape, provenance: impl Fn()) -> anyhow::Result<Dataset> {
+        let (rest, run) = (HttpClient::new(at)?, Uuid::now_v7().simple().to_string());
         let tag = run.get(6..20).context("a UUID has 32 digits")?;
         let names = (0..shape.people + shape.visitors).map(|number| format!("b{tag}-{number}"));
-        let people: Vec<Person> = stream::iter(names)
+        let people: Vec<Account> = stream::iter(names)
             .map(|username| self.register(&rest, username))
             .buffered(REGISTERING)
-            .inspect(|_| told())
+            .inspect(|_| provenance())
             .try_collect()
             .await?;
         let mut rooms: Vec<Place> = stream::iter(&shape.rooms)
             .map(|members| {
-                let members: Vec<&Person> = members.iter().map(|who| &people[*who as usize]).collect();
+                let members: Vec<&Account> = members.iter().map(|who| &people[*who as usize]).collect();
                 self.room(&rest, members, shape.direct)
             })
             .buffered(OPENING)
-            .inspect(|_| told())
+            .inspect(|_| provenance())
             .try_collect()
             .await?;
-        let mut world = World { shape, people, rooms: Vec::new() };
-        world.rooms.append(&mut rooms);
+        let mut dataset = Dataset { shape, people, rooms: Vec::new() };
+        dataset.rooms.append(&mut rooms);
         if self == Self::Bare {
-            world.tell_tokens();
+            dataset.tell_tokens();
         }
-        Ok(world)
+        Ok(dataset)
     }
 
-    async fn register(self, rest: &Rest, username: String) -> anyhow::Result<Person> {
+    async fn register(self, rest: &HttpClient, username: String) -> anyhow::Result<Account> {
         match self {
             Self::Natter => natter::register(rest, username).await,
             Self::SeedNode => peer::register(rest, username).await,
-            Self::Bare => Ok(Person { id: username.clone(), username, token: String::new() }),
+            Self::Bare => Ok(Account { id: username.clone(), username, token: String::new() }),
         }
     }
 
-    async fn room(self, rest: &Rest, members: Vec<&Person>, direct: bool) -> anyhow::Result<Place> {
+    async fn room(self, rest: &HttpClient, members: Vec<&Account>, direct: bool) -> anyhow::Result<Place> {
         match self {
             Self::Natter => natter::room(rest, &members, direct).await,
             Self::SeedNode => peer::room(rest, &members, direct).await,
@@ -115,10 +115,10 @@ impl Seeder {
     /// Everything said in a room since it was made; `None` where nothing is kept.
     pub async fn history(
         self,
-        rest: &Rest,
-        reader: &Person,
+        rest: &HttpClient,
+        reader: &Account,
         room: &Place,
-    ) -> anyhow::Result<Option<Vec<Row>>> {
+    ) -> anyhow::Result<Option<Vec<HistoryRow>>> {
         match self {
             Self::Natter => natter::history(rest, reader, room).await.map(Some),
             Self::SeedNode => peer::history(rest, reader, room).await.map(Some),
@@ -127,7 +127,7 @@ impl Seeder {
     }
 }
 
-impl World {
+impl Dataset {
     /// The rooms of each person, by number.
     pub fn rooms_of(&self) -> Vec<Vec<u32>> {
         let mut rooms = vec![Vec::new(); self.people.len()];
@@ -148,7 +148,7 @@ impl World {
     }
 }
 
-impl Rest {
+impl HttpClient {
     pub fn new(at: SocketAddr) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build()?;
         Ok(Self { http, url: format!("http://{at}") })

@@ -14,11 +14,11 @@ use serde::Serialize;
 use crate::{
     Scenario,
     bench::Bench,
-    gate::{self, Gate, Noise},
+    gate::{self, Gate, NoiseAllowance},
     outcome::Outcome,
-    print, scenarios,
-    sheet::Finding,
-    table,
+    print,
+    results::Measurement,
+    scenarios, table,
 };
 
 /// Names the place in a document that this program writes.
@@ -49,8 +49,8 @@ pub struct Args {
     #[arg(long)]
     pub short_list: Option<PathBuf>,
     /// Date, commit and machine, for the documents.
-    #[arg(long, default_value = "date and commit not told")]
-    pub told: String,
+    #[arg(long, default_value = "date and commit not provenance")]
+    pub provenance: String,
 }
 
 #[derive(Debug, Parser)]
@@ -62,7 +62,7 @@ struct Line {
 
 /// One line and what came of it.
 #[derive(Debug, Serialize)]
-struct Done {
+struct LineResult {
     line: String,
     #[serde(flatten)]
     outcome: Outcome,
@@ -88,7 +88,7 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<bool> {
     Ok(gate_holds(args, &done)? && whole)
 }
 
-fn run_line(bench: &Bench, line: &str, scenario: &Scenario) -> Done {
+fn run_line(bench: &Bench, line: &str, scenario: &Scenario) -> LineResult {
     let (outcome, error) = match scenarios::run(bench, scenario) {
         Ok(outcome) => (outcome, None),
         Err(error) => (Outcome::of("not run to its end"), Some(format!("{error:#}"))),
@@ -98,12 +98,12 @@ fn run_line(bench: &Bench, line: &str, scenario: &Scenario) -> Done {
         Some(error) => bench.say(&format!("FAILED: {error}")),
     }
     outcome.steps.first().inspect(|_| bench.say(""));
-    Done { line: line.to_owned(), outcome, error }
+    LineResult { line: line.to_owned(), outcome, error }
 }
 
 /// A line that stands twice is measured from two starts of the same servers, whatever the first came to, and
 /// judged by the rounds of both: from one start to the next more moves than from round to round.
-fn keep(done: &mut Vec<Done>, new: Done) {
+fn keep(done: &mut Vec<LineResult>, new: LineResult) {
     match done.iter_mut().find(|done| done.line == new.line) {
         Some(done) => {
             done.outcome.add(new.outcome);
@@ -114,66 +114,66 @@ fn keep(done: &mut Vec<Done>, new: Done) {
 }
 
 /// What is wanted, and what this run found.
-fn reached(args: &Args, done: &[Done]) -> anyhow::Result<String> {
+fn reached(args: &Args, done: &[LineResult]) -> anyhow::Result<String> {
     let Some(path) = &args.targets else { return Ok(String::new()) };
     let wanted: Vec<Gate> = serde_json::from_str(&read(path)?)?;
-    let findings: Vec<Finding> = findings(done).cloned().collect();
-    let mut judged = gate::judge(&wanted, &findings, Noise::Not);
+    let measurements: Vec<Measurement> = measurements(done).cloned().collect();
+    let mut judged = gate::judge(&wanted, &measurements, NoiseAllowance::Not);
     // What was not asked for is not missed.
     judged.retain(|judged| judged.found.is_some() || args.only.is_none());
-    Ok(format!("\n### Targets\n\n{}", gate::markdown(&judged, &findings)))
+    Ok(format!("\n### Targets\n\n{}", gate::markdown(&judged, &measurements)))
 }
 
-fn documents(args: &Args, done: &[Done], reached: &str) -> anyhow::Result<()> {
+fn documents(args: &Args, done: &[LineResult], reached: &str) -> anyhow::Result<()> {
     if args.only.is_some() {
         return Ok(());
     }
     if let Some(path) = &args.document {
-        let mut text = format!("{}.\n{reached}", args.told);
-        for Done { line, outcome, error } in done {
+        let mut text = format!("{}.\n{reached}", args.provenance);
+        for LineResult { line, outcome, error } in done {
             let _ = write!(text, "\n### {}\n\n`natter-bench {line}`\n", outcome.scenario);
             match error {
-                None => drop(write!(text, "\n{}", table::markdown(&outcome.sheet.findings))),
+                None => drop(write!(text, "\n{}", table::markdown(&outcome.results.measurements))),
                 Some(_) => text.push_str("\nNot run to its end.\n"),
             }
-            for verdict in outcome.verdicts.iter().filter(|verdict| verdict.fault_count > 0) {
+            for report in outcome.reports.iter().filter(|report| report.violation_count > 0) {
                 let _ =
-                    writeln!(text, "\n{}: void, {} broken promises.", verdict.target, verdict.fault_count);
+                    writeln!(text, "\n{}: void, {} broken promises.", report.target, report.violation_count);
             }
         }
         put(path, &text)?;
     }
     if let (Some(path), Some(list)) = (&args.short, &args.short_list) {
         let ids = read(list)?;
-        let chosen: Vec<Finding> = ids.lines().filter_map(|id| find(done, id.trim())).cloned().collect();
-        put(path, &format!("{}.\n\n{}", args.told, table::brief(&chosen)))?;
+        let chosen: Vec<Measurement> = ids.lines().filter_map(|id| find(done, id.trim())).cloned().collect();
+        put(path, &format!("{}.\n\n{}", args.provenance, table::brief(&chosen)))?;
     }
     Ok(())
 }
 
-fn gate_holds(args: &Args, done: &[Done]) -> anyhow::Result<bool> {
+fn gate_holds(args: &Args, done: &[LineResult]) -> anyhow::Result<bool> {
     let Some(path) = &args.gate else { return Ok(true) };
     let gates: Vec<Gate> = serde_json::from_str(&read(path)?)?;
-    let findings: Vec<Finding> = findings(done).cloned().collect();
+    let measurements: Vec<Measurement> = measurements(done).cloned().collect();
     if args.renew_gate {
-        let mut text = serde_json::to_string_pretty(&gate::renewed(&gates, &findings))?;
+        let mut text = serde_json::to_string_pretty(&gate::renewed(&gates, &measurements))?;
         text.push('\n');
         write(path, &text)?;
         return Ok(true);
     }
-    let judged = gate::judge(&gates, &findings, Noise::Allowed);
+    let judged = gate::judge(&gates, &measurements, NoiseAllowance::Allowed);
     for judged in &judged {
         print(&format!("{judged}\n"));
     }
     Ok(judged.iter().all(|judged| judged.passes))
 }
 
-fn findings(done: &[Done]) -> impl Iterator<Item = &Finding> {
-    done.iter().flat_map(|done| &done.outcome.sheet.findings)
+fn measurements(done: &[LineResult]) -> impl Iterator<Item = &Measurement> {
+    done.iter().flat_map(|done| &done.outcome.results.measurements)
 }
 
-fn find<'a>(done: &'a [Done], id: &str) -> Option<&'a Finding> {
-    findings(done).find(|finding| finding.id == id)
+fn find<'a>(done: &'a [LineResult], id: &str) -> Option<&'a Measurement> {
+    measurements(done).find(|measurement| measurement.id == id)
 }
 
 fn lines(text: &str, only: Option<&str>) -> anyhow::Result<Vec<(String, Scenario)>> {
@@ -210,7 +210,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sheet::Metric;
+    use crate::results::Metric;
 
     fn committed(name: &str) -> String {
         read(&Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -234,8 +234,8 @@ mod tests {
     fn a_line_that_stands_twice_is_judged_by_all_its_rounds_and_fails_with_either() {
         let done = |line: &str, cpu, error: Option<&str>| {
             let mut outcome = Outcome::of("ack");
-            outcome.sheet.add(("ack", line), Metric::lower("cpu", "", ""), "natter", cpu);
-            Done { line: line.to_owned(), outcome, error: error.map(str::to_owned) }
+            outcome.results.add(("ack", line), Metric::lower("cpu", "", ""), "natter", cpu);
+            LineResult { line: line.to_owned(), outcome, error: error.map(str::to_owned) }
         };
         for errors in [[None, None], [Some("x"), None], [None, Some("x")]] {
             let mut all = Vec::new();
@@ -243,9 +243,9 @@ mod tests {
             keep(&mut all, done("b", 7.0, None));
             keep(&mut all, done("a", 2.0, errors[1]));
             let [a, b] = &all[..] else { panic!("{all:?}") };
-            assert_eq!(a.outcome.sheet.findings[0].values["natter"], [1.0, 2.0]);
+            assert_eq!(a.outcome.results.measurements[0].values["natter"], [1.0, 2.0]);
             assert_eq!(a.error.is_some(), errors != [None, None]);
-            assert_eq!(b.outcome.sheet.findings[0].values["natter"], [7.0]);
+            assert_eq!(b.outcome.results.measurements[0].values["natter"], [7.0]);
         }
     }
 

@@ -1,15 +1,15 @@
-//! Findings as a table in Markdown: a column a target with medians and spreads, then Natter's ratios to those
+//! Measurements as a table in Markdown: a column a target with medians and spreads, then Natter's ratios to those
 //! that are there to be compared with.
 
 use std::fmt::Write as _;
 
-use crate::sheet::{Better, Finding, spread};
+use crate::results::{Better, Measurement, spread};
 
 /// What Natter is compared with, in the order of the columns.
 const COMPARED: [&str; 4] = ["bare", "seed-node", "centrifugo", "nats bench"];
 
-pub fn markdown(findings: &[Finding]) -> String {
-    let targets = targets(findings);
+pub fn markdown(measurements: &[Measurement]) -> String {
+    let targets = targets(measurements);
     let compared: Vec<&str> =
         COMPARED.into_iter().filter(|name| targets.iter().any(|target| target == name)).collect();
     let ours: Vec<&String> = targets.iter().filter(|target| target.starts_with("natter")).collect();
@@ -24,14 +24,14 @@ pub fn markdown(findings: &[Finding]) -> String {
     }
     let columns = 2 + targets.len() + compared.len() * ours.len();
     let _ = writeln!(text, "\n|{}", "---|".repeat(columns));
-    for finding in findings {
-        let _ = write!(text, "| {} | {} |", described(finding), finding.setting);
+    for measurement in measurements {
+        let _ = write!(text, "| {} | {} |", described(measurement), measurement.setting);
         for target in &targets {
-            let _ = write!(text, " {} |", cell(finding, target));
+            let _ = write!(text, " {} |", cell(measurement, target));
         }
         for to in &compared {
             for of in &ours {
-                let ratio = finding.ratio(of, to).map_or(String::new(), figure);
+                let ratio = measurement.ratio(of, to).map_or(String::new(), figure);
                 let _ = write!(text, " {ratio} |");
             }
         }
@@ -41,22 +41,22 @@ pub fn markdown(findings: &[Finding]) -> String {
 }
 
 /// The same for few findings of many kinds: a line for each that Natter is compared with.
-pub fn brief(findings: &[Finding]) -> String {
-    let mut text = String::from("| | setting | | beside | ratio |\n|---|---|---|---|---|\n");
-    for finding in findings {
-        let has = |name: &str| finding.values.contains_key(name);
-        for of in finding.values.keys().filter(|target| target.starts_with("natter")) {
-            let mut line = |beside: &str, ratio: &str| {
-                let (what, setting) = (described(finding), &finding.setting);
+pub fn brief(measurements: &[Measurement]) -> String {
+    let mut text = String::from("| | setting | | compared with | ratio |\n|---|---|---|---|---|\n");
+    for measurement in measurements {
+        let has = |name: &str| measurement.values.contains_key(name);
+        for of in measurement.values.keys().filter(|target| target.starts_with("natter")) {
+            let mut line = |compared_with: &str, ratio: &str| {
+                let (what, setting) = (described(measurement), &measurement.setting);
                 let _ = writeln!(
                     text,
-                    "| {what} | {setting} | {of}: {} | {beside} | {ratio} |",
-                    cell(finding, of)
+                    "| {what} | {setting} | {of}: {} | {compared_with} | {ratio} |",
+                    cell(measurement, of)
                 );
             };
             for to in COMPARED.into_iter().filter(|name| has(name)) {
-                let ratio = finding.ratio(of, to).map_or(String::new(), figure);
-                line(&format!("{to}: {}", cell(finding, to)), &ratio);
+                let ratio = measurement.ratio(of, to).map_or(String::new(), figure);
+                line(&format!("{to}: {}", cell(measurement, to)), &ratio);
             }
             if !COMPARED.into_iter().any(has) {
                 line("", "");
@@ -67,9 +67,9 @@ pub fn brief(findings: &[Finding]) -> String {
 }
 
 /// Natter's first, then the others, each as it first comes.
-fn targets(findings: &[Finding]) -> Vec<String> {
+fn targets(measurements: &[Measurement]) -> Vec<String> {
     let mut targets: Vec<String> = Vec::new();
-    for target in findings.iter().flat_map(|finding| finding.values.keys()) {
+    for target in measurements.iter().flat_map(|measurement| measurement.values.keys()) {
         if !targets.contains(target) {
             targets.push(target.clone());
         }
@@ -82,7 +82,7 @@ fn short(target: &str) -> &str {
     target.strip_prefix("natter-").unwrap_or(target)
 }
 
-fn described(Finding { what, unit, better, .. }: &Finding) -> String {
+fn described(Measurement { what, unit, better, .. }: &Measurement) -> String {
     let sign = match better {
         Better::Higher => "↑",
         Better::Lower => "↓",
@@ -91,9 +91,9 @@ fn described(Finding { what, unit, better, .. }: &Finding) -> String {
 }
 
 /// The median, and how far rounds lie apart.
-fn cell(finding: &Finding, target: &str) -> String {
-    let Some(median) = finding.median(target) else { return String::new() };
-    match finding.values.get(target).filter(|values| values.len() > 1).and_then(|values| spread(values)) {
+fn cell(measurement: &Measurement, target: &str) -> String {
+    let Some(median) = measurement.median(target) else { return String::new() };
+    match measurement.values.get(target).filter(|values| values.len() > 1).and_then(|values| spread(values)) {
         Some(spread) => format!("{} ±{:.0}%", figure(median), spread * 50.0),
         None => figure(median),
     }
@@ -131,7 +131,7 @@ pub fn between_markers(document: &str, name: &str, text: &str) -> Option<String>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sheet::{Metric, Sheet};
+    use crate::results::{Metric, Results};
 
     #[test]
     fn figures_have_three_digits_and_parted_thousands() {
@@ -147,20 +147,20 @@ mod tests {
 
     #[test]
     fn a_table_has_medians_spreads_and_ratios() {
-        let mut sheet = Sheet::default();
+        let mut results = Results::default();
         let cpu = Metric::lower("cpu", "server CPU a message", "µs");
         for (natter, bare) in [(60.0, 20.0), (66.0, 20.0), (60.0, 20.0)] {
-            sheet.add(("ack", "128 B"), cpu, "bare", bare);
-            sheet.add(("ack", "128 B"), cpu, "natter-relaxed", natter);
+            results.add(("ack", "128 B"), cpu, "bare", bare);
+            results.add(("ack", "128 B"), cpu, "natter-relaxed", natter);
         }
         let wanted = "| | setting | natter-relaxed | bare | relaxed / bare |\n|---|---|---|---|---|\n\
                       | server CPU a message, µs ↓ | 128 B | 60.0 ±5% | 20.0 ±0% | 3.00 |\n";
-        assert_eq!(markdown(&sheet.findings), wanted);
-        sheet.add(("idle", "few"), cpu, "natter-relaxed", 1.0);
-        let wanted = "| | setting | | beside | ratio |\n|---|---|---|---|---|\n\
+        assert_eq!(markdown(&results.measurements), wanted);
+        results.add(("idle", "few"), cpu, "natter-relaxed", 1.0);
+        let wanted = "| | setting | | compared with | ratio |\n|---|---|---|---|---|\n\
                       | server CPU a message, µs ↓ | 128 B | natter-relaxed: 60.0 ±5% | bare: 20.0 ±0% | 3.00 |\n\
                       | server CPU a message, µs ↓ | few | natter-relaxed: 1.00 |  |  |\n";
-        assert_eq!(brief(&sheet.findings), wanted);
+        assert_eq!(brief(&results.measurements), wanted);
     }
 
     #[test]

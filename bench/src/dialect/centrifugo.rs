@@ -5,10 +5,10 @@ use natter_schemas::id::Seq;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Dialect, Heard, Held, Letter, Persona, Receipt};
+use super::{ClientIdentity, Dialect, HttpAck, OutgoingMessage, ResumeState, ServerMessage};
 use crate::{
-    check::{Number, Promise, number_in},
-    load::http::Ask,
+    load::http::HttpRequest,
+    oracle::{Guarantee, Number, number_in},
 };
 
 /// Ids of the commands that are no message: above any number of a run.
@@ -18,15 +18,15 @@ const JOIN: u32 = CONNECT + 1;
 pub struct Centrifugo;
 
 impl Dialect for Centrifugo {
-    fn promise(&self) -> Promise {
-        Promise::Counted
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::Counted
     }
 
     fn path(&self) -> &'static str {
         "/connection/websocket"
     }
 
-    fn first(&self, _: &Persona, _: Option<&Held>) -> Option<String> {
+    fn first(&self, _: &ClientIdentity, _: Option<&ResumeState>) -> Option<String> {
         Some(json!({ "id": CONNECT, "connect": {} }).to_string())
     }
 
@@ -38,38 +38,38 @@ impl Dialect for Centrifugo {
         Some(json!({ "id": JOIN as usize + nth, "subscribe": { "channel": room } }).to_string())
     }
 
-    fn read<'a>(&self, text: &'a str) -> Option<Heard<'a>> {
+    fn read<'a>(&self, text: &'a str) -> Option<ServerMessage<'a>> {
         if text.is_empty() {
-            return Some(Heard::Other);
+            return Some(ServerMessage::Other);
         }
         let reply: Reply<'a> = serde_json::from_str(text).ok()?;
         let none: Seq = 0;
         Some(match reply {
-            Reply { id: None, push: None, .. } => Heard::Ping("{}"),
+            Reply { id: None, push: None, .. } => ServerMessage::Ping("{}"),
             Reply { push: Some(Push { channel, publication: Some(Publication { data }) }), .. } => {
-                Heard::Event { room: channel, seq: none, prev: none, number: number_in(data) }
+                ServerMessage::Event { room: channel, seq: none, prev: none, number: number_in(data) }
             }
-            Reply { push: Some(_), .. } => Heard::Other,
+            Reply { push: Some(_), .. } => ServerMessage::Other,
             Reply { id, error: Some(_), .. } => {
-                Heard::Refused { number: id.filter(|id| *id < CONNECT), code: "error" }
+                ServerMessage::Refused { number: id.filter(|id| *id < CONNECT), code: "error" }
             }
-            Reply { id: Some(CONNECT), .. } => Heard::Welcome { epoch: None },
+            Reply { id: Some(CONNECT), .. } => ServerMessage::Welcome { epoch: None },
             Reply { id: Some(number), .. } if number < CONNECT => {
-                Heard::Acked { number, seq: none, id: None }
+                ServerMessage::Acked { number, seq: none, id: None }
             }
-            Reply { .. } => Heard::Joined,
+            Reply { .. } => ServerMessage::Joined,
         })
     }
 
-    fn send(&self, Letter { number, room, content }: Letter<'_>) -> Option<String> {
+    fn send(&self, OutgoingMessage { number, room, content }: OutgoingMessage<'_>) -> Option<String> {
         Some(json!({ "id": number, "publish": { "channel": room, "data": content } }).to_string())
     }
 
-    fn post(&self, _: Letter<'_>) -> Option<Ask> {
+    fn post(&self, _: OutgoingMessage<'_>) -> Option<HttpRequest> {
         None
     }
 
-    fn posted(&self, _: &str) -> Option<Receipt> {
+    fn posted(&self, _: &str) -> Option<HttpAck> {
         None
     }
 }
@@ -103,14 +103,17 @@ mod tests {
         let read = |text| Centrifugo.read(text);
         assert_eq!(
             read(r#"{"id":4000000000,"connect":{"client":"x"}}"#),
-            Some(Heard::Welcome { epoch: None })
+            Some(ServerMessage::Welcome { epoch: None })
         );
-        assert_eq!(read(r#"{"id":4000000003,"subscribe":{}}"#), Some(Heard::Joined));
-        assert_eq!(read(r#"{"id":5,"publish":{}}"#), Some(Heard::Acked { number: 5, seq: 0, id: None }));
-        assert_eq!(read("{}"), Some(Heard::Ping("{}")));
-        let push = Heard::Event { room: "r", seq: 0, prev: 0, number: Some(9) };
+        assert_eq!(read(r#"{"id":4000000003,"subscribe":{}}"#), Some(ServerMessage::Joined));
+        assert_eq!(
+            read(r#"{"id":5,"publish":{}}"#),
+            Some(ServerMessage::Acked { number: 5, seq: 0, id: None })
+        );
+        assert_eq!(read("{}"), Some(ServerMessage::Ping("{}")));
+        let push = ServerMessage::Event { room: "r", seq: 0, prev: 0, number: Some(9) };
         assert_eq!(read(r#"{"push":{"channel":"r","pub":{"data":"n9 x"}}}"#), Some(push));
-        let refused = Heard::Refused { number: Some(5), code: "error" };
+        let refused = ServerMessage::Refused { number: Some(5), code: "error" };
         assert_eq!(read(r#"{"id":5,"error":{"code":103}}"#), Some(refused));
     }
 }

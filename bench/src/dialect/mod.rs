@@ -8,8 +8,8 @@ use natter_schemas::id::Seq;
 use uuid::Uuid;
 
 use crate::{
-    check::{Number, Promise},
-    load::http::Ask,
+    load::http::HttpRequest,
+    oracle::{Guarantee, Number},
 };
 
 pub use centrifugo::Centrifugo;
@@ -18,7 +18,7 @@ pub use socketio::SeedNode;
 
 /// Who is on a socket.
 #[derive(Debug, Clone, Default)]
-pub struct Persona {
+pub struct ClientIdentity {
     pub username: String,
     pub token: String,
     pub device: String,
@@ -26,14 +26,14 @@ pub struct Persona {
 
 /// What a socket held when it was cut off: the epoch, and a seq a room.
 #[derive(Debug, Clone, Default)]
-pub struct Held {
+pub struct ResumeState {
     pub epoch: String,
     pub positions: Vec<(String, Seq)>,
 }
 
 /// What a text of the server means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard<'a> {
+pub enum ServerMessage<'a> {
     /// It waits for our hello.
     Greeting,
     /// We are in. `epoch` where there is one.
@@ -71,29 +71,29 @@ pub enum Heard<'a> {
 
 /// What an HTTP answer to a message says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Receipt {
+pub struct HttpAck {
     pub seq: Seq,
     pub id: Option<Uuid>,
 }
 
 /// One message on its way out.
 #[derive(Debug, Clone, Copy)]
-pub struct Letter<'a> {
+pub struct OutgoingMessage<'a> {
     pub number: Number,
     pub room: &'a str,
     pub content: &'a str,
 }
 
 pub trait Dialect: Send + Sync {
-    fn promise(&self) -> Promise;
+    fn guarantee(&self) -> Guarantee;
     fn path(&self) -> &'static str;
     fn subprotocol(&self) -> Option<&'static str> {
         None
     }
 
     /// Said as soon as the connection is a WebSocket; `None`: after the server's greeting.
-    fn first(&self, who: &Persona, held: Option<&Held>) -> Option<String>;
-    fn after_greeting(&self, _who: &Persona) -> String {
+    fn first(&self, who: &ClientIdentity, held: Option<&ResumeState>) -> Option<String>;
+    fn after_greeting(&self, _who: &ClientIdentity) -> String {
         String::new()
     }
     /// Whether messages need a join.
@@ -104,7 +104,7 @@ pub trait Dialect: Send + Sync {
     fn join(&self, nth: usize, room: &str) -> Option<String>;
 
     /// `None`: not this protocol. A text may hold several.
-    fn read<'a>(&self, text: &'a str) -> Option<Heard<'a>>;
+    fn read<'a>(&self, text: &'a str) -> Option<ServerMessage<'a>>;
     /// One WebSocket message may hold several texts.
     fn texts<'a>(&self, message: &'a str) -> std::str::Split<'a, char> {
         // No protocol here sends a line break inside a text unless it parts two of them.
@@ -112,7 +112,7 @@ pub trait Dialect: Send + Sync {
     }
 
     /// A message over the socket; `None`: it is posted.
-    fn send(&self, letter: Letter<'_>) -> Option<String>;
+    fn send(&self, message: OutgoingMessage<'_>) -> Option<String>;
     fn typing(&self, _room: &str) -> Option<String> {
         None
     }
@@ -122,18 +122,18 @@ pub trait Dialect: Send + Sync {
     }
 
     /// Over HTTP, where a socket takes none: everything so far.
-    fn post_read_mark(&self, _room: &str) -> Option<Ask> {
+    fn post_read_mark(&self, _room: &str) -> Option<HttpRequest> {
         None
     }
 
     /// A message over HTTP, under an idempotency key.
-    fn post(&self, letter: Letter<'_>) -> Option<Ask>;
-    fn posted(&self, body: &str) -> Option<Receipt>;
+    fn post(&self, message: OutgoingMessage<'_>) -> Option<HttpRequest>;
+    fn posted(&self, body: &str) -> Option<HttpAck>;
     /// The newest page of a room.
-    fn page(&self, _room: &str) -> Option<Ask> {
+    fn page(&self, _room: &str) -> Option<HttpRequest> {
         None
     }
-    fn login(&self, _username: &str) -> Option<Ask> {
+    fn login(&self, _username: &str) -> Option<HttpRequest> {
         None
     }
 }

@@ -11,17 +11,17 @@ use natter_schemas::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Dialect, Heard, Held, Letter, PASSWORD, Persona, Receipt};
+use super::{ClientIdentity, Dialect, HttpAck, OutgoingMessage, PASSWORD, ResumeState, ServerMessage};
 use crate::{
-    check::{Number, Promise, number_in},
-    load::http::Ask,
+    load::http::HttpRequest,
+    oracle::{Guarantee, Number, number_in},
 };
 
 pub struct Natter;
 
 impl Dialect for Natter {
-    fn promise(&self) -> Promise {
-        Promise::Chained
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::Chained
     }
 
     fn path(&self) -> &'static str {
@@ -32,7 +32,7 @@ impl Dialect for Natter {
         Some(SUBPROTOCOL)
     }
 
-    fn first(&self, who: &Persona, held: Option<&Held>) -> Option<String> {
+    fn first(&self, who: &ClientIdentity, held: Option<&ResumeState>) -> Option<String> {
         let resume = held.map(|held| Resume {
             epoch: held.epoch.clone(),
             positions: held.positions.iter().filter_map(|(room, seq)| Some((id(room)?, *seq))).collect(),
@@ -46,36 +46,41 @@ impl Dialect for Natter {
         Some(json(&ClientFrame::Join { id, conversation_id: self::id(room)? }))
     }
 
-    fn read<'a>(&self, text: &'a str) -> Option<Heard<'a>> {
+    fn read<'a>(&self, text: &'a str) -> Option<ServerMessage<'a>> {
         // `type` comes first by contract, so the rest is parsed once, into what this type needs.
         let (kind, _) = text.strip_prefix("{\"type\":\"")?.split_once('"')?;
         Some(match kind {
             "message:new" => {
                 let New { conversation_id: room, seq, prev_seq: prev, message } = parse(text)?;
-                Heard::Event { room, seq, prev, number: message.content.as_deref().and_then(number_in) }
+                ServerMessage::Event {
+                    room,
+                    seq,
+                    prev,
+                    number: message.content.as_deref().and_then(number_in),
+                }
             }
             "ack" => match parse::<Ack>(text)? {
                 Ack { id: Some(number), seq: Some(seq), message_id } => {
-                    Heard::Acked { number, seq, id: message_id.map(uuid) }
+                    ServerMessage::Acked { number, seq, id: message_id.map(uuid) }
                 }
-                _ => Heard::Other,
+                _ => ServerMessage::Other,
             },
             "error" => {
                 let Refusal { id, code } = parse(text)?;
-                Heard::Refused { number: id, code }
+                ServerMessage::Refused { number: id, code }
             }
-            "welcome" => Heard::Welcome { epoch: parse::<Welcome<'_>>(text)?.epoch },
-            "joined" => Heard::Joined,
-            "resume:done" => Heard::ResumeDone,
+            "welcome" => ServerMessage::Welcome { epoch: parse::<Welcome<'_>>(text)?.epoch },
+            "joined" => ServerMessage::Joined,
+            "resume:done" => ServerMessage::ResumeDone,
             "resume:gap" => {
                 let Gap { conversation_id: room, head_seq: head } = parse(text)?;
-                Heard::ResumeGap { room, head }
+                ServerMessage::ResumeGap { room, head }
             }
             _ => match parse(text)? {
                 Place { conversation_id: Some(room), seq: Some(seq), prev_seq: Some(prev) } => {
-                    Heard::Event { room, seq, prev, number: None }
+                    ServerMessage::Event { room, seq, prev, number: None }
                 }
-                Place { .. } => Heard::Other,
+                Place { .. } => ServerMessage::Other,
             },
         })
     }
@@ -84,7 +89,7 @@ impl Dialect for Natter {
         message.split('\u{0}')
     }
 
-    fn send(&self, Letter { number, room, content }: Letter<'_>) -> Option<String> {
+    fn send(&self, OutgoingMessage { number, room, content }: OutgoingMessage<'_>) -> Option<String> {
         // As `ClientFrame::Send` is written, without its owned strings: this is the generator's hottest line.
         Some(json(&Send { kind: "send", id: number, conversation_id: room, content, client_id: number }))
     }
@@ -97,30 +102,30 @@ impl Dialect for Natter {
         Some(json(&ClientFrame::Read { id: None, conversation_id: id(room)?, seq }))
     }
 
-    fn post(&self, Letter { number, room, content }: Letter<'_>) -> Option<Ask> {
+    fn post(&self, OutgoingMessage { number, room, content }: OutgoingMessage<'_>) -> Option<HttpRequest> {
         let body = PostMessage {
             conversation_id: id(room)?,
             content: content.to_owned(),
             client_id: None,
             reply_to: None,
         };
-        let mut ask = Ask::post("/api/messages", json(&body));
+        let mut ask = HttpRequest::post("/api/messages", json(&body));
         ask.headers = format!("idempotency-key: {number}\r\n");
         Some(ask)
     }
 
-    fn posted(&self, body: &str) -> Option<Receipt> {
+    fn posted(&self, body: &str) -> Option<HttpAck> {
         let Posted { id, seq } = parse(body)?;
-        Some(Receipt { seq, id: Some(uuid(id)) })
+        Some(HttpAck { seq, id: Some(uuid(id)) })
     }
 
-    fn page(&self, room: &str) -> Option<Ask> {
-        Some(Ask::get(format!("/api/messages?conversationId={room}&limit=50")))
+    fn page(&self, room: &str) -> Option<HttpRequest> {
+        Some(HttpRequest::get(format!("/api/messages?conversationId={room}&limit=50")))
     }
 
-    fn login(&self, username: &str) -> Option<Ask> {
+    fn login(&self, username: &str) -> Option<HttpRequest> {
         let body = Login { login: username.to_owned(), password: PASSWORD.to_owned() };
-        Some(Ask::post("/api/auth/login", json(&body)))
+        Some(HttpRequest::post("/api/auth/login", json(&body)))
     }
 }
 
@@ -222,7 +227,7 @@ mod tests {
 
     #[test]
     fn what_is_sent_is_a_frame_of_the_contract() {
-        let text = Natter.send(Letter { number: 5, room: ROOM, content: "n5 xxx" }).unwrap();
+        let text = Natter.send(OutgoingMessage { number: 5, room: ROOM, content: "n5 xxx" }).unwrap();
         let frame: ClientFrame = serde_json::from_str(&text).unwrap();
         let ClientFrame::Send { id, conversation_id, content, client_id, .. } = frame else {
             panic!("{text}")
@@ -238,16 +243,19 @@ mod tests {
         );
         assert_eq!(
             Natter.read(&message),
-            Some(Heard::Event { room: ROOM, seq: 9, prev: 7, number: Some(3) })
+            Some(ServerMessage::Event { room: ROOM, seq: 9, prev: 7, number: Some(3) })
         );
         let ack = format!(r#"{{"type":"ack","id":3,"messageId":"{ROOM}","seq":9}}"#);
         let id = ROOM.parse().ok();
-        assert_eq!(Natter.read(&ack), Some(Heard::Acked { number: 3, seq: 9, id }));
+        assert_eq!(Natter.read(&ack), Some(ServerMessage::Acked { number: 3, seq: 9, id }));
         let changed =
             format!(r#"{{"type":"member:changed","conversationId":"{ROOM}","seq":10,"prevSeq":9}}"#);
-        assert_eq!(Natter.read(&changed), Some(Heard::Event { room: ROOM, seq: 10, prev: 9, number: None }));
-        assert_eq!(Natter.read(r#"{"type":"heads","positions":{}}"#), Some(Heard::Other));
-        let refused = Heard::Refused { number: Some(4), code: "rate_limited" };
+        assert_eq!(
+            Natter.read(&changed),
+            Some(ServerMessage::Event { room: ROOM, seq: 10, prev: 9, number: None })
+        );
+        assert_eq!(Natter.read(r#"{"type":"heads","positions":{}}"#), Some(ServerMessage::Other));
+        let refused = ServerMessage::Refused { number: Some(4), code: "rate_limited" };
         assert_eq!(Natter.read(r#"{"type":"error","id":4,"code":"rate_limited"}"#), Some(refused));
         assert_eq!(Natter.read("2"), None);
     }

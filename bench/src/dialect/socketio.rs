@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Dialect, Heard, Held, Letter, PASSWORD, Persona, Receipt};
+use super::{ClientIdentity, Dialect, HttpAck, OutgoingMessage, PASSWORD, ResumeState, ServerMessage};
 use crate::{
-    check::{Promise, number_in},
-    load::http::Ask,
+    load::http::HttpRequest,
+    oracle::{Guarantee, number_in},
 };
 
 const PONG: &str = "3";
@@ -18,19 +18,19 @@ const PONG: &str = "3";
 pub struct SeedNode;
 
 impl Dialect for SeedNode {
-    fn promise(&self) -> Promise {
-        Promise::Counted
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::Counted
     }
 
     fn path(&self) -> &'static str {
         "/socket.io/?EIO=4&transport=websocket"
     }
 
-    fn first(&self, _: &Persona, _: Option<&Held>) -> Option<String> {
+    fn first(&self, _: &ClientIdentity, _: Option<&ResumeState>) -> Option<String> {
         None
     }
 
-    fn after_greeting(&self, who: &Persona) -> String {
+    fn after_greeting(&self, who: &ClientIdentity) -> String {
         format!("40{}", json!({ "token": who.token }))
     }
 
@@ -42,18 +42,18 @@ impl Dialect for SeedNode {
         Some(format!("42{nth}{}", json!(["join", { "conversationId": room }])))
     }
 
-    fn read<'a>(&self, text: &'a str) -> Option<Heard<'a>> {
+    fn read<'a>(&self, text: &'a str) -> Option<ServerMessage<'a>> {
         let (kind, rest) = text.split_at_checked(1)?;
         match kind {
-            "0" => Some(Heard::Greeting),
-            "2" => Some(Heard::Ping(PONG)),
+            "0" => Some(ServerMessage::Greeting),
+            "2" => Some(ServerMessage::Ping(PONG)),
             "4" => packet(rest),
-            "6" => Some(Heard::Other),
+            "6" => Some(ServerMessage::Other),
             _ => None,
         }
     }
 
-    fn send(&self, _: Letter<'_>) -> Option<String> {
+    fn send(&self, _: OutgoingMessage<'_>) -> Option<String> {
         None
     }
 
@@ -61,60 +61,60 @@ impl Dialect for SeedNode {
         Some(format!("42{}", json!(["typing", { "conversationId": room, "isTyping": true }])))
     }
 
-    fn post(&self, Letter { number, room, content }: Letter<'_>) -> Option<Ask> {
+    fn post(&self, OutgoingMessage { number, room, content }: OutgoingMessage<'_>) -> Option<HttpRequest> {
         let body = json!({ "conversationId": room, "content": content });
-        let mut ask = Ask::post("/api/messages", body.to_string());
+        let mut ask = HttpRequest::post("/api/messages", body.to_string());
         ask.headers = format!("idempotency-key: {number}\r\n");
         Some(ask)
     }
 
-    fn posted(&self, body: &str) -> Option<Receipt> {
+    fn posted(&self, body: &str) -> Option<HttpAck> {
         let Posted { id } = serde_json::from_str(body).ok()?;
-        Some(Receipt { seq: 0, id: Some(id) })
+        Some(HttpAck { seq: 0, id: Some(id) })
     }
 
-    fn post_read_mark(&self, room: &str) -> Option<Ask> {
-        Some(Ask::post("/api/messages/read", json!({ "conversationId": room }).to_string()))
+    fn post_read_mark(&self, room: &str) -> Option<HttpRequest> {
+        Some(HttpRequest::post("/api/messages/read", json!({ "conversationId": room }).to_string()))
     }
 
-    fn page(&self, room: &str) -> Option<Ask> {
-        Some(Ask::get(format!("/api/messages?conversationId={room}&limit=50")))
+    fn page(&self, room: &str) -> Option<HttpRequest> {
+        Some(HttpRequest::get(format!("/api/messages?conversationId={room}&limit=50")))
     }
 
-    fn login(&self, username: &str) -> Option<Ask> {
+    fn login(&self, username: &str) -> Option<HttpRequest> {
         let body = json!({ "username": username, "password": PASSWORD });
-        Some(Ask::post("/api/auth/login", body.to_string()))
+        Some(HttpRequest::post("/api/auth/login", body.to_string()))
     }
 }
 
 /// A Socket.IO packet of the default namespace, without attachments.
-fn packet(text: &str) -> Option<Heard<'_>> {
+fn packet(text: &str) -> Option<ServerMessage<'_>> {
     let (kind, rest) = text.split_at_checked(1)?;
     match kind {
-        "0" => Some(Heard::Welcome { epoch: None }),
+        "0" => Some(ServerMessage::Welcome { epoch: None }),
         "2" => event(rest.trim_start_matches(|c: char| c.is_ascii_digit())),
         "3" => {
             let answer = rest.trim_start_matches(|c: char| c.is_ascii_digit());
             Some(if answer.contains("\"ok\":true") {
-                Heard::Joined
+                ServerMessage::Joined
             } else {
-                Heard::Refused { number: None, code: "not joined" }
+                ServerMessage::Refused { number: None, code: "not joined" }
             })
         }
-        "4" => Some(Heard::Refused { number: None, code: "not connected" }),
+        "4" => Some(ServerMessage::Refused { number: None, code: "not connected" }),
         _ => None,
     }
 }
 
-fn event(array: &str) -> Option<Heard<'_>> {
+fn event(array: &str) -> Option<ServerMessage<'_>> {
     let (name, rest) = array.strip_prefix("[\"")?.split_once('"')?;
     if name != "message:new" {
-        return Some(Heard::Other);
+        return Some(ServerMessage::Other);
     }
     let body = rest.strip_prefix(',')?.strip_suffix(']')?;
     let Message { conversation_id, content } = serde_json::from_str(body).ok()?;
     let none: Seq = 0;
-    Some(Heard::Event { room: conversation_id, seq: none, prev: none, number: number_in(content) })
+    Some(ServerMessage::Event { room: conversation_id, seq: none, prev: none, number: number_in(content) })
 }
 
 #[derive(Deserialize)]
@@ -138,31 +138,31 @@ mod tests {
 
     #[test]
     fn the_way_in_is_greeting_connect_and_join() {
-        let who = Persona { token: "t".to_owned(), ..Persona::default() };
-        assert_eq!(SeedNode.read(r#"0{"sid":"x","pingInterval":25000}"#), Some(Heard::Greeting));
+        let who = ClientIdentity { token: "t".to_owned(), ..ClientIdentity::default() };
+        assert_eq!(SeedNode.read(r#"0{"sid":"x","pingInterval":25000}"#), Some(ServerMessage::Greeting));
         assert_eq!(SeedNode.after_greeting(&who), r#"40{"token":"t"}"#);
-        assert_eq!(SeedNode.read(r#"40{"sid":"y"}"#), Some(Heard::Welcome { epoch: None }));
+        assert_eq!(SeedNode.read(r#"40{"sid":"y"}"#), Some(ServerMessage::Welcome { epoch: None }));
         let join = format!(r#"427["join",{{"conversationId":"{ROOM}"}}]"#);
         assert_eq!(SeedNode.join(7, ROOM), Some(join));
-        assert_eq!(SeedNode.read(r#"437[{"ok":true}]"#), Some(Heard::Joined));
+        assert_eq!(SeedNode.read(r#"437[{"ok":true}]"#), Some(ServerMessage::Joined));
     }
 
     #[test]
     fn a_ping_is_answered_with_a_pong() {
-        assert_eq!(SeedNode.read("2"), Some(Heard::Ping("3")));
+        assert_eq!(SeedNode.read("2"), Some(ServerMessage::Ping("3")));
     }
 
     #[test]
     fn a_message_is_found_among_events() {
         let text = format!(r#"42["message:new",{{"id":"i","conversationId":"{ROOM}","content":"n8 xx"}}]"#);
-        let event = Heard::Event { room: ROOM, seq: 0, prev: 0, number: Some(8) };
+        let event = ServerMessage::Event { room: ROOM, seq: 0, prev: 0, number: Some(8) };
         assert_eq!(SeedNode.read(&text), Some(event));
-        assert_eq!(SeedNode.read(r#"42["presence",{"userId":"u"}]"#), Some(Heard::Other));
+        assert_eq!(SeedNode.read(r#"42["presence",{"userId":"u"}]"#), Some(ServerMessage::Other));
     }
 
     #[test]
     fn a_refusal_is_told() {
-        let refused = |code| Some(Heard::Refused { number: None, code });
+        let refused = |code| Some(ServerMessage::Refused { number: None, code });
         assert_eq!(SeedNode.read(r#"44{"message":"unauthorized"}"#), refused("not connected"));
         assert_eq!(SeedNode.read(r#"431[{"ok":false,"error":"x"}]"#), refused("not joined"));
         assert_eq!(SeedNode.read("hello"), None);

@@ -10,30 +10,31 @@ use std::{
 use mio::{Events, Poll, Token};
 
 use super::{
-    Progress, Seat, Wiring, alarm::Alarm, conn::Conn, lanes::Lanes, memo::Memo, open::Stage, tally::Tally,
+    ClientSpec, GeneratorConfig, Progress, conn::Conn, counters::Counters, decode_cache::DecodeCache,
+    http_pool::HttpPool, open::Stage, timer::Timer,
 };
 use crate::{
-    check::{Fault, Oracle, Witness},
-    dialect::{Dialect, Persona},
+    dialect::{ClientIdentity, Dialect},
+    oracle::{Oracle, Receiver, Violation},
 };
 
 /// The longest sleep: how soon a task that came meanwhile begins.
 pub const IDLE: Duration = Duration::from_millis(20);
 const SCRATCH: usize = 256 * 1024;
-const ALARM: Token = Token(usize::MAX - 1);
-/// Lanes have tokens of their own above those of sockets.
-pub const FIRST_LANE: usize = 1 << 24;
+const TIMER: Token = Token(usize::MAX - 1);
+/// HttpPool have tokens of their own above those of sockets.
+pub const FIRST_HTTP_TOKEN: usize = 1 << 24;
 /// What an oracle that found so many faults has to say is known.
-const FAULTS: usize = 1_000;
+const MAX_VIOLATIONS: usize = 1_000;
 
 pub struct Socket {
-    pub who: Persona,
+    pub who: ClientIdentity,
     pub at: SocketAddr,
     pub conn: Option<Conn>,
     pub stage: Stage,
     /// Comes back when it comes, and resumes.
     pub was_in: bool,
-    pub witnesses: Vec<Witness>,
+    pub receivers: Vec<Receiver>,
     /// Does not read.
     pub stalled: bool,
     /// Stalled once in this run, or visits: neither its deliveries nor its end are anybody's figures.
@@ -43,7 +44,7 @@ pub struct Socket {
 pub struct Engine {
     pub(super) poll: Poll,
     events: Events,
-    alarm: Alarm,
+    timer: Timer,
     pub(super) scratch: Vec<u8>,
     origin: Instant,
     /// Microseconds from the origin, as of the last look.
@@ -56,11 +57,11 @@ pub struct Engine {
     pub(super) sockets: Vec<Socket>,
     /// Those that come and go.
     pub(super) visitors: Vec<u32>,
-    pub(super) lanes: Lanes,
+    pub(super) http_pool: HttpPool,
     pub(super) epoch: String,
     pub oracle: Oracle,
-    pub tally: Tally,
-    pub(super) memo: Memo,
+    pub counters: Counters,
+    pub(super) decode_cache: DecodeCache,
     pub(super) out: Vec<u8>,
     pub(super) join: bool,
     pub(super) small_buffers: bool,
@@ -75,18 +76,19 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub fn new(wiring: Wiring, progress: Arc<Progress>) -> anyhow::Result<Self> {
-        let Wiring { dialect, sockets: places, http, rooms, seats, join, small_buffers, core } = wiring;
+    pub fn new(generator_config: GeneratorConfig, progress: Arc<Progress>) -> anyhow::Result<Self> {
+        let GeneratorConfig { dialect, sockets: places, http, rooms, clients, join, small_buffers, core } =
+            generator_config;
         let poll = Poll::new()?;
-        let oracle = Oracle::new(dialect.promise(), rooms.len());
+        let oracle = Oracle::new(dialect.guarantee(), rooms.len());
         let mut listeners = vec![0; rooms.len()];
-        seats.iter().flat_map(|seat| &seat.rooms).for_each(|(room, _)| listeners[*room as usize] += 1);
+        clients.iter().flat_map(|client| &client.rooms).for_each(|(room, _)| listeners[*room as usize] += 1);
         let visitors =
-            (0..).zip(&seats).filter(|(_, seat)| seat.rooms.is_empty()).map(|(at, _)| at).collect();
+            (0..).zip(&clients).filter(|(_, client)| client.rooms.is_empty()).map(|(at, _)| at).collect();
         let sockets =
-            (0..).zip(seats).map(|(index, seat)| Socket::new(index, seat, &places, &oracle)).collect();
+            (0..).zip(clients).map(|(index, client)| Socket::new(index, client, &places, &oracle)).collect();
         Ok(Self {
-            alarm: Alarm::new(poll.registry(), ALARM)?,
+            timer: Timer::new(poll.registry(), TIMER)?,
             poll,
             events: Events::with_capacity(1_024),
             scratch: vec![0; SCRATCH],
@@ -98,11 +100,11 @@ impl Engine {
             listeners,
             sockets,
             visitors,
-            lanes: Lanes::new(http),
+            http_pool: HttpPool::new(http),
             epoch: String::new(),
             oracle,
-            tally: Tally::default(),
-            memo: Memo::new(),
+            counters: Counters::default(),
+            decode_cache: DecodeCache::new(),
             out: Vec::new(),
             join,
             small_buffers,
@@ -119,14 +121,16 @@ impl Engine {
     pub fn turn(&mut self, wait: Duration) {
         // Whole milliseconds need no alarm.
         let now = self.origin + Duration::from_micros(self.now);
-        let timeout = if wait.is_zero() || wait == IDLE { Some(wait) } else { self.alarm.set(now, wait) };
+        let timeout = if wait.is_zero() || wait == IDLE { Some(wait) } else { self.timer.set(now, wait) };
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         if self.poll.poll(&mut events, timeout).is_ok() {
             self.look();
             for event in &events {
                 match event.token() {
-                    ALARM => {}
-                    Token(lane) if lane >= FIRST_LANE => self.lane(lane - FIRST_LANE, event),
+                    TIMER => {}
+                    Token(connection) if connection >= FIRST_HTTP_TOKEN => {
+                        self.connection(connection - FIRST_HTTP_TOKEN, event)
+                    }
                     Token(socket) => self.socket(socket, event),
                 }
             }
@@ -141,32 +145,32 @@ impl Engine {
     }
 
     pub fn is_settled(&self) -> bool {
-        self.waiting_acks == 0 && self.waiting_deliveries == 0 && self.lanes.is_idle()
+        self.waiting_acks == 0 && self.waiting_deliveries == 0 && self.http_pool.is_idle()
     }
 
     /// Nothing is under way any more but what closed sockets are owed.
     #[cfg(test)]
     pub fn only_waits_for_the_absent(&self) -> bool {
-        let there = |witness: &&Witness| self.sockets[witness.socket as usize].stage == Stage::Open;
+        let there = |receiver: &&Receiver| self.sockets[receiver.socket as usize].stage == Stage::Open;
         let shown = |room: u32| {
             let mut there =
-                self.sockets.iter().flat_map(|s| &s.witnesses).filter(|w| w.room == room).filter(there);
-            there.all(|witness| self.oracle.has_seen_all(witness))
+                self.sockets.iter().flat_map(|s| &s.receivers).filter(|w| w.room == room).filter(there);
+            there.all(|receiver| self.oracle.has_seen_all(receiver))
         };
         self.waiting_acks == 0 && (0..).zip(&self.rooms).all(|(room, _)| shown(room))
     }
 
-    pub fn fault(&mut self, fault: Fault) {
-        if self.oracle.faults.len() < FAULTS {
-            self.oracle.faults.push(fault);
+    pub fn violation(&mut self, violation: Violation) {
+        if self.oracle.violations.len() < MAX_VIOLATIONS {
+            self.oracle.violations.push(violation);
         }
     }
 
     /// Everything that the oracle finds at the end; the engine is of no use for messages afterwards.
-    pub fn verdict(&mut self) -> Vec<Fault> {
-        let witnesses = self.sockets.iter().flat_map(|socket| &socket.witnesses);
-        self.oracle.finish(witnesses);
-        std::mem::take(&mut self.oracle.faults)
+    pub fn report(&mut self) -> Vec<Violation> {
+        let receivers = self.sockets.iter().flat_map(|socket| &socket.receivers);
+        self.oracle.finish(receivers);
+        std::mem::take(&mut self.oracle.violations)
     }
 
     pub fn stay_on_its_core(&self) {
@@ -186,17 +190,18 @@ impl Engine {
 }
 
 impl Socket {
-    fn new(index: u32, seat: Seat, places: &[SocketAddr], oracle: &Oracle) -> Self {
-        let witnesses = seat.rooms.iter().map(|(room, head)| oracle.witness(index, *room, *head)).collect();
+    fn new(index: u32, client: ClientSpec, places: &[SocketAddr], oracle: &Oracle) -> Self {
+        let receivers =
+            client.rooms.iter().map(|(room, head)| oracle.receiver(index, *room, *head)).collect();
         Self {
-            who: seat.who,
-            at: places[seat.place % places.len()],
+            who: client.who,
+            at: places[client.place % places.len()],
             conn: None,
             stage: Stage::Closed,
             was_in: false,
-            witnesses,
+            receivers,
             stalled: false,
-            excused: seat.rooms.is_empty(),
+            excused: client.rooms.is_empty(),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// One request, before it knows who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ask {
+pub struct HttpRequest {
     pub method: &'static str,
     pub path: String,
     /// Further header lines, each with its line end.
@@ -12,7 +12,7 @@ pub struct Ask {
     pub body: String,
 }
 
-impl Ask {
+impl HttpRequest {
     pub fn get(path: String) -> Self {
         Self { method: "GET", path, headers: String::new(), body: String::new() }
     }
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_post_tells_its_length_and_who_asks() {
-        let bytes = Ask::post("/api/messages", "{}".to_owned()).bytes("127.0.0.1:1", Some("t"));
+        let bytes = HttpRequest::post("/api/messages", "{}".to_owned()).bytes("127.0.0.1:1", Some("t"));
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.starts_with("POST /api/messages HTTP/1.1\r\nhost: 127.0.0.1:1\r\n"), "{text}");
         assert!(text.contains("authorization: Bearer t\r\n") && text.contains("content-length: 2\r\n"));

@@ -4,15 +4,15 @@
 pub mod http; // requests and answers as bytes
 pub mod frame; // WebSocket frames as bytes
 
-mod alarm; // wakes the loop at a moment
+mod timer; // wakes the loop at a moment
 mod conn; // one connection that never waits
 mod engine; // the loop and what it holds
-mod hear; // bytes come in, the oracle is told
-mod lanes; // HTTP connections that errands take turns on
-mod memo; // the same bytes mean the same
+mod receive; // bytes come in, the oracle is provenance
+mod http_pool; // HTTP connections that requests take turns on
+mod decode_cache; // the same bytes mean the same
 mod open; // a socket's way in, and out
 mod send; // what is due goes out
-mod tally; // what a step came to
+mod counters; // what a step came to
 
 use std::{
     net::SocketAddr,
@@ -28,25 +28,25 @@ use std::{
 use anyhow::Context as _;
 
 use crate::{
-    check::Shown,
-    dialect::{Dialect, Persona},
+    dialect::{ClientIdentity, Dialect},
+    oracle::ReceivedEvent,
 };
 
+pub use counters::{RequestKind, Stats, real};
 pub use engine::Engine;
-pub use open::Opened;
-pub use tally::{Errand, Stats, real};
+pub use open::ConnectTimes;
 
 /// An event of a room, as a socket was shown it.
 #[derive(Debug, Clone, Copy)]
 pub struct Event {
     pub room: u32,
-    pub shown: Shown,
+    pub shown: ReceivedEvent,
 }
 
 /// One socket of the load.
 #[derive(Debug, Clone)]
-pub struct Seat {
-    pub who: Persona,
+pub struct ClientSpec {
+    pub who: ClientIdentity,
     /// Which of the places it connects to.
     pub place: usize,
     /// Indices into the world's rooms, each with its head; none: it visits, and what it is shown is not looked at.
@@ -55,12 +55,12 @@ pub struct Seat {
 
 /// Everything a generator is told before it starts.
 #[derive(Clone)]
-pub struct Wiring {
+pub struct GeneratorConfig {
     pub dialect: &'static dyn Dialect,
     pub sockets: Vec<SocketAddr>,
     pub http: SocketAddr,
     pub rooms: Vec<String>,
-    pub seats: Vec<Seat>,
+    pub clients: Vec<ClientSpec>,
     /// Join rooms for typing and presence, where messages need no join.
     pub join: bool,
     /// Sockets ask for receive buffers of some KiB.
@@ -71,13 +71,13 @@ pub struct Wiring {
 
 /// Who writes where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Turn {
+pub struct Sender {
     pub socket: u32,
     pub room: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Road {
+pub enum Transport {
     Socket,
     Http,
 }
@@ -90,9 +90,9 @@ pub struct Plan {
     pub lasting: Duration,
     /// Of a message's content.
     pub bytes: usize,
-    pub road: Road,
+    pub transport: Transport,
     /// Taken one after the other, again and again.
-    pub turns: Arc<[Turn]>,
+    pub senders: Arc<[Sender]>,
     /// Everybody is seen typing a second before a message.
     pub typing: bool,
     /// The share of deliveries that a read mark follows.
@@ -108,10 +108,22 @@ pub struct Plan {
 }
 
 impl Plan {
-    pub fn new(rate: f64, lasting: Duration, bytes: usize, turns: Arc<[Turn]>) -> Self {
-        let road = Road::Socket;
+    pub fn new(rate: f64, lasting: Duration, bytes: usize, senders: Arc<[Sender]>) -> Self {
+        let transport = Transport::Socket;
         let (typing, read_share, pages, logins, visits) = (false, 0.0, 0.0, 0.0, 0.0);
-        Self { rate, lasting, bytes, road, turns, typing, read_share, pages, logins, visits, settle: true }
+        Self {
+            rate,
+            lasting,
+            bytes,
+            transport,
+            senders,
+            typing,
+            read_share,
+            pages,
+            logins,
+            visits,
+            settle: true,
+        }
     }
 }
 
@@ -139,10 +151,10 @@ pub struct Generator {
 }
 
 impl Generator {
-    pub fn start(wiring: Wiring) -> anyhow::Result<Self> {
+    pub fn start(generator_config: GeneratorConfig) -> anyhow::Result<Self> {
         let (tasks, inbox) = mpsc::sync_channel::<Task>(1);
         let progress = Arc::new(Progress::default());
-        let mut engine = Engine::new(wiring, Arc::clone(&progress))?;
+        let mut engine = Engine::new(generator_config, Arc::clone(&progress))?;
         let thread = std::thread::Builder::new().name("generator".to_owned()).spawn(move || {
             engine.stay_on_its_core();
             loop {

@@ -8,9 +8,9 @@ use natter_schemas::id::Seq;
 
 use super::{Engine, conn::Conn, engine::IDLE, frame, http};
 use crate::{
-    check::Fault,
-    dialect::{Heard, Held},
+    dialect::{ResumeState, ServerMessage},
     latency::Times,
+    oracle::Violation,
 };
 
 /// Sockets on their way in at the same time, so that a listener's backlog is not the thing measured.
@@ -31,7 +31,7 @@ pub enum Stage {
 
 /// A crowd came in.
 #[derive(Debug, Clone)]
-pub struct Opened {
+pub struct ConnectTimes {
     pub took: Duration,
     /// Of each, from the moment the crowd set out.
     pub times: Times,
@@ -44,9 +44,9 @@ impl Engine {
         which: &[u32],
         at_once: Option<usize>,
         within: Duration,
-    ) -> anyhow::Result<Opened> {
+    ) -> anyhow::Result<ConnectTimes> {
         let (start, began) = (Instant::now(), self.look());
-        let mut opened = Opened { took: Duration::ZERO, times: Times::default() };
+        let mut opened = ConnectTimes { took: Duration::ZERO, times: Times::default() };
         let (mut next, mut under_way) = (0, Vec::new());
         let mut inside = 0;
         while inside < which.len() {
@@ -67,7 +67,7 @@ impl Engine {
                 socket.stage != Stage::Open
             });
             if let Some(lost) = under_way.iter().find(|i| self.sockets[**i as usize].stage == Stage::Closed) {
-                bail!("socket {lost} did not come in: {:?}", self.oracle.faults.last());
+                bail!("socket {lost} did not come in: {:?}", self.oracle.violations.last());
             }
             if start.elapsed() > within {
                 let example = under_way.first().map(|index| self.sockets[*index as usize].stage);
@@ -109,8 +109,8 @@ impl Engine {
             engine.sockets[index as usize].stage == Stage::Closed
         });
         let up_to_date = |engine: &Self, index: u32| {
-            let mut witnesses = engine.sockets[index as usize].witnesses.iter();
-            witnesses.all(|witness| engine.oracle.has_seen_all(witness))
+            let mut receivers = engine.sockets[index as usize].receivers.iter();
+            receivers.all(|receiver| engine.oracle.has_seen_all(receiver))
         };
         while start.elapsed() < within && !which.iter().all(|i| closed(self, *i) || up_to_date(self, *i)) {
             self.turn(IDLE);
@@ -128,7 +128,7 @@ impl Engine {
             Stage::Open => self.cut(&[index]),
             Stage::Closed => {
                 let outcome = self.connect(index);
-                outcome.unwrap_or_else(|_| self.tally.refuse("a visitor, not connected"));
+                outcome.unwrap_or_else(|_| self.counters.refuse("a visitor, not connected"));
             }
             _ => {}
         }
@@ -169,10 +169,10 @@ impl Engine {
             Ok(Some(answer)) if answer.status == 101 => {
                 let socket = &mut self.sockets[index];
                 socket.stage = Stage::Greeting;
-                let held = (socket.was_in && !self.epoch.is_empty()).then(|| Held {
+                let held = (socket.was_in && !self.epoch.is_empty()).then(|| ResumeState {
                     epoch: self.epoch.clone(),
-                    positions: (socket.witnesses.iter())
-                        .map(|witness| (self.rooms[witness.room as usize].clone(), witness.position))
+                    positions: (socket.receivers.iter())
+                        .map(|receiver| (self.rooms[receiver.room as usize].clone(), receiver.position))
                         .collect(),
                 });
                 if let Some(hello) = self.dialect.first(&socket.who, held.as_ref()) {
@@ -192,24 +192,26 @@ impl Engine {
     }
 
     /// A text before the socket is open, where it means something for its way in. `false`: it does not.
-    pub(super) fn on_the_way(&mut self, index: usize, heard: &Heard<'_>) -> bool {
+    pub(super) fn on_the_way(&mut self, index: usize, heard: &ServerMessage<'_>) -> bool {
         match (self.sockets[index].stage, heard) {
-            (Stage::Greeting, Heard::Greeting) => {
+            (Stage::Greeting, ServerMessage::Greeting) => {
                 let text = self.dialect.after_greeting(&self.sockets[index].who);
                 self.say(index, frame::TEXT, text.as_bytes());
             }
-            (Stage::Greeting, Heard::Welcome { epoch }) => {
+            (Stage::Greeting, ServerMessage::Welcome { epoch }) => {
                 if let Some(epoch) = epoch.filter(|_| self.epoch.is_empty()) {
                     epoch.clone_into(&mut self.epoch);
                 }
                 let resumes = self.sockets[index].was_in && epoch.is_some();
                 self.sockets[index].stage = if resumes { Stage::Resuming } else { self.joins(index) };
             }
-            (Stage::Joining(left), Heard::Joined) => {
+            (Stage::Joining(left), ServerMessage::Joined) => {
                 self.sockets[index].stage = if left == 1 { Stage::Open } else { Stage::Joining(left - 1) };
             }
-            (Stage::Resuming, Heard::ResumeDone) => self.sockets[index].stage = self.joins(index),
-            (Stage::Resuming, Heard::ResumeGap { room, head }) => self.too_much_missed(index, room, *head),
+            (Stage::Resuming, ServerMessage::ResumeDone) => self.sockets[index].stage = self.joins(index),
+            (Stage::Resuming, ServerMessage::ResumeGap { room, head }) => {
+                self.too_much_missed(index, room, *head)
+            }
             _ => return false,
         }
         true
@@ -220,13 +222,15 @@ impl Engine {
         let socket = &mut self.sockets[index];
         if !socket.excused {
             let socket = u32::try_from(index).unwrap_or(u32::MAX);
-            return self
-                .fault(Fault::Closed { socket, why: "too much was missed to be sent again".to_owned() });
+            return self.violation(Violation::Closed {
+                socket,
+                why: "too much was missed to be sent again".to_owned(),
+            });
         }
         let room = self.room_ids.get(room);
-        let witness = socket.witnesses.iter_mut().find(|witness| Some(&witness.room) == room);
-        if let Some(witness) = witness {
-            self.waiting_deliveries -= self.oracle.begin_anew(witness, head);
+        let receiver = socket.receivers.iter_mut().find(|receiver| Some(&receiver.room) == room);
+        if let Some(receiver) = receiver {
+            self.waiting_deliveries -= self.oracle.begin_anew(receiver, head);
         }
     }
 
@@ -234,7 +238,7 @@ impl Engine {
         if !(self.join || self.dialect.must_join()) {
             return Stage::Open;
         }
-        let rooms: Vec<usize> = self.sockets[index].witnesses.iter().map(|w| w.room as usize).collect();
+        let rooms: Vec<usize> = self.sockets[index].receivers.iter().map(|w| w.room as usize).collect();
         let texts: Vec<String> = rooms
             .iter()
             .enumerate()
@@ -253,11 +257,11 @@ impl Engine {
             conn.close(self.poll.registry());
         }
         socket.stage = Stage::Closed;
-        if socket.witnesses.is_empty() {
-            self.tally.refuse("a visitor, closed");
+        if socket.receivers.is_empty() {
+            self.counters.refuse("a visitor, closed");
         } else if !socket.excused {
             let socket = u32::try_from(index).unwrap_or(u32::MAX);
-            self.fault(Fault::Closed { socket, why: why.to_owned() });
+            self.violation(Violation::Closed { socket, why: why.to_owned() });
         }
     }
 }

@@ -6,16 +6,16 @@ use std::{
 };
 
 use super::{
-    Engine, Plan, Road, Turn,
+    Engine, Plan, Sender, Transport,
+    counters::{Counters, RequestKind, Stats},
     engine::IDLE,
     frame,
-    lanes::Job,
-    tally::{Errand, Stats, Tally},
+    http_pool::PendingRequest,
 };
 use crate::{
-    check::{Fate, content},
-    dialect::Letter,
-    pace::Pace,
+    dialect::OutgoingMessage,
+    oracle::{SendOutcome, content},
+    schedule::Schedule,
 };
 
 /// Before the first message is due.
@@ -28,7 +28,7 @@ const IN_A_ROW: usize = 32;
 /// One thing that is due again and again.
 struct Stream {
     what: What,
-    pace: Pace,
+    schedule: Schedule,
     next: u64,
 }
 
@@ -43,28 +43,28 @@ enum What {
 impl Stream {
     /// Microseconds from the start.
     fn due(&self) -> Option<u64> {
-        self.pace.due(self.next).map(|due| u64::try_from(due.as_micros()).unwrap_or(u64::MAX))
+        self.schedule.due(self.next).map(|due| u64::try_from(due.as_micros()).unwrap_or(u64::MAX))
     }
 }
 
 impl Engine {
     pub fn step(&mut self, plan: &Plan) -> Stats {
-        self.tally = Tally::default();
+        self.counters = Counters::default();
         self.read_share = plan.read_share;
         let start = self.look() + u64::try_from(RUN_UP.as_micros()).unwrap_or(0);
         let began = Instant::now() + RUN_UP;
         let offset = self.oracle.sends.len() as u64;
-        let pace = |rate, seed| Pace::new(rate, plan.lasting, offset.wrapping_add(seed));
+        let schedule = |rate, seed| Schedule::new(rate, plan.lasting, offset.wrapping_add(seed));
         let mut streams = [
-            Stream { what: What::Message, pace: pace(plan.rate, 1), next: 0 },
-            Stream { what: What::Page, pace: pace(plan.pages, 2), next: 0 },
-            Stream { what: What::LogIn, pace: pace(plan.logins, 3), next: 0 },
-            Stream { what: What::Visit, pace: pace(plan.visits, 4), next: 0 },
+            Stream { what: What::Message, schedule: schedule(plan.rate, 1), next: 0 },
+            Stream { what: What::Page, schedule: schedule(plan.pages, 2), next: 0 },
+            Stream { what: What::LogIn, schedule: schedule(plan.logins, 3), next: 0 },
+            Stream { what: What::Visit, schedule: schedule(plan.visits, 4), next: 0 },
         ];
-        let planned = streams[0].pace.count();
+        let planned = streams[0].schedule.count();
         loop {
             let next = self.send_due(plan, &mut streams, (start, offset));
-            self.progress.tell(self.tally.sent, planned);
+            self.progress.tell(self.counters.sent, planned);
             match next {
                 Some(wait) => self.turn(wait.min(IDLE)),
                 None => break,
@@ -74,14 +74,15 @@ impl Engine {
             self.settle();
         }
         self.read_share = 0.0;
-        let mut stats = self.tally.stats(plan.rate, plan.lasting, began.elapsed());
+        let mut stats = self.counters.stats(plan.rate, plan.lasting, began.elapsed());
         stats.planned = planned;
         stats
     }
 
     /// Until everything is answered and delivered, or nothing moves any more.
     pub fn settle(&mut self) {
-        let moved = |engine: &Self| (engine.waiting_acks, engine.waiting_deliveries, engine.lanes.is_idle());
+        let moved =
+            |engine: &Self| (engine.waiting_acks, engine.waiting_deliveries, engine.http_pool.is_idle());
         let (mut known, mut since) = (moved(self), Instant::now());
         while !self.is_settled() && since.elapsed() < PATIENCE {
             self.turn(IDLE);
@@ -125,74 +126,89 @@ impl Engine {
     )]
     fn message_due(&mut self, plan: &Plan, nth: u64, due: u64) {
         if plan.typing {
-            let Turn { socket, room } = turn(plan, nth + plan.rate as u64);
+            let Sender { socket, room } = turn(plan, nth + plan.rate as u64);
             if let Some(text) = self.dialect.typing(&self.rooms[room as usize]) {
                 self.say(socket as usize, frame::TEXT, text.as_bytes());
             }
         }
-        let Turn { socket, room } = turn(plan, nth);
+        let Sender { socket, room } = turn(plan, nth);
         let left = self.listeners[room as usize];
         let number = self.oracle.sent(room, socket, due, left);
         self.waiting_acks += 1;
         self.waiting_deliveries += u64::from(left);
-        self.tally.sent += 1;
+        self.counters.sent += 1;
         let content = content(number, plan.bytes);
-        let letter = Letter { number, room: &self.rooms[room as usize], content: &content };
-        let over_socket = (plan.road == Road::Socket).then(|| self.dialect.send(letter)).flatten();
+        let message = OutgoingMessage { number, room: &self.rooms[room as usize], content: &content };
+        let over_socket = (plan.transport == Transport::Socket).then(|| self.dialect.send(message)).flatten();
         match over_socket {
             Some(text) => {
                 if !self.try_say(socket as usize, frame::TEXT, text.as_bytes()).is_ok_and(|said| said) {
-                    self.tally.refuse("no connection");
-                    self.answered(number, Fate::Refused);
+                    self.counters.refuse("no connection");
+                    self.answered(number, SendOutcome::Refused);
                 }
             }
             None => self.post(socket as usize, number, room, &content),
         }
         let late = self.look().saturating_sub(due);
-        self.tally.lateness.record(late);
+        self.counters.lateness.record(late);
     }
 
     fn post(&mut self, socket: usize, number: u32, room: u32, content: &str) {
         let due = self.oracle.sends[number as usize].due;
-        match self.dialect.post(Letter { number, room: &self.rooms[room as usize], content }) {
+        match self.dialect.post(OutgoingMessage { number, room: &self.rooms[room as usize], content }) {
             Some(ask) => {
                 let token = &self.sockets[socket].who.token;
-                let request = ask.bytes(&self.lanes.host.to_string(), Some(token));
-                self.errand(Job { errand: Errand::Message, number: Some(number), due, request });
+                let request = ask.bytes(&self.http_pool.host.to_string(), Some(token));
+                self.request_kind(PendingRequest {
+                    request_kind: RequestKind::Message,
+                    number: Some(number),
+                    due,
+                    request,
+                });
             }
             None => {
-                self.tally.refuse("no HTTP");
-                self.answered(number, Fate::Refused);
+                self.counters.refuse("no HTTP");
+                self.answered(number, SendOutcome::Refused);
             }
         }
     }
 
     fn page(&mut self, plan: &Plan, nth: u64, due: u64) {
         // Not in step with the messages: whoever reads is not who writes.
-        let Turn { socket, room } = turn(plan, nth.wrapping_mul(7) + 3);
+        let Sender { socket, room } = turn(plan, nth.wrapping_mul(7) + 3);
         if let Some(ask) = self.dialect.page(&self.rooms[room as usize]) {
             let request =
-                ask.bytes(&self.lanes.host.to_string(), Some(&self.sockets[socket as usize].who.token));
-            self.errand(Job { errand: Errand::Page, number: None, due, request });
+                ask.bytes(&self.http_pool.host.to_string(), Some(&self.sockets[socket as usize].who.token));
+            self.request_kind(PendingRequest { request_kind: RequestKind::Page, number: None, due, request });
         }
     }
 
     fn log_in(&mut self, nth: u64, due: u64) {
         let socket = usize::try_from(nth).unwrap_or(0) % self.sockets.len().max(1);
         if let Some(ask) = self.dialect.login(&self.sockets[socket].who.username) {
-            let request = ask.bytes(&self.lanes.host.to_string(), None);
-            self.errand(Job { errand: Errand::LogIn, number: None, due, request });
+            let request = ask.bytes(&self.http_pool.host.to_string(), None);
+            self.request_kind(PendingRequest {
+                request_kind: RequestKind::LogIn,
+                number: None,
+                due,
+                request,
+            });
         }
     }
 
     pub(super) fn mark_read(&mut self, index: usize, room: u32, seq: u64) {
         if let Some(text) = self.dialect.read_mark(&self.rooms[room as usize], seq) {
-            self.tally.reads += 1;
+            self.counters.reads += 1;
             self.say(index, frame::TEXT, text.as_bytes());
         } else if let Some(ask) = self.dialect.post_read_mark(&self.rooms[room as usize]) {
-            self.tally.reads += 1;
-            let request = ask.bytes(&self.lanes.host.to_string(), Some(&self.sockets[index].who.token));
-            self.errand(Job { errand: Errand::Read, number: None, due: self.now, request });
+            self.counters.reads += 1;
+            let request = ask.bytes(&self.http_pool.host.to_string(), Some(&self.sockets[index].who.token));
+            self.request_kind(PendingRequest {
+                request_kind: RequestKind::Read,
+                number: None,
+                due: self.now,
+                request,
+            });
         }
     }
 
@@ -212,7 +228,7 @@ impl Engine {
     }
 }
 
-fn turn(plan: &Plan, nth: u64) -> Turn {
-    let length = plan.turns.len().max(1) as u64;
-    plan.turns[usize::try_from(nth % length).unwrap_or(0)]
+fn turn(plan: &Plan, nth: u64) -> Sender {
+    let length = plan.senders.len().max(1) as u64;
+    plan.senders[usize::try_from(nth % length).unwrap_or(0)]
 }

@@ -3,10 +3,10 @@
 use super::{Common, close, rooms_of, rounds, warm_up};
 use crate::{
     bench::Bench,
-    load::{Plan, Road},
+    load::{Plan, Transport},
     outcome::Outcome,
-    sheet::Metric,
-    side::Manners,
+    results::Metric,
+    target_run::ClientBehaviour,
 };
 
 const P50: Metric = Metric::lower("p50", "answer p50", "ms");
@@ -31,12 +31,12 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("http");
     let Args { common, sockets, rate } = args;
     let setting = format!("{rate:.0}/s, {} B, {}", common.bytes, common.cores.name());
-    let sides = common.open(bench, &rooms_of(2, sockets / 2, 1), Manners::default())?;
+    let sides = common.open(bench, &rooms_of(2, sockets / 2, 1), ClientBehaviour::default())?;
     warm_up(bench, common, &sides, *rate)?;
     rounds(&sides, common.rounds, |side| {
-        let plan = Plan::new(*rate, common.lasting(), common.bytes, side.everybody());
-        let stats = side.step(bench, "over HTTP", &Plan { road: Road::Http, ..plan })?;
-        let mut add = |metric, value| outcome.sheet.add(("http", &setting), metric, &side.name, value);
+        let plan = Plan::new(*rate, common.lasting(), common.bytes, side.all_senders());
+        let stats = side.step(bench, "over HTTP", &Plan { transport: Transport::Http, ..plan })?;
+        let mut add = |metric, value| outcome.results.add(("http", &setting), metric, &side.name, value);
         add(P50, stats.ack_ms.p50);
         add(P99, stats.ack_ms.p99);
         add(P999, stats.ack_ms.p999);

@@ -9,11 +9,11 @@ use super::{Common, close, rooms_of};
 use crate::{
     bench::Bench,
     outcome::Outcome,
-    pace::pause,
-    proc::Usage,
+    results::Metric,
+    schedule::sleep,
     seed::Shape,
-    sheet::Metric,
-    side::{Manners, Side},
+    target_run::{ClientBehaviour, TargetRun},
+    usage::Usage,
 };
 
 /// After sockets have come in, before anything is measured.
@@ -47,14 +47,14 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("idle");
     let people = args.many / args.devices.max(1) / 2 * 2;
     let shape = Shape { sockets: args.many, ..rooms_of(2, people / 2, 1) };
-    let manners = Manners { closed: true, ..Manners::default() };
+    let behaviour = ClientBehaviour { closed: true, ..ClientBehaviour::default() };
     let kinds = args.common.present(bench);
     // Whoever idles disturbs nobody: all at the same time, where there may be so many sockets.
     let at_once = if room_for(kinds.len(), args.many) { kinds.len() } else { 1 };
     for kinds in kinds.chunks(at_once.max(1)) {
         let sides =
-            kinds.iter().filter_map(|kind| args.common.open_one(bench, *kind, &shape, manners).transpose());
-        let sides: Vec<Side> = sides.collect::<Result<_, _>>()?;
+            kinds.iter().filter_map(|kind| args.common.open_one(bench, *kind, &shape, behaviour).transpose());
+        let sides: Vec<TargetRun> = sides.collect::<Result<_, _>>()?;
         slopes(bench, args, &sides, &mut outcome)?;
         close(bench, &mut outcome, sides)?;
     }
@@ -67,20 +67,20 @@ fn room_for(targets: usize, sockets: u32) -> bool {
     targets as u64 * (u64::from(sockets) + SPARE_FILES) <= most
 }
 
-fn slopes(bench: &Bench, args: &Args, sides: &[Side], outcome: &mut Outcome) -> anyhow::Result<()> {
+fn slopes(bench: &Bench, args: &Args, sides: &[TargetRun], outcome: &mut Outcome) -> anyhow::Result<()> {
     let setting = format!("{} to {} sockets, {}", args.few, args.many, args.common.cores.name());
     let mut took = Vec::new();
     for side in sides {
-        took.push(side.come_in(bench, 0..args.few, None)?.took);
+        took.push(side.connect_all(bench, 0..args.few, None)?.took);
     }
     let few = watched(bench, sides, args.watch);
     for (side, took) in sides.iter().zip(&mut took) {
-        *took += side.come_in(bench, args.few..args.many, None)?.took;
+        *took += side.connect_all(bench, args.few..args.many, None)?.took;
     }
     let many = watched(bench, sides, args.watch);
     let (sockets, seconds) = (f64::from(args.many - args.few), Duration::from_secs(args.watch).as_secs_f64());
     for (((side, took), few), many) in sides.iter().zip(took).zip(few).zip(many) {
-        let mut add = |metric, value| outcome.sheet.add(("idle", &setting), metric, &side.name, value);
+        let mut add = |metric, value| outcome.results.add(("idle", &setting), metric, &side.name, value);
         add(RSS, (many.rss_mib - few.rss_mib) * 1_024.0 / sockets);
         add(CPU, (many.cpu_seconds - few.cpu_seconds) * 1e6 / seconds / sockets);
         add(ALL, many.rss_mib);
@@ -90,11 +90,11 @@ fn slopes(bench: &Bench, args: &Args, sides: &[Side], outcome: &mut Outcome) -> 
 }
 
 /// CPU over so many seconds, and memory at their end.
-fn watched(bench: &Bench, sides: &[Side], seconds: u64) -> Vec<Usage> {
-    bench.saying("watching idle sockets", || {
-        pause(SETTLES);
-        let before: Vec<Usage> = sides.iter().map(Side::usage).collect();
-        pause(Duration::from_secs(seconds));
+fn watched(bench: &Bench, sides: &[TargetRun], seconds: u64) -> Vec<Usage> {
+    bench.with_spinner("watching idle sockets", || {
+        sleep(SETTLES);
+        let before: Vec<Usage> = sides.iter().map(TargetRun::usage).collect();
+        sleep(Duration::from_secs(seconds));
         sides.iter().zip(before).map(|(side, before)| side.usage() - before).collect()
     })
 }

@@ -28,10 +28,10 @@ use crate::{
     capacity::Bound,
     load::real,
     outcome::Outcome,
-    proc::usage,
-    sheet::{Metric, Sheet},
-    side::{Manners, Side},
+    results::{Metric, Results},
+    target_run::{ClientBehaviour, TargetRun},
     targets::{NatsServer, Profile},
+    usage::usage,
 };
 
 const OURS: &str = "natter publisher";
@@ -83,20 +83,23 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let kinds = if args.log_only { Vec::new() } else { common.target.clone() };
     let sides = natter_sides(bench, &Common { target: kinds, ..common.clone() }, sockets / 2)?;
     for _ in 0..common.rounds {
-        log.round(&mut outcome.sheet)?;
+        log.round(&mut outcome.results)?;
         for side in &sides {
             let found = rooms::capacity(bench, common, args.bound, (side, args.search_from))?;
-            found.inspect(|found| outcome.sheet.add(label, RATE, &side.name, found.acked_per_second));
+            found.inspect(|found| outcome.results.add(label, RATE, &side.name, found.acked_per_second));
         }
     }
     close(bench, &mut outcome, sides)?;
     Ok(outcome)
 }
 
-fn natter_sides(bench: &Bench, common: &Common, rooms: u32) -> anyhow::Result<Vec<Side>> {
+fn natter_sides(bench: &Bench, common: &Common, rooms: u32) -> anyhow::Result<Vec<TargetRun>> {
     let target = common.target.iter().copied().filter(|kind| kind.resumes()).collect();
-    let sides =
-        Common { target, ..common.clone() }.open(bench, &super::rooms_of(2, rooms, 1), Manners::default())?;
+    let sides = Common { target, ..common.clone() }.open(
+        bench,
+        &super::rooms_of(2, rooms, 1),
+        ClientBehaviour::default(),
+    )?;
     warm_up(bench, common, &sides, f64::MAX)?;
     Ok(sides)
 }
@@ -112,12 +115,12 @@ struct Log<'a> {
 }
 
 impl Log<'_> {
-    fn round(&self, sheet: &mut Sheet) -> anyhow::Result<()> {
-        self.measured(sheet, OURS, || self.ours(&self.grouping))?;
-        self.measured(sheet, OURS_ALONE, || self.ours(&self.single))?;
+    fn round(&self, results: &mut Results) -> anyhow::Result<()> {
+        self.measured(results, OURS, || self.ours(&self.grouping))?;
+        self.measured(results, OURS_ALONE, || self.ours(&self.single))?;
         let command = self.bench.options.deps.join("bin/nats");
         if command.exists() {
-            self.measured(sheet, THEIRS, || self.theirs(&command))
+            self.measured(results, THEIRS, || self.theirs(&command))
         } else {
             self.bench.say("the nats command is not here: left out");
             Ok(())
@@ -127,15 +130,15 @@ impl Log<'_> {
     /// One run: messages acked, and how long it took.
     fn measured(
         &self,
-        sheet: &mut Sheet,
+        results: &mut Results,
         name: &str,
         publish: impl FnOnce() -> anyhow::Result<(u64, Duration)>,
     ) -> anyhow::Result<()> {
         let before = usage(&[self.server.pid()]);
         let (acked, took) = publish().with_context(|| name.to_owned())?;
         let spent = usage(&[self.server.pid()]) - before;
-        sheet.add(self.label, RATE, name, real(acked) / took.as_secs_f64().max(0.001));
-        sheet.add(self.label, CPU, name, spent.cpu_seconds * 1e6 / real(acked.max(1)));
+        results.add(self.label, RATE, name, real(acked) / took.as_secs_f64().max(0.001));
+        results.add(self.label, CPU, name, spent.cpu_seconds * 1e6 / real(acked.max(1)));
         Ok(())
     }
 

@@ -4,10 +4,10 @@
 use super::{Common, close, mixed::Crowd, rounds, warm_up};
 use crate::{
     bench::Bench,
-    load::{Errand, Plan, real},
+    load::{Plan, RequestKind, real},
     outcome::Outcome,
-    sheet::Metric,
-    side::Manners,
+    results::Metric,
+    target_run::ClientBehaviour,
 };
 
 const QUIET: Metric = Metric::lower("p99", "to a receiver, p99", "ms");
@@ -38,17 +38,18 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
         crowd.sockets,
         common.cores.name()
     );
-    let sides = common.open(bench, &crowd.shape(), Manners { join: true, ..Manners::default() })?;
+    let sides =
+        common.open(bench, &crowd.shape(), ClientBehaviour { join: true, ..ClientBehaviour::default() })?;
     warm_up(bench, common, &sides, *rate)?;
     rounds(&sides, common.rounds, |side| {
         let plan = crowd.plan(common, side, *rate);
         let quiet = side.step(bench, "without a storm", &plan)?;
         let storm = side.step(bench, "in the storm", &Plan { logins: *logins, ..plan })?;
-        let mut add = |metric, value| outcome.sheet.add(("login", &setting), metric, &side.name, value);
+        let mut add = |metric, value| outcome.results.add(("login", &setting), metric, &side.name, value);
         add(QUIET, quiet.delivery_ms.p99);
         add(STORM, storm.delivery_ms.p99);
         add(RATIO, storm.delivery_ms.p99 / quiet.delivery_ms.p99.max(0.001));
-        if let Some(done) = storm.errands_ms.get(&Errand::LogIn) {
+        if let Some(done) = storm.requests_ms.get(&RequestKind::LogIn) {
             add(DONE, real(done.count) / storm.seconds.max(0.001));
             add(WAITED, done.p99);
         }

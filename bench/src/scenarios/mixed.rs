@@ -6,12 +6,12 @@ use std::{sync::Arc, time::Duration};
 use super::{Common, close, rounds, warm_up};
 use crate::{
     bench::Bench,
-    load::{Errand, Plan, Stats, Turn},
+    load::{Plan, RequestKind, Sender, Stats},
     outcome::Outcome,
-    pace::scatter,
+    results::{Metric, Results},
+    schedule::mix,
     seed::Shape,
-    sheet::{Metric, Sheet},
-    side::{Manners, Side},
+    target_run::{ClientBehaviour, TargetRun},
 };
 
 /// Who writes where is drawn so often, then again from the front.
@@ -70,8 +70,8 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("mixed");
     let Args { common, crowd, rate, pages } = args;
     let setting = format!("{} sockets, {rate:.0} messages/s, {}", crowd.sockets, common.cores.name());
-    let manners = Manners { join: true, ..Manners::default() };
-    let sides = common.open(bench, &crowd.shape(), manners)?;
+    let behaviour = ClientBehaviour { join: true, ..ClientBehaviour::default() };
+    let sides = common.open(bench, &crowd.shape(), behaviour)?;
     warm_up(bench, common, &sides, *rate)?;
     rounds(&sides, common.rounds, |side| {
         let plan = Plan { pages: *pages, ..crowd.plan(common, side, *rate) };
@@ -79,15 +79,15 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
         // Afterwards, when the pages are as full as those under the load.
         let alone = Plan { rate: 0.0, visits: 0.0, lasting: ALONE, ..plan };
         let alone = side.step(bench, "history alone", &alone)?;
-        figures(&mut outcome.sheet, &setting, side, (&alone, &stats));
+        figures(&mut outcome.results, &setting, side, (&alone, &stats));
         Ok(())
     })?;
     close(bench, &mut outcome, sides)?;
     Ok(outcome)
 }
 
-fn figures(sheet: &mut Sheet, setting: &str, side: &Side, (alone, stats): (&Stats, &Stats)) {
-    let mut add = |metric, value| sheet.add(("mixed", setting), metric, &side.name, value);
+fn figures(results: &mut Results, setting: &str, side: &TargetRun, (alone, stats): (&Stats, &Stats)) {
+    let mut add = |metric, value| results.add(("mixed", setting), metric, &side.name, value);
     add(P50, stats.delivery_ms.p50);
     add(P95, stats.delivery_ms.p95);
     add(P99, stats.delivery_ms.p99);
@@ -104,7 +104,7 @@ fn figures(sheet: &mut Sheet, setting: &str, side: &Side, (alone, stats): (&Stat
 }
 
 fn page_p99(stats: &Stats) -> Option<f64> {
-    stats.errands_ms.get(&Errand::Page).map(|latency| latency.p99)
+    stats.requests_ms.get(&RequestKind::Page).map(|latency| latency.p99)
 }
 
 impl Crowd {
@@ -129,19 +129,19 @@ impl Crowd {
         Shape { people, sockets: self.sockets, visitors, rooms: rooms.collect(), direct: false }
     }
 
-    pub fn plan(&self, common: &Common, side: &Side, rate: f64) -> Plan {
-        let turns = turns(&side.world.shape);
+    pub fn plan(&self, common: &Common, side: &TargetRun, rate: f64) -> Plan {
+        let senders = senders(&side.dataset.shape);
         Plan {
             typing: true,
             read_share: self.read_share,
             visits: self.visits,
-            ..Plan::new(rate, common.lasting(), common.bytes, turns)
+            ..Plan::new(rate, common.lasting(), common.bytes, senders)
         }
     }
 }
 
 /// The nth room is written into by one nth as many; any of its members writes, from any of their sockets.
-fn turns(shape: &Shape) -> Arc<[Turn]> {
+fn senders(shape: &Shape) -> Arc<[Sender]> {
     let mut sum = 0.0;
     let upto: Vec<f64> = (1..=u32::try_from(shape.rooms.len()).unwrap_or(u32::MAX))
         .map(|nth| {
@@ -150,15 +150,15 @@ fn turns(shape: &Shape) -> Arc<[Turn]> {
         })
         .collect();
     let draw = |nth: u64| {
-        let at = f64::from(u32::try_from(scatter(nth) >> 32).unwrap_or(0)) / f64::from(u32::MAX) * sum;
+        let at = f64::from(u32::try_from(mix(nth) >> 32).unwrap_or(0)) / f64::from(u32::MAX) * sum;
         let room = upto.partition_point(|upto| *upto < at).min(shape.rooms.len() - 1);
         // Visitors, the last in a room, do not write.
         let members = &shape.rooms[room];
         let members = &members[..members.iter().filter(|who| **who < shape.people).count()];
-        let member = members[usize::try_from(scatter(nth ^ 0x5EED)).unwrap_or(0) % members.len()];
+        let member = members[usize::try_from(mix(nth ^ 0x5EED)).unwrap_or(0) % members.len()];
         let devices = (shape.sockets / shape.people).max(1);
-        let device = u32::try_from(scatter(nth ^ 0xDE) % u64::from(devices)).unwrap_or(0);
-        Turn { socket: member + device * shape.people, room: u32::try_from(room).unwrap_or(0) }
+        let device = u32::try_from(mix(nth ^ 0xDE) % u64::from(devices)).unwrap_or(0);
+        Sender { socket: member + device * shape.people, room: u32::try_from(room).unwrap_or(0) }
     };
     (0..TURNS).map(draw).collect()
 }
@@ -189,10 +189,10 @@ mod tests {
     #[test]
     fn the_first_room_is_the_busiest_and_writers_are_members() {
         let shape = crowd().shape();
-        let turns = turns(&shape);
-        let times = |room| turns.iter().filter(|turn| turn.room == room).count();
+        let senders = senders(&shape);
+        let times = |room| senders.iter().filter(|turn| turn.room == room).count();
         assert!(times(0) > 15 * times(30) && times(30) > 0, "{} and {}", times(0), times(30));
-        assert!(turns.iter().all(|turn| {
+        assert!(senders.iter().all(|turn| {
             shape.rooms[turn.room as usize].contains(&(turn.socket % shape.people))
                 && turn.socket < shape.sockets
         }));

@@ -10,7 +10,7 @@ pub mod mixed; // people: rooms of all sizes, typing, receipts, history
 pub mod scale; // the same load on more edges
 pub mod slow; // some stop reading
 pub mod soak; // hours in minutes: memory that must not grow
-pub mod storm; // everybody comes back at once
+pub mod storm; // everyone comes back at once
 
 mod rooms; // rooms of one size: capacity, and a fixed rate
 
@@ -21,7 +21,7 @@ use crate::{
     load::Plan,
     outcome::Outcome,
     seed::Shape,
-    side::{Cores, Manners, Side},
+    target_run::{ClientBehaviour, Cores, TargetRun},
     targets::Kind,
 };
 
@@ -97,9 +97,14 @@ impl Common {
     }
 
     /// Those that can be started here, all of them running, people and sockets in place.
-    pub fn open(&self, bench: &Bench, shape: &Shape, manners: Manners) -> anyhow::Result<Vec<Side>> {
+    pub fn open(
+        &self,
+        bench: &Bench,
+        shape: &Shape,
+        behaviour: ClientBehaviour,
+    ) -> anyhow::Result<Vec<TargetRun>> {
         let kinds = self.present(bench).into_iter();
-        kinds.filter_map(|kind| self.open_one(bench, kind, shape, manners).transpose()).collect()
+        kinds.filter_map(|kind| self.open_one(bench, kind, shape, behaviour).transpose()).collect()
     }
 
     /// `None`: a peer that did not start, or did not let everybody in, is left out.
@@ -108,9 +113,9 @@ impl Common {
         bench: &Bench,
         kind: Kind,
         shape: &Shape,
-        manners: Manners,
-    ) -> anyhow::Result<Option<Side>> {
-        match Side::open(bench, kind, self.cores, shape.clone(), manners) {
+        behaviour: ClientBehaviour,
+    ) -> anyhow::Result<Option<TargetRun>> {
+        match TargetRun::open(bench, kind, self.cores, shape.clone(), behaviour) {
             Err(error) if kind.is_peer() => {
                 bench.say(&format!("{kind} is left out: {error:#}"));
                 Ok(None)
@@ -129,18 +134,18 @@ impl Common {
 }
 
 /// Some seconds of what is to come, at a gentle rate: connections of pools, caches, compilers that learn.
-pub fn warm_up(bench: &Bench, common: &Common, sides: &[Side], rate: f64) -> anyhow::Result<()> {
+pub fn warm_up(bench: &Bench, common: &Common, sides: &[TargetRun], rate: f64) -> anyhow::Result<()> {
     sides.iter().try_for_each(|side| {
-        let plan = Plan::new(rate.min(GENTLE), WARM_UP, common.bytes, side.everybody());
+        let plan = Plan::new(rate.min(GENTLE), WARM_UP, common.bytes, side.all_senders());
         side.step(bench, "warm-up", &plan).map(drop)
     })
 }
 
 /// Every target in turn, round after round.
 pub fn rounds(
-    sides: &[Side],
+    sides: &[TargetRun],
     rounds: u32,
-    mut step: impl FnMut(&Side) -> anyhow::Result<()>,
+    mut step: impl FnMut(&TargetRun) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     for _ in 0..rounds {
         sides.iter().try_for_each(&mut step)?;
@@ -148,7 +153,7 @@ pub fn rounds(
     Ok(())
 }
 
-pub fn close(bench: &Bench, outcome: &mut Outcome, sides: Vec<Side>) -> anyhow::Result<()> {
+pub fn close(bench: &Bench, outcome: &mut Outcome, sides: Vec<TargetRun>) -> anyhow::Result<()> {
     for side in sides {
         outcome.judge(side.close(bench)?);
     }

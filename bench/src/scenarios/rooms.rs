@@ -7,8 +7,8 @@ use crate::{
     capacity::{Bound, Search, keeps_up, nearly},
     load::{Plan, Stats},
     outcome::Outcome,
-    sheet::{Metric, Sheet},
-    side::{Manners, Side},
+    results::{Metric, Results},
+    target_run::{ClientBehaviour, TargetRun},
 };
 
 const CAPACITY: Metric = Metric::higher("capacity", "capacity", "messages/s");
@@ -40,8 +40,11 @@ pub struct Setting<'a> {
 
 pub fn run(bench: &Bench, common: &Common, setting: &Setting<'_>) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of(setting.scenario);
-    let sides =
-        common.open(bench, &rooms_of(setting.members, setting.rooms, setting.devices), Manners::default())?;
+    let sides = common.open(
+        bench,
+        &rooms_of(setting.members, setting.rooms, setting.devices),
+        ClientBehaviour::default(),
+    )?;
     let rate =
         if setting.rate > 0.0 { setting.rate } else { setting.search.first().copied().unwrap_or(100.0) };
     warm_up(bench, common, &sides, rate)?;
@@ -51,16 +54,16 @@ pub fn run(bench: &Bench, common: &Common, setting: &Setting<'_>) -> anyhow::Res
     rounds(&sides, common.rounds, |side| {
         let start = nth % sides.len();
         nth += 1;
-        let sheet = &mut outcome.sheet;
+        let results = &mut outcome.results;
         if setting.rate > 0.0 {
             let stats = side.step(bench, "fixed rate", &plan(common, side, setting.rate))?;
-            fixed(sheet, setting, side, &stats);
+            fixed(results, setting, side, &stats);
         }
         let Some(from) = starts[start] else { return Ok(()) };
         if let Some(found) = capacity(bench, common, setting.bound, (side, from))? {
             // The next round begins where this one ended, and is shorter for it.
             starts[start] = Some((found.planned_per_second * 0.8).max(1.0));
-            searched(bench, common, sheet, setting, (side, &found))?;
+            searched(bench, common, results, setting, (side, &found))?;
         }
         Ok(())
     })?;
@@ -68,8 +71,8 @@ pub fn run(bench: &Bench, common: &Common, setting: &Setting<'_>) -> anyhow::Res
     Ok(outcome)
 }
 
-fn plan(common: &Common, side: &Side, rate: f64) -> Plan {
-    Plan::new(rate, common.lasting(), common.bytes, side.everybody())
+fn plan(common: &Common, side: &TargetRun, rate: f64) -> Plan {
+    Plan::new(rate, common.lasting(), common.bytes, side.all_senders())
 }
 
 /// The step at the highest rate that was kept up with; `None`, and said, when there was none.
@@ -77,7 +80,7 @@ pub fn capacity(
     bench: &Bench,
     common: &Common,
     bound: Bound,
-    (side, from): (&Side, f64),
+    (side, from): (&TargetRun, f64),
 ) -> anyhow::Result<Option<Stats>> {
     let (mut search, mut best) = (Search::from(from), None);
     while let Some(rate) = search.next() {
@@ -87,25 +90,25 @@ pub fn capacity(
             stats = side.step(bench, "search, again", &plan(common, side, rate))?;
         }
         let passed = keeps_up(&stats, bound);
-        search.told(rate, passed);
+        search.provenance(rate, passed);
         if passed {
             best = Some(stats);
         }
-        let broken = side.run(bench, "oracle", |engine| !engine.oracle.faults.is_empty())?;
+        let broken = side.run(bench, "oracle", |engine| !engine.oracle.violations.is_empty())?;
         if broken {
             // A void run is over: what it would measure now is worth nothing.
             break;
         }
     }
     if best.is_none() {
-        bench.say(&format!("{}: no rate kept the bound: no capacity is told", side.name));
+        bench.say(&format!("{}: no rate kept the bound: no capacity is provenance", side.name));
     }
     Ok(best)
 }
 
-fn fixed(sheet: &mut Sheet, setting: &Setting<'_>, side: &Side, stats: &Stats) {
+fn fixed(results: &mut Results, setting: &Setting<'_>, side: &TargetRun, stats: &Stats) {
     let label = format!("{}, {:.0}/s", setting.label, setting.rate);
-    let mut add = |metric, value| sheet.add((setting.scenario, &label), metric, &side.name, value);
+    let mut add = |metric, value| results.add((setting.scenario, &label), metric, &side.name, value);
     if setting.members == 2 {
         stats.cpu_us_per_message().inspect(|cpu| add(CPU, *cpu));
         add(ACK, stats.ack_ms.p99);
@@ -120,13 +123,13 @@ fn fixed(sheet: &mut Sheet, setting: &Setting<'_>, side: &Side, stats: &Stats) {
 fn searched(
     bench: &Bench,
     common: &Common,
-    sheet: &mut Sheet,
+    results: &mut Results,
     setting: &Setting<'_>,
-    (side, found): (&Side, &Stats),
+    (side, found): (&TargetRun, &Stats),
 ) -> anyhow::Result<()> {
     let half = (found.planned_per_second / 2.0).max(1.0);
     let at_half = side.step(bench, "half of it", &plan(common, side, half))?;
-    let mut add = |metric, value| sheet.add((setting.scenario, &setting.label), metric, &side.name, value);
+    let mut add = |metric, value| results.add((setting.scenario, &setting.label), metric, &side.name, value);
     if setting.members == 2 {
         add(CAPACITY, found.acked_per_second);
         add(HALF_ACK_P50, at_half.ack_ms.p50);

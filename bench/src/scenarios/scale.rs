@@ -1,7 +1,7 @@
 //! The same load on one edge, two and four: what does a delivery cost?
 
 use super::{Common, close, rooms_of, rounds, warm_up};
-use crate::{bench::Bench, load::Plan, outcome::Outcome, sheet::Metric, side::Manners};
+use crate::{bench::Bench, load::Plan, outcome::Outcome, results::Metric, target_run::ClientBehaviour};
 
 const CPU: Metric = Metric::lower("cpu-delivery", "server CPU a delivery, all processes", "µs");
 const FIRST: Metric = Metric::lower("ratio", "the same, to that of the first", "");
@@ -27,13 +27,13 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("scale");
     let Args { common, members, rooms, devices, rate } = args;
     let setting = format!("{rooms} rooms of {members}, {rate:.0} messages/s, {}", common.cores.name());
-    let sides = common.open(bench, &rooms_of(*members, *rooms, *devices), Manners::default())?;
+    let sides = common.open(bench, &rooms_of(*members, *rooms, *devices), ClientBehaviour::default())?;
     let mut first = None;
     warm_up(bench, common, &sides, *rate)?;
     rounds(&sides, common.rounds, |side| {
-        let plan = Plan::new(*rate, common.lasting(), common.bytes, side.everybody());
+        let plan = Plan::new(*rate, common.lasting(), common.bytes, side.all_senders());
         let stats = side.step(bench, "same load", &plan)?;
-        let mut add = |metric, value| outcome.sheet.add(("scale", &setting), metric, &side.name, value);
+        let mut add = |metric, value| outcome.results.add(("scale", &setting), metric, &side.name, value);
         let Some(cpu) = stats.cpu_us_per_delivery() else { return Ok(()) };
         add(CPU, cpu);
         add(LAST, stats.last_ms.p99);

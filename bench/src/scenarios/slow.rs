@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::{Common, close, rooms_of, rounds, warm_up};
 use crate::{
     bench::Bench,
-    load::{Engine, Plan, Turn},
+    load::{Engine, Plan, Sender},
     outcome::Outcome,
-    sheet::Metric,
-    side::{Manners, Side},
+    results::Metric,
+    target_run::{ClientBehaviour, TargetRun},
 };
 
 const ALL_READ: Metric = Metric::lower("p99", "to a receiver, p99, all read", "ms");
@@ -47,20 +47,20 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let sockets = shape.sockets;
     let setting =
         format!("1 of {one_in} stalls, {sockets} sockets, {} B, {}", common.bytes, common.cores.name());
-    let manners = Manners { small_buffers: true, ..Manners::default() };
-    let sides = common.open(bench, &shape, manners)?;
+    let behaviour = ClientBehaviour { small_buffers: true, ..ClientBehaviour::default() };
+    let sides = common.open(bench, &shape, behaviour)?;
     let slow: Vec<u32> = (0..sockets).filter(|socket| socket % one_in == one_in - 1).collect();
     warm_up(bench, common, &sides, *rate)?;
     rounds(&sides, common.rounds, |side| {
-        let turns: Vec<Turn> =
-            side.everybody().iter().copied().filter(|t| !slow.contains(&t.socket)).collect();
-        let plan = Plan::new(*rate, common.lasting(), common.bytes, turns.into());
+        let senders: Vec<Sender> =
+            side.all_senders().iter().copied().filter(|t| !slow.contains(&t.socket)).collect();
+        let plan = Plan::new(*rate, common.lasting(), common.bytes, senders.into());
         let all_read = side.step(bench, "all read", &plan)?;
         let (stalling, before) = (slow.clone(), side.usage().rss_mib);
         side.run(bench, "some stall", move |engine| engine.stall(&stalling))?;
         let some_stall = side.step(bench, "some stall", &Plan { settle: false, ..plan })?;
         let closed = wake(bench, side, &slow)?;
-        let mut add = |metric, value| outcome.sheet.add(("slow", &setting), metric, &side.name, value);
+        let mut add = |metric, value| outcome.results.add(("slow", &setting), metric, &side.name, value);
         add(ALL_READ, all_read.delivery_ms.p99);
         add(SOME_STALL, some_stall.delivery_ms.p99);
         add(RATIO, some_stall.delivery_ms.p99 / all_read.delivery_ms.p99.max(0.001));
@@ -73,11 +73,11 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
 }
 
 /// They read again, and those that were closed come back. How many those were.
-fn wake(bench: &Bench, side: &Side, slow: &[u32]) -> anyhow::Result<u32> {
+fn wake(bench: &Bench, side: &TargetRun, slow: &[u32]) -> anyhow::Result<u32> {
     let waking = slow.to_vec();
     let closed = side.run(bench, "they read again", move |engine| engine.unstall(&waking, WAKES_WITHIN))?;
     let count = u32::try_from(closed.len())?;
-    side.come_in(bench, closed, None)?;
+    side.connect_all(bench, closed, None)?;
     side.run(bench, "what was missed", Engine::settle)?;
     Ok(count)
 }

@@ -5,8 +5,8 @@ use crate::{
     bench::Bench,
     load::real,
     outcome::Outcome,
-    sheet::{Metric, median},
-    side::Manners,
+    results::{Metric, median},
+    target_run::ClientBehaviour,
 };
 
 const FIRST: Metric = Metric::lower("first", "memory in the first third", "MiB");
@@ -34,7 +34,9 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let Args { common, crowd, rate, steps } = args;
     let seconds = u64::from(*steps) * common.seconds;
     let setting = format!("{} min, {rate:.0} messages/s, {}", seconds / 60, common.cores.name());
-    for side in common.open(bench, &crowd.shape(), Manners { join: true, ..Manners::default() })? {
+    for side in
+        common.open(bench, &crowd.shape(), ClientBehaviour { join: true, ..ClientBehaviour::default() })?
+    {
         let (mut memory, mut errors, mut worst) = (Vec::new(), 0.0, 0.0_f64);
         let mut elapsed = 0.0;
         for _ in 0..*steps {
@@ -46,7 +48,7 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
         }
         let third = memory.len() / 3;
         let of = |part: &[(f64, f64)]| median(&part.iter().map(|(_, mib)| *mib).collect::<Vec<_>>());
-        let mut add = |metric, value| outcome.sheet.add(("soak", &setting), metric, &side.name, value);
+        let mut add = |metric, value| outcome.results.add(("soak", &setting), metric, &side.name, value);
         of(&memory[..third.max(1)]).inspect(|mib| add(FIRST, *mib));
         of(&memory[memory.len() - third.max(1)..]).inspect(|mib| add(LAST, *mib));
         slope(&memory[third..]).inspect(|slope| add(SLOPE, *slope));

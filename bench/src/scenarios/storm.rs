@@ -4,10 +4,10 @@
 use super::{Common, close, rooms_of, rounds};
 use crate::{
     bench::Bench,
-    load::{Plan, Road},
+    load::{Plan, Transport},
     outcome::Outcome,
-    sheet::Metric,
-    side::{Manners, Side},
+    results::Metric,
+    target_run::{ClientBehaviour, TargetRun},
 };
 
 const BACK: Metric = Metric::lower("all-back", "until all are back", "s");
@@ -37,20 +37,20 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let shape = rooms_of(*members, *rooms, *devices);
     let sockets = shape.sockets;
     let setting = format!("{sockets} sockets, {rate:.0} messages/s missed, {}", common.cores.name());
-    let sides = common.open(bench, &shape, Manners::default())?;
+    let sides = common.open(bench, &shape, ClientBehaviour::default())?;
     rounds(&sides, common.rounds, |side| {
-        let plan = Plan::new(*rate, common.lasting(), common.bytes, side.everybody());
+        let plan = Plan::new(*rate, common.lasting(), common.bytes, side.all_senders());
         side.step(bench, "before", &plan)?;
         break_off(bench, side, sockets)?;
         if side.server.kind.resumes() {
-            side.step(bench, "away", &Plan { road: Road::Http, settle: false, ..plan })?;
+            side.step(bench, "away", &Plan { transport: Transport::Http, settle: false, ..plan })?;
         }
         let before = side.usage();
-        let opened = side.come_in(bench, 0..sockets, Some(sockets as usize))?;
+        let opened = side.connect_all(bench, 0..sockets, Some(sockets as usize))?;
         side.run(bench, "what was missed", crate::load::Engine::settle)?;
         let cost = side.usage() - before;
         let times = opened.times.latency();
-        let mut add = |metric, value| outcome.sheet.add(("storm", &setting), metric, &side.name, value);
+        let mut add = |metric, value| outcome.results.add(("storm", &setting), metric, &side.name, value);
         add(BACK, opened.took.as_secs_f64());
         add(P50, times.p50);
         add(P99, times.p99);
@@ -61,7 +61,7 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-fn break_off(bench: &Bench, side: &Side, sockets: u32) -> anyhow::Result<()> {
+fn break_off(bench: &Bench, side: &TargetRun, sockets: u32) -> anyhow::Result<()> {
     let all: Vec<u32> = (0..sockets).collect();
     side.run(bench, "connections break", move |engine| engine.cut(&all))
 }

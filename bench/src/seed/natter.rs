@@ -9,13 +9,13 @@ use natter_schemas::{
 };
 use uuid::Uuid;
 
-use super::{Person, Place, Rest};
+use super::{Account, HttpClient, Place};
 use crate::{
-    check::{Row, number_in},
     dialect::PASSWORD,
+    oracle::{HistoryRow, number_in},
 };
 
-pub async fn register(rest: &Rest, username: String) -> anyhow::Result<Person> {
+pub async fn register(rest: &HttpClient, username: String) -> anyhow::Result<Account> {
     let body = Register {
         email: format!("{username}@bench.invalid"),
         username: username.clone(),
@@ -23,10 +23,10 @@ pub async fn register(rest: &Rest, username: String) -> anyhow::Result<Person> {
         display_name: None,
     };
     let session: SessionView = rest.post("/api/auth/register", None, &body).await?;
-    Ok(Person { id: session.user.id.to_string(), username, token: session.token })
+    Ok(Account { id: session.user.id.to_string(), username, token: session.token })
 }
 
-pub async fn room(rest: &Rest, members: &[&Person], direct: bool) -> anyhow::Result<Place> {
+pub async fn room(rest: &HttpClient, members: &[&Account], direct: bool) -> anyhow::Result<Place> {
     let [maker, others @ ..] = members else { bail!("a room has members") };
     let ids = others.iter().map(|person| person.id.parse::<UserId>()).collect::<Result<Vec<_>, _>>()?;
     let mut calls = ids.chunks(limits::PARTICIPANTS_PER_CALL);
@@ -47,7 +47,7 @@ pub async fn room(rest: &Rest, members: &[&Person], direct: bool) -> anyhow::Res
 }
 
 /// Page by page, upwards.
-pub async fn history(rest: &Rest, reader: &Person, room: &Place) -> anyhow::Result<Vec<Row>> {
+pub async fn history(rest: &HttpClient, reader: &Account, room: &Place) -> anyhow::Result<Vec<HistoryRow>> {
     let (mut rows, mut after) = (Vec::new(), room.head);
     loop {
         let path = format!("/api/messages?conversationId={}&after={after}&limit=100", room.id);
@@ -57,7 +57,7 @@ pub async fn history(rest: &Rest, reader: &Person, room: &Place) -> anyhow::Resu
             bail!("a page after {after} ends at {}", last.seq);
         }
         after = last.seq;
-        rows.extend(page.items.iter().map(|message| Row {
+        rows.extend(page.items.iter().map(|message| HistoryRow {
             seq: Some(message.seq),
             id: Uuid::from_bytes(*message.id.as_bytes()),
             number: message.content.as_deref().and_then(number_in),

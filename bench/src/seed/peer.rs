@@ -4,10 +4,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Person, Place, Rest};
+use super::{Account, HttpClient, Place};
 use crate::{
-    check::{Row, number_in},
     dialect::PASSWORD,
+    oracle::{HistoryRow, number_in},
 };
 
 #[derive(Deserialize)]
@@ -34,14 +34,14 @@ struct Message {
     content: String,
 }
 
-pub async fn register(rest: &Rest, username: String) -> anyhow::Result<Person> {
+pub async fn register(rest: &HttpClient, username: String) -> anyhow::Result<Account> {
     let email = format!("{username}@bench.invalid");
     let body = json!({ "username": username, "email": email, "password": PASSWORD });
     let session: Session = rest.post("/api/auth/register", None, &body).await?;
-    Ok(Person { id: session.user.id, username, token: session.token })
+    Ok(Account { id: session.user.id, username, token: session.token })
 }
 
-pub async fn room(rest: &Rest, members: &[&Person], direct: bool) -> anyhow::Result<Place> {
+pub async fn room(rest: &HttpClient, members: &[&Account], direct: bool) -> anyhow::Result<Place> {
     let ids: Vec<&str> = members.iter().map(|person| person.id.as_str()).collect();
     let kind = if direct { "direct" } else { "group" };
     let body: Value = json!({ "type": kind, "name": "bench", "participantIds": ids });
@@ -51,12 +51,12 @@ pub async fn room(rest: &Rest, members: &[&Person], direct: bool) -> anyhow::Res
 }
 
 /// Page by page, downwards.
-pub async fn history(rest: &Rest, reader: &Person, room: &Place) -> anyhow::Result<Vec<Row>> {
+pub async fn history(rest: &HttpClient, reader: &Account, room: &Place) -> anyhow::Result<Vec<HistoryRow>> {
     let (mut rows, mut cursor) = (Vec::new(), String::new());
     loop {
         let path = format!("/api/messages?conversationId={}&limit=100{cursor}", room.id);
         let page: Page = rest.get(&path, &reader.token).await?;
-        rows.extend(page.messages.iter().map(|message| Row {
+        rows.extend(page.messages.iter().map(|message| HistoryRow {
             seq: None,
             id: message.id,
             number: number_in(&message.content),

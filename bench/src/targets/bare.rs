@@ -1,13 +1,13 @@
 //! The bare relay: this program again, as a server.
 
-use super::{Ground, Kind, Launch, STARTS_WITHIN, Server, free_port, local};
+use super::{Kind, Launch, LaunchContext, STARTS_WITHIN, Server, free_port, local};
 use crate::{dialect::Natter, seed::Seeder};
 
-pub fn start(ground: &Ground) -> anyhow::Result<Server> {
+pub fn start(context: &LaunchContext) -> anyhow::Result<Server> {
     let port = free_port()?;
-    let launch = Launch::new(std::env::current_exe()?, ground.scratch.join("bare.log"))
+    let launch = Launch::new(std::env::current_exe()?, context.scratch.join("bare.log"))
         .args(&["bare", "--port", &port.to_string()])
-        .core(ground.core);
+        .core(context.core);
     let mut process = launch.start()?;
     process.listens(local(port), STARTS_WITHIN)?;
     Ok(Server {
@@ -17,6 +17,6 @@ pub fn start(ground: &Ground) -> anyhow::Result<Server> {
         http: local(port),
         seeder: Seeder::Bare,
         processes: vec![process],
-        scratch: ground.scratch.clone(),
+        scratch: context.scratch.clone(),
     })
 }

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 
 use super::{
-    Ground, Kind, Launch, NatsServer, Process, Profile, STARTS_WITHIN, Server, free_port, local,
+    Kind, Launch, LaunchContext, NatsServer, Process, Profile, STARTS_WITHIN, Server, free_port, local,
     natter::TOKEN_LIFE,
 };
 use crate::{dialect::Natter, seed::Seeder};
@@ -14,15 +14,15 @@ const NO_LIMITS: &str =
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 struct Parts<'a> {
-    ground: &'a Ground,
+    context: &'a LaunchContext,
     nats: String,
     redis: u16,
 }
 
-pub fn start(edges: u8, ground: &Ground) -> anyhow::Result<Server> {
-    let (nats, cache) = (NatsServer::start(ground, Profile::Relaxed)?, free_port()?);
-    let parts = Parts { ground, nats: nats.url(), redis: cache };
-    let mut processes = vec![nats.into_process(), redis(ground, cache)?];
+pub fn start(edges: u8, context: &LaunchContext) -> anyhow::Result<Server> {
+    let (nats, cache) = (NatsServer::start(context, Profile::Relaxed)?, free_port()?);
+    let parts = Parts { context, nats: nats.url(), redis: cache };
+    let mut processes = vec![nats.into_process(), redis(context, cache)?];
     parts.natter("migrate", &["migrate"]).run().context("natter migrate")?;
     let (admin, mut ports) = (free_port()?, Vec::new());
     let mut worker = parts.natter("worker", &["worker", "--admin-port", &admin.to_string()]).start()?;
@@ -43,14 +43,14 @@ pub fn start(edges: u8, ground: &Ground) -> anyhow::Result<Server> {
         sockets: ports,
         seeder: Seeder::Natter,
         processes,
-        scratch: ground.scratch.clone(),
+        scratch: context.scratch.clone(),
     })
 }
 
 impl Parts<'_> {
     fn natter(&self, name: &str, args: &[&str]) -> Launch {
-        let database = self.ground.scratch.join("natter.db");
-        Launch::new(&self.ground.natter, self.log(name))
+        let database = self.context.scratch.join("natter.db");
+        Launch::new(&self.context.natter, self.log(name))
             .args(args)
             .env("NATS_URL", self.nats.clone())
             .env("REDIS_URL", format!("redis://127.0.0.1:{}", self.redis))
@@ -59,20 +59,20 @@ impl Parts<'_> {
             .env("JWT_SECRET", SECRET)
             .env("JWT_EXPIRES_IN", TOKEN_LIFE)
             .env("RATE_LIMITS", NO_LIMITS)
-            .core(self.ground.core)
+            .core(self.context.core)
     }
 
     fn log(&self, name: &str) -> std::path::PathBuf {
-        self.ground.scratch.join(format!("{name}.log"))
+        self.context.scratch.join(format!("{name}.log"))
     }
 }
 
 /// Without a disk: Redis never holds the only copy of anything.
-pub fn redis(ground: &Ground, port: u16) -> anyhow::Result<Process> {
-    let launch = Launch::new("redis-server", ground.scratch.join("redis.log"))
+pub fn redis(context: &LaunchContext, port: u16) -> anyhow::Result<Process> {
+    let launch = Launch::new("redis-server", context.scratch.join("redis.log"))
         .args(&["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-        .args(&["--maxmemory-policy", "noeviction", "--dir", &ground.scratch.display().to_string()])
-        .core(ground.core);
+        .args(&["--maxmemory-policy", "noeviction", "--dir", &context.scratch.display().to_string()])
+        .core(context.core);
     let mut process = launch.start()?;
     process.listens(local(port), STARTS_WITHIN)?;
     Ok(process)

@@ -92,7 +92,7 @@ impl FromStr for Kind {
 
 /// What a target needs to start.
 #[derive(Debug, Clone)]
-pub struct Ground {
+pub struct LaunchContext {
     /// Empty, on the disk whose speed counts.
     pub scratch: PathBuf,
     /// The core of every server process.
@@ -118,14 +118,14 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(kind: Kind, ground: &Ground) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&ground.scratch)?;
+    pub fn start(kind: Kind, context: &LaunchContext) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&context.scratch)?;
         match kind {
-            Kind::Natter(profile) => natter::start(profile, ground),
-            Kind::Cluster(edges) => cluster::start(edges, ground),
-            Kind::SeedNode => seed_node::start(ground),
-            Kind::Bare => bare::start(ground),
-            Kind::Centrifugo => centrifugo::start(ground),
+            Kind::Natter(profile) => natter::start(profile, context),
+            Kind::Cluster(edges) => cluster::start(edges, context),
+            Kind::SeedNode => seed_node::start(context),
+            Kind::Bare => bare::start(context),
+            Kind::Centrifugo => centrifugo::start(context),
         }
     }
 

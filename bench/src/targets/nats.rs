@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Ground, Launch, Process, Profile, STARTS_WITHIN, free_port, local};
+use super::{Launch, LaunchContext, Process, Profile, STARTS_WITHIN, free_port, local};
 
 pub struct NatsServer {
     process: Process,
@@ -10,9 +10,9 @@ pub struct NatsServer {
 }
 
 impl NatsServer {
-    pub fn start(ground: &Ground, profile: Profile) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&ground.scratch)?;
-        let (config, store) = (ground.scratch.join("nats.conf"), ground.scratch.join("nats"));
+    pub fn start(context: &LaunchContext, profile: Profile) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&context.scratch)?;
+        let (config, store) = (context.scratch.join("nats.conf"), context.scratch.join("nats"));
         let port = free_port()?;
         let sync = match profile {
             Profile::Durable => "sync_interval: always, ",
@@ -24,9 +24,9 @@ impl NatsServer {
             store.display(),
         );
         std::fs::write(&config, text)?;
-        let launch = Launch::new(ground.nats_server(), ground.scratch.join("nats.log"))
+        let launch = Launch::new(context.nats_server(), context.scratch.join("nats.log"))
             .args(&["-c", &config.display().to_string()])
-            .core(ground.core);
+            .core(context.core);
         let mut process = launch.start()?;
         process.listens(local(port), STARTS_WITHIN)?;
         Ok(Self { process, port })
@@ -45,7 +45,7 @@ impl NatsServer {
     }
 }
 
-impl Ground {
+impl LaunchContext {
     /// The one that `make` fetched, else PATH's.
     fn nats_server(&self) -> PathBuf {
         let fetched = self.deps.join("bin/nats-server");

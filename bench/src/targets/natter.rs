@@ -1,21 +1,21 @@
 //! `natter dev`: everything in one process, with its nats-server as a child and SQLite.
 
-use super::{Ground, Kind, Launch, Profile, STARTS_WITHIN, Server, free_port, local};
+use super::{Kind, Launch, LaunchContext, Profile, STARTS_WITHIN, Server, free_port, local};
 use crate::{dialect::Natter, seed::Seeder};
 
 /// Longer than any run: tokens are not renewed.
 pub const TOKEN_LIFE: &str = "1h";
 
-pub fn start(profile: Profile, ground: &Ground) -> anyhow::Result<Server> {
+pub fn start(profile: Profile, context: &LaunchContext) -> anyhow::Result<Server> {
     let (port, admin) = (free_port()?, free_port()?);
-    let data = ground.scratch.join("data");
-    let launch = Launch::new(&ground.natter, ground.scratch.join("natter.log"))
+    let data = context.scratch.join("data");
+    let launch = Launch::new(&context.natter, context.scratch.join("natter.log"))
         .args(&["dev", "--port", &port.to_string(), "--admin-port", &admin.to_string()])
         .args(&["--data-dir", &data.display().to_string()])
         .env("RATE_LIMITS", "off")
         .env("DURABILITY", profile.name())
         .env("JWT_EXPIRES_IN", TOKEN_LIFE)
-        .core(ground.core);
+        .core(context.core);
     let mut process = launch.start()?;
     process.listens(local(port), STARTS_WITHIN)?;
     Ok(Server {
@@ -25,6 +25,6 @@ pub fn start(profile: Profile, ground: &Ground) -> anyhow::Result<Server> {
         http: local(port),
         seeder: Seeder::Natter,
         processes: vec![process],
-        scratch: ground.scratch.clone(),
+        scratch: context.scratch.clone(),
     })
 }

@@ -14,10 +14,10 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::pace::pause;
+use crate::schedule::sleep;
 
 const ENDS_WITHIN: Duration = Duration::from_secs(15);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 const LOG_SHOWN: usize = 2_000;
 
 #[derive(Debug, Clone)]
@@ -100,7 +100,7 @@ impl Launch {
         let deadline = Instant::now() + within;
         loop {
             match self.run() {
-                Err(_) if Instant::now() < deadline => pause(LOOK_EVERY),
+                Err(_) if Instant::now() < deadline => sleep(POLL_INTERVAL),
                 outcome => return outcome,
             }
         }
@@ -131,14 +131,14 @@ impl Process {
     /// Until it takes connections there.
     pub fn listens(&mut self, at: SocketAddr, within: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + within;
-        while TcpStream::connect_timeout(&at, LOOK_EVERY).is_err() {
+        while TcpStream::connect_timeout(&at, POLL_INTERVAL).is_err() {
             if let Some(status) = self.child.try_wait()? {
                 bail!("it ended with {status} before it listened:\n{}", tail(&self.log));
             }
             if Instant::now() > deadline {
                 bail!("it does not listen on {at} after {within:?}:\n{}", tail(&self.log));
             }
-            pause(LOOK_EVERY);
+            sleep(POLL_INTERVAL);
         }
         Ok(())
     }
@@ -154,7 +154,7 @@ impl Drop for Process {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
             }
-            pause(LOOK_EVERY);
+            sleep(POLL_INTERVAL);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();

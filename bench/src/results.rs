@@ -33,7 +33,7 @@ impl Metric {
 /// One metric under one setting: a value a round for every target.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Finding {
+pub struct Measurement {
     /// `scenario/setting/metric`: what a gate names.
     pub id: String,
     pub setting: String,
@@ -45,16 +45,16 @@ pub struct Finding {
 
 /// The findings of a scenario, in the order in which they were first told.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Sheet {
-    pub findings: Vec<Finding>,
+pub struct Results {
+    pub measurements: Vec<Measurement>,
 }
 
-impl Sheet {
+impl Results {
     /// Adds a round's value.
     pub fn add(&mut self, (scenario, setting): (&str, &str), metric: Metric, target: &str, value: f64) {
         let id = format!("{scenario}/{}/{}", setting.replace(' ', "-").replace(',', ""), metric.id);
-        let at = self.findings.iter().position(|finding| finding.id == id).unwrap_or_else(|| {
-            self.findings.push(Finding {
+        let at = self.measurements.iter().position(|measurement| measurement.id == id).unwrap_or_else(|| {
+            self.measurements.push(Measurement {
                 id,
                 setting: setting.to_owned(),
                 what: metric.what.to_owned(),
@@ -62,31 +62,31 @@ impl Sheet {
                 better: metric.better,
                 values: BTreeMap::new(),
             });
-            self.findings.len() - 1
+            self.measurements.len() - 1
         });
-        self.findings[at].values.entry(target.to_owned()).or_default().push(value);
+        self.measurements[at].values.entry(target.to_owned()).or_default().push(value);
     }
 
     /// Adds the rounds of another.
     pub fn extend(&mut self, other: Self) {
-        for finding in other.findings {
-            match self.findings.iter_mut().find(|own| own.id == finding.id) {
-                Some(own) => finding.values.into_iter().for_each(|(target, values)| {
+        for measurement in other.measurements {
+            match self.measurements.iter_mut().find(|own| own.id == measurement.id) {
+                Some(own) => measurement.values.into_iter().for_each(|(target, values)| {
                     own.values.entry(target).or_default().extend(values);
                 }),
-                None => self.findings.push(finding),
+                None => self.measurements.push(measurement),
             }
         }
     }
 
     /// Takes away what a target came to: it broke a promise.
     pub fn void(&mut self, target: &str) {
-        self.findings.iter_mut().for_each(|finding| drop(finding.values.remove(target)));
-        self.findings.retain(|finding| !finding.values.is_empty());
+        self.measurements.iter_mut().for_each(|measurement| drop(measurement.values.remove(target)));
+        self.measurements.retain(|measurement| !measurement.values.is_empty());
     }
 }
 
-impl Finding {
+impl Measurement {
     pub fn median(&self, target: &str) -> Option<f64> {
         self.values.get(target).and_then(|values| median(values))
     }
@@ -140,44 +140,44 @@ mod tests {
 
     #[test]
     fn rounds_gather_under_one_finding_and_ratios_are_of_the_medians() {
-        let mut sheet = Sheet::default();
+        let mut results = Results::default();
         for (natter, bare) in [(60.0, 20.0), (66.0, 20.0), (63.0, 21.0)] {
-            sheet.add(("ack", "128 B, pinned"), CPU, "natter", natter);
-            sheet.add(("ack", "128 B, pinned"), CPU, "bare", bare);
+            results.add(("ack", "128 B, pinned"), CPU, "natter", natter);
+            results.add(("ack", "128 B, pinned"), CPU, "bare", bare);
         }
-        let [finding] = &sheet.findings[..] else { panic!("{sheet:?}") };
-        assert_eq!(finding.id, "ack/128-B-pinned/cpu");
-        assert_eq!(finding.ratio("natter", "bare"), Some(63.0 / 20.0));
-        let spread = finding.ratio_spread("natter", "bare").unwrap();
+        let [measurement] = &results.measurements[..] else { panic!("{results:?}") };
+        assert_eq!(measurement.id, "ack/128-B-pinned/cpu");
+        assert_eq!(measurement.ratio("natter", "bare"), Some(63.0 / 20.0));
+        let spread = measurement.ratio_spread("natter", "bare").unwrap();
         assert!((spread - 0.1).abs() < 1e-9, "{spread}");
-        assert_eq!(finding.ratio("natter", "seed-node"), None);
+        assert_eq!(measurement.ratio("natter", "seed-node"), None);
     }
 
     #[test]
     fn rounds_of_two_runs_are_judged_together() {
         let run = |natter| {
-            let mut sheet = Sheet::default();
-            sheet.add(("ack", "x"), CPU, "natter", natter);
-            sheet.add(("ack", "x"), CPU, "bare", 10.0);
-            sheet
+            let mut results = Results::default();
+            results.add(("ack", "x"), CPU, "natter", natter);
+            results.add(("ack", "x"), CPU, "bare", 10.0);
+            results
         };
-        let mut sheet = run(17.0);
-        sheet.extend(run(15.0));
-        let [finding] = &sheet.findings[..] else { panic!("{sheet:?}") };
-        assert_eq!(finding.ratio("natter", "bare"), Some(1.6));
-        assert_eq!(finding.ratio_spread("natter", "bare"), Some((1.7 - 1.5) / 1.6));
-        sheet.extend(Sheet::default());
-        assert_eq!(sheet.findings.len(), 1);
+        let mut results = run(17.0);
+        results.extend(run(15.0));
+        let [measurement] = &results.measurements[..] else { panic!("{results:?}") };
+        assert_eq!(measurement.ratio("natter", "bare"), Some(1.6));
+        assert_eq!(measurement.ratio_spread("natter", "bare"), Some((1.7 - 1.5) / 1.6));
+        results.extend(Results::default());
+        assert_eq!(results.measurements.len(), 1);
     }
 
     #[test]
     fn a_void_target_has_no_figures() {
-        let mut sheet = Sheet::default();
-        sheet.add(("ack", "x"), CPU, "natter", 1.0);
-        sheet.add(("ack", "x"), CPU, "bare", 1.0);
-        sheet.void("natter");
-        assert_eq!(sheet.findings[0].median("natter"), None);
-        sheet.void("bare");
-        assert!(sheet.findings.is_empty());
+        let mut results = Results::default();
+        results.add(("ack", "x"), CPU, "natter", 1.0);
+        results.add(("ack", "x"), CPU, "bare", 1.0);
+        results.void("natter");
+        assert_eq!(results.measurements[0].median("natter"), None);
+        results.void("bare");
+        assert!(results.measurements.is_empty());
     }
 }

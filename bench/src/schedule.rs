@@ -5,13 +5,13 @@ use std::time::Duration;
 
 /// So many a second for so long, each at a moment of its own within its share of time.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
+pub struct Schedule {
     every: Duration,
     count: u64,
     seed: u64,
 }
 
-impl Pace {
+impl Schedule {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -32,19 +32,19 @@ impl Pace {
             return None;
         }
         let every = u64::try_from(self.every.as_nanos()).unwrap_or(u64::MAX);
-        let within = scatter(nth ^ self.seed) % every.max(1);
+        let within = mix(nth ^ self.seed) % every.max(1);
         Some(Duration::from_nanos(nth.saturating_mul(every).saturating_add(within)))
     }
 }
 
 /// The bench waits: for a server to be there, or for a while to pass.
 #[expect(clippy::disallowed_methods, reason = "the main thread, which nobody else needs meanwhile")]
-pub fn pause(lasting: Duration) {
+pub fn sleep(lasting: Duration) {
     std::thread::sleep(lasting);
 }
 
 /// `SplitMix64`: neighbours get unrelated numbers.
-pub fn scatter(number: u64) -> u64 {
+pub fn mix(number: u64) -> u64 {
     let mut z = number.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -57,17 +57,17 @@ mod tests {
 
     #[test]
     fn a_second_has_exactly_the_rate() {
-        let pace = Pace::new(400.0, Duration::from_secs(3), 7);
-        assert_eq!(pace.count(), 1_200);
+        let schedule = Schedule::new(400.0, Duration::from_secs(3), 7);
+        assert_eq!(schedule.count(), 1_200);
         let in_second =
-            |second| (0..).map_while(|n| pace.due(n)).filter(|due| due.as_secs() == second).count();
+            |second| (0..).map_while(|n| schedule.due(n)).filter(|due| due.as_secs() == second).count();
         assert_eq!([in_second(0), in_second(1), in_second(2), in_second(3)], [400, 400, 400, 0]);
     }
 
     #[test]
     fn what_is_due_rises_and_does_not_tick() {
-        let pace = Pace::new(1_000.0, Duration::from_secs(1), 7);
-        let due: Vec<_> = (0..).map_while(|n| pace.due(n)).collect();
+        let schedule = Schedule::new(1_000.0, Duration::from_secs(1), 7);
+        let due: Vec<_> = (0..).map_while(|n| schedule.due(n)).collect();
         assert!(due.is_sorted());
         let gaps: std::collections::HashSet<_> =
             due.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn nothing_is_due_past_the_end() {
-        assert_eq!(Pace::new(10.0, Duration::from_secs(1), 0).due(10), None);
-        assert_eq!(Pace::new(0.0, Duration::from_secs(9), 0).count(), 0);
+        assert_eq!(Schedule::new(10.0, Duration::from_secs(1), 0).due(10), None);
+        assert_eq!(Schedule::new(0.0, Duration::from_secs(9), 0).count(), 0);
     }
 }

@@ -14,20 +14,20 @@ use serde::Serialize;
 
 use crate::{
     bench::Bench,
-    check::Fault,
-    dialect::Persona,
-    load::{Engine, Generator, Opened, Plan, Seat, Stats, Turn, Wiring},
-    pace::{pause, scatter},
-    proc::{self, Usage, usage},
-    seed::{Person, Rest, Shape, World},
+    dialect::ClientIdentity,
+    load::{ClientSpec, ConnectTimes, Engine, Generator, GeneratorConfig, Plan, Sender, Stats},
+    oracle::Violation,
+    schedule::{mix, sleep},
+    seed::{Account, Dataset, HttpClient, Shape},
     targets::{Kind, Server},
+    usage::{self, Usage, usage},
 };
 
 /// After a step, before its CPU time is read: what the server does behind its acks belongs to them.
-const AFTERMATH: Duration = Duration::from_millis(500);
-const COMES_IN_WITHIN: Duration = Duration::from_mins(3);
-const BAR_EVERY: Duration = Duration::from_millis(100);
-const FAULTS_SHOWN: usize = 20;
+const SETTLE_TIME: Duration = Duration::from_millis(500);
+const CONNECT_WITHIN: Duration = Duration::from_mins(3);
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+const VIOLATIONS_SHOWN: usize = 20;
 
 /// Whether server and generator have a core each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -52,77 +52,78 @@ impl Cores {
 
 /// How sockets behave besides sending and listening.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Manners {
+pub struct ClientBehaviour {
     pub join: bool,
     pub small_buffers: bool,
     /// Leave them closed for now.
     pub closed: bool,
 }
 
-pub struct Side {
+pub struct TargetRun {
     pub name: String,
     pub server: Server,
-    pub world: World,
+    pub dataset: Dataset,
     generator: Generator,
 }
 
 /// What the oracle says of a target's whole run.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Verdict {
+pub struct OracleReport {
     pub target: String,
     pub messages: usize,
     /// `None` where nothing is kept.
     pub compared_with_history: Option<usize>,
     /// Of a target whose events have no place.
     pub reordered: u64,
-    pub fault_count: usize,
+    pub violation_count: usize,
     /// The first of them.
-    pub faults: Vec<Fault>,
+    pub violations: Vec<Violation>,
 }
 
-impl Side {
+impl TargetRun {
     pub fn open(
         bench: &Bench,
         kind: Kind,
         cores: Cores,
         shape: Shape,
-        manners: Manners,
+        behaviour: ClientBehaviour,
     ) -> anyhow::Result<Self> {
         let name = kind.to_string();
-        let server =
-            bench.saying(&format!("{name}: starting"), || Server::start(kind, &bench.ground(kind, cores)))?;
+        let server = bench.with_spinner(&format!("{name}: starting"), || {
+            Server::start(kind, &bench.context(kind, cores))
+        })?;
         let bar = bench
             .bar(&format!("{name}: people and rooms"), u64::from(shape.people) + shape.rooms.len() as u64);
-        let world = bench.wait_for(server.seeder.make(server.http, shape, || bar.inc(1)));
+        let dataset = bench.wait_for(server.seeder.make(server.http, shape, || bar.inc(1)));
         bar.finish_and_clear();
-        let world = world.with_context(|| format!("{name}: people and rooms"))?;
-        let generator = Generator::start(wiring(&server, &world, cores, manners))?;
-        let side = Self { name, server, world, generator };
-        if !manners.closed {
-            side.come_in(bench, 0..side.world.shape.sockets, None)?;
+        let dataset = dataset.with_context(|| format!("{name}: people and rooms"))?;
+        let generator = Generator::start(generator_config(&server, &dataset, cores, behaviour))?;
+        let side = Self { name, server, dataset, generator };
+        if !behaviour.closed {
+            side.connect_all(bench, 0..side.dataset.shape.sockets, None)?;
         }
         Ok(side)
     }
 
-    pub fn come_in(
+    pub fn connect_all(
         &self,
         bench: &Bench,
         which: impl IntoIterator<Item = u32>,
         at_once: Option<usize>,
-    ) -> anyhow::Result<Opened> {
+    ) -> anyhow::Result<ConnectTimes> {
         let which: Vec<u32> = which.into_iter().collect();
-        self.run(bench, "sockets", move |engine| engine.open(&which, at_once, COMES_IN_WITHIN))?
+        self.run(bench, "sockets", move |engine| engine.open(&which, at_once, CONNECT_WITHIN))?
             .with_context(|| format!("{}: sockets", self.name))
     }
 
     /// A plan from its first message to the last delivery, with what it cost.
     pub fn step(&self, bench: &Bench, what: &str, plan: &Plan) -> anyhow::Result<Stats> {
-        let (before, own) = (self.usage(), proc::own());
+        let (before, own) = (self.usage(), usage::own());
         let plan = plan.clone();
         let mut stats = self.run(bench, what, move |engine| engine.step(&plan))?;
-        stats.bench = proc::own() - own;
-        pause(AFTERMATH);
+        stats.bench = usage::own() - own;
+        sleep(SETTLE_TIME);
         stats.server = self.usage() - before;
         bench.note(&self.name, what, &stats);
         Ok(stats)
@@ -144,7 +145,7 @@ impl Side {
 
     fn watch<T>(&self, answer: &Receiver<T>, bar: &indicatif::ProgressBar) -> Option<T> {
         loop {
-            match answer.recv_timeout(BAR_EVERY) {
+            match answer.recv_timeout(PROGRESS_INTERVAL) {
                 Ok(outcome) => return Some(outcome),
                 Err(RecvTimeoutError::Disconnected) => return None,
                 Err(RecvTimeoutError::Timeout) => {
@@ -161,81 +162,86 @@ impl Side {
     }
 
     /// Every socket in turn, each in the first of its rooms.
-    pub fn everybody(&self) -> Arc<[Turn]> {
-        let rooms = self.world.rooms_of();
-        let mut turns: Vec<Turn> = (0..self.world.shape.sockets)
+    pub fn all_senders(&self) -> Arc<[Sender]> {
+        let rooms = self.dataset.rooms_of();
+        let mut senders: Vec<Sender> = (0..self.dataset.shape.sockets)
             .filter_map(|socket| {
-                let person = socket % self.world.shape.people;
-                Some(Turn { socket, room: *rooms[person as usize].first()? })
+                let person = socket % self.dataset.shape.people;
+                Some(Sender { socket, room: *rooms[person as usize].first()? })
             })
             .collect();
-        turns.sort_by_key(|turn| scatter(u64::from(turn.socket)));
-        turns.into()
+        senders.sort_by_key(|turn| mix(u64::from(turn.socket)));
+        senders.into()
     }
 
     /// What the oracle has to say, and how history compares; then the target ends.
-    pub fn close(self, bench: &Bench) -> anyhow::Result<Verdict> {
-        let (mut faults, messages, reordered) = self.run(bench, "oracle", |engine| {
-            (engine.verdict(), engine.oracle.sends.len(), engine.oracle.reordered)
+    pub fn close(self, bench: &Bench) -> anyhow::Result<OracleReport> {
+        let (mut violations, messages, reordered) = self.run(bench, "oracle", |engine| {
+            (engine.report(), engine.oracle.sends.len(), engine.oracle.reordered)
         })?;
         let (compared, wrong) = self.compare_history(bench)?;
-        faults.extend(wrong);
-        let fault_count = faults.len();
-        faults.truncate(FAULTS_SHOWN);
+        violations.extend(wrong);
+        let violation_count = violations.len();
+        violations.truncate(VIOLATIONS_SHOWN);
         let compared_with_history = compared;
         let target = self.name.clone();
-        Ok(Verdict { target, messages, compared_with_history, reordered, fault_count, faults })
+        Ok(OracleReport { target, messages, compared_with_history, reordered, violation_count, violations })
     }
 
-    fn compare_history(&self, bench: &Bench) -> anyhow::Result<(Option<usize>, Vec<Fault>)> {
-        let (world, seeder) = (&self.world, self.server.seeder);
-        let rest = Rest::new(self.server.http)?;
-        let every = world.rooms.len().div_ceil(bench.options.history_rooms.max(1)).max(1);
-        let bar = bench.bar(&format!("{}: history", self.name), (world.rooms.len() / every) as u64);
-        let (mut compared, mut faults) = (None, Vec::new());
-        for (index, room) in world.rooms.iter().enumerate().step_by(every) {
+    fn compare_history(&self, bench: &Bench) -> anyhow::Result<(Option<usize>, Vec<Violation>)> {
+        let (dataset, seeder) = (&self.dataset, self.server.seeder);
+        let rest = HttpClient::new(self.server.http)?;
+        let every = dataset.rooms.len().div_ceil(bench.options.history_rooms.max(1)).max(1);
+        let bar = bench.bar(&format!("{}: history", self.name), (dataset.rooms.len() / every) as u64);
+        let (mut compared, mut violations) = (None, Vec::new());
+        for (index, room) in dataset.rooms.iter().enumerate().step_by(every) {
             bar.inc(1);
-            let reader = world.shape.rooms[index].first().map(|who| &world.people[*who as usize]);
+            let reader = dataset.shape.rooms[index].first().map(|who| &dataset.people[*who as usize]);
             let reader = reader.context("a room has members")?;
             let Some(rows) = bench.wait_for(seeder.history(&rest, reader, room))? else { break };
             *compared.get_or_insert(0) += rows.len();
             let index = u32::try_from(index)?;
             let answer = self.generator.begin(move |engine| engine.oracle.history(index, &rows))?;
-            faults.extend(answer.recv()?);
+            violations.extend(answer.recv()?);
         }
         bar.finish_and_clear();
-        Ok((compared, faults))
+        Ok((compared, violations))
     }
 }
 
-fn wiring(server: &Server, world: &World, cores: Cores, manners: Manners) -> Wiring {
-    let (rooms, places) = (world.rooms_of(), server.sockets.len());
-    let persona = |person: usize, socket: u32| {
-        let Person { username, token, .. } = world.people[person].clone();
-        Persona { username, token, device: format!("bench-{socket}") }
+fn generator_config(
+    server: &Server,
+    dataset: &Dataset,
+    cores: Cores,
+    behaviour: ClientBehaviour,
+) -> GeneratorConfig {
+    let (rooms, places) = (dataset.rooms_of(), server.sockets.len());
+    let identity = |person: usize, socket: u32| {
+        let Account { username, token, .. } = dataset.people[person].clone();
+        ClientIdentity { username, token, device: format!("bench-{socket}") }
     };
-    let Shape { people, sockets, visitors, .. } = world.shape;
-    let seats = (0..sockets).map(|socket| {
+    let Shape { people, sockets, visitors, .. } = dataset.shape;
+    let clients = (0..sockets).map(|socket| {
         let person = (socket % people) as usize;
-        Seat {
-            who: persona(person, socket),
+        ClientSpec {
+            who: identity(person, socket),
             // Not by the number itself: rooms are made of neighbours, and a cluster's rooms span its edges.
-            place: usize::try_from(scatter(u64::from(socket))).unwrap_or(0) % places.max(1),
-            rooms: rooms[person].iter().map(|room| (*room, world.rooms[*room as usize].head)).collect(),
+            place: usize::try_from(mix(u64::from(socket))).unwrap_or(0) % places.max(1),
+            rooms: rooms[person].iter().map(|room| (*room, dataset.rooms[*room as usize].head)).collect(),
         }
     });
     let visitors = (0..visitors).map(|nth| {
-        let who = persona((people + nth) as usize, sockets + nth);
-        Seat { who, place: nth as usize % places.max(1), rooms: Vec::new() }
+        let who = identity((people + nth) as usize, sockets + nth);
+        ClientSpec { who, place: nth as usize % places.max(1), rooms: Vec::new() }
     });
-    Wiring {
+    GeneratorConfig {
         dialect: server.dialect,
         sockets: server.sockets.clone(),
         http: server.http,
-        rooms: world.rooms.iter().map(|room| room.id.clone()).collect(),
-        seats: seats.chain(visitors).collect(),
-        join: manners.join,
-        small_buffers: manners.small_buffers,
+        rooms: dataset.rooms.iter().map(|room| room.id.clone()).collect(),
+        clients: clients.chain(visitors).collect(),
+        join: behaviour.join,
+        small_buffers: behaviour.small_buffers,
         core: (cores == Cores::Split).then_some(Cores::GENERATOR),
     }
 }

@@ -4,9 +4,9 @@ use mio::event::Event as Readiness;
 
 use super::{Engine, Event, conn::Got, frame, open::Stage};
 use crate::{
-    check::{Fate, Fault, Number, Shown},
-    dialect::Heard,
-    pace::scatter,
+    dialect::ServerMessage,
+    oracle::{Number, ReceivedEvent, SendOutcome, Violation},
+    schedule::mix,
 };
 
 const FRAME_SHOWN: usize = 300;
@@ -97,7 +97,7 @@ impl Engine {
     }
 
     fn message(&mut self, index: usize, payload: &[u8]) {
-        if let Some(event) = self.memo.recall(payload) {
+        if let Some(event) = self.decode_cache.recall(payload) {
             return self.event(index, event);
         }
         let Ok(message) = std::str::from_utf8(payload) else {
@@ -105,11 +105,11 @@ impl Engine {
         };
         for text in self.dialect.texts(message) {
             match self.dialect.read(text) {
-                Some(Heard::Event { room, seq, prev, number }) => {
+                Some(ServerMessage::Event { room, seq, prev, number }) => {
                     let Some(&room) = self.room_ids.get(room) else { continue };
-                    let event = Event { room, shown: Shown { seq, prev, number } };
+                    let event = Event { room, shown: ReceivedEvent { seq, prev, number } };
                     if text.len() == payload.len() {
-                        self.memo.note(payload, event);
+                        self.decode_cache.note(payload, event);
                     }
                     self.event(index, event);
                 }
@@ -119,49 +119,49 @@ impl Engine {
         }
     }
 
-    fn heard(&mut self, index: usize, heard: &Heard<'_>) {
+    fn heard(&mut self, index: usize, heard: &ServerMessage<'_>) {
         if self.sockets[index].stage != Stage::Open && self.on_the_way(index, heard) {
             return;
         }
         match *heard {
-            Heard::Acked { number, seq, id } => self.answered(number, Fate::Acked { seq, id }),
-            Heard::Refused { number, code } => {
-                self.tally.refuse(code);
+            ServerMessage::Acked { number, seq, id } => self.answered(number, SendOutcome::Acked { seq, id }),
+            ServerMessage::Refused { number, code } => {
+                self.counters.refuse(code);
                 match number {
-                    Some(number) => self.answered(number, Fate::Refused),
+                    Some(number) => self.answered(number, SendOutcome::Refused),
                     None if self.sockets[index].stage != Stage::Open => self.closed(index, code),
                     None => {}
                 }
             }
-            Heard::Ping(answer) => self.say(index, frame::TEXT, answer.as_bytes()),
+            ServerMessage::Ping(answer) => self.say(index, frame::TEXT, answer.as_bytes()),
             _ => {}
         }
     }
 
     pub(super) fn event(&mut self, index: usize, Event { room, shown }: Event) {
         let socket = &mut self.sockets[index];
-        if socket.witnesses.is_empty() {
+        if socket.receivers.is_empty() {
             return;
         }
-        let Some(witness) = socket.witnesses.iter_mut().find(|witness| witness.room == room) else {
+        let Some(receiver) = socket.receivers.iter_mut().find(|receiver| receiver.room == room) else {
             let number = shown.number.unwrap_or(Number::MAX);
             let to = u32::try_from(index).unwrap_or(u32::MAX);
-            return self.fault(Fault::NobodySent { number, to });
+            return self.violation(Violation::NobodySent { number, to });
         };
-        let first = self.oracle.shown(witness, shown);
+        let first = self.oracle.shown(receiver, shown);
         let Some(number) = shown.number.filter(|_| first) else { return };
         let excused = socket.excused;
         let sent = &mut self.oracle.sends[number as usize];
         let late = self.now.saturating_sub(sent.due);
-        self.tally.delivered += 1;
+        self.counters.delivered += 1;
         if sent.sender as usize != index && !excused {
-            self.tally.delivery.record(late);
+            self.counters.delivery.record(late);
         }
         if sent.left > 0 {
             sent.left -= 1;
             self.waiting_deliveries -= 1;
             if sent.left == 0 {
-                self.tally.last.record(late);
+                self.counters.last.record(late);
             }
         }
         if self.read_share > 0.0 && chance(u64::from(number) << 32 | index as u64) < self.read_share {
@@ -170,24 +170,24 @@ impl Engine {
     }
 
     /// A message has its answer, by whatever road.
-    pub(super) fn answered(&mut self, number: Number, fate: Fate) {
-        let Some(sent) = self.oracle.answered(number, fate) else { return };
+    pub(super) fn answered(&mut self, number: Number, outcome: SendOutcome) {
+        let Some(sent) = self.oracle.answered(number, outcome) else { return };
         self.waiting_acks = self.waiting_acks.saturating_sub(1);
-        if fate == Fate::Refused {
+        if outcome == SendOutcome::Refused {
             self.waiting_deliveries -= u64::from(std::mem::take(&mut sent.left));
         } else {
-            self.tally.acked += 1;
-            self.tally.ack.record(self.now.saturating_sub(sent.due));
+            self.counters.acked += 1;
+            self.counters.ack.record(self.now.saturating_sub(sent.due));
         }
     }
 
     fn not_the_protocol(&mut self, index: usize, text: &str) {
         let frame = text.chars().take(FRAME_SHOWN).collect();
-        self.fault(Fault::NotTheProtocol { socket: u32::try_from(index).unwrap_or(u32::MAX), frame });
+        self.violation(Violation::NotTheProtocol { socket: u32::try_from(index).unwrap_or(u32::MAX), frame });
     }
 }
 
 /// From 0 to 1, always the same for the same number.
 fn chance(of: u64) -> f64 {
-    f64::from(u32::try_from(scatter(of) >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
+    f64::from(u32::try_from(mix(of) >> 32).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
 }

@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use crate::{
     latency::{Latency, Times},
-    proc::Usage,
+    usage::Usage,
 };
 
 /// What is asked for over HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Errand {
+pub enum RequestKind {
     Message,
     Page,
     LogIn,
@@ -21,7 +21,7 @@ pub enum Errand {
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct Tally {
+pub struct Counters {
     pub sent: u64,
     pub acked: u64,
     pub delivered: u64,
@@ -37,7 +37,7 @@ pub struct Tally {
     /// until it was written: what the generator itself adds,
     pub lateness: Times,
     /// until a request that is no message had its answer.
-    pub errands: BTreeMap<Errand, Times>,
+    pub requests: BTreeMap<RequestKind, Times>,
 }
 
 /// The same in figures. Times are milliseconds.
@@ -57,14 +57,14 @@ pub struct Stats {
     pub delivery_ms: Latency,
     pub last_ms: Latency,
     pub lateness_ms: Latency,
-    pub errands_ms: BTreeMap<Errand, Latency>,
+    pub requests_ms: BTreeMap<RequestKind, Latency>,
     /// Of all server processes, over the step.
     pub server: Usage,
     /// Of this process.
     pub bench: Usage,
 }
 
-impl Tally {
+impl Counters {
     pub fn refuse(&mut self, code: &str) {
         match self.refusals.get_mut(code) {
             Some(times) => *times += 1,
@@ -87,7 +87,11 @@ impl Tally {
             delivery_ms: self.delivery.latency(),
             last_ms: self.last.latency(),
             lateness_ms: self.lateness.latency(),
-            errands_ms: self.errands.iter().map(|(errand, times)| (*errand, times.latency())).collect(),
+            requests_ms: self
+                .requests
+                .iter()
+                .map(|(request_kind, times)| (*request_kind, times.latency()))
+                .collect(),
             ..Stats::default()
         }
     }

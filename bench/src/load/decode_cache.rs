@@ -5,9 +5,9 @@ use super::Event;
 
 const SLOTS: usize = 512;
 
-pub struct Memo(Vec<Option<(Box<[u8]>, Event)>>);
+pub struct DecodeCache(Vec<Option<(Box<[u8]>, Event)>>);
 
-impl Memo {
+impl DecodeCache {
     pub fn new() -> Self {
         Self(vec![None; SLOTS])
     }
@@ -32,14 +32,14 @@ fn slot(text: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::Shown;
+    use crate::oracle::ReceivedEvent;
 
     #[test]
     fn only_the_same_bytes_are_recalled() {
-        let event = |number| Event { room: 1, shown: Shown { seq: 2, prev: 1, number } };
-        let mut memo = Memo::new();
-        memo.note(b"some text", event(Some(3)));
-        assert!(memo.recall(b"some text").is_some_and(|found| found.shown.number == Some(3)));
-        assert!(memo.recall(b"some texu").is_none());
+        let event = |number| Event { room: 1, shown: ReceivedEvent { seq: 2, prev: 1, number } };
+        let mut decode_cache = DecodeCache::new();
+        decode_cache.note(b"some text", event(Some(3)));
+        assert!(decode_cache.recall(b"some text").is_some_and(|found| found.shown.number == Some(3)));
+        assert!(decode_cache.recall(b"some texu").is_none());
     }
 }
