@@ -3,17 +3,15 @@
 pub mod mirror; // the mirror in Kafka
 pub mod operator; // parked events, replay, verify
 
-use std::{path::PathBuf, process::ExitCode};
+use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use natter_workers::Job;
 
 use mirror::MirrorCommand;
 use operator::{ParkedCommand, ReplayArgs, VerifyArgs};
-
-use crate::{connect, dev, doctor, health, migrate, parked, replay, roles, seed, verify};
 
 /// A self-hosted chat back end: sockets at the edge, one durable ordered log per conversation in NATS JetStream.
 ///
@@ -22,11 +20,11 @@ use crate::{connect, dev, doctor, health, migrate, parked, replay, roles, seed, 
 #[command(version, propagate_version = true)]
 pub struct Cli {
     #[command(subcommand)]
-    command: Command,
+    pub command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+pub enum Command {
     /// Run everything in one process: nats-server as a child, SQLite, memory. Data stays in the data folder.
     Dev(DevArgs),
     /// Serve sockets and HTTP. Needs `NATS_URL`, `REDIS_URL` and `JWT_SECRET`, and workers somewhere.
@@ -162,31 +160,10 @@ fn tag(text: &str) -> Result<String, String> {
     }
 }
 
-impl Cli {
-    pub async fn run(self) -> anyhow::Result<ExitCode> {
-        match self.command {
-            Command::Dev(args) => dev::run(&args).await.map(|()| ExitCode::SUCCESS),
-            Command::Edge(args) => roles::edge(&args).await.map(|()| ExitCode::SUCCESS),
-            Command::Worker(args) => roles::worker(&args).await.map(|()| ExitCode::SUCCESS),
-            Command::Migrate(args) => migrate::run(&args).await,
-            Command::Doctor(args) => doctor::run(&args).await,
-            Command::Health(args) => health::run(&args).await,
-            Command::Parked(command) => parked::run(&command).await,
-            Command::Replay(args) => replay::run(&args).await,
-            Command::Verify(args) => verify::run(&args).await,
-            Command::Mirror(command) => crate::mirror::run(&command).await,
-            Command::Connect(args) => connect::run(&args).await.map(|()| ExitCode::SUCCESS),
-            Command::Seed(args) => seed::run(&args).await.map(|()| ExitCode::SUCCESS),
-            Command::Completions { shell } => {
-                clap_complete::generate(shell, &mut Self::command(), "natter", &mut std::io::stdout());
-                Ok(ExitCode::SUCCESS)
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]

@@ -1,11 +1,12 @@
 //! One binary, by role: `natter dev` runs everything on a laptop; the rest are its tools.
 
 mod cli; // the command line
+mod command; // runs what it names
 mod settings; // environment and flags become settings
 
 mod dev; // everything in one process, with a nats-server beside it
 mod roles; // one role a process
-mod bootstrap; // what they are all put together from
+mod bootstrap; // start-up, each step once
 mod migrate; // makes NATS and the store what this version needs
 mod doctor; // what is missing here, and how to mend it
 mod health; // is a running server well
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::anyhow!("cannot start threads: {error}")),
     };
-    let done = runtime.block_on(cli.run());
+    let done = runtime.block_on(command::run(cli.command));
     // Hashing and disk work that nobody waits for any more must not hold up the exit.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match done {

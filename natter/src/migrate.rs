@@ -2,69 +2,45 @@
 
 use std::process::ExitCode;
 
-use natter_nats::{
-    apply::{self, Deployment, Difference},
-    async_nats::jetstream,
-    connect::{Address, Purpose, connect},
-    topology::Topology,
-};
-use natter_runtime::config::{Settings, Strictness};
-use natter_schemas::id::Partition;
-use natter_store::{
-    Store,
-    migration::{State, Status},
-};
+use natter_nats::{apply, connect::Purpose};
+use natter_runtime::config::Strictness;
+use natter_store::migration::{State, Status};
 
-use crate::{bootstrap, cli::MigrateArgs, settings};
+use crate::{bootstrap::Backends, cli::MigrateArgs, settings};
 
 pub async fn run(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
-    let settings = settings::read(&[], Strictness::Tokenless)?;
-    let address = bootstrap::address(&settings)?;
+    let backends = Backends::read(&[], Strictness::Tokenless)?;
     if args.status {
-        return status(&settings, &address).await;
+        return status(&backends).await;
     }
-    let migrated = settings::need_database(&settings)?.migrate(say).await?;
-    let store = bootstrap::open_store(&settings).await?;
-    let provisioned = provision(&address, &bootstrap::topology(&settings), store.as_ref()).await;
+    let migrated = settings::need_database(&backends.settings)?.migrate(print).await?;
+    let store = backends.store().await?;
+    let provisioned = backends.provision(store.as_ref()).await;
     store.close().await;
     let differences = provisioned?.1;
     for difference in &differences {
-        say(&difference.to_string());
+        print(&difference.to_string());
     }
     if !migrated && differences.is_empty() {
-        say("nothing to change");
+        print("nothing to change");
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes the log what the topology says, above everything the store has.
-pub async fn provision(
-    address: &Address,
-    topology: &Topology,
-    store: &dyn Store,
-) -> anyhow::Result<(Deployment, Vec<Difference>)> {
-    let js = jetstream::new(connect(address, Purpose::Provision).await?);
-    let mut highest = Vec::new();
-    for partition in Partition::all(topology.partitions) {
-        highest.push(store.highest(partition).await?);
-    }
-    Ok(apply::apply(&js, topology, &highest).await?)
-}
-
-async fn status(settings: &Settings, address: &Address) -> anyhow::Result<ExitCode> {
-    let schema = settings::need_database(settings)?.status().await?;
-    let js = jetstream::new(connect(address, Purpose::Provision).await?);
-    let drift = apply::drift(&js, &bootstrap::topology(settings)).await?;
+async fn status(backends: &Backends) -> anyhow::Result<ExitCode> {
+    let schema = settings::need_database(&backends.settings)?.status().await?;
+    let js = backends.jetstream(Purpose::Provision).await?;
+    let drift = apply::drift(&js, &backends.topology()).await?;
 
     let width = schema.iter().map(|status| status.title().len()).max().unwrap_or(0);
     for status in &schema {
-        say(&line(status, width));
+        print(&line(status, width));
     }
     for difference in &drift {
-        say(&difference.to_string());
+        print(&difference.to_string());
     }
     if drift.is_empty() {
-        say("NATS is as this version wants it");
+        print("NATS is as this version wants it");
     }
     let well = drift.is_empty() && schema.iter().all(|status| status.state == State::Applied);
     Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -79,6 +55,6 @@ fn line(status: &Status, width: usize) -> String {
 }
 
 #[expect(clippy::print_stdout, reason = "what was found and changed is the command's answer")]
-fn say(line: &str) {
+fn print(line: &str) {
     println!("{line}");
 }

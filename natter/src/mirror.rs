@@ -24,7 +24,7 @@ pub async fn run(command: &MirrorCommand) -> anyhow::Result<ExitCode> {
 async fn verify(args: &MirrorVerifyArgs) -> anyhow::Result<ExitCode> {
     let operator = Operator::start().await?;
     let partitions = operator.partitions(args.partition)?;
-    let kafka = operator.settings.kafka.clone();
+    let kafka = operator.settings().kafka.clone();
     let kafka = kafka.context("KAFKA_BROKERS is missing; allowed: host:port, comma-separated")?;
     let verifier = Verifier {
         options: Options::from(kafka),

@@ -4,44 +4,42 @@ use std::sync::Arc;
 
 use anyhow::ensure;
 use natter_nats::{
-    apply::{self, Deployment},
-    async_nats::jetstream,
-    connect::{Address, Purpose, connect},
-    log::LogReader,
-    publisher::Publisher,
+    apply::Deployment, async_nats::jetstream, connect::Purpose, log::LogReader, publisher::Publisher,
 };
 use natter_runtime::config::{Settings, Strictness};
 use natter_schemas::id::Partition;
 use natter_store::Store;
 
-use crate::{bootstrap, settings};
+use crate::bootstrap::Backends;
 
 pub struct Operator {
-    pub settings: Settings,
+    backends: Backends,
     pub deployment: Deployment,
     pub js: jetstream::Context,
     pub log: LogReader,
-    address: Address,
 }
 
 impl Operator {
-    /// As a worker would: the same settings, the same rights, on streams as this version wants them.
+    /// As a worker would: the same settings, the same rights, on streams as this version needs them.
     pub async fn start() -> anyhow::Result<Self> {
-        let settings = settings::read(&[], Strictness::Tokenless)?;
-        let address = bootstrap::address(&settings)?;
-        let js = jetstream::new(connect(&address, Purpose::Work).await?);
-        let deployment = apply::check(&js, &bootstrap::topology(&settings)).await?;
+        let backends = Backends::read(&[], Strictness::Tokenless)?;
+        let js = backends.jetstream(Purpose::Work).await?;
+        let deployment = backends.deployment(&js).await?;
         let log = LogReader::new(js.clone(), deployment.partitions);
-        Ok(Self { settings, deployment, js, log, address })
+        Ok(Self { backends, deployment, js, log })
+    }
+
+    pub const fn settings(&self) -> &Settings {
+        &self.backends.settings
     }
 
     pub async fn publisher(&self) -> anyhow::Result<Publisher> {
-        Ok(Publisher::new(connect(&self.address, Purpose::Publish).await?))
+        self.backends.publisher().await
     }
 
     /// To be closed with `bootstrap::close_store`.
     pub async fn store(&self) -> anyhow::Result<Arc<dyn Store>> {
-        bootstrap::open_store(&self.settings).await
+        self.backends.store().await
     }
 
     /// The one named, or all.

@@ -1,20 +1,20 @@
 //! What is printed when everything is ready: addresses, and lines that work as pasted.
 
-use natter_runtime::config::{Durability, Settings};
+use natter_runtime::config::Durability;
 
-use super::{demo, process::Process};
+use super::{demo, server::DevServer};
 use crate::cli::DevArgs;
 
 #[expect(clippy::print_stdout, reason = "the banner is what the command is started for")]
-pub fn print(process: &Process, settings: &Settings, args: &DevArgs) {
-    let (public, admin) = (process.public, process.admin);
-    let promise = match settings.durability {
+pub fn print(server: &DevServer, args: &DevArgs) {
+    let (public, admin, settings) = (server.public, server.admin(), server.settings());
+    let durability = match settings.durability {
         Durability::Durable => "every ack is on disk",
         Durability::Replicated => "every ack is on three hosts",
         Durability::Relaxed => "a power cut can take the last minutes",
     };
     println!(
-        "\nnatter is ready ({}: {promise})\n\n\
+        "\nnatter is ready ({}: {durability})\n\n\
          \x20 http     http://{public}\n\
          \x20 socket   ws://{public}/ws   (subprotocol natter.v1)\n\
          \x20 metrics  http://{admin}/metrics\n\

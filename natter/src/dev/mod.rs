@@ -1,15 +1,20 @@
 //! `natter dev`: nats-server as a child, SQLite, memory, all roles in one process.
 
 mod folder; // the data folder: one natter at a time, its secrets
-mod process; // the bootstrap, started in order and ended in reverse
+mod server; // everything started in order and ended in reverse
 mod demo; // users, rooms and a bot to talk to
-mod bot; // answers what people say to it
-mod banner; // what is printed when it is ready
+mod bot; // answers messages
+mod banner; // printed when everything is ready
 
 use anyhow::Context;
-use natter_runtime::{config::Strictness, lifecycle, telemetry};
+use natter_runtime::{config::Strictness, lifecycle};
 
-use crate::{bootstrap, cli::DevArgs, settings};
+use crate::{
+    bootstrap::{self, Process},
+    cli::DevArgs,
+    settings,
+};
+use server::DevServer;
 
 pub async fn run(args: &DevArgs) -> anyhow::Result<()> {
     let flags = [
@@ -17,23 +22,18 @@ pub async fn run(args: &DevArgs) -> anyhow::Result<()> {
         ("ADMIN_PORT", args.admin_port.map(|port| port.to_string())),
     ];
     let settings = settings::read(&flags, Strictness::Dev)?;
-    telemetry::start_logs(&settings.log_level, settings.log_format)?;
-    let metrics = telemetry::start_metrics()?;
-    bootstrap::raise_file_limit();
-
+    let metrics = bootstrap::observe(&settings)?;
     let folder = folder::Folder::open(&args.data_dir)?;
     let listener = bootstrap::bind(settings.host, settings.port, "--port").await?;
-    let admin = bootstrap::bind(settings.host, settings.admin_port, "--admin-port").await?;
+    let process = Process::start(&settings, metrics).await?;
 
-    let process = tokio::select! {
-        started = process::start(&settings, &folder, listener, admin, metrics) => started?,
+    let server = tokio::select! {
+        started = DevServer::start(settings, &folder, listener, process) => started?,
         asked = lifecycle::asked_to_stop() => return Ok(asked?),
     };
     if args.demo {
-        demo::seed(process.public, process.lifecycle()).await.context("the demo could not be set up")?;
+        demo::seed(server.public, server.lifecycle()).await.context("the demo could not be set up")?;
     }
-    banner::print(&process, &settings, args);
-    lifecycle::asked_to_stop().await?;
-    process.stop().await;
-    Ok(())
+    banner::print(&server, args);
+    server.run().await
 }

@@ -1,0 +1,102 @@
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use natter_nats::{
+    apply::{self, Deployment, Difference},
+    async_nats::{Client, jetstream},
+    connect::{Address, Purpose, connect},
+    publisher::Publisher,
+    topology::Topology,
+};
+use natter_runtime::{
+    config::{Settings, Strictness},
+    shared_state::{Redis, SharedState},
+};
+use natter_schemas::id::Partition;
+use natter_store::Store;
+use secrecy::ExposeSecret;
+use tracing::warn;
+
+use crate::settings::{self, Flag};
+
+/// How long a process that ends waits for the store's last writes.
+const CLOSE: Duration = Duration::from_secs(5);
+
+/// The services that settings name. Nothing is connected until it is asked for.
+pub struct Backends {
+    pub settings: Settings,
+    pub nats: Address,
+}
+
+impl Backends {
+    /// As the environment and `flags` say, with the NATS of `NATS_URL`.
+    pub fn read(flags: &[Flag], strictness: Strictness) -> anyhow::Result<Self> {
+        let settings = settings::read(flags, strictness)?;
+        let url = settings.nats_url.clone().context("NATS_URL is missing; allowed: nats://host:4222[,…]")?;
+        let nats = Address { url, creds: settings.nats_creds.clone() };
+        Ok(Self { settings, nats })
+    }
+
+    /// What NATS has to be like for these settings.
+    pub fn topology(&self) -> Topology {
+        topology(&self.settings)
+    }
+
+    /// A connection of its own.
+    pub async fn client(&self, purpose: Purpose) -> anyhow::Result<Client> {
+        Ok(connect(&self.nats, purpose).await?)
+    }
+
+    /// Over a connection of its own.
+    pub async fn jetstream(&self, purpose: Purpose) -> anyhow::Result<jetstream::Context> {
+        Ok(jetstream::new(self.client(purpose).await?))
+    }
+
+    /// Over a connection of its own.
+    pub async fn publisher(&self) -> anyhow::Result<Publisher> {
+        Ok(Publisher::new(self.client(Purpose::Publish).await?))
+    }
+
+    /// The store of `DATABASE_URL`, to be closed with [`close_store`].
+    pub async fn store(&self) -> anyhow::Result<Arc<dyn Store>> {
+        Ok(settings::need_database(&self.settings)?.open().await?)
+    }
+
+    /// Several processes agree on presence, limits and idempotency keys only through Redis.
+    pub async fn redis(&self) -> anyhow::Result<Arc<dyn SharedState>> {
+        let url = self.settings.redis_url.as_ref();
+        let url = url.context("REDIS_URL is missing; allowed: redis://host:6379")?.expose_secret();
+        Ok(Arc::new(Redis::connect(url).await.context("REDIS_URL cannot be used")?))
+    }
+
+    /// What `natter migrate` made; fails where it differs from what this version needs.
+    pub async fn deployment(&self, js: &jetstream::Context) -> anyhow::Result<Deployment> {
+        Ok(apply::check(js, &self.topology()).await?)
+    }
+
+    /// Makes the log what the topology says, above everything the store has.
+    pub async fn provision(&self, store: &dyn Store) -> anyhow::Result<(Deployment, Vec<Difference>)> {
+        let (js, topology) = (self.jetstream(Purpose::Provision).await?, self.topology());
+        let mut highest = Vec::new();
+        for partition in Partition::all(topology.partitions) {
+            highest.push(store.highest(partition).await?);
+        }
+        Ok(apply::apply(&js, &topology, &highest).await?)
+    }
+}
+
+/// What NATS has to be like for these settings.
+pub fn topology(settings: &Settings) -> Topology {
+    Topology {
+        partitions: settings.partitions,
+        replicas: settings.durability.replicas(),
+        log_max_bytes: settings.log_max_bytes,
+    }
+}
+
+/// Lets the store finish its writes.
+pub async fn close_store(store: &dyn Store) {
+    if tokio::time::timeout(CLOSE, store.close()).await.is_err() {
+        warn!("the store did not close in time; it recovers at the next start");
+    }
+}

@@ -1,0 +1,10 @@
+//! Start-up, each step once, in order: settings, connections, store, shared state, deployment. A command takes the
+//! steps that it needs; a role takes all of them, as a node.
+
+mod backends; // what settings name: NATS, the store, Redis
+mod process; // logs, metrics, the admin port, an orderly end
+mod node; // a process that runs roles: backends, deployment and shared state
+
+pub use backends::{Backends, close_store, topology};
+pub use node::Node;
+pub use process::{Process, bind, observe};

@@ -1,0 +1,115 @@
+use std::{future::ready, net::SocketAddr, sync::Arc};
+
+use natter_nats::{
+    apply::Deployment,
+    async_nats::{connection::State as Connection, jetstream},
+    connect::Purpose,
+    log::LogReader,
+};
+use natter_runtime::{
+    config::{Durability, Strictness},
+    lifecycle,
+    shared_state::SharedState,
+};
+use natter_store::Store;
+use natter_workers::{Dependencies, Job, kafka_sink};
+use tokio::net::TcpListener;
+
+use super::{
+    backends::Backends,
+    process::{Process, observe},
+};
+use crate::settings::Flag;
+
+/// A process that runs roles, on streams as this version needs them.
+pub struct Node {
+    pub backends: Backends,
+    pub process: Process,
+    pub deployment: Deployment,
+    pub shared: Arc<dyn SharedState>,
+}
+
+impl Node {
+    /// One of several, which find each other through the NATS and the Redis that settings name.
+    pub async fn join(flags: &[Flag], strictness: Strictness) -> anyhow::Result<Self> {
+        let backends = Backends::read(flags, strictness)?;
+        let metrics = observe(&backends.settings)?;
+        let process = Process::start(&backends.settings, metrics).await?;
+        let shared = backends.redis().await?;
+        let deployment = backends.deployment(&backends.jetstream(Purpose::Rpc).await?).await?;
+        let state = Arc::clone(&shared);
+        process.readiness.needs("redis", move || {
+            let state = Arc::clone(&state);
+            async move { state.ready().await.is_ok() }
+        });
+        Ok(Self { backends, process, deployment, shared })
+    }
+
+    /// Starts `jobs`, or every one there is for an empty list.
+    pub async fn start_worker(&self, store: Arc<dyn Store>, jobs: &[Job]) -> anyhow::Result<()> {
+        let dependencies = self.dependencies(store).await?;
+        self.need(&dependencies);
+        let all = dependencies.jobs();
+        let jobs = if jobs.is_empty() { &all } else { jobs };
+        let lifecycle = &self.process.lifecycle;
+        natter_workers::start(&dependencies, jobs, lifecycle.tracker(), lifecycle.stop().clone()).await?;
+        Ok(())
+    }
+
+    async fn dependencies(&self, store: Arc<dyn Store>) -> anyhow::Result<Dependencies> {
+        let settings = &self.backends.settings;
+        let client = self.backends.client(Purpose::Rpc).await?;
+        Ok(Dependencies {
+            store,
+            client: client.clone(),
+            log: LogReader::new(jetstream::new(client), self.deployment.partitions),
+            // The backlog of the log must not slow the answers down: a connection of its own.
+            js: self.backends.jetstream(Purpose::Work).await?,
+            publisher: self.backends.publisher().await?,
+            deployment: Arc::new(self.deployment.clone()),
+            shared: Arc::clone(&self.shared),
+            refresh_lifetime: settings.refresh_expires_in,
+            limits: settings.limits.clone(),
+            kafka: settings.kafka.clone().map(kafka_sink::Options::from),
+        })
+    }
+
+    /// What a worker cannot work without.
+    fn need(&self, dependencies: &Dependencies) {
+        let readiness = &self.process.readiness;
+        let client = dependencies.client.clone();
+        readiness.needs("nats", move || ready(client.connection_state() == Connection::Connected));
+        let store = Arc::clone(&dependencies.store);
+        readiness.needs("store", move || {
+            let store = Arc::clone(&store);
+            async move { store.ready().await.is_ok() }
+        });
+    }
+
+    /// Serves sockets and HTTP; returns where.
+    pub async fn start_edge(&self, jwt_secret: Vec<u8>, listener: TcpListener) -> anyhow::Result<SocketAddr> {
+        let settings = &self.backends.settings;
+        let config = natter_edge::Config {
+            nats: self.backends.nats.clone(),
+            jwt_secret,
+            jwt_expires_in: settings.jwt_expires_in,
+            refresh_expires_in: settings.refresh_expires_in,
+            cors_origins: settings.cors_origins.clone(),
+            rates: settings.rates.clone(),
+            limits: settings.limits.clone(),
+            presence_ttl: settings.presence_ttl,
+            durability: settings.durability.name(),
+            group_commits: settings.durability == Durability::Durable,
+        };
+        let (deployment, shared) = (self.deployment.clone(), Arc::clone(&self.shared));
+        natter_edge::start(config, deployment, shared, listener, self.process.lifecycle.clone()).await
+    }
+
+    /// Everything runs; returns after a signal to stop, when all work under way is finished.
+    pub async fn run(&self) -> anyhow::Result<()> {
+        self.process.readiness.started();
+        lifecycle::asked_to_stop().await?;
+        self.process.drain().await;
+        Ok(())
+    }
+}

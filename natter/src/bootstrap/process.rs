@@ -1,0 +1,67 @@
+use std::net::{IpAddr, SocketAddr};
+
+use anyhow::Context;
+use metrics_exporter_prometheus::PrometheusHandle;
+use natter_runtime::{
+    admin,
+    config::{Durability, Settings},
+    lifecycle::{self, Lifecycle},
+    readiness::Readiness,
+    telemetry,
+};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+
+/// What every long-running process has, whatever it runs.
+pub struct Process {
+    pub lifecycle: Lifecycle,
+    pub readiness: Readiness,
+    /// Where metrics and health are served.
+    pub admin: SocketAddr,
+}
+
+/// Starts logs and metrics, and raises the limit of open files.
+pub fn observe(settings: &Settings) -> anyhow::Result<PrometheusHandle> {
+    telemetry::start_logs(&settings.log_level, settings.log_format)?;
+    let metrics = telemetry::start_metrics()?;
+    raise_file_limit();
+    if settings.durability == Durability::Relaxed {
+        warn!("DURABILITY=relaxed: a power cut can take the last minutes of acked messages");
+    }
+    Ok(metrics)
+}
+
+impl Process {
+    /// The admin port answers from now on, at first that the process is starting.
+    pub async fn start(settings: &Settings, metrics: PrometheusHandle) -> anyhow::Result<Self> {
+        let listener = bind(settings.host, settings.admin_port, "--admin-port").await?;
+        let admin = listener.local_addr()?;
+        let (lifecycle, readiness) = (Lifecycle::new(), Readiness::default());
+        admin::serve(listener, metrics, readiness.clone(), &lifecycle);
+        Ok(Self { lifecycle, readiness, admin })
+    }
+
+    /// Asks every task to end and waits for them.
+    pub async fn drain(&self) {
+        info!("stopping");
+        self.lifecycle.drain(lifecycle::DRAIN).await;
+    }
+}
+
+/// `flag` is the one that chooses another port.
+pub async fn bind(host: IpAddr, port: u16, flag: &str) -> anyhow::Result<TcpListener> {
+    let address = SocketAddr::new(host, port);
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}; is another server running there? Choose a port with {flag}")
+    })
+}
+
+/// A socket is a file: the usual soft limit of 1,024 is far below what this process serves.
+fn raise_file_limit() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    {
+        warn!(%error, "the limit of open files was not raised; sockets beyond it are refused");
+    }
+}

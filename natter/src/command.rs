@@ -1,0 +1,35 @@
+//! The command that the command line names.
+
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+
+use crate::{
+    cli::{Cli, Command},
+    connect, dev, doctor, health, migrate, mirror, parked, replay, roles, seed, verify,
+};
+
+pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Dev(args) => succeeded(dev::run(&args).await),
+        Command::Edge(args) => succeeded(roles::edge(&args).await),
+        Command::Worker(args) => succeeded(roles::worker(&args).await),
+        Command::Migrate(args) => migrate::run(&args).await,
+        Command::Doctor(args) => doctor::run(&args).await,
+        Command::Health(args) => health::run(&args).await,
+        Command::Parked(command) => parked::run(&command).await,
+        Command::Replay(args) => replay::run(&args).await,
+        Command::Verify(args) => verify::run(&args).await,
+        Command::Mirror(command) => mirror::run(&command).await,
+        Command::Connect(args) => succeeded(connect::run(&args).await),
+        Command::Seed(args) => succeeded(seed::run(&args).await),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "natter", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn succeeded(done: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    done.map(|()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,91 @@
+//! Everything of `natter dev`, started in order and ended in reverse.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use anyhow::{Context, bail};
+use natter_nats::{
+    connect::Address,
+    server::{self, Server},
+};
+use natter_runtime::{
+    config::{Durability, Settings},
+    lifecycle::Lifecycle,
+    shared_state,
+};
+use natter_store::{Store, sqlite::SqliteStore};
+use secrecy::ExposeSecret;
+use tokio::net::TcpListener;
+
+use super::folder::Folder;
+use crate::bootstrap::{self, Backends, Node, Process};
+
+pub struct DevServer {
+    pub public: SocketAddr,
+    node: Node,
+    nats: Server,
+    store: Arc<dyn Store>,
+}
+
+impl DevServer {
+    pub async fn start(
+        settings: Settings,
+        folder: &Folder,
+        listener: TcpListener,
+        process: Process,
+    ) -> anyhow::Result<Self> {
+        if settings.durability == Durability::Replicated {
+            bail!(
+                "DURABILITY is 'replicated', which needs three hosts; allowed in natter dev: durable, relaxed"
+            );
+        }
+        let nats = start_nats(&settings, folder).await?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("natter.db"))?);
+        let address = Address { url: nats.url().to_owned(), creds: None };
+        let backends = Backends { settings, nats: address };
+        let (deployment, _) = backends.provision(store.as_ref()).await?;
+        let node = Node { backends, process, deployment, shared: Arc::new(shared_state::Memory::new()) };
+        node.start_worker(store.clone(), &[]).await?;
+        let secret = match &node.backends.settings.jwt_secret {
+            Some(secret) => secret.expose_secret().as_bytes().to_vec(),
+            None => folder.secret("jwt.secret")?,
+        };
+        let public = node.start_edge(secret, listener).await?;
+        node.process.readiness.started();
+        Ok(Self { public, node, nats, store })
+    }
+
+    pub const fn admin(&self) -> SocketAddr {
+        self.node.process.admin
+    }
+
+    pub const fn settings(&self) -> &Settings {
+        &self.node.backends.settings
+    }
+
+    pub const fn lifecycle(&self) -> &Lifecycle {
+        &self.node.process.lifecycle
+    }
+
+    /// Until a signal to stop. Clients end first, then the jobs, then the log, then the store: nobody loses what they
+    /// still need.
+    pub async fn run(self) -> anyhow::Result<()> {
+        self.node.run().await?;
+        self.nats.stop().await;
+        bootstrap::close_store(self.store.as_ref()).await;
+        Ok(())
+    }
+}
+
+async fn start_nats(settings: &Settings, folder: &Folder) -> anyhow::Result<Server> {
+    let binary = server::find().context(
+        "`make run` fetches nats-server; or install version 2.14 or later and put it into PATH (`natter doctor` \
+         says more)",
+    )?;
+    let options = server::Options {
+        binary,
+        data_dir: folder.join("nats"),
+        always_sync: settings.durability == Durability::Durable,
+        max_store_bytes: bootstrap::topology(settings).reserved_bytes(),
+    };
+    Ok(Server::start(options).await?)
+}
