@@ -251,7 +251,7 @@ impl Oracle {
             match (sent.outcome, sent.shown) {
                 (SendOutcome::Waiting, _) => self.violations.push(Violation::NeverAnswered { number }),
                 (SendOutcome::Acked { .. }, None) if sent.left > 0 => {
-                    self.violations.push(Violation::NeverShown { number })
+                    self.violations.push(Violation::NeverShown { number });
                 }
                 (SendOutcome::Acked { seq, .. }, Some(elsewhere))
                     if self.guarantee == Guarantee::Chained && seq != elsewhere =>
@@ -321,7 +321,7 @@ impl Oracle {
                     violations.push(Violation::OtherSeq { number, acked: seq, elsewhere: *at });
                 }
                 Some(row) if id.is_some_and(|id| id != row.id) => {
-                    violations.push(Violation::OtherId { number })
+                    violations.push(Violation::OtherId { number });
                 }
                 Some(_) => {}
             }

@@ -22,7 +22,7 @@ use crate::{
 pub const IDLE: Duration = Duration::from_millis(20);
 const SCRATCH: usize = 256 * 1024;
 const TIMER: Token = Token(usize::MAX - 1);
-/// HttpPool have tokens of their own above those of sockets.
+/// `HttpPool` have tokens of their own above those of sockets.
 pub const FIRST_HTTP_TOKEN: usize = 1 << 24;
 /// What an oracle that found so many faults has to say is known.
 const MAX_VIOLATIONS: usize = 1_000;
@@ -129,7 +129,7 @@ impl Engine {
                 match event.token() {
                     TIMER => {}
                     Token(connection) if connection >= FIRST_HTTP_TOKEN => {
-                        self.connection(connection - FIRST_HTTP_TOKEN, event)
+                        self.connection(connection - FIRST_HTTP_TOKEN, event);
                     }
                     Token(socket) => self.socket(socket, event),
                 }

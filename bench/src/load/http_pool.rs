@@ -143,7 +143,7 @@ impl Engine {
         match request.number {
             Some(number) => match self.dialect.posted(body).filter(|_| good) {
                 Some(receipt) => {
-                    self.answered(number, SendOutcome::Acked { seq: receipt.seq, id: receipt.id })
+                    self.answered(number, SendOutcome::Acked { seq: receipt.seq, id: receipt.id });
                 }
                 None => {
                     self.counters.refuse(&status.to_string());

@@ -210,7 +210,7 @@ impl Engine {
             }
             (Stage::Resuming, ServerMessage::ResumeDone) => self.sockets[index].stage = self.joins(index),
             (Stage::Resuming, ServerMessage::ResumeGap { room, head }) => {
-                self.too_much_missed(index, room, *head)
+                self.too_much_missed(index, room, *head);
             }
             _ => return false,
         }
