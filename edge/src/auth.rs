@@ -10,12 +10,11 @@ use natter_schemas::{
     code::Code,
     event::Timestamp,
     id::{SessionId, UserId},
+    limits,
 };
 use serde::{Deserialize, Serialize};
 
 const ISSUER: &str = "natter";
-/// A token is a few hundred bytes; longer ones are not parsed.
-const TOKEN_MAX: usize = 2_048;
 
 /// The user and session that a token proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +74,7 @@ impl Tokens {
     }
 
     pub fn verify(&self, token: &str) -> Result<Identity, Code> {
-        if token.len() > TOKEN_MAX {
+        if token.len() > limits::ACCESS_TOKEN {
             return Err(Code::Unauthenticated);
         }
         match decode::<Claims>(token, &self.verifying, &self.validation) {

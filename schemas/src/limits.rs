@@ -20,7 +20,7 @@ pub const LOGIN_PASSWORD: usize = 4 * *PASSWORD.end();
 pub const REFRESH_TOKEN: usize = 256;
 /// RFC 5321 §4.5.3.1.3: a path is at most 256 octets with its brackets.
 pub const EMAIL: usize = 254;
-/// Names of people and conversations, in characters.
+/// Names of users and conversations, in characters.
 pub const NAME: RangeInclusive<usize> = 1..=100;
 /// People named in one call.
 pub const PARTICIPANTS_PER_CALL: usize = 500;
@@ -103,10 +103,34 @@ impl Limits {
     }
 }
 
+/// Bounds of what a deployment may lower them to: below, clients would stop working.
+///
+/// Passwords this long must be allowed (NIST SP 800-63B §5.1.1.2).
+pub const PASSWORD_MAX_LEAST: usize = 64;
+/// A UUID as text, which is what most clients name their messages by.
+pub const CLIENT_ID_LEAST: usize = 36;
+/// A presence query of [`PRESENCE_BATCH`] users fits: 200 × 39 B and the fields around.
+pub const HTTP_BODY_LEAST: usize = 16 * 1024;
+/// The first frame with its token fits, and some positions to resume from.
+pub const FRAME_LEAST: usize = 4 * 1024;
+
 /// What frames and bodies have beside what is long in them: ids, names of fields, an access token of 300 bytes.
 const JSON_FIELDS: usize = 1024;
 /// One position of a `resume`: a quoted id, a colon, a seq of 20 digits, a comma.
 const POSITION_JSON: usize = 60;
+
+// What operators may set.
+
+/// Bytes of `JWT_SECRET`: a shorter key can be guessed (RFC 7518 §3.2: at least the hash's 256 bits).
+pub const JWT_SECRET_MIN: usize = 32;
+/// `PRESENCE_TTL`: below 10 s a slow network takes users offline; above 300 s dead sessions stay too long.
+pub const PRESENCE_TTL: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_mins(5);
+/// `REFRESH_EXPIRES_IN`: browsers forget cookies after 400 days (RFC 6265bis §5.5).
+pub const REFRESH_MAX: Duration = Duration::from_hours(400 * 24);
+/// Bytes of all partitions' logs together by default: about 32 million messages of 200 B.
+pub const LOG_BYTES: i64 = 8 * 1024 * 1024 * 1024;
+/// `LOG_MAX_BYTES`, of one partition: about 100 of the biggest messages.
+pub const LOG_BYTES_MIN: i64 = 1024 * 1024;
 
 // Sockets.
 
@@ -135,7 +159,18 @@ pub const JOINED: usize = 200;
 /// Members of a joined conversation whose presence is sent with `joined`; that of the others is sent as it changes.
 pub const JOINED_ONLINE: usize = 1_000;
 
+/// Heartbeats of one edge waiting for the shared state: one per socket and 15 s, so 16,384 are an edge of 100,000
+/// sockets, two seconds behind.
+pub const HEARTBEATS_WAITING: usize = 16_384;
+
 // HTTP connections.
+
+/// An access token, in bytes: ours have a few hundred; longer ones are not parsed.
+pub const ACCESS_TOKEN: usize = 2_048;
+/// From the header to the end of the body.
+pub const HTTP_BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// Of a body that is too large, so much is read and discarded; then the connection is cut.
+pub const HTTP_BODY_DISCARDED: usize = 1024 * 1024;
 
 /// From accept to the end of the request's header.
 pub const HTTP_HEADER: Duration = Duration::from_secs(10);
@@ -184,3 +219,15 @@ pub const HASHES_WAITING: usize = 64;
 pub const RPC: Duration = Duration::from_secs(5);
 /// Hashing waits in a queue: 64 × 40 ms on one core.
 pub const RPC_HASHING: Duration = Duration::from_secs(10);
+
+// The store and the shared state.
+
+/// Writes waiting for SQLite's one writing thread; callers beyond it wait. Four full transactions.
+pub const SQLITE_WRITES_WAITING: usize = 1_024;
+/// Requests of one process to the CQL cluster under way: at 20 ms each 25,000/s. More would only wait in the nodes.
+pub const CQL_IN_FLIGHT: u32 = 512;
+/// Of these the persisters', so that log-ins do not queue behind a backlog of events.
+pub const CQL_PERSIST_IN_FLIGHT: usize = 128;
+/// Calls waiting to be written to Redis; callers beyond it wait until they time out. 1,024 × 200 B, or 35 MB when all
+/// are full batches of heartbeats.
+pub const REDIS_WAITING: usize = 1_024;

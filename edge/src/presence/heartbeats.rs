@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use natter_nats::{async_nats, subject};
 use natter_runtime::shared_state::{Heartbeat, SharedState};
-use natter_schemas::rpc::PresenceChange;
+use natter_schemas::{limits, rpc::PresenceChange};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -13,8 +13,6 @@ use tracing::warn;
 /// How long heartbeats are collected: one round trip for a thousand sockets that opened together.
 const COLLECT: Duration = Duration::from_millis(50);
 const BATCH: usize = 1_000;
-/// One heartbeat per socket and 15 s: 16,384 of them waiting are an edge of 100,000 sockets, two seconds behind.
-const WAITING: usize = 16_384;
 
 enum PresenceCommand {
     Heartbeat(Heartbeat),
@@ -35,7 +33,7 @@ impl Heartbeats {
         ttl: Duration,
         stop: CancellationToken,
     ) -> (Self, impl Future<Output = ()> + Send) {
-        let (commands, receiver) = mpsc::channel(WAITING);
+        let (commands, receiver) = mpsc::channel(limits::HEARTBEATS_WAITING);
         (Self { commands, ttl }, run(Writer { shared, bus, ttl }, receiver, stop))
     }
 

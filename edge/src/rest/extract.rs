@@ -1,6 +1,6 @@
 //! What a request carries: its body, query, path and caller, each refused with the contract's code.
 
-use std::{net::SocketAddr, str::FromStr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, str::FromStr, sync::Arc};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Request},
@@ -13,16 +13,11 @@ use natter_runtime::rates::Class;
 use natter_schemas::{
     code::Code,
     id::{SessionId, UserId},
-    limits::Limits,
+    limits::{self, Limits},
 };
 use serde::de::DeserializeOwned;
 
 use crate::{api_error::ApiError, app::App, auth};
-
-/// A body's bytes must all arrive within this.
-const BODY_TIMEOUT: Duration = Duration::from_secs(15);
-/// Of a body that is too large, so much is read and discarded; then the connection is cut.
-const DISCARD_LIMIT: usize = 1024 * 1024;
 
 /// A validated JSON body.
 pub struct Json<T>(pub T);
@@ -78,13 +73,13 @@ async fn read(request: Request, most: usize) -> Result<Bytes, ApiError> {
                 continue;
             }
             discarded += chunk.len();
-            if discarded > DISCARD_LIMIT {
+            if discarded > limits::HTTP_BODY_DISCARDED {
                 break;
             }
         }
         Ok(())
     };
-    match tokio::time::timeout(BODY_TIMEOUT, reading).await {
+    match tokio::time::timeout(limits::HTTP_BODY_TIMEOUT, reading).await {
         Ok(Ok(())) if discarded == 0 => Ok(bytes.freeze()),
         Ok(Ok(())) => Err(ApiError::new(Code::TooLarge, format!("a body has at most {most} bytes"))),
         Ok(Err(error)) => Err(error),

@@ -2,18 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use natter_schemas::limits::Limits;
+use natter_schemas::limits::{CLIENT_ID_LEAST, FRAME_LEAST, HTTP_BODY_LEAST, Limits, PASSWORD_MAX_LEAST};
 
 use super::{BadSetting, Source, bad, number};
-
-/// Passwords this long must be allowed (NIST SP 800-63B §5.1.1.2).
-const PASSWORD: usize = 64;
-/// A UUID as text, which is what most clients name their messages by.
-const CLIENT_ID: usize = 36;
-/// A body with as many users as one presence query may name fits.
-const BODY: usize = 16 * 1024;
-/// The first frame with its token fits, and some positions to resume from.
-const FRAME: usize = 4 * 1024;
 
 pub fn read(source: &Source<'_>) -> Result<Limits, BadSetting> {
     let built_in = Limits::default();
@@ -23,14 +14,14 @@ pub fn read(source: &Source<'_>) -> Result<Limits, BadSetting> {
         username: range(&built_in.username, most("LIMIT_USERNAME_CHARS", 3, *built_in.username.end())?),
         password: passwords(source, &built_in.password)?,
         name: range(&built_in.name, most("LIMIT_NAME_CHARS", 1, *built_in.name.end())?),
-        client_id: most("LIMIT_CLIENT_ID_CHARS", CLIENT_ID, built_in.client_id)?,
+        client_id: most("LIMIT_CLIENT_ID_CHARS", CLIENT_ID_LEAST, built_in.client_id)?,
         participants_per_call: most("LIMIT_PARTICIPANTS_PER_CALL", 1, built_in.participants_per_call)?,
         participants: most("LIMIT_PARTICIPANTS", 2, built_in.participants)?,
         ..built_in
     };
-    let body = BODY.max(limits.message_json()).max(limits.participants_json());
+    let body = HTTP_BODY_LEAST.max(limits.message_json()).max(limits.participants_json());
     limits.http_body = most("LIMIT_BODY_BYTES", body, limits.http_body)?;
-    limits.frame = most("LIMIT_FRAME_BYTES", FRAME.max(limits.message_json()), limits.frame)?;
+    limits.frame = most("LIMIT_FRAME_BYTES", FRAME_LEAST.max(limits.message_json()), limits.frame)?;
     Ok(limits)
 }
 
@@ -39,8 +30,8 @@ fn passwords(
     built_in: &RangeInclusive<usize>,
 ) -> Result<RangeInclusive<usize>, BadSetting> {
     let (shortest, longest) = (*built_in.start(), *built_in.end());
-    let least = within(source, "LIMIT_PASSWORD_MIN_BYTES", shortest..=PASSWORD, shortest)?;
-    let most = within(source, "LIMIT_PASSWORD_BYTES", PASSWORD..=longest, longest)?;
+    let least = within(source, "LIMIT_PASSWORD_MIN_BYTES", shortest..=PASSWORD_MAX_LEAST, shortest)?;
+    let most = within(source, "LIMIT_PASSWORD_BYTES", PASSWORD_MAX_LEAST..=longest, longest)?;
     Ok(least..=most)
 }
 

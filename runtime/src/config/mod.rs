@@ -7,7 +7,9 @@ pub use kafka::{Kafka, KafkaContent, KafkaSecurity, Sasl};
 
 use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
-use natter_schemas::limits::Limits;
+use natter_schemas::limits::{
+    CONTROL_AGE, JWT_SECRET_MIN, LOG_BYTES, LOG_BYTES_MIN, Limits, PRESENCE_TTL, REFRESH_MAX,
+};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::rates::Rates;
@@ -98,9 +100,6 @@ pub struct Settings {
     pub log_format: LogFormat,
 }
 
-/// Bytes: below it a secret can be guessed (RFC 7518 §3.2: at least the hash's 256 bits).
-const SECRET_MIN: usize = 32;
-
 impl Settings {
     pub fn read(source: &Source<'_>, strictness: Strictness) -> Result<Self, BadSetting> {
         let dev = strictness == Strictness::Dev;
@@ -121,13 +120,8 @@ impl Settings {
             redis_url: redis_url(source)?,
             presence_ttl: lifetime(source, "PRESENCE_TTL", 45, PRESENCE_TTL)?,
             jwt_secret: secret(source, strictness == Strictness::Production)?,
-            jwt_expires_in: lifetime(
-                source,
-                "JWT_EXPIRES_IN",
-                15 * 60,
-                SECOND..=natter_schemas::limits::CONTROL_AGE,
-            )?,
-            refresh_expires_in: lifetime(source, "REFRESH_EXPIRES_IN", 30 * 86_400, SECOND..=DAYS_400)?,
+            jwt_expires_in: lifetime(source, "JWT_EXPIRES_IN", 15 * 60, SECOND..=CONTROL_AGE)?,
+            refresh_expires_in: lifetime(source, "REFRESH_EXPIRES_IN", 30 * 86_400, SECOND..=REFRESH_MAX)?,
             cors_origins: cors(source)?,
             rates: rates(source, dev)?,
             limits: limits::read(source)?,
@@ -141,10 +135,6 @@ impl Settings {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-/// Below 10 s a slow network takes users offline; above 300 s dead sessions stay too long.
-const PRESENCE_TTL: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_mins(5);
-/// Browsers forget cookies after 400 days (RFC 6265bis §5.5).
-const DAYS_400: Duration = Duration::from_hours(400 * 24);
 
 fn text(source: &Source<'_>, name: &str) -> Option<String> {
     source(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
@@ -174,9 +164,10 @@ fn redis_url(source: &Source<'_>) -> Result<Option<SecretString>, BadSetting> {
 }
 
 fn secret(source: &Source<'_>, needed: bool) -> Result<Option<SecretString>, BadSetting> {
-    let allowed = format!("a secret of at least {SECRET_MIN} bytes, for example from `openssl rand -hex 32`");
+    let allowed =
+        format!("a secret of at least {JWT_SECRET_MIN} bytes, for example from `openssl rand -hex 32`");
     match text(source, "JWT_SECRET").map(SecretString::from) {
-        Some(secret) if secret.expose_secret().len() >= SECRET_MIN => Ok(Some(secret)),
+        Some(secret) if secret.expose_secret().len() >= JWT_SECRET_MIN => Ok(Some(secret)),
         Some(_) => Err(BadSetting { name: "JWT_SECRET", wrong: "is too short".to_owned(), allowed }),
         None if !needed => Ok(None),
         None => Err(BadSetting { name: "JWT_SECRET", wrong: "is missing".to_owned(), allowed }),
@@ -256,18 +247,10 @@ fn durability(source: &Source<'_>) -> Result<Durability, BadSetting> {
         .ok_or_else(|| bad("DURABILITY", &value, all.map(Durability::name).join(", ")))
 }
 
-/// All partitions together: about 32 million messages of 200 B.
-const LOG_BYTES: i64 = 8 * 1024 * 1024 * 1024;
-const LOG_MAX_BYTES_LEAST: i64 = 1024 * 1024;
-
 fn log_max_bytes(source: &Source<'_>, partitions: u16) -> Result<i64, BadSetting> {
-    let allowed = format!("bytes of one partition's log, {LOG_MAX_BYTES_LEAST} or more");
+    let allowed = format!("bytes of one partition's log, {LOG_BYTES_MIN} or more");
     let bytes = number(source, "LOG_MAX_BYTES", &allowed)?.unwrap_or(LOG_BYTES / i64::from(partitions));
-    if bytes >= LOG_MAX_BYTES_LEAST {
-        Ok(bytes)
-    } else {
-        Err(bad("LOG_MAX_BYTES", &bytes.to_string(), allowed))
-    }
+    if bytes >= LOG_BYTES_MIN { Ok(bytes) } else { Err(bad("LOG_MAX_BYTES", &bytes.to_string(), allowed)) }
 }
 
 fn default_level(dev: bool) -> String {

@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
-use natter_schemas::backoff::Backoff;
+use natter_schemas::{backoff::Backoff, limits};
 use parking_lot::RwLock;
 use scylla::{
     client::session::Session,
@@ -27,10 +27,6 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(6);
 /// Between attempts, on a [`Backoff`].
 const RETRY_MIN: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(1);
-/// Requests under way at once, of all callers: at 20 ms each 25,000/s. More would only wait in the nodes.
-const IN_FLIGHT: u32 = 512;
-/// Of these the persisters', so that log-ins do not queue behind a backlog of events.
-const PERSIST_IN_FLIGHT: usize = 128;
 
 /// A statement's values, whatever they are.
 pub type Values = Box<dyn SerializeRow + Send + Sync>;
@@ -52,14 +48,14 @@ impl Cluster {
         Self {
             statements,
             session: RwLock::new(Some(Arc::new(session))),
-            permits: Semaphore::new(IN_FLIGHT as usize),
-            persist_permits: Semaphore::new(PERSIST_IN_FLIGHT),
+            permits: Semaphore::new(limits::CQL_IN_FLIGHT as usize),
+            persist_permits: Semaphore::new(limits::CQL_PERSIST_IN_FLIGHT),
         }
     }
 
     /// Waits for what is under way.
     pub async fn close(&self) {
-        let all = self.permits.acquire_many(IN_FLIGHT).await;
+        let all = self.permits.acquire_many(limits::CQL_IN_FLIGHT).await;
         self.permits.close();
         drop(all);
         *self.session.write() = None;

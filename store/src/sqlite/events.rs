@@ -146,15 +146,25 @@ pub fn all(query: &mut CachedStatement<'_>, params: impl Params) -> Result<Vec<L
     Ok(found)
 }
 
-/// Those of such a query that can be read. What follows from the others is made again when they are replayed.
-pub fn readable(query: &mut CachedStatement<'_>, params: impl Params) -> Result<Vec<LogEntry>> {
+/// Those of such a query that can be read. What depends on the others is derived again when they are replayed.
+pub fn readable(
+    conversation: ConversationId,
+    query: &mut CachedStatement<'_>,
+    params: impl Params,
+) -> Result<Vec<LogEntry>> {
     let mut rows = query.query(params)?;
-    let mut found = Vec::new();
+    let (mut found, mut unreadable) = (Vec::new(), None);
     while let Some(row) = rows.next()? {
         match logged(row) {
-            Ok(logged) => found.push(logged),
-            Err(error) => warn!(seq = seq_in(row, 0)?, %error, "an event of the store cannot be read"),
+            Ok(entry) => found.push(entry),
+            Err(error) => {
+                metrics::counter!("natter_store_unreadable_events_total").increment(1);
+                unreadable = Some((seq_in(row, 0)?, error));
+            }
         }
+    }
+    if let Some((seq, error)) = unreadable {
+        warn!(%conversation, seq, %error, "stored events cannot be decoded; reactions are derived without them");
     }
     Ok(found)
 }

@@ -86,7 +86,7 @@ fn rebuild(db: &Connection, key: ReactionKey<'_>) -> Result<()> {
     }
     let mut every = db.prepare_cached(EVENTS)?;
     let all = params![key.conversation.as_bytes(), int(key.target), kind::REACTED, int(Seq::MAX)];
-    for LogEntry { seq, event } in log::readable(&mut every, all)? {
+    for LogEntry { seq, event } in log::readable(key.conversation, &mut every, all)? {
         if let Kind::Reacted { emoji, on, .. } = &event.kind
             && emoji == key.emoji
         {

@@ -13,6 +13,7 @@ use std::{
     thread::JoinHandle,
 };
 
+use natter_schemas::limits;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -21,8 +22,6 @@ use tracing::{error, warn};
 use super::failure::closed;
 use crate::{Result, StoreError};
 
-/// Writes waiting for the thread: four full transactions.
-const QUEUE_LENGTH: usize = 1_024;
 /// Writes of one transaction: 256 × about 0.1 ms keeps a commit near the cost of its fsync.
 const BATCH_WRITES: usize = 256;
 /// Events of one transaction: 4,096 × 8 KiB = 32 MiB in the WAL at the very worst.
@@ -42,7 +41,7 @@ enum Request {
 
 impl Writer {
     pub fn start(db: Connection) -> Result<Self> {
-        let (queue, requests) = mpsc::channel(QUEUE_LENGTH);
+        let (queue, requests) = mpsc::channel(limits::SQLITE_WRITES_WAITING);
         let commits = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&commits);
         let thread = std::thread::Builder::new()

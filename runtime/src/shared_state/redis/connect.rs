@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use natter_schemas::backoff::Backoff;
+use natter_schemas::{backoff::Backoff, limits};
 use redis::{
     AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, ServerErrorKind,
     aio::{ConnectionManager, ConnectionManagerConfig},
@@ -16,9 +16,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between attempts, on a [`Backoff`].
 const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(1);
-/// Calls waiting to be written; one more waits for its turn until it times out. 1,024 × 200 B, or 35 MB when
-/// all are full batches of heartbeats.
-const PIPELINE_LENGTH: usize = 1_024;
 /// Bytes the other host does not confirm for this long mean that it is gone: without it the kernel tries for
 /// a quarter of an hour.
 #[cfg(target_os = "linux")]
@@ -41,7 +38,7 @@ pub async fn connect(url: &str) -> Result<ConnectionManager, ConnectError> {
     let client = client(url).map_err(ConnectError::Address)?;
     wait_for(&client).await?;
     let config = ConnectionManagerConfig::new()
-        .set_pipeline_buffer_size(PIPELINE_LENGTH)
+        .set_pipeline_buffer_size(limits::REDIS_WAITING)
         // Calls have a time-out of their own, which covers all their steps.
         .set_response_timeout(None)
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
