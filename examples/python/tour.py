@@ -5,7 +5,7 @@
                                            two nodes of one deployment: Alice on the first, everybody else on the other
     tour.py --start target/release/natter  one of its own, in a folder of its own
 
-Exits with 1 at the first promise that is not kept, and says which.
+Exits with 1 at the first promise that is not kept, and names it.
 """
 
 import argparse
@@ -24,7 +24,7 @@ class BadText(bytes):
     """Bytes to be sent as a text frame all the same."""
 
 
-@step("a healthy server says so")
+@step("a healthy server reports it")
 async def health(w):
     answer = await w.alice.ok("GET", "/health")
     expect(answer["status"] == "ok" and answer["timestamp"].endswith("Z"), f"health: {answer}")
@@ -34,7 +34,7 @@ async def health(w):
     w.mute = (await dial(w.base), time.monotonic())
 
 
-@step("people register, log in, and are told what is wrong with their data")
+@step("users register, log in, and get errors that name the wrong field")
 async def accounts(w):
     for rest, who in ((w.alice, "alice"), (w.bob, "bob"), (w.carol, "carol")):
         await rest.register(name(who))
@@ -77,7 +77,7 @@ async def sockets(w):
     expect((await w.a.ask({"type": "ping"}))["type"] == "pong", "ping is answered by pong")
 
 
-@step("a new group is told to its members at once, and listed")
+@step("a new group is announced to its members at once, and listed")
 async def group(w):
     body = {"type": "group", "name": "Tour", "participantIds": [w.bob.user["id"]]}
     room = await w.alice.ok("POST", "/api/conversations", 201, json=body)
@@ -196,7 +196,7 @@ async def pages(w):
     await w.bob.refused("GET", "/api/messages", 422, "invalid", params=both)
 
 
-@step("an outsider is told that there is nothing")
+@step("for an outsider the conversation does not exist")
 async def outsider(w):
     query = {"conversationId": w.room}
     await w.carol.refused("GET", f"/api/conversations/{w.room}", 404, "not_found")
@@ -272,7 +272,7 @@ async def resume(w):
         await socket.close()
 
 
-@step("reading moves forward only, and the others are told")
+@step("reading only advances, and the others get a receipt")
 async def reading(w):
     head = w.b.positions[w.room]
     await w.b.connection.send(json.dumps({"type": "read", "conversationId": w.room, "seq": head}))
@@ -290,7 +290,7 @@ async def reading(w):
     for number in range(3):
         w.sent.append(await w.a.post(w.room, f"unread {number}"))
     unread = (await w.bob.ok("GET", f"/api/conversations/{w.room}"))["unreadCount"]
-    expect(unread == 3, f"3 unread messages expected, {unread} told")
+    expect(unread == 3, f"3 unread messages expected, got {unread}")
 
 
 @step("edits, reactions and deletions are shown to all and are in history")
@@ -300,9 +300,9 @@ async def changes(w):
     await w.a.ask({"type": "edit", **place, "content": "first"})
     await w.b.ask({"type": "react", **place, "emoji": "👍", "on": True})
     try:
-        raise Broken(f"editing somebody else's message: {await w.b.ask({'type': 'edit', **place, 'content': 'x'})}")
+        raise Broken(f"editing another user's message: {await w.b.ask({'type': 'edit', **place, 'content': 'x'})}")
     except Refused as refused:
-        expect(refused.code == "forbidden", f"editing somebody else's message: {refused.frame}")
+        expect(refused.code == "forbidden", f"editing another user's message: {refused.frame}")
     for socket in (w.a, w.b):
         await socket.until(lambda: socket.of_type("reaction:changed", target=target["seq"]), "reaction:changed")
         edited = socket.of_type("message:edited", target=target["seq"])
@@ -320,7 +320,7 @@ async def changes(w):
     w.sent.append(target)
 
 
-@step("a new name is told to all and keeps the chain whole")
+@step("a new name is sent to all members and keeps the chain complete")
 async def rename(w):
     await w.alice.ok("PATCH", f"/api/conversations/{w.room}", json={"name": "Renamed"})
     for socket in (w.a, w.b):
@@ -329,7 +329,7 @@ async def rename(w):
     await w.a.until_at(w.room, w.sent[-1]["seq"])
 
 
-@step("what is wrong with a frame is told, and the socket stays open")
+@step("a wrong frame is answered with an error, and the socket stays open")
 async def bad_frames(w):
     place = {"conversationId": w.room}
     wrong = [
@@ -353,7 +353,7 @@ async def bad_frames(w):
     await w.a.ask({"type": "ping"})
 
 
-@step("what is not the protocol closes the socket with the code that says why")
+@step("a protocol violation closes the socket with its code")
 async def bad_sockets(w):
     hello = json.dumps({"type": "hello", "token": w.alice.token, "deviceId": "d"})
     cases = [
@@ -397,7 +397,7 @@ async def logout(w):
 import tour_people  # noqa: E402 F401 - its steps come here
 
 
-@step("who never says hello is closed within 10 s")
+@step("a socket without hello is closed within 10 s")
 async def mute(w):
     connection, since = w.mute
     left = max(1.0, 12 - (time.monotonic() - since))

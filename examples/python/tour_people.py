@@ -196,7 +196,7 @@ async def opened(rest, conversation):
     return (await rest.call("POST", "/api/messages", json=body)).status_code == 201
 
 
-@step("who is online is told to those who share a conversation, at once when they joined it")
+@step("presence is visible to users who share a conversation, and sent to those who joined it")
 async def presence(w):
     eve = await Rest(w.other).register(name("eve"))
     id = eve.user["id"]
@@ -232,7 +232,7 @@ async def presence(w):
     expect(offline["version"] > online["version"], f"a later word has a higher version: {online}, {offline}")
     expect((await status(id))["lastSeenAt"], "when they were last seen")
     await eve.ok("POST", "/api/presence/heartbeat", 204)
-    await eventually(lambda: is_online(w.alice, id), "a heartbeat by HTTP keeps somebody online")
+    await eventually(lambda: is_online(w.alice, id), "a heartbeat by HTTP keeps a user online")
     await eve.close()
 
 
@@ -258,7 +258,7 @@ async def typing(w):
     await say(w.a, {"type": "typing", **place, "isTyping": True})
     await w.b.until(lambda: len(shown(True)) == 2, "typing again")
     await say(w.a, {"type": "typing", **place, "isTyping": False})
-    await w.b.until(lambda: len(shown(False)) == 2, "the end of typing is told")
+    await w.b.until(lambda: len(shown(False)) == 2, "the end of typing is sent")
     expect(not w.a.of_type("typing"), "one's own typing is not shown to oneself")
 
     expect((await w.b.ask({"type": "leave", **place}))["type"] == "ack", "leave with an id is acked")
@@ -266,7 +266,7 @@ async def typing(w):
     await say(w.a, {"type": "typing", **place, "isTyping": True})
     ack = await w.a.post(w.meeting, "messages need no join")
     await w.b.until_at(w.meeting, ack["seq"])
-    expect(len(shown(True)) == 2, "typing was shown to somebody who left")
+    expect(len(shown(True)) == 2, "typing was shown to a user who left")
 
 
 async def say(socket, frame):
