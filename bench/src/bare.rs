@@ -1,5 +1,5 @@
 //! The floor of any server: a relay without a broker. What it costs, every server that speaks WebSocket and
-//! JSON costs; nothing is stored, nobody is known, a room lives as long as the process, and each delivery is one
+//! JSON costs; nothing is stored, there are no accounts, a room lives as long as the process, and each delivery is one
 //! write. Frames are built once a message and their bytes shared.
 
 use std::{borrow::Cow, collections::HashMap, io, net::Ipv4Addr, sync::Arc};
@@ -56,7 +56,7 @@ struct Send<'a> {
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 enum Out<'a> {
     Welcome,
-    /// A relay has no typing to send; whoever asks for it goes on.
+    /// A relay has no typing to send; a request for it is ignored.
     Joined,
     Ack {
         id: u64,

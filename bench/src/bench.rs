@@ -1,4 +1,4 @@
-//! What every scenario is given: where things are, how people are told, how a target is waited for.
+//! What every scenario is given: where things are, how progress is shown, how a target is waited for.
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,7 +19,7 @@ use crate::{
 /// Where things are.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// The natter program; beside this one unless told.
+    /// The natter program; beside this one by default.
     #[arg(long, global = true)]
     pub natter: Option<PathBuf>,
     /// Folder with nats-server, Kafka's jars and the nats command, as scripts/fetch-peers fills it.
@@ -117,12 +117,12 @@ impl Bench {
         outcome
     }
 
-    /// Keeps a step for the JSON, and tells of it at once.
+    /// Keeps a step for the JSON, and prints it at once.
     pub fn note(&self, target: &str, what: &str, stats: &Stats) {
         let Stats { planned_per_second, acked_per_second, delivered_per_second, .. } = stats;
         let cpu = stats.cpu_us_per_message().unwrap_or(0.0);
         let bench = stats.bench_us_per_message().unwrap_or(0.0);
-        self.say(&format!(
+        self.print_status(&format!(
             "  {target:<16} {what:<24} {planned_per_second:>7.0}/s planned {acked_per_second:>7.0}/s acked \
              {delivered_per_second:>8.0}/s shown  ack p99 {:>7.1}  last p99 {:>7.1} ms  late p99 {:>5.1} ms  \
              {cpu:>6.1} µs/message (bench {bench:.1})",
@@ -132,10 +132,10 @@ impl Bench {
         self.steps.borrow_mut().push(step);
     }
 
-    /// To people, not to the report.
+    /// To the terminal, not to the report.
     #[expect(clippy::unused_self, reason = "as above")]
     #[expect(clippy::print_stderr, reason = "how far the bench is; the report goes to stdout")]
-    pub fn say(&self, text: &str) {
+    pub fn print_status(&self, text: &str) {
         eprintln!("{text}");
     }
 

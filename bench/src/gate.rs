@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_are_told_with_what_was_found() {
+    fn targets_are_printed_with_what_was_measured() {
         let wanted = [gate("ack/x/cpu", 1.15), gate("ack/x/gone", 2.0)];
         let table = markdown(&judge(&wanted, &measurements(), NoiseAllowance::Not), &measurements());
         assert!(table.contains("| ≤ 1.15 × bare | 3.10 | **not reached** |"), "{table}");

@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_told_in_milliseconds() {
+    fn quantiles_are_in_milliseconds() {
         let mut times = Times::default();
         (1..=1_000).for_each(|n| times.record(n * 1_000));
         let Latency { count, p50, p99, max, .. } = times.latency();
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_bounds_counts_as_the_bound() {
+    fn values_out_of_range_count_as_the_bound() {
         let mut times = Times::default();
         times.record(0);
         times.record(u64::MAX);

@@ -1,7 +1,7 @@
-//! The oracle. It is told what was sent, answered and shown, and later what history holds, and names every
+//! The oracle. It records what was sent, answered and delivered, and later what history holds, and names every
 //! broken promise.
 //!
-//! A room has one order. Whoever is shown an event first writes it into the room's log here; everybody else is
+//! A room has one order. The first receiver of an event writes it into the room's log here; every other receiver is
 //! compared with the log at one place, so a delivery costs two comparisons and a witness is a few words long.
 
 use std::{collections::BTreeSet, collections::HashMap};
@@ -16,7 +16,7 @@ pub type Number = u32;
 /// How far a protocol lets itself be checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guarantee {
-    /// Every event tells its place and the place before it: loss, doubles, disorder and gaps are seen.
+    /// Every event carries its seq and the one before it: loss, doubles, disorder and gaps are seen.
     Chained,
     /// Events have no place: loss and doubles are seen, and disorder between two readers is counted.
     Counted,
@@ -26,7 +26,7 @@ pub enum Guarantee {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendOutcome {
     Waiting,
-    /// May have been stored all the same, but nobody was promised anything.
+    /// May have been stored all the same, but it was not acknowledged.
     Refused,
     Acked {
         seq: Seq,
@@ -127,7 +127,7 @@ impl Oracle {
         u32::try_from(self.sends.len() - 1).expect("a run has fewer than 2^32 messages")
     }
 
-    /// The first answer counts; `None` for a message that nobody sent or that has its answer.
+    /// The first answer counts; `None` for a message that was not sent or that has its answer.
     pub fn answered(&mut self, number: Number, outcome: SendOutcome) -> Option<&mut Sent> {
         let sent = self.sends.get_mut(number as usize)?;
         (sent.outcome == SendOutcome::Waiting).then(|| {
@@ -245,7 +245,7 @@ impl Oracle {
         true
     }
 
-    /// After the last delivery: every acked message was shown to everybody, under its seq.
+    /// After the last delivery: every acked message was delivered to every receiver, under its seq.
     pub fn finish<'a>(&mut self, receivers: impl Iterator<Item = &'a Receiver>) {
         for (number, sent) in (0..).zip(&self.sends) {
             match (sent.outcome, sent.shown) {
@@ -347,7 +347,7 @@ pub struct HistoryRow {
     pub number: Option<Number>,
 }
 
-/// A message's name, filled up to the size asked for.
+/// A message's number, padded to the size wanted.
 pub fn content(number: Number, bytes: usize) -> String {
     let mut text = format!("n{number} ");
     let rest = bytes.saturating_sub(text.len());

@@ -69,7 +69,7 @@ fn a_lost_message_breaks_the_chain() {
 }
 
 #[test]
-fn a_lost_message_is_seen_whoever_is_shown_the_room_first() {
+fn a_lost_message_is_found_whichever_receiver_comes_first() {
     let violations = violations(Guarantee::Chained, &[0, 1, 3], WHOLE);
     assert!(
         violations.contains(&Violation::Gap { to: A, held: seq(1), prev: seq(2), seq: seq(3) }),
@@ -87,7 +87,7 @@ fn a_lost_last_message_is_missed_though_no_chain_shows_it() {
 }
 
 #[test]
-fn a_message_that_nobody_was_shown_is_missed() {
+fn a_message_delivered_to_no_receiver_is_reported() {
     let violations = violations(Guarantee::Chained, &[0, 1, 2], &[0, 1, 2]);
     assert_eq!(violations, [Violation::NeverShown { number: 3 }]);
 }
@@ -156,7 +156,7 @@ fn events_that_are_not_messages_are_part_of_the_chain() {
 }
 
 #[test]
-fn whoever_comes_later_owes_nothing_of_what_was() {
+fn a_receiver_that_joins_later_need_not_have_earlier_events() {
     let mut oracle = oracle(Guarantee::Chained);
     show(&mut oracle, A, &[0, 1]);
     let mut late = oracle.receiver(B, 0, seq(1));
@@ -167,7 +167,7 @@ fn whoever_comes_later_owes_nothing_of_what_was() {
 }
 
 #[test]
-fn whoever_is_told_to_begin_anew_owes_only_what_comes_then() {
+fn after_a_resume_gap_only_later_events_are_expected() {
     let mut oracle = oracle(Guarantee::Chained);
     show(&mut oracle, A, &[0, 1, 2]);
     let mut b = show(&mut oracle, B, &[0]);
@@ -188,14 +188,14 @@ fn two_events_at_one_place_are_named() {
 }
 
 #[test]
-fn a_message_nobody_sent_is_named() {
+fn a_message_that_was_never_sent_is_reported() {
     let mut oracle = oracle(Guarantee::Counted);
     show(&mut oracle, B, &[9]);
     assert_eq!(oracle.violations, [Violation::NobodySent { number: 9, to: B }]);
 }
 
 #[test]
-fn a_send_that_nobody_answered_is_named_and_a_refused_one_is_not() {
+fn an_unanswered_send_is_reported_and_a_refused_one_is_not() {
     let mut oracle = Oracle::new(Guarantee::Chained, 1);
     oracle.sent(0, A, 0, 2);
     let refused = oracle.sent(0, A, 0, 2);
@@ -236,7 +236,7 @@ fn history_in_disorder_is_named() {
 }
 
 #[test]
-fn history_with_what_nobody_sent_is_named() {
+fn history_with_a_message_never_sent_is_reported() {
     let mut rows = rows(WHOLE);
     rows.push(HistoryRow { seq: Some(99), id: id(99), number: None });
     assert_eq!(oracle(Guarantee::Chained).history(0, &rows), [Violation::OnlyInHistory { seq: 99 }]);

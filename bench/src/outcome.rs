@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn who_broke_a_promise_in_either_run_has_no_figures() {
+    fn a_target_with_a_violation_in_either_run_has_no_figures() {
         for (first, second) in [(0, 0), (1, 0), (0, 1)] {
             let mut both = outcome(first);
             both.add(outcome(second));

@@ -43,7 +43,7 @@ pub struct Measurement {
     pub values: BTreeMap<String, Vec<f64>>,
 }
 
-/// The findings of a scenario, in the order in which they were first told.
+/// The findings of a scenario, in the order in which they were first added.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Results {
     pub measurements: Vec<Measurement>,

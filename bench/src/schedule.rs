@@ -1,5 +1,5 @@
 //! When each thing is due. An open loop: the plan does not wait for the server, so a stall shows as the latency
-//! of everything that was due meanwhile, as it would to people.
+//! of everything that was due meanwhile, as it would to users.
 
 use std::time::Duration;
 

@@ -19,12 +19,12 @@ const PAUSE: Duration = Duration::from_millis(200);
 const REGISTERING: usize = 8;
 const OPENING: usize = 32;
 
-/// Who is in which room. Socket i is person i modulo the people.
+/// Who is in which room. Socket i belongs to account i modulo the number of accounts.
 #[derive(Debug, Clone)]
 pub struct Shape {
     pub people: u32,
     pub sockets: u32,
-    /// More people, numbered after the others: they come and go on a socket of their own and never write.
+    /// More accounts, numbered after the others: they connect and disconnect on sockets of their own and never write.
     pub visitors: u32,
     /// Members by their number; the first of them makes the room.
     pub rooms: Vec<Vec<u32>>,
@@ -52,12 +52,12 @@ pub struct Dataset {
     pub rooms: Vec<Place>,
 }
 
-/// How a target's people and rooms are made.
+/// How a target's accounts and rooms are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seeder {
     Natter,
     SeedNode,
-    /// Nobody is known, and a room is there once somebody names it.
+    /// There are no accounts, and a room exists once it is named.
     Bare,
 }
 
@@ -68,7 +68,7 @@ pub struct HttpClient {
 }
 
 impl Seeder {
-    /// `told` is called once for each person and room.
+    /// `progress` is called once for each account and room.
     pub async fn make(self, at: SocketAddr, shape: Shape, provenance: impl Fn()) -> anyhow::Result<Dataset> {
         let (rest, run) = (HttpClient::new(at)?, Uuid::now_v7().simple().to_string());
         let tag = run.get(6..20).context("a UUID has 32 digits")?;
@@ -112,7 +112,7 @@ impl Seeder {
         }
     }
 
-    /// Everything said in a room since it was made; `None` where nothing is kept.
+    /// Every message of a room since it was made; `None` where nothing is stored.
     pub async fn history(
         self,
         rest: &HttpClient,
@@ -139,7 +139,7 @@ impl Dataset {
         rooms
     }
 
-    /// A relay knows nobody: the token says which rooms a socket is in.
+    /// A relay has no accounts: the token lists the rooms of a socket.
     fn tell_tokens(&mut self) {
         for (person, rooms) in self.rooms_of().into_iter().enumerate() {
             let ids: Vec<&str> = rooms.iter().map(|room| self.rooms[*room as usize].id.as_str()).collect();

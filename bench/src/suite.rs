@@ -34,7 +34,7 @@ pub struct Args {
     /// Ratios that must not get worse by more than the noise of this run.
     #[arg(long)]
     pub gate: Option<PathBuf>,
-    /// Ratios and figures that are to be reached: told with the rest, and no failure.
+    /// Ratios and figures that are to be reached: reported with the rest, and not a failure.
     #[arg(long)]
     pub targets: Option<PathBuf>,
     /// Write what this run found into the gate instead.
@@ -75,7 +75,7 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<bool> {
     let lines = lines(&read(&args.lines)?, args.only.as_deref())?;
     let (mut done, began) = (Vec::new(), Instant::now());
     for (nth, (line, scenario)) in (1..).zip(&lines) {
-        bench.say(&format!("\n[{nth} of {}, {} s] {line}", lines.len(), began.elapsed().as_secs()));
+        bench.print_status(&format!("\n[{nth} of {}, {} s] {line}", lines.len(), began.elapsed().as_secs()));
         keep(&mut done, run_line(bench, line, scenario));
     }
     if let Some(path) = &bench.options.json {
@@ -95,9 +95,9 @@ fn run_line(bench: &Bench, line: &str, scenario: &Scenario) -> LineResult {
     };
     match &error {
         None => print(&outcome.to_string()),
-        Some(error) => bench.say(&format!("FAILED: {error}")),
+        Some(error) => bench.print_status(&format!("FAILED: {error}")),
     }
-    outcome.steps.first().inspect(|_| bench.say(""));
+    outcome.steps.first().inspect(|_| bench.print_status(""));
     LineResult { line: line.to_owned(), outcome, error }
 }
 
@@ -119,7 +119,7 @@ fn reached(args: &Args, done: &[LineResult]) -> anyhow::Result<String> {
     let wanted: Vec<Gate> = serde_json::from_str(&read(path)?)?;
     let measurements: Vec<Measurement> = measurements(done).cloned().collect();
     let mut judged = gate::judge(&wanted, &measurements, NoiseAllowance::Not);
-    // What was not asked for is not missed.
+    // Only lines that ran are expected.
     judged.retain(|judged| judged.found.is_some() || args.only.is_none());
     Ok(format!("\n### Targets\n\n{}", gate::markdown(&judged, &measurements)))
 }

@@ -99,7 +99,7 @@ fn cell(measurement: &Measurement, target: &str) -> String {
     }
 }
 
-/// Three digits that say something, thousands parted.
+/// Three significant digits, thousands separated.
 pub fn figure(value: f64) -> String {
     let digits = match value.abs() {
         v if v >= 100.0 => 0,

@@ -1,4 +1,4 @@
-//! One target under load: its server, its people, and the generator that plays them.
+//! One target under load: its server, its accounts, and the generator that drives their sockets.
 
 use std::{
     sync::{
@@ -66,7 +66,7 @@ pub struct TargetRun {
     generator: Generator,
 }
 
-/// What the oracle says of a target's whole run.
+/// The oracle's report on a target's whole run.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OracleReport {
@@ -94,10 +94,10 @@ impl TargetRun {
             Server::start(kind, &bench.context(kind, cores))
         })?;
         let bar = bench
-            .bar(&format!("{name}: people and rooms"), u64::from(shape.people) + shape.rooms.len() as u64);
+            .bar(&format!("{name}: accounts and rooms"), u64::from(shape.people) + shape.rooms.len() as u64);
         let dataset = bench.wait_for(server.seeder.make(server.http, shape, || bar.inc(1)));
         bar.finish_and_clear();
-        let dataset = dataset.with_context(|| format!("{name}: people and rooms"))?;
+        let dataset = dataset.with_context(|| format!("{name}: accounts and rooms"))?;
         let generator = Generator::start(generator_config(&server, &dataset, cores, behaviour))?;
         let side = Self { name, server, dataset, generator };
         if !behaviour.closed {
@@ -174,7 +174,7 @@ impl TargetRun {
         senders.into()
     }
 
-    /// What the oracle has to say, and how history compares; then the target ends.
+    /// The oracle's violations, and how history compares; then the target ends.
     pub fn close(self, bench: &Bench) -> anyhow::Result<OracleReport> {
         let (mut violations, messages, reordered) = self.run(bench, "oracle", |engine| {
             (engine.report(), engine.oracle.sends.len(), engine.oracle.reordered)

@@ -1,10 +1,10 @@
-//! What processes cost, from /proc (Linux). Elsewhere, and for processes that are gone, nothing is told.
+//! What processes cost, from /proc (Linux). Elsewhere, and for processes that are gone, nothing is reported.
 
 use std::{collections::HashSet, fs, ops::Sub, time::Duration};
 
 use serde::Serialize;
 
-/// `USER_HZ`: the unit of CPU times in /proc, 100 a second on every Linux that people run.
+/// `USER_HZ`: the unit of CPU times in /proc, 100 a second on every common Linux.
 const TICK: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Clone, Copy, Default, Serialize)]
@@ -32,7 +32,7 @@ pub fn own() -> Usage {
 pub fn usage(pids: &[u32]) -> Usage {
     let stats: Vec<Stat> = all().collect();
     let mut counted: HashSet<u32> = pids.iter().copied().collect();
-    // Parents may be listed after their children: once more until nobody joins.
+    // Parents may be listed after their children: again until none is added.
     loop {
         let before = counted.len();
         counted
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn cpu_time_is_told_in_less_than_ticks() {
+    fn cpu_time_is_finer_than_clock_ticks() {
         let before = own();
         let work = (0..200_000_u64).map(crate::schedule::mix).fold(0, u64::wrapping_add);
         assert!(work > 0 && (own() - before).cpu_seconds > 0.0);

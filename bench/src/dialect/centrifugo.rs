@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_pushes_and_pings_are_told_apart() {
+    fn replies_pushes_and_pings_are_distinguished() {
         let read = |text| Centrifugo.read(text);
         assert_eq!(
             read(r#"{"id":4000000000,"connect":{"client":"x"}}"#),

@@ -69,7 +69,7 @@ pub enum ServerMessage<'a> {
     Other,
 }
 
-/// What an HTTP answer to a message says.
+/// What the HTTP response to a message holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpAck {
     pub seq: Seq,

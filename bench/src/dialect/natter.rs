@@ -109,9 +109,9 @@ impl Dialect for Natter {
             client_id: None,
             reply_to: None,
         };
-        let mut ask = HttpRequest::post("/api/messages", json(&body));
-        ask.headers = format!("idempotency-key: {number}\r\n");
-        Some(ask)
+        let mut request = HttpRequest::post("/api/messages", json(&body));
+        request.headers = format!("idempotency-key: {number}\r\n");
+        Some(request)
     }
 
     fn posted(&self, body: &str) -> Option<HttpAck> {

@@ -63,9 +63,9 @@ impl Dialect for SeedNode {
 
     fn post(&self, OutgoingMessage { number, room, content }: OutgoingMessage<'_>) -> Option<HttpRequest> {
         let body = json!({ "conversationId": room, "content": content });
-        let mut ask = HttpRequest::post("/api/messages", body.to_string());
-        ask.headers = format!("idempotency-key: {number}\r\n");
-        Some(ask)
+        let mut request = HttpRequest::post("/api/messages", body.to_string());
+        request.headers = format!("idempotency-key: {number}\r\n");
+        Some(request)
     }
 
     fn posted(&self, body: &str) -> Option<HttpAck> {
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told() {
+    fn a_refusal_is_recognized() {
         let refused = |code| Some(ServerMessage::Refused { number: None, code });
         assert_eq!(SeedNode.read(r#"44{"message":"unauthorized"}"#), refused("not connected"));
         assert_eq!(SeedNode.read(r#"431[{"ok":false,"error":"x"}]"#), refused("not joined"));

@@ -9,7 +9,7 @@ use crate::{
     usage::Usage,
 };
 
-/// What is asked for over HTTP.
+/// What is requested over HTTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RequestKind {

@@ -24,7 +24,7 @@ const SCRATCH: usize = 256 * 1024;
 const TIMER: Token = Token(usize::MAX - 1);
 /// `HttpPool` have tokens of their own above those of sockets.
 pub const FIRST_HTTP_TOKEN: usize = 1 << 24;
-/// What an oracle that found so many faults has to say is known.
+/// More violations than this add nothing.
 const MAX_VIOLATIONS: usize = 1_000;
 
 pub struct Socket {
@@ -148,9 +148,9 @@ impl Engine {
         self.waiting_acks == 0 && self.waiting_deliveries == 0 && self.http_pool.is_idle()
     }
 
-    /// Nothing is under way any more but what closed sockets are owed.
+    /// Nothing is in flight any more but what closed sockets have missed.
     #[cfg(test)]
-    pub fn only_waits_for_the_absent(&self) -> bool {
+    pub fn only_waits_for_closed_sockets(&self) -> bool {
         let there = |receiver: &&Receiver| self.sockets[receiver.socket as usize].stage == Stage::Open;
         let shown = |room: u32| {
             let mut there =

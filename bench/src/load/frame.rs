@@ -28,7 +28,7 @@ pub struct NotAFrame;
 /// The first frame in these bytes; `None` until it is there as a whole.
 pub fn head(bytes: &[u8]) -> Result<Option<Head>, NotAFrame> {
     let &[first, second, ref rest @ ..] = bytes else { return Ok(None) };
-    // Fragments and extensions: nobody here sends them.
+    // Fragments and extensions: no target sends them.
     if first & 0xF0 != FIN {
         return Err(NotAFrame);
     }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_frame_is_told() {
+    fn bytes_that_are_no_frame_are_an_error() {
         assert_eq!(head(b"HTTP/1.1 400"), Err(NotAFrame));
         let mut endless = vec![FIN | TEXT, 127];
         endless.extend_from_slice(&u64::MAX.to_be_bytes());

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_post_tells_its_length_and_who_asks() {
+    fn a_post_has_its_length_and_its_bearer_token() {
         let bytes = HttpRequest::post("/api/messages", "{}".to_owned()).bytes("127.0.0.1:1", Some("t"));
         let text = String::from_utf8(bytes).unwrap();
         assert!(text.starts_with("POST /api/messages HTTP/1.1\r\nhost: 127.0.0.1:1\r\n"), "{text}");
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_told() {
+    fn bytes_that_are_no_http_response_are_an_error() {
         assert_eq!(answer(b"\x81\x00\x00\x00hello"), Err(NotHttp));
     }
 }

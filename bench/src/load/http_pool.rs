@@ -158,7 +158,7 @@ impl Engine {
         }
     }
 
-    /// The connection is gone; so is what was asked on it, unless nothing was.
+    /// The connection is gone; so is the request on it, if there was one.
     fn lost(&mut self, at: usize, error: &io::Error) {
         let connection = &mut self.http_pool.all[at];
         connection.connected = false;

@@ -53,7 +53,7 @@ pub struct ClientSpec {
     pub rooms: Vec<(u32, u64)>,
 }
 
-/// Everything a generator is told before it starts.
+/// Everything a generator needs before it starts.
 #[derive(Clone)]
 pub struct GeneratorConfig {
     pub dialect: &'static dyn Dialect,
@@ -93,15 +93,15 @@ pub struct Plan {
     pub transport: Transport,
     /// Taken one after the other, again and again.
     pub senders: Arc<[Sender]>,
-    /// Everybody is seen typing a second before a message.
+    /// Senders are seen typing a second before a message.
     pub typing: bool,
     /// The share of deliveries that a read mark follows.
     pub read_share: f64,
-    /// Pages of history asked for, a second.
+    /// Pages of history requested per second.
     pub pages: f64,
     /// Log-ins, a second.
     pub logins: f64,
-    /// Comings and goings of visitors, a second.
+    /// Connects and disconnects of visitors per second.
     pub visits: f64,
     /// Wait for everything that is under way.
     pub settle: bool,

@@ -29,11 +29,11 @@ pub enum Stage {
     Open,
 }
 
-/// A crowd came in.
+/// How long a set of sockets took to connect.
 #[derive(Debug, Clone)]
 pub struct ConnectTimes {
     pub took: Duration,
-    /// Of each, from the moment the crowd set out.
+    /// Of each socket, from the moment the set began to connect.
     pub times: Times,
 }
 
@@ -79,7 +79,7 @@ impl Engine {
         Ok(opened)
     }
 
-    /// Ends these connections as a dying network would: without a word.
+    /// Ends these connections as a failing network would: without a close frame.
     pub fn cut(&mut self, which: &[u32]) {
         for index in which {
             let socket = &mut self.sockets[*index as usize];
@@ -90,7 +90,7 @@ impl Engine {
         }
     }
 
-    /// These read no more until told; what they are shown late, and their end, is nobody's figure from now on.
+    /// These stop reading; their late deliveries and their closes are left out of the figures from now on.
     pub fn stall(&mut self, which: &[u32]) {
         for index in which {
             let socket = &mut self.sockets[*index as usize];
@@ -98,7 +98,7 @@ impl Engine {
         }
     }
 
-    /// They read again what was left for them. Returns those that the server has closed meanwhile: it may say so only
+    /// They read again what was left for them. Returns those that the server has closed meanwhile: its close frame comes only
     /// behind all that it had sent before, so this waits until each is closed or has seen everything.
     pub fn unstall(&mut self, which: &[u32], within: Duration) -> Vec<u32> {
         for index in which {
@@ -118,7 +118,7 @@ impl Engine {
         which.iter().copied().filter(|index| closed(self, *index)).collect()
     }
 
-    /// Whoever is there leaves, whoever is not comes.
+    /// Connected visitors disconnect, the others connect.
     pub(super) fn visit(&mut self, nth: u64) {
         let count = self.visitors.len().max(1) as u64;
         let Some(&index) = usize::try_from(nth % count).ok().and_then(|at| self.visitors.get(at)) else {
@@ -176,7 +176,7 @@ impl Engine {
                         .collect(),
                 });
                 if let Some(hello) = self.dialect.first(&socket.who, held.as_ref()) {
-                    self.say(index, frame::TEXT, hello.as_bytes());
+                    self.write_frame(index, frame::TEXT, hello.as_bytes());
                 }
                 answer.body.end
             }
@@ -192,11 +192,11 @@ impl Engine {
     }
 
     /// A text before the socket is open, where it means something for its way in. `false`: it does not.
-    pub(super) fn on_the_way(&mut self, index: usize, heard: &ServerMessage<'_>) -> bool {
-        match (self.sockets[index].stage, heard) {
+    pub(super) fn on_the_way(&mut self, index: usize, message: &ServerMessage<'_>) -> bool {
+        match (self.sockets[index].stage, message) {
             (Stage::Greeting, ServerMessage::Greeting) => {
                 let text = self.dialect.after_greeting(&self.sockets[index].who);
-                self.say(index, frame::TEXT, text.as_bytes());
+                self.write_frame(index, frame::TEXT, text.as_bytes());
             }
             (Stage::Greeting, ServerMessage::Welcome { epoch }) => {
                 if let Some(epoch) = epoch.filter(|_| self.epoch.is_empty()) {
@@ -245,7 +245,7 @@ impl Engine {
             .filter_map(|(nth, room)| self.dialect.join(nth, &self.rooms[*room]))
             .collect();
         for text in &texts {
-            self.say(index, frame::TEXT, text.as_bytes());
+            self.write_frame(index, frame::TEXT, text.as_bytes());
         }
         if texts.is_empty() { Stage::Open } else { Stage::Joining(texts.len()) }
     }

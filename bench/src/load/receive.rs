@@ -1,4 +1,4 @@
-//! Bytes come in, the oracle is told.
+//! Bytes come in and are passed to the oracle.
 
 use mio::event::Event as Readiness;
 
@@ -33,7 +33,7 @@ impl Engine {
         }
     }
 
-    /// Reads what there is. Readiness is told once for what came since: without `to_the_end` a read that did not
+    /// Reads what there is. Readiness is reported once for what came since: without `to_the_end` a read that did not
     /// fill the scratch took all of it.
     pub(super) fn drain(&mut self, index: usize, to_the_end: bool) {
         let mut scratch = std::mem::take(&mut self.scratch);
@@ -85,7 +85,7 @@ impl Engine {
     fn frame(&mut self, index: usize, opcode: u8, payload: &[u8]) {
         match opcode {
             frame::TEXT => self.message(index, payload),
-            frame::PING => self.say(index, frame::PONG, payload),
+            frame::PING => self.write_frame(index, frame::PONG, payload),
             frame::PONG => {}
             frame::CLOSE => {
                 let code = payload.first_chunk::<2>().map_or(NO_CODE, |code| u16::from_be_bytes(*code));
@@ -113,17 +113,17 @@ impl Engine {
                     }
                     self.event(index, event);
                 }
-                Some(heard) => self.heard(index, &heard),
+                Some(message) => self.handle(index, &message),
                 None => self.not_the_protocol(index, text),
             }
         }
     }
 
-    fn heard(&mut self, index: usize, heard: &ServerMessage<'_>) {
-        if self.sockets[index].stage != Stage::Open && self.on_the_way(index, heard) {
+    fn handle(&mut self, index: usize, message: &ServerMessage<'_>) {
+        if self.sockets[index].stage != Stage::Open && self.on_the_way(index, message) {
             return;
         }
-        match *heard {
+        match *message {
             ServerMessage::Acked { number, seq, id } => self.answered(number, SendOutcome::Acked { seq, id }),
             ServerMessage::Refused { number, code } => {
                 self.counters.refuse(code);
@@ -133,7 +133,7 @@ impl Engine {
                     None => {}
                 }
             }
-            ServerMessage::Ping(answer) => self.say(index, frame::TEXT, answer.as_bytes()),
+            ServerMessage::Ping(answer) => self.write_frame(index, frame::TEXT, answer.as_bytes()),
             _ => {}
         }
     }

@@ -128,7 +128,7 @@ impl Engine {
         if plan.typing {
             let Sender { socket, room } = turn(plan, nth + plan.rate as u64);
             if let Some(text) = self.dialect.typing(&self.rooms[room as usize]) {
-                self.say(socket as usize, frame::TEXT, text.as_bytes());
+                self.write_frame(socket as usize, frame::TEXT, text.as_bytes());
             }
         }
         let Sender { socket, room } = turn(plan, nth);
@@ -142,7 +142,8 @@ impl Engine {
         let over_socket = (plan.transport == Transport::Socket).then(|| self.dialect.send(message)).flatten();
         match over_socket {
             Some(text) => {
-                if !self.try_say(socket as usize, frame::TEXT, text.as_bytes()).is_ok_and(|said| said) {
+                if !self.try_write_frame(socket as usize, frame::TEXT, text.as_bytes()).is_ok_and(|said| said)
+                {
                     self.counters.refuse("no connection");
                     self.answered(number, SendOutcome::Refused);
                 }
@@ -156,9 +157,9 @@ impl Engine {
     fn post(&mut self, socket: usize, number: u32, room: u32, content: &str) {
         let due = self.oracle.sends[number as usize].due;
         match self.dialect.post(OutgoingMessage { number, room: &self.rooms[room as usize], content }) {
-            Some(ask) => {
+            Some(request) => {
                 let token = &self.sockets[socket].who.token;
-                let request = ask.bytes(&self.http_pool.host.to_string(), Some(token));
+                let request = request.bytes(&self.http_pool.host.to_string(), Some(token));
                 self.request_kind(PendingRequest {
                     request_kind: RequestKind::Message,
                     number: Some(number),
@@ -174,19 +175,19 @@ impl Engine {
     }
 
     fn page(&mut self, plan: &Plan, nth: u64, due: u64) {
-        // Not in step with the messages: whoever reads is not who writes.
+        // Out of step with the messages: readers are not the writers.
         let Sender { socket, room } = turn(plan, nth.wrapping_mul(7) + 3);
-        if let Some(ask) = self.dialect.page(&self.rooms[room as usize]) {
-            let request =
-                ask.bytes(&self.http_pool.host.to_string(), Some(&self.sockets[socket as usize].who.token));
+        if let Some(request) = self.dialect.page(&self.rooms[room as usize]) {
+            let request = request
+                .bytes(&self.http_pool.host.to_string(), Some(&self.sockets[socket as usize].who.token));
             self.request_kind(PendingRequest { request_kind: RequestKind::Page, number: None, due, request });
         }
     }
 
     fn log_in(&mut self, nth: u64, due: u64) {
         let socket = usize::try_from(nth).unwrap_or(0) % self.sockets.len().max(1);
-        if let Some(ask) = self.dialect.login(&self.sockets[socket].who.username) {
-            let request = ask.bytes(&self.http_pool.host.to_string(), None);
+        if let Some(request) = self.dialect.login(&self.sockets[socket].who.username) {
+            let request = request.bytes(&self.http_pool.host.to_string(), None);
             self.request_kind(PendingRequest {
                 request_kind: RequestKind::LogIn,
                 number: None,
@@ -199,10 +200,11 @@ impl Engine {
     pub(super) fn mark_read(&mut self, index: usize, room: u32, seq: u64) {
         if let Some(text) = self.dialect.read_mark(&self.rooms[room as usize], seq) {
             self.counters.reads += 1;
-            self.say(index, frame::TEXT, text.as_bytes());
-        } else if let Some(ask) = self.dialect.post_read_mark(&self.rooms[room as usize]) {
+            self.write_frame(index, frame::TEXT, text.as_bytes());
+        } else if let Some(request) = self.dialect.post_read_mark(&self.rooms[room as usize]) {
             self.counters.reads += 1;
-            let request = ask.bytes(&self.http_pool.host.to_string(), Some(&self.sockets[index].who.token));
+            let request =
+                request.bytes(&self.http_pool.host.to_string(), Some(&self.sockets[index].who.token));
             self.request_kind(PendingRequest {
                 request_kind: RequestKind::Read,
                 number: None,
@@ -212,14 +214,14 @@ impl Engine {
         }
     }
 
-    pub(super) fn say(&mut self, index: usize, opcode: u8, payload: &[u8]) {
-        if let Err(error) = self.try_say(index, opcode, payload) {
+    pub(super) fn write_frame(&mut self, index: usize, opcode: u8, payload: &[u8]) {
+        if let Err(error) = self.try_write_frame(index, opcode, payload) {
             self.closed(index, &error.to_string());
         }
     }
 
     /// `false`: there is no connection.
-    fn try_say(&mut self, index: usize, opcode: u8, payload: &[u8]) -> io::Result<bool> {
+    fn try_write_frame(&mut self, index: usize, opcode: u8, payload: &[u8]) -> io::Result<bool> {
         let Some(conn) = &mut self.sockets[index].conn else { return Ok(false) };
         self.out.clear();
         frame::masked(&mut self.out, opcode, payload);

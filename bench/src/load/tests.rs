@@ -1,4 +1,4 @@
-//! The generator against the real relay: what it sends arrives, and the oracle has nothing to say.
+//! The generator against the real relay: what it sends arrives, and the oracle finds no violation.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -64,12 +64,12 @@ fn everything_sent_is_acked_and_shown_to_the_whole_room() {
 }
 
 #[test]
-fn whoever_is_cut_off_and_not_sent_what_was_missed_is_noticed() {
+fn a_client_that_is_not_sent_what_it_missed_is_noticed() {
     let quiet = Plan { settle: false, ..plan() };
     let (_, violations) = step(plan(), move |engine| {
         engine.cut(&[1]);
         engine.step(&quiet);
-        while !engine.only_waits_for_the_absent() {
+        while !engine.only_waits_for_closed_sockets() {
             engine.turn(Duration::from_millis(10));
         }
     });

@@ -1,4 +1,4 @@
-//! Messages over HTTP, each with an idempotency key, while everybody listens on a socket.
+//! Messages over HTTP, each with an idempotency key, while every account listens on a socket.
 
 use super::{Common, close, rooms_of, rounds, warm_up};
 use crate::{
@@ -31,12 +31,12 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("http");
     let Args { common, sockets, rate } = args;
     let setting = format!("{rate:.0}/s, {} B, {}", common.bytes, common.cores.name());
-    let sides = common.open(bench, &rooms_of(2, sockets / 2, 1), ClientBehaviour::default())?;
-    warm_up(bench, common, &sides, *rate)?;
-    rounds(&sides, common.rounds, |side| {
-        let plan = Plan::new(*rate, common.lasting(), common.bytes, side.all_senders());
-        let stats = side.step(bench, "over HTTP", &Plan { transport: Transport::Http, ..plan })?;
-        let mut add = |metric, value| outcome.results.add(("http", &setting), metric, &side.name, value);
+    let runs = common.open(bench, &rooms_of(2, sockets / 2, 1), ClientBehaviour::default())?;
+    warm_up(bench, common, &runs, *rate)?;
+    rounds(&runs, common.rounds, |run| {
+        let plan = Plan::new(*rate, common.lasting(), common.bytes, run.all_senders());
+        let stats = run.step(bench, "over HTTP", &Plan { transport: Transport::Http, ..plan })?;
+        let mut add = |metric, value| outcome.results.add(("http", &setting), metric, &run.name, value);
         add(P50, stats.ack_ms.p50);
         add(P99, stats.ack_ms.p99);
         add(P999, stats.ack_ms.p999);
@@ -45,6 +45,6 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
         stats.cpu_us_per_message().inspect(|cpu| add(CPU, *cpu));
         Ok(())
     })?;
-    close(bench, &mut outcome, sides)?;
+    close(bench, &mut outcome, runs)?;
     Ok(outcome)
 }

@@ -1,4 +1,4 @@
-//! Sockets that say nothing. What one of them costs is the slope between few and many: what the process needs
+//! Idle sockets. What one of them costs is the slope between few and many: what the process needs
 //! anyway falls away.
 
 use std::time::Duration;
@@ -49,14 +49,14 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let shape = Shape { sockets: args.many, ..rooms_of(2, people / 2, 1) };
     let behaviour = ClientBehaviour { closed: true, ..ClientBehaviour::default() };
     let kinds = args.common.present(bench);
-    // Whoever idles disturbs nobody: all at the same time, where there may be so many sockets.
+    // Idle targets do not disturb one another: all at the same time, where there may be so many sockets.
     let at_once = if room_for(kinds.len(), args.many) { kinds.len() } else { 1 };
     for kinds in kinds.chunks(at_once.max(1)) {
-        let sides =
+        let runs =
             kinds.iter().filter_map(|kind| args.common.open_one(bench, *kind, &shape, behaviour).transpose());
-        let sides: Vec<TargetRun> = sides.collect::<Result<_, _>>()?;
-        slopes(bench, args, &sides, &mut outcome)?;
-        close(bench, &mut outcome, sides)?;
+        let runs: Vec<TargetRun> = runs.collect::<Result<_, _>>()?;
+        slopes(bench, args, &runs, &mut outcome)?;
+        close(bench, &mut outcome, runs)?;
     }
     Ok(outcome)
 }
@@ -67,20 +67,20 @@ fn room_for(targets: usize, sockets: u32) -> bool {
     targets as u64 * (u64::from(sockets) + SPARE_FILES) <= most
 }
 
-fn slopes(bench: &Bench, args: &Args, sides: &[TargetRun], outcome: &mut Outcome) -> anyhow::Result<()> {
+fn slopes(bench: &Bench, args: &Args, runs: &[TargetRun], outcome: &mut Outcome) -> anyhow::Result<()> {
     let setting = format!("{} to {} sockets, {}", args.few, args.many, args.common.cores.name());
     let mut took = Vec::new();
-    for side in sides {
-        took.push(side.connect_all(bench, 0..args.few, None)?.took);
+    for run in runs {
+        took.push(run.connect_all(bench, 0..args.few, None)?.took);
     }
-    let few = watched(bench, sides, args.watch);
-    for (side, took) in sides.iter().zip(&mut took) {
-        *took += side.connect_all(bench, args.few..args.many, None)?.took;
+    let few = watched(bench, runs, args.watch);
+    for (run, took) in runs.iter().zip(&mut took) {
+        *took += run.connect_all(bench, args.few..args.many, None)?.took;
     }
-    let many = watched(bench, sides, args.watch);
+    let many = watched(bench, runs, args.watch);
     let (sockets, seconds) = (f64::from(args.many - args.few), Duration::from_secs(args.watch).as_secs_f64());
-    for (((side, took), few), many) in sides.iter().zip(took).zip(few).zip(many) {
-        let mut add = |metric, value| outcome.results.add(("idle", &setting), metric, &side.name, value);
+    for (((run, took), few), many) in runs.iter().zip(took).zip(few).zip(many) {
+        let mut add = |metric, value| outcome.results.add(("idle", &setting), metric, &run.name, value);
         add(RSS, (many.rss_mib - few.rss_mib) * 1_024.0 / sockets);
         add(CPU, (many.cpu_seconds - few.cpu_seconds) * 1e6 / seconds / sockets);
         add(ALL, many.rss_mib);
@@ -90,11 +90,11 @@ fn slopes(bench: &Bench, args: &Args, sides: &[TargetRun], outcome: &mut Outcome
 }
 
 /// CPU over so many seconds, and memory at their end.
-fn watched(bench: &Bench, sides: &[TargetRun], seconds: u64) -> Vec<Usage> {
+fn watched(bench: &Bench, runs: &[TargetRun], seconds: u64) -> Vec<Usage> {
     bench.with_spinner("watching idle sockets", || {
         sleep(SETTLES);
-        let before: Vec<Usage> = sides.iter().map(TargetRun::usage).collect();
+        let before: Vec<Usage> = runs.iter().map(TargetRun::usage).collect();
         sleep(Duration::from_secs(seconds));
-        sides.iter().zip(before).map(|(side, before)| side.usage() - before).collect()
+        runs.iter().zip(before).map(|(run, before)| run.usage() - before).collect()
     })
 }

@@ -81,27 +81,27 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let (grouping, single) = bench.wait_for(prepared(&server, *streams))?;
     let log = Log { bench, args, server, grouping, single, label };
     let kinds = if args.log_only { Vec::new() } else { common.target.clone() };
-    let sides = natter_sides(bench, &Common { target: kinds, ..common.clone() }, sockets / 2)?;
+    let runs = natter_sides(bench, &Common { target: kinds, ..common.clone() }, sockets / 2)?;
     for _ in 0..common.rounds {
         log.round(&mut outcome.results)?;
-        for side in &sides {
-            let found = rooms::capacity(bench, common, args.bound, (side, args.search_from))?;
-            found.inspect(|found| outcome.results.add(label, RATE, &side.name, found.acked_per_second));
+        for run in &runs {
+            let found = rooms::capacity(bench, common, args.bound, (run, args.search_from))?;
+            found.inspect(|found| outcome.results.add(label, RATE, &run.name, found.acked_per_second));
         }
     }
-    close(bench, &mut outcome, sides)?;
+    close(bench, &mut outcome, runs)?;
     Ok(outcome)
 }
 
 fn natter_sides(bench: &Bench, common: &Common, rooms: u32) -> anyhow::Result<Vec<TargetRun>> {
     let target = common.target.iter().copied().filter(|kind| kind.resumes()).collect();
-    let sides = Common { target, ..common.clone() }.open(
+    let runs = Common { target, ..common.clone() }.open(
         bench,
         &super::rooms_of(2, rooms, 1),
         ClientBehaviour::default(),
     )?;
-    warm_up(bench, common, &sides, f64::MAX)?;
-    Ok(sides)
+    warm_up(bench, common, &runs, f64::MAX)?;
+    Ok(runs)
 }
 
 /// A nats-server by itself, and who publishes to it.
@@ -122,7 +122,7 @@ impl Log<'_> {
         if command.exists() {
             self.measured(results, THEIRS, || self.theirs(&command))
         } else {
-            self.bench.say("the nats command is not here: left out");
+            self.bench.print_status("the nats command is not here: left out");
             Ok(())
         }
     }
@@ -183,7 +183,7 @@ impl Log<'_> {
         self.published(command, enough.max(TRIAL))
     }
 
-    /// From the first message that the server stored to the last: processes that start are nobody's time.
+    /// From the first message that the server stored to the last: the start of processes does not count.
     fn published(&self, command: &Path, messages: u64) -> anyhow::Result<(u64, Duration)> {
         let streams = self.args.streams;
         let each = messages.div_ceil(u64::from(streams)).max(1);

@@ -1,7 +1,7 @@
-//! A storm of log-ins beside people who write: more than the server can hash, so that most are told to wait. Do
+//! A storm of log-ins beside the mixed load: more than the server can hash, so that most are refused with a retry time. Do
 //! messages notice?
 
-use super::{Common, close, mixed::Crowd, rounds, warm_up};
+use super::{Common, close, mixed::MixedLoad, rounds, warm_up};
 use crate::{
     bench::Bench,
     load::{Plan, RequestKind, real},
@@ -21,7 +21,7 @@ pub struct Args {
     #[command(flatten)]
     pub common: Common,
     #[command(flatten)]
-    pub crowd: Crowd,
+    pub load: MixedLoad,
     /// Messages a second.
     #[arg(long, default_value_t = 500.0)]
     pub rate: f64,
@@ -32,20 +32,20 @@ pub struct Args {
 
 pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("login");
-    let Args { common, crowd, rate, logins } = args;
+    let Args { common, load, rate, logins } = args;
     let setting = format!(
         "mixed, {} sockets, {rate:.0} messages/s, {logins:.0} log-ins/s, {}",
-        crowd.sockets,
+        load.sockets,
         common.cores.name()
     );
-    let sides =
-        common.open(bench, &crowd.shape(), ClientBehaviour { join: true, ..ClientBehaviour::default() })?;
-    warm_up(bench, common, &sides, *rate)?;
-    rounds(&sides, common.rounds, |side| {
-        let plan = crowd.plan(common, side, *rate);
-        let quiet = side.step(bench, "without a storm", &plan)?;
-        let storm = side.step(bench, "in the storm", &Plan { logins: *logins, ..plan })?;
-        let mut add = |metric, value| outcome.results.add(("login", &setting), metric, &side.name, value);
+    let runs =
+        common.open(bench, &load.shape(), ClientBehaviour { join: true, ..ClientBehaviour::default() })?;
+    warm_up(bench, common, &runs, *rate)?;
+    rounds(&runs, common.rounds, |run| {
+        let plan = load.plan(common, run, *rate);
+        let quiet = run.step(bench, "without a storm", &plan)?;
+        let storm = run.step(bench, "in the storm", &Plan { logins: *logins, ..plan })?;
+        let mut add = |metric, value| outcome.results.add(("login", &setting), metric, &run.name, value);
         add(QUIET, quiet.delivery_ms.p99);
         add(STORM, storm.delivery_ms.p99);
         add(RATIO, storm.delivery_ms.p99 / quiet.delivery_ms.p99.max(0.001));
@@ -55,6 +55,6 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
         }
         Ok(())
     })?;
-    close(bench, &mut outcome, sides)?;
+    close(bench, &mut outcome, runs)?;
     Ok(outcome)
 }

@@ -1,4 +1,4 @@
-//! People: rooms of all sizes, a few of them busy and most of them quiet; everybody is seen typing before they
+//! Realistic use: rooms of all sizes, a few of them busy and most of them quiet; users are seen typing before they
 //! write, some mark what they read, some come and go, some page through history.
 
 use std::{sync::Arc, time::Duration};
@@ -16,7 +16,7 @@ use crate::{
 
 /// Who writes where is drawn so often, then again from the front.
 const TURNS: u64 = 1 << 16;
-/// Pages asked for when nobody writes any more, to compare with.
+/// Pages requested once nothing is written any more, for comparison.
 const ALONE: Duration = Duration::from_secs(10);
 
 const ACK: Metric = Metric::lower("ack-p99", "ack p99", "ms");
@@ -36,7 +36,7 @@ pub struct Args {
     #[command(flatten)]
     pub common: Common,
     #[command(flatten)]
-    pub crowd: Crowd,
+    pub load: MixedLoad,
     /// Messages a second.
     #[arg(long, default_value_t = 1_000.0)]
     pub rate: f64,
@@ -47,7 +47,7 @@ pub struct Args {
 
 /// Who is there.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Crowd {
+pub struct MixedLoad {
     #[arg(long, default_value_t = 5_000)]
     pub people: u32,
     #[arg(long, default_value_t = 10_000)]
@@ -68,26 +68,26 @@ pub struct Crowd {
 
 pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("mixed");
-    let Args { common, crowd, rate, pages } = args;
-    let setting = format!("{} sockets, {rate:.0} messages/s, {}", crowd.sockets, common.cores.name());
+    let Args { common, load, rate, pages } = args;
+    let setting = format!("{} sockets, {rate:.0} messages/s, {}", load.sockets, common.cores.name());
     let behaviour = ClientBehaviour { join: true, ..ClientBehaviour::default() };
-    let sides = common.open(bench, &crowd.shape(), behaviour)?;
-    warm_up(bench, common, &sides, *rate)?;
-    rounds(&sides, common.rounds, |side| {
-        let plan = Plan { pages: *pages, ..crowd.plan(common, side, *rate) };
-        let stats = side.step(bench, "mixed", &plan)?;
+    let runs = common.open(bench, &load.shape(), behaviour)?;
+    warm_up(bench, common, &runs, *rate)?;
+    rounds(&runs, common.rounds, |run| {
+        let plan = Plan { pages: *pages, ..load.plan(common, run, *rate) };
+        let stats = run.step(bench, "mixed", &plan)?;
         // Afterwards, when the pages are as full as those under the load.
         let alone = Plan { rate: 0.0, visits: 0.0, lasting: ALONE, ..plan };
-        let alone = side.step(bench, "history alone", &alone)?;
-        figures(&mut outcome.results, &setting, side, (&alone, &stats));
+        let alone = run.step(bench, "history alone", &alone)?;
+        figures(&mut outcome.results, &setting, run, (&alone, &stats));
         Ok(())
     })?;
-    close(bench, &mut outcome, sides)?;
+    close(bench, &mut outcome, runs)?;
     Ok(outcome)
 }
 
-fn figures(results: &mut Results, setting: &str, side: &TargetRun, (alone, stats): (&Stats, &Stats)) {
-    let mut add = |metric, value| results.add(("mixed", setting), metric, &side.name, value);
+fn figures(results: &mut Results, setting: &str, run: &TargetRun, (alone, stats): (&Stats, &Stats)) {
+    let mut add = |metric, value| results.add(("mixed", setting), metric, &run.name, value);
     add(P50, stats.delivery_ms.p50);
     add(P95, stats.delivery_ms.p95);
     add(P99, stats.delivery_ms.p99);
@@ -107,8 +107,8 @@ fn page_p99(stats: &Stats) -> Option<f64> {
     stats.requests_ms.get(&RequestKind::Page).map(|latency| latency.p99)
 }
 
-impl Crowd {
-    /// Half as many rooms as people; everybody is in one at least, neighbours in the same.
+impl MixedLoad {
+    /// Half as many rooms as accounts; each account is in at least one, neighbours in the same.
     pub fn shape(&self) -> Shape {
         let (people, mut next) = (self.people.max(4), 0);
         let visitors = self.visitors.min(people / 2);
@@ -125,12 +125,12 @@ impl Crowd {
             let visitor = (nth <= visitors).then_some(people + nth - 1);
             (0..size).map(|i| (first + i) % people).chain(visitor).collect()
         });
-        // Never `direct`: two rooms of the same two people would be one.
+        // Never `direct`: two rooms of the same two users would be one.
         Shape { people, sockets: self.sockets, visitors, rooms: rooms.collect(), direct: false }
     }
 
-    pub fn plan(&self, common: &Common, side: &TargetRun, rate: f64) -> Plan {
-        let senders = senders(&side.dataset.shape);
+    pub fn plan(&self, common: &Common, run: &TargetRun, rate: f64) -> Plan {
+        let senders = senders(&run.dataset.shape);
         Plan {
             typing: true,
             read_share: self.read_share,
@@ -167,13 +167,13 @@ fn senders(shape: &Shape) -> Arc<[Sender]> {
 mod tests {
     use super::*;
 
-    fn crowd() -> Crowd {
-        Crowd { people: 100, sockets: 300, largest: 30, read_share: 0.1, visitors: 5, visits: 1.0 }
+    fn load() -> MixedLoad {
+        MixedLoad { people: 100, sockets: 300, largest: 30, read_share: 0.1, visitors: 5, visits: 1.0 }
     }
 
     #[test]
-    fn everybody_is_in_a_room_and_nobody_twice_in_one() {
-        let Shape { rooms, people, visitors, .. } = crowd().shape();
+    fn every_account_is_in_a_room_and_in_none_twice() {
+        let Shape { rooms, people, visitors, .. } = load().shape();
         assert_eq!((rooms.len(), rooms[0].len(), rooms[49].len()), (50, 31, 4));
         let mut there = std::collections::HashSet::new();
         for mut members in rooms {
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_first_room_is_the_busiest_and_writers_are_members() {
-        let shape = crowd().shape();
+        let shape = load().shape();
         let senders = senders(&shape);
         let times = |room| senders.iter().filter(|turn| turn.room == room).count();
         assert!(times(0) > 15 * times(30) && times(30) > 0, "{} and {}", times(0), times(30));

@@ -35,7 +35,7 @@ pub enum Scenario {
     Ack(ack::Args),
     /// Rooms of many: CPU a delivery, time to the last receiver.
     Fanout(fanout::Args),
-    /// Sockets that say nothing: memory and CPU of each.
+    /// Idle sockets: memory and CPU of each.
     Idle(idle::Args),
     /// Rooms of all sizes, typing, read marks, history.
     Mixed(mixed::Args),
@@ -96,7 +96,7 @@ impl Common {
         Duration::from_secs(self.seconds)
     }
 
-    /// Those that can be started here, all of them running, people and sockets in place.
+    /// Those that can be started here, all of them running, accounts and sockets in place.
     pub fn open(
         &self,
         bench: &Bench,
@@ -107,7 +107,7 @@ impl Common {
         kinds.filter_map(|kind| self.open_one(bench, kind, shape, behaviour).transpose()).collect()
     }
 
-    /// `None`: a peer that did not start, or did not let everybody in, is left out.
+    /// `None`: a peer that did not start, or did not accept every socket, is left out.
     pub fn open_one(
         &self,
         bench: &Bench,
@@ -117,7 +117,7 @@ impl Common {
     ) -> anyhow::Result<Option<TargetRun>> {
         match TargetRun::open(bench, kind, self.cores, shape.clone(), behaviour) {
             Err(error) if kind.is_peer() => {
-                bench.say(&format!("{kind} is left out: {error:#}"));
+                bench.print_status(&format!("{kind} is left out: {error:#}"));
                 Ok(None)
             }
             outcome => outcome.map(Some),
@@ -127,35 +127,35 @@ impl Common {
     pub fn present(&self, bench: &Bench) -> Vec<Kind> {
         let (here, missing): (Vec<Kind>, Vec<Kind>) = self.target.iter().partition(|kind| bench.has(**kind));
         for kind in missing {
-            bench.say(&format!("{kind} is not here: left out"));
+            bench.print_status(&format!("{kind} is not here: left out"));
         }
         here
     }
 }
 
 /// Some seconds of what is to come, at a gentle rate: connections of pools, caches, compilers that learn.
-pub fn warm_up(bench: &Bench, common: &Common, sides: &[TargetRun], rate: f64) -> anyhow::Result<()> {
-    sides.iter().try_for_each(|side| {
-        let plan = Plan::new(rate.min(GENTLE), WARM_UP, common.bytes, side.all_senders());
-        side.step(bench, "warm-up", &plan).map(drop)
+pub fn warm_up(bench: &Bench, common: &Common, runs: &[TargetRun], rate: f64) -> anyhow::Result<()> {
+    runs.iter().try_for_each(|run| {
+        let plan = Plan::new(rate.min(GENTLE), WARM_UP, common.bytes, run.all_senders());
+        run.step(bench, "warm-up", &plan).map(drop)
     })
 }
 
 /// Every target in turn, round after round.
 pub fn rounds(
-    sides: &[TargetRun],
+    runs: &[TargetRun],
     rounds: u32,
     mut step: impl FnMut(&TargetRun) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     for _ in 0..rounds {
-        sides.iter().try_for_each(&mut step)?;
+        runs.iter().try_for_each(&mut step)?;
     }
     Ok(())
 }
 
-pub fn close(bench: &Bench, outcome: &mut Outcome, sides: Vec<TargetRun>) -> anyhow::Result<()> {
-    for side in sides {
-        outcome.judge(side.close(bench)?);
+pub fn close(bench: &Bench, outcome: &mut Outcome, runs: Vec<TargetRun>) -> anyhow::Result<()> {
+    for run in runs {
+        outcome.judge(run.close(bench)?);
     }
     outcome.steps.extend(bench.take_steps());
     Ok(())
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_room_has_as_many_sockets_as_told_whoever_is_behind_them() {
+    fn a_room_has_the_configured_number_of_sockets() {
         let Shape { people, sockets, rooms, direct, .. } = rooms_of(100, 3, 5);
         assert_eq!((people, sockets, direct), (60, 300, false));
         let inside = (0..sockets).filter(|socket| rooms[1].contains(&(socket % people))).count();

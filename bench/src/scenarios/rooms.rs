@@ -1,4 +1,4 @@
-//! Rooms of one size, everybody writes. What `ack` and `fanout` have in common: the search for the capacity,
+//! Rooms of one size, all members write. What `ack` and `fanout` have in common: the search for the capacity,
 //! the latency at half of it, and what a fixed rate costs.
 
 use super::{Common, close, rooms_of, rounds, warm_up};
@@ -40,75 +40,75 @@ pub struct Setting<'a> {
 
 pub fn run(bench: &Bench, common: &Common, setting: &Setting<'_>) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of(setting.scenario);
-    let sides = common.open(
+    let runs = common.open(
         bench,
         &rooms_of(setting.members, setting.rooms, setting.devices),
         ClientBehaviour::default(),
     )?;
     let rate =
         if setting.rate > 0.0 { setting.rate } else { setting.search.first().copied().unwrap_or(100.0) };
-    warm_up(bench, common, &sides, rate)?;
+    warm_up(bench, common, &runs, rate)?;
     let start = |nth: usize| setting.search.get(nth).or(setting.search.last()).copied();
-    let mut starts: Vec<Option<f64>> = (0..sides.len()).map(start).collect();
+    let mut starts: Vec<Option<f64>> = (0..runs.len()).map(start).collect();
     let mut nth = 0;
-    rounds(&sides, common.rounds, |side| {
-        let start = nth % sides.len();
+    rounds(&runs, common.rounds, |run| {
+        let start = nth % runs.len();
         nth += 1;
         let results = &mut outcome.results;
         if setting.rate > 0.0 {
-            let stats = side.step(bench, "fixed rate", &plan(common, side, setting.rate))?;
-            fixed(results, setting, side, &stats);
+            let stats = run.step(bench, "fixed rate", &plan(common, run, setting.rate))?;
+            fixed(results, setting, run, &stats);
         }
         let Some(from) = starts[start] else { return Ok(()) };
-        if let Some(found) = capacity(bench, common, setting.bound, (side, from))? {
+        if let Some(found) = capacity(bench, common, setting.bound, (run, from))? {
             // The next round begins where this one ended, and is shorter for it.
             starts[start] = Some((found.planned_per_second * 0.8).max(1.0));
-            searched(bench, common, results, setting, (side, &found))?;
+            searched(bench, common, results, setting, (run, &found))?;
         }
         Ok(())
     })?;
-    close(bench, &mut outcome, sides)?;
+    close(bench, &mut outcome, runs)?;
     Ok(outcome)
 }
 
-fn plan(common: &Common, side: &TargetRun, rate: f64) -> Plan {
-    Plan::new(rate, common.lasting(), common.bytes, side.all_senders())
+fn plan(common: &Common, run: &TargetRun, rate: f64) -> Plan {
+    Plan::new(rate, common.lasting(), common.bytes, run.all_senders())
 }
 
-/// The step at the highest rate that was kept up with; `None`, and said, when there was none.
+/// The step at the highest rate that was kept up with; `None`, and reported, when there was none.
 pub fn capacity(
     bench: &Bench,
     common: &Common,
     bound: Bound,
-    (side, from): (&TargetRun, f64),
+    (run, from): (&TargetRun, f64),
 ) -> anyhow::Result<Option<Stats>> {
     let (mut search, mut best) = (Search::from(from), None);
     while let Some(rate) = search.next() {
-        let mut stats = side.step(bench, "search", &plan(common, side, rate))?;
+        let mut stats = run.step(bench, "search", &plan(common, run, rate))?;
         if !keeps_up(&stats, bound) && nearly(&stats) {
             // Once more: a hiccup of the machine is not the server's capacity.
-            stats = side.step(bench, "search, again", &plan(common, side, rate))?;
+            stats = run.step(bench, "search, again", &plan(common, run, rate))?;
         }
         let passed = keeps_up(&stats, bound);
         search.provenance(rate, passed);
         if passed {
             best = Some(stats);
         }
-        let broken = side.run(bench, "oracle", |engine| !engine.oracle.violations.is_empty())?;
+        let broken = run.run(bench, "oracle", |engine| !engine.oracle.violations.is_empty())?;
         if broken {
             // A void run is over: what it would measure now is worth nothing.
             break;
         }
     }
     if best.is_none() {
-        bench.say(&format!("{}: no rate kept the bound: no capacity is provenance", side.name));
+        bench.print_status(&format!("{}: no rate kept the bound: no capacity is reported", run.name));
     }
     Ok(best)
 }
 
-fn fixed(results: &mut Results, setting: &Setting<'_>, side: &TargetRun, stats: &Stats) {
+fn fixed(results: &mut Results, setting: &Setting<'_>, run: &TargetRun, stats: &Stats) {
     let label = format!("{}, {:.0}/s", setting.label, setting.rate);
-    let mut add = |metric, value| results.add((setting.scenario, &label), metric, &side.name, value);
+    let mut add = |metric, value| results.add((setting.scenario, &label), metric, &run.name, value);
     if setting.members == 2 {
         stats.cpu_us_per_message().inspect(|cpu| add(CPU, *cpu));
         add(ACK, stats.ack_ms.p99);
@@ -125,11 +125,11 @@ fn searched(
     common: &Common,
     results: &mut Results,
     setting: &Setting<'_>,
-    (side, found): (&TargetRun, &Stats),
+    (run, found): (&TargetRun, &Stats),
 ) -> anyhow::Result<()> {
     let half = (found.planned_per_second / 2.0).max(1.0);
-    let at_half = side.step(bench, "half of it", &plan(common, side, half))?;
-    let mut add = |metric, value| results.add((setting.scenario, &setting.label), metric, &side.name, value);
+    let at_half = run.step(bench, "half of it", &plan(common, run, half))?;
+    let mut add = |metric, value| results.add((setting.scenario, &setting.label), metric, &run.name, value);
     if setting.members == 2 {
         add(CAPACITY, found.acked_per_second);
         add(HALF_ACK_P50, at_half.ack_ms.p50);

@@ -27,22 +27,22 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("scale");
     let Args { common, members, rooms, devices, rate } = args;
     let setting = format!("{rooms} rooms of {members}, {rate:.0} messages/s, {}", common.cores.name());
-    let sides = common.open(bench, &rooms_of(*members, *rooms, *devices), ClientBehaviour::default())?;
+    let runs = common.open(bench, &rooms_of(*members, *rooms, *devices), ClientBehaviour::default())?;
     let mut first = None;
-    warm_up(bench, common, &sides, *rate)?;
-    rounds(&sides, common.rounds, |side| {
-        let plan = Plan::new(*rate, common.lasting(), common.bytes, side.all_senders());
-        let stats = side.step(bench, "same load", &plan)?;
-        let mut add = |metric, value| outcome.results.add(("scale", &setting), metric, &side.name, value);
+    warm_up(bench, common, &runs, *rate)?;
+    rounds(&runs, common.rounds, |run| {
+        let plan = Plan::new(*rate, common.lasting(), common.bytes, run.all_senders());
+        let stats = run.step(bench, "same load", &plan)?;
+        let mut add = |metric, value| outcome.results.add(("scale", &setting), metric, &run.name, value);
         let Some(cpu) = stats.cpu_us_per_delivery() else { return Ok(()) };
         add(CPU, cpu);
         add(LAST, stats.last_ms.p99);
-        if sides.first().is_some_and(|other| other.name == side.name) {
+        if runs.first().is_some_and(|other| other.name == run.name) {
             first = Some(cpu);
         }
         first.filter(|first| *first > 0.0).inspect(|first| add(FIRST, cpu / first));
         Ok(())
     })?;
-    close(bench, &mut outcome, sides)?;
+    close(bench, &mut outcome, runs)?;
     Ok(outcome)
 }

@@ -1,5 +1,5 @@
 //! Some stop reading. Does it cost the others anything? The server may close those who stopped; they come back,
-//! and what they were not shown by then they are shown or told of.
+//! and what they have not received by then is sent again or reported as a gap.
 
 use std::time::Duration;
 
@@ -48,19 +48,19 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let setting =
         format!("1 of {one_in} stalls, {sockets} sockets, {} B, {}", common.bytes, common.cores.name());
     let behaviour = ClientBehaviour { small_buffers: true, ..ClientBehaviour::default() };
-    let sides = common.open(bench, &shape, behaviour)?;
+    let runs = common.open(bench, &shape, behaviour)?;
     let slow: Vec<u32> = (0..sockets).filter(|socket| socket % one_in == one_in - 1).collect();
-    warm_up(bench, common, &sides, *rate)?;
-    rounds(&sides, common.rounds, |side| {
+    warm_up(bench, common, &runs, *rate)?;
+    rounds(&runs, common.rounds, |run| {
         let senders: Vec<Sender> =
-            side.all_senders().iter().copied().filter(|t| !slow.contains(&t.socket)).collect();
+            run.all_senders().iter().copied().filter(|t| !slow.contains(&t.socket)).collect();
         let plan = Plan::new(*rate, common.lasting(), common.bytes, senders.into());
-        let all_read = side.step(bench, "all read", &plan)?;
-        let (stalling, before) = (slow.clone(), side.usage().rss_mib);
-        side.run(bench, "some stall", move |engine| engine.stall(&stalling))?;
-        let some_stall = side.step(bench, "some stall", &Plan { settle: false, ..plan })?;
-        let closed = wake(bench, side, &slow)?;
-        let mut add = |metric, value| outcome.results.add(("slow", &setting), metric, &side.name, value);
+        let all_read = run.step(bench, "all read", &plan)?;
+        let (stalling, before) = (slow.clone(), run.usage().rss_mib);
+        run.run(bench, "some stall", move |engine| engine.stall(&stalling))?;
+        let some_stall = run.step(bench, "some stall", &Plan { settle: false, ..plan })?;
+        let closed = wake(bench, run, &slow)?;
+        let mut add = |metric, value| outcome.results.add(("slow", &setting), metric, &run.name, value);
         add(ALL_READ, all_read.delivery_ms.p99);
         add(SOME_STALL, some_stall.delivery_ms.p99);
         add(RATIO, some_stall.delivery_ms.p99 / all_read.delivery_ms.p99.max(0.001));
@@ -68,16 +68,16 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
         add(GROWTH, some_stall.server.rss_mib - before);
         Ok(())
     })?;
-    close(bench, &mut outcome, sides)?;
+    close(bench, &mut outcome, runs)?;
     Ok(outcome)
 }
 
 /// They read again, and those that were closed come back. How many those were.
-fn wake(bench: &Bench, side: &TargetRun, slow: &[u32]) -> anyhow::Result<u32> {
+fn wake(bench: &Bench, run: &TargetRun, slow: &[u32]) -> anyhow::Result<u32> {
     let waking = slow.to_vec();
-    let closed = side.run(bench, "they read again", move |engine| engine.unstall(&waking, WAKES_WITHIN))?;
+    let closed = run.run(bench, "they read again", move |engine| engine.unstall(&waking, WAKES_WITHIN))?;
     let count = u32::try_from(closed.len())?;
-    side.connect_all(bench, closed, None)?;
-    side.run(bench, "what was missed", Engine::settle)?;
+    run.connect_all(bench, closed, None)?;
+    run.run(bench, "what was missed", Engine::settle)?;
     Ok(count)
 }

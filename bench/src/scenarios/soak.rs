@@ -1,6 +1,6 @@
 //! The mixed load for half an hour: memory must not grow.
 
-use super::{Common, close, mixed::Crowd};
+use super::{Common, close, mixed::MixedLoad};
 use crate::{
     bench::Bench,
     load::real,
@@ -20,7 +20,7 @@ pub struct Args {
     #[command(flatten)]
     pub common: Common,
     #[command(flatten)]
-    pub crowd: Crowd,
+    pub load: MixedLoad,
     /// Messages a second.
     #[arg(long, default_value_t = 500.0)]
     pub rate: f64,
@@ -31,16 +31,16 @@ pub struct Args {
 
 pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::of("soak");
-    let Args { common, crowd, rate, steps } = args;
+    let Args { common, load, rate, steps } = args;
     let seconds = u64::from(*steps) * common.seconds;
     let setting = format!("{} min, {rate:.0} messages/s, {}", seconds / 60, common.cores.name());
-    for side in
-        common.open(bench, &crowd.shape(), ClientBehaviour { join: true, ..ClientBehaviour::default() })?
+    for run in
+        common.open(bench, &load.shape(), ClientBehaviour { join: true, ..ClientBehaviour::default() })?
     {
         let (mut memory, mut errors, mut worst) = (Vec::new(), 0.0, 0.0_f64);
         let mut elapsed = 0.0;
         for _ in 0..*steps {
-            let stats = side.step(bench, "soak", &crowd.plan(common, &side, *rate))?;
+            let stats = run.step(bench, "soak", &load.plan(common, &run, *rate))?;
             elapsed += stats.seconds;
             memory.push((elapsed / 3_600.0, stats.server.rss_mib));
             errors += stats.errors();
@@ -48,13 +48,13 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
         }
         let third = memory.len() / 3;
         let of = |part: &[(f64, f64)]| median(&part.iter().map(|(_, mib)| *mib).collect::<Vec<_>>());
-        let mut add = |metric, value| outcome.results.add(("soak", &setting), metric, &side.name, value);
+        let mut add = |metric, value| outcome.results.add(("soak", &setting), metric, &run.name, value);
         of(&memory[..third.max(1)]).inspect(|mib| add(FIRST, *mib));
         of(&memory[memory.len() - third.max(1)..]).inspect(|mib| add(LAST, *mib));
         slope(&memory[third..]).inspect(|slope| add(SLOPE, *slope));
         add(ERRORS, errors);
         add(P99, worst);
-        close(bench, &mut outcome, vec![side])?;
+        close(bench, &mut outcome, vec![run])?;
     }
     Ok(outcome)
 }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn growth_is_told_and_noise_is_not_growth() {
+    fn growth_is_reported_and_noise_is_not_growth() {
         let grows: Vec<_> = (0..10_u32).map(|n| (f64::from(n), 100.0 + 3.0 * f64::from(n))).collect();
         assert!((slope(&grows).unwrap() - 3.0).abs() < 1e-9);
         let flat: Vec<_> = (0..10_u32).map(|n| (f64::from(n), 100.0 + f64::from(n % 2))).collect();

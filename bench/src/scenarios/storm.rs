@@ -1,4 +1,4 @@
-//! Everybody's connection breaks at once, people write meanwhile over HTTP, and then everybody comes back at
+//! Every connection breaks at once, messages are posted meanwhile over HTTP, and then every client reconnects at
 //! once and is sent what they missed, where a protocol can.
 
 use super::{Common, close, rooms_of, rounds};
@@ -26,7 +26,7 @@ pub struct Args {
     /// Sockets of a person.
     #[arg(long, default_value_t = 1)]
     pub devices: u32,
-    /// Messages a second, before and while everybody is away.
+    /// Messages a second, before and while all are disconnected.
     #[arg(long, default_value_t = 200.0)]
     pub rate: f64,
 }
@@ -37,31 +37,31 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let shape = rooms_of(*members, *rooms, *devices);
     let sockets = shape.sockets;
     let setting = format!("{sockets} sockets, {rate:.0} messages/s missed, {}", common.cores.name());
-    let sides = common.open(bench, &shape, ClientBehaviour::default())?;
-    rounds(&sides, common.rounds, |side| {
-        let plan = Plan::new(*rate, common.lasting(), common.bytes, side.all_senders());
-        side.step(bench, "before", &plan)?;
-        break_off(bench, side, sockets)?;
-        if side.server.kind.resumes() {
-            side.step(bench, "away", &Plan { transport: Transport::Http, settle: false, ..plan })?;
+    let runs = common.open(bench, &shape, ClientBehaviour::default())?;
+    rounds(&runs, common.rounds, |run| {
+        let plan = Plan::new(*rate, common.lasting(), common.bytes, run.all_senders());
+        run.step(bench, "before", &plan)?;
+        break_off(bench, run, sockets)?;
+        if run.server.kind.resumes() {
+            run.step(bench, "away", &Plan { transport: Transport::Http, settle: false, ..plan })?;
         }
-        let before = side.usage();
-        let opened = side.connect_all(bench, 0..sockets, Some(sockets as usize))?;
-        side.run(bench, "what was missed", crate::load::Engine::settle)?;
-        let cost = side.usage() - before;
+        let before = run.usage();
+        let opened = run.connect_all(bench, 0..sockets, Some(sockets as usize))?;
+        run.run(bench, "what was missed", crate::load::Engine::settle)?;
+        let cost = run.usage() - before;
         let times = opened.times.latency();
-        let mut add = |metric, value| outcome.results.add(("storm", &setting), metric, &side.name, value);
+        let mut add = |metric, value| outcome.results.add(("storm", &setting), metric, &run.name, value);
         add(BACK, opened.took.as_secs_f64());
         add(P50, times.p50);
         add(P99, times.p99);
         add(CPU, cost.cpu_seconds * 1e6 / f64::from(sockets));
         Ok(())
     })?;
-    close(bench, &mut outcome, sides)?;
+    close(bench, &mut outcome, runs)?;
     Ok(outcome)
 }
 
-fn break_off(bench: &Bench, side: &TargetRun, sockets: u32) -> anyhow::Result<()> {
+fn break_off(bench: &Bench, run: &TargetRun, sockets: u32) -> anyhow::Result<()> {
     let all: Vec<u32> = (0..sockets).collect();
-    side.run(bench, "connections break", move |engine| engine.cut(&all))
+    run.run(bench, "connections break", move |engine| engine.cut(&all))
 }

@@ -1,4 +1,4 @@
-//! Centrifugo with its memory engine: it knows nobody and stores nothing.
+//! Centrifugo with its memory engine: it has no accounts and stores nothing.
 
 use anyhow::Context as _;
 use serde_json::json;

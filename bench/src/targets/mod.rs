@@ -1,5 +1,5 @@
-//! What can be measured. A target starts its processes in a scratch folder, tells where sockets knock, makes
-//! people and rooms, and ends with what it started.
+//! What can be measured. A target starts its processes in a scratch folder, has the addresses that sockets connect to, makes
+//! accounts and rooms, and ends with the processes it started.
 
 mod bare; // a relay of our own that stores nothing
 mod centrifugo; // for whoever has its binary
@@ -108,7 +108,7 @@ pub struct LaunchContext {
 pub struct Server {
     pub kind: Kind,
     pub dialect: &'static dyn Dialect,
-    /// Where sockets knock: of a cluster, each of its edges.
+    /// Addresses for sockets: of a cluster, each of its edges.
     pub sockets: Vec<SocketAddr>,
     pub http: SocketAddr,
     pub seeder: Seeder,
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kind_is_called_as_it_is_written() {
+    fn a_target_kind_is_parsed_from_its_printed_form() {
         for kind in [
             Kind::Natter(Profile::Relaxed),
             Kind::Natter(Profile::Durable),

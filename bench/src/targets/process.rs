@@ -29,9 +29,9 @@ pub struct Launch {
     pub log: PathBuf,
     /// The only core it may use.
     pub core: Option<usize>,
-    /// Started as somebody else: some servers refuse to be root's.
+    /// The user it runs as: some servers refuse to run as root.
     pub user: Option<&'static str>,
-    /// How it is asked to end.
+    /// The signal that ends it.
     pub stop: Signal,
 }
 
@@ -95,7 +95,7 @@ impl Launch {
         Ok(Process { child, stop: self.stop, log: self.log.clone() })
     }
 
-    /// Runs it again and again until it succeeds: how some servers say that they are ready.
+    /// Runs it again and again until it succeeds: some servers have no other sign of readiness.
     pub fn run_until_it_succeeds(&self, within: Duration) -> anyhow::Result<()> {
         let deadline = Instant::now() + within;
         loop {
@@ -161,7 +161,7 @@ impl Drop for Process {
     }
 }
 
-/// A port that nobody has now.
+/// A port that is free now.
 pub fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

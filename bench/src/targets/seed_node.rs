@@ -91,8 +91,8 @@ fn postgres(context: &LaunchContext, port: u16) -> anyhow::Result<Process> {
     let mut process = launch.start()?;
     process.listens(local(port), STARTS_WITHIN)?;
     // It listens while it still recovers.
-    let ask = ["-q", "-h", "127.0.0.1", "-p", &port.to_string()];
-    as_its_own("pg_isready").args(&ask).run_until_it_succeeds(STARTS_WITHIN)?;
+    let request = ["-q", "-h", "127.0.0.1", "-p", &port.to_string()];
+    as_its_own("pg_isready").args(&request).run_until_it_succeeds(STARTS_WITHIN)?;
     let create = ["-h", "127.0.0.1", "-p", &port.to_string(), "-U", POSTGRES, "chat"];
     as_its_own("createdb").args(&create).run()?;
     Ok(process)
