@@ -73,13 +73,26 @@ pub enum ConnectError {
     Address(String),
     /// It cannot be read, or holds something else.
     #[error("the credentials file {path} cannot be used: {source}")]
-    Credentials { path: PathBuf, source: std::io::Error },
+    Credentials {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// Wrong user, password or credentials: repeating does not help.
     #[error("NATS at {servers} refuses this user")]
-    NotAllowed { servers: String },
+    NotAllowed {
+        /// Host and port of each, without secrets.
+        servers: String,
+    },
     /// None of the servers answered in time.
     #[error("NATS at {servers} cannot be reached: {source}")]
-    Unreachable { servers: String, source: async_nats::ConnectError },
+    Unreachable {
+        /// Host and port of each, without secrets.
+        servers: String,
+        /// The cause.
+        source: async_nats::ConnectError,
+    },
 }
 
 /// Connects, waiting up to 10 s for a server that is not there yet. Afterwards the client reconnects for ever;

@@ -20,7 +20,7 @@ pub struct Appended {
     /// The stored event, which counts, and its seq. It differs from the appended one if another of the same id
     /// was stored first.
     pub entry: LogEntry,
-    /// Whether somebody else, or an earlier call, stored it. An own attempt of this call whose answer was lost is
+    /// Whether another caller, or an earlier call, stored it. An own attempt of this call whose answer was lost is
     /// none: for the caller it is the first.
     pub duplicate: bool,
 }

@@ -1,4 +1,5 @@
 //! The bus: the only crate that speaks NATS. Subjects, streams and headers are spelled here and nowhere else.
+#![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod subject; // every subject, built from fixed words, partitions and ids

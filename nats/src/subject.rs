@@ -93,7 +93,7 @@ pub fn parse_reader(subject: &str) -> Option<UserId> {
     words.nth(2)?.parse().ok()
 }
 
-/// Where typing in a conversation is told: never stored.
+/// Where typing in a conversation is published: never stored.
 pub fn signal(p: Partition, c: ConversationId) -> String {
     format!("signal.{p}.{c}")
 }
@@ -103,7 +103,7 @@ pub fn signals(p: Partition) -> String {
     format!("signal.{p}.*")
 }
 
-/// Where it is told that a user came online or went offline: never stored.
+/// Where it is published that a user came online or went offline: never stored.
 pub fn presence(u: UserId) -> String {
     format!("presence.{u}")
 }

@@ -78,7 +78,7 @@ pub struct Record {
     pub id: EventId,
     /// The conversation. None only for what cannot be read and whose subject names none either.
     pub key: Option<String>,
-    /// The CloudEvents attributes and extensions, by header name.
+    /// The `CloudEvents` attributes and extensions, by header name.
     pub headers: Vec<(&'static str, String)>,
     /// UTF-8 JSON.
     pub value: Vec<u8>,

@@ -36,7 +36,7 @@ macro_rules! codes {
     ($($variant:ident $name:literal $status:literal $close:expr, $advice:ident, $title:literal;)*) => {
         /// A failure, whatever way it is reported.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Code { $($variant),* }
+        pub enum Code { $(#[doc = $title] $variant),* }
 
         impl Code {
             /// In the order of the table.

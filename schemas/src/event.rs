@@ -76,23 +76,66 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// A message; `reply_to` is the seq of another one.
-    Posted { body: Body, reply_to: Option<Seq> },
+    Posted {
+        /// The content.
+        body: Body,
+        /// Seq of the message it answers.
+        reply_to: Option<Seq>,
+    },
     /// A new body of the message at `target`.
-    Edited { target: Seq, body: Body },
+    Edited {
+        /// Seq of the message.
+        target: Seq,
+        /// The content.
+        body: Body,
+    },
     /// The message at `target` loses its content for ever.
-    Deleted { target: Seq },
+    Deleted {
+        /// Seq of the message.
+        target: Seq,
+    },
     /// The author's reaction to the message at `target` is set, or with `on: false` withdrawn.
-    Reacted { target: Seq, emoji: String, on: bool },
+    Reacted {
+        /// Seq of the message.
+        target: Seq,
+        /// As the client sent it.
+        emoji: String,
+        /// Set, or withdrawn.
+        on: bool,
+    },
     /// A user is a member from here on.
-    MemberAdded { user: UserId, role: Role },
+    MemberAdded {
+        /// Whom it is about.
+        user: UserId,
+        /// What the member may do now.
+        role: Role,
+    },
     /// A user was removed, or left.
-    MemberRemoved { user: UserId },
+    MemberRemoved {
+        /// Whom it is about.
+        user: UserId,
+    },
     /// A member may do more or less.
-    RoleChanged { user: UserId, role: Role },
+    RoleChanged {
+        /// Whom it is about.
+        user: UserId,
+        /// What the member may do now.
+        role: Role,
+    },
     /// A group's new name.
-    Renamed { name: String },
+    Renamed {
+        /// The group's name.
+        name: String,
+    },
     /// The conversation, with its first members.
-    Created { shape: Shape, name: Option<String>, members: Vec<Member> },
+    Created {
+        /// For two people or a group.
+        shape: Shape,
+        /// The group's name.
+        name: Option<String>,
+        /// The first members.
+        members: Vec<Member>,
+    },
 }
 
 impl Kind {
@@ -136,7 +179,14 @@ pub enum Body {
     /// Text.
     Plain(String),
     /// Encrypted under the key of this version.
-    Sealed { key_version: u32, nonce: [u8; 12], ciphertext: Vec<u8> },
+    Sealed {
+        /// Which key.
+        key_version: u32,
+        /// Used once with this key.
+        nonce: [u8; 12],
+        /// With its authentication tag.
+        ciphertext: Vec<u8>,
+    },
 }
 
 /// Content never reaches a log line.

@@ -132,7 +132,12 @@ impl Partition {
 #[derive(Debug, Clone, Copy)]
 pub enum Origin<'a> {
     /// The client's own id for the message, per device.
-    Client { device: &'a str, client_id: &'a str },
+    Client {
+        /// The client's name for its device.
+        device: &'a str,
+        /// The client's own id for the message.
+        client_id: &'a str,
+    },
     /// The `Idempotency-Key` of a REST call.
     Key(&'a str),
 }

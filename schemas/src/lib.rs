@@ -2,6 +2,7 @@
 //! other, what may go wrong. No I/O, and nothing here depends on the clock or on chance: both are arguments.
 //! `Timestamp::now`, the `fresh` of the ids and `Backoff::next_delay` read them for callers; no other function of
 //! this crate calls those.
+#![warn(missing_docs)]
 
 pub mod id; // who and what: typed ids, partitions, event ids
 pub mod limits; // every bound, with its arithmetic
@@ -9,7 +10,9 @@ pub mod limits; // every bound, with its arithmetic
 pub mod event; // the log's vocabulary
 pub mod codec; // events as bytes on the bus
 
+#[allow(missing_docs, reason = "docs/protocol.md documents every field for those who write clients")]
 pub mod frame; // what travels on a socket
+#[allow(missing_docs, reason = "docs/protocol.md documents every field for those who write clients")]
 pub mod rest; // what travels over HTTP
 pub mod cloudevent; // what consumers of Kafka get
 pub mod rpc; // what services ask each other over NATS

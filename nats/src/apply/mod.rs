@@ -36,11 +36,28 @@ pub enum Difference {
     /// It was missing.
     Created(String),
     /// The log begins above everything the store has.
-    CreatedAbove { what: String, highest: Seq },
+    CreatedAbove {
+        /// The stream, consumer or key.
+        what: String,
+        /// The highest seq in the store.
+        highest: Seq,
+    },
     /// A setting differed.
-    Changed { what: String, setting: String, found: String, wanted: String },
+    Changed {
+        /// The stream, consumer or key.
+        what: String,
+        /// Its name in the server's JSON.
+        setting: String,
+        /// The server's value.
+        found: String,
+        /// This version's value.
+        wanted: String,
+    },
     /// It was missing.
-    KeySet { key: &'static str },
+    KeySet {
+        /// Its name.
+        key: &'static str,
+    },
     /// A log had to be made again.
     EpochRenewed,
 }
@@ -68,27 +85,61 @@ pub enum ApplyError {
         "PARTITIONS is {wanted}, but {stored} is stored for this deployment and cannot change: a conversation would move away from its history. Set it to {stored}"
     )]
     /// Another number was chosen when the deployment was made.
-    Partitions { wanted: u16, stored: String },
+    Partitions {
+        /// This version's value.
+        wanted: u16,
+        /// What the deployment has.
+        stored: String,
+    },
     /// See [`limits::PARTITIONS_MAX`].
     #[error("PARTITIONS is {0}: between 1 and {max} are allowed", max = limits::PARTITIONS_MAX)]
     PartitionsRange(u16),
     /// Only `check` and `drift` fail so.
     #[error("{what} is missing: run `natter migrate`")]
-    Missing { what: String },
+    Missing {
+        /// The stream, consumer or key.
+        what: String,
+    },
     /// Only `check` and `drift` fail so.
     #[error("{what}: {setting} is {found}, but this version wants {wanted}: run `natter migrate`")]
-    Drift { what: String, setting: String, found: String, wanted: String },
+    Drift {
+        /// The stream, consumer or key.
+        what: String,
+        /// Its name in the server's JSON.
+        setting: String,
+        /// The server's value.
+        found: String,
+        /// This version's value.
+        wanted: String,
+    },
     /// The server's own reason.
     #[error("{what} cannot be made as wanted: {reason}")]
-    Rejected { what: String, reason: String },
+    Rejected {
+        /// The stream, consumer or key.
+        what: String,
+        /// For a person to read.
+        reason: String,
+    },
     #[error(
         "{stream} ends at seq {last}, but the store has events up to {highest}: the log was rolled back or belongs to another store. Restore it, or delete the stream and migrate, which begins a new epoch"
     )]
     /// Going on would give seqs out a second time.
-    Behind { stream: String, last: Seq, highest: Seq },
+    Behind {
+        /// Its name.
+        stream: String,
+        /// The last seq it gave out.
+        last: Seq,
+        /// The highest seq in the store.
+        highest: Seq,
+    },
     /// Written by something else.
     #[error("the key {key} does not hold what was expected: {reason}")]
-    Key { key: &'static str, reason: String },
+    Key {
+        /// Its name.
+        key: &'static str,
+        /// For a person to read.
+        reason: String,
+    },
     /// May succeed when repeated.
     #[error("JetStream does not answer: {0}")]
     Unavailable(String),

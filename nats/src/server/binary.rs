@@ -22,7 +22,7 @@ pub fn find() -> Result<PathBuf, ServerError> {
     let program = std::env::current_exe().ok();
     let above_program = program.iter().flat_map(|path| path.ancestors().skip(1));
     let here = std::env::current_dir().ok();
-    // Two levels: the workspace and a crate in it. Any folder further up may belong to somebody else.
+    // Two levels: the workspace and a crate in it. Any folder further up may belong to another user.
     let around_here = here.iter().flat_map(|path| path.ancestors().take(2));
     let fetched = above_program.chain(around_here).map(|folder| folder.join(".deps/bin/nats-server"));
     let paths = std::env::var_os("PATH").unwrap_or_default();

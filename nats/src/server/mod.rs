@@ -45,19 +45,46 @@ pub enum ServerError {
     NotFound,
     /// Not a program, or not for this machine.
     #[error("{path} cannot be run: {source}")]
-    NotRunnable { path: PathBuf, source: std::io::Error },
+    NotRunnable {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// Or no nats-server at all.
     #[error("{path} is nats-server {found}, but at least {least} is needed")]
-    TooOld { path: PathBuf, found: String, least: &'static str },
+    TooOld {
+        /// The file or folder.
+        path: PathBuf,
+        /// The server's value.
+        found: String,
+        /// The oldest version that works.
+        least: &'static str,
+    },
     /// Not writable, or its files are not.
     #[error("{path} cannot be used: {source}")]
-    Folder { path: PathBuf, source: std::io::Error },
+    Folder {
+        /// The file or folder.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// Most often a port or a file that is in use.
     #[error("nats-server did not start; the end of {log}:\n{tail}")]
-    Died { log: PathBuf, tail: String },
+    Died {
+        /// The log file.
+        log: PathBuf,
+        /// Its last lines.
+        tail: String,
+    },
     /// Still recovering, or hanging.
     #[error("nats-server is not ready after {}s; the end of {log}:\n{tail}", READY.as_secs())]
-    NotReady { log: PathBuf, tail: String },
+    NotReady {
+        /// The log file.
+        log: PathBuf,
+        /// Its last lines.
+        tail: String,
+    },
 }
 
 /// A running nats-server. Dropping it kills the child.

@@ -174,7 +174,7 @@ impl Supervisor {
         }
     }
 
-    /// The same where nobody can be told of a death before the pid is free.
+    /// The same where a death is not reported before the pid is free.
     #[cfg(not(target_os = "linux"))]
     fn wait(&self, mut child: Child) {
         loop {
@@ -217,7 +217,7 @@ fn die_with_parent(command: &mut Command) {
     unsafe {
         command.pre_exec(move || {
             nix::sys::prctl::set_pdeathsig(signal::Signal::SIGKILL)?;
-            // The parent may have died before the line above: then nobody would be told.
+            // The parent may have died before the line above: then the signal never comes.
             if Pid::parent() == parent { Ok(()) } else { Err(io::ErrorKind::Interrupted.into()) }
         });
     }

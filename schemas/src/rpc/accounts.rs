@@ -10,7 +10,7 @@ use crate::{
 /// Makes a user and opens the first session.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct RegisterUser {
-    /// Unique; see [`limits::USERNAME`](crate::limits).
+    /// Unique in the deployment.
     pub username: String,
     /// Unique address; only for the user.
     pub email: String,
@@ -95,7 +95,7 @@ pub struct NewPassword {
 pub struct User {
     /// Its id.
     pub id: UserId,
-    /// Unique; see [`limits::USERNAME`](crate::limits).
+    /// Unique in the deployment.
     pub username: String,
     /// Unique address; only for the user.
     pub email: String,

@@ -16,7 +16,14 @@ pub enum Control {
     /// The session of the subject has ended.
     SessionEnded,
     /// To the user of the subject: a direct conversation is blocked by one side, or no longer by any.
-    Blocked { conversation: ConversationId, blocked: bool, at: Timestamp },
+    Blocked {
+        /// Which.
+        conversation: ConversationId,
+        /// Whether either side blocks the other.
+        blocked: bool,
+        /// When it changed.
+        at: Timestamp,
+    },
 }
 
 /// The last value of a read mark (stream `READS`).

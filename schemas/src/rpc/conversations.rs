@@ -147,7 +147,7 @@ pub struct Conversation {
 pub struct Participant {
     /// Whom it is about; for calls of a user, the caller.
     pub user: UserId,
-    /// Unique; see [`limits::USERNAME`](crate::limits).
+    /// Unique in the deployment.
     pub username: String,
     /// As others see the user.
     pub display_name: String,
