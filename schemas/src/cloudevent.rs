@@ -60,6 +60,17 @@ pub enum Content {
     Omitted,
 }
 
+impl Content {
+    /// As `KAFKA_CONTENT` spells it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sealed => "sealed",
+            Self::Plain => "plain",
+            Self::Omitted => "none",
+        }
+    }
+}
+
 /// Where in the log an event is.
 #[derive(Debug, Clone, Copy)]
 pub struct Position<'a> {

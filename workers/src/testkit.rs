@@ -14,7 +14,8 @@ use std::{
     time::Duration,
 };
 
-use natter_runtime::config::{Kafka as Settings, KafkaContent, KafkaSecurity, Sasl};
+use natter_runtime::config::{Kafka as Settings, KafkaSecurity, Sasl};
+use natter_schemas::cloudevent::Content;
 use parking_lot::Mutex as PlainMutex;
 use rdkafka::{
     ClientConfig,
@@ -94,7 +95,7 @@ impl Kafka {
         });
         let kafka = Settings {
             brokers: self.brokers(),
-            content: KafkaContent::Sealed,
+            content: Content::Sealed,
             security: KafkaSecurity { sasl, ..KafkaSecurity::default() },
             replication: None,
         };

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use natter_schemas::cloudevent::Content;
 use secrecy::SecretString;
 
 use super::{BadSetting, Source, bad, number, text};
@@ -10,30 +11,11 @@ use super::{BadSetting, Source, bad, number, text};
 pub struct Kafka {
     /// `host:port`, comma-separated; the rest of the cluster is found from these.
     pub brokers: String,
-    pub content: KafkaContent,
+    /// What consumers see of a message's content.
+    pub content: Content,
     pub security: KafkaSecurity,
     /// Copies of a topic that is made; the brokers' default unless given.
     pub replication: Option<u8>,
-}
-
-/// What consumers see of a message's content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KafkaContent {
-    /// As it rests in the log: sealed when the log is.
-    Sealed,
-    Plain,
-    /// Left out.
-    None,
-}
-
-impl KafkaContent {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sealed => "sealed",
-            Self::Plain => "plain",
-            Self::None => "none",
-        }
-    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -76,10 +58,10 @@ pub fn read(source: &Source<'_>) -> Result<Option<Kafka>, BadSetting> {
     Ok(Some(Kafka { brokers, content, security, replication }))
 }
 
-fn content(source: &Source<'_>) -> Result<KafkaContent, BadSetting> {
-    let all = [KafkaContent::Sealed, KafkaContent::Plain, KafkaContent::None];
-    let Some(value) = text(source, "KAFKA_CONTENT") else { return Ok(KafkaContent::Sealed) };
-    let names = all.map(KafkaContent::name).join(", ");
+fn content(source: &Source<'_>) -> Result<Content, BadSetting> {
+    let all = [Content::Sealed, Content::Plain, Content::Omitted];
+    let Some(value) = text(source, "KAFKA_CONTENT") else { return Ok(Content::Sealed) };
+    let names = all.map(Content::name).join(", ");
     all.into_iter().find(|c| c.name() == value).ok_or_else(|| bad("KAFKA_CONTENT", &value, names))
 }
 
@@ -135,7 +117,7 @@ mod tests {
     #[test]
     fn brokers_alone_are_enough() {
         let kafka = of(&[("KAFKA_BROKERS", "a:9092,b:9092")]).unwrap().unwrap();
-        assert_eq!((kafka.content, kafka.replication), (KafkaContent::Sealed, None));
+        assert_eq!((kafka.content, kafka.replication), (Content::Sealed, None));
         assert!(!kafka.security.tls && kafka.security.sasl.is_none());
     }
 

@@ -3,7 +3,7 @@
 mod kafka;
 mod limits;
 
-pub use kafka::{Kafka, KafkaContent, KafkaSecurity, Sasl};
+pub use kafka::{Kafka, KafkaSecurity, Sasl};
 
 use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 

@@ -66,7 +66,7 @@ impl Follower {
             partition,
             partitions: mirror.deployment.partitions,
             epoch: mirror.deployment.epoch.clone(),
-            content: mirror.options.content(),
+            content: mirror.options.kafka.content,
         };
         Self { mirror, encoder, told: None }
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use natter_runtime::config::{Kafka, KafkaContent};
-use natter_schemas::cloudevent::{self, Content};
+use natter_runtime::config::Kafka;
+use natter_schemas::cloudevent;
 use parking_lot::Mutex;
 use rdkafka::{
     ClientConfig, ClientContext, config::RDKafkaLogLevel, consumer::ConsumerContext, error::KafkaError,
@@ -24,14 +24,6 @@ impl From<Kafka> for Options {
 }
 
 impl Options {
-    pub const fn content(&self) -> Content {
-        match self.kafka.content {
-            KafkaContent::Sealed => Content::Sealed,
-            KafkaContent::Plain => Content::Plain,
-            KafkaContent::None => Content::Omitted,
-        }
-    }
-
     /// What producers, consumers and the admin client have in common.
     pub fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();

@@ -92,7 +92,7 @@ impl Verifier {
             partition,
             partitions: self.deployment.partitions,
             epoch: self.deployment.epoch.clone(),
-            content: self.options.content(),
+            content: self.options.kafka.content,
         };
         let walk = PartitionCheck {
             verifier: self,

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use natter_runtime::config::KafkaContent;
-use natter_schemas::id::Partition;
+use natter_schemas::{cloudevent::Content, id::Partition};
 use natter_workers::kafka_sink::verify::{Fault, PartitionReport, Verifier};
 use rdkafka::{
     message::{Header, OwnedHeaders},
@@ -50,7 +49,7 @@ async fn a_topic_that_a_mirror_wrote_is_whole() {
         assert_eq!((outcome.records, outcome.range, outcome.equal), (350, Some((1, 350)), 350));
         assert!(outcome.other_content == 0 && !outcome.expired);
     }
-    topic.options().kafka.content = KafkaContent::None;
+    topic.options().kafka.content = Content::Omitted;
     let outcome = check(&topic, Partition(0)).await;
     assert!(outcome.is_whole() && outcome.other_content == 350, "{:?}", outcome.faults);
 }
@@ -65,8 +64,7 @@ async fn a_hole_a_repeat_and_a_changed_value_are_found() {
     assert_eq!(check(&topic, p).await.faults.first, [Fault::Behind { from: 1, to: 6 }]);
 
     let log = topic.log(p).await;
-    let good: Vec<Seen> =
-        log.iter().map(|kept| topic.expected(p, kept, natter_schemas::cloudevent::Content::Sealed)).collect();
+    let good: Vec<Seen> = log.iter().map(|kept| topic.expected(p, kept, Content::Sealed)).collect();
     let changed = Seen { value: good[3].value.replace("message", "massage"), ..good[3].clone() };
     for record in [&good[0], &good[1], &good[0], &changed, &good[4]] {
         write(&topic, p, record).await;
