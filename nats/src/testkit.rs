@@ -1,6 +1,8 @@
 //! A real nats-server for tests, each with a folder and a port of its own.
 #![allow(clippy::missing_panics_doc, reason = "a test that cannot start its server has failed")]
 
+mod small_disk; // a file system that can be filled
+
 use std::time::Duration;
 
 use async_nats::{Client, jetstream};
@@ -8,6 +10,7 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+pub use small_disk::SmallDisk;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 

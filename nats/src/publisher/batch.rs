@@ -6,7 +6,10 @@ use natter_schemas::{id::Seq, limits};
 use serde::Deserialize;
 use tracing::debug;
 
-use super::commit_group::{Admission, Permit, QueuedEvent};
+use super::{
+    commit_group::{Admission, Permit, QueuedEvent},
+    health::LogHealth,
+};
 use crate::header;
 
 /// The answer to a commit: the last event's seq and how many there are.
@@ -17,9 +20,9 @@ struct Committed {
 }
 
 /// Publishes the events and reports to each what became of it; the permit is released afterwards.
-pub async fn commit(client: Client, events: Vec<QueuedEvent>, permit: Permit) {
+pub async fn commit((client, health): (Client, LogHealth), events: Vec<QueuedEvent>, permit: Permit) {
     let count = events.len();
-    match send(&client, &events).await {
+    match send(&client, &health, &events).await {
         Ok(last) => {
             metrics::histogram!("natter_publish_batch_events")
                 .record(f64::from(u32::try_from(count).unwrap_or(u32::MAX)));
@@ -41,10 +44,11 @@ pub async fn commit(client: Client, events: Vec<QueuedEvent>, permit: Permit) {
     drop(permit);
 }
 
-async fn send(client: &Client, events: &[QueuedEvent]) -> Result<Seq, String> {
+async fn send(client: &Client, health: &LogHealth, events: &[QueuedEvent]) -> Result<Seq, String> {
     let batch = client.new_inbox();
     let batch = batch.rsplit('.').next().unwrap_or_default();
     let Some((last, before)) = events.split_last() else { return Err("no events".to_owned()) };
+    health.admit(&last.subject).map_err(|error| error.to_string())?;
     for (event, number) in before.iter().zip(1_usize..) {
         let headers = headers(batch, number, event);
         client
@@ -56,7 +60,11 @@ async fn send(client: &Client, events: &[QueuedEvent]) -> Result<Seq, String> {
     headers.insert(header::BATCH_COMMIT, "1");
     let request =
         Request::new().headers(headers).payload(last.payload.clone()).timeout(Some(limits::PUBLISH_ATTEMPT));
-    let answer = client.send_request(last.subject.clone(), request).await.map_err(|e| e.to_string())?;
+    let answer = tokio::select! {
+        biased;
+        answer = client.send_request(last.subject.clone(), request) => answer.map_err(|e| e.to_string())?,
+        () = health.dropped(&last.subject) => return Err("the log dropped it".to_owned()),
+    };
     match serde_json::from_slice::<Response<Committed>>(&answer.payload) {
         Ok(Response::Ok(committed)) if committed.count == events.len() as Seq => Ok(committed.seq),
         Ok(Response::Ok(committed)) => {

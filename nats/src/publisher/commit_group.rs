@@ -14,7 +14,7 @@ use natter_schemas::id::{Partition, Seq};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::batch;
+use super::{batch, health::LogHealth};
 use crate::subject;
 
 /// Events of one partition published one by one at the same time: below this none is queued.
@@ -45,12 +45,13 @@ pub struct QueuedEvent {
 #[derive(Clone)]
 pub struct CommitGroups {
     client: Client,
+    health: LogHealth,
     partitions: Arc<Mutex<HashMap<Option<Partition>, Arc<CommitGroup>>>>,
 }
 
 impl CommitGroups {
-    pub fn new(client: Client) -> Self {
-        Self { client, partitions: Arc::default() }
+    pub fn new(client: Client, health: LogHealth) -> Self {
+        Self { client, health, partitions: Arc::default() }
     }
 
     /// Waits until the event may be published, or was. Events of no conversation are never queued.
@@ -81,16 +82,17 @@ impl CommitGroups {
 
     fn group(&self, partition: Option<Partition>) -> Arc<CommitGroup> {
         let mut partitions = self.partitions.lock();
-        let client = &self.client;
+        let (client, health) = (&self.client, &self.health);
         partitions
             .entry(partition)
-            .or_insert_with(|| Arc::new(CommitGroup::new(partition, client.clone())))
+            .or_insert_with(|| Arc::new(CommitGroup::new(partition, client.clone(), health.clone())))
             .clone()
     }
 }
 
 pub struct CommitGroup {
     client: Client,
+    health: LogHealth,
     partition: Option<Partition>,
     state: Mutex<State>,
 }
@@ -130,8 +132,8 @@ impl Drop for Permit {
 }
 
 impl CommitGroup {
-    fn new(partition: Option<Partition>, client: Client) -> Self {
-        Self { client, partition, state: Mutex::default() }
+    fn new(partition: Option<Partition>, client: Client, health: LogHealth) -> Self {
+        Self { client, health, partition, state: Mutex::default() }
     }
 
     /// A permit beyond the bound: for an event that cannot be queued again.
@@ -155,9 +157,9 @@ impl CommitGroup {
             state.batch_in_flight = true;
             let events = state.take_batch();
             drop(state);
-            let client = self.client.clone();
+            let log = (self.client.clone(), self.health.clone());
             // Ends within one attempt; its permit admits the next events even if it panics.
-            tokio::spawn(batch::commit(client, events, Permit { group: self, batch: true, attempts: 0 }));
+            tokio::spawn(batch::commit(log, events, Permit { group: self, batch: true, attempts: 0 }));
             return;
         }
         let free = MAX_SINGLES.saturating_sub(state.in_flight).min(state.queue.len());

@@ -11,6 +11,7 @@
 mod commit_group; // which event is published now, which is queued
 mod ack_router; // single events to the log, and its acks back
 mod batch; // queued events, in one commit
+mod health; // whether the log takes them
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,6 +29,7 @@ use tracing::{debug, warn};
 
 use ack_router::{AckRouter, NoAck};
 use commit_group::{Admission, CommitGroups, Permit};
+pub use health::LogHealth;
 
 /// Between attempts: a leader change is over within a second or takes several.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
@@ -53,6 +55,9 @@ pub enum PublishError {
     /// By its bytes, its messages or the disk.
     #[error("the log is full: not stored")]
     Full,
+    /// The server keeps a write error. What it wrote before that may include the event.
+    #[error("the log cannot write to its disk: it is full or failing")]
+    NotWritten,
     /// Not stored, and repeating does not help.
     #[error("refused: {0}")]
     Rejected(String),
@@ -65,6 +70,7 @@ pub struct Publisher {
     slots: Arc<Semaphore>,
     /// `None`: each event is published by itself.
     groups: Option<CommitGroups>,
+    health: LogHealth,
 }
 
 /// What came of one attempt.
@@ -82,12 +88,18 @@ impl Publisher {
     /// Each event by itself.
     pub fn new(client: Client) -> Self {
         let slots = Arc::new(Semaphore::new(limits::PUBLISHES_IN_FLIGHT));
-        Self { acks: AckRouter::start(client), slots, groups: None }
+        Self { acks: AckRouter::start(client.clone()), slots, groups: None, health: LogHealth::new(client) }
     }
 
     /// For a log that syncs at every commit: events that wait go together.
     pub fn grouping(client: Client) -> Self {
-        Self { groups: Some(CommitGroups::new(client.clone())), ..Self::new(client) }
+        let single = Self::new(client.clone());
+        Self { groups: Some(CommitGroups::new(client, single.health.clone())), ..single }
+    }
+
+    /// Of the streams that were published to.
+    pub const fn health(&self) -> &LogHealth {
+        &self.health
     }
 
     /// Returns once the event is stored to the deployment's durability. `id` is one of the system's own ids:
@@ -105,6 +117,10 @@ impl Publisher {
             // The permit is held meanwhile; dropping it admits the next event.
             Admission::Single(permit) => self.publish_single(&subject, id, payload, (started, permit)).await,
         };
+        match &stored {
+            Ok(_) => self.health.stored(&subject),
+            Err(error) => self.health.failed(&subject, error),
+        }
         if stored.is_ok() {
             metrics::histogram!("natter_publish_ack_seconds").record(started.elapsed().as_secs_f64());
         }
@@ -126,6 +142,7 @@ impl Publisher {
         let mut backoff = Backoff::new(BACKOFF_MIN, BACKOFF_MAX);
         loop {
             attempts += 1;
+            self.health.admit(subject)?;
             match self.attempt(subject, id, payload.clone()).await {
                 Attempt::Stored { seq, duplicate } => return Ok(Stored { seq, duplicate, attempts }),
                 Attempt::Failed(error) => {
@@ -147,7 +164,12 @@ impl Publisher {
     }
 
     async fn attempt(&self, subject: &str, id: &str, payload: Bytes) -> Attempt {
-        match self.acks.publish(subject, id, payload).await {
+        let answer = tokio::select! {
+            biased;
+            answer = self.acks.publish(subject, id, payload) => answer,
+            () = self.health.dropped(subject) => return Attempt::Failed(PublishError::NotWritten),
+        };
+        match answer {
             Ok(answer) if answer.status == Some(StatusCode::NO_RESPONDERS) => {
                 Attempt::Unknown("no stream takes it".to_owned())
             }

@@ -9,8 +9,10 @@ use std::{
 use super::{Options, ServerError};
 use crate::secret;
 
-/// The one user of `dev.conf`.
+/// The one user of the deployment in `dev.conf`.
 pub const USER: &str = "natter";
+/// Of the system account, with the same password.
+pub const SYSTEM_USER: &str = "system";
 const TEMPLATE: &str = include_str!("../../server/dev.conf");
 /// What an error quotes of the log.
 const TAIL_LINES: usize = 8;
@@ -67,6 +69,10 @@ impl Files {
     /// Where a child writes the ports it listens on, when it is ready.
     pub fn ports(&self, pid: u32) -> PathBuf {
         self.dir.join(format!("nats-server_{pid}.ports"))
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     pub fn log_tail(&self) -> String {

@@ -3,6 +3,7 @@
 
 mod binary; // which nats-server
 mod config; // its configuration file
+mod disk; // what follows when it could not write to its disk
 mod supervisor; // the thread that starts it and starts it again
 
 use std::{
@@ -12,7 +13,10 @@ use std::{
 };
 
 use serde::Deserialize;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
 use tracing::info;
 
 pub use binary::{find, version};
@@ -77,6 +81,14 @@ pub enum ServerError {
         /// Its last lines.
         tail: String,
     },
+    /// It failed too often in a row.
+    #[error("nats-server died and does not start any more; the end of {log}:\n{tail}")]
+    Lost {
+        /// The log file.
+        log: PathBuf,
+        /// Its last lines.
+        tail: String,
+    },
     /// Still recovering, or hanging.
     #[error("nats-server is not ready after {}s; the end of {log}:\n{tail}", READY.as_secs())]
     NotReady {
@@ -91,6 +103,15 @@ pub enum ServerError {
 pub struct Server {
     url: String,
     supervisor: Arc<Supervisor>,
+    files: Files,
+    /// Ends with this.
+    disk_watch: JoinHandle<()>,
+}
+
+/// Where and how the system user reaches the server.
+struct Endpoint {
+    port: u16,
+    password: String,
 }
 
 impl Server {
@@ -112,7 +133,10 @@ impl Server {
         files.write_config(&options, Some(port))?;
         supervisor.keep_running();
         info!(port, pid = supervisor.pid(), data = %options.data_dir.display(), "nats-server is ready");
-        Ok(Self { url: format!("nats://{}:{}@127.0.0.1:{port}", config::USER, files.password), supervisor })
+        let endpoint = Endpoint { port, password: files.password.clone() };
+        let disk_watch = tokio::spawn(disk::watch(endpoint, files.clone(), supervisor.clone()));
+        let url = format!("nats://{}:{}@127.0.0.1:{port}", config::USER, files.password);
+        Ok(Self { url, supervisor, files, disk_watch })
     }
 
     /// With user and password: not for logs.
@@ -125,8 +149,15 @@ impl Server {
         self.supervisor.pid()
     }
 
+    /// Returns when it has died and is not started again: it failed too often in a row.
+    pub async fn lost(&self) -> ServerError {
+        self.supervisor.ended().await;
+        ServerError::Lost { tail: self.files.log_tail(), log: self.files.log.clone() }
+    }
+
     /// Ends the child politely, after seconds impolitely.
     pub async fn stop(self) {
+        self.disk_watch.abort();
         self.supervisor.end(Signal::Terminate);
         if timeout(STOP, self.supervisor.ended()).await.is_err() {
             self.supervisor.end(Signal::Kill);
@@ -137,6 +168,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.disk_watch.abort();
         self.supervisor.end(Signal::Kill);
         self.supervisor.join();
     }

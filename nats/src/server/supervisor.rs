@@ -47,6 +47,8 @@ enum Phase {
 struct State {
     phase: Phase,
     pid: Option<Pid>,
+    /// The child was asked to end, and the next one starts at once.
+    restarting: bool,
 }
 
 pub struct Supervisor {
@@ -62,7 +64,7 @@ impl Supervisor {
         let (wake, woken) = sync_channel(1);
         let (end, over) = watch::channel(false);
         let supervisor = Arc::new(Self {
-            state: Mutex::new(State { phase: Phase::Starting, pid: None }),
+            state: Mutex::new(State { phase: Phase::Starting, pid: None, restarting: false }),
             wake,
             over,
             thread: Mutex::new(None),
@@ -105,6 +107,18 @@ impl Supervisor {
         let _ = self.wake.try_send(());
     }
 
+    /// Ends the child in order and starts another one. While none runs the next start is already due.
+    pub fn restart(&self) {
+        let mut state = self.state.lock();
+        if state.phase == Phase::Running
+            && let Some(pid) = state.pid
+        {
+            state.restarting = true;
+            // The lock is held and the child not reaped, so the pid is still its own.
+            let _ = signal::kill(pid, signal::Signal::SIGTERM);
+        }
+    }
+
     pub fn is_over(&self) -> bool {
         *self.over.borrow()
     }
@@ -137,6 +151,10 @@ impl Supervisor {
             }
             if self.phase() != Phase::Running {
                 return;
+            }
+            if std::mem::take(&mut self.state.lock().restarting) {
+                backoff.reset();
+                continue;
             }
             if started.elapsed() >= STARTED {
                 backoff.reset();

@@ -4,7 +4,8 @@
 mod apply; // provisioning, drift, epochs
 mod event_log; // appending, and what was there before
 mod cluster; // three servers
-mod config; // the committed configurations
+mod config;
+mod disk; // the committed configurations
 mod log; // Direct Get, positions
 mod publish; // storing, republishing, retries
 mod pull; // durable consumers
