@@ -98,6 +98,11 @@ impl From<PublishError> for ApiError {
                  with the same clientId",
             ),
             PublishError::Full => Self::new(Code::Unavailable, "the log is full"),
+            PublishError::NotWritten => Self::new(
+                Code::Unavailable,
+                "the log cannot write: the disk of its server is full or failing; send it again later with the same \
+                 clientId",
+            ),
             PublishError::Rejected(_) => Self::from(Code::Internal),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use natter_nats::{async_nats, connect::Address, service::RpcClient};
+use natter_nats::{async_nats, connect::Address, publisher::LogHealth, service::RpcClient};
 use natter_runtime::{lifecycle::Lifecycle, rates::Rates, shared_state::SharedState};
 use natter_schemas::limits::Limits;
 
@@ -43,6 +43,8 @@ pub struct App {
     pub rpc: RpcClient,
     /// The connection that live traffic arrives on.
     pub live: async_nats::Client,
+    /// Whether the log takes what this edge publishes.
+    pub log_health: LogHealth,
     pub shared: Arc<dyn SharedState>,
 
     pub tokens: Arc<Tokens>,

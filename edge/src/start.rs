@@ -58,6 +58,7 @@ pub async fn assemble(
     let publisher = if config.group_commits { Publisher::grouping } else { Publisher::new }(live.clone());
     let Deployment { partitions, epoch, event_key } = deployment;
     let log = EventLog::new(publisher, partitions);
+    let log_health = log.health().clone();
 
     let tokens = Arc::new(Tokens::new(&config.jwt_secret, config.jwt_expires_in));
     let members = Arc::new(Members::new(rpc.clone()));
@@ -111,6 +112,7 @@ pub async fn assemble(
         lifecycle,
         rpc,
         live,
+        log_health,
         shared,
         tokens,
         members,

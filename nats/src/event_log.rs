@@ -10,7 +10,7 @@ use natter_schemas::{
 use tracing::warn;
 
 use crate::{
-    publisher::{PublishError, Publisher},
+    publisher::{LogHealth, PublishError, Publisher},
     subject,
 };
 
@@ -49,6 +49,11 @@ impl EventLog {
     /// `partitions` are the deployment's.
     pub fn new(publisher: Publisher, partitions: u16) -> Self {
         Self { publisher, partitions }
+    }
+
+    /// Whether it takes what is appended.
+    pub const fn health(&self) -> &LogHealth {
+        self.publisher.health()
     }
 
     /// Returns once the log has the event to the deployment's durability.

@@ -4,6 +4,7 @@
 
 mod persister; // what is done about an event, whoever asks: the job, or a command
 mod rejections; // events the store refuses
+mod health; // whether the store takes what is persisted
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
+pub use health::PersistHealth;
 pub use persister::{NotPersisted, Persister, read};
 use rejections::Rejections;
 
@@ -31,7 +33,7 @@ pub async fn run(dependencies: Dependencies, partition: Partition, stop: Cancell
         publisher: dependencies.publisher.clone(),
     };
     let follow = ConsumeLoop {
-        work: Persist { persister, rejections: Mutex::default() },
+        work: Persist { persister, rejections: Mutex::default(), health: dependencies.persisting.clone() },
         partition,
         stream: topology::log_stream(partition),
         consumer: topology::PERSIST.to_owned(),
@@ -47,6 +49,7 @@ pub const JOB: &str = "persist";
 struct Persist {
     persister: Persister,
     rejections: Mutex<Rejections>,
+    health: PersistHealth,
 }
 
 impl BatchJob for Persist {
@@ -54,7 +57,7 @@ impl BatchJob for Persist {
 
     async fn batch(&self, batch: &[Delivery]) -> Vec<Outcome> {
         let results = self.persister.apply(batch).await;
-        self.warn_of_absence(&results);
+        self.note(&results);
         let mut rejections = self.rejections.lock();
         for (delivery, result) in batch.iter().zip(&results) {
             match result {
@@ -69,11 +72,15 @@ impl BatchJob for Persist {
 }
 
 impl Persist {
-    /// Once for all of them: what one is told, every event is.
-    fn warn_of_absence(&self, results: &[Result<(), NotPersisted>]) {
+    /// Whether the store was there: for readiness, and in one log line for all events.
+    fn note(&self, results: &[Result<(), NotPersisted>]) {
+        let partition = self.persister.partition;
         let away = || results.iter().filter(|result| matches!(result, Err(NotPersisted::Unavailable(_))));
         if let Some(Err(e)) = away().next() {
-            warn!(partition = %self.persister.partition, events = away().count(), error = %e, "events not stored yet");
+            warn!(%partition, events = away().count(), error = %e, "events not stored yet; they are tried again");
+            self.health.failed(partition);
+        } else if results.iter().any(|result| !matches!(result, Err(NotPersisted::Unreadable(_)))) {
+            self.health.stored(partition);
         }
     }
 

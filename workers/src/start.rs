@@ -15,7 +15,8 @@ use tracing::info;
 
 use crate::{
     kafka_sink::{self, KafkaSinkError},
-    persist, presence,
+    persist::{self, PersistHealth},
+    presence,
     services::{
         accounts::{Accounts, HashError, Passwords},
         conversations::Conversations,
@@ -41,6 +42,8 @@ pub struct Dependencies {
     pub refresh_lifetime: Duration,
     /// What clients may send.
     pub limits: Limits,
+    /// What the job `persist` meets.
+    pub persisting: PersistHealth,
     /// Where events are mirrored to; None: nowhere.
     pub kafka: Option<kafka_sink::Options>,
 }

@@ -27,12 +27,18 @@ pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
     let services = app.rpc.call(&LogHeads).await.is_ok();
     let control = app.control.silent_for() < CONTROL_FRESH;
     let draining = app.lifecycle.stop().is_cancelled();
-    let healthy = nats && services && control && !draining;
+    let log = app.log_health.is_up();
+    let healthy = nats && log && services && control && !draining;
     let state = |up: bool| if up { "up" } else { "down" };
     let body = json!({
         "status": if healthy { "ok" } else if draining { "draining" } else { "degraded" },
         "durability": app.config.durability,
-        "parts": {"nats": state(nats), "services": state(services), "control": state(control)},
+        "parts": {
+            "nats": state(nats),
+            "log": state(log),
+            "services": state(services),
+            "control": state(control),
+        },
     });
     (if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body))
 }

@@ -12,7 +12,7 @@ use natter_runtime::{
     shared_state::SharedState,
 };
 use natter_store::Store;
-use natter_workers::{Dependencies, Job, kafka_sink};
+use natter_workers::{Dependencies, Job, kafka_sink, persist::PersistHealth};
 use tokio::net::TcpListener;
 
 use super::{
@@ -61,6 +61,7 @@ impl Node {
         let client = self.backends.client(Purpose::Rpc).await?;
         Ok(Dependencies {
             store,
+            persisting: PersistHealth::default(),
             client: client.clone(),
             log: LogReader::new(jetstream::new(client), self.deployment.partitions),
             // The backlog of the log must not slow the answers down: a connection of its own.
@@ -79,10 +80,12 @@ impl Node {
         let readiness = &self.process.readiness;
         let client = dependencies.client.clone();
         readiness.needs("nats", move || ready(client.connection_state() == Connection::Connected));
-        let store = Arc::clone(&dependencies.store);
+        let log = dependencies.publisher.health().clone();
+        readiness.needs("log", move || ready(log.is_up()));
+        let (store, persisting) = (Arc::clone(&dependencies.store), dependencies.persisting.clone());
         readiness.needs("store", move || {
-            let store = Arc::clone(&store);
-            async move { store.ready().await.is_ok() }
+            let (store, persisting) = (Arc::clone(&store), persisting.clone());
+            async move { persisting.is_up() && store.ready().await.is_ok() }
         });
     }
 

@@ -66,13 +66,19 @@ impl DevServer {
         &self.node.process.lifecycle
     }
 
-    /// Until a signal to stop. Clients end first, then the jobs, then the log, then the store: nobody loses what they
+    /// Until a signal to stop, or until nats-server has died for good. Clients end first, then the jobs, then the log, then the store: nobody loses what they
     /// still need.
     pub async fn run(self) -> anyhow::Result<()> {
-        self.node.run().await?;
+        let ended = tokio::select! {
+            ended = self.node.run() => ended,
+            lost = self.nats.lost() => {
+                self.node.process.drain().await;
+                Err(lost.into())
+            }
+        };
         self.nats.stop().await;
         bootstrap::close_store(self.store.as_ref()).await;
-        Ok(())
+        ended
     }
 }
 

@@ -9,6 +9,8 @@ mod start; // when it refuses to start, and how it ends
 
 mod death; // kill -9 of nats-server and of everything
 mod full; // a log without room
+mod disk; // a disk without room
+mod lost; // a log, a store or a nats-server that is gone
 mod paused; // a nats-server that stands still
 mod slow; // a reader that never reads
 

@@ -37,7 +37,7 @@ impl Failure {
             Self::Rejected(refused) => refused.code,
             Self::Store(StoreError::Unavailable(_))
             | Self::Log(_)
-            | Self::Publish(PublishError::TimedOut | PublishError::Full)
+            | Self::Publish(PublishError::TimedOut | PublishError::Full | PublishError::NotWritten)
             | Self::TooFarBehind(_) => Code::Unavailable,
             Self::Hash(HashError::Busy) => Code::RateLimited,
             Self::Store(StoreError::Corrupt(_))

@@ -17,7 +17,7 @@ use natter_schemas::{
     rpc::{OpenConversation, Page, PageReply, User, Window},
 };
 use natter_store::{AccountStore, Store, sqlite::SqliteStore};
-use natter_workers::{Dependencies, Job, start};
+use natter_workers::{Dependencies, Job, persist::PersistHealth, start};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -68,6 +68,7 @@ impl Scene {
         let js = jetstream::new(server.client(Purpose::Work).await);
         let rpc = server.client(Purpose::Rpc).await;
         let dependencies = Dependencies {
+            persisting: PersistHealth::default(),
             store: Arc::clone(&store) as Arc<dyn Store>,
             client: rpc.clone(),
             js,

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::Instant,
 };
@@ -22,6 +22,7 @@ pub struct Natter {
     child: Child,
     arguments: Vec<&'static str>,
     settings: Vec<(&'static str, &'static str)>,
+    data: PathBuf,
     // Dropped last: the processes write into it.
     home: TempDir,
 }
@@ -50,17 +51,32 @@ impl Natter {
 
     pub async fn new(settings: &[(&'static str, &'static str)], arguments: &[&'static str]) -> Self {
         let home = tempfile::tempdir().unwrap();
+        let data = home.path().join("data");
+        Self::launch(home, data, settings, arguments).await
+    }
+
+    /// With its data in that folder.
+    pub async fn at(data: PathBuf, settings: &[(&'static str, &'static str)]) -> Self {
+        Self::launch(tempfile::tempdir().unwrap(), data, settings, &[]).await
+    }
+
+    async fn launch(
+        home: TempDir,
+        data: PathBuf,
+        settings: &[(&'static str, &'static str)],
+        arguments: &[&'static str],
+    ) -> Self {
         let (settings, arguments) = (settings.to_vec(), arguments.to_vec());
-        let child = spawn(&home, &settings, &arguments);
+        let child = spawn(&home, &data, &settings, &arguments);
         let (http, admin) = (String::new(), String::new());
-        let mut natter = Self { http, admin, child, arguments, settings, home };
+        let mut natter = Self { http, admin, child, arguments, settings, data, home };
         natter.read_banner().await;
         natter
     }
 
     /// The same folder again, after the process ended. The ports are others.
     pub async fn start_again(&mut self) {
-        self.child = spawn(&self.home, &self.settings, &self.arguments);
+        self.child = spawn(&self.home, &self.data, &self.settings, &self.arguments);
         self.read_banner().await;
     }
 
@@ -90,7 +106,7 @@ impl Natter {
     }
 
     pub fn data(&self) -> PathBuf {
-        self.home.path().join("data")
+        self.data.clone()
     }
 
     pub fn pid(&self) -> i32 {
@@ -182,11 +198,11 @@ impl Drop for Natter {
     }
 }
 
-fn spawn(home: &TempDir, settings: &[(&str, &str)], arguments: &[&str]) -> Child {
+fn spawn(home: &TempDir, data: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Child {
     let out = fs::File::create(home.path().join("out")).unwrap();
     let err = fs::File::options().create(true).append(true).open(home.path().join("err")).unwrap();
     let mut command = command(settings);
-    command.args(["dev", "--port", "0", "--admin-port", "0", "--data-dir"]).arg(home.path().join("data"));
+    command.args(["dev", "--port", "0", "--admin-port", "0", "--data-dir"]).arg(data);
     command.args(arguments).stdout(out).stderr(err).spawn().unwrap()
 }
 
