@@ -14,7 +14,10 @@ use natter_nats::{
     log::StoredMessage,
     pull::PullError,
 };
-use natter_schemas::id::{Partition, Seq};
+use natter_schemas::{
+    backoff::Backoff,
+    id::{Partition, Seq},
+};
 use tokio::time::{Instant, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
@@ -90,18 +93,18 @@ pub struct ConsumeLoop<W> {
 }
 
 impl<W: BatchJob> ConsumeLoop<W> {
-    /// Ends when told to stop, after the batch under way.
+    /// Ends at `stop`, after the batch under way.
     pub async fn run(self, stop: CancellationToken) {
-        let mut pause = Backoff::default();
+        let mut backoff = backoff();
         while !stop.is_cancelled() {
-            let Err(reason) = self.follow(&stop, &mut pause).await else { return };
+            let Err(reason) = self.follow(&stop, &mut backoff).await else { return };
             counter!("natter_consume_interrupted_total", "job" => W::NAME).increment(1);
-            warn!(job = W::NAME, partition = %self.partition, %reason, "following anew");
-            pause.wait(&stop).await;
+            warn!(job = W::NAME, partition = %self.partition, %reason, "consumer lost; opening it again after a pause");
+            wait(backoff.next_delay(), &stop).await;
         }
     }
 
-    async fn follow(&self, stop: &CancellationToken, pause: &mut Backoff) -> Result<(), Interrupted> {
+    async fn follow(&self, stop: &CancellationToken, backoff: &mut Backoff) -> Result<(), Interrupted> {
         let mut batches =
             Batches::open(&self.js, &self.stream, &self.consumer, BatchTimer::of(self.partition)).await?;
         loop {
@@ -113,7 +116,7 @@ impl<W: BatchJob> ConsumeLoop<W> {
                     let _ = self.js.client().flush().await;
                     return Ok(());
                 }
-                messages = batches.next() => self.handle(messages?, stop, pause).await,
+                messages = batches.next() => self.handle(messages?, stop, backoff).await,
                 () = sleep(STALL) => match batches.waiting().await? {
                     0 => {}
                     waiting => return Err(Interrupted::Stalled(waiting)),
@@ -123,10 +126,10 @@ impl<W: BatchJob> ConsumeLoop<W> {
     }
 
     /// A batch of which nothing worked is followed by a pause: whatever it needs is away.
-    async fn handle(&self, messages: Vec<Message>, stop: &CancellationToken, pause: &mut Backoff) {
+    async fn handle(&self, messages: Vec<Message>, stop: &CancellationToken, backoff: &mut Backoff) {
         let batch: Vec<Delivery> = messages.iter().filter_map(delivery).collect();
         if batch.len() != messages.len() {
-            error!(job = W::NAME, partition = %self.partition, "messages without a position; left to the server");
+            error!(job = W::NAME, partition = %self.partition, "messages without stream position; not acked, the server delivers them again");
             return;
         }
         let begun = Instant::now();
@@ -134,7 +137,12 @@ impl<W: BatchJob> ConsumeLoop<W> {
         histogram!("natter_consume_batch_seconds", "job" => W::NAME).record(begun.elapsed());
 
         let nothing_worked = outcomes.iter().all(|outcome| *outcome == Outcome::Retry);
-        let delay = if nothing_worked { pause.next() } else { pause.reset() };
+        let delay = if nothing_worked {
+            backoff.next_delay()
+        } else {
+            backoff.reset();
+            BACKOFF_MIN
+        };
         // A job that forgot an event gets it again.
         let outcomes = outcomes.into_iter().chain(std::iter::repeat(Outcome::Retry));
         self.settle(messages.iter().zip(&batch).zip(outcomes), delay).await;
@@ -150,12 +158,12 @@ impl<W: BatchJob> ConsumeLoop<W> {
         loop {
             tokio::select! {
                 outcomes = &mut work => return outcomes.unwrap_or_else(|_| {
-                    error!(job = W::NAME, partition = %self.partition, events = batch.len(), "the job panicked");
+                    error!(job = W::NAME, partition = %self.partition, events = batch.len(), "the job panicked; its batch is delivered again");
                     vec![Outcome::Retry; batch.len()]
                 }),
                 _ = reminder.tick() => {
-                    warn!(job = W::NAME, partition = %self.partition, events = batch.len(), "a batch takes long");
-                    join_all(messages.iter().map(|message| tell(message, AckKind::Progress))).await;
+                    warn!(job = W::NAME, partition = %self.partition, events = batch.len(), "a batch takes long; its ack deadline is extended");
+                    join_all(messages.iter().map(|message| acknowledge(message, AckKind::Progress))).await;
                 }
             }
         }
@@ -173,13 +181,13 @@ impl<W: BatchJob> ConsumeLoop<W> {
         for ((message, delivery), outcome) in work {
             *settled.entry(outcome.name()).or_default() += 1;
             match outcome {
-                Outcome::Done => tell(message, AckKind::Ack).await,
-                Outcome::Retry => tell(message, AckKind::Nak(Some(delay))).await,
+                Outcome::Done => acknowledge(message, AckKind::Ack).await,
+                Outcome::Retry => acknowledge(message, AckKind::Nak(Some(delay))).await,
                 Outcome::Park(reason) => aside.push((message, delivery, reason)),
             }
         }
         let parked = aside.iter().map(async |(message, delivery, reason)| {
-            tell(message, self.set_aside(delivery, reason, delay).await).await;
+            acknowledge(message, self.set_aside(delivery, reason, delay).await).await;
         });
         join_all(parked).await;
         for (outcome, events) in settled {
@@ -192,11 +200,11 @@ impl<W: BatchJob> ConsumeLoop<W> {
         let (partition, seq) = (self.partition, delivery.seq);
         match self.park.park(W::NAME, partition, delivery, reason).await {
             Ok(()) => {
-                error!(job = W::NAME, %partition, seq, reason, "event parked");
+                error!(job = W::NAME, %partition, seq, reason, "event parked: the job can never use it");
                 AckKind::Ack
             }
             Err(e) => {
-                warn!(job = W::NAME, %partition, seq, error = %e, "event not parked yet");
+                warn!(job = W::NAME, %partition, seq, error = %e, "event cannot be parked; it is delivered again");
                 AckKind::Nak(Some(delay))
             }
         }
@@ -210,44 +218,25 @@ fn delivery(message: &Message) -> Option<Delivery> {
 
 /// Another worker gets them at once instead of after the ack wait.
 async fn give_back(messages: &[Message]) {
-    join_all(messages.iter().map(|message| tell(message, AckKind::Nak(None)))).await;
+    join_all(messages.iter().map(|message| acknowledge(message, AckKind::Nak(None)))).await;
 }
 
 /// An answer that is lost brings the event again, which every job can bear.
-async fn tell(message: &Message, kind: AckKind) {
+async fn acknowledge(message: &Message, kind: AckKind) {
     if let Err(e) = message.ack_with(kind).await {
-        debug!(error = %e, "an ack was not sent");
+        debug!(error = %e, "an ack was not sent; the event is delivered again");
     }
 }
 
-async fn wait(duration: Duration, stop: &CancellationToken) {
+/// Ends early at `stop`.
+pub(crate) async fn wait(duration: Duration, stop: &CancellationToken) {
     tokio::select! {
         () = sleep(duration) => {}
         () = stop.cancelled() => {}
     }
 }
 
-/// Doubles from [`BACKOFF_MIN`] to [`BACKOFF_MAX`], a quarter of it at random so that workers do not march in
-/// step.
-#[derive(Default)]
-pub(crate) struct Backoff {
-    failures: u32,
-}
-
-impl Backoff {
-    fn next(&mut self) -> Duration {
-        let full = BACKOFF_MIN.saturating_mul(1 << self.failures.min(10)).min(BACKOFF_MAX);
-        self.failures += 1;
-        full.mul_f64(rand::random_range(0.75..1.0))
-    }
-
-    pub(crate) fn reset(&mut self) -> Duration {
-        self.failures = 0;
-        BACKOFF_MIN
-    }
-
-    pub(crate) async fn wait(&mut self, stop: &CancellationToken) {
-        let pause = self.next();
-        wait(pause, stop).await;
-    }
+/// Between attempts to follow a partition.
+pub(crate) const fn backoff() -> Backoff {
+    Backoff::new(BACKOFF_MIN, BACKOFF_MAX)
 }

@@ -1,15 +1,12 @@
 //! The log's events become rows. Arrives: a batch of one partition's log. Leaves: rows in the store, and for
-//! changes of members a word to every edge. Fails: with `Retry` while the store is away, so that nothing is
+//! changes of members a notice to every edge. Fails: with `Retry` while the store is away, so that nothing is
 //! acked that is not stored; an event the store refuses again and again, while it takes others, is parked.
 
 mod persister; // what is done about an event, whoever asks: the job, or a command
 mod rejections; // events the store refuses
 mod health; // whether the store takes what is persisted
 
-use std::sync::Arc;
-
-use natter_nats::topology;
-use natter_schemas::id::Partition;
+use natter_nats::{async_nats::jetstream, topology};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -21,24 +18,23 @@ use rejections::Rejections;
 use crate::{
     consume::{BatchJob, ConsumeLoop, Delivery, Outcome},
     park_publisher::ParkPublisher,
-    start::Dependencies,
 };
 
-/// Follows one partition until told to stop.
-pub async fn run(dependencies: Dependencies, partition: Partition, stop: CancellationToken) {
-    let persister = Persister {
-        partition,
-        partitions: dependencies.deployment.partitions,
-        store: Arc::clone(&dependencies.store),
-        publisher: dependencies.publisher.clone(),
-    };
+/// Follows the persister's partition until `stop`.
+pub async fn run(
+    persister: Persister,
+    health: PersistHealth,
+    js: jetstream::Context,
+    stop: CancellationToken,
+) {
+    let partition = persister.partition;
     let follow = ConsumeLoop {
-        work: Persist { persister, rejections: Mutex::default(), health: dependencies.persisting.clone() },
+        work: Persist { persister, rejections: Mutex::default(), health },
         partition,
         stream: topology::log_stream(partition),
         consumer: topology::PERSIST.to_owned(),
-        park: ParkPublisher::new(dependencies.js.clone()),
-        js: dependencies.js,
+        park: ParkPublisher::new(js.clone()),
+        js,
     };
     follow.run(stop).await;
 }
@@ -77,7 +73,7 @@ impl Persist {
         let partition = self.persister.partition;
         let away = || results.iter().filter(|result| matches!(result, Err(NotPersisted::Unavailable(_))));
         if let Some(Err(e)) = away().next() {
-            warn!(%partition, events = away().count(), error = %e, "events not stored yet; they are tried again");
+            warn!(%partition, events = away().count(), error = %e, "store away: events stay in the log and are delivered again");
             self.health.failed(partition);
         } else if results.iter().any(|result| !matches!(result, Err(NotPersisted::Unreadable(_)))) {
             self.health.stored(partition);
@@ -99,11 +95,11 @@ impl Persist {
                 Outcome::Park(e.to_string())
             }
             Err(e @ NotPersisted::Rejected(_)) => {
-                error!(%partition, seq, error = %e, "event not stored");
+                error!(%partition, seq, error = %e, "store rejected an event; it is delivered again, and parked if that goes on while others are stored");
                 Outcome::Retry
             }
             Err(e @ NotPersisted::NotNotified(_)) => {
-                warn!(%partition, seq, error = %e, "members not told yet");
+                warn!(%partition, seq, error = %e, "event stored, but its members' edges not notified; it is delivered again");
                 Outcome::Retry
             }
             Err(NotPersisted::Unavailable(_)) => Outcome::Retry,

@@ -1,4 +1,4 @@
-//! The presence sweep: sessions whose beats stopped expire here, and who is offline by that is told to all edges.
+//! The presence sweep: sessions whose heartbeats stopped expire here, and users who are offline by that are published to all edges.
 //! Any number of workers may sweep; the shared state gives each change to one of them.
 
 use std::{sync::Arc, time::Duration};
@@ -24,7 +24,7 @@ pub async fn sweep(shared: Arc<dyn SharedState>, bus: Client, stop: Cancellation
                 Ok(gone) => gone,
                 Err(down) => {
                     if !was_down {
-                        warn!(%down, "presence is not swept");
+                        warn!(error = %down, "shared state away: expired sessions stay online until it is back");
                     }
                     was_down = true;
                     break;
@@ -33,9 +33,10 @@ pub async fn sweep(shared: Arc<dyn SharedState>, bus: Client, stop: Cancellation
             was_down = false;
             let more = gone.len() == LIMIT;
             for change in gone {
-                let payload = postcard::to_allocvec(&change).unwrap_or_default();
+                let payload = postcard::to_allocvec(&change)
+                    .expect("postcard into a Vec fails only for lengths unknown up front");
                 if let Err(error) = bus.publish(subject::presence(change.user), payload.into()).await {
-                    warn!(%error, user = %change.user, "somebody went offline untold");
+                    warn!(%error, user = %change.user, "offline presence not published; edges show the user online until their next look-up");
                 }
             }
             if !more {

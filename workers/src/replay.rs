@@ -5,6 +5,7 @@ use std::{collections::HashMap, time::Duration};
 
 use natter_nats::log::{LogError, LogReader, StoredMessage};
 use natter_schemas::{
+    backoff::Backoff,
     event::LogEntry,
     id::{ConversationId, EventId, Seq, UserId},
 };
@@ -17,9 +18,10 @@ use crate::{
     persist::{NotPersisted, Persister},
 };
 
-/// A store that does not answer is asked again this often, after 1, 2, 4, 8 and 16 s.
-const ATTEMPTS: u32 = 5;
-const PAUSE: Duration = Duration::from_secs(1);
+/// How often a store that does not answer is asked again: for about half a minute in all.
+const RETRIES: u32 = 5;
+const BACKOFF_MIN: Duration = Duration::from_secs(1);
+const BACKOFF_MAX: Duration = Duration::from_secs(16);
 /// Seqs shown of each kind of failure.
 const SHOWN: usize = 1_000;
 
@@ -111,18 +113,17 @@ impl Replay {
 
     /// Stored or refused, when it returns a result for each.
     async fn store(&self, events: &[LogEntry]) -> Result<Vec<Result<(), NotPersisted>>, ReplayError> {
-        let mut attempt = 0;
+        let mut backoff = Backoff::new(BACKOFF_MIN, BACKOFF_MAX);
         loop {
             let mut results = self.persister.store(events).await;
             let is_away =
                 |result: &Result<(), NotPersisted>| matches!(result, Err(NotPersisted::Unavailable(_)));
             let Some(away) = results.iter().position(is_away) else { return Ok(results) };
-            if attempt == ATTEMPTS {
+            if backoff.failures() == RETRIES {
                 let Err(away) = results.swap_remove(away) else { continue };
                 return Err(ReplayError::Unavailable(away));
             }
-            sleep(PAUSE * 2_u32.pow(attempt)).await;
-            attempt += 1;
+            sleep(backoff.next_delay()).await;
         }
     }
 }

@@ -3,6 +3,7 @@ use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 use natter_nats::{
     apply::Deployment,
     async_nats::{Client, jetstream},
+    event_log::EventLog,
     log::LogReader,
     publisher::Publisher,
     service::{RpcServer, ServiceError},
@@ -15,7 +16,7 @@ use tracing::info;
 
 use crate::{
     kafka_sink::{self, KafkaSinkError},
-    persist::{self, PersistHealth},
+    persist::{self, PersistHealth, Persister},
     presence,
     services::{
         accounts::{Accounts, HashError, Passwords},
@@ -25,11 +26,11 @@ use crate::{
     },
 };
 
-/// What jobs work with. Clones share everything.
+/// What all jobs together need; each is handed its part. Clones share everything.
 #[derive(Clone)]
 pub struct Dependencies {
     pub store: Arc<dyn Store>,
-    /// Where questions arrive and answers leave.
+    /// Requests arrive here, and answers leave.
     pub client: Client,
     /// Follows the log; a connection of its own, so that a backlog does not slow answers.
     pub js: jetstream::Context,
@@ -159,8 +160,12 @@ struct Start<'a> {
 
 impl Start<'_> {
     fn persist(&self) {
-        for partition in Partition::all(self.dependencies.deployment.partitions) {
-            self.tracker.spawn(persist::run(self.dependencies.clone(), partition, self.stop.clone()));
+        let Dependencies { store, publisher, js, deployment, persisting, .. } = self.dependencies;
+        let partitions = deployment.partitions;
+        for partition in Partition::all(partitions) {
+            let (store, publisher) = (Arc::clone(store), publisher.clone());
+            let persister = Persister { partition, partitions, store, publisher };
+            self.tracker.spawn(persist::run(persister, persisting.clone(), js.clone(), self.stop.clone()));
         }
     }
 
@@ -176,23 +181,28 @@ impl Start<'_> {
     }
 
     async fn accounts(&self) -> Result<(), StartError> {
-        let accounts = Accounts::new(self.dependencies, Passwords::new().await?);
+        let Dependencies { store, publisher, refresh_lifetime, limits, .. } = self.dependencies.clone();
+        let passwords = Passwords::new().await?;
+        let accounts = Accounts::new(store, publisher, passwords, refresh_lifetime, limits);
         Ok(accounts.serve(&mut self.server(Service::Accounts).await?).await?)
     }
 
     async fn conversations(&mut self) -> Result<(), StartError> {
-        let history = self.reader().await?;
-        let conversations = Conversations::new(self.dependencies, history);
+        let history = self.history_reader().await?;
+        let Dependencies { store, publisher, log, deployment, limits, .. } = self.dependencies.clone();
+        let partitions = deployment.partitions;
+        let events = EventLog::new(publisher.clone(), partitions);
+        let conversations = Conversations { store, publisher, events, log, history, partitions, limits };
         Ok(conversations.serve(&mut self.server(Service::Conversations).await?).await?)
     }
 
     async fn history(&mut self) -> Result<(), StartError> {
-        let history = self.reader().await?;
+        let history = self.history_reader().await?;
         Ok(history.serve(&mut self.server(Service::History).await?).await?)
     }
 
     async fn inbox(&mut self) -> Result<(), StartError> {
-        let history = self.reader().await?;
+        let history = self.history_reader().await?;
         let Dependencies { store, publisher, deployment, .. } = self.dependencies.clone();
         let read_marks = ReadMarks::new(store, publisher, history, deployment.partitions);
         Ok(read_marks.serve(&mut self.server(Service::Inbox).await?).await?)
@@ -202,7 +212,7 @@ impl Start<'_> {
         RpcServer::start(self.dependencies.client.clone(), service, self.tracker, self.stop.clone()).await
     }
 
-    async fn reader(&mut self) -> Result<Arc<History>, StartError> {
+    async fn history_reader(&mut self) -> Result<Arc<History>, StartError> {
         if let Some(history) = &self.history {
             return Ok(Arc::clone(history));
         }

@@ -10,7 +10,10 @@ use natter_nats::{
     pull::PullError,
     topology::log_stream,
 };
-use natter_schemas::id::{Partition, Seq};
+use natter_schemas::{
+    backoff::Backoff,
+    id::{Partition, Seq},
+};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
@@ -23,7 +26,7 @@ use super::{
     take_over::{TakeOverError, take_over},
     writer::{WriteError, Writer},
 };
-use crate::consume::{Backoff, Delivery};
+use crate::consume::{self, Delivery};
 
 /// Kafka has not answered for so long: worth a line.
 const SLOW_ACK: Duration = Duration::from_secs(5);
@@ -73,11 +76,11 @@ impl Follower {
 
     /// Ends when told to stop.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut pause = Backoff::default();
+        let mut backoff = consume::backoff();
         while !stop.is_cancelled() {
-            let interrupted = self.follow(&stop, &mut pause).await;
+            let interrupted = self.follow(&stop, &mut backoff).await;
             self.tell(&interrupted);
-            pause.wait(&stop).await;
+            consume::wait(backoff.next_delay(), &stop).await;
         }
     }
 
@@ -90,7 +93,7 @@ impl Follower {
                 counter!("natter_mirror_errors_total").increment(1);
                 let reason = misfit.to_string();
                 if self.told.as_ref() != Some(&reason) {
-                    error!(%partition, reason, "this partition cannot be mirrored");
+                    error!(%partition, reason, "this partition cannot be mirrored until the reason is mended");
                 }
                 self.told = Some(reason);
             }
@@ -99,19 +102,19 @@ impl Follower {
                 error!(%partition, reason = %anew, "kafka lacks the beginning of this partition");
             }
             Interrupted::TakeOver(TakeOverError::Log(error)) | Interrupted::Log(error) => {
-                warn!(%partition, %error, "mirroring anew: the log cannot be read");
+                warn!(%partition, %error, "the log cannot be read; mirroring starts again after a pause");
             }
             Interrupted::TakeOver(_) | Interrupted::Write(_) | Interrupted::Stalled(_) => {
                 self.mirror.health.unavailable(&interrupted.to_string());
             }
             Interrupted::PinnedConsumer(reason) => {
                 counter!("natter_mirror_interrupted_total").increment(1);
-                warn!(%partition, %reason, "mirroring anew");
+                warn!(%partition, %reason, "consumer lost; mirroring starts again after a pause");
             }
         }
     }
 
-    async fn follow(&mut self, stop: &CancellationToken, pause: &mut Backoff) -> Interrupted {
+    async fn follow(&mut self, stop: &CancellationToken, backoff: &mut Backoff) -> Interrupted {
         let consumer = match PinnedConsumer::open(&self.mirror.js, log_stream(self.encoder.partition)).await {
             Ok(consumer) => consumer,
             Err(e) => return e.into(),
@@ -122,7 +125,7 @@ impl Follower {
             Ok(()) => {
                 let active = gauge!("natter_mirror_active", "partition" => lead.follower.partition());
                 active.set(1);
-                let interrupted = lead.run(pause).await.err().unwrap_or(Interrupted::Stopped);
+                let interrupted = lead.run(backoff).await.err().unwrap_or(Interrupted::Stopped);
                 active.set(0);
                 interrupted
             }
@@ -161,9 +164,9 @@ impl ActiveFollower<'_> {
         }
     }
 
-    async fn run(&mut self, pause: &mut Backoff) -> Result<(), Interrupted> {
+    async fn run(&mut self, backoff: &mut Backoff) -> Result<(), Interrupted> {
         let mut writer = self.begin().await?;
-        pause.reset();
+        backoff.reset();
         let interrupted = self.write(&mut writer).await.err().unwrap_or(Interrupted::Stopped);
         let patience = match &interrupted {
             Interrupted::Stopped | Interrupted::Log(_) => DRAIN,
@@ -257,7 +260,7 @@ impl ActiveFollower<'_> {
     /// Also those the writer has not handed on: they wait, and the server is told so by their silence.
     async fn deliver(&mut self, message: Message) {
         let Some(event) = delivery(&message) else {
-            error!(partition = %self.follower.encoder.partition, "a message without a position; left to the server");
+            error!(partition = %self.follower.encoder.partition, "a message without stream position; not acked, the server delivers it again");
             return;
         };
         if let Some(ack) = self.reorderer.deliver(event, message) {
@@ -296,7 +299,7 @@ fn delivery(message: &Message) -> Option<Delivery> {
 /// An ack that is lost brings the event again, and it is acked again.
 async fn tell(message: &Message) {
     if let Err(e) = message.ack_with(AckKind::Ack).await {
-        debug!(error = %e, "an ack was not sent");
+        debug!(error = %e, "an ack was not sent; the event is delivered again");
     }
 }
 

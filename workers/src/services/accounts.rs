@@ -22,8 +22,6 @@ use natter_schemas::{
 };
 use natter_store::Store;
 
-use crate::start::Dependencies;
-
 pub use passwords::{HashError, Passwords};
 
 pub struct Accounts {
@@ -36,8 +34,13 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    pub fn new(dependencies: &Dependencies, passwords: Passwords) -> Self {
-        let Dependencies { store, publisher, refresh_lifetime, limits, .. } = dependencies.clone();
+    pub const fn new(
+        store: Arc<dyn Store>,
+        publisher: Publisher,
+        passwords: Passwords,
+        refresh_lifetime: Duration,
+        limits: Limits,
+    ) -> Self {
         Self { store, publisher, passwords, refresh_lifetime, limits }
     }
 

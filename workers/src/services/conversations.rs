@@ -28,28 +28,23 @@ use natter_schemas::{
 use natter_store::Store;
 
 use super::{Failure, history::History};
-use crate::start::Dependencies;
 
 /// Conversations looked at side by side for one answer.
 const CONCURRENCY: usize = 16;
 
 pub struct Conversations {
-    store: Arc<dyn Store>,
-    publisher: Publisher,
-    events: EventLog,
-    log: LogReader,
-    history: Arc<History>,
-    partitions: u16,
-    limits: Limits,
+    pub store: Arc<dyn Store>,
+    /// Notices to edges.
+    pub publisher: Publisher,
+    /// Where changes are appended.
+    pub events: EventLog,
+    pub log: LogReader,
+    pub history: Arc<History>,
+    pub partitions: u16,
+    pub limits: Limits,
 }
 
 impl Conversations {
-    pub fn new(dependencies: &Dependencies, history: Arc<History>) -> Self {
-        let Dependencies { store, publisher, log, deployment, limits, .. } = dependencies.clone();
-        let events = EventLog::new(publisher.clone(), deployment.partitions);
-        Self { store, publisher, events, log, history, partitions: deployment.partitions, limits }
-    }
-
     pub async fn serve(self, server: &mut RpcServer) -> Result<(), ServiceError> {
         answer!(server, Arc::new(self), {
             OpenConversation => open,

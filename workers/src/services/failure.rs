@@ -51,8 +51,8 @@ impl Failure {
     pub fn answer(self, call: &'static str) -> RpcError {
         match (&self, self.code()) {
             (Self::Rejected(refused), _) => return refused.clone(),
-            (_, Code::Internal) => error!(call, error = %self, "question failed"),
-            (_, _) => warn!(call, error = %self, "question not answered"),
+            (_, Code::Internal) => error!(call, error = %self, "request failed"),
+            (_, _) => warn!(call, error = %self, "request rejected: something it needs is away"),
         }
         self.code().into()
     }

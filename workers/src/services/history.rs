@@ -16,6 +16,7 @@ use natter_nats::{
     log::LogReader,
     service::{RpcServer, ServiceError},
 };
+use natter_runtime::unreadable::Unreadable;
 use natter_schemas::{
     event::{LogEntry, Message},
     id::{ConversationId, Partition, Seq},
@@ -48,6 +49,8 @@ pub struct History {
     /// Rows ≤ a floor: with the log above that floor applied they are right for ever.
     rows: Cache<(Page, Seq), Arc<Vec<Message>>>,
     log_heads: Cache<(), Arc<Vec<Seq>>>,
+    /// Events of the log, left out of answers.
+    unreadable: Unreadable,
     /// Busy conversations' logs above their floors.
     tails: Cache<ConversationId, Arc<tail::CachedTail>>,
 }
@@ -74,7 +77,8 @@ impl History {
             .weigher(|_, known: &Arc<tail::CachedTail>| known.weight())
             .time_to_live(tail::CACHED_FOR)
             .build();
-        Ok(Arc::new(Self { store, log, partitions, floors, rows, log_heads, tails }))
+        let unreadable = Unreadable::new("event");
+        Ok(Arc::new(Self { store, log, partitions, floors, rows, log_heads, unreadable, tails }))
     }
 
     pub async fn serve(self: &Arc<Self>, server: &mut RpcServer) -> Result<(), ServiceError> {

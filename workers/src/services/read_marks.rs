@@ -24,7 +24,7 @@ pub use unread::{read_through, unread};
 
 use super::{Failure, history::History};
 
-/// The mark is stored by then; who asked waits no longer for the others to be told.
+/// The mark is stored by then; the caller waits no longer for its publication.
 const NOTIFY_TIMEOUT: Duration = limits::PUBLISH_ATTEMPT;
 
 pub struct ReadMarks {
@@ -74,8 +74,12 @@ impl ReadMarks {
         let publish = self.publisher.publish(subject, &id, payload.into());
         match tokio::time::timeout(NOTIFY_TIMEOUT, publish).await {
             Ok(Ok(_)) => {}
-            Ok(Err(e)) => warn!(%conversation, seq, error = %e, "read mark stored but not told"),
-            Err(_) => warn!(%conversation, seq, "read mark stored but not told in time"),
+            Ok(Err(e)) => {
+                warn!(%conversation, seq, error = %e, "read mark stored, but not published to other devices");
+            }
+            Err(_) => {
+                warn!(%conversation, seq, "read mark stored, but not published to other devices in time");
+            }
         }
     }
 }

@@ -51,7 +51,7 @@ fn work(waiting: &Mutex<mpsc::Receiver<Job>>) {
         let next = waiting.lock().recv();
         let Ok(job) = next else { return };
         if catch_unwind(AssertUnwindSafe(job)).is_err() {
-            error!("work in the threads panicked");
+            error!("a hash on an idle-priority thread panicked; its caller gets an error");
         }
     }
 }

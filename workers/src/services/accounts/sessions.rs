@@ -66,7 +66,7 @@ impl Accounts {
                 Ok(OpenedSession { user, session, refresh_token })
             }
             Renewal::Reused { user, session } => {
-                info!(%user, %session, "a used refresh token came again: its session is over");
+                info!(%user, %session, "a used refresh token was presented again; its session is ended");
                 control::publish_session_ended(&self.publisher, session).await?;
                 Err(Code::Unauthenticated.into())
             }

@@ -25,7 +25,7 @@ impl Conversations {
             control::publish_block(&self.publisher, [user, other], conversation, blocked, at).await
         {
             // Edges that were not told learn it when they load either of the two again.
-            warn!(%conversation, %error, "a block was not told");
+            warn!(%conversation, %error, "block stored, but not sent to all edges; the request fails and can be repeated");
             return Err(error.into());
         }
         Ok(())

@@ -52,7 +52,7 @@ impl Conversations {
     async fn notify(&self, logged: &LogEntry) {
         let conversation = logged.event.conversation;
         if let Err(e) = control::notify_members(&*self.store, &self.publisher, logged).await {
-            warn!(%conversation, seq = logged.seq, error = %e, "members not told: the persister will");
+            warn!(%conversation, seq = logged.seq, error = %e, "edges not notified of a stored event; the persister does it");
         }
     }
 }

@@ -58,8 +58,10 @@ impl Floors {
                 floors = log.floors() => floors,
             };
             match (&floors, known) {
-                (Err(e), true) => warn!(error = %e, "floors not known anew, pages read more of the log"),
-                (Ok(_), false) => info!("floors known again"),
+                (Err(e), true) => {
+                    warn!(error = %e, "persisted positions cannot be read; pages read more of the log until they can");
+                }
+                (Ok(_), false) => info!("persisted positions are read again"),
                 _ => {}
             }
             known = floors.is_ok();

@@ -30,7 +30,7 @@ impl History {
             }
         }
         let raw = self.log.from(conversation, after.max(1), wanted(limit)).await?;
-        let log = Tail::of(&raw);
+        let log = Tail::of(&raw, &self.unreadable);
         if (after > 0 && log.first == Some(after)) || after >= floor || log.is_whole() {
             let kept = raw.iter().filter(|event| event.seq > after);
             let more = kept.count() > limit;
@@ -48,7 +48,7 @@ impl History {
         let mut events = self.store.events_from(conversation, after, floor, wanted).await?;
         if events.len() < wanted {
             let raw = self.log.from(conversation, floor + 1, wanted - events.len()).await?;
-            events.extend(owned(Tail::of(&raw)));
+            events.extend(owned(Tail::of(&raw, &self.unreadable)));
         }
         let anchored = after > 0 && events.first().is_some_and(|logged| logged.seq == after);
         let more = events.iter().filter(|logged| logged.seq > after).count() > limit;

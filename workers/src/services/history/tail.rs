@@ -4,11 +4,11 @@ use std::{
 };
 
 use natter_nats::log::RawEvent;
+use natter_runtime::unreadable::Unreadable;
 use natter_schemas::{
     event::{Kind, LogEntry},
     id::{ConversationId, Seq},
 };
-use tracing::error;
 
 use super::History;
 use crate::services::Failure;
@@ -46,8 +46,8 @@ impl Tail {
         })
     }
 
-    pub(super) fn of(raw: &[RawEvent]) -> Self {
-        raw.iter().map(entry).collect()
+    pub(super) fn of(raw: &[RawEvent], unreadable: &Unreadable) -> Self {
+        raw.iter().map(|event| entry(event, unreadable)).collect()
     }
 }
 
@@ -101,8 +101,8 @@ impl CachedTail {
         Self { from, entries: self.entries[below..].to_vec(), ..*self }
     }
 
-    fn learn(&mut self, raw: &[RawEvent]) {
-        self.entries.extend(raw.iter().map(entry));
+    fn learn(&mut self, raw: &[RawEvent], unreadable: &Unreadable) {
+        self.entries.extend(raw.iter().map(|event| entry(event, unreadable)));
         self.payload += raw.iter().map(|event| event.payload.len()).sum::<usize>();
     }
 
@@ -117,10 +117,10 @@ impl CachedTail {
     }
 }
 
-fn entry(raw: &RawEvent) -> Entry {
-    let readable = raw.decode().map(Arc::new).inspect_err(|e| {
-        error!(seq = raw.seq, error = %e, "an event of the log cannot be read and is left out");
-    });
+fn entry(raw: &RawEvent, unreadable: &Unreadable) -> Entry {
+    let readable = raw.decode().map(Arc::new);
+    let readable =
+        readable.inspect_err(|error| unreadable.report(&format!("seq {} of the log", raw.seq), error));
     (raw.seq, readable.ok())
 }
 
@@ -133,7 +133,7 @@ impl History {
         let room = MAX_TAIL_EVENTS + 1 - tail.entries.len();
         let near = !tail.entries.is_empty();
         let end = self.log.end(conversation, tail.next(), room, near).await?;
-        tail.learn(&end.events);
+        tail.learn(&end.events, &self.unreadable);
         if tail.entries.len() > MAX_TAIL_EVENTS {
             return Err(Failure::TooFarBehind(MAX_TAIL_EVENTS));
         }
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_tail_weighs_what_was_read_for_it() {
         let mut known = CachedTail::nothing(1);
-        known.learn(&[RawEvent { seq: 1, payload: vec![0; 9_000].into() }]);
+        known.learn(&[RawEvent { seq: 1, payload: vec![0; 9_000].into() }], &Unreadable::new("event"));
         assert!(known.weight() > 9_000);
         let more = known.since(1);
         assert!(more.weight() > 9_000, "a longer tail grows out of it");
