@@ -6,7 +6,11 @@ use natter_nats::{apply, connect::Purpose};
 use natter_runtime::config::Strictness;
 use natter_store::migration::{State, Status};
 
-use crate::{bootstrap::Backends, cli::MigrateArgs, settings};
+use crate::{
+    bootstrap::{Backends, Provisioned},
+    cli::MigrateArgs,
+    settings,
+};
 
 pub async fn run(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
     let backends = Backends::read(&[], Strictness::Tokenless)?;
@@ -15,9 +19,12 @@ pub async fn run(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
     }
     let migrated = settings::need_database(&backends.settings)?.migrate(print).await?;
     let store = backends.store().await?;
-    let provisioned = backends.provision(store.as_ref()).await;
+    let provisioned = backends.provision(store.as_ref(), args.accept_new_log).await;
     store.close().await;
-    let differences = provisioned?.1;
+    let Provisioned { differences, lost, .. } = provisioned?;
+    if lost.anything() {
+        print(&format!("warning: {lost}; what was only there is lost, and clients load everything anew"));
+    }
     for difference in &differences {
         print(&difference.to_string());
     }

@@ -33,7 +33,8 @@ pub fn read(flags: &[Flag], strictness: Strictness) -> anyhow::Result<Settings> 
     Ok(settings)
 }
 
-fn database(settings: &Settings) -> Result<Option<Database>, BadSetting> {
+/// The store that `DATABASE_URL` names.
+pub fn database(settings: &Settings) -> Result<Option<Database>, BadSetting> {
     let url = settings.database_url.as_ref().map(|url| url.expose_secret().parse());
     url.transpose().map_err(|BadUrl { wrong, allowed }| BadSetting { name: "DATABASE_URL", wrong, allowed })
 }

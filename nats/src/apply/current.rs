@@ -14,6 +14,7 @@ pub struct Server<'a> {
 pub struct CurrentStream {
     pub config: Value,
     pub last: Seq,
+    pub messages: u64,
 }
 
 impl<'a> Server<'a> {
@@ -30,6 +31,7 @@ impl<'a> Server<'a> {
         Ok(info.map(|mut info| CurrentStream {
             config: info["config"].take(),
             last: info["state"]["last_seq"].as_u64().unwrap_or(0),
+            messages: info["state"]["messages"].as_u64().unwrap_or(0),
         }))
     }
 

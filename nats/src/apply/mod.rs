@@ -4,6 +4,7 @@
 mod compare; // settings wanted against settings found
 mod current; // what the server has
 mod keys; // partitions, epoch and event key in the bucket
+mod lost; // what was there and is gone
 
 use std::fmt;
 
@@ -18,6 +19,7 @@ use crate::topology::{Topology, bucket_stream, log_stream};
 use compare::SettingChange;
 use current::Server;
 use keys::Keys;
+pub use lost::{Lost, lost};
 
 /// What every process of a deployment agrees on.
 #[derive(Clone)]

@@ -55,6 +55,7 @@ struct Failing {
 }
 
 impl LogHealth {
+    /// `client` is the one that is published over.
     pub fn new(client: Client) -> Self {
         Self { client, failing: Arc::default(), any: Arc::default(), asking: Arc::default() }
     }

@@ -34,6 +34,7 @@ impl SmallDisk {
         Self { folder }
     }
 
+    /// Where it is mounted.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
@@ -52,6 +53,7 @@ impl SmallDisk {
         }
     }
 
+    /// Gives back what [`Self::fill`] took.
     pub fn make_room(&self) {
         fs::remove_file(self.ballast()).expect("the ballast is there");
     }

@@ -176,6 +176,31 @@ async fn a_log_that_has_to_be_made_again_begins_a_new_epoch_above_the_store() {
 }
 
 #[tokio::test]
+async fn what_is_gone_of_a_deployment_is_found_before_it_is_made_again() {
+    let (server, js, _) = provisioned(2).await;
+    let nothing = apply::lost(&js, &small(2), &[0, 0]).await.unwrap();
+    assert!(!nothing.anything(), "{nothing:?}");
+    let publisher = Publisher::new(server.client(Purpose::Publish).await);
+    let c = ConversationId::fresh();
+    super::publish(&publisher, 2, c, "x").await;
+    let p = Partition::of(c, 2);
+
+    js.delete_stream("KV_natter").await.unwrap();
+    let bucket = apply::lost(&js, &small(2), &[0, 0]).await.unwrap();
+    assert!(bucket.bucket && bucket.logs.is_empty() && bucket.logged == 1, "{bucket:?}");
+    let text = bucket.to_string();
+    assert!(text.contains("stream KV_natter") && text.contains("1 events"), "{text}");
+
+    js.delete_stream(log_stream(p)).await.unwrap();
+    let fresh = apply::lost(&js, &small(2), &[0, 0]).await.unwrap();
+    assert!(!fresh.anything(), "a server without an event has lost none: {fresh:?}");
+    let mut highest = [0, 0];
+    highest[usize::from(p.0)] = 7;
+    let both = apply::lost(&js, &small(2), &highest).await.unwrap();
+    assert!(both.bucket && both.logs == [p] && both.highest == 7, "{both:?}");
+}
+
+#[tokio::test]
 async fn a_log_that_lies_behind_the_store_is_refused() {
     let (_server, js, _) = provisioned(1).await;
     let refused = apply::apply(&js, &small(1), &[5]).await.err().unwrap();

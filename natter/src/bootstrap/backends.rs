@@ -1,8 +1,8 @@
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use natter_nats::{
-    apply::{self, Deployment, Difference},
+    apply::{self, Deployment, Difference, Lost},
     async_nats::{Client, jetstream},
     connect::{Address, Purpose, connect},
     publisher::Publisher,
@@ -74,15 +74,32 @@ impl Backends {
         Ok(apply::check(js, &self.topology()).await?)
     }
 
-    /// Makes the log what the topology says, above everything the store has.
-    pub async fn provision(&self, store: &dyn Store) -> anyhow::Result<(Deployment, Vec<Difference>)> {
+    /// Makes the log what the topology says, above everything the store has. Without the bucket of epoch and event key
+    /// only if that is accepted: whoever lost NATS's folder may still have it somewhere.
+    pub async fn provision(&self, store: &dyn Store, accept_new_log: bool) -> anyhow::Result<Provisioned> {
         let (js, topology) = (self.jetstream(Purpose::Provision).await?, self.topology());
         let mut highest = Vec::new();
         for partition in Partition::all(topology.partitions) {
             highest.push(store.highest(partition).await?);
         }
-        Ok(apply::apply(&js, &topology, &highest).await?)
+        let lost = apply::lost(&js, &topology, &highest).await?;
+        ensure!(
+            !lost.bucket || accept_new_log,
+            "{lost}. Restore the JetStream folder from a backup; or go on without with --accept-new-log: clients load \
+             everything anew, events that were not in the store are lost, and a message that is sent again from before \
+             may be stored twice"
+        );
+        let (deployment, differences) = apply::apply(&js, &topology, &highest).await?;
+        Ok(Provisioned { deployment, differences, lost })
     }
+}
+
+/// What NATS is like now, and what it took.
+pub struct Provisioned {
+    pub deployment: Deployment,
+    pub differences: Vec<Difference>,
+    /// What was made anew in the place of something that was gone.
+    pub lost: Lost,
 }
 
 /// What NATS has to be like for these settings.

@@ -3,8 +3,9 @@
 
 mod backends; // what settings name: NATS, the store, Redis
 mod process; // logs, metrics, the admin port, an orderly end
+mod rebuild; // an empty store beside a log
 mod node; // a process that runs roles: backends, deployment and shared state
 
-pub use backends::{Backends, close_store, topology};
+pub use backends::{Backends, Provisioned, close_store, topology};
 pub use node::Node;
 pub use process::{Process, bind, observe};

@@ -11,15 +11,17 @@ use natter_runtime::{
     lifecycle,
     shared_state::SharedState,
 };
-use natter_store::Store;
+use natter_store::{Database, Store};
 use natter_workers::{Dependencies, Job, kafka_sink, persist::PersistHealth};
 use tokio::net::TcpListener;
+use tracing::warn;
 
 use super::{
     backends::Backends,
     process::{Process, observe},
+    rebuild,
 };
-use crate::settings::Flag;
+use crate::settings::{self, Flag};
 
 /// A process that runs roles, on streams as this version needs them.
 pub struct Node {
@@ -49,11 +51,28 @@ impl Node {
     pub async fn start_worker(&self, store: Arc<dyn Store>, jobs: &[Job]) -> anyhow::Result<()> {
         let dependencies = self.dependencies(store).await?;
         self.need(&dependencies);
+        self.rebuild(&dependencies).await?;
         let all = dependencies.jobs();
         let jobs = if jobs.is_empty() { &all } else { jobs };
         let lifecycle = &self.process.lifecycle;
         natter_workers::start(&dependencies, jobs, lifecycle.tracker(), lifecycle.stop().clone()).await?;
         Ok(())
+    }
+
+    /// A file is somebody's machine and small: it is rebuilt at once. A cluster is rebuilt by one command, not by every
+    /// worker that starts.
+    async fn rebuild(&self, dependencies: &Dependencies) -> anyhow::Result<()> {
+        if !rebuild::is_due(dependencies).await? {
+            return Ok(());
+        }
+        if matches!(settings::database(&self.backends.settings)?, Some(Database::Scylla(_))) {
+            warn!(
+                "the store is empty beside a log that was persisted before; `natter replay --from 1` rebuilds what the log \
+                 still has"
+            );
+            return Ok(());
+        }
+        rebuild::run(dependencies).await
     }
 
     async fn dependencies(&self, store: Arc<dyn Store>) -> anyhow::Result<Dependencies> {

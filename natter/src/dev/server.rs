@@ -15,9 +15,10 @@ use natter_runtime::{
 use natter_store::{Store, sqlite::SqliteStore};
 use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
+use tracing::warn;
 
 use super::folder::Folder;
-use crate::bootstrap::{self, Backends, Node, Process};
+use crate::bootstrap::{self, Backends, Node, Process, Provisioned};
 
 pub struct DevServer {
     pub public: SocketAddr,
@@ -32,6 +33,7 @@ impl DevServer {
         folder: &Folder,
         listener: TcpListener,
         process: Process,
+        accept_new_log: bool,
     ) -> anyhow::Result<Self> {
         if settings.durability == Durability::Replicated {
             bail!(
@@ -42,7 +44,11 @@ impl DevServer {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("natter.db"))?);
         let address = Address { url: nats.url().to_owned(), creds: None };
         let backends = Backends { settings, nats: address };
-        let (deployment, _) = backends.provision(store.as_ref()).await?;
+        let Provisioned { deployment, lost, .. } = backends.provision(store.as_ref(), accept_new_log).await?;
+        if lost.anything() {
+            metrics::counter!("natter_log_lost_total").increment(1);
+            warn!("{lost}; what was only there is lost, and clients load everything anew");
+        }
         let node = Node { backends, process, deployment, shared: Arc::new(shared_state::Memory::new()) };
         node.start_worker(store.clone(), &[]).await?;
         let secret = match &node.backends.settings.jwt_secret {

@@ -2,6 +2,7 @@
 
 use std::process::Output;
 
+use natter_nats::async_nats::jetstream;
 use natter_store::testkit::Cassandra;
 
 use crate::harness::Cluster;
@@ -68,4 +69,26 @@ async fn tls_to_a_server_without_it_is_refused_with_a_sentence() {
     let refused = cluster.run(&["migrate"], &[("NATS_URL", &url.replace("nats://", "tls://"))]);
     let why = String::from_utf8_lossy(&refused.stderr);
     assert!(refused.status.code() == Some(1) && !why.contains("panicked"), "{why}");
+}
+
+#[tokio::test]
+async fn without_the_bucket_of_its_log_nothing_starts_until_migrate_accepts_a_new_one() {
+    let cluster = Cluster::bare().await;
+    let run = |arguments: &[&str]| cluster.run(arguments, &[]);
+    assert!(run(&["migrate"]).status.success());
+    let settings = cluster.settings();
+    let (_, url) = settings.iter().find(|(name, _)| *name == "NATS_URL").unwrap();
+    let js = jetstream::new(natter_nats::async_nats::connect(url).await.unwrap());
+    js.publish("conv.0.0197c0de0197c0de0197c0de0197c0de", "an event".into()).await.unwrap().await.unwrap();
+    js.delete_stream("KV_natter").await.unwrap();
+
+    let refused = run(&["migrate"]);
+    let why = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(1) && why.contains("--accept-new-log"), "{why}");
+    assert!(why.contains("1 events"), "{why}");
+    let edge = run(&["edge"]);
+    assert!(String::from_utf8_lossy(&edge.stderr).contains("KV_natter is missing: run `natter migrate`"));
+    let (code, made) = said(&run(&["migrate", "--accept-new-log"]));
+    assert!(code == Some(0) && made.contains("warning: a part of the log is gone"), "{made}");
+    assert_eq!(said(&run(&["migrate"])), (Some(0), "nothing to change\n".to_owned()));
 }

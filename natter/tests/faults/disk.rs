@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use natter_nats::testkit::SmallDisk;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Natter, Room, User, say, until};
+use crate::{
+    harness::{Answer, Natter, Room, User, say, until},
+    lost::stored,
+};
 
 const REFUSED_WITHIN: Duration = Duration::from_secs(3);
 const SENDING_WITHIN: Duration = Duration::from_secs(10);
@@ -78,11 +81,4 @@ async fn a_full_disk_refuses_with_its_reason_and_everything_works_again_when_the
     assert_eq!(kept.last(), last["id"].as_str().as_ref());
     reader.until_seq(&room, last["seq"].as_u64().unwrap()).await;
     until("the store has all of it", async || stored(&natter) == kept.len()).await;
-}
-
-/// Rows of messages in the store's file.
-fn stored(natter: &Natter) -> usize {
-    let db = rusqlite::Connection::open(natter.data().join("natter.db")).unwrap();
-    let rows: i64 = db.query_row("SELECT count(*) FROM messages", [], |row| row.get(0)).unwrap();
-    usize::try_from(rows).unwrap()
 }

@@ -80,6 +80,12 @@ impl Natter {
         self.read_banner().await;
     }
 
+    /// The same, from now on with this argument.
+    pub async fn start_again_with(&mut self, argument: &'static str) {
+        self.arguments.push(argument);
+        self.start_again().await;
+    }
+
     async fn read_banner(&mut self) {
         let begun = Instant::now();
         while !self.banner().contains("Ctrl-C") {

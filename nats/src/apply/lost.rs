@@ -1,0 +1,74 @@
+//! What a deployment had and its server has no more: found before anything is made again in its place.
+
+use std::fmt;
+
+use async_nats::jetstream::Context;
+use natter_schemas::id::{Partition, Seq};
+
+use super::{ApplyError, current::Server, highest_of, keys::Keys};
+use crate::topology::{Topology, bucket_stream, log_stream};
+
+/// What is gone of a server that events were published to before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// The bucket with the epoch and the event key.
+    pub bucket: bool,
+    /// Partitions without their log.
+    pub logs: Vec<Partition>,
+    /// Of the deployment.
+    pub partitions: u16,
+    /// Events in the logs that are there.
+    pub logged: u64,
+    /// In the store.
+    pub highest: Seq,
+}
+
+impl Lost {
+    /// Whether something is gone.
+    pub const fn anything(&self) -> bool {
+        self.bucket || !self.logs.is_empty()
+    }
+}
+
+/// Reads only. `highest` is the highest seq the store holds, by partition.
+pub async fn lost(js: &Context, topology: &Topology, highest: &[Seq]) -> Result<Lost, ApplyError> {
+    let server = Server::new(js);
+    let bucket = match server.stream(&bucket_stream()).await? {
+        // Without the number of partitions nobody has provisioned to the end, or the key is lost.
+        Some(_) => Keys::open(js).await?.partitions().await?.is_some(),
+        None => false,
+    };
+    let mut logs = Vec::new();
+    let mut logged = 0;
+    for p in Partition::all(topology.partitions) {
+        match server.stream(&log_stream(p)).await? {
+            Some(found) => logged += found.messages,
+            None if bucket || highest_of(highest, p) > 0 => logs.push(p),
+            None => {}
+        }
+    }
+    let highest = highest.iter().copied().max().unwrap_or(0);
+    // A server that never had an event has lost none.
+    let bucket = !bucket && (logged > 0 || highest > 0);
+    Ok(Lost { bucket, logs, partitions: topology.partitions, logged, highest })
+}
+
+/// In one sentence, without its end.
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bucket, logs, partitions, logged, highest } = self;
+        let mut gone = Vec::new();
+        if *bucket {
+            gone.push(format!("the bucket with its epoch and event key (stream {})", bucket_stream()));
+        }
+        if !logs.is_empty() {
+            gone.push(format!("the events of {} of {partitions} partitions", logs.len()));
+        }
+        write!(
+            f,
+            "a part of the log is gone: {}. The store has events up to seq {highest}, what is left of the log has \
+             {logged} events",
+            gone.join(" and ")
+        )
+    }
+}
