@@ -89,7 +89,7 @@ pub struct EdgeArgs {
 
 #[derive(Debug, Args)]
 pub struct WorkerArgs {
-    /// The jobs to run, comma-separated; all of them unless told
+    /// The jobs to run, comma-separated; all of them by default
     #[arg(long, value_delimiter = ',')]
     pub jobs: Vec<Job>,
     /// Port of Prometheus metrics (`ADMIN_PORT`; 0: any free one)
@@ -151,7 +151,7 @@ pub struct SeedArgs {
     /// Begins every username: 1 to 24 of a-z 0-9 _ . -
     #[arg(long, default_value = "seed", value_parser = tag)]
     pub tag: String,
-    /// Chooses who talks with whom and says what: the same number, the same data
+    /// Seed of the random choices: the same number, the same data
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
 }

@@ -12,7 +12,7 @@ mod doctor; // what is missing here, and how to mend it
 mod health; // is a running server well
 
 mod operator; // what an operator's command works with
-mod mirror; // whether Kafka has what the log says
+mod mirror; // whether Kafka has what the log has
 mod parked; // events no job could use, taken up by a person
 mod replay; // the log persisted again
 mod verify; // the log against the store
@@ -20,7 +20,7 @@ mod verify; // the log against the store
 mod progress; // how far a long command is
 mod client; // a small client of the public API
 mod connect; // a socket on the command line
-mod seed; // data of any size, for whoever tries the server out
+mod seed; // data of any size, to try the server with
 
 use std::process::ExitCode;
 
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
         Err(error) => return fail(&anyhow::anyhow!("cannot start threads: {error}")),
     };
     let done = runtime.block_on(command::run(cli.command));
-    // Hashing and disk work that nobody waits for any more must not hold up the exit.
+    // Hashing and disk work that no caller waits for any more must not hold up the exit.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match done {
         Ok(code) => code,
@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the one sentence a failed command says")]
+#[expect(clippy::print_stderr, reason = "the one sentence a failed command prints")]
 fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("natter: {error:#}");
     ExitCode::FAILURE

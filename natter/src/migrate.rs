@@ -1,4 +1,4 @@
-//! `natter migrate`: makes NATS and the store what this version needs, and says what it changed.
+//! `natter migrate`: makes NATS and the store what this version needs, and prints what it changed.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `natter mirror`: whether Kafka has what the log says.
+//! `natter mirror`: whether Kafka has what the log has.
 
 use std::{fmt::Write as _, process::ExitCode, time::Duration};
 
@@ -54,9 +54,10 @@ fn lines(verdict: &PartitionReport) -> String {
         Some((first, last)) => format!("seq {first} to {last}, "),
         None => String::new(),
     };
-    let said = if verdict.is_whole() { "whole".to_owned() } else { format!("{} differences", faults.total) };
+    let result =
+        if verdict.is_whole() { "whole".to_owned() } else { format!("{} differences", faults.total) };
     let mut text =
-        format!("partition {partition}: {records} records, {range}{equal} equal to the log: {said}");
+        format!("partition {partition}: {records} records, {range}{equal} equal to the log: {result}");
     if verdict.other_content > 0 {
         let _ = write!(text, " ({} written under another KAFKA_CONTENT)", verdict.other_content);
     }

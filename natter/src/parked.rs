@@ -10,7 +10,7 @@ use natter_workers::parked::{Filter, Parked, ParkedEvents, Rerun};
 
 use crate::{
     bootstrap,
-    cli::operator::{AgainArgs, DropArgs, ListArgs, ParkedCommand, ShowArgs},
+    cli::operator::{DropArgs, ListArgs, ParkedCommand, RerunArgs, ShowArgs},
     operator::Operator,
 };
 
@@ -58,7 +58,7 @@ async fn show(parked_events: &ParkedEvents, args: &ShowArgs) -> anyhow::Result<E
 async fn replay(
     operator: &Operator,
     parked_events: &ParkedEvents,
-    args: &AgainArgs,
+    args: &RerunArgs,
 ) -> anyhow::Result<ExitCode> {
     let rerun = Rerun {
         partitions: operator.deployment.partitions,
@@ -100,24 +100,24 @@ async fn named(parked_events: &ParkedEvents, rerun: &Rerun, numbers: &[Seq]) -> 
 /// Whether it succeeded. It is removed only then.
 async fn one(parked_events: &ParkedEvents, rerun: &Rerun, number: Seq) -> anyhow::Result<bool> {
     let Some(parked) = parked_events.get(number).await? else {
-        say(number, "is not parked");
+        print_event(number, "is not parked");
         return Ok(false);
     };
     if let Err(reason) = rerun.run(&parked).await {
-        say(number, &format!("stays: {reason}"));
+        print_event(number, &format!("stays: {reason}"));
         return Ok(false);
     }
     let place = print::place(&parked);
     if let Err(error) = parked_events.remove(number).await {
-        say(number, &format!("persisted ({place}), but stays: {error}"));
+        print_event(number, &format!("persisted ({place}), but stays: {error}"));
         return Ok(false);
     }
-    say(number, &format!("persisted ({place}), no longer parked"));
+    print_event(number, &format!("persisted ({place}), no longer parked"));
     Ok(true)
 }
 
 #[expect(clippy::print_stdout, reason = "what became of each event is the command's answer")]
-fn say(number: Seq, what: &str) {
+fn print_event(number: Seq, what: &str) {
     println!("{number}: {what}");
 }
 
@@ -128,20 +128,20 @@ async fn remove(parked_events: &ParkedEvents, args: &DropArgs) -> anyhow::Result
         match parked_events.get(*number).await? {
             Some(parked) => found.push(parked),
             None => {
-                say(*number, "is not parked");
+                print_event(*number, "is not parked");
                 complete = false;
             }
         }
     }
     if !found.is_empty() && !args.yes && !confirmed(&found)? {
         for parked in &found {
-            say(parked.number, "stays");
+            print_event(parked.number, "stays");
         }
         return Ok(ExitCode::FAILURE);
     }
     for parked in &found {
         parked_events.remove(parked.number).await?;
-        say(parked.number, &format!("dropped ({})", print::place(parked)));
+        print_event(parked.number, &format!("dropped ({})", print::place(parked)));
     }
     Ok(if complete { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

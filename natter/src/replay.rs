@@ -68,8 +68,8 @@ fn report(partition: Partition, done: &Replayed) {
         return;
     };
     println!(
-        "partition {partition}: {} events of seq {first} to {last} are stored, {} unreadable, {} refused; {} members told",
-        done.stored, done.unreadable.total, done.refused.total, done.told
+        "partition {partition}: {} events of seq {first} to {last} are stored, {} unreadable, {} refused; {} memberships published",
+        done.stored, done.unreadable.total, done.refused.total, done.notified
     );
     for (kind, sample) in [("unreadable", &done.unreadable), ("refused", &done.refused)] {
         for (seq, reason) in &sample.first {

@@ -1,4 +1,4 @@
-//! `natter verify`: whether the store, and Kafka where there is a mirror, have what the log says.
+//! `natter verify`: whether the store, and Kafka where there is a mirror, have what the log has.
 
 mod print; // a verdict as lines and as JSON
 

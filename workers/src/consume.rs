@@ -26,7 +26,7 @@ use crate::park_publisher::ParkPublisher;
 use batch_timer::BatchTimer;
 use pull::Batches;
 
-/// Silence this long while events are waiting means that the pull is lost; a batch this long in work is told
+/// Silence this long while events are waiting means that the pull is lost; a batch this long in work is reported
 /// to the server, so that no other worker gets it too.
 const STALL: Duration = Duration::from_secs(10);
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
@@ -153,7 +153,7 @@ impl<W: BatchJob> ConsumeLoop<W> {
 
     async fn decide(&self, messages: &[Message], batch: &[Delivery]) -> Vec<Outcome> {
         let mut reminder = interval_at(Instant::now() + STALL, STALL);
-        // A defect in a job must not end its loop: nobody would start it again.
+        // A defect in a job must not end its loop: nothing would start it again.
         let mut work = std::pin::pin!(AssertUnwindSafe(self.work.batch(batch)).catch_unwind());
         loop {
             tokio::select! {

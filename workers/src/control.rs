@@ -1,4 +1,4 @@
-//! What every edge is told through stream `CONTROL`: who is in a conversation now, which session has ended.
+//! What every edge learns through stream `CONTROL`: who is in a conversation now, which session has ended.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use natter_nats::{
@@ -13,10 +13,10 @@ use natter_schemas::{
 };
 use natter_store::{Store, StoreError};
 
-/// Members told at once: half of what a connection may have in flight, so that messages get through.
+/// Memberships published concurrently: half of what a connection may have in flight, so that messages get through.
 const AT_ONCE: usize = limits::PUBLISHES_IN_FLIGHT / 2;
 
-/// Why somebody was not told; the persister tries again.
+/// Why a membership was not published; the persister tries again.
 #[derive(Debug, thiserror::Error)]
 pub enum NotifyError {
     #[error(transparent)]
@@ -52,8 +52,8 @@ pub async fn notify_members(
 }
 
 /// Tells each member what they are now, which a later event than the one named may have changed again: an old
-/// word that is heard late must not bring anybody back. The id is the event's and the member's: the service
-/// that made the event and the persister that finds it in the log both tell, and the second time falls away.
+/// announcement that arrives late must not bring a former member back. The id is the event's and the member's: the service
+/// that made the event and the persister that finds it in the log both publish, and the second copy is dropped as a duplicate.
 pub async fn notify_each(
     store: &dyn Store,
     publisher: &Publisher,

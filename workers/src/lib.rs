@@ -4,14 +4,14 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod consume; // the one pull loop: batches in, verdicts out, and only it acks
-pub mod park_publisher; // events nobody can use, kept for a person to look at
+pub mod park_publisher; // events no job can use, kept for an operator
 pub mod persist; // the log's events become rows
 pub mod kafka_sink; // the log becomes a Kafka topic
 pub mod presence; // sessions without a sign of life expire
 
 pub mod services; // questions become answers: accounts, conversations, history, inbox
 
-pub mod control; // what every edge is told: who is in, which session has ended
+pub mod control; // memberships, blocks and ended sessions, for every edge
 
 pub mod parked; // parked events, taken up by a person
 pub mod replay; // a partition's log persisted again

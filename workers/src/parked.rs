@@ -22,7 +22,7 @@ use crate::{
     persist::{self, NotPersisted, Persister},
 };
 
-/// One parked event. What its headers do not say is missing: somebody may have put it there by hand.
+/// One parked event. Fields its headers lack are `None`: it may have been put there by hand.
 #[derive(Debug, Clone)]
 pub struct Parked {
     /// Its seq in stream `PARKED`: what people name it by.
@@ -101,7 +101,7 @@ impl ParkedEvents {
         let stream = stream.map_err(|e| failed(e.to_string()))?;
         match stream.delete_message(number).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(failed("the server says no more".to_owned())),
+            Ok(false) => Err(failed("the server gave no reason".to_owned())),
             Err(_) if self.log.parked_at(number).await?.is_none() => Ok(()),
             Err(e) => Err(failed(e.to_string())),
         }
@@ -112,7 +112,7 @@ impl ParkedEvents {
 pub enum RerunError {
     #[error("no job {0} has work that can be run again")]
     NotRerunnable(String),
-    #[error("it does not say where in the log it was")]
+    #[error("its position in the log is not recorded")]
     NoPosition,
     #[error("this deployment has no partition {0}")]
     NoPartition(Partition),

@@ -2,7 +2,7 @@
 //! changes of members a notice to every edge. Fails: with `Retry` while the store is away, so that nothing is
 //! acked that is not stored; an event the store refuses again and again, while it takes others, is parked.
 
-mod persister; // what is done about an event, whoever asks: the job, or a command
+mod persister; // stores events, for the job and for commands
 mod rejections; // events the store refuses
 mod health; // whether the store takes what is persisted
 

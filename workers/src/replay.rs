@@ -31,7 +31,7 @@ pub enum ReplayError {
     Log(#[from] LogError),
     #[error("{0}")]
     Unavailable(NotPersisted),
-    #[error("everything is stored, but not all members are told: {0}")]
+    #[error("everything is stored, but not all memberships are published: {0}")]
     NotNotified(#[from] NotifyError),
 }
 
@@ -46,8 +46,8 @@ pub struct Replayed {
     pub unreadable: CappedList<(Seq, String)>,
     /// The store has something else in their place.
     pub refused: CappedList<(Seq, String)>,
-    /// Memberships that edges were told.
-    pub told: usize,
+    /// Memberships published to edges.
+    pub notified: usize,
 }
 
 pub struct Replay {
@@ -56,7 +56,7 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Persists what the log has from `from` to `to`, both included. `passed` hears how many positions are done
+    /// Persists what the log has from `from` to `to`, both included. `passed` is called with the number of positions done
     /// with each batch. On an error `done` has what was done; everything below its last seq is stored.
     pub async fn run(
         &self,
@@ -78,7 +78,7 @@ impl Replay {
             next = last + 1;
         }
         passed((to + 1).saturating_sub(next));
-        done.told = members.len();
+        done.notified = members.len();
         let members = members.into_iter().map(|((conversation, user), event)| (conversation, user, event));
         control::notify_each(&*self.persister.store, &self.persister.publisher, members).await?;
         Ok(())
@@ -136,7 +136,7 @@ impl Default for Replayed {
             stored: 0,
             unreadable: CappedList::of(SHOWN),
             refused: CappedList::of(SHOWN),
-            told: 0,
+            notified: 0,
         }
     }
 }

@@ -17,7 +17,7 @@ macro_rules! answer {
 
 pub mod accounts; // users, passwords, sessions
 pub mod conversations; // who talks where: open, list, rename
-pub mod history; // what was said: pages, replays, heads
+pub mod history; // pages, replays, heads
 pub mod read_marks; // what was not read yet
 
 mod failure; // what can go wrong below, and the code it becomes

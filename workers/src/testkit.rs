@@ -30,7 +30,7 @@ use natter_store::testkit::Jvm;
 
 /// A JVM starts within seconds, and on a machine full of other tests within a minute.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// What the process says, in its folder.
+/// The process's log, in its folder.
 const SAID: &str = "kafka.out";
 const USER: &str = "natter";
 const PASSWORD: &str = "correct-horse";
@@ -61,7 +61,7 @@ impl Kafka {
         Self::with(false).await
     }
 
-    /// Lets in only whoever knows a password, by PLAIN or SCRAM.
+    /// Accepts only clients that know a password, by PLAIN or SCRAM.
     pub async fn with_sasl() -> Self {
         Self::with(true).await
     }
@@ -107,7 +107,7 @@ impl Kafka {
         self.options("").client()
     }
 
-    /// What kcat has to be told to get in, each after `-X`. PLAIN: Debian's kcat fails at SCRAM here.
+    /// The options kcat needs to connect, each after `-X`. PLAIN: Debian's kcat fails at SCRAM here.
     pub fn kcat(&self) -> Vec<String> {
         let mut settings = vec![format!("bootstrap.servers={}", self.brokers())];
         if self.sasl {
@@ -136,10 +136,10 @@ impl Kafka {
     pub async fn restart(&self) {
         self.kill();
         *self.jvm.lock() = Some(broker(self.folder.path()));
-        assert!(self.is_up().await, "kafka did not come back: {}", self.said());
+        assert!(self.is_up().await, "kafka did not come back: {}", self.log_tail());
     }
 
-    fn said(&self) -> String {
+    fn log_tail(&self) -> String {
         fs::read_to_string(self.folder.path().join(SAID)).unwrap_or_default()
     }
 
@@ -158,7 +158,7 @@ impl Kafka {
             if self.jvm.lock().as_ref().is_none_or(Jvm::is_over) {
                 return false;
             }
-            assert!(Instant::now() < deadline, "kafka does not start: {}", self.said());
+            assert!(Instant::now() < deadline, "kafka does not start: {}", self.log_tail());
         }
     }
 }
@@ -196,9 +196,9 @@ async fn format(properties: &Path, sasl: bool) {
         command.extend(["--add-scram".to_owned(), user]);
     }
     let output = tokio::process::Command::new("java").args(&command).output().await.unwrap();
-    let said =
+    let log_tail =
         || String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "kafka's storage is not formatted: {}", said());
+    assert!(output.status.success(), "kafka's storage is not formatted: {}", log_tail());
 }
 
 fn configuration(folder: &Path, port: u16, controller: u16, sasl: bool) -> String {

@@ -46,7 +46,7 @@ pub struct PartitionReport {
     pub partition: Partition,
     /// Compared: everything the log has, up to the persister's floor. `None`: nothing is due.
     pub range: Option<(Seq, Seq)>,
-    /// Events in the log, without those nobody can read.
+    /// Events in the log, without unreadable ones.
     pub events: u64,
     /// Events in the log that no job can use: no rows are due for them.
     pub unreadable: u64,
@@ -69,7 +69,7 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Compares one partition up to `floor`. `passed` hears how many positions are done with each chunk.
+    /// Compares one partition up to `floor`. `passed` is called with the number of positions done with each chunk.
     pub async fn partition(
         &self,
         partition: Partition,

@@ -29,7 +29,7 @@ pub struct Backends {
 }
 
 impl Backends {
-    /// As the environment and `flags` say, with the NATS of `NATS_URL`.
+    /// As the environment and `flags` specify, with the NATS of `NATS_URL`.
     pub fn read(flags: &[Flag], strictness: Strictness) -> anyhow::Result<Self> {
         let settings = settings::read(flags, strictness)?;
         let url = settings.nats_url.clone().context("NATS_URL is missing; allowed: nats://host:4222[,…]")?;
@@ -75,7 +75,7 @@ impl Backends {
     }
 
     /// Makes the log what the topology says, above everything the store has. Without the bucket of epoch and event key
-    /// only if that is accepted: whoever lost NATS's folder may still have it somewhere.
+    /// only if that is accepted: the folder that NATS lost may still exist somewhere.
     pub async fn provision(&self, store: &dyn Store, accept_new_log: bool) -> anyhow::Result<Provisioned> {
         let (js, topology) = (self.jetstream(Purpose::Provision).await?, self.topology());
         let mut highest = Vec::new();

@@ -59,7 +59,7 @@ impl Node {
         Ok(())
     }
 
-    /// A file is somebody's machine and small: it is rebuilt at once. A cluster is rebuilt by one command, not by every
+    /// A file belongs to one machine and is small: it is rebuilt at once. A cluster is rebuilt by one command, not by every
     /// worker that starts.
     async fn rebuild(&self, dependencies: &Dependencies) -> anyhow::Result<()> {
         if !rebuild::is_due(dependencies).await? {

@@ -16,7 +16,7 @@ pub enum MirrorCommand {
     KAFKA_BROKERS; KAFKA_CONTENT as the workers have it."
 )]
 pub struct MirrorVerifyArgs {
-    /// One partition of the log; all of them unless told
+    /// One partition of the log; all of them by default
     #[arg(long, value_name = "P")]
     pub partition: Option<u16>,
     /// Seconds a mirror that is behind gets to catch up with where the log was at the start

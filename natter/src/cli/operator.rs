@@ -16,7 +16,7 @@ pub enum ParkedCommand {
     Show(ShowArgs),
     /// Run the job's work for these events again; what succeeds is parked no more
     #[command(after_help = PARKED_EXITS)]
-    Replay(AgainArgs),
+    Replay(RerunArgs),
     /// Delete parked events for good: nothing will bring them into history
     #[command(after_help = PARKED_EXITS)]
     Drop(DropArgs),
@@ -49,7 +49,7 @@ pub struct ShowArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct AgainArgs {
+pub struct RerunArgs {
     /// As `list` numbers them
     #[arg(value_name = "N", required_unless_present = "all", value_parser = clap::value_parser!(u64).range(1..))]
     pub numbers: Vec<u64>,
@@ -72,8 +72,8 @@ pub struct DropArgs {
 #[command(
     after_help = "The log reaches back seven days. An event that is stored already changes nothing, not \
     even bytes of it that were garbled or lost: delete it first. In SQLite it is one row, of `messages` if it is a \
-    posted message, else of `changes`; its bytes go with it. Members are told at the end. Exit status: 0 when every \
-    event is stored or can be read by nobody (those are listed), 1 when the store refused one or did not answer for \
+    posted message, else of `changes`; its bytes go with it. Memberships are published at the end. Exit status: 0 when every \
+    event is stored or unreadable (those are listed), 1 when the store refused one or did not answer for \
     half a minute; 2 for flags that do not fit. Needs NATS_URL and DATABASE_URL."
 )]
 pub struct ReplayArgs {
@@ -91,14 +91,14 @@ pub struct ReplayArgs {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Compared are the events the log still has (seven days) and the persister has acked: digests are BLAKE3 \
-    over seq, id and bytes of each, in order; and the newest event of each conversation as readers are told it. At \
+    over seq, id and bytes of each, in order; and the newest event of each conversation as readers get it. At \
     most 10 differences of a partition are shown, all are counted. Memory grows with conversations, about 100 bytes \
     each, not with events. With KAFKA_BROKERS the mirror's topic is compared too; one that is behind is waited for, \
     up to 30 s a partition. Exit status: 0 when all is equal, 1 when something differs; 2 for flags that do not fit. \
     Needs NATS_URL and DATABASE_URL."
 )]
 pub struct VerifyArgs {
-    /// One partition of the log; all of them unless told
+    /// One partition of the log; all of them by default
     #[arg(long, value_name = "P")]
     pub partition: Option<u16>,
     /// One JSON object: `equal`, and `partitions`

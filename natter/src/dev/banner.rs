@@ -25,7 +25,7 @@ pub fn print(server: &DevServer, args: &DevArgs) {
     if args.demo {
         print_demo(&format!("http://{public}"));
     }
-    println!("\nCtrl-C ends everything; what was said stays.");
+    println!("\nCtrl-C ends everything; messages are kept.");
 }
 
 #[expect(clippy::print_stdout, reason = "part of the banner")]

@@ -1,4 +1,4 @@
-//! A bot that answers what people say to it: a client like any other, over the public socket. It resumes where
+//! A bot that answers messages sent to it: a client like any other, over the public socket. It resumes where
 //! it was and names each answer after the message it answers, so nothing is answered twice.
 
 use std::{collections::HashSet, time::Duration};
@@ -46,12 +46,12 @@ async fn session(url: &str, username: &str, password: &str, memory: &mut Memory)
         }
     }
     while let Some(frame) = socket.next().await? {
-        hear(&mut socket, client.user(), memory, frame).await?;
+        handle(&mut socket, client.user(), memory, frame).await?;
     }
     Ok(())
 }
 
-async fn hear(
+async fn handle(
     socket: &mut Socket,
     me: UserId,
     memory: &mut Memory,
@@ -93,7 +93,7 @@ async fn hear(
 /// In a direct conversation everything, in a group what mentions it.
 fn answer(message: &MessageView, direct: bool) -> Option<String> {
     let content = message.content.as_deref()?;
-    let said = content.replace(MENTION, "");
-    let said: String = said.trim().chars().take(500).collect();
-    (direct || content.contains(MENTION)).then(|| format!("echo: {said}"))
+    let text = content.replace(MENTION, "");
+    let text: String = text.trim().chars().take(500).collect();
+    (direct || content.contains(MENTION)).then(|| format!("echo: {text}"))
 }

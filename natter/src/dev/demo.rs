@@ -69,7 +69,7 @@ async fn rooms(alice: &Client, bob: &Client, echo: &Client) -> anyhow::Result<()
     bob.open_direct(echo.user()).await?;
     for (who, conversation_id, content) in [
         (alice, group, "Welcome! Every message here has its place in one log."),
-        (bob, group, "And nobody misses one, whatever they were doing."),
+        (bob, group, "And no one misses a message, whatever they were doing."),
         (alice, group, "Mention @echo and it answers."),
         (bob, direct, "Hi Alice, this is just between us."),
     ] {

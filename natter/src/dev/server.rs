@@ -72,7 +72,7 @@ impl DevServer {
         &self.node.process.lifecycle
     }
 
-    /// Until a signal to stop, or until nats-server has died for good. Clients end first, then the jobs, then the log, then the store: nobody loses what they
+    /// Until a signal to stop, or until nats-server has died for good. Clients end first, then the jobs, then the log, then the store: no client loses what it
     /// still need.
     pub async fn run(self) -> anyhow::Result<()> {
         let ended = tokio::select! {

@@ -21,7 +21,7 @@ pub fn place(parked: &Parked) -> String {
     }
 }
 
-/// What `line` says, with a name to each.
+/// The fields of `line`, with a name for each.
 pub fn json(parked: &Parked) -> Value {
     json!({
         "number": parked.number,

@@ -67,7 +67,7 @@ pub fn conversations(size: Size, words: &Words) -> Vec<PlannedConversation> {
                 let most = f64::from(u8::try_from(*GROUP.end()).unwrap_or(u8::MAX));
                 let people = pareto(&mut rng, 3.0, 0.8, most).max(*GROUP.start()).min(size.users);
                 let members = distinct_people(&mut rng, size.users, people);
-                // The seed tells it from a group of the same name that another command makes.
+                // The seed distinguishes it from a group of the same name that another command makes.
                 let name = format!("{} {} ({:04x})", words.topic(&mut rng), number + 1, seed & 0xffff);
                 PlannedConversation { shape: Shape::Group, name: Some(name), members, message_count, seed }
             }

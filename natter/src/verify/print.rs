@@ -15,7 +15,7 @@ pub fn lines(checked: &Checked) -> String {
     let PartitionReport { partition, unreadable, differences, .. } = &checked.store;
     let mut lines = format!("partition {partition}: {}", summary(&checked.store));
     if *unreadable > 0 {
-        let _ = write!(lines, "; {unreadable} that nobody can read are left out");
+        let _ = write!(lines, "; {unreadable} unreadable ones are left out");
     }
     if let Some(mirror) = &checked.mirror {
         let _ = write!(lines, "; kafka {}", mirrored(mirror));

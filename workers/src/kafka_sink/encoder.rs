@@ -18,7 +18,7 @@ pub struct RecordEncoder {
 }
 
 impl RecordEncoder {
-    /// The record, and whether the event could be read: what is nobody's event in history is none here either.
+    /// The record, and whether the event could be read: what history leaves out as unreadable is unreadable here too.
     pub fn record(&self, event: &Delivery) -> (Record, bool) {
         let at = Position { partition: self.partition, seq: event.seq, epoch: &self.epoch };
         match persist::read(event, self.partition, self.partitions) {

@@ -50,7 +50,7 @@ enum Interrupted {
     Stalled(String),
     #[error(transparent)]
     Log(#[from] LogError),
-    #[error("told to stop")]
+    #[error("stopping")]
     Stopped,
 }
 
@@ -59,8 +59,8 @@ type Reading = Pin<Box<dyn Future<Output = Result<Vec<StoredMessage>, LogError>>
 pub struct Follower {
     mirror: Arc<KafkaSink>,
     encoder: RecordEncoder,
-    /// What people were told to mend last.
-    told: Option<String>,
+    /// The last failure that was logged and needs an operator.
+    logged_failure: Option<String>,
 }
 
 impl Follower {
@@ -71,31 +71,31 @@ impl Follower {
             epoch: mirror.deployment.epoch.clone(),
             content: mirror.options.kafka.content,
         };
-        Self { mirror, encoder, told: None }
+        Self { mirror, encoder, logged_failure: None }
     }
 
-    /// Ends when told to stop.
+    /// Ends when `stop` is cancelled.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut backoff = consume::backoff();
         while !stop.is_cancelled() {
             let interrupted = self.follow(&stop, &mut backoff).await;
-            self.tell(&interrupted);
+            self.log_interruption(&interrupted);
             consume::wait(backoff.next_delay(), &stop).await;
         }
     }
 
-    /// Absences of Kafka are told once for all partitions; what people have to mend once for each.
-    fn tell(&mut self, interrupted: &Interrupted) {
+    /// That Kafka is unavailable is logged once for all partitions; what an operator has to mend, once for each.
+    fn log_interruption(&mut self, interrupted: &Interrupted) {
         let partition = self.encoder.partition;
         match interrupted {
             Interrupted::Stopped => {}
             Interrupted::TakeOver(misfit) if !misfit.is_absence() => {
                 counter!("natter_mirror_errors_total").increment(1);
                 let reason = misfit.to_string();
-                if self.told.as_ref() != Some(&reason) {
+                if self.logged_failure.as_ref() != Some(&reason) {
                     error!(%partition, reason, "this partition cannot be mirrored until the reason is mended");
                 }
-                self.told = Some(reason);
+                self.logged_failure = Some(reason);
             }
             Interrupted::Write(anew @ WriteError::TopicRecreated(_)) => {
                 counter!("natter_mirror_errors_total").increment(1);
@@ -196,9 +196,9 @@ impl ActiveFollower<'_> {
             }
         };
         mirror.health.available();
-        self.follower.told = None;
-        if let Some(ack) = self.reorderer.begin(next) {
-            tell(&ack).await;
+        self.follower.logged_failure = None;
+        if let Some(message) = self.reorderer.begin(next) {
+            ack(&message).await;
         }
         Ok(writer)
     }
@@ -235,7 +235,7 @@ impl ActiveFollower<'_> {
                     let (record, readable) = self.follower.encoder.record(&event);
                     if !readable {
                         counter!("natter_mirror_unreadable_total").increment(1);
-                        warn!(partition = %self.follower.encoder.partition, seq = event.seq, "event unreadable; Kafka gets a record that says so");
+                        warn!(partition = %self.follower.encoder.partition, seq = event.seq, "event unreadable; Kafka gets a record of type unreadable in its place");
                     }
                     writer.hand(event.seq, &record)?;
                 }
@@ -257,20 +257,20 @@ impl ActiveFollower<'_> {
         error!(partition = %self.follower.encoder.partition, from, to, "the log no longer has events that Kafka does not have yet");
     }
 
-    /// Also those the writer has not handed on: they wait, and the server is told so by their silence.
+    /// Also those the writer has not handed on: they wait, and the server knows that from the missing acks.
     async fn deliver(&mut self, message: Message) {
         let Some(event) = delivery(&message) else {
             error!(partition = %self.follower.encoder.partition, "a message without stream position; not acked, the server delivers it again");
             return;
         };
-        if let Some(ack) = self.reorderer.deliver(event, message) {
-            tell(&ack).await;
+        if let Some(message) = self.reorderer.deliver(event, message) {
+            ack(&message).await;
         }
     }
 
     async fn confirm(&mut self, seq: Seq) {
-        if let Some(ack) = self.reorderer.confirm(seq) {
-            tell(&ack).await;
+        if let Some(message) = self.reorderer.confirm(seq) {
+            ack(&message).await;
         }
     }
 
@@ -297,7 +297,7 @@ fn delivery(message: &Message) -> Option<Delivery> {
 }
 
 /// An ack that is lost brings the event again, and it is acked again.
-async fn tell(message: &Message) {
+async fn ack(message: &Message) {
     if let Err(e) = message.ack_with(AckKind::Ack).await {
         debug!(error = %e, "an ack was not sent; the event is delivered again");
     }

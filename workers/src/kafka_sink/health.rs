@@ -1,4 +1,4 @@
-//! Whether Kafka takes events, as all partitions of this process see it: said once when it changes.
+//! Whether Kafka takes events, as all partitions of this process see it: logged once when it changes.
 
 use metrics::counter;
 use parking_lot::Mutex;

@@ -1,4 +1,4 @@
-//! How far Kafka is behind the log, also where nobody mirrors.
+//! How far Kafka is behind the log, also where no worker runs the mirror.
 
 use std::time::Duration;
 

@@ -2,8 +2,8 @@
 //! followed by one worker at a time. Leaves: a record for each event, `natter-seq` rising by exactly 1. Fails:
 //! never for good; while Kafka is away the log keeps what is due, and nothing else is disturbed.
 //!
-//! The truth about what is in Kafka is Kafka: whoever takes over reads the tail of its partition and goes on with
-//! the next event. The consumer's ack floor only says which deliveries need not come again.
+//! The truth about what is in Kafka is Kafka: a worker that takes over reads the tail of its partition and goes on with
+//! the next event. The consumer's ack floor only marks which deliveries need not come again.
 
 mod options; // how Kafka is reached
 mod topic; // made when missing, refused when it does not fit
@@ -17,7 +17,7 @@ mod encoder; //   an event becomes a record
 mod writer; //  records on their way into Kafka
 
 mod lag; // how far Kafka is behind
-mod health; // whether Kafka takes events, said once when it changes
+mod health; // whether Kafka accepts events, logged once when it changes
 
 mod reader; // records read back
 pub mod verify; // the topic against the log
@@ -47,7 +47,7 @@ pub struct KafkaSink {
     health: KafkaHealth,
 }
 
-/// The topic does not fit the log, or may not be made: a sentence for whoever starts this.
+/// The topic does not fit the log, or may not be made: a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct KafkaSinkError(TopicError);

@@ -62,7 +62,7 @@ impl Options {
     }
 }
 
-/// What a client says while it works. It says the same failure again and again: here it is kept for whoever asks
+/// What a client logs while it works. It repeats the same failure again and again: the last one is kept for the caller that has to explain
 /// why something did not work.
 #[derive(Clone, Default)]
 pub struct LastClientError {
@@ -70,10 +70,10 @@ pub struct LastClientError {
 }
 
 impl LastClientError {
-    /// `error`, with what the client said last: the one tells what failed, the other why.
+    /// `error`, with what the client logged last: the former is what failed, the latter why.
     pub fn explain(&self, error: &KafkaError) -> String {
         match &*self.last.lock() {
-            Some(said) => format!("{error}: {said}"),
+            Some(logged) => format!("{error}: {logged}"),
             None => error.to_string(),
         }
     }

@@ -21,13 +21,13 @@ pub struct PinnedConsumer {
 }
 
 impl PinnedConsumer {
-    /// Asks for the place; whoever receives the first event has it.
+    /// Requests the pin; the worker that receives the first event has it.
     pub async fn open(js: &Context, stream: String) -> Result<Self, PullError> {
         let pull = Pull::open_pinned(js, &stream, MIRROR, MIRROR).await?;
         Ok(Self { js: js.clone(), pull })
     }
 
-    /// The next event, which comes only to whoever has the place. Has to be waited for again and again: that
+    /// The next event, which comes only to the worker that holds the pin. Has to be awaited continually: that
     /// keeps it. Nothing is lost if it is not waited for to the end.
     pub async fn next(&mut self) -> Result<Message, PullError> {
         loop {

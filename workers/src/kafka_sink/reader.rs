@@ -93,11 +93,11 @@ impl Reader {
         from.add_partition_offset(&self.topic, partition, Offset::Offset(range.start))
             .and_then(|()| self.consumer.assign(&from))
             .map_err(|e| self.failed(&e))?;
-        let mut heard = Instant::now();
+        let mut last_answer = Instant::now();
         loop {
             match self.consumer.poll(POLL) {
                 Some(Ok(message)) => {
-                    heard = Instant::now();
+                    last_answer = Instant::now();
                     let offset = message.offset();
                     if offset >= range.end || each(found(&message)).is_break() || offset + 1 >= range.end {
                         return Ok(());
@@ -106,7 +106,7 @@ impl Reader {
                 // Offsets that no reader sees may end it: those of transactions, or compacted ones.
                 Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
                 Some(Err(e)) if is_final(&e) => return Err(self.failed(&e)),
-                Some(Err(_)) | None if heard.elapsed() > BROKER_TIMEOUT => {
+                Some(Err(_)) | None if last_answer.elapsed() > BROKER_TIMEOUT => {
                     return Err(self.failed(&KafkaError::NoMessageReceived));
                 }
                 Some(Err(_)) | None => {}

@@ -18,7 +18,7 @@ const LOOK_BACK_FACTOR: i64 = 8;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TopicTail {
-    /// Kafka has everything up to here; the event's id says which log it is from.
+    /// Kafka has everything up to here; the event's id shows which log it is from.
     At { seq: Seq, id: Option<String> },
     /// There were records, and Kafka has forgotten them.
     Expired,

@@ -30,7 +30,7 @@ const LINGER_MS: &str = "10";
 pub enum WriteError {
     #[error("{0}")]
     Rejected(String),
-    /// Its beginning is missing there: nobody was asked where to go on.
+    /// Its beginning is missing there: no takeover read the tail.
     #[error(
         "the topic was made anew under a running mirror, and begins with seq {0} here: stop all mirrors, delete it, and start them again"
     )]
@@ -181,7 +181,7 @@ impl Writer {
         (!self.in_flight.is_empty()).then_some(self.answered)
     }
 
-    /// What the client says about it.
+    /// What the client logged about it.
     pub fn last_error(&self) -> String {
         self.last_error.last().unwrap_or_else(|| "no answer".to_owned())
     }

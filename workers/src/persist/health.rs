@@ -9,7 +9,7 @@ use std::{
 use natter_schemas::id::Partition;
 use parking_lot::Mutex;
 
-/// A failure this long ago says nothing about now: while events wait, the persister tries again within 12 s (a pause
+/// A failure this long ago is no evidence about now: while events wait, the persister tries again within 12 s (a pause
 /// of 5 s and the store's own time-outs).
 const FRESH: Duration = Duration::from_secs(30);
 

@@ -1,4 +1,4 @@
-//! One event, or several of one partition, as rows; and the members they concern are told.
+//! One event, or several of one partition, as rows; and the memberships they change are published.
 
 use std::sync::Arc;
 
@@ -21,8 +21,8 @@ pub enum NotPersisted {
     Rejected(StoreError),
     #[error("{0}")]
     Unavailable(StoreError),
-    /// It is a row; not everybody it concerns has heard of it.
-    #[error("it is stored, but not all of its members are told: {0}")]
+    /// It is stored, but the memberships it changes are not published.
+    #[error("it is stored, but the memberships it changes are not published: {0}")]
     NotNotified(NotifyError),
 }
 
@@ -44,7 +44,7 @@ pub struct Persister {
 }
 
 impl Persister {
-    /// Each event read, stored and told; one result for each.
+    /// Each event decoded, stored and announced; one result for each.
     pub async fn apply(&self, batch: &[Delivery]) -> Vec<Result<(), NotPersisted>> {
         let mut events = Vec::with_capacity(batch.len());
         let read: Vec<Result<usize, NotPersisted>> = batch
@@ -59,7 +59,7 @@ impl Persister {
         for event in read {
             results.push(match event {
                 Ok(at) => match stored.next() {
-                    Some(Ok(())) => self.tell(&events[at]).await.map_err(NotPersisted::NotNotified),
+                    Some(Ok(())) => self.notify(&events[at]).await.map_err(NotPersisted::NotNotified),
                     Some(Err(refused)) => Err(refused),
                     None => Err(StoreError::Unavailable("it gave no answer".to_owned()).into()),
                 },
@@ -97,8 +97,8 @@ impl Persister {
         stored
     }
 
-    /// Tells the members a stored event concerns.
-    pub async fn tell(&self, logged: &LogEntry) -> Result<(), NotifyError> {
+    /// Publishes the memberships that a stored event changes.
+    pub async fn notify(&self, logged: &LogEntry) -> Result<(), NotifyError> {
         control::notify_members(&*self.store, &self.publisher, logged).await
     }
 }

@@ -3,7 +3,7 @@
 
 mod passwords; // argon2id in a bounded pool
 mod idle_threads; // whose threads give way to everything else
-mod profiles; // who somebody is
+mod profiles; // users' public data
 mod sessions; // log in, go on, log out
 
 use std::{sync::Arc, time::Duration};

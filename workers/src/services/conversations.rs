@@ -1,5 +1,5 @@
 //! Who talks where. A change is validated against the store, published as an event, applied to the store and
-//! told to the members concerned, in this order; whatever a crash leaves undone the persister does, because
+//! announced to the members concerned, in this order; whatever a crash leaves undone the persister does, because
 //! it finds the same event in the log.
 
 mod blocks; // who wants nothing of whom

@@ -47,7 +47,7 @@ impl Failure {
         }
     }
 
-    /// The edge is told a code; what happened stays here, in the log.
+    /// The edge gets a code; the cause stays here, in the log.
     pub fn answer(self, call: &'static str) -> RpcError {
         match (&self, self.code()) {
             (Self::Rejected(refused), _) => return refused.clone(),

@@ -1,4 +1,4 @@
-//! What was said. A page is rows up to the persister's floor plus the log above it, so it has every event of
+//! Messages and events. A page is rows up to the persister's floor plus the log above it, so it has every event of
 //! its range, also those no worker has written yet. Above the floor the log answers, below it the store; and
 //! where the log alone reaches far enough, a store that is away does not matter.
 
@@ -56,7 +56,7 @@ pub struct History {
 }
 
 impl History {
-    /// Learns the floors, and keeps learning them until told to stop.
+    /// Learns the floors, and keeps them current until `stop` is cancelled.
     pub async fn start(
         store: Arc<dyn Store>,
         log: LogReader,

@@ -64,7 +64,7 @@ impl ReadMarks {
         Ok(ReadState { seq: read, unread })
     }
 
-    /// The last mark of each user is kept by the stream; one told before falls away.
+    /// The last mark of each user is kept by the stream; a repeat is dropped as a duplicate.
     async fn publish_mark(&self, mark: ReadMark) {
         let ReadMark { conversation, user, seq, .. } = mark;
         let id = format!("{conversation}:{user}:{seq}");

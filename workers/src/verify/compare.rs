@@ -21,7 +21,7 @@ pub enum Difference {
     Unreadable { conversation: ConversationId, seq: Seq },
     /// In the store, not in the log, although the log reaches back that far.
     OnlyInStore { conversation: ConversationId, seq: Seq },
-    /// The conversation's newest event is `seq`; its readers are told `head`.
+    /// The conversation's newest event is `seq`; its readers get `head`.
     HeadBehind { conversation: ConversationId, seq: Seq, head: Seq },
 }
 

@@ -6,7 +6,7 @@ use natter_store::{Result, Store, StoreError};
 
 /// Rows in one answer.
 const PAGE: usize = 1_000;
-/// Places it cannot read in one range: with more the store is broken as a whole, and the command says so.
+/// Places it cannot read in one range: with more the store is broken as a whole, and the command fails.
 const UNREADABLE: usize = 64;
 
 /// What the store has of a conversation in a range.

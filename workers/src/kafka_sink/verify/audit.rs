@@ -116,7 +116,7 @@ impl Audit {
             return None;
         }
         self.range = Some((self.range.map_or(seq, |(first, _)| first), seq));
-        // What is said while this runs lies above the log's end of the start.
+        // Events posted while this runs lie above the log's end of the start.
         Some(seq)
     }
 
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(faults(0, &[now(1), now(2), now(3)], (3, 3), 3), [], "the log forgot its beginning");
         assert_eq!(faults(7, &[now(8), now(9)], (1, 9), 9), [], "kafka forgot its beginning");
         assert_eq!(faults(0, &[("old", 4), ("old", 5), now(3), now(4)], (3, 4), 4), [], "a new epoch");
-        assert_eq!(faults(0, &[], (1, 0), 0), [], "nothing was ever said");
+        assert_eq!(faults(0, &[], (1, 0), 0), [], "the log is empty");
         assert_eq!(faults(9, &[], (1, 5), 5), [], "kafka forgot everything");
     }
 

@@ -56,7 +56,7 @@ fn work(waiting: &Mutex<mpsc::Receiver<Job>>) {
     }
 }
 
-/// `SCHED_IDLE` (sched(7)): whoever wakes takes the core at once, and a core with nothing else to do counts as free. A
+/// `SCHED_IDLE` (sched(7)): a thread that wakes takes the core at once, and a core with nothing else to do counts as free. A
 /// thread of low priority has its slice first, up to the next tick of the clock. While others fill all cores, three
 /// thousandths of one are left to such a thread. Elsewhere a policy is that of the whole process.
 #[cfg(target_os = "linux")]

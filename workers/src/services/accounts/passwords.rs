@@ -101,7 +101,7 @@ impl Passwords {
             HashError::Busy
         })?;
         let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| HashError::Stopped)?;
-        // The permits live as long as the thread works, even when nobody waits for it any more.
+        // The permits live as long as the thread works, even when no caller waits for it any more.
         let work = move || {
             let _permits = (admitted, running);
             work()

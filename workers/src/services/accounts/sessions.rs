@@ -97,7 +97,7 @@ impl Accounts {
         self.end(others).await
     }
 
-    /// First the store, then the sockets: nobody whose socket closes can come back with the old token.
+    /// First the store, then the sockets: a client whose socket closes cannot come back with the old token.
     async fn end(&self, sessions: Vec<SessionId>) -> Result<(), Failure> {
         try_join_all(sessions.into_iter().map(|session| async move {
             self.store.end_session(session).await?;
@@ -109,7 +109,7 @@ impl Accounts {
     }
 }
 
-/// A password to compare may be of any length that does not make hashing dearer; a longer one is nobody's.
+/// A password to compare may be of any length that does not make hashing dearer; a longer one cannot be right.
 fn bounded(password: String) -> Result<Password, Failure> {
     let password = Zeroizing::new(password);
     if password.len() > limits::LOGIN_PASSWORD { Err(Code::BadCredentials.into()) } else { Ok(password) }

@@ -24,7 +24,7 @@ impl Conversations {
         if let Err(error) =
             control::publish_block(&self.publisher, [user, other], conversation, blocked, at).await
         {
-            // Edges that were not told learn it when they load either of the two again.
+            // Edges that missed it learn it when they load either of the two again.
             warn!(%conversation, %error, "block stored, but not sent to all edges; the request fails and can be repeated");
             return Err(error.into());
         }

@@ -149,7 +149,7 @@ impl Conversations {
 fn snapshot_of_row(row: ListedRow, heads: &HashMap<ConversationId, Seq>, floors: &FloorSnapshot) -> Snapshot {
     let id = row.conversation.id;
     let floor = floors.of(id);
-    // What came since the heads were read is told live, not here.
+    // What came since the heads were read arrives live, not here.
     let head = heads.get(&id).copied().unwrap_or(row.conversation.head.min(floor));
     Snapshot { row, floor, tail: Tail::default(), head }
 }

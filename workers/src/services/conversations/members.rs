@@ -131,7 +131,7 @@ impl Conversations {
     }
 
     /// Changes that were made at the same moment may together have left the group without an owner, say when
-    /// somebody leaves while being made owner. Whoever stored the last of them sees it, and names the next.
+    /// the member who leaves is being made owner. The call that stored the last change finds that and appoints the next.
     async fn keep_owned(&self, change: &GroupChange) -> Result<(), Failure> {
         let members = self.store.members(change.conversation).await?;
         if members.iter().any(|row| row.member.role == Role::Owner) {

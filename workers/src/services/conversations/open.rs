@@ -47,7 +47,7 @@ impl Conversations {
         Ok(others.iter().any(|other| blocked.contains(other)))
     }
 
-    /// In the store, or in the log only because whoever opened it died before it was stored. The log forgets
+    /// In the store, or in the log only because the process that opened it crashed before it was stored. The log forgets
     /// ids after minutes, so a second opening could otherwise be logged behind the first.
     async fn exists(&self, id: ConversationId) -> Result<bool, Failure> {
         if self.store.conversation(id).await?.is_some() {
@@ -84,7 +84,7 @@ impl Conversations {
         if others.iter().any(|user| !found.contains(user)) {
             return Err(RpcError::invalid(PARTICIPANTS).into());
         }
-        // A token outlives its user only if somebody removed the user by hand.
+        // A token outlives its user only if the user was removed by hand.
         self.store.users(&[creator]).await?.pop().ok_or(Code::Unauthenticated)?;
         Ok(())
     }
@@ -113,7 +113,7 @@ fn name(name: Option<String>, limits: &Limits) -> Result<Option<String>, RpcErro
     }
 }
 
-/// A group belongs to whoever made it; two people are alike.
+/// A group belongs to its creator; the two members of a direct conversation are equal.
 fn members(shape: Shape, creator: UserId, others: &[UserId]) -> Vec<Member> {
     let role = match shape {
         Shape::Direct => Role::Member,

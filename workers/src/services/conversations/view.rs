@@ -121,7 +121,7 @@ fn members(mut rows: Vec<MemberRow>, tail: &Tail) -> Vec<MemberRow> {
     rows
 }
 
-/// What was said before somebody was added is not unread for them.
+/// Messages from before a member was added are not unread for that member.
 fn place(rows: &mut Vec<MemberRow>, member: Member, joined_at: Timestamp, read: Seq) {
     match rows.iter_mut().find(|row| row.member.user == member.user) {
         Some(row) => {

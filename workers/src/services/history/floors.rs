@@ -43,7 +43,7 @@ impl Floors {
         self.0.get(usize::from(partition.0)).map_or(0, |floor| floor.load(Ordering::Acquire))
     }
 
-    /// Ends when told to stop.
+    /// Ends when `stop` is cancelled.
     pub async fn keep(self: Arc<Self>, log: LogReader, stop: CancellationToken) {
         let mut tick = interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -69,7 +69,7 @@ impl Floors {
         }
     }
 
-    /// Never down: what was stored stays stored, whoever tells otherwise.
+    /// Never lowered: what was stored stays stored, even if an older answer arrives late.
     fn raise(&self, floors: &[Seq]) {
         for (known, floor) in self.0.iter().zip(floors) {
             known.fetch_max(*floor, Ordering::AcqRel);

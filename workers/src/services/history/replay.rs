@@ -24,7 +24,7 @@ impl History {
         let mut stored = None;
         if floor.saturating_sub(after) > NEAR_THE_FLOOR {
             match self.after_in_store(call, floor).await {
-                // The log may know what the store cannot say.
+                // The log may have what the store cannot read.
                 away @ Err(Failure::Store(_)) => stored = Some(away),
                 answer => return answer,
             }

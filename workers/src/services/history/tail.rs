@@ -27,7 +27,7 @@ const ENTRY: usize = 256;
 /// A conversation's log from some position to its end.
 #[derive(Debug, Clone, Default)]
 pub struct Tail {
-    /// Ascending. Events nobody can read (a newer node wrote them) are left out here, not in the positions.
+    /// Ascending. Unreadable events (a newer node wrote them) are left out here, not in the positions.
     pub(super) events: Vec<Arc<LogEntry>>,
     pub first: Option<Seq>,
     /// Newest seq of the conversation, also if it lies before the range; `None`: the log has nothing of it.
@@ -70,7 +70,7 @@ impl FromIterator<Entry> for Tail {
     }
 }
 
-/// A position of the log; `None`: nobody can read what is there.
+/// A position of the log; `None`: what is there cannot be read.
 type Entry = (Seq, Option<Arc<LogEntry>>);
 
 /// What was read of a conversation's log. Events never change, so the next reader asks only for what came since.
