@@ -16,7 +16,7 @@ use natter_schemas::{
     code::Code,
     event::Timestamp,
     id::{ConversationId, UserId},
-    rpc::{self, Blocked, Membership, Memberships, RpcError},
+    rpc::{self, ListBlockedConversations, Membership, Memberships, RpcError},
 };
 use parking_lot::Mutex;
 
@@ -73,7 +73,7 @@ impl Members {
         if let Some(access) = known {
             return Ok(access);
         }
-        if let Some(membership) = Box::pin(self.rpc.call(&rpc::Access { user, conversation })).await? {
+        if let Some(membership) = Box::pin(self.rpc.call(&rpc::GetMembership { user, conversation })).await? {
             cached.lock().merge(membership);
         }
         cached.lock().access(conversation).ok_or_else(|| Code::NotFound.into())
@@ -122,7 +122,7 @@ impl Members {
     async fn load(&self, user: UserId) -> Result<CachedUser, RpcError> {
         loop {
             let before = self.change_slot(user).load(Ordering::SeqCst);
-            let (memberships, blocked) = (Memberships { user }, Blocked { user });
+            let (memberships, blocked) = (Memberships { user }, ListBlockedConversations { user });
             let (memberships, blocked) =
                 tokio::try_join!(self.rpc.call(&memberships), self.rpc.call(&blocked))?;
             if self.change_slot(user).load(Ordering::SeqCst) == before {

@@ -10,8 +10,8 @@ use natter_schemas::{
     id::{ConversationId, UserId, direct_conversation, opening_event},
     limits::Limits,
     rpc::{
-        Access, AddMembers, Conversation, GetConversation, ListConversations, Memberships, OpenConversation,
-        Rename, RpcError,
+        AddMembers, Conversation, GetConversation, GetMembership, ListConversations, Memberships,
+        OpenConversation, Rename, RpcError,
     },
 };
 use natter_store::MemberStore;
@@ -190,7 +190,7 @@ async fn a_conversation_is_not_there_for_others() {
     assert_eq!(code(scene.rpc.call(&ask).await).0, Code::NotFound);
     let ask = GetConversation { user: alice, conversation: ConversationId::fresh() };
     assert_eq!(code(scene.rpc.call(&ask).await).0, Code::NotFound);
-    let access = |user| Access { user, conversation: room };
+    let access = |user| GetMembership { user, conversation: room };
     assert_eq!(scene.rpc.call(&access(carol)).await.unwrap(), None);
     let place = scene.rpc.call(&access(bob)).await.unwrap().unwrap();
     assert_eq!(place.role, Some(Role::Member));

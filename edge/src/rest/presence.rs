@@ -13,7 +13,7 @@ use natter_schemas::{
     frame::Status,
     id::UserId,
     rest::{Items, PresenceBatch, PresenceView},
-    rpc::Sharing,
+    rpc::FindSharingUsers,
 };
 
 use super::extract::{Caller, Json, segment};
@@ -46,7 +46,7 @@ pub async fn batch(
 
 /// In the order asked. Strangers read offline and never seen. While the shared state is away: `unavailable`.
 async fn look_up(app: &Arc<App>, user: UserId, asked: Vec<UserId>) -> Result<Vec<PresenceView>, ApiError> {
-    let request = Sharing { user, others: asked.clone() };
+    let request = FindSharingUsers { user, others: asked.clone() };
     let mut known: HashSet<UserId> = app.rpc.call(&request).await?.into_iter().collect();
     known.insert(user);
     let presences = app.shared.presence(&asked).await.map_err(|_| ApiError::from(Code::Unavailable))?;

@@ -20,7 +20,7 @@ use natter_schemas::limits;
 use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, oneshot},
-    task::yield_now,
+    task::{JoinSet, yield_now},
     time::{Instant, sleep_until, timeout},
 };
 
@@ -31,6 +31,8 @@ const FLUSH_INTERVAL: Duration = Duration::from_millis(2);
 pub struct AckRouter {
     queue: mpsc::Sender<Outgoing>,
     pending: Arc<PendingAcks>,
+    /// Ends with the last clone.
+    _task: Arc<JoinSet<()>>,
 }
 
 struct Outgoing {
@@ -76,7 +78,6 @@ impl Drop for PendingAck<'_> {
 }
 
 impl AckRouter {
-    /// Its task ends with the last clone.
     pub fn start(client: Client) -> Self {
         let (queue, outgoing) = mpsc::channel(limits::PUBLISHES_IN_FLIGHT);
         let pending = Arc::new(PendingAcks {
@@ -84,8 +85,9 @@ impl AckRouter {
             next: AtomicU64::new(0),
             all: Mutex::default(),
         });
-        tokio::spawn(run(client, outgoing, pending.clone()));
-        Self { queue, pending }
+        let mut task = JoinSet::new();
+        task.spawn(run(client, outgoing, pending.clone()));
+        Self { queue, pending, _task: Arc::new(task) }
     }
 
     /// Publishes once and waits for the ack.

@@ -5,14 +5,14 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, Weak},
 };
 
 use async_nats::Client;
 use bytes::Bytes;
 use natter_schemas::id::{Partition, Seq};
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, task::JoinSet};
 
 use super::{batch, health::LogHealth};
 use crate::subject;
@@ -47,11 +47,15 @@ pub struct CommitGroups {
     client: Client,
     health: LogHealth,
     partitions: Arc<Mutex<HashMap<Option<Partition>, Arc<CommitGroup>>>>,
+    commits: Commits,
 }
+
+/// Batches on their way: one per partition at most. They end with the last publisher.
+type Commits = Arc<Mutex<JoinSet<()>>>;
 
 impl CommitGroups {
     pub fn new(client: Client, health: LogHealth) -> Self {
-        Self { client, health, partitions: Arc::default() }
+        Self { client, health, partitions: Arc::default(), commits: Arc::default() }
     }
 
     /// Waits until the event may be published, or was. Events of no conversation are never queued.
@@ -82,17 +86,19 @@ impl CommitGroups {
 
     fn group(&self, partition: Option<Partition>) -> Arc<CommitGroup> {
         let mut partitions = self.partitions.lock();
-        let (client, health) = (&self.client, &self.health);
-        partitions
-            .entry(partition)
-            .or_insert_with(|| Arc::new(CommitGroup::new(partition, client.clone(), health.clone())))
-            .clone()
+        let new = || {
+            let (client, health) = (self.client.clone(), self.health.clone());
+            let commits = Arc::downgrade(&self.commits);
+            Arc::new(CommitGroup { client, health, commits, partition, state: Mutex::default() })
+        };
+        partitions.entry(partition).or_insert_with(new).clone()
     }
 }
 
 pub struct CommitGroup {
     client: Client,
     health: LogHealth,
+    commits: Weak<Mutex<JoinSet<()>>>,
     partition: Option<Partition>,
     state: Mutex<State>,
 }
@@ -132,10 +138,6 @@ impl Drop for Permit {
 }
 
 impl CommitGroup {
-    fn new(partition: Option<Partition>, client: Client, health: LogHealth) -> Self {
-        Self { client, health, partition, state: Mutex::default() }
-    }
-
     /// A permit beyond the bound: for an event that cannot be queued again.
     fn permit(self: &Arc<Self>, attempts: u32) -> Permit {
         self.state.lock().in_flight += 1;
@@ -154,12 +156,17 @@ impl CommitGroup {
             return;
         }
         if state.queue.len() >= MIN_BATCH {
+            // Without a publisher nobody waits for what is queued.
+            let Some(commits) = self.commits.upgrade() else { return };
             state.batch_in_flight = true;
             let events = state.take_batch();
             drop(state);
             let log = (self.client.clone(), self.health.clone());
             // Ends within one attempt; its permit admits the next events even if it panics.
-            tokio::spawn(batch::commit(log, events, Permit { group: self, batch: true, attempts: 0 }));
+            let permit = Permit { group: self, batch: true, attempts: 0 };
+            let mut commits = commits.lock();
+            while commits.try_join_next().is_some() {}
+            commits.spawn(batch::commit(log, events, permit));
             return;
         }
         let free = MAX_SINGLES.saturating_sub(state.in_flight).min(state.queue.len());

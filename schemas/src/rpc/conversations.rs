@@ -93,7 +93,7 @@ pub struct Memberships {
 
 /// The membership of one user in one conversation, if there is or was one.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Access {
+pub struct GetMembership {
     /// Whom it is about; for calls of a user, the caller.
     pub user: UserId,
     /// The conversation it belongs to.

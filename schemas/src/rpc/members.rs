@@ -51,7 +51,7 @@ pub struct SetRole {
 
 /// Those of `others` who are in a conversation with `user`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Sharing {
+pub struct FindSharingUsers {
     /// Whom it is about; for calls of a user, the caller.
     pub user: UserId,
     /// Whom to look for.
@@ -78,7 +78,7 @@ pub struct Blocks {
 
 /// The user's direct conversations in which one side has blocked the other: neither side can send into them.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct Blocked {
+pub struct ListBlockedConversations {
     /// Whom it is about; for calls of a user, the caller.
     pub user: UserId,
 }

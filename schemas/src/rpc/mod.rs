@@ -115,14 +115,14 @@ calls! {
         ListInbox => "inbox" -> Inbox;
         Rename => "rename" -> LogEntry;
         Memberships => "memberships" -> Vec<Membership>;
-        Access => "access" -> Option<Membership>;
+        GetMembership => "access" -> Option<Membership>;
         AddMembers => "add-members" -> ();
         RemoveMember => "remove-member" -> ();
         SetRole => "set-role" -> ();
-        Sharing => "sharing" -> Vec<UserId>;
+        FindSharingUsers => "sharing" -> Vec<UserId>;
         SetBlock => "set-block" -> ();
         Blocks => "blocks" -> Vec<UserId>;
-        Blocked => "blocked" -> Vec<ConversationId>;
+        ListBlockedConversations => "blocked" -> Vec<ConversationId>;
     }
     History {
         Page => "page" -> PageReply;

@@ -21,8 +21,9 @@ use natter_nats::{
 use natter_schemas::{
     limits::Limits,
     rpc::{
-        Access, AddMembers, Blocked, Blocks, GetConversation, ListConversations, ListInbox, Membership,
-        Memberships, OpenConversation, RemoveMember, Rename, SetBlock, SetRole, Sharing,
+        AddMembers, Blocks, FindSharingUsers, GetConversation, GetMembership, ListBlockedConversations,
+        ListConversations, ListInbox, Membership, Memberships, OpenConversation, RemoveMember, Rename,
+        SetBlock, SetRole,
     },
 };
 use natter_store::Store;
@@ -53,14 +54,14 @@ impl Conversations {
             ListInbox => inbox,
             Rename => rename,
             Memberships => memberships,
-            Access => access,
+            GetMembership => access,
             AddMembers => add_members,
             RemoveMember => remove_member,
             SetRole => set_role,
-            Sharing => sharing,
+            FindSharingUsers => sharing,
             SetBlock => set_block,
             Blocks => blocks,
-            Blocked => blocked,
+            ListBlockedConversations => blocked,
         });
         Ok(())
     }
@@ -69,7 +70,7 @@ impl Conversations {
         Ok(self.store.memberships(call.user).await?)
     }
 
-    async fn access(&self, call: Access) -> Result<Option<Membership>, Failure> {
+    async fn access(&self, call: GetMembership) -> Result<Option<Membership>, Failure> {
         Ok(self.store.membership(call.conversation, call.user).await?)
     }
 }

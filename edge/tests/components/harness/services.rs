@@ -13,8 +13,9 @@ use natter_schemas::{
     event::{Body, Kind, LogEntry, Message, Role, Shape, Timestamp},
     id::{ConversationId, Partition, Seq, UserId},
     rpc::{
-        Access, Blocked, Conversation, EventsAfter, FindEvent, GetConversation, GetMessage, Heads, LogHeads,
-        MarkRead, Membership, Memberships, Participant, ReadState, Replay, RpcError, Service,
+        Conversation, EventsAfter, FindEvent, GetConversation, GetMembership, GetMessage, Heads,
+        ListBlockedConversations, LogHeads, MarkRead, Membership, Memberships, Participant, ReadState,
+        Replay, RpcError, Service,
     },
 };
 use parking_lot::Mutex;
@@ -58,7 +59,7 @@ impl Services {
             RpcServer::start(client.clone(), service, lifecycle.tracker(), lifecycle.stop().clone())
         };
         let mut conversations = offer(Service::Conversations).await.expect("offered");
-        serve!(conversations, services, Memberships => memberships, Access => access, Blocked => blocked,
+        serve!(conversations, services, Memberships => memberships, GetMembership => access, ListBlockedConversations => blocked,
             GetConversation => conversation);
         let mut history = offer(Service::History).await.expect("offered");
         serve!(history, services, Heads => heads, LogHeads => log_heads, EventsAfter => events_after,
@@ -98,12 +99,12 @@ impl Services {
         Ok(self.memberships.lock().get(&call.user).cloned().unwrap_or_default())
     }
 
-    async fn access(&self, call: Access) -> Result<Option<Membership>, RpcError> {
+    async fn access(&self, call: GetMembership) -> Result<Option<Membership>, RpcError> {
         let memberships = self.memberships(Memberships { user: call.user }).await?;
         Ok(memberships.into_iter().find(|m| m.conversation == call.conversation))
     }
 
-    async fn blocked(&self, _: Blocked) -> Result<Vec<ConversationId>, RpcError> {
+    async fn blocked(&self, _: ListBlockedConversations) -> Result<Vec<ConversationId>, RpcError> {
         Ok(Vec::new())
     }
 

@@ -2,7 +2,7 @@ use natter_schemas::{
     code::Code,
     event::Timestamp,
     id::{ConversationId, UserId, direct_conversation},
-    rpc::{Blocked, Blocks, RpcError, SetBlock, Sharing},
+    rpc::{Blocks, FindSharingUsers, ListBlockedConversations, RpcError, SetBlock},
 };
 use tracing::warn;
 
@@ -35,12 +35,15 @@ impl Conversations {
         Ok(self.store.blocks_of(call.user).await?)
     }
 
-    pub(super) async fn blocked(&self, call: Blocked) -> Result<Vec<ConversationId>, Failure> {
+    pub(super) async fn blocked(
+        &self,
+        call: ListBlockedConversations,
+    ) -> Result<Vec<ConversationId>, Failure> {
         let others = self.store.blocked_with(call.user).await?;
         Ok(others.into_iter().map(|other| direct_conversation(call.user, other)).collect())
     }
 
-    pub(super) async fn sharing(&self, call: Sharing) -> Result<Vec<UserId>, Failure> {
+    pub(super) async fn sharing(&self, call: FindSharingUsers) -> Result<Vec<UserId>, Failure> {
         Ok(self.store.sharing(call.user, &call.others).await?)
     }
 }
