@@ -1,21 +1,28 @@
 //! Admitted becomes an acked event. An ack reports what the log has: the seq of the one stored copy, whether
 //! this attempt stored it or an earlier one did.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use natter_nats::{
     event_log::{Appended, Duplicate, EventLog},
     service::RpcClient,
 };
 use natter_schemas::{
+    backoff::Backoff,
     code::Code,
     event::{LogEntry, Message, Timestamp},
     id::{EventId, EventKey, Origin},
-    rpc::{FindEvent, GetMessage},
+    limits,
+    rpc::{FindEvent, GetMessage, RpcError},
 };
+use tokio::time::{Instant, sleep};
 
 use super::admit::{CommandRequest, admit};
 use crate::{api_error::ApiError, membership::Members};
+
+/// Between look-ups of an event that the log has.
+const BACKOFF_MIN: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_millis(500);
 
 /// What a command's event id is derived from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +89,7 @@ impl Sender {
     /// The stored copy of an event that was a duplicate: an edge may not read the log itself.
     async fn original(&self, duplicate: Duplicate) -> Result<LogEntry, ApiError> {
         let Duplicate { event, conversation, seq, .. } = duplicate;
-        if let Some(entry) = self.rpc.call(&FindEvent { conversation, event }).await? {
+        if let Some(entry) = self.find_stored(&FindEvent { conversation, event }).await? {
             return Ok(entry);
         }
         tracing::error!(
@@ -90,5 +97,21 @@ impl Sender {
             "history does not have an event that the log reports as stored; answering 'unavailable'"
         );
         Err(Code::Unavailable.into())
+    }
+
+    /// A duplicate is often an event whose ack was lost with the log's server: the workers may be back some moments
+    /// after it.
+    async fn find_stored(&self, find: &FindEvent) -> Result<Option<LogEntry>, RpcError> {
+        let deadline = Instant::now() + limits::PUBLISH_ATTEMPT;
+        let mut backoff = Backoff::new(BACKOFF_MIN, BACKOFF_MAX);
+        loop {
+            let found = self.rpc.call(find).await;
+            let wait = backoff.next_delay();
+            let again = found.as_ref().is_err_and(|error| error.code == Code::Unavailable);
+            if !again || Instant::now() + wait >= deadline {
+                return found;
+            }
+            sleep(wait).await;
+        }
     }
 }

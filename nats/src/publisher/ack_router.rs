@@ -24,11 +24,14 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
+use super::connection;
+
 /// Between two packets at least. Where few events come each is sent at once; at 1,000 a second two share a packet.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(2);
 
 #[derive(Clone)]
 pub struct AckRouter {
+    client: Client,
     queue: mpsc::Sender<Outgoing>,
     pending: Arc<PendingAcks>,
     /// Ends with the last clone.
@@ -62,7 +65,13 @@ type Ack = Result<Message, NoAck>;
 struct PendingAcks {
     inbox: String,
     next: AtomicU64,
-    all: Mutex<HashMap<u64, oneshot::Sender<Ack>>>,
+    all: Mutex<HashMap<u64, Waiter>>,
+}
+
+struct Waiter {
+    /// The connection that its event was sent over, or will be.
+    carrier: u64,
+    sender: oneshot::Sender<Ack>,
 }
 
 /// One of them, until it is dropped.
@@ -86,15 +95,16 @@ impl AckRouter {
             all: Mutex::default(),
         });
         let mut task = JoinSet::new();
-        task.spawn(run(client, outgoing, pending.clone()));
-        Self { queue, pending, _task: Arc::new(task) }
+        task.spawn(run(client.clone(), outgoing, pending.clone()));
+        Self { client, queue, pending, _task: Arc::new(task) }
     }
 
     /// Publishes once and waits for the ack.
     pub async fn publish(&self, subject: &str, id: &str, payload: Bytes) -> Ack {
         let number = self.pending.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
-        self.pending.all.lock().insert(number, sender);
+        let carrier = connection::carrier(&self.client);
+        self.pending.all.lock().insert(number, Waiter { carrier, sender });
         let _pending = PendingAck { number, pending: &self.pending };
         let outgoing = Outgoing { subject: subject.to_owned(), id: id.to_owned(), payload, number };
         self.queue.send(outgoing).await.map_err(|_| NoAck::closed())?;
@@ -120,6 +130,16 @@ async fn run(client: Client, outgoing: mpsc::Receiver<Outgoing>, pending: Arc<Pe
     tokio::select! {
         () = send(&client, outgoing, &pending) => {}
         () = routing => {}
+        () = give_up_lost(&client, &pending) => {}
+    }
+}
+
+/// A new connection brings no acks of the one before: their publishers repeat at once instead of waiting in vain.
+async fn give_up_lost(client: &Client, pending: &PendingAcks) {
+    loop {
+        let current = connection::current(client);
+        pending.give_up_before(current);
+        connection::replaced(client, current).await;
     }
 }
 
@@ -166,11 +186,24 @@ impl PendingAcks {
         }
     }
 
+    fn give_up_before(&self, connection: u64) {
+        let lost: Vec<Waiter> = self
+            .all
+            .lock()
+            .extract_if(|_, waiter| waiter.carrier < connection)
+            .map(|(_, waiter)| waiter)
+            .collect();
+        for waiter in lost {
+            // A publisher that has gone needs no ack.
+            drop(waiter.sender.send(Err(NoAck::Unknown("the connection broke".to_owned()))));
+        }
+    }
+
     fn resolve(&self, number: u64, answer: Ack) {
-        let publisher = self.all.lock().remove(&number);
+        let waiter = self.all.lock().remove(&number);
         // A publisher that has gone needs no ack.
-        if let Some(publisher) = publisher {
-            drop(publisher.send(answer));
+        if let Some(waiter) = waiter {
+            drop(waiter.sender.send(answer));
         }
     }
 }

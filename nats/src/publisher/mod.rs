@@ -6,11 +6,12 @@
 //! stages each in files of its own, which costs more than to store every event by itself.
 //!
 //! A publish whose answer is missing may have been stored, so it is repeated with the same id until the server
-//! answers: the stream knows the ids of the last five minutes and gives the first seq back.
+//! answers, after a broken connection as soon as there is a new one: the stream knows the ids of the last five minutes and gives the first seq back.
 
 mod commit_group; // which event is published now, which is queued
 mod ack_router; // single events to the log, and its acks back
 mod batch; // queued events, in one commit
+mod connection; // which connection carries what
 mod health; // whether the log takes them
 
 use std::{sync::Arc, time::Duration};

@@ -1,5 +1,6 @@
 use std::{
     collections::HashSet,
+    ops::Range,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -7,7 +8,7 @@ use std::{
 use futures_util::{StreamExt, future::join_all};
 use natter_nats::{
     apply,
-    async_nats::jetstream,
+    async_nats::{Client, jetstream},
     connect::{Purpose, round_trip},
     header, live,
     log::LogReader,
@@ -129,6 +130,37 @@ async fn an_attempt_without_an_answer_is_repeated_and_stored_once() {
     assert_eq!(LogReader::new(server.js().await, 1).from(c, 0, 10).await.unwrap().len(), 1);
 }
 
+/// Publishes while the server answers nothing, kills it, and returns how long after its return the last one is acked.
+async fn acked_after_a_kill(make: fn(Client) -> Publisher, count: usize) -> Duration {
+    let server = TestServer::durable().await;
+    server.provision(1).await;
+    let client = server.client(Purpose::Publish).await;
+    let sent = client.statistics();
+    let publisher = make(client);
+    let subject = subject::conv(Partition(0), ConversationId::fresh());
+    at_once(&publisher, &subject, 1).await;
+    server.pause();
+    let before = sent.out_messages.load(Ordering::Relaxed);
+    let waiting = tokio::spawn(async move { ids_at_once(&publisher, &subject, 1..count + 1).await });
+    while sent.out_messages.load(Ordering::Relaxed) < before + 8.min(count as u64) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    server.restart().await;
+    let back = Instant::now();
+    let stored = waiting.await.unwrap();
+    let seqs: HashSet<_> = stored.iter().map(|stored| stored.seq).collect();
+    assert_eq!(seqs.len(), count);
+    back.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_in_flight_when_the_server_was_killed_is_acked_when_it_is_back() {
+    for (make, count) in [(Publisher::new as fn(Client) -> Publisher, 5), (Publisher::grouping, 100)] {
+        let took = acked_after_a_kill(make, count).await;
+        assert!(took < Duration::from_secs(1), "{count} were acked {took:?} after the server was back");
+    }
+}
+
 /// 2,000 publishes, 8 conversations at a time, while the server is killed twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_publish_across_kills_of_the_server_is_stored_once_and_in_order() {
@@ -191,7 +223,11 @@ async fn every_publish_across_kills_of_the_server_is_stored_once_and_in_order() 
 
 /// Publishes `count` events of one conversation at once, under ids "0", "1", …; answers them in that order.
 async fn at_once(publisher: &Publisher, subject: &str, count: usize) -> Vec<Stored> {
-    let publishes = (0..count).map(|n| {
+    ids_at_once(publisher, subject, 0..count).await
+}
+
+async fn ids_at_once(publisher: &Publisher, subject: &str, ids: Range<usize>) -> Vec<Stored> {
+    let publishes = ids.map(|n| {
         let (publisher, subject, id) = (publisher.clone(), subject.to_owned(), n.to_string());
         tokio::spawn(async move { publisher.publish(subject, &id, id.clone().into()).await })
     });
