@@ -88,14 +88,14 @@ pub fn keeps_up(stats: &Stats, bound: Bound) -> bool {
         Bound::Last(ms) => stats.last_ms.p99 <= ms,
     };
     within
-        && stats.refusals.is_empty()
+        && stats.rejections.is_empty()
         && real(stats.acked) >= KEPT_UP * real(stats.planned)
         && stats.acked_per_second >= KEPT_UP * stats.planned_per_second
 }
 
 /// Whether it failed by little, so that another try may pass.
 pub fn nearly(stats: &Stats) -> bool {
-    stats.refusals.is_empty() && stats.acked_per_second >= NEARLY * stats.planned_per_second
+    stats.rejections.is_empty() && stats.acked_per_second >= NEARLY * stats.planned_per_second
 }
 
 #[cfg(test)]
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_late_acks_and_a_backlog_are_not_keeping_up() {
+    fn rejections_late_acks_and_a_backlog_are_not_keeping_up() {
         let good = Stats {
             planned_per_second: 100.0,
             planned: 1_000,
@@ -141,7 +141,7 @@ mod tests {
         assert!(!keeps_up(&good, Bound::Ack(48.0)));
         assert!(!keeps_up(&Stats { acked: 900, ..good.clone() }, Bound::Ack(50.0)));
         assert!(!keeps_up(&Stats { acked_per_second: 90.0, ..good.clone() }, Bound::Ack(50.0)));
-        let refusals = [("unavailable".to_owned(), 1)].into();
-        assert!(!keeps_up(&Stats { refusals, ..good }, Bound::Ack(50.0)));
+        let rejections = [("unavailable".to_owned(), 1)].into();
+        assert!(!keeps_up(&Stats { rejections, ..good }, Bound::Ack(50.0)));
     }
 }

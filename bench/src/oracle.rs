@@ -25,9 +25,9 @@ pub enum Guarantee {
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendOutcome {
-    Waiting,
+    Pending,
     /// May have been stored all the same, but it was not acknowledged.
-    Refused,
+    Rejected,
     Acked {
         seq: Seq,
         id: Option<Uuid>,
@@ -123,14 +123,14 @@ impl Oracle {
     }
 
     pub fn sent(&mut self, room: u32, sender: u32, due: u64, left: u32) -> Number {
-        self.sends.push(Sent { room, sender, due, outcome: SendOutcome::Waiting, left, shown: None });
+        self.sends.push(Sent { room, sender, due, outcome: SendOutcome::Pending, left, shown: None });
         u32::try_from(self.sends.len() - 1).expect("a run has fewer than 2^32 messages")
     }
 
     /// The first answer counts; `None` for a message that was not sent or that has its answer.
     pub fn answered(&mut self, number: Number, outcome: SendOutcome) -> Option<&mut Sent> {
         let sent = self.sends.get_mut(number as usize)?;
-        (sent.outcome == SendOutcome::Waiting).then(|| {
+        (sent.outcome == SendOutcome::Pending).then(|| {
             sent.outcome = outcome;
             sent
         })
@@ -249,7 +249,7 @@ impl Oracle {
     pub fn finish<'a>(&mut self, receivers: impl Iterator<Item = &'a Receiver>) {
         for (number, sent) in (0..).zip(&self.sends) {
             match (sent.outcome, sent.shown) {
-                (SendOutcome::Waiting, _) => self.violations.push(Violation::NeverAnswered { number }),
+                (SendOutcome::Pending, _) => self.violations.push(Violation::NeverAnswered { number }),
                 (SendOutcome::Acked { .. }, None) if sent.left > 0 => {
                     self.violations.push(Violation::NeverShown { number });
                 }

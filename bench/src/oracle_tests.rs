@@ -199,8 +199,8 @@ fn an_unanswered_send_is_reported_and_a_refused_one_is_not() {
     let mut oracle = Oracle::new(Guarantee::Chained, 1);
     oracle.sent(0, A, 0, 2);
     let refused = oracle.sent(0, A, 0, 2);
-    assert!(oracle.answered(refused, SendOutcome::Refused).is_some());
-    assert!(oracle.answered(refused, SendOutcome::Refused).is_none(), "it has its answer");
+    assert!(oracle.answered(refused, SendOutcome::Rejected).is_some());
+    assert!(oracle.answered(refused, SendOutcome::Rejected).is_none(), "it has its answer");
     oracle.finish(std::iter::empty());
     assert_eq!(oracle.violations, [Violation::NeverAnswered { number: 0 }]);
 }
@@ -256,7 +256,7 @@ fn history_under_another_id_or_seq_is_named() {
 fn a_refused_send_may_be_in_history() {
     let mut oracle = oracle(Guarantee::Chained);
     oracle.sent(0, A, 0, 2);
-    oracle.answered(4, SendOutcome::Refused);
+    oracle.answered(4, SendOutcome::Rejected);
     assert_eq!(oracle.history(0, &rows(&[0, 1, 2, 3, 4])), []);
 }
 

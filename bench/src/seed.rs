@@ -39,7 +39,7 @@ pub struct Account {
 }
 
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct RoomInfo {
     pub id: String,
     /// Its newest seq before the run; 0 where there are none.
     pub head: Seq,
@@ -49,7 +49,7 @@ pub struct Place {
 pub struct Dataset {
     pub shape: Shape,
     pub people: Vec<Account>,
-    pub rooms: Vec<Place>,
+    pub rooms: Vec<RoomInfo>,
 }
 
 /// How a target's accounts and rooms are made.
@@ -79,7 +79,7 @@ impl Seeder {
             .inspect(|_| provenance())
             .try_collect()
             .await?;
-        let mut rooms: Vec<Place> = stream::iter(&shape.rooms)
+        let mut rooms: Vec<RoomInfo> = stream::iter(&shape.rooms)
             .map(|members| {
                 let members: Vec<&Account> = members.iter().map(|who| &people[*who as usize]).collect();
                 self.room(&rest, members, shape.direct)
@@ -104,11 +104,11 @@ impl Seeder {
         }
     }
 
-    async fn room(self, rest: &HttpClient, members: Vec<&Account>, direct: bool) -> anyhow::Result<Place> {
+    async fn room(self, rest: &HttpClient, members: Vec<&Account>, direct: bool) -> anyhow::Result<RoomInfo> {
         match self {
             Self::Natter => natter::room(rest, &members, direct).await,
             Self::SeedNode => peer::room(rest, &members, direct).await,
-            Self::Bare => Ok(Place { id: Uuid::now_v7().to_string(), head: 0 }),
+            Self::Bare => Ok(RoomInfo { id: Uuid::now_v7().to_string(), head: 0 }),
         }
     }
 
@@ -117,7 +117,7 @@ impl Seeder {
         self,
         rest: &HttpClient,
         reader: &Account,
-        room: &Place,
+        room: &RoomInfo,
     ) -> anyhow::Result<Option<Vec<HistoryRow>>> {
         match self {
             Self::Natter => natter::history(rest, reader, room).await.map(Some),

@@ -55,7 +55,7 @@ pub struct Args {
 
 #[derive(Debug, Parser)]
 #[command(no_binary_name = true)]
-struct Line {
+struct SuiteLine {
     #[command(subcommand)]
     scenario: Scenario,
 }
@@ -181,7 +181,7 @@ fn lines(text: &str, only: Option<&str>) -> anyhow::Result<Vec<(String, Scenario
     let chosen = lines.filter(|line| !line.is_empty() && only.is_none_or(|only| line.starts_with(only)));
     let parsed: Vec<_> = chosen
         .map(|line| {
-            let Line { scenario } = Line::try_parse_from(line.split_whitespace())?;
+            let SuiteLine { scenario } = SuiteLine::try_parse_from(line.split_whitespace())?;
             anyhow::Ok((line.to_owned(), scenario))
         })
         .collect::<Result<_, _>>()?;

@@ -143,7 +143,7 @@ pub struct LimitsView {
 /// The head of an event on a socket: which conversation, its place, and the place before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Place {
+pub struct EventPosition {
     pub conversation_id: ConversationId,
     pub seq: Seq,
     /// Seq of the event before this one in the same conversation; 0: unknown or first.
@@ -216,13 +216,13 @@ pub enum ServerFrame {
     #[serde(rename = "message:new")]
     MessageNew {
         #[serde(flatten)]
-        place: Place,
+        position: EventPosition,
         message: MessageView,
     },
     #[serde(rename = "message:edited")]
     MessageEdited {
         #[serde(flatten)]
-        place: Place,
+        position: EventPosition,
         target: Seq,
         content: String,
         at: Timestamp,
@@ -231,7 +231,7 @@ pub enum ServerFrame {
     #[serde(rename = "message:deleted")]
     MessageDeleted {
         #[serde(flatten)]
-        place: Place,
+        position: EventPosition,
         target: Seq,
         at: Timestamp,
         user_id: UserId,
@@ -239,7 +239,7 @@ pub enum ServerFrame {
     #[serde(rename = "reaction:changed")]
     ReactionChanged {
         #[serde(flatten)]
-        place: Place,
+        position: EventPosition,
         target: Seq,
         emoji: String,
         on: bool,
@@ -249,7 +249,7 @@ pub enum ServerFrame {
     #[serde(rename = "member:changed")]
     MemberChanged {
         #[serde(flatten)]
-        place: Place,
+        position: EventPosition,
         change: MemberChange,
         user_id: UserId,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -260,7 +260,7 @@ pub enum ServerFrame {
     #[serde(rename = "conversation:updated")]
     ConversationUpdated {
         #[serde(flatten)]
-        place: Place,
+        position: EventPosition,
         #[serde(skip_serializing_if = "Option::is_none")]
         name: Option<String>,
         by: UserId,

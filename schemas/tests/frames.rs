@@ -8,8 +8,8 @@ use natter_schemas::{
     code::Code,
     event::{Role, Shape, Timestamp},
     frame::{
-        CLIENT_TYPES, ClientFrame, Envelope, LimitsView, MemberChange, Place, Positions, RequestId, Resume,
-        ServerFrame, Status,
+        CLIENT_TYPES, ClientFrame, Envelope, EventPosition, LimitsView, MemberChange, Positions, RequestId,
+        Resume, ServerFrame, Status,
     },
     id::{ConversationId, EventId, SessionId, UserId},
     limits,
@@ -35,8 +35,8 @@ fn word(text: &str) -> Option<RequestId> {
 
 const AT: Timestamp = Timestamp(1_795_219_200_007);
 
-fn place() -> Place {
-    Place { conversation_id: room(), seq: 12, prev_seq: 9 }
+fn position() -> EventPosition {
+    EventPosition { conversation_id: room(), seq: 12, prev_seq: 9 }
 }
 
 fn message() -> MessageView {
@@ -154,18 +154,18 @@ fn events() -> Vec<ServerFrame> {
         ConversationAdded, ConversationRemoved, ConversationUpdated, MemberChanged, MessageDeleted,
         MessageEdited, MessageNew, Presence, ReactionChanged, ReadReceipt, Typing,
     };
-    let (place, at, user_id, by) = (place(), AT, user(1), user(2));
-    let changed = |change, role| MemberChanged { place, change, user_id, role, by, at };
+    let (position, at, user_id, by) = (position(), AT, user(1), user(2));
+    let changed = |change, role| MemberChanged { position, change, user_id, role, by, at };
     vec![
-        MessageNew { place, message: message() },
-        MessageNew { place, message: deleted_message() },
-        MessageEdited { place, target: 9, content: "better".into(), at, user_id },
-        MessageDeleted { place, target: 9, at, user_id },
-        ReactionChanged { place, target: 9, emoji: "👍".into(), on: true, at, user_id },
+        MessageNew { position, message: message() },
+        MessageNew { position, message: deleted_message() },
+        MessageEdited { position, target: 9, content: "better".into(), at, user_id },
+        MessageDeleted { position, target: 9, at, user_id },
+        ReactionChanged { position, target: 9, emoji: "👍".into(), on: true, at, user_id },
         changed(MemberChange::Added, Some(Role::Member)),
         changed(MemberChange::Removed, None),
         changed(MemberChange::RoleChanged, Some(Role::Admin)),
-        ConversationUpdated { place, name: Some("Kitchen".into()), by, at },
+        ConversationUpdated { position, name: Some("Kitchen".into()), by, at },
         ConversationAdded { conversation: Box::new(conversation()) },
         ConversationAdded { conversation: Box::new(direct()) },
         ConversationRemoved { conversation_id: room() },

@@ -64,7 +64,7 @@ impl Replay {
         done: &mut Replayed,
         passed: impl Fn(u64),
     ) -> Result<(), ReplayError> {
-        // Told at the end: in between, the store knows of people who are added and not yet that they left.
+        // Published at the end: in between, the store knows of people who are added and not yet that they left.
         let mut members = HashMap::new();
         let mut next = from;
         while next <= to {

@@ -51,7 +51,7 @@ impl Dialect for Centrifugo {
             }
             Reply { push: Some(_), .. } => ServerMessage::Other,
             Reply { id, error: Some(_), .. } => {
-                ServerMessage::Refused { number: id.filter(|id| *id < CONNECT), code: "error" }
+                ServerMessage::Rejected { number: id.filter(|id| *id < CONNECT), code: "error" }
             }
             Reply { id: Some(CONNECT), .. } => ServerMessage::Welcome { epoch: None },
             Reply { id: Some(number), .. } if number < CONNECT => {
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(read("{}"), Some(ServerMessage::Ping("{}")));
         let push = ServerMessage::Event { room: "r", seq: 0, prev: 0, number: Some(9) };
         assert_eq!(read(r#"{"push":{"channel":"r","pub":{"data":"n9 x"}}}"#), Some(push));
-        let refused = ServerMessage::Refused { number: Some(5), code: "error" };
+        let refused = ServerMessage::Rejected { number: Some(5), code: "error" };
         assert_eq!(read(r#"{"id":5,"error":{"code":103}}"#), Some(refused));
     }
 }

@@ -59,7 +59,7 @@ pub enum ServerMessage<'a> {
         seq: Seq,
         id: Option<Uuid>,
     },
-    Refused {
+    Rejected {
         number: Option<Number>,
         code: &'a str,
     },
@@ -91,7 +91,7 @@ pub trait Dialect: Send + Sync {
         None
     }
 
-    /// Said as soon as the connection is a WebSocket; `None`: after the server's greeting.
+    /// Sent as soon as the connection is a WebSocket; `None`: after the server's greeting.
     fn first(&self, who: &ClientIdentity, held: Option<&ResumeState>) -> Option<String>;
     fn after_greeting(&self, _who: &ClientIdentity) -> String {
         String::new()

@@ -66,8 +66,8 @@ impl Dialect for Natter {
                 _ => ServerMessage::Other,
             },
             "error" => {
-                let Refusal { id, code } = parse(text)?;
-                ServerMessage::Refused { number: id, code }
+                let ErrorFrame { id, code } = parse(text)?;
+                ServerMessage::Rejected { number: id, code }
             }
             "welcome" => ServerMessage::Welcome { epoch: parse::<Welcome<'_>>(text)?.epoch },
             "joined" => ServerMessage::Joined,
@@ -77,10 +77,10 @@ impl Dialect for Natter {
                 ServerMessage::ResumeGap { room, head }
             }
             _ => match parse(text)? {
-                Place { conversation_id: Some(room), seq: Some(seq), prev_seq: Some(prev) } => {
+                EventPosition { conversation_id: Some(room), seq: Some(seq), prev_seq: Some(prev) } => {
                     ServerMessage::Event { room, seq, prev, number: None }
                 }
-                Place { .. } => ServerMessage::Other,
+                EventPosition { .. } => ServerMessage::Other,
             },
         })
     }
@@ -188,7 +188,7 @@ struct Ack {
 }
 
 #[derive(Deserialize)]
-struct Refusal<'a> {
+struct ErrorFrame<'a> {
     id: Option<Number>,
     code: &'a str,
 }
@@ -200,7 +200,7 @@ struct Welcome<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Place<'a> {
+struct EventPosition<'a> {
     conversation_id: Option<&'a str>,
     seq: Option<Seq>,
     prev_seq: Option<Seq>,
@@ -255,7 +255,7 @@ mod tests {
             Some(ServerMessage::Event { room: ROOM, seq: 10, prev: 9, number: None })
         );
         assert_eq!(Natter.read(r#"{"type":"heads","positions":{}}"#), Some(ServerMessage::Other));
-        let refused = ServerMessage::Refused { number: Some(4), code: "rate_limited" };
+        let refused = ServerMessage::Rejected { number: Some(4), code: "rate_limited" };
         assert_eq!(Natter.read(r#"{"type":"error","id":4,"code":"rate_limited"}"#), Some(refused));
         assert_eq!(Natter.read("2"), None);
     }

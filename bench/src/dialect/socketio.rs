@@ -98,10 +98,10 @@ fn packet(text: &str) -> Option<ServerMessage<'_>> {
             Some(if answer.contains("\"ok\":true") {
                 ServerMessage::Joined
             } else {
-                ServerMessage::Refused { number: None, code: "not joined" }
+                ServerMessage::Rejected { number: None, code: "not joined" }
             })
         }
-        "4" => Some(ServerMessage::Refused { number: None, code: "not connected" }),
+        "4" => Some(ServerMessage::Rejected { number: None, code: "not connected" }),
         _ => None,
     }
 }
@@ -161,8 +161,8 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_recognized() {
-        let refused = |code| Some(ServerMessage::Refused { number: None, code });
+    fn a_rejection_is_recognized() {
+        let refused = |code| Some(ServerMessage::Rejected { number: None, code });
         assert_eq!(SeedNode.read(r#"44{"message":"unauthorized"}"#), refused("not connected"));
         assert_eq!(SeedNode.read(r#"431[{"ok":false,"error":"x"}]"#), refused("not joined"));
         assert_eq!(SeedNode.read("hello"), None);

@@ -27,7 +27,7 @@ pub struct Counters {
     pub delivered: u64,
     pub reads: u64,
     /// By code; an HTTP status where there is none.
-    pub refusals: BTreeMap<String, u64>,
+    pub rejections: BTreeMap<String, u64>,
     /// All from the moment a thing was due: until acked,
     pub ack: Times,
     /// until another socket was shown it,
@@ -52,7 +52,7 @@ pub struct Stats {
     pub delivered: u64,
     pub acked_per_second: f64,
     pub delivered_per_second: f64,
-    pub refusals: BTreeMap<String, u64>,
+    pub rejections: BTreeMap<String, u64>,
     pub ack_ms: Latency,
     pub delivery_ms: Latency,
     pub last_ms: Latency,
@@ -66,9 +66,9 @@ pub struct Stats {
 
 impl Counters {
     pub fn refuse(&mut self, code: &str) {
-        match self.refusals.get_mut(code) {
+        match self.rejections.get_mut(code) {
             Some(times) => *times += 1,
-            None => drop(self.refusals.insert(code.to_owned(), 1)),
+            None => drop(self.rejections.insert(code.to_owned(), 1)),
         }
     }
 
@@ -82,7 +82,7 @@ impl Counters {
             delivered: self.delivered,
             acked_per_second: real(self.acked) / seconds,
             delivered_per_second: real(self.delivered) / seconds,
-            refusals: self.refusals.clone(),
+            rejections: self.rejections.clone(),
             ack_ms: self.ack.latency(),
             delivery_ms: self.delivery.latency(),
             last_ms: self.last.latency(),
@@ -100,7 +100,7 @@ impl Counters {
 impl Stats {
     /// Everything that was refused, whatever the reason.
     pub fn errors(&self) -> f64 {
-        real(self.refusals.values().sum())
+        real(self.rejections.values().sum())
     }
 
     /// Microseconds of the server's CPU; `None` when nothing was acked.

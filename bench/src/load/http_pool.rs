@@ -147,7 +147,7 @@ impl Engine {
                 }
                 None => {
                     self.counters.refuse(&status.to_string());
-                    self.answered(number, SendOutcome::Refused);
+                    self.answered(number, SendOutcome::Rejected);
                 }
             },
             None if good => {
@@ -168,7 +168,7 @@ impl Engine {
         if let Some(request) = connection.request.take() {
             self.counters.refuse(&error.kind().to_string());
             if let Some(number) = request.number {
-                self.answered(number, SendOutcome::Refused);
+                self.answered(number, SendOutcome::Rejected);
             }
             self.http_pool.free.push(at);
         }

@@ -125,10 +125,10 @@ impl Engine {
         }
         match *message {
             ServerMessage::Acked { number, seq, id } => self.answered(number, SendOutcome::Acked { seq, id }),
-            ServerMessage::Refused { number, code } => {
+            ServerMessage::Rejected { number, code } => {
                 self.counters.refuse(code);
                 match number {
-                    Some(number) => self.answered(number, SendOutcome::Refused),
+                    Some(number) => self.answered(number, SendOutcome::Rejected),
                     None if self.sockets[index].stage != Stage::Open => self.closed(index, code),
                     None => {}
                 }
@@ -173,7 +173,7 @@ impl Engine {
     pub(super) fn answered(&mut self, number: Number, outcome: SendOutcome) {
         let Some(sent) = self.oracle.answered(number, outcome) else { return };
         self.waiting_acks = self.waiting_acks.saturating_sub(1);
-        if outcome == SendOutcome::Refused {
+        if outcome == SendOutcome::Rejected {
             self.waiting_deliveries -= u64::from(std::mem::take(&mut sent.left));
         } else {
             self.counters.acked += 1;

@@ -145,7 +145,7 @@ impl Engine {
                 if !self.try_write_frame(socket as usize, frame::TEXT, text.as_bytes()).is_ok_and(|said| said)
                 {
                     self.counters.refuse("no connection");
-                    self.answered(number, SendOutcome::Refused);
+                    self.answered(number, SendOutcome::Rejected);
                 }
             }
             None => self.post(socket as usize, number, room, &content),
@@ -169,7 +169,7 @@ impl Engine {
             }
             None => {
                 self.counters.refuse("no HTTP");
-                self.answered(number, SendOutcome::Refused);
+                self.answered(number, SendOutcome::Rejected);
             }
         }
     }

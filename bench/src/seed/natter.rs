@@ -9,7 +9,7 @@ use natter_schemas::{
 };
 use uuid::Uuid;
 
-use super::{Account, HttpClient, Place};
+use super::{Account, HttpClient, RoomInfo};
 use crate::{
     dialect::PASSWORD,
     oracle::{HistoryRow, number_in},
@@ -26,7 +26,7 @@ pub async fn register(rest: &HttpClient, username: String) -> anyhow::Result<Acc
     Ok(Account { id: session.user.id.to_string(), username, token: session.token })
 }
 
-pub async fn room(rest: &HttpClient, members: &[&Account], direct: bool) -> anyhow::Result<Place> {
+pub async fn room(rest: &HttpClient, members: &[&Account], direct: bool) -> anyhow::Result<RoomInfo> {
     let [maker, others @ ..] = members else { bail!("a room has members") };
     let ids = others.iter().map(|person| person.id.parse::<UserId>()).collect::<Result<Vec<_>, _>>()?;
     let mut calls = ids.chunks(limits::PARTICIPANTS_PER_CALL);
@@ -43,11 +43,15 @@ pub async fn room(rest: &HttpClient, members: &[&Account], direct: bool) -> anyh
     }
     let path = format!("/api/conversations/{}", made.id);
     let now: ConversationView = rest.get(&path, &maker.token).await?;
-    Ok(Place { id: now.id.to_string(), head: now.head_seq })
+    Ok(RoomInfo { id: now.id.to_string(), head: now.head_seq })
 }
 
 /// Page by page, upwards.
-pub async fn history(rest: &HttpClient, reader: &Account, room: &Place) -> anyhow::Result<Vec<HistoryRow>> {
+pub async fn history(
+    rest: &HttpClient,
+    reader: &Account,
+    room: &RoomInfo,
+) -> anyhow::Result<Vec<HistoryRow>> {
     let (mut rows, mut after) = (Vec::new(), room.head);
     loop {
         let path = format!("/api/messages?conversationId={}&after={after}&limit=100", room.id);

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Account, HttpClient, Place};
+use super::{Account, HttpClient, RoomInfo};
 use crate::{
     dialect::PASSWORD,
     oracle::{HistoryRow, number_in},
@@ -41,17 +41,21 @@ pub async fn register(rest: &HttpClient, username: String) -> anyhow::Result<Acc
     Ok(Account { id: session.user.id, username, token: session.token })
 }
 
-pub async fn room(rest: &HttpClient, members: &[&Account], direct: bool) -> anyhow::Result<Place> {
+pub async fn room(rest: &HttpClient, members: &[&Account], direct: bool) -> anyhow::Result<RoomInfo> {
     let ids: Vec<&str> = members.iter().map(|person| person.id.as_str()).collect();
     let kind = if direct { "direct" } else { "group" };
     let body: Value = json!({ "type": kind, "name": "bench", "participantIds": ids });
     let token = members.first().map(|person| person.token.as_str());
     let made: Id<String> = rest.post("/api/conversations", token, &body).await?;
-    Ok(Place { id: made.id, head: 0 })
+    Ok(RoomInfo { id: made.id, head: 0 })
 }
 
 /// Page by page, downwards.
-pub async fn history(rest: &HttpClient, reader: &Account, room: &Place) -> anyhow::Result<Vec<HistoryRow>> {
+pub async fn history(
+    rest: &HttpClient,
+    reader: &Account,
+    room: &RoomInfo,
+) -> anyhow::Result<Vec<HistoryRow>> {
     let (mut rows, mut cursor) = (Vec::new(), String::new());
     loop {
         let path = format!("/api/messages?conversationId={}&limit=100{cursor}", room.id);

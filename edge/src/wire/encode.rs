@@ -2,7 +2,7 @@
 
 use natter_schemas::{
     event::{Body, Event, Kind, LogEntry, Message, Reaction},
-    frame::{MemberChange, Place, ServerFrame},
+    frame::{EventPosition, MemberChange, ServerFrame},
     id::Seq,
     rest::{ConversationView, MessageView, ParticipantView, ReactionView, UserView},
     rpc::{Conversation, Participant, User},
@@ -16,43 +16,43 @@ pub fn event(entry: &LogEntry, prev: Seq) -> Frame {
 }
 
 fn frame(LogEntry { seq, event }: &LogEntry, prev: Seq) -> ServerFrame {
-    let place = Place { conversation_id: event.conversation, seq: *seq, prev_seq: prev };
+    let position = EventPosition { conversation_id: event.conversation, seq: *seq, prev_seq: prev };
     let (user_id, at) = (event.author, event.at);
     match &event.kind {
         Kind::Posted { body, reply_to } => {
-            ServerFrame::MessageNew { place, message: posted(*seq, event, body, *reply_to) }
+            ServerFrame::MessageNew { position, message: posted(*seq, event, body, *reply_to) }
         }
         Kind::Edited { target, body } => {
             let content = text(body).unwrap_or_default();
-            ServerFrame::MessageEdited { place, target: *target, content, at, user_id }
+            ServerFrame::MessageEdited { position, target: *target, content, at, user_id }
         }
-        Kind::Deleted { target } => ServerFrame::MessageDeleted { place, target: *target, at, user_id },
+        Kind::Deleted { target } => ServerFrame::MessageDeleted { position, target: *target, at, user_id },
         Kind::Reacted { target, emoji, on } => {
             let emoji = emoji.clone();
-            ServerFrame::ReactionChanged { place, target: *target, emoji, on: *on, at, user_id }
+            ServerFrame::ReactionChanged { position, target: *target, emoji, on: *on, at, user_id }
         }
-        Kind::MemberAdded { user, role } => member(place, event, MemberChange::Added, *user, Some(*role)),
-        Kind::MemberRemoved { user } => member(place, event, MemberChange::Removed, *user, None),
+        Kind::MemberAdded { user, role } => member(position, event, MemberChange::Added, *user, Some(*role)),
+        Kind::MemberRemoved { user } => member(position, event, MemberChange::Removed, *user, None),
         Kind::RoleChanged { user, role } => {
-            member(place, event, MemberChange::RoleChanged, *user, Some(*role))
+            member(position, event, MemberChange::RoleChanged, *user, Some(*role))
         }
         Kind::Renamed { name } => {
-            ServerFrame::ConversationUpdated { place, name: Some(name.clone()), by: user_id, at }
+            ServerFrame::ConversationUpdated { position, name: Some(name.clone()), by: user_id, at }
         }
         Kind::Created { name, .. } => {
-            ServerFrame::ConversationUpdated { place, name: name.clone(), by: user_id, at }
+            ServerFrame::ConversationUpdated { position, name: name.clone(), by: user_id, at }
         }
     }
 }
 
 fn member(
-    place: Place,
+    position: EventPosition,
     event: &Event,
     change: MemberChange,
     user_id: natter_schemas::id::UserId,
     role: Option<natter_schemas::event::Role>,
 ) -> ServerFrame {
-    ServerFrame::MemberChanged { place, change, user_id, role, by: event.author, at: event.at }
+    ServerFrame::MemberChanged { position, change, user_id, role, by: event.author, at: event.at }
 }
 
 fn posted(seq: Seq, event: &Event, body: &Body, reply_to: Option<Seq>) -> MessageView {

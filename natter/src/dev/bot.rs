@@ -68,15 +68,15 @@ async fn handle(
         ServerFrame::ResumeGap { conversation_id, head_seq } => {
             memory.positions.insert(conversation_id, head_seq);
         }
-        ServerFrame::MessageNew { place, message } => {
-            memory.positions.insert(place.conversation_id, place.seq);
-            let direct = memory.direct.contains(&place.conversation_id);
+        ServerFrame::MessageNew { position, message } => {
+            memory.positions.insert(position.conversation_id, position.seq);
+            let direct = memory.direct.contains(&position.conversation_id);
             if message.sender_id != me
                 && let Some(content) = answer(&message, direct)
             {
                 let frame = ClientFrame::Send {
                     id: None,
-                    conversation_id: place.conversation_id,
+                    conversation_id: position.conversation_id,
                     content,
                     client_id: format!("re-{}", message.id),
                     reply_to: Some(message.seq),

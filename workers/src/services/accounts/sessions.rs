@@ -74,7 +74,7 @@ impl Accounts {
         }
     }
 
-    /// Told even when the session had ended before: a crash may have come between the two.
+    /// Published even when the session had ended before: a crash may have come between the two.
     pub(super) async fn log_out(&self, call: LogOut) -> Result<(), Failure> {
         let sessions = match call.session {
             Some(session) => vec![session],
