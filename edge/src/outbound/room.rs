@@ -258,7 +258,7 @@ mod tests {
         let frames = socket.queue.take().into_iter();
         frames
             .map(|frame| match frame {
-                ServerFrame::MessageNew { place, .. } => (place.seq, place.prev_seq),
+                ServerFrame::MessageNew { position, .. } => (position.seq, position.prev_seq),
                 ServerFrame::ResumeGap { head_seq, .. } => (0, head_seq),
                 other => panic!("unexpected {other:?}"),
             })
