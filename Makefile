@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dist test test-fast check gate lint bench bench-quick clean deps test-deps gate-tools cargo packages
+.PHONY: help run build dist test test-fast check gate lint bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ bench-quick: deps ## two minutes: fails when a ratio is worse than bench/gate.js
 	@scripts/fetch-peers
 	@cargo build --profile dist --quiet --locked -p natter -p natter-bench
 	@scripts/bench quick $(ARGS)
+
+check-fetch: cargo ## proves that targets fetch what they need: a clean copy, a PATH without extras; two minutes
+	@scripts/check-fetch
 
 clean: ## removes what was built and fetched; keeps .natter (your messages)
 	@rm -rf target .deps
