@@ -17,8 +17,6 @@ pub mod publisher; // an event becomes stored, exactly once
 pub mod service; // questions and answers between processes
 
 pub mod server; // nats-server as a child process
-#[cfg(feature = "testkit")]
-pub mod testkit; // a real server for tests
 
 mod secret; // random secrets as text
 

@@ -1,21 +1,19 @@
 //! `natter seed` against a real `natter dev`.
 #![allow(clippy::unwrap_used)]
 
-#[path = "faults/harness/mod.rs"]
-#[allow(dead_code, unused_imports, clippy::missing_panics_doc)]
-mod harness;
-
 use std::{collections::BTreeMap, process::Output};
 
 use serde_json::{Value, json};
 
-use harness::{Natter, command};
+use natter_testkit::{DevServer, command};
+
+const NATTER: &str = env!("CARGO_BIN_EXE_natter");
 
 const USERS: usize = 6;
 const SIZE: [&str; 6] = ["--users", "6", "--conversations", "12", "--messages", "150"];
 
 async fn seed(url: &str, arguments: &[&str]) -> Output {
-    let mut command = tokio::process::Command::from(command(&[]));
+    let mut command = tokio::process::Command::from(command(NATTER, &[]));
     command.args(["seed", "--url", url]).args(SIZE).args(arguments).output().await.unwrap()
 }
 
@@ -32,7 +30,7 @@ fn counts(output: &Output) -> BTreeMap<String, (u64, u64)> {
 }
 
 /// Every conversation as its people see it: the newest event, what is unread.
-async fn state(natter: &Natter, tag: &str) -> BTreeMap<String, Value> {
+async fn state(natter: &DevServer, tag: &str) -> BTreeMap<String, Value> {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let mut state = BTreeMap::new();
     for number in 1..=USERS {
@@ -60,7 +58,7 @@ async fn state(natter: &Natter, tag: &str) -> BTreeMap<String, Value> {
 
 #[tokio::test]
 async fn it_makes_what_it_was_asked_for_and_the_same_again_adds_nothing() {
-    let natter = Natter::with(&[("RATE_LIMITS", "login=600/min")]).await;
+    let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "login=600/min")]).await;
     let first = counts(&seed(&natter.http, &[]).await);
     assert_eq!(first["users"], (6, 0));
     assert_eq!(first["conversations"], (12, 0));
@@ -89,7 +87,7 @@ async fn it_makes_what_it_was_asked_for_and_the_same_again_adds_nothing() {
 
 #[tokio::test]
 async fn a_tight_limit_is_waited_out() {
-    let natter = Natter::with(&[("RATE_LIMITS", "send=40/s*5,write=40/s*5,login=600/min")]).await;
+    let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "send=40/s*5,write=40/s*5,login=600/min")]).await;
     let made = counts(&seed(&natter.http, &[]).await);
     assert_eq!(made["messages"], (150, 0));
     assert!(natter.metric("natter_rate_limited_total").await > 0.0);
@@ -100,6 +98,6 @@ async fn without_a_server_it_says_so() {
     let output = seed("http://127.0.0.1:9", &[]).await;
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
-    assert!(said.contains("http://127.0.0.1:9 does not answer; is Natter running there?"), "{said}");
+    assert!(said.contains("http://127.0.0.1:9 does not answer; is DevServer running there?"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
 }

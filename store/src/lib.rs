@@ -24,8 +24,6 @@ pub mod migration; // where a store's schema is
 
 #[cfg(feature = "conformance")]
 pub mod conformance; // what every implementation must do
-#[cfg(feature = "testkit")]
-pub mod testkit; // a real Cassandra for tests
 
 mod fold; // upper and lower case made alike
 

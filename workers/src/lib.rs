@@ -20,6 +20,3 @@ pub mod verify; // the log against the store
 
 mod start; // jobs by name, and what they need
 pub use start::{Dependencies, Job, StartError, start};
-
-#[cfg(feature = "testkit")]
-pub mod testkit; // a real Kafka for tests

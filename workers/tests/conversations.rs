@@ -15,8 +15,9 @@ use natter_schemas::{
     },
 };
 use natter_store::MemberStore;
+use natter_testkit::until_some;
 use natter_workers::Job;
-use scene::{Scene, event, opening, until};
+use scene::{Scene, event, opening};
 
 const SERVICES: [Job; 2] = [Job::Conversations, Job::History];
 
@@ -259,7 +260,7 @@ async fn a_former_member_sees_nothing_any_more() {
         let membership = scene.store.membership(room, bob).await.unwrap().unwrap();
         membership.role.is_none().then_some(())
     };
-    until("the removal is stored", gone).await;
+    until_some("the removal is stored", gone).await;
     let ask = GetConversation { user: bob, conversation: room };
     assert_eq!(code(scene.rpc.call(&ask).await).0, Code::NotFound);
     assert!(list(&scene, bob, 50).await.is_empty());

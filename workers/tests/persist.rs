@@ -10,8 +10,9 @@ use natter_schemas::{
     rpc::{Control, Membership, Window},
 };
 use natter_store::{ConversationStore, EventStore, MemberStore, MessageStore};
+use natter_testkit::until_some;
 use natter_workers::Job;
-use scene::{PARTITIONS, Scene, event, partition, posted, until};
+use scene::{PARTITIONS, Scene, event, partition, posted};
 
 async fn stored(scene: &Scene, room: ConversationId) -> Vec<Seq> {
     let messages = scene.store.messages(room, Window::Newest, Seq::MAX, 1_000).await.unwrap_or_default();
@@ -19,7 +20,7 @@ async fn stored(scene: &Scene, room: ConversationId) -> Vec<Seq> {
 }
 
 async fn floors_reach_the_end(scene: &Scene) {
-    until("everything is acked", || async {
+    until_some("everything is acked", || async {
         let last = scene.dependencies.log.last_seqs().await.unwrap();
         let floors = scene.dependencies.log.floors().await.unwrap();
         floors.iter().zip(&last).all(|(floor, last)| floor >= last).then_some(())
@@ -71,8 +72,10 @@ async fn a_store_that_fails_for_a_while_loses_nothing() {
         seqs.push(scene.post(alice, room, &format!("while it is away {n}")).await);
     }
     let failures = scene.store.failures();
-    until("it was tried more than once", || async { (scene.store.failures() > failures + 3).then_some(()) })
-        .await;
+    until_some("it was tried more than once", || async {
+        (scene.store.failures() > failures + 3).then_some(())
+    })
+    .await;
     let floor = scene.dependencies.log.floors().await.unwrap()[usize::from(partition(room).0)];
     assert!(floor < seqs[1], "nothing is acked that is not stored");
 
@@ -95,7 +98,7 @@ async fn a_server_that_is_killed_and_comes_back_is_followed_again() {
         }
         scene.server.restart().await;
     }
-    until("all messages are stored", || async {
+    until_some("all messages are stored", || async {
         (stored(&scene, room).await.len() == seqs.len()).then_some(())
     })
     .await;
@@ -173,7 +176,7 @@ async fn an_event_the_store_refuses_again_and_again_is_parked_and_the_rest_goes_
     scene.store.persist(p, &[squatter]).await.unwrap();
 
     assert_eq!(scene.post(alice, room, "refused").await, taken);
-    let last = until("it is parked, since others are taken", || async {
+    let last = until_some("it is parked, since others are taken", || async {
         let last = scene.post(alice, room, "after").await;
         (!scene.stored(topology::PARKED).await.is_empty()).then_some(last)
     })

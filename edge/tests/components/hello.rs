@@ -4,7 +4,9 @@ use natter_runtime::shared_state::SharedState;
 use natter_schemas::id::UserId;
 use serde_json::json;
 
-use crate::harness::{Edge, until};
+use natter_testkit::until;
+
+use crate::harness::Edge;
 
 #[tokio::test]
 async fn a_hello_cut_off_while_a_service_stalls_leaves_nothing() {

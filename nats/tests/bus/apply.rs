@@ -3,10 +3,10 @@ use natter_nats::{
     async_nats::jetstream::{self, Context},
     connect::Purpose,
     publisher::Publisher,
-    testkit::{TestServer, small},
     topology::{MIRROR, PERSIST, log_stream},
 };
 use natter_schemas::id::{ConversationId, Partition};
+use natter_testkit::{TestServer, small};
 
 async fn provisioned(partitions: u16) -> (TestServer, Context, apply::Deployment) {
     let server = TestServer::start().await;

@@ -1,11 +1,6 @@
 //! Three servers with three copies of everything.
 
-use std::{
-    fs,
-    net::TcpListener,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{fs, net::TcpListener, process::Command};
 
 use natter_nats::{
     apply,
@@ -14,20 +9,20 @@ use natter_nats::{
     log::LogReader,
     publisher::Publisher,
     server, subject,
-    testkit::small,
     topology::{Topology, log_stream},
 };
 use natter_schemas::id::{ConversationId, EventId, Partition};
-use tokio::process::{Child, Command};
+use natter_testkit::{Folder, Process, small, until};
 
 struct Cluster {
-    nodes: Vec<(u16, Option<Child>)>,
-    _folder: tempfile::TempDir,
+    nodes: Vec<(u16, Process)>,
+    // Dropped after the processes, which write into it.
+    _folder: Folder,
 }
 
 impl Cluster {
     fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = Folder::new();
         // Held all at once, or the system might give one of them twice.
         let held: Vec<_> = (0..6).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let ports: Vec<u16> = held.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
@@ -36,7 +31,7 @@ impl Cluster {
             ports[3..].iter().map(|port| format!("\"nats-route://127.0.0.1:{port}\"")).collect();
         let routes = routes.join(", ");
         let nodes = (0..3).map(|n| {
-            let (port, dir) = (ports[n], folder.path().join(n.to_string()));
+            let (port, dir) = (ports[n], folder.file(&n.to_string()));
             let config = format!(
                 "server_name: n{n}\nlisten: \"127.0.0.1:{port}\"\nmax_payload: 8MB\n\
                  jetstream {{ store_dir: \"{}\", max_file_store: 10GB }}\n\
@@ -44,14 +39,14 @@ impl Cluster {
                 dir.display(),
                 ports[3 + n],
             );
-            let path = folder.path().join(format!("{n}.conf"));
+            let path = folder.file(&format!("{n}.conf"));
             fs::write(&path, config).unwrap();
             let mut command = Command::new(server::find().unwrap());
-            command.arg("-c").arg(path).kill_on_drop(true);
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-            (port, Some(command.spawn().unwrap()))
+            command.arg("-c").arg(path);
+            (port, Process::start(command, &folder.file(&format!("{n}.log"))))
         });
-        Self { nodes: nodes.collect(), _folder: folder }
+        let nodes = nodes.collect();
+        Self { nodes, _folder: folder }
     }
 
     /// Connected to one node, or with `None` to any.
@@ -65,11 +60,8 @@ impl Cluster {
     /// Waits until the servers have found each other.
     async fn provision(&self, topology: &Topology) -> jetstream::Context {
         let js = jetstream::new(self.client(None).await);
-        let deadline = Instant::now() + Duration::from_mins(1);
-        while let Err(error) = apply::apply(&js, topology, &[]).await {
-            assert!(Instant::now() < deadline, "{error}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until("the servers have found each other", async || apply::apply(&js, topology, &[]).await.is_ok())
+            .await;
         js
     }
 }
@@ -105,7 +97,7 @@ async fn what_was_acked_is_read_from_every_server_of_a_cluster() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn publishes_ride_over_the_death_of_a_leader() {
-    let mut cluster = Cluster::start();
+    let cluster = Cluster::start();
     let js = cluster.provision(&Topology { replicas: 3, ..small(1) }).await;
     let publisher = Publisher::new(cluster.client(None).await);
     let c = ConversationId::fresh();
@@ -115,7 +107,7 @@ async fn publishes_ride_over_the_death_of_a_leader() {
             let info = js.get_stream(log_stream(Partition(0))).await.unwrap().get_info().await.unwrap();
             let leader = info.cluster.unwrap().leader.unwrap();
             let node: usize = leader.trim_start_matches('n').parse().unwrap();
-            cluster.nodes[node].1.take().unwrap().kill().await.unwrap();
+            cluster.nodes[node].1.kill();
         }
         let id = EventId::fresh().to_string();
         publisher.publish(subject.clone(), &id, n.to_string().into()).await.unwrap();

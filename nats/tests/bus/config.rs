@@ -4,7 +4,7 @@ use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures_util::StreamExt;
@@ -15,14 +15,13 @@ use natter_nats::{
     log::LogReader,
     publisher::Publisher,
     server, subject,
-    testkit::{TestServer, small},
     topology::{MIRROR, PERSIST, log_stream},
 };
 use natter_schemas::{
     id::{ConversationId, EventId, Partition, UserId},
     rpc::{Call, LogHeads, Service},
 };
-use tokio::process::Child;
+use natter_testkit::{Folder, NatsProcess, TestServer, small};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 const ACCOUNTS: &str = include_str!("../../server/accounts.conf");
@@ -58,49 +57,30 @@ async fn the_configurations_are_accepted_by_the_server() {
 
 /// One server with the accounts of the cluster.
 struct Accounts {
-    _child: Child,
-    folder: tempfile::TempDir,
+    server: NatsProcess,
+    // Dropped after the process, which writes into it.
+    _folder: Folder,
 }
 
 impl Accounts {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+    async fn start() -> Self {
+        let folder = Folder::new();
         let dir = folder.path().display();
         let config = format!(
-            "listen: \"127.0.0.1:-1\"\nports_file_dir: \"{dir}\"\nmax_payload: 8MB\n\
+            "listen: \"127.0.0.1:-1\"\nmax_payload: 8MB\n\
              jetstream {{ store_dir: \"{dir}/js\", max_file_store: 10GB }}\n{ACCOUNTS}"
         );
-        let path = folder.path().join("nats.conf");
+        let path = folder.file("nats.conf");
         fs::write(&path, config).unwrap();
-        let child = tokio::process::Command::new(server::find().unwrap())
-            .arg("-c")
-            .arg(path)
-            .envs(SECRETS.map(|name| (name, "secret")))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        Self { _child: child, folder }
-    }
-
-    async fn host(&self) -> String {
-        let patience = Instant::now() + Duration::from_secs(20);
-        loop {
-            assert!(Instant::now() < patience, "nats-server does not say where it listens");
-            let files = fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
-            let ports = files.into_iter().find(|path| path.extension().is_some_and(|e| e == "ports"));
-            let text = ports.and_then(|path| fs::read(path).ok()).unwrap_or_default();
-            if let Ok(ports) = serde_json::from_slice::<serde_json::Value>(&text) {
-                return ports["nats"][0].as_str().unwrap().trim_start_matches("nats://").to_owned();
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let configure = |command: &mut Command| {
+            command.arg("-c").arg(path).envs(SECRETS.map(|name| (name, "secret")));
+        };
+        let server = NatsProcess::start(&folder, configure).await;
+        Self { server, _folder: folder }
     }
 
     async fn client(&self, user: &str) -> Client {
-        let url = format!("nats://{user}:secret@{}", self.host().await);
+        let url = format!("nats://{user}:secret@{}", self.server.address);
         connect(&Address { url, creds: None }, Purpose::Work).await.unwrap()
     }
 }
@@ -111,7 +91,7 @@ async fn answer_log_heads(_: LogHeads) -> Result<Vec<u64>, natter_schemas::rpc::
 
 #[tokio::test]
 async fn each_user_of_a_cluster_can_do_its_work() {
-    let accounts = Accounts::start();
+    let accounts = Accounts::start().await;
     let provision = jetstream::new(accounts.client("provision").await);
     apply::apply(&provision, &small(1), &[]).await.unwrap();
     assert!(apply::apply(&provision, &small(1), &[]).await.unwrap().1.is_empty());
@@ -159,7 +139,7 @@ async fn each_user_of_a_cluster_can_do_its_work() {
 
 #[tokio::test]
 async fn no_user_of_a_cluster_can_do_the_work_of_another() {
-    let accounts = Accounts::start();
+    let accounts = Accounts::start().await;
     let provision = jetstream::new(accounts.client("provision").await);
     apply::apply(&provision, &small(1), &[]).await.unwrap();
     let edge = accounts.client("edge").await;

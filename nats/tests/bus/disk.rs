@@ -9,9 +9,9 @@ use natter_nats::{
     publisher::{PublishError, Publisher},
     server::{self, Options, Server},
     subject,
-    testkit::{SmallDisk, small},
 };
 use natter_schemas::id::{ConversationId, EventId, Partition, Seq};
+use natter_testkit::{SmallDisk, small};
 use tokio::time::{Instant, sleep};
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -7,13 +7,13 @@ use natter_nats::{
     event_log::{Appended, Duplicate, EventLog},
     log::{LogError, LogReader},
     publisher::{PublishError, Publisher},
-    testkit::TestServer,
 };
 use natter_schemas::{
     event::{Body, Event, Kind, LogEntry, Timestamp},
     id::{ConversationId, EventId, Partition, UserId},
     limits,
 };
+use natter_testkit::TestServer;
 
 const PARTITIONS: u16 = 2;
 

@@ -7,13 +7,13 @@ use natter_nats::{
     connect::Purpose,
     log::{LogError, LogReader},
     publisher::Publisher,
-    testkit::{TestServer, small},
     topology,
 };
 use natter_schemas::{
     event::{Event, Kind, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, UserId},
 };
+use natter_testkit::{TestServer, small};
 
 struct Fixture {
     server: TestServer,

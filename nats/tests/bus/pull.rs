@@ -7,10 +7,10 @@ use natter_nats::{
     connect::Purpose,
     publisher::Publisher,
     pull::{Pull, PullError, PullRequest},
-    testkit::TestServer,
     topology::{MIRROR, PERSIST, log_stream},
 };
 use natter_schemas::id::{ConversationId, Partition};
+use natter_testkit::TestServer;
 use tokio::time::{Instant, timeout};
 
 /// The server and a publisher of events into its one log.

@@ -4,9 +4,9 @@ use natter_nats::{
     connect::{Address, ConnectError, Purpose, connect},
     publisher::Publisher,
     server::{self, Options, Server, ServerError},
-    testkit::TestServer,
 };
 use natter_schemas::id::ConversationId;
+use natter_testkit::TestServer;
 
 fn options(data_dir: PathBuf) -> Options {
     let binary = server::find().unwrap();
@@ -40,17 +40,14 @@ async fn a_stopped_server_is_gone_and_its_data_is_there_for_the_next() {
     let js = natter_nats::async_nats::jetstream::new(
         connect(&Address { url: server.url().to_owned(), creds: None }, Purpose::Provision).await.unwrap(),
     );
-    let (before, _) = natter_nats::apply::apply(&js, &natter_nats::testkit::small(1), &[]).await.unwrap();
+    let (before, _) = natter_nats::apply::apply(&js, &natter_testkit::small(1), &[]).await.unwrap();
     server.stop().await;
     assert!(!fs::exists(format!("/proc/{pid}")).unwrap());
 
     let server = Server::start(options(data)).await.unwrap();
     let address = Address { url: server.url().to_owned(), creds: None };
     let js = natter_nats::async_nats::jetstream::new(connect(&address, Purpose::Provision).await.unwrap());
-    assert_eq!(
-        natter_nats::apply::check(&js, &natter_nats::testkit::small(1)).await.unwrap().epoch,
-        before.epoch
-    );
+    assert_eq!(natter_nats::apply::check(&js, &natter_testkit::small(1)).await.unwrap().epoch, before.epoch);
     server.stop().await;
 }
 

@@ -12,7 +12,6 @@ use natter_nats::{
     header,
     service::{RpcClient, RpcServer},
     subject,
-    testkit::TestServer,
 };
 use natter_schemas::{
     code::Code,
@@ -20,6 +19,7 @@ use natter_schemas::{
     limits,
     rpc::{Call, RpcError, Service},
 };
+use natter_testkit::TestServer;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};

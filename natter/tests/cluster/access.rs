@@ -4,7 +4,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::{Cluster, Room, User, kind, shared};
+use crate::shared;
+use natter_testkit::{Cluster, Room, User, kind};
 
 const OWNER: usize = 0;
 const ADMIN: usize = 1;
@@ -69,8 +70,9 @@ impl Scene {
     }
 
     async fn names(&self, who: usize) -> Names {
-        let theirs = self.rook.says(&self.room, "theirs").await;
-        let own = if who == OUTSIDER { theirs } else { self.people[who].says(&self.room, "own").await };
+        let theirs = self.rook.post_message(&self.room, "theirs").await;
+        let own =
+            if who == OUTSIDER { theirs } else { self.people[who].post_message(&self.room, "own").await };
         Names {
             room: self.room.clone(),
             own,
@@ -237,12 +239,12 @@ async fn every_frame_is_answered_as_the_table_says() {
         let mut device = user.device("d").await;
         for (what, expected, frame) in FRAMES {
             let names = scene.names(who).await;
-            let (word, answer) = said(device.ask(frame(&names)).await);
+            let (word, answer) = said(device.call(frame(&names)).await);
             assert_eq!(word, expected[who], "{what}, by {who}: {answer}");
             if who == OUTSIDER {
                 let nowhere = Names { room: Room { id: NOWHERE.to_owned(), ..names.room.clone() }, ..names };
                 assert_eq!(
-                    said(device.ask(frame(&nowhere)).await).1,
+                    said(device.call(frame(&nowhere)).await).1,
                     answer,
                     "{what} tells that it is there"
                 );
@@ -254,13 +256,13 @@ async fn every_frame_is_answered_as_the_table_says() {
 #[tokio::test]
 async fn a_resume_tells_an_outsider_of_a_conversation_what_it_tells_of_none() {
     let scene = Scene::new(shared().await).await;
-    scene.rook.says(&scene.room, "not for everybody").await;
+    scene.rook.post_message(&scene.room, "not for everybody").await;
     let epoch = scene.rook.device("r").await.epoch();
     let positions = json!({scene.room.id.clone(): 0, NOWHERE: 0});
     let mut device = scene.people[OUTSIDER].resume("d", &epoch, &positions).await;
-    assert_eq!(device.ask(json!({"type": "resume", "positions": positions})).await["type"], "resume:done");
+    assert_eq!(device.call(json!({"type": "resume", "positions": positions})).await["type"], "resume:done");
     for id in [scene.room.id.as_str(), NOWHERE] {
-        let about: Vec<_> = device.seen().into_iter().filter(|f| f["conversationId"] == id).collect();
+        let about: Vec<_> = device.frames().into_iter().filter(|f| f["conversationId"] == id).collect();
         assert_eq!(about, vec![json!({"type": "conversation:removed", "conversationId": id}); 2]);
     }
 }
@@ -271,7 +273,7 @@ async fn between_two_people_nobody_is_above_the_other() {
     let (alice, bob, eve) =
         (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(0, "eve").await);
     let room = alice.direct(&bob).await;
-    let theirs = bob.says(&room, "theirs").await;
+    let theirs = bob.post_message(&room, "theirs").await;
     let calls: [Call; 6] = [
         (Method::PATCH, room.path(""), Some(json!({"name": "Ours"}))),
         (Method::POST, room.path("/participants"), Some(json!({"userIds": [eve.id]}))),

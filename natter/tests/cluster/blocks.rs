@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{Device, LOOK, Room, User, seq, shared, text};
+use crate::shared;
+use natter_testkit::{Device, Room, User, seq, text};
 
 const SOON: Duration = Duration::from_secs(2);
 
@@ -23,7 +24,7 @@ async fn is_closed(device: &mut Device, room: &Room, closed: bool) {
             return;
         }
         assert!(begun.elapsed() < SOON, "closed: {closed}, and still {answer}");
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -64,7 +65,7 @@ async fn a_block_closes_the_conversation_for_both_on_both_edges_and_unblocking_f
                 room.frame("edit", &json!({"seq": own, "content": "x"})),
                 room.frame("react", &json!({"seq": own, "emoji": "👍", "on": true})),
             ] {
-                let answer = devices[device].ask(frame).await;
+                let answer = devices[device].call(frame).await;
                 assert_eq!(answer["code"], "forbidden", "{answer}");
             }
         }
@@ -92,8 +93,8 @@ async fn ones_own_message_can_be_deleted_in_a_blocked_conversation() {
     let (mine, theirs) = (a.post(&room, "mine").await, b.post(&room, "theirs").await);
     alice.put(&path(&bob)).await.ok(204);
     is_closed(&mut b, &room, true).await;
-    a.done(room.frame("delete", &json!({"seq": mine}))).await;
-    b.done(room.frame("delete", &json!({"seq": theirs}))).await;
+    a.call_acked(room.frame("delete", &json!({"seq": mine}))).await;
+    b.call_acked(room.frame("delete", &json!({"seq": theirs}))).await;
     let history = bob.history(&room).await;
     assert!(history.iter().filter(|m| [mine, theirs].contains(&seq(m))).all(|m| m["content"].is_null()));
 }
@@ -108,10 +109,10 @@ async fn somebody_blocked_cannot_open_a_direct_conversation_but_shares_groups() 
         assert_eq!(me.post("/api/conversations", &body).await.code(), (403, "forbidden"));
     }
     let group = alice.group(&[&bob]).await;
-    bob.says(&group, "a group is everybody's").await;
+    bob.post_message(&group, "a group is everybody's").await;
     alice.delete(&path(&bob)).await.ok(204);
     let room = bob.direct(&alice).await;
-    bob.says(&room, "hello").await;
+    bob.post_message(&room, "hello").await;
 }
 
 #[tokio::test]

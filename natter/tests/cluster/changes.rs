@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Device, Room, User, chain, kind, seq, shared};
+use crate::shared;
+use natter_testkit::{Device, Room, User, chain, kind, seq};
 
 const THUMB: &str = "👍";
 
@@ -87,13 +88,13 @@ async fn agree(user: &User, room: &Room, devices: &[Device]) -> Shapes {
     let history = shapes(&user.at(0), room).await;
     assert_eq!(shapes(&user.at(1), room).await, history, "the edges' histories");
     for device in devices {
-        device.reaches(room, head).await;
-        assert_eq!(fold(&chain(&device.seen(), room, room.head)), history, "live traffic");
+        device.wait_for_seq(room, head).await;
+        assert_eq!(fold(&chain(&device.frames(), room, room.head)), history, "live traffic");
     }
     for edge in [0, 1] {
         let positions = json!({room.id.clone(): room.head});
         let replay = user.at(edge).resume("replay", &devices[0].epoch(), &positions).await;
-        assert_eq!(chain(&replay.seen(), room, room.head), chain(&devices[0].seen(), room, room.head));
+        assert_eq!(chain(&replay.frames(), room, room.head), chain(&devices[0].frames(), room, room.head));
     }
     history
 }
@@ -118,12 +119,12 @@ async fn what_happens_to_messages_is_the_same_live_in_history_and_in_a_replay() 
     let mut devices = [alice.device("a").await, bob.device("b").await];
     let first = devices[0].post(&room, "frist").await;
     let body = json!({"content": "an answer", "clientId": "reply", "replyTo": first});
-    let reply = seq(&devices[1].done(room.frame("send", &body)).await);
-    devices[0].done(edit(&room, first, "first")).await;
-    devices[1].done(reaction(&room, first, true)).await;
-    devices[0].done(reaction(&room, first, true)).await;
-    devices[1].done(reaction(&room, first, false)).await;
-    devices[1].done(delete(&room, reply)).await;
+    let reply = seq(&devices[1].call_acked(room.frame("send", &body)).await);
+    devices[0].call_acked(edit(&room, first, "first")).await;
+    devices[1].call_acked(reaction(&room, first, true)).await;
+    devices[0].call_acked(reaction(&room, first, true)).await;
+    devices[1].call_acked(reaction(&room, first, false)).await;
+    devices[1].call_acked(delete(&room, reply)).await;
     // Over HTTP the same.
     let (path, other) = (room.path(&format!("/messages/{first}")), alice.at(1));
     let edited = other.patch(&path, &json!({"content": "First."})).await.ok(200);
@@ -142,7 +143,7 @@ async fn what_happens_to_messages_is_the_same_live_in_history_and_in_a_replay() 
     assert_eq!(shapes[&reply], Shape { deleted: true, reply_to: Some(first), ..Shape::default() });
     // A deleted message takes no more changes.
     for frame in [edit(&room, reply, "x"), delete(&room, reply), reaction(&room, reply, true)] {
-        assert_eq!(devices[1].ask(frame).await["code"], "conflict");
+        assert_eq!(devices[1].call(frame).await["code"], "conflict");
     }
 }
 
@@ -157,8 +158,10 @@ async fn edits_of_one_message_from_both_edges_at_once_converge() {
     for round in 0..20 {
         let [near, far, _] = &mut devices;
         let texts = [format!("near {round}"), format!("far {round}")];
-        let (one, other) =
-            tokio::join!(near.done(edit(&room, target, &texts[0])), far.done(edit(&room, target, &texts[1])));
+        let (one, other) = tokio::join!(
+            near.call_acked(edit(&room, target, &texts[0])),
+            far.call_acked(edit(&room, target, &texts[1]))
+        );
         newest = newest.max((seq(&one), texts[0].clone())).max((seq(&other), texts[1].clone()));
     }
     let shapes = agree(&alice, &room, &devices).await;
@@ -178,9 +181,9 @@ async fn a_deletion_that_races_with_edits_and_reactions_wins_everywhere() {
     for target in &targets {
         let [near, far, third] = &mut devices;
         let (edited, deleted, reacted) = tokio::join!(
-            near.ask(edit(&room, *target, "edited")),
-            far.ask(delete(&room, *target)),
-            third.ask(reaction(&room, *target, true)),
+            near.call(edit(&room, *target, "edited")),
+            far.call(delete(&room, *target)),
+            third.call(reaction(&room, *target, true)),
         );
         assert_eq!(deleted["type"], "ack", "{deleted}");
         for late in [edited, reacted] {
@@ -203,7 +206,10 @@ async fn reactions_of_many_at_once_are_counted_once_each() {
     for round in 0..10 {
         let [one, other] = &mut devices;
         let on = round % 2 == 0;
-        tokio::join!(one.done(reaction(&room, target, on)), other.done(reaction(&room, target, true)));
+        tokio::join!(
+            one.call_acked(reaction(&room, target, on)),
+            other.call_acked(reaction(&room, target, true))
+        );
     }
     let shapes = agree(&bob, &room, &devices).await;
     assert_eq!(shapes[&target].reactions, BTreeMap::from([(THUMB.to_owned(), vec![bob.id.clone()])]));

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Cluster, Device, Room, User, chain, kind, shared};
+use crate::shared;
+use natter_testkit::{Cluster, Device, Room, User, chain, kind};
 
 struct Group {
     owner: User,
@@ -91,8 +92,8 @@ async fn every_change_is_an_event_that_all_devices_on_both_edges_get_in_one_orde
     let head = group.head(member).await;
     let mut stories = Vec::new();
     for device in &group.devices[2..] {
-        device.reaches(room, head).await;
-        let events = chain(&device.seen(), room, room.head);
+        device.wait_for_seq(room, head).await;
+        let events = chain(&device.frames(), room, room.head);
         assert_eq!(story(&events), expected);
         stories.push(events);
     }
@@ -100,7 +101,7 @@ async fn every_change_is_an_event_that_all_devices_on_both_edges_get_in_one_orde
     // And the same again for who was away.
     let positions = json!({room.id.clone(): room.head});
     let later = member.resume("later", &group.devices[4].epoch(), &positions).await;
-    assert_eq!(chain(&later.seen(), room, room.head), stories[0]);
+    assert_eq!(chain(&later.frames(), room, room.head), stories[0]);
     let conversation = member.at(0).conversation(room).await;
     assert_eq!((&conversation["name"], &conversation["participantCount"]), (&json!("Renamed"), &json!(2)));
     assert!(member.history(room).await.is_empty(), "changes are no messages");
@@ -159,8 +160,8 @@ async fn changes_made_on_both_edges_at_once_are_one_story_for_everybody() {
     let head = group.head(owner).await;
     let mut stories = Vec::new();
     for device in &group.devices {
-        device.reaches(room, head).await;
-        stories.push(story(&chain(&device.seen(), room, room.head)));
+        device.wait_for_seq(room, head).await;
+        stories.push(story(&chain(&device.frames(), room, room.head)));
     }
     assert!(stories.iter().all(|story| story == &stories[0]), "{stories:#?}");
     let named = stories[0].iter().rfind(|line| line.starts_with("named")).unwrap().clone();
@@ -187,7 +188,7 @@ async fn somebody_added_twice_is_a_member_once() {
     assert_eq!(conversation["participants"].as_array().unwrap().len(), 4);
     assert_eq!(role_of(&conversation, &new), "member");
     let mut device = new.device("d").await;
-    device.settle().await;
+    device.ping().await;
     device.post(room, "here I am").await;
 }
 

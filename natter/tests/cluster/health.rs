@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Cluster, shared, until};
+use crate::{NATTER, shared};
+use natter_testkit::{Cluster, until};
 
 async fn get(url: &str) -> (u16, Value) {
     let answer = reqwest::get(url).await.unwrap();
@@ -20,7 +21,7 @@ async fn a_worker_says_on_its_admin_port_that_it_can_work() {
 
 #[tokio::test]
 async fn a_worker_without_redis_says_what_is_down() {
-    let mut cluster = Cluster::start().await;
+    let mut cluster = Cluster::start(NATTER).await;
     let ready = format!("{}/health/ready", cluster.worker_admin(1).await);
     cluster.kill_redis();
     let parts = json!({"log": "up", "nats": "up", "redis": "down", "store": "up"});
@@ -29,14 +30,14 @@ async fn a_worker_without_redis_says_what_is_down() {
     })
     .await;
     assert_eq!(cluster.run(&["health", &ready], &[]).status.code(), Some(1));
-    cluster.start_redis_again().await;
+    cluster.restart_redis().await;
     until("it is well again", async || cluster.run(&["health", &ready], &[]).status.success()).await;
 }
 
 #[tokio::test]
 async fn a_health_check_is_one_command_that_fails_when_nobody_answers() {
     let cluster = shared().await;
-    let [edge, _] = cluster.addresses();
+    let edge = &cluster.addresses()[0];
     let well = cluster.run(&["health", &format!("{edge}/health/ready")], &[]);
     assert!(well.status.success() && well.stdout.starts_with(b"200 {"), "{well:?}");
     let lost = cluster.run(&["health", "http://127.0.0.1:1/health/ready"], &[]);

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Device, shared};
+use crate::shared;
+use natter_testkit::Device;
 
 const BAD_IDS: [&str; 9] = [
     "",
@@ -17,7 +18,7 @@ const BAD_IDS: [&str; 9] = [
 ];
 
 async fn refused(device: &mut Device, frame: Value, code: &str) {
-    let answer = device.ask(frame.clone()).await;
+    let answer = device.call(frame.clone()).await;
     assert_eq!((&answer["type"], &answer["code"]), (&json!("error"), &json!(code)), "{frame}: {answer}");
 }
 
@@ -26,7 +27,7 @@ async fn ids_that_are_none_name_nothing() {
     let cluster = shared().await;
     let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
     let room = alice.group(&[&bob]).await;
-    let said = alice.says(&room, "hello").await;
+    let said = alice.post_message(&room, "hello").await;
     let mut device = bob.device("d").await;
     for id in BAD_IDS {
         for path in [
@@ -69,7 +70,7 @@ async fn ids_that_are_none_name_nothing() {
     for seq in [0, u64::MAX] {
         refused(&mut device, room.frame("delete", &json!({"seq": seq})), "not_found").await;
     }
-    device.settle().await;
+    device.ping().await;
 }
 
 #[tokio::test]
@@ -77,13 +78,13 @@ async fn a_reaction_is_one_emoji() {
     let cluster = shared().await;
     let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
     let room = alice.group(&[&bob]).await;
-    let said = alice.says(&room, "hello").await;
+    let said = alice.post_message(&room, "hello").await;
     let mut device = bob.device("d").await;
     let family = "👩‍👩‍👧‍👦";
     for emoji in ["👍", "❤️", family, "🇩🇪", "1️⃣"] {
         for on in [true, false] {
             let frame = room.frame("react", &json!({"seq": said, "emoji": emoji, "on": on}));
-            device.done(frame).await;
+            device.call_acked(frame).await;
         }
     }
     let zalgo = format!("👍{}", "\u{0301}".repeat(100));
@@ -128,9 +129,9 @@ async fn a_socket_that_joins_ten_thousand_rooms_gets_two_hundred_and_stays_open(
         device.request(json!({"type": "join", "conversationId": id})).await;
     }
     let refused = |frames: &[Value]| frames.iter().filter(|frame| frame["type"] == "error").count();
-    device.until("all are refused", |frames| (refused(frames) == MANY - 200).then_some(())).await;
+    device.wait_for("all are refused", |frames| (refused(frames) == MANY - 200).then_some(())).await;
     // Who leaves one may join another.
-    device.done(rooms[0].frame("leave", &json!({}))).await;
+    device.call_acked(rooms[0].frame("leave", &json!({}))).await;
     device.join(&rooms[ROOMS - 1]).await;
     device.post(&rooms[0], "and messages flow without").await;
 }
@@ -143,19 +144,19 @@ async fn a_join_that_is_left_at_once_is_left() {
     let (mut viewer, mut typist) = (bob.device("viewer").await, alice.device("typist").await);
     for round in 1..=30 {
         let join = room.frame("join", &json!({"id": format!("j{round}")}));
-        viewer.say_together(&[join, room.frame("leave", &json!({"id": format!("l{round}")}))]).await;
+        viewer.send_frames(&[join, room.frame("leave", &json!({"id": format!("l{round}")}))]).await;
         for (id, kind) in [(format!("j{round}"), "joined"), (format!("l{round}"), "ack")] {
-            let answer = viewer.frame("an answer", |frame| frame["id"] == id).await;
+            let answer = viewer.wait_for_frame("an answer", |frame| frame["id"] == id).await;
             assert_eq!(answer["type"], kind, "{answer}");
         }
-        viewer.types(&room, true).await;
+        viewer.set_typing(&room, true).await;
         let left = |frames: &[Value]| frames.iter().filter(|f| f["code"] == "forbidden").count() == round;
-        viewer.until("an error: it left", |frames| left(frames).then_some(())).await;
+        viewer.wait_for("an error: it left", |frames| left(frames).then_some(())).await;
     }
     typist.join(&room).await;
-    typist.types(&room, true).await;
+    typist.set_typing(&room, true).await;
     let said = typist.post(&room, "done").await;
-    viewer.reaches(&room, said).await;
-    viewer.settle().await;
-    assert!(viewer.of("typing").is_empty(), "it still gets typing");
+    viewer.wait_for_seq(&room, said).await;
+    viewer.ping().await;
+    assert!(viewer.frames_of("typing").is_empty(), "it still gets typing");
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{User, shared};
+use crate::shared;
+use natter_testkit::User;
 
 async fn inbox(user: &User) -> Value {
     let (one, other) = (user.get("/api/inbox").await.ok(200), user.at(1).get("/api/inbox").await.ok(200));
@@ -31,15 +32,15 @@ async fn somebody_who_was_away_gets_rooms_counts_and_last_messages_newest_first(
     for id in asked {
         assert_eq!(sender.answer(id).await["type"], "ack");
     }
-    let at_read = alice.says(&read, "seen").await;
-    bob.reads(&read, at_read).await;
-    bob.says(&own, "own words are not news").await;
-    carol.says(&few, "one").await;
-    let gone = carol.says(&few, "two").await;
-    let last = carol.says(&few, "three").await;
+    let at_read = alice.post_message(&read, "seen").await;
+    bob.mark_read(&read, at_read).await;
+    bob.post_message(&own, "own words are not news").await;
+    carol.post_message(&few, "one").await;
+    let gone = carol.post_message(&few, "two").await;
+    let last = carol.post_message(&few, "three").await;
     carol.delete(&few.path(&format!("/messages/{gone}"))).await.ok(204);
     carol.patch(&few.path(&format!("/messages/{last}")), &json!({"content": "edited"})).await.ok(200);
-    let direct = alice.says(&own, "hello bob").await;
+    let direct = alice.post_message(&own, "hello bob").await;
 
     let inbox = inbox(&bob).await;
     let items = inbox["items"].as_array().unwrap();
@@ -64,10 +65,10 @@ async fn somebody_with_nothing_unread_gets_nothing() {
     assert_eq!(inbox(&alice).await, json!({"totalUnread": 0, "items": []}));
     let room = alice.group(&[&bob]).await;
     assert_eq!(inbox(&bob).await, json!({"totalUnread": 0, "items": []}));
-    let last = alice.says(&room, "hello").await;
+    let last = alice.post_message(&room, "hello").await;
     assert_eq!(inbox(&alice).await, json!({"totalUnread": 0, "items": []}));
     assert_eq!(inbox(&bob).await["totalUnread"], 1);
-    bob.reads(&room, last).await;
+    bob.mark_read(&room, last).await;
     assert_eq!(inbox(&bob).await, json!({"totalUnread": 0, "items": []}));
     // Everything else that happens is no message.
     alice.patch(&room.path(""), &json!({"name": "Renamed"})).await.ok(200);
@@ -80,7 +81,7 @@ async fn a_conversation_left_is_in_the_inbox_no_more() {
     let cluster = shared().await;
     let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
     let room = alice.group(&[&bob]).await;
-    alice.says(&room, "hello").await;
+    alice.post_message(&room, "hello").await;
     assert_eq!(inbox(&bob).await["totalUnread"], 1);
     alice.delete(&room.path(&format!("/participants/{}", bob.id))).await.ok(204);
     assert_eq!(inbox(&bob).await, json!({"totalUnread": 0, "items": []}));

@@ -3,8 +3,6 @@
 //! own types is used.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
-mod harness; // the deployment, people, their devices
-
 mod presence; // who is online
 mod presence_faults; // and who is when an edge or Redis dies
 mod typing; // who types
@@ -25,3 +23,13 @@ mod health; // who can work, as orchestrators ask
 mod migrate; // schema and log, made and looked at
 mod start; // when the roles refuse to start
 mod workers; // a worker dies in the middle of things
+
+use natter_testkit::Cluster;
+
+/// The program under test.
+const NATTER: &str = env!("CARGO_BIN_EXE_natter");
+
+/// The deployment of every test that does not break it.
+async fn shared() -> &'static Cluster {
+    Cluster::shared(NATTER).await
+}

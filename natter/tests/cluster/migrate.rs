@@ -2,10 +2,11 @@
 
 use std::process::Output;
 
-use natter_nats::async_nats::jetstream;
-use natter_store::testkit::Cassandra;
+use natter_nats::async_nats::{self, jetstream};
+use natter_testkit::Cassandra;
 
-use crate::harness::Cluster;
+use crate::NATTER;
+use natter_testkit::Cluster;
 
 fn said(output: &Output) -> (Option<i32>, String) {
     assert!(output.stderr.is_empty(), "{output:?}");
@@ -33,7 +34,7 @@ fn goes_from_nothing_to_everything(cluster: &Cluster, database: &str) {
 
 #[tokio::test]
 async fn migrate_makes_a_file_and_the_log() {
-    let cluster = Cluster::bare().await;
+    let cluster = Cluster::bare(NATTER).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("other.db");
     goes_from_nothing_to_everything(&cluster, &format!("sqlite:{}", path.display()));
@@ -41,7 +42,7 @@ async fn migrate_makes_a_file_and_the_log() {
 
 #[tokio::test]
 async fn migrate_makes_a_keyspace_and_the_log() {
-    let (cluster, cassandra) = tokio::join!(Cluster::bare(), Cassandra::start());
+    let (cluster, cassandra) = tokio::join!(Cluster::bare(NATTER), Cassandra::start());
     let keyspace = format!("scylla://{}/natter", cassandra.address());
     let refused = cluster.run(&["migrate"], &[("DATABASE_URL", &keyspace)]);
     let why = String::from_utf8_lossy(&refused.stderr);
@@ -63,22 +64,19 @@ async fn migrate_makes_a_keyspace_and_the_log() {
 /// It would be a panic if nobody had chosen whose cryptography it is.
 #[tokio::test]
 async fn tls_to_a_server_without_it_is_refused_with_a_sentence() {
-    let cluster = Cluster::bare().await;
-    let settings = cluster.settings();
-    let (_, url) = settings.iter().find(|(name, _)| *name == "NATS_URL").unwrap();
-    let refused = cluster.run(&["migrate"], &[("NATS_URL", &url.replace("nats://", "tls://"))]);
+    let cluster = Cluster::bare(NATTER).await;
+    let url = cluster.nats_url().replace("nats://", "tls://");
+    let refused = cluster.run(&["migrate"], &[("NATS_URL", &url)]);
     let why = String::from_utf8_lossy(&refused.stderr);
     assert!(refused.status.code() == Some(1) && !why.contains("panicked"), "{why}");
 }
 
 #[tokio::test]
 async fn without_the_bucket_of_its_log_nothing_starts_until_migrate_accepts_a_new_one() {
-    let cluster = Cluster::bare().await;
+    let cluster = Cluster::bare(NATTER).await;
     let run = |arguments: &[&str]| cluster.run(arguments, &[]);
     assert!(run(&["migrate"]).status.success());
-    let settings = cluster.settings();
-    let (_, url) = settings.iter().find(|(name, _)| *name == "NATS_URL").unwrap();
-    let js = jetstream::new(natter_nats::async_nats::connect(url).await.unwrap());
+    let js = jetstream::new(async_nats::connect(cluster.nats_url()).await.unwrap());
     js.publish("conv.0.0197c0de0197c0de0197c0de0197c0de", "an event".into()).await.unwrap().await.unwrap();
     js.delete_stream("KV_natter").await.unwrap();
 

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Device, User, shared, until};
+use crate::shared;
+use natter_testkit::{Device, User, until};
 
 /// What a device was told of somebody, with every version above the one before.
 pub fn told(device: &Device, user: &User) -> Vec<String> {
-    let frames = device.of("presence").into_iter().filter(|frame| frame["userId"] == user.id);
+    let frames = device.frames_of("presence").into_iter().filter(|frame| frame["userId"] == user.id);
     let mut version = 0;
     let mut statuses = Vec::new();
     for frame in frames {
@@ -49,9 +50,9 @@ async fn coming_and_going_is_told_to_those_who_joined_on_either_edge() {
     for viewer in [&near, &far] {
         is_told(viewer, &bob, &["online", "offline"]).await;
     }
-    let last = near.of("presence").pop().unwrap();
+    let last = near.frames_of("presence").pop().unwrap();
     assert!(last["lastSeenAt"].is_string(), "{last}");
-    assert!(silent.of("presence").is_empty(), "told without a join");
+    assert!(silent.frames_of("presence").is_empty(), "told without a join");
     assert!(told(&own, &alice).is_empty(), "told of oneself");
 }
 
@@ -138,13 +139,13 @@ async fn strangers_read_offline_and_are_told_nothing_until_they_share_a_conversa
     stranger.join(&other).await;
     let phone = bob.device("phone").await;
     is_told(&friend, &bob, &["online"]).await;
-    stranger.settle().await;
+    stranger.ping().await;
     assert!(told(&stranger, &bob).is_empty());
     let seen = eve.status_of(&bob).await;
     assert_eq!((&seen["status"], &seen["lastSeenAt"]), (&json!("offline"), &Value::Null));
     let shared = eve.group(&[&bob]).await;
     assert_eq!(eve.status_of(&bob).await["status"], "online");
-    stranger.frame("conversation:added", |frame| shared.has(frame)).await;
+    stranger.wait_for_frame("conversation:added", |frame| shared.has(frame)).await;
     stranger.join(&shared).await;
     drop(phone);
     is_told(&stranger, &bob, &["offline"]).await;

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use natter_testkit::{Cluster, PRESENCE_TTL, chain, until};
+
 use crate::{
-    harness::{Cluster, TTL, chain, until},
+    NATTER,
     presence::{is_told, told},
 };
 
@@ -14,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(6);
 
 #[tokio::test]
 async fn people_of_a_killed_edge_go_offline_unless_they_move_and_resume_on_the_other_without_loss() {
-    let mut cluster = Cluster::start().await;
+    let mut cluster = Cluster::start(NATTER).await;
     let (alice, bob, carol) =
         (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(1, "carol").await);
     let room = alice.group(&[&bob, &carol]).await;
@@ -24,7 +26,7 @@ async fn people_of_a_killed_edge_go_offline_unless_they_move_and_resume_on_the_o
     is_told(&viewer, &bob, &["online"]).await;
     is_told(&viewer, &carol, &["online"]).await;
     let first = viewer.post(&room, "before").await;
-    phone.reaches(&room, first).await;
+    phone.wait_for_seq(&room, first).await;
     let epoch = phone.epoch();
 
     cluster.kill_edge(1);
@@ -34,18 +36,19 @@ async fn people_of_a_killed_edge_go_offline_unless_they_move_and_resume_on_the_o
     let missed = viewer.post(&room, "meanwhile").await;
     is_told(&viewer, &bob, &["online", "offline"]).await;
     let took = killed.elapsed();
-    assert!(took < TTL + GRACE, "a ghost for {took:?}");
+    assert!(took < PRESENCE_TTL + GRACE, "a ghost for {took:?}");
     assert_eq!(alice.status_of(&bob).await["status"], "offline");
 
     let bob = bob.at_addresses(cluster.addresses());
     let phone = bob.resume("phone", &epoch, &json!({room.id.clone(): first})).await;
     is_told(&viewer, &bob, &["online", "offline", "online"]).await;
     let last = viewer.post(&room, "after").await;
-    phone.reaches(&room, last).await;
-    let seqs: Vec<_> = chain(&phone.seen(), &room, first).iter().map(|event| event["seq"].clone()).collect();
+    phone.wait_for_seq(&room, last).await;
+    let seqs: Vec<_> =
+        chain(&phone.frames(), &room, first).iter().map(|event| event["seq"].clone()).collect();
     assert_eq!(seqs, [json!(missed), json!(last)]);
     // Her session on the dead edge ended unnoticed beside the new one.
-    until("it has ended", async || killed.elapsed() > TTL + GRACE).await;
+    until("it has ended", async || killed.elapsed() > PRESENCE_TTL + GRACE).await;
     assert_eq!(told(&viewer, &carol), ["online"]);
     drop(moved);
     is_told(&viewer, &carol, &["online", "offline"]).await;
@@ -53,7 +56,7 @@ async fn people_of_a_killed_edge_go_offline_unless_they_move_and_resume_on_the_o
 
 #[tokio::test]
 async fn a_dead_redis_stops_no_message_takes_nobody_offline_and_leaves_no_ghost() {
-    let mut cluster = Cluster::start().await;
+    let mut cluster = Cluster::start(NATTER).await;
     let (alice, bob, carol) =
         (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(1, "carol").await);
     let room = alice.group(&[&bob, &carol]).await;
@@ -68,32 +71,32 @@ async fn a_dead_redis_stops_no_message_takes_nobody_offline_and_leaves_no_ghost(
     drop(goes);
     let mut last = room.head;
     let mut slowest = Duration::ZERO;
-    while dead.elapsed() < 2 * TTL {
+    while dead.elapsed() < 2 * PRESENCE_TTL {
         let begun = Instant::now();
         last = viewer.post(&room, "said without Redis").await;
-        stays.reaches(&room, last).await;
-        alice.at(1).says(&room, "over HTTP").await;
+        stays.wait_for_seq(&room, last).await;
+        alice.at(1).post_message(&room, "over HTTP").await;
         slowest = slowest.max(begun.elapsed());
     }
     assert!(slowest < Duration::from_secs(5), "a message took {slowest:?}");
-    assert_eq!(alice.online(&bob).await, None, "nobody knows");
+    assert_eq!(alice.sees_online(&bob).await, None, "nobody knows");
     assert_eq!(told(&viewer, &bob), ["online"]);
 
-    cluster.start_redis_again().await;
+    cluster.restart_redis().await;
     let back = Instant::now();
-    until("bob is seen online again", async || alice.online(&bob).await == Some(true)).await;
-    assert!(back.elapsed() < TTL, "online again only after {:?}", back.elapsed());
+    until("bob is seen online again", async || alice.sees_online(&bob).await == Some(true)).await;
+    assert!(back.elapsed() < PRESENCE_TTL, "online again only after {:?}", back.elapsed());
     until("carol is told offline", async || told(&viewer, &carol).last().unwrap() == "offline").await;
     let took = back.elapsed();
-    assert!(took < 2 * TTL + GRACE, "a ghost for {took:?}");
+    assert!(took < 2 * PRESENCE_TTL + GRACE, "a ghost for {took:?}");
     assert!(!told(&viewer, &bob).contains(&"offline".to_owned()), "an offline storm");
-    stays.reaches(&room, last).await;
-    chain(&stays.seen(), &room, room.head);
+    stays.wait_for_seq(&room, last).await;
+    chain(&stays.frames(), &room, room.head);
 }
 
 #[tokio::test]
 async fn a_redis_restarted_empty_takes_nobody_offline_and_the_dead_go_in_time() {
-    let mut cluster = Cluster::start().await;
+    let mut cluster = Cluster::start(NATTER).await;
     let (alice, bob, carol) =
         (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(1, "carol").await);
     let room = alice.group(&[&bob, &carol]).await;
@@ -103,14 +106,14 @@ async fn a_redis_restarted_empty_takes_nobody_offline_and_the_dead_go_in_time() 
     is_told(&viewer, &bob, &["online"]).await;
     is_told(&viewer, &carol, &["online"]).await;
     cluster.kill_redis();
-    cluster.start_redis_again().await;
+    cluster.restart_redis().await;
     let back = Instant::now();
     until("both beat again", async || {
-        alice.online(&bob).await == Some(true) && alice.online(&carol).await == Some(true)
+        alice.sees_online(&bob).await == Some(true) && alice.sees_online(&carol).await == Some(true)
     })
     .await;
     drop(goes);
     until("carol is told offline", async || told(&viewer, &carol).last().unwrap() == "offline").await;
-    assert!(back.elapsed() < 2 * TTL + GRACE);
+    assert!(back.elapsed() < 2 * PRESENCE_TTL + GRACE);
     assert!(!told(&viewer, &bob).contains(&"offline".to_owned()), "an offline storm");
 }

@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Device, Room, User, seq, shared};
+use crate::shared;
+use natter_testkit::{Device, Room, User, seq};
 
 /// Marks over a socket and answers with what the server says.
 pub async fn mark(device: &mut Device, room: &Room, seq: u64) -> Value {
-    let answer = device.ask(room.frame("read", &json!({"seq": seq}))).await;
+    let answer = device.call(room.frame("read", &json!({"seq": seq}))).await;
     assert_eq!(answer["type"], "read:ack", "{answer}");
     answer
 }
@@ -30,7 +31,7 @@ pub async fn unread(user: &User, room: &Room) -> u64 {
 
 async fn is_told(device: &Device, room: &Room, user: &User, seq: u64) -> Value {
     device
-        .frame(&format!("a receipt for {seq}"), |frame| {
+        .wait_for_frame(&format!("a receipt for {seq}"), |frame| {
             frame["type"] == "read:receipt"
                 && room.has(frame)
                 && frame["userId"] == user.id
@@ -52,14 +53,14 @@ async fn a_mark_is_told_to_the_members_on_both_edges_and_to_ones_own_other_devic
     for number in 0..3 {
         last = sender.post(&room, &number.to_string()).await;
     }
-    reader.reaches(&room, last).await;
+    reader.wait_for_seq(&room, last).await;
     assert_eq!(unread(&bob, &room).await, 3);
     assert_eq!(mark(&mut reader, &room, last).await["unreadCount"], 0);
     for device in [&sender, &far, &other, &reader] {
         assert!(is_told(device, &room, &bob, last).await["readAt"].is_string());
     }
-    stranger.settle().await;
-    assert!(stranger.of("read:receipt").is_empty());
+    stranger.ping().await;
+    assert!(stranger.frames_of("read:receipt").is_empty());
     assert_eq!(unread(&bob, &room).await, 0);
     let participants = alice.conversation(&room).await["participants"].take();
     let bobs = participants.as_array().unwrap().iter().find(|p| p["userId"] == bob.id).unwrap();
@@ -71,21 +72,24 @@ async fn marks_beyond_the_end_are_clamped_and_marks_backwards_are_ignored() {
     let cluster = shared().await;
     let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
     let room = alice.group(&[&bob]).await;
-    let seqs =
-        [alice.says(&room, "one").await, alice.says(&room, "two").await, alice.says(&room, "three").await];
+    let seqs = [
+        alice.post_message(&room, "one").await,
+        alice.post_message(&room, "two").await,
+        alice.post_message(&room, "three").await,
+    ];
     let mut reader = bob.device("reader").await;
     let ack = mark(&mut reader, &room, seqs[1]).await;
     assert_eq!((&ack["seq"], &ack["unreadCount"]), (&json!(seqs[1]), &json!(1)));
-    let back = bob.at(0).reads(&room, seqs[0]).await;
+    let back = bob.at(0).mark_read(&room, seqs[0]).await;
     assert_eq!((&back["seq"], &back["unreadCount"]), (&json!(seqs[1]), &json!(1)));
     for beyond in [seqs[2] + 1, i64::MAX.unsigned_abs(), u64::MAX] {
-        let clamped = bob.at(0).reads(&room, beyond).await;
+        let clamped = bob.at(0).mark_read(&room, beyond).await;
         assert_eq!((&clamped["seq"], &clamped["unreadCount"]), (&json!(seqs[2]), &json!(0)));
         assert_eq!(mark(&mut reader, &room, beyond).await["seq"], seqs[2]);
     }
     // A mark beyond the end reads nothing that comes later.
-    let later = alice.says(&room, "later").await;
-    reader.reaches(&room, later).await;
+    let later = alice.post_message(&room, "later").await;
+    reader.wait_for_seq(&room, later).await;
     assert_eq!(unread(&bob, &room).await, 1);
     assert_eq!(mark(&mut reader, &room, seqs[0]).await["unreadCount"], 1);
     assert_eq!(unread(&bob, &room).await, 1);
@@ -118,7 +122,7 @@ async fn a_flood_of_marks_is_all_answered_and_the_last_one_counts() {
     assert_eq!(highest, seqs[49]);
     is_told(&sender, &room, &bob, seqs[49]).await;
     assert_eq!(unread(&bob, &room).await, 0);
-    let receipts: Vec<u64> = sender.of("read:receipt").iter().map(seq).collect();
+    let receipts: Vec<u64> = sender.frames_of("read:receipt").iter().map(seq).collect();
     assert!(receipts.is_sorted(), "{receipts:?}");
     assert!(receipts.len() < 100, "{} receipts of one scroll", receipts.len());
 }
@@ -128,14 +132,14 @@ async fn ones_own_message_reads_what_came_before_it_and_deleted_ones_do_not_coun
     let cluster = shared().await;
     let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
     let room = alice.group(&[&bob]).await;
-    alice.says(&room, "one").await;
-    alice.says(&room, "two").await;
+    alice.post_message(&room, "one").await;
+    alice.post_message(&room, "two").await;
     assert_eq!(unread(&bob, &room).await, 2);
-    bob.says(&room, "an answer").await;
+    bob.post_message(&room, "an answer").await;
     assert_eq!(unread(&bob, &room).await, 0);
     assert_eq!(unread(&alice, &room).await, 1);
-    let three = alice.says(&room, "three").await;
-    alice.says(&room, "four").await;
+    let three = alice.post_message(&room, "three").await;
+    alice.post_message(&room, "four").await;
     assert_eq!(unread(&bob, &room).await, 2);
     alice.at(1).delete(&room.path(&format!("/messages/{three}"))).await.ok(204);
     assert_eq!(unread(&bob, &room).await, 1);

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{Device, Room, User, chain, kind, seq, shared, until};
+use crate::shared;
+use natter_testkit::{Device, Room, User, chain, kind, seq, until};
 
 /// Guarantee 7.
 const SOON: Duration = Duration::from_secs(2);
@@ -18,7 +19,7 @@ async fn add(by: &User, user: &User, room: &Room) {
 }
 
 async fn hears(device: &Device, room: &Room, what: &str) {
-    device.frame(what, |frame| frame["type"] == what && room.has(frame)).await;
+    device.wait_for_frame(what, |frame| frame["type"] == what && room.has(frame)).await;
 }
 
 #[tokio::test]
@@ -31,7 +32,7 @@ async fn a_removed_member_gets_nothing_on_either_edge_and_reads_404() {
     let mut removed = [bob.at(0).device("near").await, bob.device("far").await];
     let before = sender.post(&room, "before").await;
     for device in &mut removed {
-        device.reaches(&room, before).await;
+        device.wait_for_seq(&room, before).await;
         device.join(&room).await;
     }
     remove(&alice, &bob, &room).await;
@@ -42,18 +43,18 @@ async fn a_removed_member_gets_nothing_on_either_edge_and_reads_404() {
     assert!(begun.elapsed() < SOON, "it took {:?}", begun.elapsed());
 
     let after = sender.post(&room, "after").await;
-    alice.reads(&room, after).await;
+    alice.mark_read(&room, after).await;
     sender.join(&room).await;
-    sender.types(&room, true).await;
-    witness.reaches(&room, after).await;
+    sender.set_typing(&room, true).await;
+    witness.wait_for_seq(&room, after).await;
     for device in &mut removed {
-        device.settle().await;
-        let seen = device.seen();
+        device.ping().await;
+        let seen = device.frames();
         let end = seen.iter().position(|frame| kind(frame) == "conversation:removed").unwrap();
         let later: Vec<_> = seen[end + 1..].iter().filter(|frame| room.has(frame)).collect();
         assert!(later.is_empty(), "after the removal: {later:?}");
         assert!(!seen.iter().any(|frame| frame["seq"].as_u64() >= Some(after)), "it got the message");
-        let refused = device.ask(room.frame("send", &json!({"content": "still?", "clientId": "c"}))).await;
+        let refused = device.call(room.frame("send", &json!({"content": "still?", "clientId": "c"}))).await;
         assert_eq!(refused["code"], "not_found", "{refused}");
     }
     for edge in [0, 1] {
@@ -73,7 +74,7 @@ async fn a_removed_member_gets_nothing_on_either_edge_and_reads_404() {
     let epoch = witness.epoch();
     let back = bob.resume("near", &epoch, &json!({room.id.clone(): before})).await;
     hears(&back, &room, "conversation:removed").await;
-    assert!(chain(&back.seen(), &room, before).is_empty());
+    assert!(chain(&back.frames(), &room, before).is_empty());
 }
 
 #[tokio::test]
@@ -82,13 +83,13 @@ async fn a_new_member_is_told_on_all_devices_may_read_the_past_and_has_nothing_o
     let (alice, bob, carol) =
         (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(0, "carol").await);
     let room = alice.group(&[&carol]).await;
-    let past: Vec<u64> = vec![alice.says(&room, "one").await, carol.says(&room, "two").await];
+    let past: Vec<u64> = vec![alice.post_message(&room, "one").await, carol.post_message(&room, "two").await];
     let mut devices = [bob.at(0).device("near").await, bob.device("far").await];
     add(&alice, &bob, &room).await;
     for device in &devices {
         hears(device, &room, "conversation:added").await;
     }
-    let conversation = devices[0].of("conversation:added")[0]["conversation"].take();
+    let conversation = devices[0].frames_of("conversation:added")[0]["conversation"].take();
     assert_eq!(conversation["unreadCount"], 0, "{conversation}");
     assert_eq!(conversation["role"], "member");
     for edge in [0, 1] {
@@ -97,9 +98,9 @@ async fn a_new_member_is_told_on_all_devices_may_read_the_past_and_has_nothing_o
         assert_eq!(bob.at(edge).conversation(&room).await["unreadCount"], 0);
         assert_eq!(bob.at(edge).get("/api/inbox").await.ok(200)["totalUnread"], 0);
     }
-    let new = alice.says(&room, "welcome").await;
+    let new = alice.post_message(&room, "welcome").await;
     for device in &mut devices {
-        device.reaches(&room, new).await;
+        device.wait_for_seq(&room, new).await;
         device.join(&room).await;
     }
     assert_eq!(bob.conversation(&room).await["unreadCount"], 1);
@@ -120,14 +121,15 @@ async fn what_is_said_right_after_somebody_was_added_arrives_without_a_hole() {
             other.post(&room, "at once")
         );
         let last = sender.post(&room, "right after").await.max(first).max(second);
-        let last = last.max(bob.says(&room, "thank you").await);
+        let last = last.max(bob.post_message(&room, "thank you").await);
         for device in &devices {
-            device.reaches(&room, last).await;
-            let events: Vec<_> = device.seen().into_iter().filter(|f| f["prevSeq"].is_u64()).collect();
+            device.wait_for_seq(&room, last).await;
+            let events: Vec<_> = device.frames().into_iter().filter(|f| f["prevSeq"].is_u64()).collect();
             let begin = events[0]["prevSeq"].as_u64().unwrap();
-            let heard: Vec<u64> = chain(&device.seen(), &room, begin).iter().map(seq).collect();
+            let heard: Vec<u64> = chain(&device.frames(), &room, begin).iter().map(seq).collect();
             // Everything from its own addition on; what came before it is in the history.
-            let added = devices[0].of("conversation:added")[0]["conversation"]["headSeq"].as_u64().unwrap();
+            let added =
+                devices[0].frames_of("conversation:added")[0]["conversation"]["headSeq"].as_u64().unwrap();
             let history = bob.history(&room).await;
             let later: Vec<u64> = history.iter().map(seq).filter(|s| *s > added).collect();
             assert!(later.iter().all(|seq| heard.contains(seq)), "{heard:?} lacks some of {later:?}");
@@ -143,12 +145,13 @@ async fn one_who_left_and_was_added_again_is_where_the_others_are() {
     let (near, far) = (bob.at(0).device("near").await, bob.device("far").await);
     for round in 1..=5 {
         remove(&bob, &bob, &room).await;
-        alice.says(&room, "without bob").await;
+        alice.post_message(&room, "without bob").await;
         add(&alice, &bob, &room).await;
-        let last = alice.says(&room, "with bob").await;
+        let last = alice.post_message(&room, "with bob").await;
         for device in [&near, &far] {
-            device.reaches(&room, last).await;
-            let told = |what: &str| device.of(what).into_iter().filter(|frame| room.has(frame)).count();
+            device.wait_for_seq(&room, last).await;
+            let told =
+                |what: &str| device.frames_of(what).into_iter().filter(|frame| room.has(frame)).count();
             until("told of every coming and going", async || {
                 told("conversation:removed") == round && told("conversation:added") == round
             })
@@ -158,6 +161,7 @@ async fn one_who_left_and_was_added_again_is_where_the_others_are() {
             assert_eq!(bob.at(edge).conversation(&room).await["unreadCount"], 1, "round {round}");
         }
     }
-    let texts: Vec<_> = near.of("message:new").into_iter().map(|f| f["message"]["content"].clone()).collect();
+    let texts: Vec<_> =
+        near.frames_of("message:new").into_iter().map(|f| f["message"]["content"].clone()).collect();
     assert!(!texts.contains(&json!("without bob")), "{texts:?}");
 }

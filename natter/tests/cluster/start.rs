@@ -2,7 +2,8 @@
 
 use std::process::Output;
 
-use crate::harness::{Cluster, shared};
+use crate::{NATTER, shared};
+use natter_testkit::Cluster;
 
 /// One sentence that names what is wrong; no panic, no stack of causes nobody can read.
 fn refused(output: &Output, words: &[&str]) {
@@ -67,7 +68,7 @@ async fn a_nats_or_redis_that_is_not_there_is_named_after_a_while() {
 
 #[tokio::test]
 async fn nothing_starts_before_migrate_which_has_nothing_to_change_the_second_time() {
-    let cluster = Cluster::bare().await;
+    let cluster = Cluster::bare(NATTER).await;
     for role in ["edge", "worker"] {
         refused(&cluster.run(&[role], &[]), &["natter migrate"]);
     }

@@ -4,15 +4,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::{Device, User, seq, shared};
+use crate::shared;
+use natter_testkit::{Device, User, seq};
 
 fn told(device: &Device, user: &User) -> Vec<bool> {
-    let frames = device.of("typing").into_iter().filter(|frame| frame["userId"] == user.id);
+    let frames = device.frames_of("typing").into_iter().filter(|frame| frame["userId"] == user.id);
     frames.map(|frame| frame["isTyping"].as_bool().unwrap()).collect()
 }
 
 async fn is_told(device: &Device, user: &User, expected: &[bool]) {
-    device.until(&format!("{expected:?}"), |_| (told(device, user) == expected).then_some(())).await;
+    device.wait_for(&format!("{expected:?}"), |_| (told(device, user) == expected).then_some(())).await;
 }
 
 #[tokio::test]
@@ -26,7 +27,7 @@ async fn typing_reaches_the_others_who_joined_and_expires_by_itself() {
     for device in [&mut near, &mut far, &mut own, &mut typist] {
         device.join(&room).await;
     }
-    typist.types(&room, true).await;
+    typist.set_typing(&room, true).await;
     is_told(&near, &alice, &[true]).await;
     is_told(&far, &alice, &[true]).await;
     let begun = Instant::now();
@@ -35,7 +36,7 @@ async fn typing_reaches_the_others_who_joined_and_expires_by_itself() {
     let lasted = begun.elapsed();
     assert!((Duration::from_secs(4)..Duration::from_secs(9)).contains(&lasted), "it lasted {lasted:?}");
     for device in [&mut silent, &mut own, &mut typist] {
-        device.settle().await;
+        device.ping().await;
         assert!(told(device, &alice).is_empty(), "not for this one");
     }
 }
@@ -50,13 +51,13 @@ async fn typing_that_ends_is_told_at_once_and_one_who_left_is_told_nothing() {
     for device in [&mut viewer, &mut gone, &mut typist] {
         device.join(&room).await;
     }
-    assert_eq!(gone.ask(room.frame("leave", &json!({}))).await["type"], "ack");
+    assert_eq!(gone.call(room.frame("leave", &json!({}))).await["type"], "ack");
     let begun = Instant::now();
-    typist.types(&room, true).await;
-    typist.types(&room, false).await;
+    typist.set_typing(&room, true).await;
+    typist.set_typing(&room, false).await;
     is_told(&viewer, &alice, &[true, false]).await;
     assert!(begun.elapsed() < Duration::from_secs(5), "the end was not told, it expired");
-    gone.settle().await;
+    gone.ping().await;
     assert!(told(&gone, &alice).is_empty());
 }
 
@@ -69,18 +70,18 @@ async fn a_flood_of_typing_gives_few_frames_and_none_in_history() {
     viewer.join(&room).await;
     typist.join(&room).await;
     for number in 0..100 {
-        typist.types(&room, number % 2 == 0).await;
+        typist.set_typing(&room, number % 2 == 0).await;
     }
-    typist.settle().await;
+    typist.ping().await;
     let said = typist.post(&room, "done").await;
-    viewer.reaches(&room, said).await;
+    viewer.wait_for_seq(&room, said).await;
     // Ends are cheap to repeat: they are told only to those to whom a beginning was.
     let count = told(&viewer, &alice).len();
     assert!((1..=10).contains(&count), "{count} frames of a flood of 100");
     assert_eq!(alice.history(&room).await.len(), 1);
     let replayed = bob.resume("later", &viewer.epoch(), &json!({room.id.clone(): room.head})).await;
-    assert!(replayed.of("typing").is_empty());
-    assert_eq!(seq(&replayed.of("message:new")[0]), said);
+    assert!(replayed.frames_of("typing").is_empty());
+    assert_eq!(seq(&replayed.frames_of("message:new")[0]), said);
 }
 
 #[tokio::test]
@@ -91,8 +92,8 @@ async fn typing_without_a_join_is_forbidden_also_where_one_is_not_and_after_one_
     let room = alice.group(&[&bob]).await;
     for user in [&alice, &eve] {
         let mut device = user.device("d").await;
-        device.types(&room, true).await;
-        let error = device.frame("an error", |frame| frame["type"] == "error").await;
+        device.set_typing(&room, true).await;
+        let error = device.wait_for_frame("an error", |frame| frame["type"] == "error").await;
         assert_eq!(error["code"], "forbidden", "{error}");
     }
     let mut viewer = alice.device("viewer").await;
@@ -100,9 +101,9 @@ async fn typing_without_a_join_is_forbidden_also_where_one_is_not_and_after_one_
     let mut removed = bob.device("b").await;
     removed.join(&room).await;
     alice.delete(&room.path(&format!("/participants/{}", bob.id))).await.ok(204);
-    removed.frame("conversation:removed", |frame| frame["type"] == "conversation:removed").await;
-    removed.types(&room, true).await;
-    removed.frame("an error", |frame| frame["code"] == "forbidden").await;
-    viewer.settle().await;
+    removed.wait_for_frame("conversation:removed", |frame| frame["type"] == "conversation:removed").await;
+    removed.set_typing(&room, true).await;
+    removed.wait_for_frame("an error", |frame| frame["code"] == "forbidden").await;
+    viewer.ping().await;
     assert!(told(&viewer, &bob).is_empty());
 }

@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::join_all;
 use serde_json::json;
 
+use natter_testkit::{Cluster, Device, Room, User};
+
 use crate::{
-    harness::{Cluster, Device, Room, User, shared},
     reads::{mark, unread},
+    shared,
 };
 
 const STEPS: usize = 200;
@@ -75,7 +77,7 @@ impl Scene {
         let edge = self.dice.throw(2);
         match self.dice.throw(10) {
             0..=3 => {
-                let seq = self.writer.at(edge).says(&self.room, "theirs").await;
+                let seq = self.writer.at(edge).post_message(&self.room, "theirs").await;
                 self.model.said(seq, false);
             }
             4 => {
@@ -107,7 +109,7 @@ impl Scene {
         };
         let ack = match self.dice.throw(2) {
             0 => mark(&mut self.devices[device], &self.room, seq).await,
-            edge => self.reader.at(edge).reads(&self.room, seq).await,
+            edge => self.reader.at(edge).mark_read(&self.room, seq).await,
         };
         self.model.read = self.model.read.max(seq.min(head));
         let unread = ack["unreadCount"].as_u64().unwrap();

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Cluster, chain, seq, until};
+use crate::NATTER;
+use natter_testkit::{Cluster, chain, seq, until};
 
 const SENDS: usize = 500;
 
 #[tokio::test]
 async fn a_worker_killed_in_the_middle_of_500_sends_costs_no_message_and_doubles_none() {
-    let mut cluster = Cluster::start().await;
+    let mut cluster = Cluster::start(NATTER).await;
     let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
     let mut rooms = Vec::new();
     for _ in 0..4 {
@@ -35,8 +36,8 @@ async fn a_worker_killed_in_the_middle_of_500_sends_costs_no_message_and_doubles
     }
     for room in &rooms {
         let expected: Vec<u64> = acks.iter().filter(|ack| room.has(ack)).map(seq).collect();
-        other.reaches(room, *expected.last().unwrap()).await;
-        let live: Vec<u64> = chain(&other.seen(), room, room.head).iter().map(seq).collect();
+        other.wait_for_seq(room, *expected.last().unwrap()).await;
+        let live: Vec<u64> = chain(&other.frames(), room, room.head).iter().map(seq).collect();
         assert_eq!(live, expected);
         for user in [&alice, &bob] {
             let history: Vec<u64> = user.history(room).await.iter().map(seq).collect();

@@ -7,7 +7,9 @@ use std::{
 
 use serde_json::Value;
 
-use crate::harness::Natter;
+use natter_testkit::DevServer;
+
+use crate::NATTER;
 
 /// The line after the one that begins with this.
 fn line_below(banner: &str, heading: &str) -> String {
@@ -31,7 +33,7 @@ fn frames(text: &str) -> Vec<Value> {
 async fn the_lines_of_the_banner_work_as_pasted() {
     // A proxy of the surroundings is not for this machine's own addresses.
     let proxies = [("http_proxy", "http://127.0.0.1:9"), ("all_proxy", "http://127.0.0.1:9")];
-    let natter = Natter::new(&proxies, &["--demo"]).await;
+    let natter = DevServer::start_with(NATTER, &proxies, &["--demo"]).await;
     let banner = natter.banner();
 
     let output = shell(&line_below(&banner, "A token")).output().unwrap();
@@ -59,7 +61,7 @@ async fn the_lines_of_the_banner_work_as_pasted() {
 
 #[tokio::test]
 async fn a_demo_started_again_keeps_what_was_there() {
-    let mut natter = Natter::new(&[], &["--demo"]).await;
+    let mut natter = DevServer::start_with(NATTER, &[], &["--demo"]).await;
     assert!(natter.stop().await.success());
     natter.start_again().await;
     let output = shell(&line_below(&natter.banner(), "A message over a socket")).output().unwrap();

@@ -8,22 +8,24 @@ use std::{
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Heard, Natter, Room, Socket, User, chain, say, seq, until};
+use natter_testkit::{DevServer, Received, Room, Socket, User, chain_seqs, seq, until};
 
-/// Says one message after the other and keeps what it was promised.
-struct Talker<'a> {
+use crate::NATTER;
+
+/// Sends one message after the other and keeps the acks.
+struct Sender<'a> {
     user: &'a User,
     room: &'a Room,
     socket: Socket,
     /// Frames of sockets that were closed under it.
-    heard: Vec<Value>,
+    earlier: Vec<Value>,
     acked: BTreeMap<String, (String, u64)>,
 }
 
-impl<'a> Talker<'a> {
+impl<'a> Sender<'a> {
     async fn new(user: &'a User, room: &'a Room) -> Self {
         let socket = user.socket(&user.name).await;
-        Self { user, room, socket, heard: Vec::new(), acked: BTreeMap::new() }
+        Self { user, room, socket, earlier: Vec::new(), acked: BTreeMap::new() }
     }
 
     async fn talk(&mut self, enough: &AtomicBool, acks: &AtomicUsize) {
@@ -31,32 +33,32 @@ impl<'a> Talker<'a> {
             if enough.load(Ordering::SeqCst) {
                 return;
             }
-            self.say(&format!("{} {number}", self.user.name)).await;
+            self.send_until_acked(&format!("{} {number}", self.user.name)).await;
             acks.fetch_add(1, Ordering::SeqCst);
         }
     }
 
-    /// Until it is acked: refused or cut off, it is sent again under the same id.
-    async fn say(&mut self, client_id: &str) {
+    /// Refused or cut off, it is sent again under the same id.
+    async fn send_until_acked(&mut self, client_id: &str) {
         let client_id = client_id.replace(' ', "-");
-        let mut frame = say(self.room, &client_id, &client_id);
+        let mut frame = self.room.message_frame(&client_id, &client_id);
         let mut id = self.socket.request(frame.clone()).await;
         loop {
             match self.socket.next().await {
-                Heard::Frame(answer) if answer["id"] != id => {}
-                Heard::Frame(answer) if answer["type"] == "ack" => {
+                Received::Frame(answer) if answer["id"] != id => {}
+                Received::Frame(answer) if answer["type"] == "ack" => {
                     let message = answer["messageId"].as_str().unwrap().to_owned();
                     self.acked.insert(client_id, (message, seq(&answer)));
                     return;
                 }
-                Heard::Frame(answer) => {
+                Received::Frame(answer) => {
                     assert_eq!(answer["code"], "unavailable", "{answer}");
                     frame["retry"] = json!(true);
                     id = self.socket.request(frame.clone()).await;
                 }
-                Heard::Closed(code) => {
+                Received::Closed(code) => {
                     assert_eq!(code, 1012);
-                    self.come_back().await;
+                    self.reconnect().await;
                     frame["retry"] = json!(true);
                     id = self.socket.request(frame.clone()).await;
                 }
@@ -64,38 +66,39 @@ impl<'a> Talker<'a> {
         }
     }
 
-    async fn come_back(&mut self) {
-        let (epoch, last) = (self.socket.epoch(), self.chain().last().copied().unwrap_or(self.room.head));
-        self.heard.append(&mut self.socket.seen);
+    async fn reconnect(&mut self) {
+        let (epoch, last) = (self.socket.epoch(), self.seqs().last().copied().unwrap_or(self.room.head));
+        self.earlier.append(&mut self.socket.frames);
         until("ready again", async || self.user.get("/health/ready").await.status == 200).await;
-        self.socket = self.user.resume(&self.user.name, &epoch, &json!({&self.room.id: last})).await;
+        self.socket = self.user.resume_socket(&self.user.name, &epoch, &json!({&self.room.id: last})).await;
     }
 
-    fn chain(&self) -> Vec<u64> {
-        let all: Vec<Value> = self.heard.iter().chain(&self.socket.seen).cloned().collect();
-        chain(&all, self.room, self.room.head)
+    fn seqs(&self) -> Vec<u64> {
+        let all: Vec<Value> = self.earlier.iter().chain(&self.socket.frames).cloned().collect();
+        chain_seqs(&all, self.room, self.room.head)
     }
 
-    /// History has what was acked once, under its seq; the socket heard all of it.
+    /// History has what was acked once, under its seq; the socket received all of it.
     async fn compare(&mut self, history: &[Value]) {
         for (client_id, (message, at)) in &self.acked {
             let kept: Vec<_> = history.iter().filter(|m| m["content"] == *client_id).collect();
             assert_eq!(kept.len(), 1, "{client_id} was acked at {at}, history has {kept:?}");
             assert_eq!((kept[0]["id"].as_str(), seq(kept[0])), (Some(message.as_str()), *at));
         }
-        self.socket.until_seq(self.room, seq(history.last().unwrap())).await;
-        let told = self.chain();
+        self.socket.wait_for_seq(self.room, seq(history.last().unwrap())).await;
+        let received = self.seqs();
         let messages: Vec<u64> = history.iter().map(seq).collect();
-        assert_eq!(told, messages);
+        assert_eq!(received, messages);
     }
 }
 
 #[tokio::test]
 async fn nats_server_killed_while_two_people_write_costs_no_message_and_no_socket() {
-    let natter = Natter::with(&[("RATE_LIMITS", "off")]).await;
-    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let room = alice.room(&[&bob]).await;
-    let mut talkers = [Talker::new(&alice, &room).await, Talker::new(&bob, &room).await];
+    let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "off")]).await;
+    let (alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let room = alice.group(&[&bob]).await;
+    let mut talkers = [Sender::new(&alice, &room).await, Sender::new(&bob, &room).await];
     let (enough, acks) = (AtomicBool::new(false), AtomicUsize::new(0));
     let [first, second] = &mut talkers;
     let faults = async {
@@ -127,9 +130,10 @@ async fn at_least(acks: &AtomicUsize, count: usize) {
 
 #[tokio::test]
 async fn natter_killed_takes_its_nats_server_along_and_comes_back_with_everything() {
-    let mut natter = Natter::start().await;
-    let (mut alice, mut bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let room = alice.room(&[&bob]).await;
+    let mut natter = DevServer::start(NATTER, &[]).await;
+    let (mut alice, mut bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let room = alice.group(&[&bob]).await;
     let mut socket = alice.socket("phone").await;
     socket.flood(&room, 150, "before").await;
     let once = alice.post_once("key-1", &room.id, "said once").await.ok(201);
@@ -139,8 +143,8 @@ async fn natter_killed_takes_its_nats_server_along_and_comes_back_with_everythin
     natter.kill9().await;
     assert_eq!(socket.closed().await, 0);
     natter.start_again().await;
-    alice.move_to(&natter);
-    bob.move_to(&natter);
+    alice.move_to(&natter.http);
+    bob.move_to(&natter.http);
 
     // The tokens are those of before.
     assert_eq!(alice.get("/api/me").await.ok(200)["id"], *alice.id);
@@ -149,11 +153,11 @@ async fn natter_killed_takes_its_nats_server_along_and_comes_back_with_everythin
     bob.refresh().await;
     // So are the names of what was sent.
     let mut again = alice.socket("phone").await;
-    let mut frame = say(&room, "flood-149", "before");
+    let mut frame = room.message_frame("flood-149", "before");
     frame["retry"] = json!(true);
-    let ack = again.ask(frame).await;
+    let ack = again.call(frame).await;
     assert_eq!((&ack["duplicate"], &ack["messageId"]), (&json!(true), &before[149]["id"]), "{ack}");
     assert_eq!(alice.post_once("key-1", &room.id, "said once").await.ok(201)["id"], once["id"]);
     assert_eq!(alice.history(&room).await.len(), 151);
-    again.until_seq(&room, bob.say(&room, "after").await).await;
+    again.wait_for_seq(&room, bob.post_message(&room, "after").await).await;
 }

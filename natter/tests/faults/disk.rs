@@ -2,13 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use natter_nats::testkit::SmallDisk;
+use natter_testkit::SmallDisk;
 use serde_json::{Value, json};
 
-use crate::{
-    harness::{Answer, Natter, Room, User, say, until},
-    lost::stored,
-};
+use natter_testkit::{Answer, DevServer, Room, User, until};
+
+use crate::{NATTER, lost::stored};
 
 const REFUSED_WITHIN: Duration = Duration::from_secs(3);
 const SENDING_WITHIN: Duration = Duration::from_secs(10);
@@ -39,11 +38,12 @@ fn ids(messages: &[Value]) -> Vec<&str> {
 #[tokio::test]
 async fn a_full_disk_refuses_with_its_reason_and_everything_works_again_when_there_is_room() {
     let disk = SmallDisk::mount(128);
-    let natter = Natter::at(disk.path().join("data"), &[("RATE_LIMITS", "off")]).await;
-    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let room = alice.room(&[&bob]).await;
+    let natter = DevServer::start_in(NATTER, disk.path().join("data"), &[("RATE_LIMITS", "off")]).await;
+    let (alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let room = alice.group(&[&bob]).await;
     let (mut writer, mut reader) = (alice.socket("phone").await, bob.socket("phone").await);
-    writer.ask(say(&room, "before", "before")).await;
+    writer.call(room.message_frame("before", "before")).await;
     assert_eq!(alice.get("/health/ready").await.ok(200)["parts"]["log"], "up");
 
     disk.fill(3 << 20);
@@ -53,7 +53,7 @@ async fn a_full_disk_refuses_with_its_reason_and_everything_works_again_when_the
     assert_eq!(refused.code(), (503, "unavailable"));
     assert!(refused.body["detail"].as_str().unwrap().contains("disk"), "{}", refused.body);
     let began = Instant::now();
-    let answer = writer.ask(say(&room, "on-a-socket", "x")).await;
+    let answer = writer.call(room.message_frame("on-a-socket", "x")).await;
     assert!(began.elapsed() < REFUSED_WITHIN, "refused after {:?}", began.elapsed());
     assert_eq!((&answer["type"], &answer["code"]), (&json!("error"), &json!("unavailable")));
     assert!(answer["message"].as_str().unwrap().contains("disk"), "{answer}");
@@ -79,6 +79,6 @@ async fn a_full_disk_refuses_with_its_reason_and_everything_works_again_when_the
     let kept = ids(&history);
     assert_eq!(kept[1..=acked.len()], ids(&acked));
     assert_eq!(kept.last(), last["id"].as_str().as_ref());
-    reader.until_seq(&room, last["seq"].as_u64().unwrap()).await;
+    reader.wait_for_seq(&room, last["seq"].as_u64().unwrap()).await;
     until("the store has all of it", async || stored(&natter) == kept.len()).await;
 }

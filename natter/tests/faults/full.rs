@@ -2,21 +2,24 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Natter, Room, Socket, User, chain, say, seq};
+use natter_testkit::{DevServer, Room, Socket, User, chain_seqs, seq};
+
+use crate::NATTER;
 
 #[tokio::test]
 async fn a_full_log_refuses_what_is_new_keeps_what_was_acked_and_lets_people_read() {
     let settings = [("PARTITIONS", "1"), ("LOG_MAX_BYTES", "1048576"), ("RATE_LIMITS", "off")];
-    let mut natter = Natter::with(&settings).await;
-    let (mut alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let room = alice.room(&[&bob]).await;
+    let mut natter = DevServer::start(NATTER, &settings).await;
+    let (mut alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let room = alice.group(&[&bob]).await;
     let (mut writer, mut reader) = (alice.socket("phone").await, bob.socket("phone").await);
     let acked = fill(&mut writer, &room).await;
     assert!(acked.len() > 100, "{}", acked.len());
 
     let last = seq(acked.last().unwrap());
-    reader.until_seq(&room, last).await;
-    assert_eq!(chain(&reader.seen, &room, room.head).len(), acked.len());
+    reader.wait_for_seq(&room, last).await;
+    assert_eq!(chain_seqs(&reader.frames, &room, room.head).len(), acked.len());
     expect_readable(&alice, &room, &acked).await;
 
     // Over HTTP the same answer, with the time to come back.
@@ -26,15 +29,15 @@ async fn a_full_log_refuses_what_is_new_keeps_what_was_acked_and_lets_people_rea
     assert!(refused.headers.contains_key("retry-after"));
 
     // Accounts, marks and sockets need no room in the log.
-    let again = User::log_in(&natter, "alice").await;
-    User::new(&natter, "carl").await;
+    let again = User::log_in_as(&natter.http, "alice").await;
+    User::register_as(&natter.http, "carl").await;
     let mark = json!({"conversationId": room.id, "seq": last});
     assert_eq!(bob.post("/api/messages/read", &mark).await.ok(200)["unreadCount"], 0);
     again.socket("tablet").await.ping().await;
 
     assert!(natter.stop().await.success());
     natter.start_again().await;
-    alice.move_to(&natter);
+    alice.move_to(&natter.http);
     expect_readable(&alice, &room, &acked).await;
 }
 
@@ -43,7 +46,7 @@ async fn fill(writer: &mut Socket, room: &Room) -> Vec<Value> {
     let content = "x".repeat(8192);
     let mut acked = Vec::new();
     loop {
-        let answer = writer.ask(say(room, &format!("m-{}", acked.len()), &content)).await;
+        let answer = writer.call(room.message_frame(&format!("m-{}", acked.len()), &content)).await;
         if answer["type"] == "ack" {
             acked.push(answer);
             assert!(acked.len() < 1_000, "a log of 1 MiB took {} messages of 8 KiB", acked.len());

@@ -8,14 +8,16 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::harness::{Natter, Socket, User};
+use natter_testkit::{DevServer, Socket, User};
+
+use crate::NATTER;
 
 /// The contract's 10 s, and what two busy cores add.
 const HEADER: Duration = Duration::from_secs(15);
 const BODY: Duration = Duration::from_secs(25);
 const MIB: usize = 1024 * 1024;
 
-async fn connect(natter: &Natter) -> TcpStream {
+async fn connect(natter: &DevServer) -> TcpStream {
     TcpStream::connect(natter.http.strip_prefix("http://").unwrap()).await.unwrap()
 }
 
@@ -29,7 +31,7 @@ async fn rest(mut stream: TcpStream, limit: Duration, what: &str) -> String {
 
 #[tokio::test]
 async fn connections_that_send_nothing_or_half_of_something_are_closed_within_the_limit() {
-    let natter = Natter::start().await;
+    let natter = DevServer::start(NATTER, &[]).await;
     let silent = async { rest(connect(&natter).await, HEADER, "nothing sent").await };
     let half = async {
         let mut stream = connect(&natter).await;
@@ -68,8 +70,8 @@ async fn connections_that_send_nothing_or_half_of_something_are_closed_within_th
 
 #[tokio::test]
 async fn a_body_that_is_too_large_is_answered_with_413_or_cut() {
-    let natter = Natter::start().await;
-    let alice = User::new(&natter, "alice").await;
+    let natter = DevServer::start(NATTER, &[]).await;
+    let alice = User::register_as(&natter.http, "alice").await;
     for size in [65 * 1024, 512 * 1024] {
         let body = json!({"conversationId": "x", "content": "x".repeat(size)});
         assert_eq!(alice.post("/api/messages", &body).await.code(), (413, "too_large"));
@@ -95,8 +97,8 @@ async fn a_body_that_is_too_large_is_answered_with_413_or_cut() {
 
 #[tokio::test]
 async fn rubbish_in_place_of_http_is_refused_and_harms_nobody() {
-    let natter = Natter::start().await;
-    let alice = User::new(&natter, "alice").await;
+    let natter = DevServer::start(NATTER, &[]).await;
+    let alice = User::register_as(&natter.http, "alice").await;
     let long = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(64 * 1024));
     let many = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(200));
     let big = format!("GET / HTTP/1.1\r\nHost: x\r\nA: {}\r\n\r\n", "b".repeat(64 * 1024));

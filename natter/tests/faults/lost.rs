@@ -5,13 +5,16 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::harness::{Natter, Room, User, command, until};
+use natter_testkit::{DevServer, Room, User, command, until};
+
+use crate::NATTER;
 
 /// Two people, a room and what they wrote, all of it in the store; stopped.
-async fn stopped_with_history() -> (Natter, User, Room, Vec<Value>, String) {
-    let mut natter = Natter::start().await;
-    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let room = alice.room(&[&bob]).await;
+async fn stopped_with_history() -> (DevServer, User, Room, Vec<Value>, String) {
+    let mut natter = DevServer::start(NATTER, &[]).await;
+    let (alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let room = alice.group(&[&bob]).await;
     let mut socket = alice.socket("phone").await;
     socket.flood(&room, 20, "hi").await;
     let history = alice.history(&room).await;
@@ -22,15 +25,15 @@ async fn stopped_with_history() -> (Natter, User, Room, Vec<Value>, String) {
 }
 
 /// Rows of messages in the store's file.
-pub fn stored(natter: &Natter) -> usize {
+pub fn stored(natter: &DevServer) -> usize {
     let db = rusqlite::Connection::open(natter.data().join("natter.db")).unwrap();
     let rows: i64 = db.query_row("SELECT count(*) FROM messages", [], |row| row.get(0)).unwrap();
     usize::try_from(rows).unwrap()
 }
 
 /// What the start that is refused says.
-fn refusal(natter: &Natter) -> String {
-    let mut command = command(&[]);
+fn refusal(natter: &DevServer) -> String {
+    let mut command = command(NATTER, &[]);
     command.args(["dev", "--port", "0", "--admin-port", "0", "--data-dir"]).arg(natter.data());
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -52,9 +55,9 @@ async fn lost(gone: impl Fn(&Path)) {
     natter.start_again_with("--accept-new-log").await;
     assert!(natter.log().contains("a part of the log is gone"), "{}", natter.log());
     assert!(natter.metric("natter_log_lost_total").await > 0.5);
-    alice.move_to(&natter);
+    alice.move_to(&natter.http);
     assert_eq!(alice.history(&room).await, before);
-    assert!(alice.say(&room, "after").await > before.last().unwrap()["seq"].as_u64().unwrap());
+    assert!(alice.post_message(&room, "after").await > before.last().unwrap()["seq"].as_u64().unwrap());
     assert_ne!(alice.socket("phone").await.epoch(), epoch);
 }
 
@@ -78,7 +81,7 @@ async fn a_log_that_is_gone_alone_is_warned_of_with_numbers_and_begins_a_new_epo
         assert!(log.contains(words), "'{words}' is not in: {log}");
     }
     assert!(natter.metric("natter_log_lost_total").await > 0.5);
-    alice.move_to(&natter);
+    alice.move_to(&natter.http);
     assert_eq!(alice.history(&room).await, before);
     assert_ne!(alice.socket("phone").await.epoch(), epoch);
 }
@@ -109,7 +112,7 @@ async fn natter_dev_ends_with_the_servers_last_words_when_it_cannot_be_started_a
     let link: &'static str =
         Box::leak(bin.path().join("nats-server").into_os_string().into_string().unwrap().into_boxed_str());
     std::os::unix::fs::symlink(natter_nats::server::find().unwrap(), link).unwrap();
-    let mut natter = Natter::with(&[("NATTER_NATS_SERVER", link)]).await;
+    let mut natter = DevServer::start(NATTER, &[("NATTER_NATS_SERVER", link)]).await;
     fs::remove_file(link).unwrap();
     fs::write(link, "#!/bin/sh\necho the last words of nats-server\nexit 3\n").unwrap();
     fs::set_permissions(link, fs::Permissions::from_mode(0o755)).unwrap();

@@ -2,8 +2,6 @@
 //! wire, so nothing of the program's own types is used.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
-mod harness; // the program as a child, users, sockets
-
 mod banner; // what it prints works as pasted
 mod start; // when it refuses to start, and how it ends
 
@@ -19,3 +17,6 @@ mod resume; // what a socket missed
 mod sessions; // access ends
 mod socket_edges; // frames that mean no good
 mod twins; // the same thing twice at the same moment
+
+/// The program under test.
+const NATTER: &str = env!("CARGO_BIN_EXE_natter");

@@ -3,20 +3,23 @@
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::harness::{Natter, User, say, until};
+use natter_testkit::{DevServer, User, until};
+
+use crate::NATTER;
 
 #[tokio::test]
 async fn while_nats_server_stands_still_readiness_says_so_and_what_was_sent_is_acked_once_after_it() {
-    let natter = Natter::start().await;
-    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let room = alice.room(&[&bob]).await;
+    let natter = DevServer::start(NATTER, &[]).await;
+    let (alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let room = alice.group(&[&bob]).await;
     let (mut writer, mut reader) = (alice.socket("phone").await, bob.socket("phone").await);
-    writer.ask(say(&room, "before", "before")).await;
+    writer.call(room.message_frame("before", "before")).await;
 
     natter.signal_nats(Signal::SIGSTOP);
     // A signal takes a moment to reach every thread: what was asked within it may still be answered.
     until("not ready", async || alice.get("/health/ready").await.status == 503).await;
-    let id = writer.request(say(&room, "meanwhile", "meanwhile")).await;
+    let id = writer.request(room.message_frame("meanwhile", "meanwhile")).await;
     let ready = alice.get("/health/ready").await;
     assert_eq!(ready.status, 503, "{}", ready.body);
     let down: Vec<&Value> =
@@ -27,12 +30,12 @@ async fn while_nats_server_stands_still_readiness_says_so_and_what_was_sent_is_a
     natter.signal_nats(Signal::SIGCONT);
 
     until("ready again", async || alice.get("/health/ready").await.status == 200).await;
-    let ack = writer.until("ack").await;
+    let ack = writer.wait_for("ack").await;
     assert_eq!((&ack["id"], &ack["duplicate"]), (&id.into(), &false.into()), "{ack}");
     writer.ping().await;
-    assert_eq!(writer.seen.iter().filter(|frame| frame["id"] == id).count(), 1);
+    assert_eq!(writer.frames.iter().filter(|frame| frame["id"] == id).count(), 1);
     let history = alice.history(&room).await;
     let contents: Vec<_> = history.iter().map(|m| m["content"].as_str().unwrap()).collect();
     assert_eq!(contents, ["before", "meanwhile"]);
-    reader.until_seq(&room, ack["seq"].as_u64().unwrap()).await;
+    reader.wait_for_seq(&room, ack["seq"].as_u64().unwrap()).await;
 }

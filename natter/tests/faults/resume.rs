@@ -7,12 +7,14 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::harness::{Natter, Room, Socket, User, chain};
+use natter_testkit::{DevServer, Room, Socket, User, chain_seqs};
+
+use crate::NATTER;
 
 /// Everything from `welcome` to `resume:done`, exclusive.
 async fn until_done(socket: &mut Socket) -> Vec<Value> {
-    socket.until("resume:done").await;
-    let frames = &socket.seen;
+    socket.wait_for("resume:done").await;
+    let frames = &socket.frames;
     frames[1..frames.len() - 1].to_vec()
 }
 
@@ -22,19 +24,20 @@ fn types(frames: &[Value]) -> Vec<&str> {
 
 #[tokio::test]
 async fn a_resume_gives_the_exact_rest_or_says_to_load_the_newest_page() {
-    let natter = Natter::with(&[("RATE_LIMITS", "off")]).await;
-    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let room = alice.room(&[&bob]).await;
+    let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "off")]).await;
+    let (alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let room = alice.group(&[&bob]).await;
     let mut writer = alice.socket("phone").await;
     let epoch = writer.epoch();
     let seqs = writer.flood(&room, 501, "missed").await;
     let head = *seqs.iter().max().unwrap();
     let from = |seq: u64| json!({&room.id: seq});
 
-    let mut socket = bob.resume("phone", &epoch, &from(seqs[0])).await;
+    let mut socket = bob.resume_socket("phone", &epoch, &from(seqs[0])).await;
     let missed = until_done(&mut socket).await;
-    assert_eq!(chain(&missed, &room, seqs[0]), seqs[1..]);
-    let mut socket = bob.resume("phone", &epoch, &from(head)).await;
+    assert_eq!(chain_seqs(&missed, &room, seqs[0]), seqs[1..]);
+    let mut socket = bob.resume_socket("phone", &epoch, &from(head)).await;
     assert!(until_done(&mut socket).await.is_empty());
 
     let gap = json!({"type": "resume:gap", "conversationId": room.id, "headSeq": head});
@@ -47,50 +50,52 @@ async fn a_resume_gives_the_exact_rest_or_says_to_load_the_newest_page() {
         ("far past the head", &epoch, u64::MAX),
         ("before everything", &epoch, 0),
     ] {
-        let mut socket = bob.resume("phone", epoch, &from(position)).await;
+        let mut socket = bob.resume_socket("phone", epoch, &from(position)).await;
         assert_eq!(until_done(&mut socket).await, std::slice::from_ref(&gap), "{what}");
         told.push(socket);
     }
     // From the head on everything comes.
-    let next = alice.say(&room, "news").await;
+    let next = alice.post_message(&room, "news").await;
     for socket in &mut told {
-        socket.until_seq(&room, next).await;
-        assert_eq!(chain(&socket.seen, &room, head), [next]);
+        socket.wait_for_seq(&room, next).await;
+        assert_eq!(chain_seqs(&socket.frames, &room, head), [next]);
     }
 }
 
 #[tokio::test]
 async fn on_an_open_socket_resume_means_the_same() {
-    let natter = Natter::start().await;
-    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let room = alice.room(&[&bob]).await;
+    let natter = DevServer::start(NATTER, &[]).await;
+    let (alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let room = alice.group(&[&bob]).await;
     let mut seqs = Vec::new();
     for number in 0..5 {
-        seqs.push(alice.say(&room, &number.to_string()).await);
+        seqs.push(alice.post_message(&room, &number.to_string()).await);
     }
     let mut socket = bob.socket("phone").await;
-    let done = socket.ask(json!({"type": "resume", "positions": {&room.id: seqs[1]}})).await;
+    let done = socket.call(json!({"type": "resume", "positions": {&room.id: seqs[1]}})).await;
     assert_eq!(done["type"], "resume:done");
-    assert_eq!(chain(&socket.seen, &room, seqs[1]), seqs[2..]);
-    socket.seen.clear();
-    let done = socket.ask(json!({"type": "resume", "positions": {&room.id: seqs[4] + 9}})).await;
+    assert_eq!(chain_seqs(&socket.frames, &room, seqs[1]), seqs[2..]);
+    socket.frames.clear();
+    let done = socket.call(json!({"type": "resume", "positions": {&room.id: seqs[4] + 9}})).await;
     assert_eq!(done["type"], "resume:done");
-    assert_eq!(types(&socket.seen), ["resume:gap", "resume:done"]);
+    assert_eq!(types(&socket.frames), ["resume:gap", "resume:done"]);
 }
 
 #[tokio::test]
 async fn a_foreign_conversation_looks_like_one_that_does_not_exist() {
-    let natter = Natter::start().await;
-    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let eve = User::new(&natter, "eve").await;
-    let room = alice.room(&[&bob]).await;
-    let secret = alice.say(&room, "secret").await;
+    let natter = DevServer::start(NATTER, &[]).await;
+    let (alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let eve = User::register_as(&natter.http, "eve").await;
+    let room = alice.group(&[&bob]).await;
+    let secret = alice.post_message(&room, "secret").await;
     let nowhere = "0190b5a0-7a5e-7abc-8def-0123456789ab";
     let mut epoch = String::new();
     for positions in [json!({&room.id: 0}), json!({&room.id: secret}), json!({nowhere: 0})] {
         for same_epoch in [false, true] {
             let told = if same_epoch { epoch.as_str() } else { "another" };
-            let mut socket = eve.resume("phone", told, &positions).await;
+            let mut socket = eve.resume_socket("phone", told, &positions).await;
             let frames = until_done(&mut socket).await;
             let id = positions.as_object().unwrap().keys().next().unwrap();
             assert_eq!(frames, [json!({"type": "conversation:removed", "conversationId": id})]);
@@ -98,49 +103,51 @@ async fn a_foreign_conversation_looks_like_one_that_does_not_exist() {
         }
     }
     let mut socket = eve.socket("phone").await;
-    let done = socket.ask(json!({"type": "resume", "positions": {&room.id: 0}})).await;
+    let done = socket.call(json!({"type": "resume", "positions": {&room.id: 0}})).await;
     assert_eq!(done["type"], "resume:done");
-    alice.say(&room, "another secret").await;
+    alice.post_message(&room, "another secret").await;
     socket.ping().await;
-    assert!(!format!("{:?}", socket.seen).contains("secret"));
+    assert!(!format!("{:?}", socket.frames).contains("secret"));
 }
 
 #[tokio::test]
 async fn after_everything_restarted_a_resume_still_gives_the_exact_rest() {
-    let mut natter = Natter::with(&[("RATE_LIMITS", "off")]).await;
-    let (mut alice, mut bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let room = alice.room(&[&bob]).await;
+    let mut natter = DevServer::start(NATTER, &[("RATE_LIMITS", "off")]).await;
+    let (mut alice, mut bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let room = alice.group(&[&bob]).await;
     let mut writer = alice.socket("phone").await;
     let epoch = writer.epoch();
     let mut seqs = writer.flood(&room, 300, "before").await;
     assert!(natter.stop().await.success());
     natter.start_again().await;
-    alice.move_to(&natter);
-    bob.move_to(&natter);
+    alice.move_to(&natter.http);
+    bob.move_to(&natter.http);
     let edit = json!({"type": "edit", "conversationId": room.id, "seq": seqs[0], "content": "edited"});
     let mut writer = alice.socket("phone").await;
     assert_eq!(writer.epoch(), epoch);
-    seqs.push(writer.ask(edit).await["seq"].as_u64().unwrap());
-    seqs.push(alice.say(&room, "after").await);
+    seqs.push(writer.call(edit).await["seq"].as_u64().unwrap());
+    seqs.push(alice.post_message(&room, "after").await);
 
     for known in [100, 299, 300, 301] {
-        let mut socket = bob.resume("phone", &epoch, &json!({&room.id: seqs[known]})).await;
+        let mut socket = bob.resume_socket("phone", &epoch, &json!({&room.id: seqs[known]})).await;
         let missed = until_done(&mut socket).await;
-        assert_eq!(chain(&missed, &room, seqs[known]), seqs[known + 1..]);
+        assert_eq!(chain_seqs(&missed, &room, seqs[known]), seqs[known + 1..]);
     }
 }
 
 #[tokio::test]
 async fn a_new_socket_gets_everything_that_was_sent_after_its_welcome() {
-    let natter = Natter::with(&[("RATE_LIMITS", "off")]).await;
-    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let room = alice.room(&[&bob]).await;
+    let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "off")]).await;
+    let (alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let room = alice.group(&[&bob]).await;
     let (begun, enough) = (AtomicU64::new(0), AtomicBool::new(false));
     // Over HTTP: without a socket of the writer's the room comes and goes with the readers.
     let writing = async {
         while !enough.load(Ordering::SeqCst) {
             let number = begun.fetch_add(1, Ordering::SeqCst) + 1;
-            alice.say(&room, &number.to_string()).await;
+            alice.post_message(&room, &number.to_string()).await;
         }
     };
     let connecting = async {
@@ -160,25 +167,26 @@ async fn a_new_socket_gets_everything_that_was_sent_after_its_welcome() {
 /// History is read while repeats of the same events are on their way: each must be shown once.
 #[tokio::test]
 async fn a_socket_that_resumes_while_others_write_sees_no_event_twice_and_no_hole() {
-    let natter = Natter::with(&[("RATE_LIMITS", "off")]).await;
-    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let room = alice.room(&[&bob]).await;
+    let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "off")]).await;
+    let (alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let room = alice.group(&[&bob]).await;
     let epoch = bob.socket("phone").await.epoch();
     let enough = AtomicBool::new(false);
     let writing = async {
         while !enough.load(Ordering::SeqCst) {
-            tokio::join!(alice.say(&room, "one"), alice.say(&room, "other"));
+            tokio::join!(alice.post_message(&room, "one"), alice.post_message(&room, "other"));
         }
     };
     let resuming = async {
         let mut held = room.head;
         for _ in 0..100 {
-            let mut socket = bob.resume("phone", &epoch, &json!({&room.id: held})).await;
-            socket.until("resume:done").await;
+            let mut socket = bob.resume_socket("phone", &epoch, &json!({&room.id: held})).await;
+            socket.wait_for("resume:done").await;
             for _ in 0..3 {
-                socket.until("message:new").await;
+                socket.wait_for("message:new").await;
             }
-            held = *chain(&socket.seen, &room, held).last().unwrap();
+            held = *chain_seqs(&socket.frames, &room, held).last().unwrap();
         }
         enough.store(true, Ordering::SeqCst);
     };
@@ -191,11 +199,11 @@ async fn expect_whole(user: &User, device: &str, room: &Room, begun: &AtomicU64)
     let before = begun.load(Ordering::SeqCst);
     let mut numbers: Vec<u64> = Vec::new();
     while numbers.last() < Some(&(before + 4)) {
-        let frame = socket.until("message:new").await;
+        let frame = socket.wait_for("message:new").await;
         numbers.push(frame["message"]["content"].as_str().unwrap().parse().unwrap());
     }
-    let first = socket.seen.iter().find(|frame| frame["prevSeq"].is_u64()).unwrap();
-    chain(&socket.seen, room, first["prevSeq"].as_u64().unwrap());
+    let first = socket.frames.iter().find(|frame| frame["prevSeq"].is_u64()).unwrap();
+    chain_seqs(&socket.frames, room, first["prevSeq"].as_u64().unwrap());
     let heard: HashSet<u64> = numbers.into_iter().collect();
     assert!((before + 1..=before + 4).all(|number| heard.contains(&number)), "{before}: {heard:?}");
 }

@@ -4,16 +4,18 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Natter, Socket, User, until};
+use natter_testkit::{DevServer, Socket, User, until};
+
+use crate::NATTER;
 
 /// The contract's word on how long an ended session may go on.
 const SOON: Duration = Duration::from_secs(2);
 
 #[tokio::test]
 async fn a_log_out_ends_the_session_s_sockets_and_calls_within_two_seconds_and_no_other_s() {
-    let natter = Natter::start().await;
-    let alice = User::new(&natter, "alice").await;
-    let other = User::log_in(&natter, "alice").await;
+    let natter = DevServer::start(NATTER, &[]).await;
+    let alice = User::register_as(&natter.http, "alice").await;
+    let other = User::log_in_as(&natter.http, "alice").await;
     let (mut phone, mut laptop) = (alice.socket("phone").await, alice.socket("laptop").await);
     let mut elsewhere = other.socket("phone").await;
     alice.post("/api/auth/logout", &json!({})).await.ok(204);
@@ -24,35 +26,35 @@ async fn a_log_out_ends_the_session_s_sockets_and_calls_within_two_seconds_and_n
     let refresh = json!({"refreshToken": alice.refresh_token});
     assert_eq!(other.post("/api/auth/refresh", &refresh).await.status, 401);
     let mut again = Socket::open(&natter.http).await;
-    again.send(&json!({"type": "hello", "token": alice.token})).await;
+    again.send_frame(&json!({"type": "hello", "token": alice.token})).await;
     assert_eq!(again.closed().await, 4500);
 
     elsewhere.ping().await;
-    let third = User::log_in(&natter, "alice").await;
+    let third = User::log_in_as(&natter.http, "alice").await;
     let mut third_socket = third.socket("tablet").await;
     other.post("/api/auth/logout-all", &json!({})).await.ok(204);
     for socket in [&mut elsewhere, &mut third_socket] {
         assert_eq!(tokio::time::timeout(SOON, socket.closed()).await, Ok(4500));
     }
     until("logged out everywhere", async || third.get("/api/me").await.status == 401).await;
-    User::log_in(&natter, "alice").await.get("/api/me").await.ok(200);
+    User::log_in_as(&natter.http, "alice").await.get("/api/me").await.ok(200);
 }
 
 #[tokio::test]
 async fn an_ended_session_stays_ended_after_a_restart() {
-    let mut natter = Natter::start().await;
-    let mut alice = User::new(&natter, "alice").await;
+    let mut natter = DevServer::start(NATTER, &[]).await;
+    let mut alice = User::register_as(&natter.http, "alice").await;
     alice.post("/api/auth/logout", &json!({})).await.ok(204);
     natter.kill9().await;
     natter.start_again().await;
-    alice.move_to(&natter);
+    alice.move_to(&natter.http);
     assert_eq!(alice.get("/api/me").await.code(), (401, "unauthenticated"));
 }
 
 #[tokio::test]
 async fn a_stolen_refresh_token_ends_the_session_of_thief_and_owner() {
-    let natter = Natter::start().await;
-    let mut alice = User::new(&natter, "alice").await;
+    let natter = DevServer::start(NATTER, &[]).await;
+    let mut alice = User::register_as(&natter.http, "alice").await;
     let mut socket = alice.socket("phone").await;
     let stolen = json!({"refreshToken": alice.refresh_token});
     alice.refresh().await;
@@ -63,19 +65,20 @@ async fn a_stolen_refresh_token_ends_the_session_of_thief_and_owner() {
 
 #[tokio::test]
 async fn a_token_that_expires_closes_its_socket_unless_it_is_renewed_in_place() {
-    let natter = Natter::with(&[("JWT_EXPIRES_IN", "2s"), ("RATE_LIMITS", "off")]).await;
-    let (mut alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
+    let natter = DevServer::start(NATTER, &[("JWT_EXPIRES_IN", "2s"), ("RATE_LIMITS", "off")]).await;
+    let (mut alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
     let mut expiring = bob.socket("phone").await;
     alice.refresh().await;
     let mut renewed = alice.socket("phone").await;
     // Another session's token renews nothing, and does no harm.
-    let foreign = renewed.ask(json!({"type": "token", "token": bob.token})).await;
+    let foreign = renewed.call(json!({"type": "token", "token": bob.token})).await;
     assert_eq!((&foreign["type"], &foreign["code"]), (&json!("error"), &json!("forbidden")));
     let renewing = async {
         // Several lifetimes.
         for _ in 0..8 {
             alice.refresh().await;
-            let answer = renewed.ask(json!({"type": "token", "token": alice.token})).await;
+            let answer = renewed.call(json!({"type": "token", "token": alice.token})).await;
             assert_eq!(answer["type"], "ack", "{answer}");
             tokio::time::sleep(Duration::from_millis(700)).await;
         }
@@ -86,6 +89,6 @@ async fn a_token_that_expires_closes_its_socket_unless_it_is_renewed_in_place() 
     // Without another token it ends like any other.
     assert_eq!(renewed.closed().await, 4001);
     let mut late = alice.socket("phone").await;
-    late.send(&json!({"type": "token", "token": "rubbish"})).await;
+    late.send_frame(&json!({"type": "token", "token": "rubbish"})).await;
     assert_eq!(late.closed().await, 4001);
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::harness::{Heard, Natter, Room, Socket, User, chain, until};
+use natter_testkit::{DevServer, Received, Room, Socket, User, chain_seqs, until};
+
+use crate::NATTER;
 
 const READERS: usize = 20;
 const MESSAGES: usize = 1_000;
@@ -14,15 +16,16 @@ const GROWTH_KIB: u64 = 96 * 1024;
 
 #[tokio::test]
 async fn a_reader_that_never_reads_is_closed_with_4008_and_its_neighbour_misses_nothing() {
-    let natter = Natter::with(&[("RATE_LIMITS", "off")]).await;
-    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let carl = User::new(&natter, "carl").await;
-    let room = alice.room(&[&bob, &carl]).await;
+    let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "off")]).await;
+    let (alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let carl = User::register_as(&natter.http, "carl").await;
+    let room = alice.group(&[&bob, &carl]).await;
     let (mut writer, mut neighbour) = (alice.socket("phone").await, bob.socket("phone").await);
     let hello = json!({"type": "hello", "token": carl.token});
     let mut readers = Vec::new();
     for _ in 0..READERS {
-        readers.push(Socket::narrow(&carl.base, &hello).await);
+        readers.push(Socket::narrow(&carl.address(), &hello).await);
     }
     let before = natter.memory_kib("VmRSS");
 
@@ -47,7 +50,7 @@ async fn a_reader_that_never_reads_is_closed_with_4008_and_its_neighbour_misses_
     let (last_acked, (), rests) = tokio::join!(writing, reading, waking);
 
     assert!(last_acked >= last);
-    assert_eq!(chain(&neighbour.seen, &room, room.head).last(), Some(&last_acked));
+    assert_eq!(chain_seqs(&neighbour.frames, &room, room.head).last(), Some(&last_acked));
     for rest in rests {
         assert!(!rest.is_empty() && rest.len() < MESSAGES, "{} of {MESSAGES}", rest.len());
     }
@@ -58,7 +61,7 @@ async fn a_reader_that_never_reads_is_closed_with_4008_and_its_neighbour_misses_
 
 fn chain_length(socket: &Socket, room: &Room) -> usize {
     socket
-        .seen
+        .frames
         .iter()
         .filter(|frame| frame["type"] == "message:new" && frame["conversationId"] == room.id)
         .count()
@@ -67,21 +70,21 @@ fn chain_length(socket: &Socket, room: &Room) -> usize {
 /// Everything that was under way is an unbroken beginning; then the close says why.
 async fn read_the_rest(reader: &mut Socket, room: &Room) -> Vec<u64> {
     assert_eq!(reader.closed().await, 4008);
-    chain(&reader.seen, room, room.head)
+    chain_seqs(&reader.frames, room, room.head)
 }
 
 #[tokio::test]
 async fn a_client_that_answers_no_ping_is_closed_with_4009() {
-    let natter = Natter::start().await;
-    let alice = User::new(&natter, "alice").await;
+    let natter = DevServer::start(NATTER, &[]).await;
+    let alice = User::register_as(&natter.http, "alice").await;
     let mut socket = alice.socket("phone").await;
     // Pongs are written by the next read, and there is none until the server has given up.
     tokio::time::timeout(Duration::from_mins(1), until_closed(&natter)).await.unwrap();
     let heard = socket.next().await;
-    assert_eq!(heard, Heard::Closed(4009));
+    assert_eq!(heard, Received::Closed(4009));
 }
 
-async fn until_closed(natter: &Natter) {
+async fn until_closed(natter: &DevServer) {
     while natter.metric("natter_closed_total").await < 1.0 {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -9,7 +9,9 @@ use tokio_tungstenite::tungstenite::{
     },
 };
 
-use crate::harness::{Heard, Natter, Room, Socket, User, upgrade};
+use natter_testkit::{DevServer, Received, Room, Socket, User, upgrade};
+
+use crate::NATTER;
 
 const KIB: usize = 1024;
 
@@ -24,16 +26,16 @@ async fn answers(socket: &mut Socket, message: Message) -> (Vec<String>, u16) {
     let mut codes = Vec::new();
     loop {
         match socket.next().await {
-            Heard::Frame(frame) => codes.push(frame["code"].as_str().unwrap_or_default().to_owned()),
-            Heard::Closed(code) => return (codes, code),
+            Received::Frame(frame) => codes.push(frame["code"].as_str().unwrap_or_default().to_owned()),
+            Received::Closed(code) => return (codes, code),
         }
     }
 }
 
 #[tokio::test]
 async fn what_is_not_the_protocol_closes_the_socket_with_its_code() {
-    let natter = Natter::start().await;
-    let alice = User::new(&natter, "alice").await;
+    let natter = DevServer::start(NATTER, &[]).await;
+    let alice = User::register_as(&natter.http, "alice").await;
     let hello = json!({"type": "hello", "token": alice.token}).to_string();
     let big = "x".repeat(65 * KIB);
     for (what, message, expected) in [
@@ -57,8 +59,8 @@ async fn what_is_not_the_protocol_closes_the_socket_with_its_code() {
 
 #[tokio::test]
 async fn before_hello_nothing_else_is_heard() {
-    let natter = Natter::start().await;
-    let alice = User::new(&natter, "alice").await;
+    let natter = DevServer::start(NATTER, &[]).await;
+    let alice = User::register_as(&natter.http, "alice").await;
     let bad = format!("{}x", alice.token);
     for (what, message, expected) in [
         ("ping", Message::text(r#"{"type":"ping"}"#), ("unauthenticated", 4001)),
@@ -82,7 +84,7 @@ async fn before_hello_nothing_else_is_heard() {
 
 #[tokio::test]
 async fn an_upgrade_needs_the_subprotocol_and_an_origin_that_is_welcome() {
-    let natter = Natter::with(&[("CORS_ORIGINS", "https://chat.example")]).await;
+    let natter = DevServer::start(NATTER, &[("CORS_ORIGINS", "https://chat.example")]).await;
     let protocol = ("Sec-WebSocket-Protocol", "natter.v1");
     let own = natter.http.clone();
     for (headers, expected) in [
@@ -107,9 +109,10 @@ async fn an_upgrade_needs_the_subprotocol_and_an_origin_that_is_welcome() {
 
 #[tokio::test]
 async fn hostile_json_is_refused_and_the_socket_stays_open() {
-    let natter = Natter::start().await;
-    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let room = alice.room(&[&bob]).await;
+    let natter = DevServer::start(NATTER, &[]).await;
+    let (alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let room = alice.group(&[&bob]).await;
     let mut socket = alice.socket("phone").await;
     for (text, codes) in hostile(&room) {
         socket.send_raw(Message::text(text.clone())).await;
@@ -183,8 +186,8 @@ fn hostile(room: &Room) -> Vec<(String, &'static [&'static str])> {
 
 #[tokio::test]
 async fn a_hello_with_too_much_in_it_is_refused_and_may_be_said_again() {
-    let natter = Natter::start().await;
-    let alice = User::new(&natter, "alice").await;
+    let natter = DevServer::start(NATTER, &[]).await;
+    let alice = User::register_as(&natter.http, "alice").await;
     let mut socket = Socket::open(&natter.http).await;
     let positions: serde_json::Map<String, Value> =
         (0..1_001).map(|n| (format!("0190b5a0-7a5e-7abc-8def-{n:012}"), json!(1))).collect();
@@ -197,10 +200,10 @@ async fn a_hello_with_too_much_in_it_is_refused_and_may_be_said_again() {
         json!({"type": "hello", "token": 7}),
         json!({"type": "hello"}),
     ] {
-        socket.send(&bad).await;
+        socket.send_frame(&bad).await;
         let answer = socket.frame().await;
         assert_eq!((&answer["type"], &answer["code"]), (&json!("error"), &json!("invalid")), "{answer}");
     }
-    socket.send(&json!({"type": "hello", "token": alice.token, "deviceId": ".>*-_/\\'\"<"})).await;
+    socket.send_frame(&json!({"type": "hello", "token": alice.token, "deviceId": ".>*-_/\\'\"<"})).await;
     assert_eq!(socket.frame().await["type"], "welcome");
 }

@@ -2,10 +2,12 @@
 
 use std::{fs, net::TcpListener, process::Output};
 
-use crate::harness::{Heard, Natter, User, alive, command};
+use natter_testkit::{DevServer, Received, User, command, is_alive};
+
+use crate::NATTER;
 
 fn run(settings: &[(&str, &str)], arguments: &[&str], data: &std::path::Path) -> Output {
-    let mut command = command(settings);
+    let mut command = command(NATTER, settings);
     command.args(["dev", "--data-dir"]).arg(data).args(arguments);
     command.output().unwrap()
 }
@@ -28,8 +30,8 @@ const PORTS: [&str; 4] = ["--port", "0", "--admin-port", "0"];
 
 #[tokio::test]
 async fn a_data_folder_in_use_is_refused_by_name_and_pid_and_its_owner_goes_on() {
-    let natter = Natter::start().await;
-    let alice = User::new(&natter, "alice").await;
+    let natter = DevServer::start(NATTER, &[]).await;
+    let alice = User::register_as(&natter.http, "alice").await;
     let output = run(&[], &PORTS, &natter.data());
     let pid = format!("pid {}", natter.pid());
     refused(&output, &[natter.data().to_str().unwrap(), &pid]);
@@ -89,7 +91,7 @@ fn a_setting_that_is_not_text_is_refused_not_ignored() {
     use std::os::unix::ffi::OsStrExt;
 
     let home = tempfile::tempdir().unwrap();
-    let mut command = command(&[]);
+    let mut command = command(NATTER, &[]);
     command.args(["dev", "--data-dir"]).arg(home.path().join("data")).args(PORTS);
     command.env("JWT_SECRET", std::ffi::OsStr::from_bytes(b"0123456789abcdef0123456789abcdef\xff"));
     // Started anyway, it would run until somebody ends it.
@@ -99,7 +101,7 @@ fn a_setting_that_is_not_text_is_refused_not_ignored() {
 
 #[tokio::test]
 async fn another_number_of_partitions_is_refused_on_a_folder_that_exists() {
-    let mut natter = Natter::with(&[("PARTITIONS", "2"), ("LOG_MAX_BYTES", "1048576")]).await;
+    let mut natter = DevServer::start(NATTER, &[("PARTITIONS", "2"), ("LOG_MAX_BYTES", "1048576")]).await;
     assert!(natter.stop().await.success());
     let output = run(&[("PARTITIONS", "3"), ("LOG_MAX_BYTES", "1048576")], &PORTS, &natter.data());
     refused(&output, &["PARTITIONS", "2", "3"]);
@@ -108,17 +110,17 @@ async fn another_number_of_partitions_is_refused_on_a_folder_that_exists() {
 
 #[tokio::test]
 async fn ctrl_c_says_goodbye_closes_with_1012_and_ends_with_0() {
-    let mut natter = Natter::start().await;
-    let alice = User::new(&natter, "alice").await;
+    let mut natter = DevServer::start(NATTER, &[]).await;
+    let alice = User::register_as(&natter.http, "alice").await;
     let nats = natter.nats_pid().unwrap();
     let mut sockets = [alice.socket("phone").await, alice.socket("laptop").await];
     let status = natter.stop().await;
     assert_eq!(status.code(), Some(0), "{}", natter.log());
     for socket in &mut sockets {
-        let goodbye = socket.until("goodbye").await;
+        let goodbye = socket.wait_for("goodbye").await;
         assert_eq!(goodbye["reason"], "restarting");
         assert!(goodbye["retryAfterMs"].as_u64() > Some(0), "{goodbye}");
-        assert_eq!(socket.next().await, Heard::Closed(1012));
+        assert_eq!(socket.next().await, Received::Closed(1012));
     }
-    assert!(!alive(nats));
+    assert!(!is_alive(nats));
 }

@@ -5,18 +5,21 @@ use std::collections::{BTreeMap, HashSet};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{Natter, User, chain, say};
+use natter_testkit::{DevServer, User, chain_seqs};
+
+use crate::NATTER;
 
 #[tokio::test]
 async fn one_client_id_on_two_sockets_of_a_device_at_once_is_one_message_and_one_duplicate() {
-    let natter = Natter::with(&[("RATE_LIMITS", "off")]).await;
-    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let room = alice.room(&[&bob]).await;
+    let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "off")]).await;
+    let (alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let room = alice.group(&[&bob]).await;
     let (mut one, mut two) = (alice.socket("phone").await, alice.socket("phone").await);
     let mut reader = bob.socket("phone").await;
     for number in 0..100 {
-        let frame = say(&room, &format!("twin-{number}"), "said twice");
-        let (first, second) = tokio::join!(one.ask(frame.clone()), two.ask(frame));
+        let frame = room.message_frame(&format!("twin-{number}"), "said twice");
+        let (first, second) = tokio::join!(one.call(frame.clone()), two.call(frame));
         assert_eq!(first["seq"], second["seq"], "{first} {second}");
         assert_eq!(first["messageId"], second["messageId"]);
         assert_eq!(first["createdAt"], second["createdAt"]);
@@ -25,32 +28,34 @@ async fn one_client_id_on_two_sockets_of_a_device_at_once_is_one_message_and_one
     }
     let history = alice.history(&room).await;
     assert_eq!(history.len(), 100);
-    reader.until_seq(&room, history[99]["seq"].as_u64().unwrap()).await;
-    assert_eq!(chain(&reader.seen, &room, room.head).len(), 100);
+    reader.wait_for_seq(&room, history[99]["seq"].as_u64().unwrap()).await;
+    assert_eq!(chain_seqs(&reader.frames, &room, room.head).len(), 100);
 }
 
 #[tokio::test]
 async fn a_client_id_is_another_message_on_another_device_in_another_room_and_of_another_user() {
-    let natter = Natter::start().await;
-    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let (room, other) = (alice.room(&[&bob]).await, alice.room(&[&bob]).await);
+    let natter = DevServer::start(NATTER, &[]).await;
+    let (alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let (room, other) = (alice.group(&[&bob]).await, alice.group(&[&bob]).await);
     let (mut phone, mut laptop) = (alice.socket("phone").await, alice.socket("laptop").await);
     let mut bobs = bob.socket("phone").await;
     let mut ids = HashSet::new();
     for (socket, room) in [(&mut phone, &room), (&mut laptop, &room), (&mut bobs, &room)] {
-        let ack = socket.ask(say(room, "c", "x")).await;
+        let ack = socket.call(room.message_frame("c", "x")).await;
         assert_eq!(ack["duplicate"], false, "{ack}");
         ids.insert(ack["messageId"].to_string());
     }
-    ids.insert(phone.ask(say(&other, "c", "x")).await["messageId"].to_string());
+    ids.insert(phone.call(other.message_frame("c", "x")).await["messageId"].to_string());
     assert_eq!(ids.len(), 4);
 }
 
 #[tokio::test]
 async fn one_idempotency_key_posted_ten_times_at_once_is_one_message() {
-    let natter = Natter::with(&[("RATE_LIMITS", "off")]).await;
-    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let room = alice.room(&[&bob]).await;
+    let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "off")]).await;
+    let (alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let room = alice.group(&[&bob]).await;
     for round in 0..10 {
         let key = format!("key-{round}");
         let answers = join_all((0..10).map(|_| alice.post_once(&key, &room.id, "once"))).await;
@@ -74,10 +79,11 @@ async fn one_idempotency_key_posted_ten_times_at_once_is_one_message() {
 
 #[tokio::test]
 async fn a_refused_attempt_does_not_burn_its_key() {
-    let natter = Natter::with(&[("RATE_LIMITS", "off")]).await;
-    let (alice, bob) = (User::new(&natter, "alice").await, User::new(&natter, "bob").await);
-    let room = alice.room(&[&bob]).await;
-    let foreign = User::new(&natter, "eve").await.room(&[&bob]).await;
+    let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "off")]).await;
+    let (alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let room = alice.group(&[&bob]).await;
+    let foreign = User::register_as(&natter.http, "eve").await.group(&[&bob]).await;
     for round in 0..50 {
         let key = format!("key-{round}");
         assert_eq!(alice.post_once(&key, &foreign.id, "hello").await.code(), (404, "not_found"));
@@ -89,12 +95,12 @@ async fn a_refused_attempt_does_not_burn_its_key() {
 
 #[tokio::test]
 async fn one_name_registered_ten_times_at_once_is_one_account() {
-    let natter = Natter::with(&[("RATE_LIMITS", "off")]).await;
-    let alice = User::new(&natter, "alice").await;
+    let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "off")]).await;
+    let alice = User::register_as(&natter.http, "alice").await;
     let account =
         json!({"username": "bob", "email": "bob@tests.example", "password": "correct horse battery"});
     let answers = join_all((0..10).map(|_| alice.post("/api/auth/register", &account))).await;
-    let mut codes: Vec<_> = answers.iter().map(crate::harness::Answer::code).collect();
+    let mut codes: Vec<_> = answers.iter().map(natter_testkit::Answer::code).collect();
     codes.sort_unstable();
     assert_eq!(codes[0], (201, ""));
     assert!(codes[1..].iter().all(|(status, _)| *status == 409), "{codes:?}");
@@ -102,10 +108,10 @@ async fn one_name_registered_ten_times_at_once_is_one_account() {
 
 #[tokio::test]
 async fn one_direct_conversation_opened_by_both_at_once_is_one_conversation() {
-    let natter = Natter::with(&[("RATE_LIMITS", "off")]).await;
-    let alice = User::new(&natter, "alice").await;
+    let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "off")]).await;
+    let alice = User::register_as(&natter.http, "alice").await;
     for number in 0..5 {
-        let other = User::new(&natter, &format!("other-{number}")).await;
+        let other = User::register_as(&natter.http, &format!("other-{number}")).await;
         let (mine, theirs) = (direct(&other), direct(&alice));
         let path = "/api/conversations";
         let (one, two) = tokio::join!(alice.post(path, &mine), other.post(path, &theirs));

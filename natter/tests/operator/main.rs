@@ -2,10 +2,6 @@
 //! on a whole deployment, whose log and store are tampered with by hand.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
-#[path = "../cluster/harness/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "made for another test program, which uses all of it")]
-mod harness; // the deployment, people, their devices
-
 mod scene; // a deployment, and hands in its log
 mod rows; // hands in its store
 
@@ -15,3 +11,6 @@ mod mirror; // natter verify, of Kafka's topic
 mod verify; // natter verify
 
 mod rights; // all of it as the user `worker` of a guarded server
+
+/// The program under test.
+const NATTER: &str = env!("CARGO_BIN_EXE_natter");

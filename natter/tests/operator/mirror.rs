@@ -2,13 +2,12 @@
 
 use std::process::Command;
 
-use natter_workers::testkit::Kafka;
+use natter_testkit::Kafka;
 use serde_json::{Value, json};
 
-use crate::{
-    harness::until,
-    scene::{Said, Scene},
-};
+use natter_testkit::until;
+
+use crate::scene::{Said, Scene};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_mirror_the_topic_is_compared_with_the_log_as_well() {
@@ -16,7 +15,7 @@ async fn with_a_mirror_the_topic_is_compared_with_the_log_as_well() {
     let (alice, bob) = scene.two().await;
     for _ in 0..4 {
         let room = alice.group(&[&bob]).await;
-        alice.says(&room, "hello").await;
+        alice.post_message(&room, "hello").await;
     }
     let brokers = kafka.brokers();
     let settings = [("KAFKA_BROKERS", brokers.as_str())];

@@ -6,8 +6,9 @@ use natter_schemas::{
 };
 use serde_json::{Value, json};
 
+use natter_testkit::{seq, until};
+
 use crate::{
-    harness::{seq, until},
     rows::{insert, lose},
     scene::{PARTITIONS, Scene, hex, id, partition, posted},
 };
@@ -29,11 +30,11 @@ async fn poison_is_parked_with_its_reason_while_others_go_on_and_is_listed_shown
     let (alice, bob) = scene.two().await;
     let room = alice.group(&[&bob]).await;
     let p = partition(&room);
-    let before = alice.says(&room, "before").await;
+    let before = alice.post_message(&room, "before").await;
     let noise = scene.publish(p, id(&room), NOISE.to_vec()).await;
     let event = posted(&alice, &room, "a secret between two");
     let foreign = scene.publish(p, stranger(p), codec::encode(&event)).await;
-    let after = alice.says(&room, "after").await;
+    let after = alice.post_message(&room, "after").await;
     scene.settled().await;
 
     let parked = scene.parked(2).await;
@@ -108,15 +109,15 @@ async fn an_event_the_store_refused_is_replayed_into_its_place_when_the_cause_is
     let (alice, bob) = scene.two().await;
     let room = alice.group(&[&bob]).await;
     let p = partition(&room);
-    alice.says(&room, "before").await;
+    alice.post_message(&room, "before").await;
     scene.settled().await;
     let store = scene.store();
     // Another event's row lies where the next one belongs.
     let taken = scene.last_seq(p).await + 1;
     insert(&store, taken, &posted(&bob, &room, "by mistake"));
-    assert_eq!(alice.says(&room, "in its place").await, taken);
+    assert_eq!(alice.post_message(&room, "in its place").await, taken);
     until("it is parked, since others are stored", async || {
-        alice.says(&room, "after").await;
+        alice.post_message(&room, "after").await;
         !scene.natter(&["parked", "list", "--json"]).json_lines().is_empty()
     })
     .await;

@@ -5,10 +5,9 @@ use std::fs;
 use rusqlite::{Connection, Row, types::Value as Cell};
 use serde_json::json;
 
-use crate::{
-    harness::{Room, User, seq, until},
-    scene::{Scene, id, partition},
-};
+use natter_testkit::{Room, User, seq, until};
+
+use crate::scene::{Scene, id, partition};
 
 /// What follows from the log alone, row by row.
 fn derived(store: &Connection) -> Vec<(&'static str, Vec<String>)> {
@@ -39,7 +38,7 @@ async fn lively(scene: &Scene) -> (User, User, Vec<Room>) {
     }
     for room in &rooms {
         for n in 0..10 {
-            let said = alice.says(room, &format!("message {n}")).await;
+            let said = alice.post_message(room, &format!("message {n}")).await;
             let edit = room.path(&format!("/messages/{said}"));
             alice.patch(&edit, &json!({"content": "better"})).await.ok(200);
             bob.put(&room.path(&format!("/messages/{said}/reactions/%F0%9F%91%8D"))).await;
@@ -64,10 +63,11 @@ async fn a_store_that_was_lost_is_rebuilt_from_the_log_row_by_row() {
     let before = derived(&scene.store());
 
     scene.kill_workers();
-    for end in ["", "-wal", "-shm"] {
-        let _ = fs::remove_file(scene.path() + end);
+    let database = scene.cluster.database();
+    for suffix in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(format!("{}{suffix}", database.display()));
     }
-    assert!(fs::metadata(scene.path()).is_err());
+    assert!(!database.exists());
     scene.natter(&["migrate"]).ok();
     let (code, lost) = scene.verified();
     assert_eq!(code, Some(1));
@@ -98,7 +98,7 @@ async fn a_replay_beside_workers_doubles_nothing_and_loses_nothing() {
     let mut said = Vec::new();
     for round in 0..5 {
         for n in 0..10 {
-            said.push(alice.says(&room, &format!("{round}.{n}")).await);
+            said.push(alice.post_message(&room, &format!("{round}.{n}")).await);
         }
         scene.natter(&["replay", "--from", "1"]).ok();
     }
@@ -116,7 +116,7 @@ async fn a_part_of_one_partition_is_replayed_and_flags_that_do_not_fit_are_refus
     let room = alice.group(&[&bob]).await;
     let mut said = Vec::new();
     for n in 0..6 {
-        said.push(alice.says(&room, &n.to_string()).await);
+        said.push(alice.post_message(&room, &n.to_string()).await);
     }
     scene.settled().await;
     scene.kill_workers();
@@ -142,7 +142,7 @@ async fn a_part_of_one_partition_is_replayed_and_flags_that_do_not_fit_are_refus
     scene.natter(&["replay", "--from", "1"]).ok();
     scene.start_worker();
     until("it answers", async || alice.get(&room.path("")).await.status == 200).await;
-    alice.says(&room, "and on").await;
+    alice.post_message(&room, "and on").await;
     scene.settled().await;
     scene.assert_equal();
 }

@@ -1,13 +1,14 @@
 //! The commands need no more than a worker may.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
 use natter_nats::subject;
 use natter_schemas::id::{ConversationId, Partition};
-use serde_json::Value;
+
+use natter_testkit::{Cluster, Folder, NatsProcess};
 
 use crate::{
-    harness::{Cluster, Home, Process, until},
+    NATTER,
     scene::{PARTITIONS, Said, bus, settled},
 };
 
@@ -15,42 +16,30 @@ const ACCOUNTS: &str = include_str!("../../../nats/server/accounts.conf");
 const SECRETS: [&str; 4] =
     ["NATTER_EDGE_PASSWORD", "NATTER_WORKER_PASSWORD", "NATTER_PROVISION_PASSWORD", "NATTER_SYS_PASSWORD"];
 
-/// One server with the users of a production cluster; answers its `host:port`.
-async fn guarded(home: &Home) -> (Process, String) {
-    let dir = home.path.display();
+/// One server with the users of a production cluster.
+async fn guarded(home: &Folder) -> NatsProcess {
     let config = format!(
-        "listen: \"127.0.0.1:-1\"\nports_file_dir: \"{dir}\"\nmax_payload: 8MB\n\
-         jetstream {{ store_dir: \"{dir}/js\", max_file_store: 10GB }}\n{ACCOUNTS}"
+        "listen: \"127.0.0.1:-1\"\nmax_payload: 8MB\n\
+         jetstream {{ store_dir: \"{}/js\", max_file_store: 10GB }}\n{ACCOUNTS}",
+        home.path().display()
     );
     fs::write(home.file("nats.conf"), config).unwrap();
-    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.deps/bin/nats-server");
-    let binary = if fetched.exists() { fetched } else { "nats-server".into() };
-    let mut command = Command::new(std::env::var_os("NATTER_NATS_SERVER").map_or(binary, Into::into));
-    command.arg("-c").arg(home.file("nats.conf")).envs(SECRETS.map(|name| (name, "secret")));
-    let process = Process::start(&command, &home.file("nats.log"));
-    let ports = home.file(&format!("nats-server_{}.ports", process.pid()));
-    let mut host = String::new();
-    until("nats-server says its port", async || {
-        let said: Value =
-            serde_json::from_str(&fs::read_to_string(&ports).unwrap_or_default()).unwrap_or_default();
-        said["nats"][0].as_str().unwrap_or_default().trim_start_matches("nats://").clone_into(&mut host);
-        !host.is_empty()
-    })
-    .await;
-    (process, host)
+    let configure = |command: &mut Command| {
+        command.arg("-c").arg(home.file("nats.conf")).envs(SECRETS.map(|name| (name, "secret")));
+    };
+    NatsProcess::start(home, configure).await
 }
 
 #[tokio::test]
 async fn a_workers_rights_are_enough_for_every_command() {
-    let (cluster, home) = (Cluster::bare().await, Home::new());
-    let (_nats, host) = guarded(&home).await;
-    let url = |user: &str| format!("nats://{user}:secret@{host}");
+    let (mut cluster, home) = (Cluster::bare(NATTER).await, Folder::new());
+    let nats = guarded(&home).await;
+    let url = |user: &str| format!("nats://{user}:secret@{}", nats.address);
     let worker = url("worker");
-    let natter = |arguments: &[&str]| Said::of(&cluster.run(arguments, &[("NATS_URL", &worker)]));
     Said::of(&cluster.run(&["migrate"], &[("NATS_URL", &url("provision"))])).ok();
 
-    let _worker =
-        Process::start(&cluster.command(&["worker"], &[("NATS_URL", &worker)]), &home.file("worker.log"));
+    let _worker = cluster.spawn("worker", &[("NATS_URL", &worker)]);
+    let natter = |arguments: &[&str]| Said::of(&cluster.run(arguments, &[("NATS_URL", &worker)]));
     let (publisher, log) = bus(&worker).await;
     let room = ConversationId::fresh();
     let p = Partition::of(room, PARTITIONS);

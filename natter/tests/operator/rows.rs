@@ -4,10 +4,9 @@
 use natter_schemas::{codec, event::Event, id::Seq};
 use rusqlite::{Connection, Params};
 
-use crate::{
-    harness::Room,
-    scene::{hex, id},
-};
+use natter_testkit::Room;
+
+use crate::scene::{hex, id};
 
 const PLACE: &str = "SELECT place FROM messages WHERE conversation = ?1 AND seq = ?2
                      UNION ALL SELECT place FROM changes WHERE conversation = ?1 AND seq = ?2";

@@ -16,7 +16,8 @@ use natter_schemas::{
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::harness::{Cluster, Home, Process, Room, User, until};
+use crate::NATTER;
+use natter_testkit::{Cluster, Process, Room, User, until};
 
 pub const PARTITIONS: u16 = 4;
 
@@ -24,7 +25,6 @@ pub struct Scene {
     pub cluster: Cluster,
     pub publisher: Publisher,
     pub log: LogReader,
-    home: Home,
     workers: Vec<Process>,
 }
 
@@ -66,11 +66,9 @@ impl Said {
 
 impl Scene {
     pub async fn start() -> Self {
-        let cluster = Cluster::start().await;
-        let settings = cluster.settings();
-        let (_, url) = settings.iter().find(|(name, _)| *name == "NATS_URL").unwrap();
-        let (publisher, log) = bus(url).await;
-        Self { cluster, publisher, log, home: Home::new(), workers: Vec::new() }
+        let cluster = Cluster::start(NATTER).await;
+        let (publisher, log) = bus(&cluster.nats_url()).await;
+        Self { cluster, publisher, log, workers: Vec::new() }
     }
 
     pub fn natter(&self, arguments: &[&str]) -> Said {
@@ -81,14 +79,8 @@ impl Scene {
         (self.cluster.user(0, "alice").await, self.cluster.user(1, "bob").await)
     }
 
-    pub fn path(&self) -> String {
-        let settings = self.cluster.settings();
-        let (_, url) = settings.iter().find(|(name, _)| *name == "DATABASE_URL").unwrap();
-        url.strip_prefix("sqlite:").unwrap().to_owned()
-    }
-
     pub fn store(&self) -> Connection {
-        let store = Connection::open(self.path()).unwrap();
+        let store = Connection::open(self.cluster.database()).unwrap();
         store.busy_timeout(Duration::from_secs(30)).unwrap();
         store
     }
@@ -105,8 +97,8 @@ impl Scene {
     }
 
     pub fn start_worker_with(&mut self, settings: &[(&str, &str)]) {
-        let log = self.home.file(&format!("worker-{}.log", self.workers.len()));
-        self.workers.push(Process::start(&self.cluster.command(&["worker"], settings), &log));
+        let worker = self.cluster.spawn("worker", settings);
+        self.workers.push(worker);
     }
 
     /// Publishes bytes under the subject of a conversation.

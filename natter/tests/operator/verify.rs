@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
+use natter_testkit::until;
+
 use crate::{
-    harness::until,
     rows::{insert, lose, lose_bytes, lose_head, overwrite},
     scene::{Scene, partition, posted},
 };
@@ -23,8 +24,8 @@ async fn rows_that_were_deleted_changed_garbled_or_added_by_hand_are_found() {
     let (room, other) = (alice.group(&[&bob]).await, alice.group(&[&bob]).await);
     let mut said = Vec::new();
     for n in 0..20 {
-        said.push(alice.says(&room, &format!("message {n}")).await);
-        alice.says(&other, "elsewhere").await;
+        said.push(alice.post_message(&room, &format!("message {n}")).await);
+        alice.post_message(&other, "elsewhere").await;
     }
     scene.settled().await;
     scene.assert_equal();

@@ -60,13 +60,6 @@ pub fn interpolated(value: &str) -> String {
     format!("{before}{value}{}", interpolated(after))
 }
 
-/// `NATTER_NATS_SERVER`, else what `make deps` fetched, else the one in PATH.
-pub fn nats_server() -> PathBuf {
-    let fetched = root().join(".deps/bin/nats-server");
-    let named = std::env::var_os("NATTER_NATS_SERVER").map(PathBuf::from);
-    named.unwrap_or(if fetched.exists() { fetched } else { "nats-server".into() })
-}
-
 /// The file of this repository that the container is given.
 pub fn nats_config(nats: &Service) -> PathBuf {
     root().join("nats/server").join(nats.command[1].strip_prefix("/etc/natter/").unwrap())
@@ -147,7 +140,7 @@ fn the_program_knows_and_accepts_every_setting() {
             assert!(documented.contains(&format!("| `{name}` |")), "{name} is not in docs/operations.md");
         }
         let environment = service.environment.iter().map(|(name, value)| (name, interpolated(value)));
-        let output = Command::new(env!("CARGO_BIN_EXE_natter"))
+        let output = Command::new(crate::NATTER)
             .arg("doctor")
             .env_clear()
             .envs(environment)
@@ -164,7 +157,7 @@ fn nats_server_accepts_its_configuration_with_the_passwords_it_is_given() {
     let compose = read();
     let nats = &compose.services["nats"];
     let environment = nats.environment.iter().map(|(name, value)| (name, interpolated(value)));
-    let output = Command::new(nats_server())
+    let output = Command::new(natter_nats::server::find().unwrap())
         .args(["-t", "-c"])
         .arg(nats_config(nats))
         .envs(environment)

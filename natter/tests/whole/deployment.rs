@@ -2,18 +2,15 @@
 
 use std::{
     fs,
-    net::TcpListener,
-    path::Path,
     process::{Command, Output, Stdio},
 };
 
-use natter_store::testkit::Cassandra;
-use natter_workers::testkit::Kafka;
+use natter_testkit::{Cassandra, Folder, Kafka, NatsProcess, Process, Redis, text};
 use serde_json::Value;
 
 use crate::{
+    NATTER,
     compose::{self, Compose},
-    harness::{Home, Process},
     until,
 };
 
@@ -23,12 +20,14 @@ pub struct Deployment {
     workers: Vec<Option<Process>>,
     pub kafka: Kafka,
     pub cassandra: Cassandra,
-    redis: (Process, u16),
-    nats: (Process, String),
+    redis: Redis,
+    nats: NatsProcess,
     compose: Compose,
     /// `http://127.0.0.1:port` of each edge.
     pub addresses: Vec<String>,
-    home: Home,
+    /// Workers so far.
+    started: usize,
+    home: Folder,
 }
 
 /// A hundred people from one address who never pause are no deployment's guests.
@@ -36,12 +35,13 @@ const RATES: &str = "login=100000/s,send=100000/s,write=100000/s,read=100000/s,f
 
 impl Deployment {
     pub async fn start() -> Self {
-        let (home, compose) = (Home::new(), compose::read());
+        let (home, compose) = (Folder::new(), compose::read());
         let (kafka, cassandra) = tokio::join!(Kafka::start(), Cassandra::start());
         let nats = start_nats(&home, &compose).await;
-        let redis = start_redis(&home).await;
+        let redis = Redis::start().await;
         let (edges, workers, addresses) = Default::default();
-        let mut all = Self { edges, workers, kafka, cassandra, redis, nats, compose, addresses, home };
+        let mut all =
+            Self { edges, workers, kafka, cassandra, redis, nats, compose, addresses, started: 0, home };
         let migrated = all.command("migrate", &["migrate"]).output().unwrap();
         assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
         for number in 0..2 {
@@ -50,22 +50,23 @@ impl Deployment {
         }
         for number in 1..=2 {
             let log = all.home.file(&format!("edge-{number}.log"));
-            all.edges.push(Process::start(&all.command(&format!("edge-{number}"), &["edge"]), &log));
-            let line = ready(&log, "edge is ready", 1).await;
-            all.addresses.push(format!("http://{}", line["address"].as_str().unwrap()));
+            let edge = Process::start(all.command(&format!("edge-{number}"), &["edge"]), &log);
+            let ready = edge.wait_for_event("edge is ready").await;
+            all.addresses.push(format!("http://{}", text(&ready["address"])));
+            all.edges.push(edge);
         }
         all
     }
 
     /// The program with the settings of a service, its servers' names made addresses.
     fn command(&self, service: &str, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_natter"));
+        let mut command = Command::new(NATTER);
         command.args(arguments).env_clear().stdin(Stdio::null());
         for (name, value) in &self.compose.services[service].environment {
             let value = compose::interpolated(value)
-                .replace("@nats:4222", &format!("@{}", self.nats.1))
+                .replace("@nats:4222", &format!("@{}", self.nats.address))
                 .replace("scylla:9042", &self.cassandra.address())
-                .replace("redis:6379", &format!("127.0.0.1:{}", self.redis.1))
+                .replace("redis:6379", &self.redis.address())
                 .replace("kafka:9092", &self.kafka.brokers());
             command.env(name, value);
         }
@@ -80,15 +81,15 @@ impl Deployment {
     }
 
     pub fn kill_worker(&mut self, number: usize) {
-        self.workers[number].take().unwrap().kill9();
+        self.workers[number].take().unwrap().kill();
     }
 
     pub async fn start_worker(&mut self, number: usize) {
-        let log = self.home.file(&format!("worker-{number}.log"));
-        let before = lines(&log, "worker is ready").len();
-        let command = self.command(&format!("worker-{}", number + 1), &["worker"]);
-        self.workers[number] = Some(Process::start(&command, &log));
-        ready(&log, "worker is ready", before + 1).await;
+        self.started += 1;
+        let log = self.home.file(&format!("worker-{number}-{}.log", self.started));
+        let worker = Process::start(self.command(&format!("worker-{}", number + 1), &["worker"]), &log);
+        worker.wait_for_event("worker is ready").await;
+        self.workers[number] = Some(worker);
     }
 
     /// Waits until everything in the log is in Cassandra, and by digest the same; Kafka too.
@@ -111,7 +112,7 @@ impl Deployment {
             "worker".to_owned(),
             compose::interpolated("${NATTER_WORKER_PASSWORD:-worker-password}"),
         );
-        let client = options.custom_inbox_prefix("_INBOX.worker").connect(&self.nats.1).await.unwrap();
+        let client = options.custom_inbox_prefix("_INBOX.worker").connect(&self.nats.address).await.unwrap();
         let js = natter_nats::async_nats::jetstream::new(client);
         let mut lengths = Vec::new();
         for partition in 0..16 {
@@ -124,24 +125,7 @@ impl Deployment {
     }
 }
 
-fn lines(log: &Path, message: &str) -> Vec<Value> {
-    let text = fs::read_to_string(log).unwrap_or_default();
-    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.filter(|line| line["message"] == message).collect()
-}
-
-/// The line that says so for the nth time.
-async fn ready(log: &Path, message: &str, nth: usize) -> Value {
-    until(&format!("'{message}' in {}", log.display()), async || {
-        let text = fs::read_to_string(log).unwrap_or_default();
-        assert!(!text.contains("natter: "), "it refuses to start: {text}");
-        lines(log, message).len() >= nth
-    })
-    .await;
-    lines(log, message).pop().unwrap()
-}
-
-async fn start_nats(home: &Home, compose: &Compose) -> (Process, String) {
+async fn start_nats(home: &Folder, compose: &Compose) -> NatsProcess {
     let folder = home.file("nats");
     fs::create_dir(&folder).unwrap();
     let nats = &compose.services["nats"];
@@ -153,42 +137,9 @@ async fn start_nats(home: &Home, compose: &Compose) -> (Process, String) {
     let config = folder.join("nats.conf");
     fs::write(&config, text.replace("0.0.0.0", "127.0.0.1")).unwrap();
     fs::copy(given.with_file_name("accounts.conf"), folder.join("accounts.conf")).unwrap();
-    let mut command = Command::new(compose::nats_server());
-    command.arg("-c").arg(config).arg("--ports_file_dir").arg(&folder);
-    command.envs(nats.environment.iter().map(|(name, value)| (name, compose::interpolated(value))));
-    let process = Process::start(&command, &home.file("nats.log"));
-    let ports = folder.join(format!("nats-server_{}.ports", process.pid()));
-    let mut address = String::new();
-    until("nats-server says its port", async || {
-        let said = fs::read_to_string(&ports).unwrap_or_default();
-        let said: Value = serde_json::from_str(&said).unwrap_or_default();
-        let url = said["nats"][0].as_str().unwrap_or_default();
-        url.trim_start_matches("nats://").clone_into(&mut address);
-        !address.is_empty()
-    })
-    .await;
-    (process, address)
-}
-
-async fn start_redis(home: &Home) -> (Process, u16) {
-    let log = home.file("redis-said");
-    loop {
-        // Somebody may take the port in between: then ours ends, and another port is tried.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let _ = fs::remove_file(&log);
-        let mut command = Command::new("redis-server");
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
-        command.arg("--dir").arg(&home.path).arg("--logfile").arg(&log);
-        let process = Process::start(&command, &home.file("redis.log"));
-        let mut listens = false;
-        until("redis-server starts", async || {
-            let said = fs::read_to_string(&log).unwrap_or_default();
-            listens = said.contains("Ready to accept connections");
-            listens || said.contains("Failed listening")
-        })
-        .await;
-        if listens {
-            return (process, port);
-        }
-    }
+    let configure = |command: &mut Command| {
+        command.arg("-c").arg(config);
+        command.envs(nats.environment.iter().map(|(name, value)| (name, compose::interpolated(value))));
+    };
+    NatsProcess::start(home, configure).await
 }

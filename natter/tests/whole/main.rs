@@ -4,10 +4,6 @@
 
 mod compose; // the deployment as people with Docker start it
 mod deployment; // the same as plain processes
-#[path = "../cluster/harness/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "made for another test program, which uses all of it")]
-mod harness; // people and their devices, child processes
-
 mod compare; // what was acked, against what everybody has
 mod crowd; // a hundred people who all talk at once
 
@@ -18,19 +14,18 @@ use std::{collections::HashMap, process::Command, time::Duration};
 use compare::Record;
 use crowd::{MESSAGES, PEOPLE, Person};
 use deployment::Deployment;
+use natter_testkit::until_within;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
+
+/// The program under test.
+const NATTER: &str = env!("CARGO_BIN_EXE_natter");
 
 /// Two busy cores run eleven servers.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let waited = tokio::time::timeout(PATIENCE, async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    });
-    assert!(waited.await.is_ok(), "{what}: not so after {PATIENCE:?}");
+pub async fn until(what: &str, condition: impl AsyncFnMut() -> bool) {
+    until_within(PATIENCE, what, condition).await;
 }
 
 /// The deployment, whole, for one test at a time: it takes half a minute to start.

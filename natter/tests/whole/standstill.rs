@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::{
-    harness::{User, chain, seq},
-    shared,
-};
+use natter_testkit::{User, chain, seq};
+
+use crate::shared;
 
 const STANDSTILL: Duration = Duration::from_secs(30);
 
@@ -17,7 +16,7 @@ const PACE: Duration = Duration::from_millis(50);
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_stands_still_for_thirty_seconds_costs_no_message_and_hides_none() {
     let deployment = shared().await;
-    let edges = [deployment.addresses[0].clone(), deployment.addresses[1].clone()];
+    let edges = deployment.addresses.clone();
     let (alice, bob) =
         (User::register(edges.clone(), 0, "alice").await, User::register(edges, 1, "bob").await);
     let room = alice.group(&[&bob]).await;
@@ -33,20 +32,20 @@ async fn a_store_that_stands_still_for_thirty_seconds_costs_no_message_and_hides
     while paused.elapsed() < STANDSTILL {
         pace.tick().await;
         acked.push(sender.post(&room, &format!("m{}", acked.len())).await);
-        receiver.reaches(&room, acked[acked.len() - 1]).await;
+        receiver.wait_for_seq(&room, acked[acked.len() - 1]).await;
         if acked.len() % 50 == 0 {
             let page = alice.get(&format!("/api/messages?conversationId={}&limit=20", room.id)).await.ok(200);
             let page: Vec<u64> = page["items"].as_array().unwrap().iter().map(seq).collect();
             assert_eq!(page, acked[acked.len() - 20..], "the newest page while the store stands still");
         }
     }
-    deployment.cassandra.unpause();
+    deployment.cassandra.resume();
 
     deployment.verified().await;
     let history: Vec<Value> = bob.history(&room).await;
     assert_eq!(history[0]["content"], "before");
     assert_eq!(history[1..].iter().map(seq).collect::<Vec<_>>(), acked);
-    let live: Vec<u64> = chain(&receiver.seen(), &room, room.head).iter().map(seq).collect();
+    let live: Vec<u64> = chain(&receiver.frames(), &room, room.head).iter().map(seq).collect();
     assert_eq!(live[1..], acked);
     assert_eq!(bob.conversation(&room).await["unreadCount"], 100);
 }

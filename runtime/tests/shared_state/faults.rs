@@ -2,18 +2,16 @@ use std::{sync::Arc, time::Duration};
 
 use natter_runtime::shared_state::{ConnectError, KEY_TTL, Redis, SharedState, Unavailable};
 use natter_schemas::id::UserId;
+use natter_testkit::{Redis as RedisServer, until_some};
 use tokio::time::Instant;
 
-use crate::{
-    fixtures::{MANY, State, TTL, devices, of, swept, until, users},
-    server::Server,
-};
+use crate::fixtures::{MANY, State, TTL, connected, devices, of, swept, users};
 
 /// Two seconds: long against a restart, which takes about 0.1 s.
 const LIFE: Duration = TTL.saturating_mul(4);
 
 struct Outage {
-    server: Server,
+    server: RedisServer,
     state: State,
     /// Online, known to viewers by `version`, and beating on after the fault.
     stays: UserId,
@@ -22,8 +20,8 @@ struct Outage {
     version: u64,
 }
 
-async fn two_users_online(server: Server) -> Outage {
-    let state: State = Arc::new(server.state().await);
+async fn two_users_online(server: RedisServer) -> Outage {
+    let state: State = Arc::new(connected(&server).await);
     let users_online = users(2);
     let changed = state.heartbeat(&devices(&users_online), LIFE).await.unwrap();
     assert_eq!(state.sweep(MANY).await, Ok(vec![]));
@@ -36,7 +34,7 @@ impl Outage {
     /// nobody else ever, and viewers who compare versions accept it.
     async fn settles(&self, fault: Instant) {
         let (mut quiet, mut back) = (true, vec![]);
-        until("the dead to be shown offline", async || {
+        until_some("the dead to be shown offline", async || {
             // Down for a moment after a restart, until the connection is back.
             back.extend(self.state.heartbeat(&devices(&[self.stays]), LIFE).await.ok()?);
             let gone = self.state.sweep(MANY).await.ok()?;
@@ -55,17 +53,17 @@ impl Outage {
 
 #[tokio::test]
 async fn a_restart_that_forgets_everything_takes_no_live_user_offline_and_leaves_no_ghosts() {
-    let mut fixtures = two_users_online(Server::start().await).await;
+    let mut fixtures = two_users_online(RedisServer::start().await).await;
     fixtures.server.restart().await;
     fixtures.settles(Instant::now()).await;
 }
 
 #[tokio::test]
 async fn a_restart_with_old_deadlines_takes_no_live_user_offline_and_leaves_no_ghosts() {
-    let mut fixtures = two_users_online(Server::start_with_a_disk().await).await;
-    fixtures.server.kill().await;
+    let mut fixtures = two_users_online(RedisServer::start_persistent().await).await;
+    fixtures.server.kill();
     let down = Instant::now();
-    until("the deadlines to pass", async || (down.elapsed() > LIFE).then_some(())).await;
+    until_some("the deadlines to pass", async || (down.elapsed() > LIFE).then_some(())).await;
     fixtures.server.restart().await;
     let fault = Instant::now();
     assert!(of_when_back(&fixtures).await, "both were online before, and are until a life has passed");
@@ -75,13 +73,13 @@ async fn a_restart_with_old_deadlines_takes_no_live_user_offline_and_leaves_no_g
 async fn of_when_back(fixtures: &Outage) -> bool {
     let both = [fixtures.stays, fixtures.dies];
     let answer =
-        until("the connection to come back", async || fixtures.state.presence(&both).await.ok()).await;
+        until_some("the connection to come back", async || fixtures.state.presence(&both).await.ok()).await;
     answer.iter().all(|presence| presence.online)
 }
 
 #[tokio::test]
 async fn a_flush_takes_no_live_user_offline_and_leaves_no_ghosts() {
-    let fixtures = two_users_online(Server::start().await).await;
+    let fixtures = two_users_online(RedisServer::start().await).await;
     fixtures.server.run::<()>(&["FLUSHALL"]).await.unwrap();
     let fault = Instant::now();
     let unknown = of(&fixtures.state, fixtures.dies).await;
@@ -91,13 +89,13 @@ async fn a_flush_takes_no_live_user_offline_and_leaves_no_ghosts() {
 
 #[tokio::test]
 async fn a_standstill_longer_than_a_life_takes_no_live_user_offline() {
-    let fixtures = two_users_online(Server::start().await).await;
+    let fixtures = two_users_online(RedisServer::start().await).await;
     fixtures.server.pause();
     let paused = Instant::now();
-    until("the deadlines to pass", async || (paused.elapsed() > LIFE).then_some(())).await;
+    until_some("the deadlines to pass", async || (paused.elapsed() > LIFE).then_some(())).await;
     // The grace period begins with the first sweep, so the clock of the test must not begin after it.
     let fault = Instant::now();
-    fixtures.server.unpause();
+    fixtures.server.resume();
     // The first to arrive is a sweep: it must not believe the deadlines.
     assert_eq!(fixtures.state.sweep(MANY).await, Ok(vec![]));
     fixtures.settles(fault).await;
@@ -105,9 +103,9 @@ async fn a_standstill_longer_than_a_life_takes_no_live_user_offline() {
 
 #[tokio::test]
 async fn a_redis_that_hangs_is_unavailable_soon_and_recovers_by_itself() {
-    let server = Server::start().await;
+    let server = RedisServer::start().await;
     let state = Redis::connect(&server.url()).await.unwrap();
-    until("the first answer", async || state.ready().await.ok()).await;
+    until_some("the first answer", async || state.ready().await.ok()).await;
     server.pause();
     let asked = Instant::now();
     assert_eq!(state.ready().await, Err(Unavailable));
@@ -120,15 +118,15 @@ async fn a_redis_that_hangs_is_unavailable_soon_and_recovers_by_itself() {
     let calls = (0..100).map(|_| state.heartbeat(&heartbeats, TTL));
     assert!(futures_util::future::join_all(calls).await.iter().all(Result::is_err));
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
-    server.unpause();
-    until("redis to answer again", async || state.ready().await.ok()).await;
+    server.resume();
+    until_some("redis to answer again", async || state.ready().await.ok()).await;
 }
 
 #[tokio::test]
 async fn a_redis_that_is_gone_is_unavailable_soon_and_found_again_when_it_returns() {
-    let mut server = Server::start().await;
+    let mut server = RedisServer::start().await;
     let state = Redis::connect(&server.url()).await.unwrap();
-    server.kill().await;
+    server.kill();
     for _ in 0..5 {
         let asked = Instant::now();
         assert_eq!(state.ready().await, Err(Unavailable));
@@ -136,26 +134,26 @@ async fn a_redis_that_is_gone_is_unavailable_soon_and_found_again_when_it_return
     }
     assert!(!state.remembers_every_key().await);
     server.restart().await;
-    until("redis to answer again", async || state.ready().await.ok()).await;
+    until_some("redis to answer again", async || state.ready().await.ok()).await;
 }
 
 #[tokio::test]
 async fn keys_are_remembered_for_a_day_and_not_beyond_a_restart() {
-    let mut server = Server::start_with_a_disk().await;
-    let state = server.state().await;
+    let mut server = RedisServer::start_persistent().await;
+    let state = connected(&server).await;
     let born: u128 = server.run(&["HGET", "natter:born", "at"]).await.unwrap();
     let yesterday = (born - KEY_TTL.as_millis() - 1).to_string();
     server.run::<()>(&["HSET", "natter:born", "at", &yesterday]).await.unwrap();
     assert!(state.remembers_every_key().await);
     server.restart().await;
-    until("redis to answer again", async || state.ready().await.ok()).await;
+    until_some("redis to answer again", async || state.ready().await.ok()).await;
     assert!(!state.remembers_every_key().await, "what was written last may be missing");
 }
 
 #[tokio::test]
 async fn everything_but_the_four_fixed_keys_has_an_end() {
-    let server = Server::start().await;
-    let state: State = Arc::new(server.state().await);
+    let server = RedisServer::start().await;
+    let state: State = Arc::new(connected(&server).await);
     let user = UserId::fresh();
     state.begin(user, "k", [1; 32]).await.unwrap();
     let attempt: i64 = server.run(&["TTL", &format!("natter:key:{user}:k")]).await.unwrap();
@@ -173,7 +171,7 @@ async fn everything_but_the_four_fixed_keys_has_an_end() {
 
 #[tokio::test]
 async fn a_start_without_a_usable_redis_says_why_and_never_the_password() {
-    let server = Server::start().await;
+    let server = RedisServer::start().await;
     server.run::<()>(&["CONFIG", "SET", "requirepass", "right"]).await.unwrap();
     let url = server.url().replace("redis://", "redis://:hunter2@");
     let refused = Redis::connect(&url).await.err().unwrap();

@@ -1,28 +1,21 @@
 use std::{sync::Arc, time::Duration};
 
-use natter_runtime::shared_state::{Heartbeat, Presence, SharedState};
+use natter_runtime::shared_state::{Heartbeat, Presence, Redis, SharedState};
 use natter_schemas::{id::UserId, rpc::PresenceChange};
-use tokio::time::{Instant, sleep};
+use natter_testkit::until_some;
 
 pub type State = Arc<dyn SharedState>;
 
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// For a busy test machine: only the tests about time-outs use the real one.
+const TIMEOUT: Duration = Duration::from_secs(5);
 /// Long against the 20 ms between sweeps here, short against a test.
 pub const TTL: Duration = Duration::from_millis(500);
 /// A TTL that no test outlives.
 pub const LONG: Duration = Duration::from_mins(5);
 pub const MANY: usize = 1_000;
 
-/// Waits for a condition, not for a time.
-pub async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + TIMEOUT;
-    loop {
-        if let Some(value) = holds().await {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        sleep(Duration::from_millis(10)).await;
-    }
+pub async fn connected(server: &natter_testkit::Redis) -> Redis {
+    Redis::connect(&server.url()).await.expect("redis is up").with_timeout(TIMEOUT)
 }
 
 pub fn device(user: UserId, session: &str) -> Heartbeat {
@@ -44,7 +37,7 @@ pub async fn of(state: &State, user: UserId) -> Presence {
 
 /// Sweeps until a user goes offline.
 pub async fn swept(state: &State) -> Vec<PresenceChange> {
-    until("a user to go offline", async || {
+    until_some("a user to go offline", async || {
         let gone = state.sweep(MANY).await.ok()?;
         (!gone.is_empty()).then_some(gone)
     })

@@ -13,14 +13,13 @@ macro_rules! both {
         mod redis {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $sentence() {
-                let server = crate::server::Server::start().await;
-                super::$sentence(std::sync::Arc::new(server.state().await)).await;
+                let server = natter_testkit::Redis::start().await;
+                super::$sentence(std::sync::Arc::new(crate::fixtures::connected(&server).await)).await;
             })*
         }
     };
 }
 
-mod server; // a redis-server of one test
 mod fixtures; // waiting, heartbeats, sweeps
 
 mod presence; // for both

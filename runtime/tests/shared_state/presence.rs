@@ -2,9 +2,10 @@ use std::collections::HashMap;
 
 use futures_util::future::join_all;
 use natter_schemas::id::UserId;
+use natter_testkit::until_some;
 use tokio::time::Instant;
 
-use crate::fixtures::{LONG, MANY, State, TTL, device, devices, of, swept, until, users};
+use crate::fixtures::{LONG, MANY, State, TTL, device, devices, of, swept, users};
 
 both!(
     only_the_first_heartbeat_of_a_user_announces_them,
@@ -52,7 +53,7 @@ async fn a_device_that_dies_takes_the_user_offline_after_one_ttl_only_if_it_was_
     state.heartbeat(&[device(other, "laptop")], LONG).await.unwrap();
     // The TTL of the last heartbeat decides how long a sweep waits after a pause.
     state.heartbeat(&[device(UserId::fresh(), "phone")], TTL).await.unwrap();
-    let gone = until("the lonely device to expire", async || {
+    let gone = until_some("the lonely device to expire", async || {
         let gone = state.sweep(MANY).await.unwrap();
         gone.into_iter().find(|change| change.user == alone)
     })
@@ -79,7 +80,7 @@ async fn a_user_who_sends_heartbeats_is_not_swept(state: State) {
     let ttl = TTL * 4;
     let begun = Instant::now();
     assert_eq!(state.heartbeat(&devices(&[user]), ttl).await.unwrap().len(), 1);
-    until("two lives to pass", async || {
+    until_some("two lives to pass", async || {
         assert_eq!(state.heartbeat(&devices(&[user]), ttl).await, Ok(vec![]));
         assert_eq!(state.sweep(MANY).await, Ok(vec![]));
         (begun.elapsed() > ttl * 2).then_some(())
@@ -91,7 +92,7 @@ async fn four_sweepers_announce_each_user_exactly_once(state: State) {
     let users_online = users(200);
     assert_eq!(state.heartbeat(&devices(&users_online), TTL).await.unwrap().len(), users_online.len());
     let mut told: HashMap<UserId, usize> = HashMap::new();
-    until("all users to go offline", async || {
+    until_some("all users to go offline", async || {
         for gone in join_all((0..4).map(|_| state.sweep(7))).await {
             for change in gone.unwrap() {
                 *told.entry(change.user).or_default() += 1;
@@ -107,7 +108,7 @@ async fn four_sweepers_announce_each_user_exactly_once(state: State) {
 async fn a_sweep_takes_no_more_users_than_its_limit(state: State) {
     state.heartbeat(&devices(&users(5)), TTL).await.unwrap();
     let mut sizes = vec![];
-    until("five to go offline", async || {
+    until_some("five to go offline", async || {
         let gone = state.sweep(2).await.unwrap().len();
         sizes.extend((gone > 0).then_some(gone));
         (sizes.iter().sum::<usize>() == 5).then_some(())

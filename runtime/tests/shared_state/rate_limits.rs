@@ -5,8 +5,9 @@ use natter_runtime::{
     rates::{Class, Rule},
     shared_state::RateDecision,
 };
+use natter_testkit::until_some;
 
-use crate::fixtures::{State, until};
+use crate::fixtures::State;
 
 both!(
     a_token_bucket_allows_its_burst_and_reports_when_to_retry,
@@ -37,7 +38,7 @@ async fn a_token_bucket_refills_at_the_rate_of_its_rule(state: State) {
     let rule = rule(4, Duration::from_secs(1), 1);
     assert_eq!(state.take(Class::Send, "a", rule).await, Ok(RateDecision::Allowed { remaining: 0 }));
     let mut waits = vec![];
-    until("the next token", async || match state.take(Class::Send, "a", rule).await.unwrap() {
+    until_some("the next token", async || match state.take(Class::Send, "a", rule).await.unwrap() {
         RateDecision::Allowed { .. } => Some(()),
         RateDecision::Limited { retry_after } => {
             waits.push(retry_after);

@@ -32,8 +32,6 @@ mod members; // who is in, as what, since when
 mod read_marks; // how far users have read, and what is beyond
 
 pub use connect::connect;
-#[cfg(feature = "testkit")]
-pub(crate) use connect::connect_for_schema;
 pub use options::{Consistency, Options};
 
 use async_trait::async_trait;

@@ -177,6 +177,14 @@ impl From<Consistency> for scylla::statement::Consistency {
     }
 }
 
+/// A keyspace that does not exist yet.
+#[cfg(test)]
+pub fn new_keyspace(server: &natter_testkit::Cassandra) -> Options {
+    let url = server.new_keyspace();
+    let rest = url.strip_prefix("scylla://").expect("the kit gives such URLs");
+    Options::from_url(rest).expect("the kit gives readable URLs")
+}
+
 #[cfg(test)]
 mod tests {
     use secrecy::ExposeSecret;

@@ -5,10 +5,10 @@ use natter_store::{
     EventStore, MessageStore, Store, StoreError,
     conformance::fixtures::{SampleLog, posted, unique_name, user},
     scylla::ScyllaStore,
-    testkit::Cassandra,
 };
+use natter_testkit::{Cassandra, until};
 
-use super::fixtures::{long, open, until};
+use super::fixtures::{long, migrated_keyspace, open};
 
 /// Six seconds are promised, for one request; a loaded machine may report it later.
 const SAYS_SO: Duration = Duration::from_mins(1);
@@ -42,7 +42,7 @@ async fn all_works(store: &dyn Store, sample: &SampleLog) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_that_stands_still_or_is_gone_is_unavailable_until_it_is_back() {
     let cassandra = Cassandra::start().await;
-    let options = cassandra.fresh_keyspace().await;
+    let options = migrated_keyspace(&cassandra).await;
     let store = Box::pin(ScyllaStore::open(&options)).await.unwrap();
     let mut sample = long(1, 400);
     all_works(&store, &sample).await;
@@ -50,7 +50,7 @@ async fn a_cluster_that_stands_still_or_is_gone_is_unavailable_until_it_is_back(
     cassandra.pause();
     sample.add(sample.owner, posted("while it stands still"));
     nothing_works(&store, &sample).await;
-    cassandra.unpause();
+    cassandra.resume();
     all_works(&store, &sample).await;
 
     cassandra.kill();

@@ -1,35 +1,34 @@
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::collections::BTreeMap;
 
 use natter_schemas::{
     event::{Kind, LogEntry, Message},
     id::Seq,
 };
 use natter_store::{
+    Database,
     conformance::fixtures::{SampleLog, plain, posted},
-    scylla::{Options, ScyllaStore},
-    testkit,
+    scylla::{Options, ScyllaStore, migrate::migrate},
 };
+use natter_testkit::Cassandra;
 use tokio::sync::OnceCell;
 
 /// One keyspace for all: every test makes its own users, conversations and partitions.
 pub async fn keyspace() -> &'static Options {
     static KEYSPACE: OnceCell<Options> = OnceCell::const_new();
-    KEYSPACE.get_or_init(async || testkit::shared().await.fresh_keyspace().await).await
+    KEYSPACE.get_or_init(async || migrated_keyspace(Cassandra::shared().await).await).await
+}
+
+/// A new keyspace with every table: some seconds.
+pub async fn migrated_keyspace(server: &Cassandra) -> Options {
+    let Ok(Database::Scylla(options)) = server.new_keyspace().parse() else {
+        panic!("the kit gives such URLs")
+    };
+    migrate(&options, |_| ()).await.expect("the migrations apply");
+    options
 }
 
 pub async fn open() -> ScyllaStore {
     Box::pin(ScyllaStore::open(keyspace().await)).await.unwrap()
-}
-
-pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while !holds().await {
-        assert!(Instant::now() < deadline, "not within a minute: {what}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
 }
 
 /// Where a bucket begins.

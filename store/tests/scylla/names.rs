@@ -6,7 +6,9 @@ use natter_store::{
 };
 use uuid::Uuid;
 
-use super::fixtures::{keyspace, open, until};
+use natter_testkit::until;
+
+use super::fixtures::{keyspace, open};
 
 /// What a registration leaves that dies after its first step.
 async fn half_registered(user: &User, ttl: i32) {

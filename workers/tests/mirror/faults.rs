@@ -3,11 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use natter_schemas::id::{Partition, UserId};
-use natter_workers::{Job, testkit::Kafka};
+use natter_testkit::{Kafka, until_some};
+use natter_workers::Job;
 use tokio::time::{Instant, interval};
 
 use crate::{
-    scene::{event, posted, until},
+    scene::{event, posted},
     topic::{Topic, room, rooms},
 };
 
@@ -29,7 +30,7 @@ async fn talk_for(topic: &Topic, time: Duration) {
 }
 
 async fn persisted(topic: &Topic) {
-    until("everything is persisted", || async {
+    until_some("everything is persisted", || async {
         let last = topic.dependencies.log.last_seqs().await.unwrap();
         let floors = topic.dependencies.log.floors().await.unwrap();
         floors.iter().zip(&last).all(|(floor, last)| floor >= last).then_some(())

@@ -6,11 +6,12 @@ use natter_schemas::{
     event::{Body, Event, Kind, Member, Role, Shape},
     id::{ConversationId, Partition, UserId},
 };
+use natter_testkit::until_some;
 use natter_workers::Job;
 use rdkafka::{Offset, TopicPartitionList, admin::AdminOptions};
 
 use crate::{
-    scene::{PARTITIONS, event, posted, until},
+    scene::{PARTITIONS, event, posted},
     topic::{Seen, Topic, room, rooms},
 };
 
@@ -142,7 +143,7 @@ async fn records_that_kafka_has_forgotten_are_not_written_again() {
     topic.mirror().await;
     topic.talk(&rooms, 10).await;
     topic.complete().await;
-    until("all of it is acked", || async {
+    until_some("all of it is acked", || async {
         (topic.dependencies.log.mirror_floor(Partition(0)).await.unwrap() == 10).then_some(())
     })
     .await;
@@ -153,7 +154,7 @@ async fn records_that_kafka_has_forgotten_are_not_written_again() {
     topic.admin().delete_records(&before, &AdminOptions::new()).await.unwrap();
     topic.mirror().await;
     topic.talk(&rooms, 3).await;
-    let seqs = until("the new events are there", || async {
+    let seqs = until_some("the new events are there", || async {
         let seqs: Vec<_> = topic.seen(Partition(0)).await.iter().map(Seen::seq).collect();
         (seqs.last() == Some(&13)).then_some(seqs)
     })
@@ -164,7 +165,7 @@ async fn records_that_kafka_has_forgotten_are_not_written_again() {
 /// The log of a partition made anew, beginning at `first`.
 async fn make_log_anew(topic: &Topic, p: Partition, first: u64) {
     let js = topic.server.js().await;
-    let wanted = natter_nats::testkit::small(PARTITIONS);
+    let wanted = natter_testkit::small(PARTITIONS);
     let name = topology::log_stream(p);
     js.delete_stream(&name).await.unwrap();
     let config = wanted.streams().into_iter().find(|stream| stream.name == name).unwrap();
@@ -186,7 +187,7 @@ async fn a_log_that_no_longer_reaches_back_is_gone_on_with_and_the_jump_is_seen(
     make_log_anew(&topic, Partition(0), 10).await;
     topic.mirror().await;
     topic.talk(&rooms, 3).await;
-    let seqs = until("the new events are there", || async {
+    let seqs = until_some("the new events are there", || async {
         let seqs: Vec<_> = topic.seen(Partition(0)).await.iter().map(Seen::seq).collect();
         (seqs.last() == Some(&12)).then_some(seqs)
     })
@@ -209,7 +210,7 @@ async fn a_new_epoch_begins_a_new_chain() {
     topic.scene.dependencies.deployment = std::sync::Arc::new(deployment);
     topic.scene.start(&[Job::Mirror]).await;
     topic.talk(&rooms, 3).await;
-    let records = until("the new events are there", || async {
+    let records = until_some("the new events are there", || async {
         let records = topic.seen(Partition(0)).await;
         (records.len() == 8).then_some(records)
     })
@@ -233,13 +234,13 @@ async fn a_log_that_was_rolled_back_is_not_mirrored_over_what_kafka_has() {
     topic.mirror().await;
     topic.talk(&rooms, 3).await;
     topic.talk(&[room(Partition(1))], 3).await;
-    until("the other partition goes on", || async {
+    until_some("the other partition goes on", || async {
         (topic.seen(Partition(1)).await.len() == 3).then_some(())
     })
     .await;
     topic.talk(&rooms, 5).await;
     topic.talk(&[room(Partition(1))], 3).await;
-    until("the other partition goes on", || async {
+    until_some("the other partition goes on", || async {
         (topic.seen(Partition(1)).await.len() == 6).then_some(())
     })
     .await;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use natter_workers::{Job, testkit::Kafka};
+use natter_testkit::{Kafka, until_some};
+use natter_workers::Job;
 use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    scene::{PARTITIONS, until},
+    scene::PARTITIONS,
     topic::{Topic, rooms},
 };
 
@@ -22,7 +23,7 @@ async fn a_topic_with_another_number_of_partitions_is_refused() {
     let topic = Topic::shared().await;
     let other = NewTopic::new(&topic.name, 3, TopicReplication::Fixed(1));
     topic.admin().create_topics([&other], &AdminOptions::new()).await.unwrap();
-    let refused = until("the topic is known", || async {
+    let refused = until_some("the topic is known", || async {
         let refused = refusal(&topic).await;
         (!refused.contains("0 partitions")).then_some(refused)
     })

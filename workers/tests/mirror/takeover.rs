@@ -2,12 +2,13 @@
 
 use natter_nats::{async_nats::jetstream, connect::Purpose, topology};
 use natter_schemas::id::{Partition, UserId};
+use natter_testkit::until_some;
 use natter_workers::{Dependencies, Job};
 use tokio::runtime::Runtime;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    scene::{event, posted, until},
+    scene::{event, posted},
     topic::{Topic, room, rooms},
 };
 
@@ -66,7 +67,7 @@ async fn pinned(topic: &Topic, p: Partition) -> Option<String> {
 }
 
 async fn mirrored(topic: &Topic, p: Partition, seq: u64) {
-    until("it is mirrored", || async {
+    until_some("it is mirrored", || async {
         (topic.dependencies.log.mirror_floor(p).await.unwrap() >= seq).then_some(())
     })
     .await;

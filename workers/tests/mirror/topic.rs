@@ -7,14 +7,15 @@ use natter_schemas::{
     cloudevent::{self, Content, Position, Record},
     id::{ConversationId, EventId, Partition, Seq},
 };
-use natter_workers::{Job, kafka_sink::Options, testkit::Kafka};
+use natter_testkit::{Kafka, until_some};
+use natter_workers::{Job, kafka_sink::Options};
 use rdkafka::{
     admin::{AdminClient, AdminOptions},
     client::DefaultClientContext,
 };
 use tokio::process::Command;
 
-use crate::scene::{PARTITIONS, Scene, event, posted, until};
+use crate::scene::{PARTITIONS, Scene, event, posted};
 
 pub struct Topic {
     pub scene: Scene,
@@ -66,7 +67,7 @@ impl Topic {
     pub async fn on(kafka: Arc<Kafka>) -> Self {
         let mut scene = Scene::with(&[]).await;
         let name = format!("events-{}", EventId::fresh());
-        scene.dependencies.kafka = Some(kafka.options(&name));
+        scene.dependencies.kafka = Some(Options { kafka: kafka.settings(), topic: name.clone() });
         Self { scene, kafka, name }
     }
 
@@ -115,7 +116,7 @@ impl Topic {
         for p in Partition::all(PARTITIONS) {
             let log = self.log(p).await;
             let seqs: Vec<Seq> = log.iter().map(|event| event.seq).collect();
-            let records = until("everything is in kafka", || async {
+            let records = until_some("everything is in kafka", || async {
                 let records = self.seen(p).await;
                 (records.last().map(Seen::seq) >= seqs.last().copied()).then_some(records)
             })

@@ -1,5 +1,6 @@
 //! What a check of the topic finds.
 
+use natter_testkit::until_some;
 use std::time::Duration;
 
 use natter_schemas::{cloudevent::Content, id::Partition};
@@ -82,7 +83,7 @@ async fn a_hole_a_repeat_and_a_changed_value_are_found() {
     // A mirror goes on after the highest, whatever lies there.
     topic.mirror().await;
     topic.talk(&[room(p)], 1).await;
-    crate::scene::until("the mirror went on", || async {
+    until_some("the mirror went on", || async {
         (topic.seen(p).await.last().map(Seen::seq) == Some(7)).then_some(())
     })
     .await;

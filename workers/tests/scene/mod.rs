@@ -3,11 +3,11 @@
 
 pub mod faulty;
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use natter_nats::{
     async_nats::jetstream, connect::Purpose, log::LogReader, publisher::Publisher, service::RpcClient,
-    subject, testkit::TestServer,
+    subject,
 };
 use natter_schemas::{
     codec,
@@ -17,27 +17,14 @@ use natter_schemas::{
     rpc::{OpenConversation, Page, PageReply, User, Window},
 };
 use natter_store::{AccountStore, Store, sqlite::SqliteStore};
+use natter_testkit::{TestServer, until_some};
 use natter_workers::{Dependencies, Job, persist::PersistHealth, start};
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use faulty::Faulty;
 
 pub const PARTITIONS: u16 = 2;
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Waits for a condition, not for a time.
-pub async fn until<T, Fut: Future<Output = Option<T>>>(what: &str, mut holds: impl FnMut() -> Fut) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(value) = holds().await {
-            return value;
-        }
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
-        sleep(Duration::from_millis(10)).await;
-    }
-}
 
 pub struct Scene {
     pub dependencies: Dependencies,
@@ -95,7 +82,9 @@ impl Scene {
         let running = std::mem::replace(&mut self.running, Running::new());
         running.stop.cancel();
         running.tracker.close();
-        tokio::time::timeout(PATIENCE, running.tracker.wait()).await.expect("jobs end when told to");
+        tokio::time::timeout(natter_testkit::PATIENCE, running.tracker.wait())
+            .await
+            .expect("jobs end when told to");
     }
 
     /// Persists the whole log, then lets a new process answer, which knows the new floors from its start.
@@ -103,7 +92,7 @@ impl Scene {
         self.stop().await;
         self.start(&[Job::Persist]).await;
         let last = self.dependencies.log.last_seqs().await.unwrap();
-        until("the log is persisted", || async {
+        until_some("the log is persisted", || async {
             let floors = self.dependencies.log.floors().await.unwrap();
             (floors.iter().zip(&last).all(|(floor, last)| floor >= last)).then_some(())
         })

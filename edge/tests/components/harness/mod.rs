@@ -15,7 +15,6 @@ use natter_nats::{
     log::LogReader,
     publisher::Publisher,
     subject,
-    testkit::TestServer,
 };
 use natter_runtime::{
     lifecycle::{DRAIN, Lifecycle},
@@ -28,11 +27,9 @@ use natter_schemas::{
     limits::Limits,
     rpc::{Control, Membership},
 };
+use natter_testkit::TestServer;
 use serde_json::{Value, json};
-use tokio::{
-    net::TcpListener,
-    time::{Instant, sleep},
-};
+use tokio::net::TcpListener;
 
 pub use self::{services::Services, shared::Fragile, socket::Socket};
 
@@ -175,14 +172,5 @@ pub fn posted(conversation: ConversationId, content: &str) -> Event {
         at: Timestamp::now(),
         kind: Kind::Posted { body: Body::Plain(content.to_owned()), reply_to: None },
         traceparent: None,
-    }
-}
-
-/// Returns once the condition holds.
-pub async fn until(what: &str, condition: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition().await {
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
-        sleep(Duration::from_millis(5)).await;
     }
 }

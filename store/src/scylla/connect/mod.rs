@@ -1,6 +1,6 @@
 //! Options become a session, or an error that names the cause and the host, without the password.
 
-#[cfg(all(test, feature = "testkit"))]
+#[cfg(test)]
 mod tests;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};

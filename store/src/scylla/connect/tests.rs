@@ -3,7 +3,8 @@
 use std::{net::TcpListener, path::PathBuf};
 
 use super::*;
-use crate::testkit::{Cassandra, shared};
+use crate::scylla::options::new_keyspace;
+use natter_testkit::Cassandra;
 
 async fn refused(options: &Options) -> String {
     let why = match connect(options).await {
@@ -23,8 +24,8 @@ fn somewhere(address: &str) -> Options {
 
 #[tokio::test]
 async fn a_session_is_in_its_keyspace() {
-    let server = shared().await;
-    let options = Options { keyspace: "system".to_owned(), ..server.new_keyspace() };
+    let server = Cassandra::shared().await;
+    let options = Options { keyspace: "system".to_owned(), ..new_keyspace(server) };
     let session = connect(&options).await.unwrap();
     session.query_unpaged("SELECT data_center FROM local", ()).await.unwrap();
 }
@@ -54,18 +55,18 @@ async fn a_host_that_does_not_exist_is_named() {
 
 #[tokio::test]
 async fn one_of_several_hosts_is_enough() {
-    let server = shared().await;
+    let server = Cassandra::shared().await;
     let hosts = vec!["nowhere.invalid".to_owned(), server.address()];
-    connect(&Options { hosts, keyspace: "system".to_owned(), ..server.new_keyspace() }).await.unwrap();
+    connect(&Options { hosts, keyspace: "system".to_owned(), ..new_keyspace(server) }).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_datacenter_that_is_not_there_is_named_with_those_that_are() {
-    let server = shared().await;
+    let server = Cassandra::shared().await;
     let datacenter = |name: &str| Options {
         datacenter: Some(name.to_owned()),
         keyspace: "system".to_owned(),
-        ..server.new_keyspace()
+        ..new_keyspace(server)
     };
     connect(&datacenter("datacenter1")).await.unwrap();
     let why = refused(&datacenter("moon")).await;
@@ -75,7 +76,7 @@ async fn a_datacenter_that_is_not_there_is_named_with_those_that_are() {
 #[tokio::test]
 async fn a_server_that_wants_tls_and_a_password_gets_both() {
     let server = Cassandra::start_guarded().await;
-    let right = Options { keyspace: "system".to_owned(), ..server.new_keyspace() };
+    let right = Options { keyspace: "system".to_owned(), ..new_keyspace(&server) };
     connect(&right).await.unwrap();
 
     let why = refused(&Options { password: Some("hunter2".into()), ..right.clone() }).await;
@@ -90,8 +91,8 @@ async fn a_server_that_wants_tls_and_a_password_gets_both() {
 
 #[tokio::test]
 async fn tls_to_a_server_without_it_is_an_error_of_tls() {
-    let server = shared().await;
-    let why = refused(&Options { tls: true, ..server.new_keyspace() }).await;
+    let server = Cassandra::shared().await;
+    let why = refused(&Options { tls: true, ..new_keyspace(server) }).await;
     assert!(why.contains("TLS"), "{why}");
 }
 

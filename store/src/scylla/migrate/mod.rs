@@ -10,7 +10,7 @@ mod state; // both compared
 mod lock; // one runner at a time
 mod apply; // statement by statement
 
-#[cfg(all(test, feature = "testkit"))]
+#[cfg(test)]
 mod tests;
 
 use scylla::client::session::Session;

@@ -9,9 +9,9 @@ use super::{
 };
 use crate::{
     migration::State,
-    scylla::connect,
-    testkit::{Cassandra, shared},
+    scylla::{connect, options::new_keyspace},
 };
+use natter_testkit::Cassandra;
 
 const ONE: (&str, &str) = ("0001_ones", "CREATE TABLE IF NOT EXISTS one (a int PRIMARY KEY);");
 const TWO: (&str, &str) =
@@ -35,7 +35,7 @@ async fn states(options: &Options, own: &[Migration]) -> Vec<State> {
 
 /// A keyspace in which the two are applied.
 async fn migrated(server: &Cassandra) -> (Options, Session) {
-    let options = server.new_keyspace();
+    let options = new_keyspace(server);
     assert_eq!(applied(&options, &[ONE, TWO]).await.unwrap(), [1, 2]);
     let session = connect(&options).await.unwrap();
     (options, session)
@@ -47,7 +47,7 @@ fn sentence<T: std::fmt::Debug>(result: Result<T>) -> String {
 
 #[tokio::test]
 async fn a_new_keyspace_gets_everything_and_the_second_run_does_nothing() {
-    let options = shared().await.new_keyspace();
+    let options = new_keyspace(Cassandra::shared().await);
     let said = Mutex::new(Vec::new());
     let first = migrate(&options, |line| said.lock().push(line.to_owned())).await.unwrap();
     assert_eq!(first.len(), files::all(false).len());
@@ -64,7 +64,7 @@ async fn a_new_keyspace_gets_everything_and_the_second_run_does_nothing() {
 
 #[tokio::test]
 async fn of_two_runners_at_once_both_succeed_and_each_migration_is_applied_by_one() {
-    let options = shared().await.new_keyspace();
+    let options = new_keyspace(Cassandra::shared().await);
     let files = [ONE, TWO];
     let (left, right) = tokio::join!(applied(&options, &files), applied(&options, &files));
     let mut all = [left.unwrap(), right.unwrap()].concat();
@@ -75,7 +75,7 @@ async fn of_two_runners_at_once_both_succeed_and_each_migration_is_applied_by_on
 
 #[tokio::test]
 async fn a_runner_that_died_with_the_lock_is_named_waited_for_and_replaced() {
-    let (options, session) = migrated(shared().await).await;
+    let (options, session) = migrated(Cassandra::shared().await).await;
     let dead = "INSERT INTO schema_lock (name, holder) VALUES ('migrate', 'elsewhere, process 7') \
                 IF NOT EXISTS USING TTL 3";
     assert!(records::applied(&session, dead, ()).await.unwrap());
@@ -91,7 +91,7 @@ async fn a_runner_that_died_with_the_lock_is_named_waited_for_and_replaced() {
 
 #[tokio::test]
 async fn the_lock_is_free_after_a_run_that_failed() {
-    let options = shared().await.new_keyspace();
+    let options = new_keyspace(Cassandra::shared().await);
     let why = sentence(applied(&options, &[ONE, ("0002_bad", "CREATE NONSENSE n")]).await);
     assert!(why.contains("migration 0002_bad, statement 1 (CREATE NONSENSE n)"), "{why}");
     let session = connect(&options).await.unwrap();
@@ -101,7 +101,7 @@ async fn the_lock_is_free_after_a_run_that_failed() {
 
 #[tokio::test]
 async fn a_run_that_ended_in_mid_file_is_gone_on_with_at_the_next_statement() {
-    let options = shared().await.new_keyspace();
+    let options = new_keyspace(Cassandra::shared().await);
     // Without IF NOT EXISTS: were it repeated, it would fail.
     let broken = ("0001_half", "CREATE TABLE half (a int PRIMARY KEY); ALTER TABLE nothing ADD b int;");
     let mended = ("0001_half", "CREATE TABLE half (a int PRIMARY KEY); ALTER TABLE half ADD b int;");
@@ -118,7 +118,7 @@ async fn a_run_that_ended_in_mid_file_is_gone_on_with_at_the_next_statement() {
 
 #[tokio::test]
 async fn an_alter_that_was_done_before_the_run_died_is_not_an_error() {
-    let options = shared().await.new_keyspace();
+    let options = new_keyspace(Cassandra::shared().await);
     let create = "CREATE TABLE IF NOT EXISTS t (a int PRIMARY KEY, b int, c int);";
     for (file, alter) in [
         ("0001_add", "ALTER TABLE t ADD d int"),
@@ -135,7 +135,7 @@ async fn an_alter_that_was_done_before_the_run_died_is_not_an_error() {
 
 #[tokio::test]
 async fn an_alter_that_cannot_be_is_an_error_when_no_run_died() {
-    let options = shared().await.new_keyspace();
+    let options = new_keyspace(Cassandra::shared().await);
     let file = "CREATE TABLE IF NOT EXISTS t (a int PRIMARY KEY); ALTER TABLE t ADD a int;";
     let why = sentence(applied(&options, &[("0001_add", file)]).await);
     assert!(why.contains("statement 2 (ALTER TABLE t ADD a int)"), "{why}");
@@ -143,7 +143,7 @@ async fn an_alter_that_cannot_be_is_an_error_when_no_run_died() {
 
 #[tokio::test]
 async fn a_file_that_was_changed_after_it_was_applied_is_refused() {
-    let (options, session) = migrated(shared().await).await;
+    let (options, session) = migrated(Cassandra::shared().await).await;
     for changed in [
         "CREATE TABLE IF NOT EXISTS one (a bigint PRIMARY KEY);",
         "CREATE TABLE IF NOT EXISTS one (a int PRIMARY KEY); ALTER TABLE one ADD b int;",
@@ -164,7 +164,7 @@ async fn a_file_that_was_changed_after_it_was_applied_is_refused() {
 
 #[tokio::test]
 async fn a_keyspace_that_a_newer_program_has_changed_is_refused() {
-    let (options, session) = migrated(shared().await).await;
+    let (options, session) = migrated(Cassandra::shared().await).await;
     for why in [
         sentence(applied(&options, &[ONE]).await),
         sentence(check_for(&session, &options.keyspace, &set(&[ONE])).await),
@@ -177,7 +177,7 @@ async fn a_keyspace_that_a_newer_program_has_changed_is_refused() {
 
 #[tokio::test]
 async fn what_is_pending_is_named_and_a_migration_may_come_late() {
-    let options = shared().await.new_keyspace();
+    let options = new_keyspace(Cassandra::shared().await);
     applied(&options, &[TWO]).await.unwrap();
     let session = connect(&options).await.unwrap();
     let why = sentence(check_for(&session, &options.keyspace, &set(&[ONE, TWO])).await);
@@ -188,7 +188,7 @@ async fn what_is_pending_is_named_and_a_migration_may_come_late() {
 
 #[tokio::test]
 async fn a_keyspace_that_is_missing_is_made_only_when_copies_are_said() {
-    let options = Options { replication: None, ..shared().await.new_keyspace() };
+    let options = Options { replication: None, ..new_keyspace(Cassandra::shared().await) };
     let why = sentence(applied(&options, &[ONE]).await);
     assert!(why.contains("there is no keyspace 't_") && why.contains("?replication=3"), "{why}");
     assert_eq!(status(&options).await.unwrap(), state::compare(&files::all(false), &[]));
@@ -198,7 +198,7 @@ async fn a_keyspace_that_is_missing_is_made_only_when_copies_are_said() {
 
 #[tokio::test]
 async fn of_two_runners_that_believe_to_be_alone_one_is_stopped() {
-    let (_, session) = migrated(shared().await).await;
+    let (_, session) = migrated(Cassandra::shared().await).await;
     let migration = &set(&[("0003_long", "SELECT 1; SELECT 2; SELECT 3")])[0];
     assert!(records::begin(&session, migration).await.unwrap());
     assert!(!records::begin(&session, migration).await.unwrap());
@@ -209,7 +209,7 @@ async fn of_two_runners_that_believe_to_be_alone_one_is_stopped() {
 
 #[tokio::test]
 async fn an_overlay_is_for_scylladb_alone_and_remembered_beside_the_migration_of_its_number() {
-    let options = shared().await.new_keyspace();
+    let options = new_keyspace(Cassandra::shared().await);
     let session = connect_for_schema(&options).await.unwrap();
     assert!(!keyspace::on_scylla(&session).await.unwrap());
     let own = [

@@ -1,28 +1,24 @@
 //! A real nats-server for tests, each with a folder and a port of its own.
-#![allow(clippy::missing_panics_doc, reason = "a test that cannot start its server has failed")]
 
-mod small_disk; // a file system that can be filled
+use std::{fs, process::Command};
 
-use std::time::Duration;
-
-use async_nats::{Client, jetstream};
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-pub use small_disk::SmallDisk;
-use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
-
-use crate::{
+use natter_nats::{
     apply::{self, Deployment},
+    async_nats::{Client, jetstream},
     connect::{Address, Purpose, connect},
     server::{self, Options, Server},
     topology::Topology,
 };
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{Folder, Process, until};
 
 const STORE_BYTES: u64 = 64 * 1024 * 1024 * 1024;
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A nats-server of its own; it ends with the value.
 pub struct TestServer {
@@ -32,7 +28,7 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    /// With the default sync: what a test asks is not what a power cut does.
+    /// Without an fsync before acks: a power cut is not what tests are about.
     pub async fn start() -> Self {
         Self::with_sync(false).await
     }
@@ -94,11 +90,7 @@ impl TestServer {
     pub async fn restart(&self) {
         let before = self.pid();
         self.kill9();
-        let deadline = Instant::now() + PATIENCE;
-        while self.pid().is_none() || self.pid() == before {
-            assert!(Instant::now() < deadline, "the server was not started again");
-            sleep(Duration::from_millis(5)).await;
-        }
+        until("nats-server is started again", async || self.pid().is_some() && self.pid() != before).await;
         self.client(Purpose::Provision).await;
     }
 
@@ -138,4 +130,33 @@ async fn start(folder: &TempDir, always_sync: bool) -> Server {
     let data_dir = folder.path().join("nats");
     let options = Options { binary, data_dir, always_sync, max_store_bytes: STORE_BYTES };
     Server::start(options).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// A nats-server with a configuration of the test's own; nothing starts it again.
+pub struct NatsProcess {
+    pub process: Process,
+    /// `host:port`
+    pub address: String,
+}
+
+impl NatsProcess {
+    /// With these arguments and environment, which must let it choose a port.
+    pub async fn start(folder: &Folder, configure: impl FnOnce(&mut Command)) -> Self {
+        let mut command = Command::new(server::find().expect("a nats-server to test with (make deps)"));
+        configure(&mut command);
+        command.arg("--ports_file_dir").arg(folder.path());
+        let process = Process::start(command, &folder.file("nats.log"));
+        let ports = folder.file(&format!("nats-server_{}.ports", process.pid()));
+        let mut address = String::new();
+        until("nats-server writes which port it has", async || {
+            assert!(!process.has_ended(), "nats-server ended: {}", process.log());
+            let ports: Value =
+                serde_json::from_slice(&fs::read(&ports).unwrap_or_default()).unwrap_or_default();
+            let url = ports["nats"][0].as_str().unwrap_or_default();
+            url.trim_start_matches("nats://").clone_into(&mut address);
+            !address.is_empty()
+        })
+        .await;
+        Self { process, address }
+    }
 }

@@ -1,4 +1,4 @@
-//! A WebSocket that keeps everything it heard.
+//! A WebSocket that reads when the test does, and keeps every frame.
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -8,17 +8,17 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
 };
 
-use super::{PATIENCE, Room};
+use crate::{PATIENCE, Room, seq};
 
 pub struct Socket {
     stream: WebSocketStream<TcpStream>,
     /// Every frame so far.
-    pub seen: Vec<Value>,
-    asked: u64,
+    pub frames: Vec<Value>,
+    last_id: u64,
 }
 
 #[derive(Debug, PartialEq)]
-pub enum Heard {
+pub enum Received {
     Frame(Value),
     /// The close code; 0 when the connection ended without one.
     Closed(u16),
@@ -26,13 +26,19 @@ pub enum Heard {
 
 /// The receive buffer of a socket that hardly takes anything before it is read.
 const NARROW: u32 = 4096;
+const PROTOCOL: (&str, &str) = ("Sec-WebSocket-Protocol", "natter.v1");
 
 /// Upgrades with these headers; an HTTP status when refused.
 pub async fn upgrade(base: &str, headers: &[(&'static str, &str)]) -> Result<Socket, u16> {
-    upgrade_over(connect(base, None).await, base, headers).await
+    upgrade_over(tcp(base, None).await, base, headers).await
 }
 
-async fn connect(base: &str, receive_buffer: Option<u32>) -> TcpStream {
+/// An upgraded connection.
+pub(crate) async fn connect(base: &str) -> WebSocketStream<TcpStream> {
+    Socket::open(base).await.stream
+}
+
+async fn tcp(base: &str, receive_buffer: Option<u32>) -> TcpStream {
     let address = base.strip_prefix("http://").unwrap().parse().unwrap();
     let socket = TcpSocket::new_v4().unwrap();
     if let Some(bytes) = receive_buffer {
@@ -52,16 +58,16 @@ async fn upgrade_over(
         request.headers_mut().insert(*name, HeaderValue::from_str(value).unwrap());
     }
     match client_async(request, stream).await {
-        Ok((stream, _)) => Ok(Socket { stream, seen: Vec::new(), asked: 0 }),
+        Ok((stream, _)) => Ok(Socket { stream, frames: Vec::new(), last_id: 0 }),
         Err(Error::Http(response)) => Err(response.status().as_u16()),
         Err(error) => panic!("no upgrade: {error}"),
     }
 }
 
 impl Socket {
-    /// Upgraded, nothing said yet.
+    /// Upgraded, nothing sent yet.
     pub async fn open(base: &str) -> Self {
-        upgrade(base, &[("Sec-WebSocket-Protocol", "natter.v1")]).await.unwrap()
+        upgrade(base, &[PROTOCOL]).await.unwrap()
     }
 
     /// Welcomed after this `hello`.
@@ -71,13 +77,13 @@ impl Socket {
 
     /// Like [`Self::hello`], with a small receive buffer.
     pub async fn narrow(base: &str, hello: &Value) -> Self {
-        let stream = connect(base, Some(NARROW)).await;
-        let socket = upgrade_over(stream, base, &[("Sec-WebSocket-Protocol", "natter.v1")]).await.unwrap();
+        let stream = tcp(base, Some(NARROW)).await;
+        let socket = upgrade_over(stream, base, &[PROTOCOL]).await.unwrap();
         socket.welcomed(hello).await
     }
 
     async fn welcomed(mut self, hello: &Value) -> Self {
-        self.send(hello).await;
+        self.send_frame(hello).await;
         let first = self.frame().await;
         assert_eq!(first["type"], "welcome", "{first}");
         self
@@ -85,10 +91,10 @@ impl Socket {
 
     /// Of the deployment, as `welcome` said.
     pub fn epoch(&self) -> String {
-        self.seen[0]["epoch"].as_str().unwrap().to_owned()
+        self.frames[0]["epoch"].as_str().unwrap().to_owned()
     }
 
-    pub async fn send(&mut self, frame: &Value) {
+    pub async fn send_frame(&mut self, frame: &Value) {
         self.send_raw(Message::text(frame.to_string())).await;
     }
 
@@ -101,35 +107,37 @@ impl Socket {
         self.stream.send(message).await
     }
 
-    pub async fn next(&mut self) -> Heard {
-        let next = tokio::time::timeout(PATIENCE, self.hear()).await;
-        next.unwrap_or_else(|_| panic!("nothing heard; before: {:?}", self.seen.last()))
+    pub async fn next(&mut self) -> Received {
+        let next = tokio::time::timeout(PATIENCE, self.receive()).await;
+        next.unwrap_or_else(|_| panic!("nothing received; before: {:?}", self.frames.last()))
     }
 
-    async fn hear(&mut self) -> Heard {
+    async fn receive(&mut self) -> Received {
         loop {
             match self.stream.next().await {
                 Some(Ok(Message::Text(text))) => {
                     let frame: Value = serde_json::from_str(&text).unwrap();
-                    self.seen.push(frame.clone());
-                    return Heard::Frame(frame);
+                    self.frames.push(frame.clone());
+                    return Received::Frame(frame);
                 }
-                Some(Ok(Message::Close(close))) => return Heard::Closed(close.map_or(0, |c| c.code.into())),
+                Some(Ok(Message::Close(close))) => {
+                    return Received::Closed(close.map_or(0, |c| c.code.into()));
+                }
                 Some(Ok(_)) => {}
-                Some(Err(_)) | None => return Heard::Closed(0),
+                Some(Err(_)) | None => return Received::Closed(0),
             }
         }
     }
 
     pub async fn frame(&mut self) -> Value {
         match self.next().await {
-            Heard::Frame(frame) => frame,
-            Heard::Closed(code) => panic!("closed with {code} after {:?}", self.seen.last()),
+            Received::Frame(frame) => frame,
+            Received::Closed(code) => panic!("closed with {code} after {:?}", self.frames.last()),
         }
     }
 
     /// The next frame of this type; others pass by.
-    pub async fn until(&mut self, kind: &str) -> Value {
+    pub async fn wait_for(&mut self, kind: &str) -> Value {
         loop {
             let frame = self.frame().await;
             if frame["type"] == kind {
@@ -140,14 +148,14 @@ impl Socket {
 
     /// Sends a request under an id of its own.
     pub async fn request(&mut self, mut frame: Value) -> u64 {
-        self.asked += 1;
-        frame["id"] = json!(self.asked);
-        self.send(&frame).await;
-        self.asked
+        self.last_id += 1;
+        frame["id"] = json!(self.last_id);
+        self.send_frame(&frame).await;
+        self.last_id
     }
 
     /// Sends a request and waits for its answer.
-    pub async fn ask(&mut self, frame: Value) -> Value {
+    pub async fn call(&mut self, frame: Value) -> Value {
         let id = self.request(frame).await;
         loop {
             let answer = self.frame().await;
@@ -159,28 +167,27 @@ impl Socket {
 
     /// Answered: the socket is well and everything sent before was read.
     pub async fn ping(&mut self) {
-        let pong = self.ask(json!({"type": "ping"})).await;
+        let pong = self.call(json!({"type": "ping"})).await;
         assert_eq!(pong["type"], "pong", "{pong}");
     }
 
     /// Reads to the end and answers with the close code.
     pub async fn closed(&mut self) -> u16 {
         loop {
-            if let Heard::Closed(code) = self.next().await {
+            if let Received::Closed(code) = self.next().await {
                 return code;
             }
         }
     }
 
     /// Reads until this event of a room has come.
-    pub async fn until_seq(&mut self, room: &Room, last: u64) {
-        let there = |frame: &Value| frame["conversationId"] == room.id && frame["seq"].as_u64() >= Some(last);
-        if self.seen.iter().any(|frame| frame["prevSeq"].is_u64() && there(frame)) {
+    pub async fn wait_for_seq(&mut self, room: &Room, last: u64) {
+        if self.frames.iter().any(|frame| room.has_event_from(last, frame)) {
             return;
         }
         loop {
             let frame = self.frame().await;
-            if frame["prevSeq"].is_u64() && there(&frame) {
+            if room.has_event_from(last, &frame) {
                 return;
             }
         }
@@ -192,7 +199,7 @@ impl Socket {
         let (mut sent, mut acked) = (0, Vec::new());
         while acked.len() < count {
             while sent < count && sent < acked.len() + WINDOW {
-                self.request(say(room, &format!("flood-{sent}"), content)).await;
+                self.request(room.message_frame(&format!("flood-{sent}"), content)).await;
                 sent += 1;
             }
             let frame = self.frame().await;
@@ -203,28 +210,4 @@ impl Socket {
         }
         acked
     }
-}
-
-/// A `send` frame.
-pub fn say(room: &Room, client_id: &str, content: &str) -> Value {
-    json!({"type": "send", "conversationId": room.id, "content": content, "clientId": client_id})
-}
-
-#[track_caller]
-pub fn seq(value: &Value) -> u64 {
-    value["seq"].as_u64().unwrap_or_else(|| panic!("no seq: {value}"))
-}
-
-/// The seqs of a room's events in the order they came; each follows the one before, the first `after`.
-#[track_caller]
-pub fn chain(seen: &[Value], room: &Room, after: u64) -> Vec<u64> {
-    let events = seen.iter().filter(|frame| frame["prevSeq"].is_u64() && frame["conversationId"] == room.id);
-    let mut last = after;
-    let mut seqs = Vec::new();
-    for event in events {
-        assert_eq!(event["prevSeq"], last, "a hole: {event}");
-        last = seq(event);
-        seqs.push(last);
-    }
-    seqs
 }

@@ -2,9 +2,9 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use nix::{
@@ -13,23 +13,47 @@ use nix::{
 };
 use tempfile::TempDir;
 
-use super::{LOOK, PATIENCE, until};
+use crate::{PATIENCE, until};
 
-pub struct Natter {
+const LOOK: Duration = Duration::from_millis(10);
+
+pub struct DevServer {
     /// `http://127.0.0.1:port`
     pub http: String,
     admin: String,
     child: Child,
-    arguments: Vec<&'static str>,
-    settings: Vec<(&'static str, &'static str)>,
-    data: PathBuf,
+    launch: Launch,
     // Dropped last: the processes write into it.
     home: TempDir,
 }
 
-/// The program with these settings and none of the surroundings'.
-pub fn command(settings: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_natter"));
+/// Name and value.
+type Setting = (&'static str, &'static str);
+
+struct Launch {
+    program: &'static str,
+    data: PathBuf,
+    settings: Vec<Setting>,
+    arguments: Vec<&'static str>,
+}
+
+impl Launch {
+    fn new(program: &'static str, data: PathBuf, settings: &[Setting], arguments: &[&'static str]) -> Self {
+        Self { program, data, settings: settings.to_vec(), arguments: arguments.to_vec() }
+    }
+
+    fn spawn(&self, home: &TempDir) -> Child {
+        let out = fs::File::create(home.path().join("out")).unwrap();
+        let err = fs::File::options().create(true).append(true).open(home.path().join("err")).unwrap();
+        let mut command = command(self.program, &self.settings);
+        command.args(["dev", "--port", "0", "--admin-port", "0", "--data-dir"]).arg(&self.data);
+        command.args(&self.arguments).stdout(out).stderr(err).spawn().unwrap()
+    }
+}
+
+/// The program with these settings and none of this process's.
+pub fn command(program: &str, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(program);
     command.env_clear().stdin(Stdio::null());
     for kept in ["PATH", "NATTER_NATS_SERVER"] {
         if let Some(value) = std::env::var_os(kept) {
@@ -40,49 +64,41 @@ pub fn command(settings: &[(&str, &str)]) -> Command {
     command
 }
 
-impl Natter {
-    pub async fn start() -> Self {
-        Self::with(&[]).await
+impl DevServer {
+    /// The program with these settings.
+    pub async fn start(program: &'static str, settings: &[Setting]) -> Self {
+        Self::start_with(program, settings, &[]).await
     }
 
-    pub async fn with(settings: &[(&'static str, &'static str)]) -> Self {
-        Self::new(settings, &[]).await
-    }
-
-    pub async fn new(settings: &[(&'static str, &'static str)], arguments: &[&'static str]) -> Self {
+    /// And these arguments.
+    pub async fn start_with(program: &'static str, settings: &[Setting], arguments: &[&'static str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let data = home.path().join("data");
-        Self::launch(home, data, settings, arguments).await
+        Self::launch(home, Launch::new(program, data, settings, arguments)).await
     }
 
     /// With its data in that folder.
-    pub async fn at(data: PathBuf, settings: &[(&'static str, &'static str)]) -> Self {
-        Self::launch(tempfile::tempdir().unwrap(), data, settings, &[]).await
+    pub async fn start_in(program: &'static str, data: PathBuf, settings: &[Setting]) -> Self {
+        Self::launch(tempfile::tempdir().unwrap(), Launch::new(program, data, settings, &[])).await
     }
 
-    async fn launch(
-        home: TempDir,
-        data: PathBuf,
-        settings: &[(&'static str, &'static str)],
-        arguments: &[&'static str],
-    ) -> Self {
-        let (settings, arguments) = (settings.to_vec(), arguments.to_vec());
-        let child = spawn(&home, &data, &settings, &arguments);
+    async fn launch(home: TempDir, launch: Launch) -> Self {
+        let child = launch.spawn(&home);
         let (http, admin) = (String::new(), String::new());
-        let mut natter = Self { http, admin, child, arguments, settings, data, home };
-        natter.read_banner().await;
-        natter
+        let mut server = Self { http, admin, child, launch, home };
+        server.read_banner().await;
+        server
     }
 
     /// The same folder again, after the process ended. The ports are others.
     pub async fn start_again(&mut self) {
-        self.child = spawn(&self.home, &self.data, &self.settings, &self.arguments);
+        self.child = self.launch.spawn(&self.home);
         self.read_banner().await;
     }
 
     /// The same, from now on with this argument.
     pub async fn start_again_with(&mut self, argument: &'static str) {
-        self.arguments.push(argument);
+        self.launch.arguments.push(argument);
         self.start_again().await;
     }
 
@@ -112,7 +128,7 @@ impl Natter {
     }
 
     pub fn data(&self) -> PathBuf {
-        self.data.clone()
+        self.launch.data.clone()
     }
 
     pub fn pid(&self) -> i32 {
@@ -149,7 +165,7 @@ impl Natter {
         let nats = self.nats_pid().unwrap();
         self.signal(Signal::SIGKILL);
         self.ended().await;
-        until("nats-server ends with natter", async || !alive(nats)).await;
+        until("nats-server ends with natter", async || !is_alive(nats)).await;
     }
 
     /// Ctrl-C.
@@ -186,7 +202,7 @@ impl Natter {
     }
 }
 
-impl Drop for Natter {
+impl Drop for DevServer {
     #[expect(clippy::disallowed_methods, reason = "a drop cannot await, and the test is over")]
     #[expect(clippy::print_stderr, reason = "who reads of the failure wants the log")]
     fn drop(&mut self) {
@@ -195,7 +211,7 @@ impl Drop for Natter {
         let _ = self.child.wait();
         // It dies with its parent; its files must not outlive it in a folder that is being removed.
         let begun = Instant::now();
-        while nats.is_some_and(alive) && begun.elapsed() < PATIENCE {
+        while nats.is_some_and(is_alive) && begun.elapsed() < PATIENCE {
             std::thread::sleep(LOOK);
         }
         if std::thread::panicking() {
@@ -204,16 +220,8 @@ impl Drop for Natter {
     }
 }
 
-fn spawn(home: &TempDir, data: &Path, settings: &[(&str, &str)], arguments: &[&str]) -> Child {
-    let out = fs::File::create(home.path().join("out")).unwrap();
-    let err = fs::File::options().create(true).append(true).open(home.path().join("err")).unwrap();
-    let mut command = command(settings);
-    command.args(["dev", "--port", "0", "--admin-port", "0", "--data-dir"]).arg(data);
-    command.args(arguments).stdout(out).stderr(err).spawn().unwrap()
-}
-
 /// Whether a process runs; a zombie does not.
-pub fn alive(pid: i32) -> bool {
+pub fn is_alive(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }

@@ -1,15 +1,10 @@
-//! A real Kafka for tests: a broker and controller in one JVM process, with a folder and ports of its own.
-#![allow(
-    clippy::missing_panics_doc,
-    clippy::unwrap_used,
-    reason = "a test that cannot start its server has failed"
-)]
+//! A real Kafka: a broker and controller in one JVM process, with a folder and ports of its own.
 
 use std::{
     fmt::Write as _,
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
+    process::Command,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -22,25 +17,22 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
 };
 use secrecy::SecretString;
-use tempfile::TempDir;
 use tokio::{sync::Mutex, task::spawn_blocking, time::Instant};
 
-use crate::kafka_sink::Options;
-use natter_store::testkit::Jvm;
+use crate::{Folder, Process};
 
 /// A JVM starts within seconds, and on a machine full of other tests within a minute.
 const PATIENCE: Duration = Duration::from_mins(2);
-/// The process's log, in its folder.
-const SAID: &str = "kafka.out";
+const PROPERTIES: &str = "server.properties";
 const USER: &str = "natter";
 const PASSWORD: &str = "correct-horse";
 
 pub struct Kafka {
-    jvm: PlainMutex<Option<Jvm>>,
+    process: PlainMutex<Option<Process>>,
     port: u16,
     sasl: bool,
     // Dropped after the process, which writes into it.
-    folder: TempDir,
+    folder: Folder,
 }
 
 static SHARED: Mutex<Weak<Kafka>> = Mutex::const_new(Weak::new());
@@ -61,21 +53,22 @@ impl Kafka {
         Self::with(false).await
     }
 
-    /// Accepts only clients that know a password, by PLAIN or SCRAM.
+    /// Lets in only whoever knows a password, by PLAIN or SCRAM.
     pub async fn with_sasl() -> Self {
         Self::with(true).await
     }
 
     async fn with(sasl: bool) -> Self {
         loop {
-            let folder = tempfile::tempdir().unwrap();
-            // Somebody may take a port in between: then the process ends, and others are tried.
-            let (port, controller) = (free_port(), free_port());
-            fs::write(properties(folder.path()), configuration(folder.path(), port, controller, sasl))
-                .unwrap();
-            format(&properties(folder.path()), sasl).await;
-            let jvm = PlainMutex::new(Some(broker(folder.path())));
-            let kafka = Self { jvm, port, sasl, folder };
+            let folder = Folder::new();
+            // Another process may take a port in between: then the process ends, and others are tried.
+            let (port, controller) = (crate::free_port(), crate::free_port());
+            let properties = folder.file(PROPERTIES);
+            fs::write(&properties, configuration(&folder, port, controller, sasl))
+                .expect("the folder is ours");
+            format(&properties, sasl).await;
+            let process = PlainMutex::new(Some(broker(&folder)));
+            let kafka = Self { process, port, sasl, folder };
             if kafka.is_up().await {
                 return kafka;
             }
@@ -86,28 +79,33 @@ impl Kafka {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// For a mirror into this topic.
-    pub fn options(&self, topic: &str) -> Options {
+    /// As `natter worker` takes them.
+    pub fn settings(&self) -> Settings {
         let sasl = self.sasl.then(|| Sasl {
             mechanism: "SCRAM-SHA-512",
             username: USER.to_owned(),
             password: SecretString::from(PASSWORD),
         });
-        let kafka = Settings {
+        Settings {
             brokers: self.brokers(),
             content: Content::Sealed,
             security: KafkaSecurity { sasl, ..KafkaSecurity::default() },
             replication: None,
-        };
-        Options { kafka, topic: topic.to_owned() }
+        }
     }
 
-    /// A client of a test's own.
+    /// A client of a test's own, of the library that the workers use.
     pub fn client(&self) -> ClientConfig {
-        self.options("").client()
+        let mut config = ClientConfig::new();
+        for setting in self.kcat() {
+            let (name, value) = setting.split_once('=').expect("name=value");
+            config.set(name, value);
+        }
+        config.set("allow.auto.create.topics", "false");
+        config
     }
 
-    /// The options kcat needs to connect, each after `-X`. PLAIN: Debian's kcat fails at SCRAM here.
+    /// Settings with which kcat is let in, each after `-X`. PLAIN: Debian's kcat fails at SCRAM here.
     pub fn kcat(&self) -> Vec<String> {
         let mut settings = vec![format!("bootstrap.servers={}", self.brokers())];
         if self.sasl {
@@ -120,27 +118,27 @@ impl Kafka {
 
     /// Holds it still: connections stay open and nothing answers.
     pub fn pause(&self) {
-        self.jvm.lock().as_ref().expect("it runs").pause();
+        self.process.lock().as_ref().expect("it runs").pause();
     }
 
     pub fn resume(&self) {
-        self.jvm.lock().as_ref().expect("it runs").unpause();
+        self.process.lock().as_ref().expect("it runs").resume();
     }
 
     /// kill -9.
     pub fn kill(&self) {
-        drop(self.jvm.lock().take());
+        drop(self.process.lock().take());
     }
 
     /// Another process on the same data and ports; returns when it answers.
     pub async fn restart(&self) {
         self.kill();
-        *self.jvm.lock() = Some(broker(self.folder.path()));
-        assert!(self.is_up().await, "kafka did not come back: {}", self.log_tail());
+        *self.process.lock() = Some(broker(&self.folder));
+        assert!(self.is_up().await, "kafka did not come back: {}", self.log());
     }
 
-    fn log_tail(&self) -> String {
-        fs::read_to_string(self.folder.path().join(SAID)).unwrap_or_default()
+    fn log(&self) -> String {
+        self.process.lock().as_ref().map(Process::log).unwrap_or_default()
     }
 
     /// False when the process has ended instead.
@@ -149,59 +147,49 @@ impl Kafka {
         loop {
             let mut config = self.client();
             let answers = spawn_blocking(move || {
-                let consumer: BaseConsumer = config.set("log_level", "0").create().unwrap();
+                let consumer: BaseConsumer =
+                    config.set("log_level", "0").create().expect("the settings are valid");
                 consumer.fetch_metadata(None, Duration::from_secs(2)).is_ok_and(|m| !m.brokers().is_empty())
             });
-            if answers.await.unwrap() {
+            if answers.await.expect("it does not panic") {
                 return true;
             }
-            if self.jvm.lock().as_ref().is_none_or(Jvm::is_over) {
+            if self.process.lock().as_ref().is_none_or(Process::has_ended) {
                 return false;
             }
-            assert!(Instant::now() < deadline, "kafka does not start: {}", self.log_tail());
+            assert!(Instant::now() < deadline, "kafka does not start: {}", self.log());
         }
     }
 }
 
-fn properties(folder: &Path) -> PathBuf {
-    folder.join("server.properties")
+fn broker(folder: &Folder) -> Process {
+    let mut command = java("kafka.Kafka");
+    command.arg(folder.file(PROPERTIES));
+    Process::start(command, &folder.file("log"))
 }
 
-fn broker(folder: &Path) -> Jvm {
-    Jvm::spawn(&java("kafka.Kafka", &[&properties(folder)]), &folder.join(SAID))
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-fn java(class: &str, arguments: &[&Path]) -> Vec<String> {
+fn java(class: &str) -> Command {
     let jars = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.deps/kafka"));
-    assert!(jars.is_dir(), "no Kafka to test with: scripts/fetch-kafka");
+    assert!(jars.is_dir(), "no Kafka in .deps/kafka: run scripts/fetch-kafka");
     let classpath = format!("{}/*", jars.display());
-    let mut command: Vec<String> =
-        ["-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", &classpath, class]
-            .map(str::to_owned)
-            .to_vec();
-    command.extend(arguments.iter().map(|argument| argument.display().to_string()));
+    let mut command = Command::new("java");
+    command.args(["-Xmx384m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", &classpath, class]);
     command
 }
 
 async fn format(properties: &Path, sasl: bool) {
-    let mut command = java("kafka.tools.StorageTool", &[]);
-    command.extend(["format", "-t", "bmF0dGVyLXRlc3Qta2Fma2", "-c"].map(str::to_owned));
-    command.push(properties.display().to_string());
+    let mut command = java("kafka.tools.StorageTool");
+    command.args(["format", "-t", "bmF0dGVyLXRlc3Qta2Fma2", "-c"]).arg(properties);
     if sasl {
         let user = format!("SCRAM-SHA-512=[name={USER},password={PASSWORD}]");
-        command.extend(["--add-scram".to_owned(), user]);
+        command.args(["--add-scram", &user]);
     }
-    let output = tokio::process::Command::new("java").args(&command).output().await.unwrap();
-    let log_tail =
-        || String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "kafka's storage is not formatted: {}", log_tail());
+    let output = tokio::process::Command::from(command).output().await.expect("java is in PATH");
+    let log = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "kafka's storage is not formatted: {}", String::from_utf8_lossy(&log));
 }
 
-fn configuration(folder: &Path, port: u16, controller: u16, sasl: bool) -> String {
+fn configuration(folder: &Folder, port: u16, controller: u16, sasl: bool) -> String {
     let protocol = if sasl { "SASL_PLAINTEXT" } else { "PLAINTEXT" };
     let mut text = format!(
         "process.roles=broker,controller
@@ -221,7 +209,7 @@ num.io.threads=2
 log.retention.check.interval.ms=500
 log.initial.task.delay.ms=500
 ",
-        folder.join("data").display()
+        folder.file("data").display()
     );
     if sasl {
         let module = "org.apache.kafka.common.security";

@@ -1,11 +1,14 @@
 //! Cassandra's command line.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use super::files::Files;
 
-/// The arguments of `java`.
-pub fn arguments(files: &Files) -> Vec<String> {
+/// A node with these files.
+pub fn java(files: &Files) -> Command {
     let exports = EXPORTS.iter().flat_map(|package| ["--add-exports".to_owned(), all_unnamed(package)]);
     let opens = OPENS.iter().flat_map(|package| ["--add-opens".to_owned(), all_unnamed(package)]);
     let folder = [
@@ -19,7 +22,9 @@ pub fn arguments(files: &Files) -> Vec<String> {
         "org.apache.cassandra.service.CassandraDaemon".to_owned(),
     ];
     let fixed = JVM.into_iter().chain(CASSANDRA).map(str::to_owned);
-    exports.chain(opens).chain(fixed).chain(folder).chain(main).collect()
+    let mut command = Command::new("java");
+    command.args(exports.chain(opens).chain(fixed).chain(folder).chain(main));
+    command
 }
 
 fn all_unnamed(package: &str) -> String {

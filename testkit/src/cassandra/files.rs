@@ -1,28 +1,25 @@
+//! The folder of a Cassandra: configuration, key, log, data.
+
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::Command,
 };
 
-use tempfile::TempDir;
+use crate::Folder;
 
 /// Lines of the log that a failed start shows.
 const TAIL: usize = 40;
 /// Nothing is protected by it.
 const KEYSTORE_PASSWORD: &str = "cassandra";
 
-/// A server's folder. It goes when this is dropped, or when this process ends in any way.
 pub struct Files {
-    folder: TempDir,
-    _janitor: Child,
+    folder: Folder,
 }
 
 impl Files {
     pub fn prepare(port: u16, storage_port: u16, guarded: bool) -> Self {
-        let folder =
-            tempfile::Builder::new().prefix("natter-cassandra-").tempdir().expect("a temporary folder");
-        let janitor = janitor(folder.path());
-        let files = Self { folder, _janitor: janitor };
+        let files = Self { folder: Folder::new() };
         let mut yaml = cassandra_yaml(&files.name(), port, storage_port);
         if guarded {
             files.make_key();
@@ -33,25 +30,25 @@ impl Files {
         files
     }
 
-    /// The cluster's, and nobody else's.
+    /// The cluster's; no other has it.
     pub fn name(&self) -> String {
         self.folder.path().file_name().expect("it has one").to_string_lossy().into_owned()
     }
 
     pub fn config(&self) -> PathBuf {
-        self.folder.path().join("cassandra.yaml")
+        self.folder.file("cassandra.yaml")
     }
 
     pub fn logback(&self) -> PathBuf {
-        self.folder.path().join("logback.xml")
+        self.folder.file("logback.xml")
     }
 
     pub fn certificate(&self) -> PathBuf {
-        self.folder.path().join("certificate.pem")
+        self.folder.file("certificate.pem")
     }
 
     fn keystore(&self) -> PathBuf {
-        self.folder.path().join("keystore")
+        self.folder.file("keystore")
     }
 
     /// keytool comes with every Java.
@@ -70,19 +67,19 @@ impl Files {
     }
 
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder.file("data")
     }
 
     pub fn log(&self) -> PathBuf {
-        self.folder.path().join("log")
+        self.folder.file("log")
     }
 
-    pub fn says_port_taken(&self) -> bool {
+    pub fn port_was_taken(&self) -> bool {
         let text = self.text();
         ["already in use", "Failed to bind"].iter().any(|words| text.contains(words))
     }
 
-    pub fn sorry(&self) -> String {
+    pub fn failure(&self) -> String {
         let text = self.text();
         let lines: Vec<&str> = text.lines().collect();
         let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n");
@@ -95,18 +92,6 @@ impl Files {
     fn text(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.log()).unwrap_or_default()).into_owned()
     }
-}
-
-/// Statics are never dropped and a killed process drops nothing: a shell that waits for the end of its input,
-/// which is the end of this process, removes the folder. The server's last writes may outrun it for a moment.
-fn janitor(folder: &Path) -> Child {
-    let script = r#"cat; for i in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$1" && exit; sleep 0.2; done"#;
-    let mut command = Command::new("sh");
-    command.args(["-c", script, "sh"]).arg(folder);
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-    // Ctrl-C in a terminal is for this process; the janitor comes after it.
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    command.spawn().expect("a shell")
 }
 
 /// With a commit log that is synced before each ack: what was acked survives a kill -9.

@@ -1,0 +1,160 @@
+//! A real Apache Cassandra. Each has its own folder and ports; about 0.6 GB and some seconds to start, so most tests
+//! share one and take a keyspace each.
+
+mod command; // the command line of java
+mod files; // its folder: configuration, log, data
+
+use std::{net::TcpListener, time::Duration};
+
+use natter_store::scylla::{Options, connect};
+use parking_lot::Mutex;
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, sleep},
+};
+
+use crate::Process;
+use files::Files;
+
+/// On a busy machine of two cores; alone it takes about five seconds.
+const READY: Duration = Duration::from_mins(3);
+const POLL: Duration = Duration::from_millis(50);
+/// Between its choice and the server's start another process may take a port.
+const ATTEMPTS: usize = 3;
+/// Of the user that a new cluster has.
+const PASSWORD: &str = "cassandra";
+
+/// A running Cassandra with a folder and a port of its own.
+pub struct Cassandra {
+    port: u16,
+    guarded: bool,
+    process: Mutex<Option<Process>>,
+    // Dropped after the process, which writes into it.
+    files: Files,
+}
+
+impl Cassandra {
+    /// The server of all tests of this process that do not break it. It ends with the process.
+    pub async fn shared() -> &'static Self {
+        static SHARED: OnceCell<Cassandra> = OnceCell::const_new();
+        SHARED.get_or_init(Self::start).await
+    }
+
+    /// Without users or encryption.
+    pub async fn start() -> Self {
+        Self::with(false).await
+    }
+
+    /// Requires TLS and a password.
+    pub async fn start_guarded() -> Self {
+        Self::with(true).await
+    }
+
+    async fn with(guarded: bool) -> Self {
+        for _ in 1..ATTEMPTS {
+            let server = Self::spawn(guarded);
+            if server.is_up().await {
+                return server;
+            }
+            assert!(server.files.port_was_taken(), "{}", server.files.failure());
+        }
+        let server = Self::spawn(guarded);
+        assert!(server.is_up().await, "{}", server.files.failure());
+        server
+    }
+
+    fn spawn(guarded: bool) -> Self {
+        let (port, storage) = free_ports();
+        let files = Files::prepare(port, storage, guarded);
+        let process = Mutex::new(Some(Process::start(command::java(&files), &files.log())));
+        Self { port, guarded, process, files }
+    }
+
+    /// `host:port`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// `DATABASE_URL` of a keyspace that does not exist yet; a migration makes it.
+    pub fn new_keyspace(&self) -> String {
+        let keyspace = format!("t_{}", uuid::Uuid::now_v7().simple());
+        let address = self.address();
+        if self.guarded {
+            let ca = self.files.certificate();
+            return format!(
+                "scylla://cassandra:{PASSWORD}@{address}/{keyspace}?replication=1&tls=true&ca={}",
+                ca.display()
+            );
+        }
+        format!("scylla://{address}/{keyspace}?replication=1")
+    }
+
+    /// Connections stay open and nothing answers.
+    pub fn pause(&self) {
+        self.process.lock().as_ref().expect("it runs").pause();
+    }
+
+    pub fn resume(&self) {
+        self.process.lock().as_ref().expect("it runs").resume();
+    }
+
+    /// kill -9; returns when it is gone. What it had acked is in its folder.
+    pub fn kill(&self) {
+        drop(self.process.lock().take());
+    }
+
+    /// kill -9 if it still runs, then a new process with the same data on the same port.
+    pub async fn restart(&self) {
+        self.kill();
+        *self.process.lock() = Some(Process::start(command::java(&self.files), &self.files.log()));
+        assert!(self.is_up().await, "{}", self.files.failure());
+    }
+
+    /// False when the process has ended instead.
+    async fn is_up(&self) -> bool {
+        let deadline = Instant::now() + READY;
+        while Instant::now() < deadline {
+            if self.process.lock().as_ref().is_none_or(Process::has_ended) {
+                return false;
+            }
+            if self.answers().await {
+                return true;
+            }
+            sleep(POLL).await;
+        }
+        panic!("Cassandra does not answer after {} s. {}", READY.as_secs(), self.files.failure())
+    }
+
+    /// Another server may have taken the port: only one of our name counts.
+    async fn answers(&self) -> bool {
+        self.cluster_name().await.is_some_and(|name| name == self.files.name())
+    }
+
+    async fn cluster_name(&self) -> Option<String> {
+        let plain = Options::new(vec![self.address()], "system");
+        let options = if self.guarded {
+            let (user, password) = (Some("cassandra".to_owned()), Some(PASSWORD.into()));
+            Options { user, password, tls: true, ca: Some(self.files.certificate()), ..plain }
+        } else {
+            plain
+        };
+        let session = connect(&options).await.ok()?;
+        let found = session.query_unpaged("SELECT cluster_name FROM system.local", ()).await.ok()?;
+        Some(found.into_rows_result().ok()?.single_row::<(String,)>().ok()?.0)
+    }
+}
+
+/// Both are held until both are chosen: they differ. From below those that the system hands out, of which one may
+/// be taken between a kill and a restart.
+fn free_ports() -> (u16, u16) {
+    let bound = || {
+        // Random by the id's last bytes.
+        let [.., a, b] = *uuid::Uuid::now_v7().as_bytes();
+        TcpListener::bind(("127.0.0.1", 20_000 + u16::from_be_bytes([a, b]) % 12_000)).ok()
+    };
+    let mut free = std::iter::repeat_with(bound).flatten();
+    let mut next = || free.next().expect("it goes on for ever");
+    let (one, two) = (next(), next());
+    let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
+    (port(&one), port(&two))
+}

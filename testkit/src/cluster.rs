@@ -1,0 +1,183 @@
+//! nats-server, Redis, two workers and two edges.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+    time::Duration,
+};
+
+use tokio::sync::OnceCell;
+
+use crate::{Folder, NatsProcess, Process, Redis, User, text};
+
+/// The shortest that can be set.
+pub const PRESENCE_TTL: Duration = Duration::from_secs(10);
+
+/// Small enough for two cores, several enough to be several.
+const PARTITIONS: &str = "4";
+const RATES: &str =
+    "login=100000/s,send=100000/s,write=100000/s,read=100000/s,search=100000/s,frames=100000/s";
+
+pub struct Cluster {
+    // Dropped in this order: who needs others first.
+    edges: Vec<Option<Edge>>,
+    workers: Vec<Option<Process>>,
+    redis: Redis,
+    nats: NatsProcess,
+    /// The binary under test.
+    program: &'static str,
+    started: usize,
+    home: Folder,
+}
+
+struct Edge {
+    http: String,
+    process: Process,
+}
+
+impl Cluster {
+    /// The deployment of every test that does not break it.
+    pub async fn shared(program: &'static str) -> &'static Self {
+        static SHARED: OnceCell<Cluster> = OnceCell::const_new();
+        SHARED.get_or_init(|| Self::start(program)).await
+    }
+
+    /// Of this binary of natter, `env!("CARGO_BIN_EXE_natter")`.
+    pub async fn start(program: &'static str) -> Self {
+        let mut cluster = Self::bare(program).await;
+        let migrated = cluster.run(&["migrate"], &[]);
+        assert!(migrated.status.success(), "{migrated:?}");
+        for _ in 0..2 {
+            cluster.start_worker();
+        }
+        for number in 0..2 {
+            cluster.worker_admin(number).await;
+        }
+        for _ in 0..2 {
+            let edge = cluster.start_edge().await;
+            cluster.edges.push(Some(edge));
+        }
+        cluster
+    }
+
+    /// nats-server and Redis alone.
+    pub async fn bare(program: &'static str) -> Self {
+        let home = Folder::new();
+        let store = home.file("nats");
+        let configure = |command: &mut Command| {
+            command.args(["-js", "-a", "127.0.0.1", "-p", "-1", "-sd"]).arg(store);
+        };
+        let nats = NatsProcess::start(&home, configure).await;
+        let redis = Redis::start().await;
+        Self { edges: Vec::new(), workers: Vec::new(), redis, nats, program, started: 0, home }
+    }
+
+    pub fn nats_url(&self) -> String {
+        format!("nats://{}", self.nats.address)
+    }
+
+    /// The file of the SQLite store.
+    pub fn database(&self) -> PathBuf {
+        self.home.file("natter.db")
+    }
+
+    /// The settings of every role, by name.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("NATS_URL", self.nats_url()),
+            ("REDIS_URL", self.redis.url()),
+            ("DATABASE_URL", format!("sqlite:{}", self.database().display())),
+            ("JWT_SECRET", "0123456789abcdef0123456789abcdef".to_owned()),
+            ("HOST", "127.0.0.1".to_owned()),
+            ("PORT", "0".to_owned()),
+            ("ADMIN_PORT", "0".to_owned()),
+            ("PARTITIONS", PARTITIONS.to_owned()),
+            ("LOG_MAX_BYTES", (16 * 1024 * 1024).to_string()),
+            ("PRESENCE_TTL", format!("{}s", PRESENCE_TTL.as_secs())),
+            ("RATE_LIMITS", RATES.to_owned()),
+            ("LOG_FORMAT", "json".to_owned()),
+        ]
+    }
+
+    /// The program with the settings of this deployment, changed as given; an empty value leaves one out.
+    pub fn command(&self, arguments: &[&str], changed: &[(&str, &str)]) -> Command {
+        let mut command = Command::new(self.program);
+        command.args(arguments).env_clear().envs(self.settings()).stdin(Stdio::null());
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        for (name, value) in changed {
+            if value.is_empty() {
+                command.env_remove(name);
+            } else {
+                command.env(name, value);
+            }
+        }
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str], changed: &[(&str, &str)]) -> Output {
+        self.command(arguments, changed).output().unwrap()
+    }
+
+    /// A process of a role, with changed settings; it works when it is ready.
+    pub fn spawn(&mut self, role: &str, changed: &[(&str, &str)]) -> Process {
+        self.started += 1;
+        let log = self.home.file(&format!("{role}-{}.log", self.started));
+        Process::start(self.command(&[role], changed), &log)
+    }
+
+    fn start_worker(&mut self) {
+        let worker = self.spawn("worker", &[]);
+        self.workers.push(Some(worker));
+    }
+
+    /// `http://127.0.0.1:port` of its admin port, once it is ready.
+    pub async fn worker_admin(&self, number: usize) -> String {
+        let worker = self.workers[number].as_ref().expect("it was not killed");
+        format!("http://{}", text(&worker.wait_for_event("worker is ready").await["admin"]))
+    }
+
+    async fn start_edge(&mut self) -> Edge {
+        let process = self.spawn("edge", &[]);
+        let ready = process.wait_for_event("edge is ready").await;
+        Edge { http: format!("http://{}", text(&ready["address"])), process }
+    }
+
+    /// `http://127.0.0.1:port` of each edge; one that was killed has that of the other.
+    pub fn addresses(&self) -> Vec<String> {
+        let address = |number: usize| self.edges[number].as_ref().map(|edge| edge.http.clone());
+        let any = |number: usize| address(number).or_else(|| address(1 - number));
+        (0..2).map(|number| any(number).expect("an edge is left")).collect()
+    }
+
+    /// A new user whose calls go to this edge.
+    pub async fn user(&self, edge: usize, name: &str) -> User {
+        User::register(self.addresses(), edge, name).await
+    }
+
+    pub fn kill_edge(&mut self, number: usize) {
+        self.edges[number].take().expect("it runs").process.kill();
+    }
+
+    pub fn kill_worker(&mut self, number: usize) {
+        self.workers[number].take().expect("it runs").kill();
+    }
+
+    pub fn kill_redis(&self) {
+        self.redis.kill();
+    }
+
+    /// On its old port, empty.
+    pub async fn restart_redis(&mut self) {
+        self.redis.restart().await;
+    }
+
+    /// Messages in the store, looked at from outside.
+    pub fn persisted(&self) -> i64 {
+        use rusqlite::{Connection, OpenFlags};
+        let store = Connection::open_with_flags(self.database(), OpenFlags::SQLITE_OPEN_READ_ONLY);
+        let count = "SELECT count(*) FROM messages";
+        store.unwrap().query_row(count, [], |row| row.get(0)).unwrap()
+    }
+}

@@ -1,0 +1,52 @@
+//! What integration tests of all crates share. Every server is a real one, in a folder and on ports of its own, and
+//! ends with the test process. `docs/testing.md` shows how it is used.
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::unwrap_used,
+    reason = "a test that cannot start its server has failed"
+)]
+
+mod until; // waiting for a condition, with a deadline and a sentence
+
+mod folder; // a temporary folder that goes in any case
+mod process; // a child process that ends with this one, and its log
+mod small_disk; // a file system that can be filled
+
+mod nats_server;
+mod redis;
+mod cassandra;
+mod kafka;
+
+mod cluster; // a whole deployment of the real program
+mod dev_server; // `natter dev`
+
+mod user; // an account and its calls over HTTP
+mod device; // a WebSocket that reads all the time
+mod socket; // a WebSocket that reads when the test does
+mod conversation; // rooms, and the order of their events
+
+use std::net::TcpListener;
+
+pub use self::{
+    cassandra::Cassandra,
+    cluster::{Cluster, PRESENCE_TTL},
+    conversation::{Room, chain, chain_seqs, kind, seq, text},
+    dev_server::{DevServer, command, is_alive},
+    device::Device,
+    folder::Folder,
+    kafka::Kafka,
+    nats_server::{NatsProcess, TestServer, small},
+    process::Process,
+    redis::Redis,
+    small_disk::SmallDisk,
+    socket::{Received, Socket, upgrade},
+    until::{PATIENCE, until, until_some, until_within},
+    user::{Answer, PASSWORD, User},
+};
+
+/// A port that nothing listens on now; another process may take it before a server does.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it is bound").port()
+}
