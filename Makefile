@@ -28,7 +28,7 @@ FAST_TESTS := layers components bus sqlite frames golden message cloudevents fai
 	accounts any_floor conversations history inbox persist
 test-fast: gate deps ## unit tests, SQLite, and one nats-server: minutes less than `make test`
 	@cargo test --workspace --all-features --quiet --locked --lib --bins $(FAST_TESTS:%=--test %) \
-		-- --skip scylla:: --skip testkit::
+		-- --skip scylla::
 
 check: gate lint test ## the whole gate before a change lands: the checks of `make test`, lints, then every test
 

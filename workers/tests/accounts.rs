@@ -1,11 +1,12 @@
 //! Users, passwords and sessions, as edges see them.
 #![allow(clippy::unwrap_used)]
 
-mod scene;
+mod harness;
 
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use harness::Harness;
 use natter_nats::{subject, topology};
 use natter_schemas::{
     code::Code,
@@ -17,7 +18,6 @@ use natter_schemas::{
     },
 };
 use natter_workers::Job;
-use scene::Scene;
 
 const PASSWORD: &str = "correct horse";
 
@@ -30,24 +30,28 @@ fn registration(name: &str) -> RegisterUser {
     }
 }
 
-async fn accounts() -> Scene {
-    Scene::with(&[Job::Accounts]).await
+async fn accounts() -> Harness {
+    Harness::with(&[Job::Accounts]).await
 }
 
-async fn register(scene: &Scene, name: &str) -> OpenedSession {
-    scene.rpc.call(&registration(name)).await.unwrap()
+async fn register(harness: &Harness, name: &str) -> OpenedSession {
+    harness.rpc.call(&registration(name)).await.unwrap()
 }
 
-async fn log_in(scene: &Scene, login: &str, password: &str) -> Result<OpenedSession, RpcError> {
-    scene.rpc.call(&LogIn { login: login.to_owned(), password: password.to_owned() }).await
+async fn log_in(harness: &Harness, login: &str, password: &str) -> Result<OpenedSession, RpcError> {
+    harness.rpc.call(&LogIn { login: login.to_owned(), password: password.to_owned() }).await
 }
 
-async fn renew(scene: &Scene, token: &str) -> Result<OpenedSession, Code> {
-    scene.rpc.call(&RefreshSession { refresh_token: token.to_owned() }).await.map_err(|refused| refused.code)
+async fn renew(harness: &Harness, token: &str) -> Result<OpenedSession, Code> {
+    harness
+        .rpc
+        .call(&RefreshSession { refresh_token: token.to_owned() })
+        .await
+        .map_err(|refused| refused.code)
 }
 
-async fn ended(scene: &Scene) -> Vec<String> {
-    scene.stored(topology::CONTROL).await.iter().map(|message| message.subject.to_string()).collect()
+async fn ended(harness: &Harness) -> Vec<String> {
+    harness.stored(topology::CONTROL).await.iter().map(|message| message.subject.to_string()).collect()
 }
 
 fn code<T>(answer: Result<T, RpcError>) -> (Code, Option<String>) {
@@ -57,88 +61,89 @@ fn code<T>(answer: Result<T, RpcError>) -> (Code, Option<String>) {
 
 #[tokio::test]
 async fn a_user_logs_in_by_name_or_address_in_any_case() {
-    let scene = accounts().await;
-    let alice = register(&scene, "alice").await;
+    let harness = accounts().await;
+    let alice = register(&harness, "alice").await;
     assert_eq!(alice.user.display_name, "alice");
     for login in ["alice", "ALICE", "Alice@Example.org"] {
-        let session = log_in(&scene, login, PASSWORD).await.unwrap();
+        let session = log_in(&harness, login, PASSWORD).await.unwrap();
         assert_eq!(session.user, alice.user);
         assert_ne!(session.session, alice.session);
     }
-    assert_eq!(code(log_in(&scene, "alice", "wrong horse").await).0, Code::BadCredentials);
-    assert_eq!(code(log_in(&scene, "nobody", PASSWORD).await).0, Code::BadCredentials);
-    assert_eq!(code(log_in(&scene, "", "").await).0, Code::BadCredentials);
+    assert_eq!(code(log_in(&harness, "alice", "wrong horse").await).0, Code::BadCredentials);
+    assert_eq!(code(log_in(&harness, "nobody", PASSWORD).await).0, Code::BadCredentials);
+    assert_eq!(code(log_in(&harness, "", "").await).0, Code::BadCredentials);
 }
 
 #[tokio::test]
 async fn what_is_taken_or_against_the_rules_is_named() {
-    let scene = accounts().await;
-    register(&scene, "alice").await;
+    let harness = accounts().await;
+    register(&harness, "alice").await;
     let same_name = RegisterUser { email: "other@example.org".to_owned(), ..registration("alice") };
-    assert_eq!(code(scene.rpc.call(&same_name).await).0, Code::UsernameTaken);
+    assert_eq!(code(harness.rpc.call(&same_name).await).0, Code::UsernameTaken);
     let same_address = RegisterUser { email: "ALICE@example.org".to_owned(), ..registration("alicia") };
-    assert_eq!(code(scene.rpc.call(&same_address).await).0, Code::EmailTaken);
+    assert_eq!(code(harness.rpc.call(&same_address).await).0, Code::EmailTaken);
     let field = |field: &str| (Code::Invalid, Some(field.to_owned()));
     let bad = RegisterUser { username: "Alice Smith".to_owned(), ..registration("x") };
-    assert_eq!(code(scene.rpc.call(&bad).await), field("username"));
+    assert_eq!(code(harness.rpc.call(&bad).await), field("username"));
     let bad = RegisterUser { email: "nowhere".to_owned(), ..registration("carol") };
-    assert_eq!(code(scene.rpc.call(&bad).await), field("email"));
+    assert_eq!(code(harness.rpc.call(&bad).await), field("email"));
     let bad = RegisterUser { password: "short".to_owned(), ..registration("carol") };
-    assert_eq!(code(scene.rpc.call(&bad).await), field("password"));
+    assert_eq!(code(harness.rpc.call(&bad).await), field("password"));
     let bad = RegisterUser { display_name: Some(" ".to_owned()), ..registration("carol") };
-    assert_eq!(code(scene.rpc.call(&bad).await), field("displayName"));
+    assert_eq!(code(harness.rpc.call(&bad).await), field("displayName"));
 }
 
 #[tokio::test]
 async fn a_refresh_token_is_exchanged_for_the_next() {
-    let scene = accounts().await;
-    let mut opened = register(&scene, "alice").await;
+    let harness = accounts().await;
+    let mut opened = register(&harness, "alice").await;
     for _ in 0..3 {
-        let next = renew(&scene, &opened.refresh_token).await.unwrap();
+        let next = renew(&harness, &opened.refresh_token).await.unwrap();
         assert_eq!((next.session, &next.user), (opened.session, &opened.user));
         assert_ne!(next.refresh_token, opened.refresh_token);
         opened = next;
     }
-    assert_eq!(renew(&scene, "made up").await.err(), Some(Code::Unauthenticated));
+    assert_eq!(renew(&harness, "made up").await.err(), Some(Code::Unauthenticated));
 }
 
 #[tokio::test]
 async fn a_reused_refresh_token_ends_its_session() {
-    let scene = accounts().await;
-    let first = register(&scene, "alice").await;
-    let other = log_in(&scene, "alice", PASSWORD).await.unwrap();
-    let second = renew(&scene, &first.refresh_token).await.unwrap();
-    assert_eq!(renew(&scene, &first.refresh_token).await.err(), Some(Code::Unauthenticated));
-    assert_eq!(renew(&scene, &second.refresh_token).await.err(), Some(Code::Unauthenticated));
-    assert_eq!(ended(&scene).await, [subject::control_session(first.session)]);
-    renew(&scene, &other.refresh_token).await.unwrap();
+    let harness = accounts().await;
+    let first = register(&harness, "alice").await;
+    let other = log_in(&harness, "alice", PASSWORD).await.unwrap();
+    let second = renew(&harness, &first.refresh_token).await.unwrap();
+    assert_eq!(renew(&harness, &first.refresh_token).await.err(), Some(Code::Unauthenticated));
+    assert_eq!(renew(&harness, &second.refresh_token).await.err(), Some(Code::Unauthenticated));
+    assert_eq!(ended(&harness).await, [subject::control_session(first.session)]);
+    renew(&harness, &other.refresh_token).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_refresh_token_used_twice_at_once_works_once_at_most() {
-    let scene = accounts().await;
-    let opened = register(&scene, "alice").await;
-    let both = join_all([renew(&scene, &opened.refresh_token), renew(&scene, &opened.refresh_token)]).await;
+    let harness = accounts().await;
+    let opened = register(&harness, "alice").await;
+    let both =
+        join_all([renew(&harness, &opened.refresh_token), renew(&harness, &opened.refresh_token)]).await;
     assert_eq!(both.iter().filter(|answer| answer.is_ok()).count(), 1);
-    assert_eq!(ended(&scene).await, [subject::control_session(opened.session)]);
+    assert_eq!(ended(&harness).await, [subject::control_session(opened.session)]);
 }
 
 #[tokio::test]
 async fn logging_out_ends_one_session_or_all_of_them() {
-    let scene = accounts().await;
-    let first = register(&scene, "alice").await;
-    let second = log_in(&scene, "alice", PASSWORD).await.unwrap();
-    let third = log_in(&scene, "alice", PASSWORD).await.unwrap();
+    let harness = accounts().await;
+    let first = register(&harness, "alice").await;
+    let second = log_in(&harness, "alice", PASSWORD).await.unwrap();
+    let third = log_in(&harness, "alice", PASSWORD).await.unwrap();
     let user = first.user.id;
-    scene.rpc.call(&LogOut { user, session: Some(first.session) }).await.unwrap();
-    assert_eq!(renew(&scene, &first.refresh_token).await.err(), Some(Code::Unauthenticated));
-    let second = renew(&scene, &second.refresh_token).await.unwrap();
+    harness.rpc.call(&LogOut { user, session: Some(first.session) }).await.unwrap();
+    assert_eq!(renew(&harness, &first.refresh_token).await.err(), Some(Code::Unauthenticated));
+    let second = renew(&harness, &second.refresh_token).await.unwrap();
 
-    scene.rpc.call(&LogOut { user, session: None }).await.unwrap();
+    harness.rpc.call(&LogOut { user, session: None }).await.unwrap();
     for gone in [&second, &third] {
-        assert_eq!(renew(&scene, &gone.refresh_token).await.err(), Some(Code::Unauthenticated));
+        assert_eq!(renew(&harness, &gone.refresh_token).await.err(), Some(Code::Unauthenticated));
     }
-    let mut told = ended(&scene).await;
+    let mut told = ended(&harness).await;
     let mut expected = [first.session, second.session, third.session].map(subject::control_session);
     told.sort();
     expected.sort();
@@ -147,73 +152,76 @@ async fn logging_out_ends_one_session_or_all_of_them() {
 
 #[tokio::test]
 async fn a_new_password_ends_the_other_sessions_and_needs_the_old_one() {
-    let scene = accounts().await;
-    let here = register(&scene, "alice").await;
-    let there = log_in(&scene, "alice", PASSWORD).await.unwrap();
+    let harness = accounts().await;
+    let here = register(&harness, "alice").await;
+    let there = log_in(&harness, "alice", PASSWORD).await.unwrap();
     let change = |current: &str, next: &str| NewPassword {
         user: here.user.id,
         session: here.session,
         current: current.to_owned(),
         next: next.to_owned(),
     };
-    assert_eq!(code(scene.rpc.call(&change("wrong horse", "battery staple")).await).0, Code::BadCredentials);
     assert_eq!(
-        code(scene.rpc.call(&change(PASSWORD, "short")).await),
+        code(harness.rpc.call(&change("wrong horse", "battery staple")).await).0,
+        Code::BadCredentials
+    );
+    assert_eq!(
+        code(harness.rpc.call(&change(PASSWORD, "short")).await),
         (Code::Invalid, Some("next".to_owned()))
     );
-    scene.rpc.call(&change(PASSWORD, "battery staple")).await.unwrap();
-    assert_eq!(code(log_in(&scene, "alice", PASSWORD).await).0, Code::BadCredentials);
-    log_in(&scene, "alice", "battery staple").await.unwrap();
-    renew(&scene, &here.refresh_token).await.unwrap();
-    assert_eq!(renew(&scene, &there.refresh_token).await.err(), Some(Code::Unauthenticated));
-    assert_eq!(ended(&scene).await, [subject::control_session(there.session)]);
+    harness.rpc.call(&change(PASSWORD, "battery staple")).await.unwrap();
+    assert_eq!(code(log_in(&harness, "alice", PASSWORD).await).0, Code::BadCredentials);
+    log_in(&harness, "alice", "battery staple").await.unwrap();
+    renew(&harness, &here.refresh_token).await.unwrap();
+    assert_eq!(renew(&harness, &there.refresh_token).await.err(), Some(Code::Unauthenticated));
+    assert_eq!(ended(&harness).await, [subject::control_session(there.session)]);
 }
 
 #[tokio::test]
 async fn profiles_are_found_and_changed() {
-    let scene = accounts().await;
-    let alice = register(&scene, "alice").await.user;
-    let alan = register(&scene, "alan").await.user;
-    register(&scene, "bob").await;
+    let harness = accounts().await;
+    let alice = register(&harness, "alice").await.user;
+    let alan = register(&harness, "alan").await.user;
+    register(&harness, "bob").await;
     let search = |query: &str| SearchUsers { query: query.to_owned(), limit: 20 };
-    let found = scene.rpc.call(&search("AL")).await.unwrap();
+    let found = harness.rpc.call(&search("AL")).await.unwrap();
     assert_eq!(found.iter().map(|user| user.id).collect::<Vec<_>>(), [alan.id, alice.id]);
-    assert!(scene.rpc.call(&search(" ")).await.unwrap().is_empty());
-    assert!(scene.rpc.call(&search("%")).await.unwrap().is_empty());
+    assert!(harness.rpc.call(&search(" ")).await.unwrap().is_empty());
+    assert!(harness.rpc.call(&search("%")).await.unwrap().is_empty());
 
     let renamed = UpdateUser { user: alice.id, display_name: "Alice Liddell".to_owned() };
-    assert_eq!(scene.rpc.call(&renamed).await.unwrap().display_name, "Alice Liddell");
-    assert_eq!(scene.rpc.call(&FindUser { user: alice.id }).await.unwrap().display_name, "Alice Liddell");
+    assert_eq!(harness.rpc.call(&renamed).await.unwrap().display_name, "Alice Liddell");
+    assert_eq!(harness.rpc.call(&FindUser { user: alice.id }).await.unwrap().display_name, "Alice Liddell");
     let nobody = UserId::fresh();
-    assert_eq!(code(scene.rpc.call(&FindUser { user: nobody }).await).0, Code::NotFound);
-    let some = scene.rpc.call(&FindUsers { users: vec![nobody, alan.id] }).await.unwrap();
+    assert_eq!(code(harness.rpc.call(&FindUser { user: nobody }).await).0, Code::NotFound);
+    let some = harness.rpc.call(&FindUsers { users: vec![nobody, alan.id] }).await.unwrap();
     assert_eq!(some, [alan]);
 }
 
 #[tokio::test]
 async fn a_login_storm_is_answered_or_refused_and_both_in_time() {
-    let scene = accounts().await;
-    register(&scene, "alice").await;
+    let harness = accounts().await;
+    register(&harness, "alice").await;
     let threads = std::thread::available_parallelism().unwrap().get();
-    let storm = (0..4 * (limits::HASHES_WAITING + threads)).map(|_| log_in(&scene, "alice", PASSWORD));
+    let storm = (0..4 * (limits::HASHES_WAITING + threads)).map(|_| log_in(&harness, "alice", PASSWORD));
     let answers = join_all(storm).await;
     let refused: Vec<Code> =
         answers.iter().filter_map(|answer| answer.as_ref().err()).map(|r| r.code).collect();
     assert!(refused.iter().all(|code| *code == Code::RateLimited), "{refused:?}");
     assert!(!refused.is_empty(), "the queue is bounded");
     assert!(answers.len() - refused.len() >= limits::HASHES_WAITING, "those in the queue are served");
-    log_in(&scene, "alice", PASSWORD).await.unwrap();
+    log_in(&harness, "alice", PASSWORD).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_unknown_login_takes_as_long_as_a_wrong_password() {
-    let scene = accounts().await;
-    register(&scene, "alice").await;
+    let harness = accounts().await;
+    register(&harness, "alice").await;
     let mut fastest = [Duration::MAX; 2];
     for _ in 0..5 {
         for (login, best) in ["alice", "nobody"].iter().zip(&mut fastest) {
             let begun = Instant::now();
-            assert_eq!(code(log_in(&scene, login, "wrong horse").await).0, Code::BadCredentials);
+            assert_eq!(code(log_in(&harness, login, "wrong horse").await).0, Code::BadCredentials);
             *best = (*best).min(begun.elapsed());
         }
     }
@@ -224,8 +232,8 @@ async fn an_unknown_login_takes_as_long_as_a_wrong_password() {
 
 #[tokio::test]
 async fn a_session_nobody_opened_cannot_be_harmed_by_ending_it() {
-    let scene = accounts().await;
-    let alice = register(&scene, "alice").await;
-    scene.rpc.call(&LogOut { user: alice.user.id, session: Some(SessionId::fresh()) }).await.unwrap();
-    renew(&scene, &alice.refresh_token).await.unwrap();
+    let harness = accounts().await;
+    let alice = register(&harness, "alice").await;
+    harness.rpc.call(&LogOut { user: alice.user.id, session: Some(SessionId::fresh()) }).await.unwrap();
+    renew(&harness, &alice.refresh_token).await.unwrap();
 }

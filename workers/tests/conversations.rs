@@ -1,8 +1,9 @@
 //! Opening, listing and renaming conversations, as edges see them.
 #![allow(clippy::unwrap_used)]
 
-mod scene;
+mod harness;
 
+use harness::{Harness, event, opening};
 use natter_nats::{subject, topology};
 use natter_schemas::{
     code::Code,
@@ -10,14 +11,13 @@ use natter_schemas::{
     id::{ConversationId, UserId, direct_conversation, opening_event},
     limits::Limits,
     rpc::{
-        AddMembers, Conversation, GetConversation, GetMembership, ListConversations, Memberships,
-        OpenConversation, Rename, RpcError,
+        Access, AddMembers, Conversation, GetConversation, ListConversations, Memberships, OpenConversation,
+        Rename, RpcError,
     },
 };
 use natter_store::MemberStore;
 use natter_testkit::until_some;
 use natter_workers::Job;
-use scene::{Scene, event, opening};
 
 const SERVICES: [Job; 2] = [Job::Conversations, Job::History];
 
@@ -26,21 +26,21 @@ fn code<T>(answer: Result<T, RpcError>) -> (Code, Option<String>) {
     (refused.code, refused.field)
 }
 
-async fn three() -> (Scene, UserId, UserId, UserId) {
-    let scene = Scene::with(&SERVICES).await;
-    let [a, b, c] = ["alice", "bob", "carol"].map(|name| scene.person(name));
+async fn three() -> (Harness, UserId, UserId, UserId) {
+    let harness = Harness::with(&SERVICES).await;
+    let [a, b, c] = ["alice", "bob", "carol"].map(|name| harness.person(name));
     let (alice, bob, carol) = (a.await, b.await, c.await);
-    (scene, alice, bob, carol)
+    (harness, alice, bob, carol)
 }
 
-async fn get(scene: &Scene, user: UserId, conversation: ConversationId) -> Conversation {
-    scene.rpc.call(&GetConversation { user, conversation }).await.unwrap()
+async fn get(harness: &Harness, user: UserId, conversation: ConversationId) -> Conversation {
+    harness.rpc.call(&GetConversation { user, conversation }).await.unwrap()
 }
 
-async fn list(scene: &Scene, user: UserId, limit: usize) -> Vec<Conversation> {
+async fn list(harness: &Harness, user: UserId, limit: usize) -> Vec<Conversation> {
     let (mut items, mut after) = (Vec::new(), None);
     loop {
-        let page = scene.rpc.call(&ListConversations { user, limit, after }).await.unwrap();
+        let page = harness.rpc.call(&ListConversations { user, limit, after }).await.unwrap();
         assert!(page.items.len() <= limit);
         items.extend(page.items);
         after = page.next;
@@ -56,10 +56,10 @@ fn ids(conversations: &[Conversation]) -> Vec<ConversationId> {
 
 #[tokio::test]
 async fn two_people_opening_the_same_direct_conversation_at_once_get_one() {
-    let (scene, alice, bob, _) = three().await;
+    let (harness, alice, bob, _) = three().await;
     let from_alice = opening(alice, Shape::Direct, &[bob]);
     let from_bob = opening(bob, Shape::Direct, &[alice]);
-    let (a, b) = tokio::join!(scene.rpc.call(&from_alice), scene.rpc.call(&from_bob));
+    let (a, b) = tokio::join!(harness.rpc.call(&from_alice), harness.rpc.call(&from_bob));
     let (a, b) = (a.unwrap(), b.unwrap());
     assert_eq!(a.conversation.id, direct_conversation(alice, bob));
     assert_eq!(a.conversation.id, b.conversation.id);
@@ -68,39 +68,39 @@ async fn two_people_opening_the_same_direct_conversation_at_once_get_one() {
     assert_eq!(a.conversation.participant_count, 2);
     assert_eq!((a.conversation.shape, a.conversation.role), (Shape::Direct, Role::Member));
 
-    let again = scene.rpc.call(&from_alice).await.unwrap();
+    let again = harness.rpc.call(&from_alice).await.unwrap();
     assert!(again.existed);
     assert_eq!(again.conversation.created_at, a.conversation.created_at);
-    let log = scene.dependencies.log.from(a.conversation.id, 1, 10).await.unwrap();
+    let log = harness.dependencies.log.from(a.conversation.id, 1, 10).await.unwrap();
     assert_eq!(log.len(), 1);
-    assert_eq!(scene.stored(topology::CONTROL).await.len(), 2);
+    assert_eq!(harness.stored(topology::CONTROL).await.len(), 2);
 }
 
 #[tokio::test]
 async fn an_opening_that_died_before_it_was_stored_is_finished_by_the_next() {
-    let (scene, alice, bob, _) = three().await;
+    let (harness, alice, bob, _) = three().await;
     let room = direct_conversation(alice, bob);
     let members = [alice, bob].map(|user| Member { user, role: Role::Member }).to_vec();
     let mut created = event(bob, room, Kind::Created { shape: Shape::Direct, name: None, members });
     created.id = opening_event(room);
-    let seq = scene.publish(&created).await;
-    scene.post(bob, room, "are you there").await;
+    let seq = harness.publish(&created).await;
+    harness.post(bob, room, "are you there").await;
 
-    let opened = scene.rpc.call(&opening(alice, Shape::Direct, &[bob])).await.unwrap();
+    let opened = harness.rpc.call(&opening(alice, Shape::Direct, &[bob])).await.unwrap();
     assert!(opened.existed);
     assert_eq!(opened.membership.version, seq);
     assert_eq!(opened.conversation.unread, 1);
-    assert_eq!(scene.dependencies.log.from(room, 1, 10).await.unwrap().len(), 2);
+    assert_eq!(harness.dependencies.log.from(room, 1, 10).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
 async fn a_group_has_an_owner_and_everybody_once() {
-    let (scene, alice, bob, carol) = three().await;
+    let (harness, alice, bob, carol) = three().await;
     let call = OpenConversation {
         name: Some("Tea party".to_owned()),
         ..opening(alice, Shape::Group, &[bob, carol, bob, alice])
     };
-    let opened = scene.rpc.call(&call).await.unwrap();
+    let opened = harness.rpc.call(&call).await.unwrap();
     assert!(!opened.existed);
     let view = opened.conversation;
     assert_eq!(
@@ -114,19 +114,19 @@ async fn a_group_has_an_owner_and_everybody_once() {
     let expected = [("alice", Role::Owner), ("bob", Role::Member), ("carol", Role::Member)];
     assert_eq!(roles, expected.map(|(name, role)| (name.to_owned(), role)));
     let mut told: Vec<_> =
-        scene.stored(topology::CONTROL).await.iter().map(|message| message.subject.to_string()).collect();
+        harness.stored(topology::CONTROL).await.iter().map(|message| message.subject.to_string()).collect();
     told.sort();
     let mut expected = [alice, bob, carol].map(subject::control_user);
     expected.sort();
     assert_eq!(told, expected);
 
     // Another one with the same people is another conversation.
-    assert_ne!(scene.group(alice, &[bob, carol]).await, view.id);
+    assert_ne!(harness.group(alice, &[bob, carol]).await, view.id);
 }
 
 #[tokio::test]
 async fn who_cannot_take_part_is_named() {
-    let (scene, alice, bob, carol) = three().await;
+    let (harness, alice, bob, carol) = three().await;
     let participants = (Code::Invalid, Some("participantIds".to_owned()));
     let stranger = UserId::fresh();
     for (shape, others) in [
@@ -139,80 +139,80 @@ async fn who_cannot_take_part_is_named() {
         (Shape::Group, vec![bob, stranger]),
         (Shape::Group, vec![bob; 501]),
     ] {
-        assert_eq!(code(scene.rpc.call(&opening(alice, shape, &others)).await), participants, "{shape:?}");
+        assert_eq!(code(harness.rpc.call(&opening(alice, shape, &others)).await), participants, "{shape:?}");
     }
     let call = OpenConversation { name: Some(" ".to_owned()), ..opening(alice, Shape::Group, &[bob]) };
-    assert_eq!(code(scene.rpc.call(&call).await), (Code::Invalid, Some("name".to_owned())));
-    assert_eq!(scene.dependencies.log.last_seqs().await.unwrap(), [0, 0], "nothing was published");
+    assert_eq!(code(harness.rpc.call(&call).await), (Code::Invalid, Some("name".to_owned())));
+    assert_eq!(harness.dependencies.log.last_seqs().await.unwrap(), [0, 0], "nothing was published");
 }
 
 #[tokio::test]
 async fn a_group_has_no_more_members_than_its_deployment_allows() {
-    let mut scene = Scene::with(&[]).await;
-    scene.dependencies.limits = Limits { participants: 3, ..Limits::default() };
-    scene.start(&SERVICES).await;
-    let people = ["alice", "bob", "carol", "dave"].map(|name| scene.person(name));
+    let mut harness = Harness::with(&[]).await;
+    harness.dependencies.limits = Limits { participants: 3, ..Limits::default() };
+    harness.start(&SERVICES).await;
+    let people = ["alice", "bob", "carol", "dave"].map(|name| harness.person(name));
     let people = futures_util::future::join_all(people).await;
     let (creator, others) = (people[0], &people[1..]);
     let four = opening(creator, Shape::Group, others);
-    assert_eq!(code(scene.rpc.call(&four).await).0, Code::Invalid);
-    let conversation = scene.group(creator, &others[..2]).await;
+    assert_eq!(code(harness.rpc.call(&four).await).0, Code::Invalid);
+    let conversation = harness.group(creator, &others[..2]).await;
     let fourth = AddMembers { by: creator, conversation, users: vec![people[3]], traceparent: None };
-    assert_eq!(code(scene.rpc.call(&fourth).await).0, Code::Invalid);
-    assert_eq!(get(&scene, creator, conversation).await.participant_count, 3);
+    assert_eq!(code(harness.rpc.call(&fourth).await).0, Code::Invalid);
+    assert_eq!(get(&harness, creator, conversation).await.participant_count, 3);
 }
 
 #[tokio::test]
 async fn only_owners_and_admins_rename_and_only_groups() {
-    let (scene, alice, bob, carol) = three().await;
-    let room = scene.group(alice, &[bob]).await;
+    let (harness, alice, bob, carol) = three().await;
+    let room = harness.group(alice, &[bob]).await;
     let rename = |user, conversation, name: &str| Rename {
         user,
         conversation,
         name: name.to_owned(),
         traceparent: None,
     };
-    let logged = scene.rpc.call(&rename(alice, room, "Mad tea party")).await.unwrap();
-    let view = get(&scene, bob, room).await;
+    let logged = harness.rpc.call(&rename(alice, room, "Mad tea party")).await.unwrap();
+    let view = get(&harness, bob, room).await;
     assert_eq!((view.name.as_deref(), view.head), (Some("Mad tea party"), logged.seq));
-    assert_eq!(code(scene.rpc.call(&rename(bob, room, "Mine")).await).0, Code::Forbidden);
-    assert_eq!(code(scene.rpc.call(&rename(carol, room, "Mine")).await).0, Code::NotFound);
-    let blank = scene.rpc.call(&rename(alice, room, "\n")).await;
+    assert_eq!(code(harness.rpc.call(&rename(bob, room, "Mine")).await).0, Code::Forbidden);
+    assert_eq!(code(harness.rpc.call(&rename(carol, room, "Mine")).await).0, Code::NotFound);
+    let blank = harness.rpc.call(&rename(alice, room, "\n")).await;
     assert_eq!(code(blank), (Code::Invalid, Some("name".to_owned())));
-    let direct = scene.rpc.call(&opening(alice, Shape::Direct, &[bob])).await.unwrap().conversation.id;
-    assert_eq!(code(scene.rpc.call(&rename(alice, direct, "Us")).await).0, Code::Forbidden);
+    let direct = harness.rpc.call(&opening(alice, Shape::Direct, &[bob])).await.unwrap().conversation.id;
+    assert_eq!(code(harness.rpc.call(&rename(alice, direct, "Us")).await).0, Code::Forbidden);
 }
 
 #[tokio::test]
 async fn a_conversation_is_not_there_for_others() {
-    let (scene, alice, bob, carol) = three().await;
-    let room = scene.group(alice, &[bob]).await;
+    let (harness, alice, bob, carol) = three().await;
+    let room = harness.group(alice, &[bob]).await;
     let ask = GetConversation { user: carol, conversation: room };
-    assert_eq!(code(scene.rpc.call(&ask).await).0, Code::NotFound);
+    assert_eq!(code(harness.rpc.call(&ask).await).0, Code::NotFound);
     let ask = GetConversation { user: alice, conversation: ConversationId::fresh() };
-    assert_eq!(code(scene.rpc.call(&ask).await).0, Code::NotFound);
+    assert_eq!(code(harness.rpc.call(&ask).await).0, Code::NotFound);
     let access = |user| GetMembership { user, conversation: room };
-    assert_eq!(scene.rpc.call(&access(carol)).await.unwrap(), None);
-    let place = scene.rpc.call(&access(bob)).await.unwrap().unwrap();
+    assert_eq!(harness.rpc.call(&access(carol)).await.unwrap(), None);
+    let place = harness.rpc.call(&access(bob)).await.unwrap().unwrap();
     assert_eq!(place.role, Some(Role::Member));
-    assert_eq!(scene.rpc.call(&Memberships { user: bob }).await.unwrap(), [place]);
-    assert!(scene.rpc.call(&Memberships { user: carol }).await.unwrap().is_empty());
+    assert_eq!(harness.rpc.call(&Memberships { user: bob }).await.unwrap(), [place]);
+    assert!(harness.rpc.call(&Memberships { user: carol }).await.unwrap().is_empty());
 }
 
 #[tokio::test]
 async fn a_view_is_the_same_before_and_after_persisting() {
-    let (mut scene, alice, bob, carol) = three().await;
-    let room = scene.group(alice, &[bob]).await;
-    let first = scene.post(alice, room, "hello").await;
-    scene.say(alice, room, Kind::MemberAdded { user: carol, role: Role::Member }).await;
-    scene.say(alice, room, Kind::RoleChanged { user: bob, role: Role::Admin }).await;
-    scene.say(alice, room, Kind::Renamed { name: "New".to_owned() }).await;
-    let reply = scene.post(bob, room, "hello yourself").await;
-    let head = scene.say(alice, room, Kind::Deleted { target: first }).await;
+    let (mut harness, alice, bob, carol) = three().await;
+    let room = harness.group(alice, &[bob]).await;
+    let first = harness.post(alice, room, "hello").await;
+    harness.say(alice, room, Kind::MemberAdded { user: carol, role: Role::Member }).await;
+    harness.say(alice, room, Kind::RoleChanged { user: bob, role: Role::Admin }).await;
+    harness.say(alice, room, Kind::Renamed { name: "New".to_owned() }).await;
+    let reply = harness.post(bob, room, "hello yourself").await;
+    let head = harness.say(alice, room, Kind::Deleted { target: first }).await;
 
-    let before = [get(&scene, alice, room).await, get(&scene, bob, room).await];
-    scene.settle(&SERVICES).await;
-    let after = [get(&scene, alice, room).await, get(&scene, bob, room).await];
+    let before = [get(&harness, alice, room).await, get(&harness, bob, room).await];
+    harness.settle(&SERVICES).await;
+    let after = [get(&harness, alice, room).await, get(&harness, bob, room).await];
     assert_eq!(format!("{before:?}"), format!("{after:?}"));
     let [of_alice, of_bob] = after;
     assert_eq!((of_alice.head, of_alice.read, of_alice.unread), (head, first, 1));
@@ -223,48 +223,48 @@ async fn a_view_is_the_same_before_and_after_persisting() {
 
 #[tokio::test]
 async fn the_list_has_the_newest_activity_first_also_before_it_is_persisted() {
-    let (mut scene, alice, bob, _) = three().await;
+    let (mut harness, alice, bob, _) = three().await;
     let mut rooms = Vec::new();
     for _ in 0..7 {
-        rooms.push(scene.group(alice, &[bob]).await);
+        rooms.push(harness.group(alice, &[bob]).await);
     }
     for room in &rooms {
-        scene.post(bob, *room, "hello").await;
+        harness.post(bob, *room, "hello").await;
     }
-    scene.settle(&SERVICES).await;
+    harness.settle(&SERVICES).await;
     // Some persisted, some not; an edit or a reaction moves nothing.
-    let again = scene.post(bob, rooms[2], "again").await;
-    scene.post(bob, rooms[5], "again").await;
-    scene.say(bob, rooms[2], Kind::Deleted { target: again }).await;
+    let again = harness.post(bob, rooms[2], "again").await;
+    harness.post(bob, rooms[5], "again").await;
+    harness.say(bob, rooms[2], Kind::Deleted { target: again }).await;
     let expected = [5, 2, 6, 4, 3, 1, 0].map(|n: usize| rooms[n]);
     for limit in [1, 2, 3, 7, 50] {
-        let items = list(&scene, alice, limit).await;
+        let items = list(&harness, alice, limit).await;
         assert_eq!(ids(&items), expected, "limit {limit}");
         let unread: Vec<usize> = items.iter().map(|item| item.unread).collect();
         assert_eq!(unread, [2, 1, 1, 1, 1, 1, 1]);
         assert!(items.iter().all(|item| item.participants.is_none() && item.participant_count == 2));
         assert_eq!(items[1].last_message.as_ref().unwrap().body, None);
     }
-    let before = list(&scene, alice, 3).await;
-    scene.settle(&SERVICES).await;
-    assert_eq!(format!("{before:?}"), format!("{:?}", list(&scene, alice, 3).await));
+    let before = list(&harness, alice, 3).await;
+    harness.settle(&SERVICES).await;
+    assert_eq!(format!("{before:?}"), format!("{:?}", list(&harness, alice, 3).await));
 }
 
 #[tokio::test]
 async fn a_former_member_sees_nothing_any_more() {
-    let mut scene = Scene::with(&[Job::Conversations, Job::History, Job::Persist]).await;
-    let (alice, bob) = (scene.person("alice").await, scene.person("bob").await);
-    let room = scene.group(alice, &[bob]).await;
-    scene.say(alice, room, Kind::MemberRemoved { user: bob }).await;
+    let mut harness = Harness::with(&[Job::Conversations, Job::History, Job::Persist]).await;
+    let (alice, bob) = (harness.person("alice").await, harness.person("bob").await);
+    let room = harness.group(alice, &[bob]).await;
+    harness.say(alice, room, Kind::MemberRemoved { user: bob }).await;
     let gone = || async {
-        let membership = scene.store.membership(room, bob).await.unwrap().unwrap();
+        let membership = harness.store.membership(room, bob).await.unwrap().unwrap();
         membership.role.is_none().then_some(())
     };
     until_some("the removal is stored", gone).await;
     let ask = GetConversation { user: bob, conversation: room };
-    assert_eq!(code(scene.rpc.call(&ask).await).0, Code::NotFound);
-    assert!(list(&scene, bob, 50).await.is_empty());
-    scene.post(alice, room, "alone").await;
-    assert_eq!(get(&scene, alice, room).await.participant_count, 1);
-    scene.stop().await;
+    assert_eq!(code(harness.rpc.call(&ask).await).0, Code::NotFound);
+    assert!(list(&harness, bob, 50).await.is_empty());
+    harness.post(alice, room, "alone").await;
+    assert_eq!(get(&harness, alice, room).await.participant_count, 1);
+    harness.stop().await;
 }

@@ -1,11 +1,12 @@
 //! What a reader is shown, whatever the persister and the store are doing.
 #![allow(clippy::unwrap_used)]
 
-mod scene;
+mod harness;
 
 use std::cell::{Cell, RefCell};
 
 use futures_util::{StreamExt, stream};
+use harness::{Harness, event, posted, texts};
 use natter_schemas::{
     code::Code,
     event::{Body, Kind},
@@ -13,13 +14,12 @@ use natter_schemas::{
     rpc::{EventsAfter, FindEvent, GetMessage, Heads, LogHeads, Page, Window},
 };
 use natter_workers::Job;
-use scene::{Scene, event, posted, texts};
 
 const SERVICES: [Job; 2] = [Job::Conversations, Job::History];
 
-async fn group_of_two(scene: &Scene) -> (ConversationId, UserId, UserId) {
-    let (alice, bob) = (scene.person("alice").await, scene.person("bob").await);
-    (scene.group(alice, &[bob]).await, alice, bob)
+async fn group_of_two(harness: &Harness) -> (ConversationId, UserId, UserId) {
+    let (alice, bob) = (harness.person("alice").await, harness.person("bob").await);
+    (harness.group(alice, &[bob]).await, alice, bob)
 }
 
 fn edited(target: Seq, text: &str) -> Kind {
@@ -31,12 +31,12 @@ fn reacted(target: Seq, on: bool) -> Kind {
 }
 
 #[tokio::test]
-async fn a_page_right_after_the_ack_has_the_message_although_the_persister_stands_still() {
-    let scene = Scene::with(&SERVICES).await;
-    let (room, alice, _) = group_of_two(&scene).await;
+async fn a_page_right_after_the_ack_has_the_message_before_it_is_stored() {
+    let harness = Harness::with(&SERVICES).await;
+    let (room, alice, _) = group_of_two(&harness).await;
     for n in 1..=20 {
-        let seq = scene.post(alice, room, &format!("message {n}")).await;
-        let page = scene.page(room, Window::Newest, 50).await;
+        let seq = harness.post(alice, room, &format!("message {n}")).await;
+        let page = harness.page(room, Window::Newest, 50).await;
         assert_eq!(page.messages.last().unwrap().seq, seq);
         assert_eq!((page.head, page.messages.len(), page.has_more), (seq, n, false));
     }
@@ -44,18 +44,18 @@ async fn a_page_right_after_the_ack_has_the_message_although_the_persister_stand
 
 #[tokio::test]
 async fn a_page_is_the_same_out_of_the_log_and_out_of_the_store() {
-    let mut scene = Scene::with(&SERVICES).await;
-    let (room, alice, bob) = group_of_two(&scene).await;
+    let mut harness = Harness::with(&SERVICES).await;
+    let (room, alice, bob) = group_of_two(&harness).await;
     let mut seqs = Vec::new();
     for n in 0..12 {
-        seqs.push(scene.post(alice, room, &format!("m{n}")).await);
+        seqs.push(harness.post(alice, room, &format!("m{n}")).await);
     }
-    scene.say(alice, room, edited(seqs[3], "m3, better")).await;
-    scene.say(bob, room, reacted(seqs[4], true)).await;
-    scene.say(alice, room, reacted(seqs[4], true)).await;
-    scene.say(bob, room, reacted(seqs[4], false)).await;
-    scene.say(alice, room, Kind::Deleted { target: seqs[5] }).await;
-    scene.say(alice, room, edited(seqs[5], "too late")).await;
+    harness.say(alice, room, edited(seqs[3], "m3, better")).await;
+    harness.say(bob, room, reacted(seqs[4], true)).await;
+    harness.say(alice, room, reacted(seqs[4], true)).await;
+    harness.say(bob, room, reacted(seqs[4], false)).await;
+    harness.say(alice, room, Kind::Deleted { target: seqs[5] }).await;
+    harness.say(alice, room, edited(seqs[5], "too late")).await;
 
     let windows = [
         Window::Newest,
@@ -68,18 +68,18 @@ async fn a_page_is_the_same_out_of_the_log_and_out_of_the_store() {
     let mut before = Vec::new();
     for window in windows {
         for limit in [1, 4, 12, 100] {
-            before.push(scene.page(room, window, limit).await);
+            before.push(harness.page(room, window, limit).await);
         }
     }
-    scene.settle(&SERVICES).await;
+    harness.settle(&SERVICES).await;
     let mut pages = before.into_iter();
     for window in windows {
         for limit in [1, 4, 12, 100] {
-            let page = scene.page(room, window, limit).await;
+            let page = harness.page(room, window, limit).await;
             assert_eq!(page, pages.next().unwrap(), "{window:?} {limit}");
         }
     }
-    let page = scene.page(room, Window::After(seqs[2]), 3).await;
+    let page = harness.page(room, Window::After(seqs[2]), 3).await;
     assert_eq!(texts(&page), ["m3, better", "m4", "(deleted)"]);
     assert!(page.has_more);
     assert_eq!(page.messages[1].reactions[0].users, [alice]);
@@ -87,92 +87,92 @@ async fn a_page_is_the_same_out_of_the_log_and_out_of_the_store() {
 
 #[tokio::test]
 async fn events_above_the_floor_change_the_rows_below_it() {
-    let mut scene = Scene::with(&SERVICES).await;
-    let (room, alice, bob) = group_of_two(&scene).await;
-    let first = scene.post(alice, room, "first").await;
-    let second = scene.post(alice, room, "second").await;
-    let third = scene.post(bob, room, "third").await;
-    scene.settle(&SERVICES).await;
-    assert_eq!(texts(&scene.page(room, Window::Newest, 10).await), ["first", "second", "third"]);
+    let mut harness = Harness::with(&SERVICES).await;
+    let (room, alice, bob) = group_of_two(&harness).await;
+    let first = harness.post(alice, room, "first").await;
+    let second = harness.post(alice, room, "second").await;
+    let third = harness.post(bob, room, "third").await;
+    harness.settle(&SERVICES).await;
+    assert_eq!(texts(&harness.page(room, Window::Newest, 10).await), ["first", "second", "third"]);
 
-    scene.say(alice, room, edited(first, "first, better")).await;
-    scene.say(alice, room, Kind::Deleted { target: second }).await;
-    scene.say(alice, room, reacted(third, true)).await;
-    let head = scene.post(bob, room, "fourth").await;
-    let page = scene.page(room, Window::Newest, 10).await;
+    harness.say(alice, room, edited(first, "first, better")).await;
+    harness.say(alice, room, Kind::Deleted { target: second }).await;
+    harness.say(alice, room, reacted(third, true)).await;
+    let head = harness.post(bob, room, "fourth").await;
+    let page = harness.page(room, Window::Newest, 10).await;
     assert_eq!(texts(&page), ["first, better", "(deleted)", "third", "fourth"]);
     assert_eq!(page.messages[2].reactions[0].users, [alice]);
     assert_eq!(page.head, head);
 
-    let message = scene.rpc.call(&GetMessage { conversation: room, seq: first }).await.unwrap().unwrap();
+    let message = harness.rpc.call(&GetMessage { conversation: room, seq: first }).await.unwrap().unwrap();
     assert_eq!(message, page.messages[0]);
-    let message = scene.rpc.call(&GetMessage { conversation: room, seq: head }).await.unwrap().unwrap();
+    let message = harness.rpc.call(&GetMessage { conversation: room, seq: head }).await.unwrap().unwrap();
     assert_eq!(message, page.messages[3]);
-    assert_eq!(scene.rpc.call(&GetMessage { conversation: room, seq: head + 1 }).await.unwrap(), None);
+    assert_eq!(harness.rpc.call(&GetMessage { conversation: room, seq: head + 1 }).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn while_the_store_is_away_the_log_answers_what_it_can_and_nothing_is_made_up() {
-    let mut scene = Scene::with(&SERVICES).await;
-    let (room, alice, _) = group_of_two(&scene).await;
+    let mut harness = Harness::with(&SERVICES).await;
+    let (room, alice, _) = group_of_two(&harness).await;
     let mut seqs = Vec::new();
     for n in 0..10 {
-        seqs.push(scene.post(alice, room, &format!("m{n}")).await);
+        seqs.push(harness.post(alice, room, &format!("m{n}")).await);
     }
-    scene.settle(&SERVICES).await;
-    seqs.push(scene.post(alice, room, "m10").await);
-    scene.store.set_away(true);
+    harness.settle(&SERVICES).await;
+    seqs.push(harness.post(alice, room, "m10").await);
+    harness.store.set_away(true);
 
-    assert_eq!(texts(&scene.page(room, Window::Newest, 3).await), ["m8", "m9", "m10"]);
-    assert_eq!(texts(&scene.page(room, Window::After(seqs[7]), 2).await), ["m8", "m9"]);
-    assert_eq!(texts(&scene.page(room, Window::Before(seqs[2]), 5).await), ["m0", "m1"]);
-    let message = scene.rpc.call(&GetMessage { conversation: room, seq: seqs[1] }).await.unwrap();
+    assert_eq!(texts(&harness.page(room, Window::Newest, 3).await), ["m8", "m9", "m10"]);
+    assert_eq!(texts(&harness.page(room, Window::After(seqs[7]), 2).await), ["m8", "m9"]);
+    assert_eq!(texts(&harness.page(room, Window::Before(seqs[2]), 5).await), ["m0", "m1"]);
+    let message = harness.rpc.call(&GetMessage { conversation: room, seq: seqs[1] }).await.unwrap();
     assert_eq!(message.unwrap().seq, seqs[1]);
     let replay = EventsAfter { conversation: room, after: seqs[8], limit: 500 };
-    let replay = scene.rpc.call(&replay).await.unwrap();
+    let replay = harness.rpc.call(&replay).await.unwrap();
     assert_eq!(replay.events.iter().map(|e| e.seq).collect::<Vec<_>>(), [seqs[9], seqs[10]]);
     assert!(replay.anchored && !replay.more);
 
     // A position that is no event: the log cannot prove what lies between.
     let elsewhere = Page { conversation: ConversationId::fresh(), window: Window::Newest, limit: 3 };
-    assert_eq!(scene.rpc.call(&elsewhere).await.unwrap_err().code, Code::Unavailable);
+    assert_eq!(harness.rpc.call(&elsewhere).await.unwrap_err().code, Code::Unavailable);
     let unknown = FindEvent { conversation: room, event: EventId::fresh() };
-    assert_eq!(scene.rpc.call(&unknown).await.unwrap_err().code, Code::Unavailable);
+    assert_eq!(harness.rpc.call(&unknown).await.unwrap_err().code, Code::Unavailable);
 }
 
 #[tokio::test]
 async fn a_replay_begins_where_the_client_was_and_says_when_it_cannot() {
-    let mut scene = Scene::with(&SERVICES).await;
-    let (room, alice, _) = group_of_two(&scene).await;
+    let mut harness = Harness::with(&SERVICES).await;
+    let (room, alice, _) = group_of_two(&harness).await;
     let mut seqs = Vec::new();
     for n in 0..6 {
-        seqs.push(scene.post(alice, room, &format!("m{n}")).await);
+        seqs.push(harness.post(alice, room, &format!("m{n}")).await);
     }
     let ask = |after, limit| EventsAfter { conversation: room, after, limit };
     for persisted in [false, true] {
         if persisted {
-            scene.settle(&SERVICES).await;
+            harness.settle(&SERVICES).await;
         }
-        let replay = scene.rpc.call(&ask(seqs[1], 2)).await.unwrap();
+        let replay = harness.rpc.call(&ask(seqs[1], 2)).await.unwrap();
         assert_eq!(replay.events.iter().map(|e| e.seq).collect::<Vec<_>>(), seqs[2..4]);
         assert!(replay.more && replay.anchored);
         assert_eq!(replay.head, seqs[5]);
 
-        let replay = scene.rpc.call(&ask(seqs[3], 2)).await.unwrap();
+        let replay = harness.rpc.call(&ask(seqs[3], 2)).await.unwrap();
         assert_eq!(replay.events.iter().map(|e| e.seq).collect::<Vec<_>>(), seqs[4..]);
         assert!(!replay.more && replay.anchored);
 
-        let replay = scene.rpc.call(&ask(seqs[5], 500)).await.unwrap();
+        let replay = harness.rpc.call(&ask(seqs[5], 500)).await.unwrap();
         assert!(replay.events.is_empty() && !replay.more && replay.anchored);
         assert_eq!(replay.head, seqs[5]);
 
         // From nothing: the opening event and all messages.
-        let replay = scene.rpc.call(&ask(0, 500)).await.unwrap();
+        let replay = harness.rpc.call(&ask(0, 500)).await.unwrap();
         assert_eq!(replay.events.len(), 7);
         assert!(!replay.more && !replay.anchored);
 
         // Ahead of the log, as after a rebuilt one.
-        let replay = scene.rpc.call(&ask(seqs[5] + 1_000, 500)).await.unwrap();
+        let replay = harness.rpc.call(&ask(seqs[5] + 1_000, 500)).await.unwrap();
         assert!(replay.events.is_empty() && !replay.anchored);
         assert_eq!(replay.head, seqs[5]);
     }
@@ -180,31 +180,31 @@ async fn a_replay_begins_where_the_client_was_and_says_when_it_cannot() {
 
 #[tokio::test]
 async fn a_replay_from_far_back_is_the_same_out_of_the_store_and_without_it() {
-    let mut scene = Scene::with(&SERVICES).await;
-    let (room, alice, _) = group_of_two(&scene).await;
+    let mut harness = Harness::with(&SERVICES).await;
+    let (room, alice, _) = group_of_two(&harness).await;
     let mut seqs = Vec::new();
     for n in 0..12 {
-        seqs.push(scene.post(alice, room, &format!("m{n}")).await);
+        seqs.push(harness.post(alice, room, &format!("m{n}")).await);
     }
     let busy = std::iter::repeat_with(ConversationId::fresh)
-        .find(|busy| scene::partition(*busy) == scene::partition(room))
+        .find(|busy| harness::partition(*busy) == harness::partition(room))
         .unwrap();
     let noise = (0..20_100).map(|_| event(alice, busy, posted("noise"))).collect::<Vec<_>>();
-    stream::iter(&noise).map(|event| scene.publish(event)).buffer_unordered(400).count().await;
-    scene.settle(&SERVICES).await;
-    seqs.push(scene.post(alice, room, "m12").await);
+    stream::iter(&noise).map(|event| harness.publish(event)).buffer_unordered(400).count().await;
+    harness.settle(&SERVICES).await;
+    seqs.push(harness.post(alice, room, "m12").await);
 
     let ask = |after, limit| EventsAfter { conversation: room, after, limit };
     for away in [false, true] {
-        scene.store.set_away(away);
-        let replay = scene.rpc.call(&ask(seqs[1], 500)).await.unwrap();
+        harness.store.set_away(away);
+        let replay = harness.rpc.call(&ask(seqs[1], 500)).await.unwrap();
         assert_eq!(replay.events.iter().map(|e| e.seq).collect::<Vec<_>>(), seqs[2..]);
         assert!(replay.anchored && !replay.more);
-        let replay = scene.rpc.call(&ask(seqs[1], 3)).await.unwrap();
+        let replay = harness.rpc.call(&ask(seqs[1], 3)).await.unwrap();
         assert_eq!(replay.events.iter().map(|e| e.seq).collect::<Vec<_>>(), seqs[2..5]);
         assert!(replay.anchored && replay.more);
         assert_eq!(replay.head, seqs[12]);
-        let replay = scene.rpc.call(&ask(0, 500)).await.unwrap();
+        let replay = harness.rpc.call(&ask(0, 500)).await.unwrap();
         assert_eq!(replay.events.len(), 14);
         assert!(!replay.anchored && !replay.more);
     }
@@ -212,60 +212,61 @@ async fn a_replay_from_far_back_is_the_same_out_of_the_store_and_without_it() {
 
 #[tokio::test]
 async fn heads_and_events_are_found_before_and_after_persisting() {
-    let mut scene = Scene::with(&SERVICES).await;
-    let (room, alice, _) = group_of_two(&scene).await;
+    let mut harness = Harness::with(&SERVICES).await;
+    let (room, alice, _) = group_of_two(&harness).await;
     let silent = ConversationId::fresh();
     let sent = event(alice, room, posted("where am I"));
-    let head = scene.publish(&sent).await;
+    let head = harness.publish(&sent).await;
     for persisted in [false, true] {
         if persisted {
-            scene.settle(&SERVICES).await;
+            harness.settle(&SERVICES).await;
         }
         let heads = Heads { conversations: vec![silent, room] };
-        assert_eq!(scene.rpc.call(&heads).await.unwrap(), [0, head]);
-        let found = scene.rpc.call(&FindEvent { conversation: room, event: sent.id }).await.unwrap().unwrap();
+        assert_eq!(harness.rpc.call(&heads).await.unwrap(), [0, head]);
+        let found =
+            harness.rpc.call(&FindEvent { conversation: room, event: sent.id }).await.unwrap().unwrap();
         assert_eq!((found.seq, &found.event), (head, &sent));
         let elsewhere = FindEvent { conversation: silent, event: sent.id };
-        assert_eq!(scene.rpc.call(&elsewhere).await.unwrap(), None);
-        let log_heads = scene.rpc.call(&LogHeads).await.unwrap();
-        assert_eq!(log_heads[usize::from(scene::partition(room).0)], head);
+        assert_eq!(harness.rpc.call(&elsewhere).await.unwrap(), None);
+        let log_heads = harness.rpc.call(&LogHeads).await.unwrap();
+        assert_eq!(log_heads[usize::from(harness::partition(room).0)], head);
     }
 }
 
 #[tokio::test]
 async fn many_readers_of_one_page_at_once_all_see_it() {
-    let mut scene = Scene::with(&SERVICES).await;
-    let (room, alice, _) = group_of_two(&scene).await;
+    let mut harness = Harness::with(&SERVICES).await;
+    let (room, alice, _) = group_of_two(&harness).await;
     for n in 0..5 {
-        scene.post(alice, room, &format!("m{n}")).await;
+        harness.post(alice, room, &format!("m{n}")).await;
     }
-    scene.settle(&SERVICES).await;
-    let pages = (0..64).map(|_| scene.page(room, Window::Newest, 50));
+    harness.settle(&SERVICES).await;
+    let pages = (0..64).map(|_| harness.page(room, Window::Newest, 50));
     for page in futures_util::future::join_all(pages).await {
         assert_eq!(texts(&page), ["m0", "m1", "m2", "m3", "m4"]);
     }
 }
 
 #[tokio::test]
-async fn a_reader_beside_a_busy_persister_and_a_store_that_comes_and_goes_never_sees_a_hole() {
-    let scene = Scene::with(&[Job::Conversations, Job::History, Job::Persist]).await;
-    scene.start(&[Job::Persist]).await;
-    let (room, alice, bob) = group_of_two(&scene).await;
+async fn a_reader_never_sees_a_hole_while_the_store_comes_and_goes() {
+    let harness = Harness::with(&[Job::Conversations, Job::History, Job::Persist]).await;
+    harness.start(&[Job::Persist]).await;
+    let (room, alice, bob) = group_of_two(&harness).await;
     let (acked, done) = (RefCell::new(Vec::new()), Cell::new(false));
     let write = async {
         for n in 0..400 {
-            scene.store.set_away(n % 100 >= 60);
-            let seq = scene.post(if n % 3 == 0 { bob } else { alice }, room, &n.to_string()).await;
+            harness.store.set_away(n % 100 >= 60);
+            let seq = harness.post(if n % 3 == 0 { bob } else { alice }, room, &n.to_string()).await;
             acked.borrow_mut().push(seq);
         }
-        scene.store.set_away(false);
+        harness.store.set_away(false);
         done.set(true);
     };
     let read = async {
         let mut pages = Vec::new();
         while !done.get() {
             let known = acked.borrow().len();
-            pages.push((known, scene.page(room, Window::Newest, 50).await));
+            pages.push((known, harness.page(room, Window::Newest, 50).await));
         }
         pages
     };

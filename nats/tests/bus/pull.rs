@@ -48,7 +48,7 @@ async fn next(pull: &mut Pull) -> Result<Message, PullError> {
 }
 
 #[tokio::test]
-async fn a_request_that_does_not_wait_brings_what_is_there_and_no_more_than_asked_for() {
+async fn a_request_that_does_not_wait_gets_at_most_what_it_asked_for() {
     let (server, publisher) = log().await;
     let mut pull = Pull::open(&js(&server).await, &log_stream(Partition(0)), PERSIST).await.unwrap();
     let now = |batch| PullRequest { batch, expires: None };

@@ -16,7 +16,7 @@ const NOWHERE: &str = "01890000-0000-7000-8000-000000000000";
 const NEVER: u64 = 1_000_000_000;
 
 /// A group with one of each; the fourth is not in it.
-struct Scene {
+struct Roles {
     room: Room,
     people: [User; 4],
     /// An admin and a member to whom things are done, somebody who is not in the group.
@@ -37,7 +37,7 @@ struct Names {
     stranger: String,
 }
 
-impl Scene {
+impl Roles {
     async fn new(cluster: &Cluster) -> Self {
         let people = [
             cluster.user(0, "owner").await,
@@ -48,10 +48,10 @@ impl Scene {
         let (rook, pawn) = (cluster.user(0, "rook").await, cluster.user(1, "pawn").await);
         let stranger = cluster.user(1, "stranger").await;
         let room = people[OWNER].group(&[&people[ADMIN], &people[2], &rook, &pawn]).await;
-        let scene = Self { room, people, rook, pawn, stranger };
-        scene.set_role(&scene.people[ADMIN], "admin").await;
-        scene.reset().await;
-        scene
+        let roles = Self { room, people, rook, pawn, stranger };
+        roles.set_role(&roles.people[ADMIN], "admin").await;
+        roles.reset().await;
+        roles
     }
 
     async fn set_role(&self, user: &User, role: &str) {
@@ -164,21 +164,21 @@ fn without_request(mut body: Value) -> Value {
 
 #[tokio::test]
 async fn every_address_answers_as_the_table_says() {
-    let scene = Scene::new(shared().await).await;
+    let roles = Roles::new(shared().await).await;
     for (what, expected, call) in ADDRESSES {
         for (who, expected) in expected.iter().enumerate() {
-            let names = scene.names(who).await;
+            let names = roles.names(who).await;
             let (method, path, body) = call(&names);
-            let answer = scene.people[who].call(method, &path, body.as_ref()).await;
+            let answer = roles.people[who].call(method, &path, body.as_ref()).await;
             assert_eq!(answer.status, *expected, "{what}, by {who}: {}", answer.body);
             if who == OUTSIDER {
                 let nowhere = Names { room: Room { id: NOWHERE.to_owned(), ..names.room.clone() }, ..names };
                 let (method, path, body) = call(&nowhere);
-                let other = scene.people[who].at(0).call(method, &path, body.as_ref()).await;
+                let other = roles.people[who].at(0).call(method, &path, body.as_ref()).await;
                 assert_eq!(other.status, answer.status, "{what}: it tells that the conversation is there");
                 assert_eq!(without_request(other.body), without_request(answer.body), "{what}");
             }
-            scene.reset().await;
+            roles.reset().await;
         }
     }
 }
@@ -234,11 +234,11 @@ fn said(mut answer: Value) -> (String, Value) {
 
 #[tokio::test]
 async fn every_frame_is_answered_as_the_table_says() {
-    let scene = Scene::new(shared().await).await;
-    for (who, user) in scene.people.iter().enumerate() {
+    let roles = Roles::new(shared().await).await;
+    for (who, user) in roles.people.iter().enumerate() {
         let mut device = user.device("d").await;
         for (what, expected, frame) in FRAMES {
-            let names = scene.names(who).await;
+            let names = roles.names(who).await;
             let (word, answer) = said(device.call(frame(&names)).await);
             assert_eq!(word, expected[who], "{what}, by {who}: {answer}");
             if who == OUTSIDER {
@@ -254,14 +254,14 @@ async fn every_frame_is_answered_as_the_table_says() {
 }
 
 #[tokio::test]
-async fn a_resume_tells_an_outsider_of_a_conversation_what_it_tells_of_none() {
-    let scene = Scene::new(shared().await).await;
-    scene.rook.post_message(&scene.room, "not for everybody").await;
-    let epoch = scene.rook.device("r").await.epoch();
-    let positions = json!({scene.room.id.clone(): 0, NOWHERE: 0});
-    let mut device = scene.people[OUTSIDER].resume("d", &epoch, &positions).await;
+async fn a_resume_of_a_foreign_conversation_is_that_of_a_missing_one() {
+    let roles = Roles::new(shared().await).await;
+    roles.rook.post_message(&roles.room, "not for everybody").await;
+    let epoch = roles.rook.device("r").await.epoch();
+    let positions = json!({roles.room.id.clone(): 0, NOWHERE: 0});
+    let mut device = roles.people[OUTSIDER].resume("d", &epoch, &positions).await;
     assert_eq!(device.call(json!({"type": "resume", "positions": positions})).await["type"], "resume:done");
-    for id in [scene.room.id.as_str(), NOWHERE] {
+    for id in [roles.room.id.as_str(), NOWHERE] {
         let about: Vec<_> = device.frames().into_iter().filter(|f| f["conversationId"] == id).collect();
         assert_eq!(about, vec![json!({"type": "conversation:removed", "conversationId": id}); 2]);
     }

@@ -41,7 +41,7 @@ async fn blocked(user: &User) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_block_closes_the_conversation_for_both_on_both_edges_and_unblocking_frees_it() {
+async fn a_block_closes_the_conversation_for_both_until_it_is_lifted() {
     let cluster = shared().await;
     let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
     let room = alice.direct(&bob).await;

@@ -59,7 +59,7 @@ async fn somebody_who_was_away_gets_rooms_counts_and_last_messages_newest_first(
 }
 
 #[tokio::test]
-async fn somebody_with_nothing_unread_gets_nothing() {
+async fn a_user_with_nothing_unread_gets_nothing() {
     let cluster = shared().await;
     let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
     assert_eq!(inbox(&alice).await, json!({"totalUnread": 0, "items": []}));

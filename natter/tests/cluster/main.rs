@@ -19,6 +19,8 @@ mod removal; // access begins and ends
 mod access; // every address and every frame, by role
 mod hostile; // frames and paths that mean no good
 
+mod example; // the one that docs/testing.md shows
+
 mod health; // who can work, as orchestrators ask
 mod migrate; // schema and log, made and looked at
 mod start; // when the roles refuse to start

@@ -72,7 +72,7 @@ async fn tls_to_a_server_without_it_is_refused_with_a_sentence() {
 }
 
 #[tokio::test]
-async fn without_the_bucket_of_its_log_nothing_starts_until_migrate_accepts_a_new_one() {
+async fn without_the_bucket_of_its_log_only_an_accepted_new_log_starts() {
     let cluster = Cluster::bare(NATTER).await;
     let run = |arguments: &[&str]| cluster.run(arguments, &[]);
     assert!(run(&["migrate"]).status.success());

@@ -24,7 +24,7 @@ pub async fn is_told(device: &Device, user: &User, statuses: &[&str]) {
 }
 
 #[tokio::test]
-async fn coming_and_going_is_told_to_those_who_joined_on_either_edge() {
+async fn presence_changes_reach_those_who_joined_on_either_edge() {
     let cluster = shared().await;
     let (alice, bob, carol) =
         (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(0, "carol").await);
@@ -57,7 +57,7 @@ async fn coming_and_going_is_told_to_those_who_joined_on_either_edge() {
 }
 
 #[tokio::test]
-async fn offline_is_told_when_the_last_device_is_gone_and_not_before() {
+async fn offline_is_sent_when_the_last_device_is_gone_and_not_before() {
     let cluster = shared().await;
     let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
     let room = alice.group(&[&bob]).await;
@@ -87,7 +87,7 @@ async fn offline_is_told_when_the_last_device_is_gone_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_heartbeat_keeps_somebody_online_for_one_ttl_and_is_told() {
+async fn a_heartbeat_keeps_a_user_online_for_one_ttl_and_is_reported() {
     let cluster = shared().await;
     let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
     let room = alice.group(&[&bob]).await;
@@ -129,7 +129,7 @@ async fn look_ups_answer_in_the_order_asked_on_either_edge() {
 }
 
 #[tokio::test]
-async fn strangers_read_offline_and_are_told_nothing_until_they_share_a_conversation() {
+async fn strangers_see_no_presence_until_they_share_a_conversation() {
     let cluster = shared().await;
     let (alice, bob, eve) =
         (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(0, "eve").await);

@@ -15,7 +15,7 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(6);
 
 #[tokio::test]
-async fn people_of_a_killed_edge_go_offline_unless_they_move_and_resume_on_the_other_without_loss() {
+async fn users_of_a_killed_edge_go_offline_or_resume_on_the_other() {
     let mut cluster = Cluster::start(NATTER).await;
     let (alice, bob, carol) =
         (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(1, "carol").await);
@@ -55,7 +55,7 @@ async fn people_of_a_killed_edge_go_offline_unless_they_move_and_resume_on_the_o
 }
 
 #[tokio::test]
-async fn a_dead_redis_stops_no_message_takes_nobody_offline_and_leaves_no_ghost() {
+async fn a_dead_redis_stops_no_message_and_keeps_presence_correct() {
     let mut cluster = Cluster::start(NATTER).await;
     let (alice, bob, carol) =
         (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(1, "carol").await);
@@ -95,7 +95,7 @@ async fn a_dead_redis_stops_no_message_takes_nobody_offline_and_leaves_no_ghost(
 }
 
 #[tokio::test]
-async fn a_redis_restarted_empty_takes_nobody_offline_and_the_dead_go_in_time() {
+async fn a_redis_restarted_empty_keeps_live_users_online() {
     let mut cluster = Cluster::start(NATTER).await;
     let (alice, bob, carol) =
         (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(1, "carol").await);

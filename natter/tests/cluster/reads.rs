@@ -41,7 +41,7 @@ async fn is_told(device: &Device, room: &Room, user: &User, seq: u64) -> Value {
 }
 
 #[tokio::test]
-async fn a_mark_is_told_to_the_members_on_both_edges_and_to_ones_own_other_devices() {
+async fn a_read_mark_reaches_members_on_both_edges_and_own_devices() {
     let cluster = shared().await;
     let (alice, bob, eve) =
         (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(0, "eve").await);

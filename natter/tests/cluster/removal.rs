@@ -78,7 +78,7 @@ async fn a_removed_member_gets_nothing_on_either_edge_and_reads_404() {
 }
 
 #[tokio::test]
-async fn a_new_member_is_told_on_all_devices_may_read_the_past_and_has_nothing_of_it_unread() {
+async fn a_new_member_may_read_the_past_and_has_nothing_unread() {
     let cluster = shared().await;
     let (alice, bob, carol) =
         (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(0, "carol").await);

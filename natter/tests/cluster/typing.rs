@@ -1,4 +1,4 @@
-//! Who types is told to those who joined, seldom, and leaves no trace.
+//! Who types is sent to those who joined, seldom, and leaves no trace.
 
 use std::time::{Duration, Instant};
 
@@ -7,13 +7,13 @@ use serde_json::json;
 use crate::shared;
 use natter_testkit::{Device, User, seq};
 
-fn told(device: &Device, user: &User) -> Vec<bool> {
+fn received(device: &Device, user: &User) -> Vec<bool> {
     let frames = device.frames_of("typing").into_iter().filter(|frame| frame["userId"] == user.id);
     frames.map(|frame| frame["isTyping"].as_bool().unwrap()).collect()
 }
 
-async fn is_told(device: &Device, user: &User, expected: &[bool]) {
-    device.wait_for(&format!("{expected:?}"), |_| (told(device, user) == expected).then_some(())).await;
+async fn receives(device: &Device, user: &User, expected: &[bool]) {
+    device.wait_for(&format!("{expected:?}"), |_| (received(device, user) == expected).then_some(())).await;
 }
 
 #[tokio::test]
@@ -28,21 +28,21 @@ async fn typing_reaches_the_others_who_joined_and_expires_by_itself() {
         device.join(&room).await;
     }
     typist.set_typing(&room, true).await;
-    is_told(&near, &alice, &[true]).await;
-    is_told(&far, &alice, &[true]).await;
+    receives(&near, &alice, &[true]).await;
+    receives(&far, &alice, &[true]).await;
     let begun = Instant::now();
-    is_told(&near, &alice, &[true, false]).await;
-    is_told(&far, &alice, &[true, false]).await;
+    receives(&near, &alice, &[true, false]).await;
+    receives(&far, &alice, &[true, false]).await;
     let lasted = begun.elapsed();
     assert!((Duration::from_secs(4)..Duration::from_secs(9)).contains(&lasted), "it lasted {lasted:?}");
     for device in [&mut silent, &mut own, &mut typist] {
         device.ping().await;
-        assert!(told(device, &alice).is_empty(), "not for this one");
+        assert!(received(device, &alice).is_empty(), "not for this one");
     }
 }
 
 #[tokio::test]
-async fn typing_that_ends_is_told_at_once_and_one_who_left_is_told_nothing() {
+async fn typing_that_ends_is_sent_at_once_but_not_to_who_left() {
     let cluster = shared().await;
     let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
     let room = alice.group(&[&bob]).await;
@@ -55,10 +55,10 @@ async fn typing_that_ends_is_told_at_once_and_one_who_left_is_told_nothing() {
     let begun = Instant::now();
     typist.set_typing(&room, true).await;
     typist.set_typing(&room, false).await;
-    is_told(&viewer, &alice, &[true, false]).await;
-    assert!(begun.elapsed() < Duration::from_secs(5), "the end was not told, it expired");
+    receives(&viewer, &alice, &[true, false]).await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "the end was not received, it expired");
     gone.ping().await;
-    assert!(told(&gone, &alice).is_empty());
+    assert!(received(&gone, &alice).is_empty());
 }
 
 #[tokio::test]
@@ -75,8 +75,8 @@ async fn a_flood_of_typing_gives_few_frames_and_none_in_history() {
     typist.ping().await;
     let said = typist.post(&room, "done").await;
     viewer.wait_for_seq(&room, said).await;
-    // Ends are cheap to repeat: they are told only to those to whom a beginning was.
-    let count = told(&viewer, &alice).len();
+    // Ends are cheap to repeat: they are received only to those to whom a beginning was.
+    let count = received(&viewer, &alice).len();
     assert!((1..=10).contains(&count), "{count} frames of a flood of 100");
     assert_eq!(alice.history(&room).await.len(), 1);
     let replayed = bob.resume("later", &viewer.epoch(), &json!({room.id.clone(): room.head})).await;
@@ -85,7 +85,7 @@ async fn a_flood_of_typing_gives_few_frames_and_none_in_history() {
 }
 
 #[tokio::test]
-async fn typing_without_a_join_is_forbidden_also_where_one_is_not_and_after_one_was_removed() {
+async fn typing_is_forbidden_without_a_join_or_after_a_removal() {
     let cluster = shared().await;
     let (alice, bob, eve) =
         (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(1, "eve").await);
@@ -105,5 +105,5 @@ async fn typing_without_a_join_is_forbidden_also_where_one_is_not_and_after_one_
     removed.set_typing(&room, true).await;
     removed.wait_for_frame("an error", |frame| frame["code"] == "forbidden").await;
     viewer.ping().await;
-    assert!(told(&viewer, &bob).is_empty());
+    assert!(received(&viewer, &bob).is_empty());
 }

@@ -14,13 +14,13 @@ use crate::{
 };
 
 const STEPS: usize = 200;
-const SETTLE_EVERY: usize = 20;
+const COMPARE_EVERY: usize = 20;
 
 /// `SplitMix64`: the same steps for the same seed, everywhere.
-struct Dice(u64);
+struct Random(u64);
 
-impl Dice {
-    fn throw(&mut self, sides: usize) -> usize {
+impl Random {
+    fn below(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -38,7 +38,7 @@ struct Model {
 }
 
 impl Model {
-    fn said(&mut self, seq: u64, own: bool) {
+    fn posted(&mut self, seq: u64, own: bool) {
         self.all.insert(seq, own);
         if own {
             self.read = self.read.max(seq);
@@ -52,16 +52,16 @@ impl Model {
     }
 }
 
-struct Scene {
+struct Conversation {
     reader: User,
     writer: User,
     room: Room,
     devices: Vec<Device>,
     model: Model,
-    dice: Dice,
+    random: Random,
 }
 
-impl Scene {
+impl Conversation {
     async fn new(cluster: &Cluster, seed: u64) -> Self {
         let (writer, reader) = (cluster.user(0, "writer").await, cluster.user(1, "reader").await);
         let room = writer.group(&[&reader]).await;
@@ -69,20 +69,20 @@ impl Scene {
         for number in 0..3 {
             devices.push(reader.at(number % 2).device(&format!("d{number}")).await);
         }
-        Self { reader, writer, room, devices, model: Model::default(), dice: Dice(seed) }
+        Self { reader, writer, room, devices, model: Model::default(), random: Random(seed) }
     }
 
     async fn step(&mut self) {
-        let device = self.dice.throw(3);
-        let edge = self.dice.throw(2);
-        match self.dice.throw(10) {
+        let device = self.random.below(3);
+        let edge = self.random.below(2);
+        match self.random.below(10) {
             0..=3 => {
                 let seq = self.writer.at(edge).post_message(&self.room, "theirs").await;
-                self.model.said(seq, false);
+                self.model.posted(seq, false);
             }
             4 => {
                 let seq = self.devices[device].post(&self.room, "own").await;
-                self.model.said(seq, true);
+                self.model.posted(seq, true);
             }
             5..=7 => self.read(device).await,
             8 => self.delete(edge).await,
@@ -100,14 +100,14 @@ impl Scene {
     async fn read(&mut self, device: usize) {
         let seqs: Vec<u64> = self.model.all.keys().copied().collect();
         let head = self.reader.conversation(&self.room).await["headSeq"].as_u64().unwrap();
-        let seq = match self.dice.throw(6) {
+        let seq = match self.random.below(6) {
             0 => head + 7,
             1 => 0,
             _ if seqs.is_empty() => head,
             2 => seqs[seqs.len() - 1],
-            _ => seqs[self.dice.throw(seqs.len())],
+            _ => seqs[self.random.below(seqs.len())],
         };
-        let ack = match self.dice.throw(2) {
+        let ack = match self.random.below(2) {
             0 => mark(&mut self.devices[device], &self.room, seq).await,
             edge => self.reader.at(edge).mark_read(&self.room, seq).await,
         };
@@ -121,7 +121,7 @@ impl Scene {
         if theirs.is_empty() {
             return;
         }
-        let target = theirs[self.dice.throw(theirs.len())];
+        let target = theirs[self.random.below(theirs.len())];
         let path = self.room.path(&format!("/messages/{target}"));
         self.writer.at(edge).delete(&path).await.ok(204);
         self.model.theirs.remove(&target);
@@ -141,17 +141,17 @@ impl Scene {
 
 async fn agrees_with_the_model(seed: u64) {
     let cluster = shared().await;
-    let mut scene = Scene::new(cluster, seed).await;
+    let mut conversation = Conversation::new(cluster, seed).await;
     for step in 1..=STEPS {
-        scene.step().await;
-        if step % SETTLE_EVERY == 0 {
-            scene.settle(seed, step).await;
+        conversation.step().await;
+        if step % COMPARE_EVERY == 0 {
+            conversation.settle(seed, step).await;
         }
     }
-    let last = scene.model.all.keys().copied().max().unwrap();
-    let ack = mark(&mut scene.devices[0], &scene.room, last).await;
+    let last = conversation.model.all.keys().copied().max().unwrap();
+    let ack = mark(&mut conversation.devices[0], &conversation.room, last).await;
     assert_eq!(ack["unreadCount"], 0, "stuck: {ack}");
-    assert_eq!(unread(&scene.reader, &scene.room).await, 0, "stuck");
+    assert_eq!(unread(&conversation.reader, &conversation.room).await, 0, "stuck");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use natter_testkit::{Cluster, chain, seq, until};
 const SENDS: usize = 500;
 
 #[tokio::test]
-async fn a_worker_killed_in_the_middle_of_500_sends_costs_no_message_and_doubles_none() {
+async fn a_worker_killed_during_500_sends_loses_and_doubles_no_message() {
     let mut cluster = Cluster::start(NATTER).await;
     let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
     let mut rooms = Vec::new();

@@ -36,7 +36,7 @@ fn ids(messages: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_with_its_reason_and_everything_works_again_when_there_is_room() {
+async fn a_full_disk_refuses_with_its_reason_until_there_is_room() {
     let disk = SmallDisk::mount(128);
     let natter = DevServer::start_in(NATTER, disk.path().join("data"), &[("RATE_LIMITS", "off")]).await;
     let (alice, bob) =

@@ -30,7 +30,7 @@ async fn rest(mut stream: TcpStream, limit: Duration, what: &str) -> String {
 }
 
 #[tokio::test]
-async fn connections_that_send_nothing_or_half_of_something_are_closed_within_the_limit() {
+async fn connections_without_a_whole_request_are_closed_in_time() {
     let natter = DevServer::start(NATTER, &[]).await;
     let silent = async { rest(connect(&natter).await, HEADER, "nothing sent").await };
     let half = async {
@@ -96,7 +96,7 @@ async fn a_body_that_is_too_large_is_answered_with_413_or_cut() {
 }
 
 #[tokio::test]
-async fn rubbish_in_place_of_http_is_refused_and_harms_nobody() {
+async fn bytes_that_are_not_http_are_refused_and_harm_no_other() {
     let natter = DevServer::start(NATTER, &[]).await;
     let alice = User::register_as(&natter.http, "alice").await;
     let long = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(64 * 1024));

@@ -107,7 +107,7 @@ async fn an_empty_store_beside_a_log_is_rebuilt_from_it_and_says_so() {
 }
 
 #[tokio::test]
-async fn natter_dev_ends_with_the_servers_last_words_when_it_cannot_be_started_again() {
+async fn natter_dev_ends_with_the_servers_log_when_it_cannot_restart_it() {
     let bin = tempfile::tempdir().unwrap();
     let link: &'static str =
         Box::leak(bin.path().join("nats-server").into_os_string().into_string().unwrap().into_boxed_str());

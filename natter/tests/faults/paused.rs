@@ -8,7 +8,7 @@ use natter_testkit::{DevServer, User, until};
 use crate::NATTER;
 
 #[tokio::test]
-async fn while_nats_server_stands_still_readiness_says_so_and_what_was_sent_is_acked_once_after_it() {
+async fn a_paused_nats_server_shows_in_readiness_and_acks_once_later() {
     let natter = DevServer::start(NATTER, &[]).await;
     let (alice, bob) =
         (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);

@@ -12,7 +12,7 @@ use crate::NATTER;
 const SOON: Duration = Duration::from_secs(2);
 
 #[tokio::test]
-async fn a_log_out_ends_the_session_s_sockets_and_calls_within_two_seconds_and_no_other_s() {
+async fn a_logout_ends_its_sockets_and_calls_within_two_seconds() {
     let natter = DevServer::start(NATTER, &[]).await;
     let alice = User::register_as(&natter.http, "alice").await;
     let other = User::log_in_as(&natter.http, "alice").await;

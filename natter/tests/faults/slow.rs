@@ -15,7 +15,7 @@ const MESSAGES: usize = 1_000;
 const GROWTH_KIB: u64 = 96 * 1024;
 
 #[tokio::test]
-async fn a_reader_that_never_reads_is_closed_with_4008_and_its_neighbour_misses_nothing() {
+async fn a_socket_that_never_reads_is_closed_and_others_miss_nothing() {
     let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "off")]).await;
     let (alice, bob) =
         (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);

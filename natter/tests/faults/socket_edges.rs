@@ -58,7 +58,7 @@ async fn what_is_not_the_protocol_closes_the_socket_with_its_code() {
 }
 
 #[tokio::test]
-async fn before_hello_nothing_else_is_heard() {
+async fn before_hello_no_other_frame_is_accepted() {
     let natter = DevServer::start(NATTER, &[]).await;
     let alice = User::register_as(&natter.http, "alice").await;
     let bad = format!("{}x", alice.token);

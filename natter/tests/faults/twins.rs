@@ -10,7 +10,7 @@ use natter_testkit::{DevServer, User, chain_seqs};
 use crate::NATTER;
 
 #[tokio::test]
-async fn one_client_id_on_two_sockets_of_a_device_at_once_is_one_message_and_one_duplicate() {
+async fn one_client_id_on_two_sockets_of_a_device_is_one_message() {
     let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "off")]).await;
     let (alice, bob) =
         (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
@@ -33,7 +33,7 @@ async fn one_client_id_on_two_sockets_of_a_device_at_once_is_one_message_and_one
 }
 
 #[tokio::test]
-async fn a_client_id_is_another_message_on_another_device_in_another_room_and_of_another_user() {
+async fn a_client_id_is_unique_by_user_device_and_conversation() {
     let natter = DevServer::start(NATTER, &[]).await;
     let (alice, bob) =
         (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);

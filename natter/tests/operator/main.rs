@@ -2,7 +2,7 @@
 //! on a whole deployment, whose log and store are tampered with by hand.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
-mod scene; // a deployment, and hands in its log
+mod deployment; // a deployment, and hands in its log
 mod rows; // hands in its store
 
 mod parked; // natter parked

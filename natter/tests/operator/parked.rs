@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use natter_testkit::{seq, until};
 
 use crate::{
+    deployment::{OperatorCluster, PARTITIONS, hex, id, partition, posted},
     rows::{insert, lose},
-    scene::{PARTITIONS, Scene, hex, id, partition, posted},
 };
 
 const NOISE: &[u8] = b"\x01not an event";
@@ -25,19 +25,19 @@ fn stranger(p: Partition) -> ConversationId {
 }
 
 #[tokio::test]
-async fn poison_is_parked_with_its_reason_while_others_go_on_and_is_listed_shown_and_dropped() {
-    let scene = Scene::start().await;
-    let (alice, bob) = scene.two().await;
+async fn an_unusable_event_is_parked_listed_shown_and_dropped() {
+    let deployment = OperatorCluster::start().await;
+    let (alice, bob) = deployment.two().await;
     let room = alice.group(&[&bob]).await;
     let p = partition(&room);
     let before = alice.post_message(&room, "before").await;
-    let noise = scene.publish(p, id(&room), NOISE.to_vec()).await;
+    let noise = deployment.publish(p, id(&room), NOISE.to_vec()).await;
     let event = posted(&alice, &room, "a secret between two");
-    let foreign = scene.publish(p, stranger(p), codec::encode(&event)).await;
+    let foreign = deployment.publish(p, stranger(p), codec::encode(&event)).await;
     let after = alice.post_message(&room, "after").await;
-    scene.settled().await;
+    deployment.settled().await;
 
-    let parked = scene.parked(2).await;
+    let parked = deployment.parked(2).await;
     let find = |seq: Seq| parked.iter().find(|parked| parked["seq"] == seq).unwrap();
     let (noise, foreign) = (find(noise), find(foreign));
     for parked in [noise, foreign] {
@@ -49,17 +49,17 @@ async fn poison_is_parked_with_its_reason_while_others_go_on_and_is_listed_shown
     assert!(reason(foreign).contains("another conversation than its subject"), "{foreign}");
     let history: Vec<u64> = bob.history(&room).await.iter().map(seq).collect();
     assert_eq!(history, [before, after]);
-    scene.assert_equal();
+    deployment.assert_equal();
 
-    listed_by_what_is_asked_for(&scene, p);
-    shown_as_it_is(&scene, noise, foreign);
-    dropped_only_when_meant(&scene, noise, foreign);
+    listed_by_what_is_asked_for(&deployment, p);
+    shown_as_it_is(&deployment, noise, foreign);
+    dropped_only_when_meant(&deployment, noise, foreign);
 }
 
-fn listed_by_what_is_asked_for(scene: &Scene, p: Partition) {
+fn listed_by_what_is_asked_for(deployment: &OperatorCluster, p: Partition) {
     let list = |flags: &[&str]| {
         let all: Vec<_> = ["parked", "list"].iter().chain(flags).copied().collect();
-        scene.natter(&all).ok()
+        deployment.natter(&all).ok()
     };
     let lines = |flags: &[&str]| list(flags).lines().count();
     assert_eq!(lines(&[]), 3, "a line above and two events: {}", list(&[]));
@@ -70,76 +70,76 @@ fn listed_by_what_is_asked_for(scene: &Scene, p: Partition) {
     assert_eq!(lines(&["--json", "--job", "mirror"]), 0);
 }
 
-fn shown_as_it_is(scene: &Scene, noise: &Value, foreign: &Value) {
-    let shown = scene.natter(&["parked", "show", &number(noise)]).json();
+fn shown_as_it_is(deployment: &OperatorCluster, noise: &Value, foreign: &Value) {
+    let shown = deployment.natter(&["parked", "show", &number(noise)]).json();
     assert_eq!((&shown["payload"], &shown["bytes"]), (&json!(hex(NOISE)), &json!(NOISE.len())), "{shown}");
     assert!(shown["subject"].as_str().unwrap().starts_with("conv."), "{shown}");
 
-    let closed = scene.natter(&["parked", "show", &number(foreign)]).ok();
+    let closed = deployment.natter(&["parked", "show", &number(foreign)]).ok();
     assert!(!closed.contains("secret") && closed.contains("(20 bytes)"), "{closed}");
-    let open = scene.natter(&["parked", "show", &number(foreign), "--content"]).ok();
+    let open = deployment.natter(&["parked", "show", &number(foreign), "--content"]).ok();
     assert!(open.contains("a secret between two"), "{open}");
-    let none = scene.natter(&["parked", "show", "999"]);
+    let none = deployment.natter(&["parked", "show", "999"]);
     assert_eq!((none.code, none.err.contains("nothing is parked as 999")), (Some(1), true), "{}", none.err);
 }
 
-fn dropped_only_when_meant(scene: &Scene, noise: &Value, foreign: &Value) {
+fn dropped_only_when_meant(deployment: &OperatorCluster, noise: &Value, foreign: &Value) {
     let (noise, foreign) = (number(noise), number(foreign));
-    let again = scene.natter(&["parked", "replay", &noise, "999"]).failed();
+    let again = deployment.natter(&["parked", "replay", &noise, "999"]).failed();
     assert!(again.contains(&format!("{noise}: stays: not an event")), "{again}");
     assert!(again.contains("999: is not parked"), "{again}");
-    assert_eq!(scene.natter(&["parked", "replay", "--all"]).failed().lines().count(), 2);
+    assert_eq!(deployment.natter(&["parked", "replay", "--all"]).failed().lines().count(), 2);
 
     // There is nobody at standard input to say yes.
-    let asked = scene.natter(&["parked", "drop", &noise]);
+    let asked = deployment.natter(&["parked", "drop", &noise]);
     assert!(asked.err.contains("[y/N]"), "{}", asked.err);
     assert_eq!(asked.failed(), format!("{noise}: stays\n"));
-    assert_eq!(scene.natter(&["parked", "list", "--json"]).json_lines().len(), 2);
+    assert_eq!(deployment.natter(&["parked", "list", "--json"]).json_lines().len(), 2);
 
-    let dropped = scene.natter(&["parked", "drop", &noise, &foreign, "--yes"]).ok();
+    let dropped = deployment.natter(&["parked", "drop", &noise, &foreign, "--yes"]).ok();
     assert_eq!(dropped.lines().count(), 2, "{dropped}");
-    assert_eq!(scene.natter(&["parked", "list"]).ok(), "nothing is parked\n");
-    let gone = scene.natter(&["parked", "drop", &noise, "--yes"]).failed();
+    assert_eq!(deployment.natter(&["parked", "list"]).ok(), "nothing is parked\n");
+    let gone = deployment.natter(&["parked", "drop", &noise, "--yes"]).failed();
     assert_eq!(gone, format!("{noise}: is not parked\n"));
 }
 
 #[tokio::test]
-async fn an_event_the_store_refused_is_replayed_into_its_place_when_the_cause_is_gone() {
-    let scene = Scene::start().await;
-    let (alice, bob) = scene.two().await;
+async fn an_event_the_store_refused_is_replayed_once_the_cause_is_gone() {
+    let deployment = OperatorCluster::start().await;
+    let (alice, bob) = deployment.two().await;
     let room = alice.group(&[&bob]).await;
     let p = partition(&room);
     alice.post_message(&room, "before").await;
-    scene.settled().await;
-    let store = scene.store();
+    deployment.settled().await;
+    let store = deployment.store();
     // Another event's row lies where the next one belongs.
-    let taken = scene.last_seq(p).await + 1;
+    let taken = deployment.last_seq(p).await + 1;
     insert(&store, taken, &posted(&bob, &room, "by mistake"));
     assert_eq!(alice.post_message(&room, "in its place").await, taken);
     until("it is parked, since others are stored", async || {
         alice.post_message(&room, "after").await;
-        !scene.natter(&["parked", "list", "--json"]).json_lines().is_empty()
+        !deployment.natter(&["parked", "list", "--json"]).json_lines().is_empty()
     })
     .await;
-    scene.settled().await;
+    deployment.settled().await;
 
-    let parked = scene.parked(1).await;
+    let parked = deployment.parked(1).await;
     assert_eq!((parked.len(), &parked[0]["seq"]), (1, &json!(taken)), "{parked:#?}");
-    let (code, verdict) = scene.verified();
+    let (code, verdict) = deployment.verified();
     let first = &verdict[usize::from(p.0)]["first"][0];
     assert_eq!(code, Some(1));
     assert_eq!((&first["seq"], &first["what"]), (&json!(taken), &json!("different")), "{first}");
     assert_eq!(first["parkedAs"], parked[0]["number"], "{first}");
     let number = number(&parked[0]);
-    let refused = scene.natter(&["parked", "replay", &number]).failed();
+    let refused = deployment.natter(&["parked", "replay", &number]).failed();
     assert!(refused.contains("stays: ") && refused.contains("in the log"), "{refused}");
-    assert_eq!(scene.parked(1).await.len(), 1);
+    assert_eq!(deployment.parked(1).await.len(), 1);
 
     lose(&store, &room, taken);
-    let replayed = scene.natter(&["parked", "replay", &number]).ok();
+    let replayed = deployment.natter(&["parked", "replay", &number]).ok();
     assert_eq!(replayed, format!("{number}: persisted (partition {p}, seq {taken}), no longer parked\n"));
-    assert_eq!(scene.natter(&["parked", "list"]).ok(), "nothing is parked\n");
-    scene.assert_equal();
+    assert_eq!(deployment.natter(&["parked", "list"]).ok(), "nothing is parked\n");
+    deployment.assert_equal();
     // A page that no worker has read before.
     let page = format!("/api/messages?conversationId={}&after={}&limit=1", room.id, taken - 1);
     let page = bob.get(&page).await.ok(200);

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use natter_testkit::{Room, User, seq, until};
 
-use crate::scene::{Scene, id, partition};
+use crate::deployment::{OperatorCluster, id, partition};
 
 /// What follows from the log alone, row by row.
 fn derived(store: &Connection) -> Vec<(&'static str, Vec<String>)> {
@@ -30,18 +30,18 @@ fn derived(store: &Connection) -> Vec<(&'static str, Vec<String>)> {
 }
 
 /// Rooms in which everything happens that can.
-async fn lively(scene: &Scene) -> (User, User, Vec<Room>) {
-    let (alice, bob) = scene.two().await;
+async fn lively(deployment: &OperatorCluster) -> (User, User, Vec<Room>) {
+    let (alice, bob) = deployment.two().await;
     let mut rooms = vec![alice.direct(&bob).await];
     for _ in 0..3 {
         rooms.push(alice.group(&[&bob]).await);
     }
     for room in &rooms {
         for n in 0..10 {
-            let said = alice.post_message(room, &format!("message {n}")).await;
-            let edit = room.path(&format!("/messages/{said}"));
+            let output = alice.post_message(room, &format!("message {n}")).await;
+            let edit = room.path(&format!("/messages/{output}"));
             alice.patch(&edit, &json!({"content": "better"})).await.ok(200);
-            bob.put(&room.path(&format!("/messages/{said}/reactions/%F0%9F%91%8D"))).await;
+            bob.put(&room.path(&format!("/messages/{output}/reactions/%F0%9F%91%8D"))).await;
             if n % 3 == 0 {
                 assert!(alice.delete(&edit).await.status < 300);
             }
@@ -54,97 +54,97 @@ async fn lively(scene: &Scene) -> (User, User, Vec<Room>) {
 
 #[tokio::test]
 async fn a_store_that_was_lost_is_rebuilt_from_the_log_row_by_row() {
-    let mut scene = Scene::start().await;
-    let (_, _, rooms) = lively(&scene).await;
-    let poison = scene.publish(partition(&rooms[0]), id(&rooms[0]), b"\xffnoise".to_vec()).await;
-    scene.settled().await;
-    scene.parked(1).await;
-    scene.assert_equal();
-    let before = derived(&scene.store());
+    let mut deployment = OperatorCluster::start().await;
+    let (_, _, rooms) = lively(&deployment).await;
+    let poison = deployment.publish(partition(&rooms[0]), id(&rooms[0]), b"\xffnoise".to_vec()).await;
+    deployment.settled().await;
+    deployment.parked(1).await;
+    deployment.assert_equal();
+    let before = derived(&deployment.store());
 
-    scene.kill_workers();
-    let database = scene.cluster.database();
+    deployment.kill_workers();
+    let database = deployment.cluster.database();
     for suffix in ["", "-wal", "-shm"] {
         let _ = fs::remove_file(format!("{}{suffix}", database.display()));
     }
     assert!(!database.exists());
-    scene.natter(&["migrate"]).ok();
-    let (code, lost) = scene.verified();
+    deployment.natter(&["migrate"]).ok();
+    let (code, lost) = deployment.verified();
     assert_eq!(code, Some(1));
     let events = |key: &str| lost.iter().map(|p| p[key].as_u64().unwrap()).sum::<u64>();
     // Every event is missing, and the head of every room is behind.
     assert_eq!(events("differences"), events("events") + 4, "{lost:#?}");
     assert_eq!(events("unreadable"), 1, "{lost:#?}");
 
-    let said = scene.natter(&["replay", "--from", "1"]);
-    assert!(said.err.contains("replayed: "), "it says how far it is: {}", said.err);
-    let said = said.ok();
-    assert!(said.contains(&format!("seq {poison} unreadable: ")), "{said}");
-    scene.assert_equal();
-    let after = derived(&scene.store());
+    let output = deployment.natter(&["replay", "--from", "1"]);
+    assert!(output.err.contains("replayed: "), "it says how far it is: {}", output.err);
+    let output = output.ok();
+    assert!(output.contains(&format!("seq {poison} unreadable: ")), "{output}");
+    deployment.assert_equal();
+    let after = derived(&deployment.store());
     for ((table, before), (_, after)) in before.iter().zip(&after) {
         assert!(before == after, "{table}: {before:#?}\n{after:#?}");
     }
     // What is there already changes nothing.
-    scene.natter(&["replay", "--from", "1"]).ok();
-    assert!(derived(&scene.store()) == after);
+    deployment.natter(&["replay", "--from", "1"]).ok();
+    assert!(derived(&deployment.store()) == after);
 }
 
 #[tokio::test]
 async fn a_replay_beside_workers_doubles_nothing_and_loses_nothing() {
-    let scene = Scene::start().await;
-    let (alice, bob) = scene.two().await;
+    let deployment = OperatorCluster::start().await;
+    let (alice, bob) = deployment.two().await;
     let room = alice.group(&[&bob]).await;
-    let mut said = Vec::new();
+    let mut output = Vec::new();
     for round in 0..5 {
         for n in 0..10 {
-            said.push(alice.post_message(&room, &format!("{round}.{n}")).await);
+            output.push(alice.post_message(&room, &format!("{round}.{n}")).await);
         }
-        scene.natter(&["replay", "--from", "1"]).ok();
+        deployment.natter(&["replay", "--from", "1"]).ok();
     }
-    scene.settled().await;
-    scene.assert_equal();
+    deployment.settled().await;
+    deployment.assert_equal();
     let history: Vec<u64> = bob.history(&room).await.iter().map(seq).collect();
-    assert_eq!(history, said);
+    assert_eq!(history, output);
     assert_eq!(bob.conversation(&room).await["unreadCount"], 50);
 }
 
 #[tokio::test]
 async fn a_part_of_one_partition_is_replayed_and_flags_that_do_not_fit_are_refused() {
-    let mut scene = Scene::start().await;
-    let (alice, bob) = scene.two().await;
+    let mut deployment = OperatorCluster::start().await;
+    let (alice, bob) = deployment.two().await;
     let room = alice.group(&[&bob]).await;
-    let mut said = Vec::new();
+    let mut output = Vec::new();
     for n in 0..6 {
-        said.push(alice.post_message(&room, &n.to_string()).await);
+        output.push(alice.post_message(&room, &n.to_string()).await);
     }
-    scene.settled().await;
-    scene.kill_workers();
-    let store = scene.store();
+    deployment.settled().await;
+    deployment.kill_workers();
+    let store = deployment.store();
     store.execute_batch("DELETE FROM messages").unwrap();
     drop(store);
     let p = partition(&room).to_string();
-    let (from, to) = (said[2].to_string(), said[4].to_string());
-    let part = scene.natter(&["replay", "--partition", &p, "--from", &from, "--to", &to]).ok();
+    let (from, to) = (output[2].to_string(), output[4].to_string());
+    let part = deployment.natter(&["replay", "--partition", &p, "--from", &from, "--to", &to]).ok();
     assert!(part.contains(&format!("3 events of seq {from} to {to} are stored")), "{part}");
-    let (_, verdict) = scene.verified();
+    let (_, verdict) = deployment.verified();
     let missing = &verdict[usize::from(partition(&room).0)];
     let seqs: Vec<_> = missing["first"].as_array().unwrap().iter().map(|one| one["seq"].clone()).collect();
-    assert_eq!(seqs, [said[0], said[1], said[5]], "{missing:#}");
+    assert_eq!(seqs, [output[0], output[1], output[5]], "{missing:#}");
 
-    let alone = scene.natter(&["replay", "--from", "5"]);
+    let alone = deployment.natter(&["replay", "--from", "5"]);
     assert!(alone.code == Some(1) && alone.err.contains("--partition"), "{}", alone.err);
-    let beyond = scene.natter(&["replay", "--partition", "4", "--from", "1"]);
+    let beyond = deployment.natter(&["replay", "--partition", "4", "--from", "1"]);
     assert!(beyond.code == Some(1) && beyond.err.contains("they are 0 to 3"), "{}", beyond.err);
-    assert_eq!(scene.natter(&["replay"]).code, Some(2));
-    assert_eq!(scene.natter(&["parked", "replay"]).code, Some(2));
+    assert_eq!(deployment.natter(&["replay"]).code, Some(2));
+    assert_eq!(deployment.natter(&["parked", "replay"]).code, Some(2));
     // A worker that starts now finds everything acked, and goes on with what comes.
-    scene.natter(&["replay", "--from", "1"]).ok();
-    scene.start_worker();
+    deployment.natter(&["replay", "--from", "1"]).ok();
+    deployment.start_worker();
     until("it answers", async || alice.get(&room.path("")).await.status == 200).await;
     alice.post_message(&room, "and on").await;
-    scene.settled().await;
-    scene.assert_equal();
+    deployment.settled().await;
+    deployment.assert_equal();
 }
 
 #[test]

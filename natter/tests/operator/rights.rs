@@ -9,7 +9,7 @@ use natter_testkit::{Cluster, Folder, NatsProcess};
 
 use crate::{
     NATTER,
-    scene::{PARTITIONS, Said, bus, settled},
+    deployment::{CommandOutput, PARTITIONS, bus, settled},
 };
 
 const ACCOUNTS: &str = include_str!("../../../nats/server/accounts.conf");
@@ -36,10 +36,10 @@ async fn a_workers_rights_are_enough_for_every_command() {
     let nats = guarded(&home).await;
     let url = |user: &str| format!("nats://{user}:secret@{}", nats.address);
     let worker = url("worker");
-    Said::of(&cluster.run(&["migrate"], &[("NATS_URL", &url("provision"))])).ok();
+    CommandOutput::of(&cluster.run(&["migrate"], &[("NATS_URL", &url("provision"))])).ok();
 
     let _worker = cluster.spawn("worker", &[("NATS_URL", &worker)]);
-    let natter = |arguments: &[&str]| Said::of(&cluster.run(arguments, &[("NATS_URL", &worker)]));
+    let natter = |arguments: &[&str]| CommandOutput::of(&cluster.run(arguments, &[("NATS_URL", &worker)]));
     let (publisher, log) = bus(&worker).await;
     let room = ConversationId::fresh();
     let p = Partition::of(room, PARTITIONS);

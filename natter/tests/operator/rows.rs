@@ -6,7 +6,7 @@ use rusqlite::{Connection, Params};
 
 use natter_testkit::Room;
 
-use crate::scene::{hex, id};
+use crate::deployment::{hex, id};
 
 const PLACE: &str = "SELECT place FROM messages WHERE conversation = ?1 AND seq = ?2
                      UNION ALL SELECT place FROM changes WHERE conversation = ?1 AND seq = ?2";

@@ -25,16 +25,16 @@ const PATIENCE: Duration = Duration::from_mins(5);
 
 /// One message as a client knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Said {
+pub struct Post {
     pub id: String,
     pub sender: String,
     pub content: String,
 }
 
 /// What a room's events are, by seq.
-pub type Talk = BTreeMap<u64, Said>;
+pub type Posts = BTreeMap<u64, Post>;
 
-pub struct Person {
+pub struct Participant {
     pub id: String,
     pub token: String,
     /// `http://127.0.0.1:port` of this person's edge.
@@ -44,16 +44,16 @@ pub struct Person {
 }
 
 /// What one socket came to.
-pub struct Witness {
+pub struct SocketLog {
     pub person: usize,
     /// Every event it was sent, by room: seq, the seq it follows, what was said.
-    pub saw: HashMap<String, Vec<(u64, u64, Option<Said>)>>,
+    pub saw: HashMap<String, Vec<(u64, u64, Option<Post>)>>,
     /// What it was promised, by room.
-    pub acked: HashMap<String, Talk>,
+    pub acked: HashMap<String, Posts>,
 }
 
 /// Lets everybody say everything. `half` is told when half of it is acked.
-pub async fn talk(people: &[Person], half: tokio::sync::oneshot::Sender<()>) -> Vec<Witness> {
+pub async fn talk(people: &[Participant], half: tokio::sync::oneshot::Sender<()>) -> Vec<SocketLog> {
     let (done, heard) = watch::channel(None);
     let (counted, mut counts) = tokio::sync::mpsc::channel(MESSAGES);
     // Everybody is there before anybody speaks: each socket owes the whole of its rooms.
@@ -90,14 +90,14 @@ struct Socket {
     /// By client id.
     under_way: HashMap<String, Value>,
     sender: String,
-    witness: Witness,
+    log: SocketLog,
 }
 
 type Heads = watch::Receiver<Option<HashMap<String, u64>>>;
 type Counted = tokio::sync::mpsc::Sender<(String, u64)>;
 
 impl Socket {
-    async fn open(person: &Person, number: usize, device: usize) -> Self {
+    async fn open(person: &Participant, number: usize, device: usize) -> Self {
         let address = person.base.strip_prefix("http://").unwrap();
         let stream = TcpStream::connect(address).await.unwrap();
         let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
@@ -122,11 +122,11 @@ impl Socket {
             rooms,
             under_way: HashMap::new(),
             sender: person.id.clone(),
-            witness: Witness { person: number, saw: HashMap::new(), acked: HashMap::new() },
+            log: SocketLog { person: number, saw: HashMap::new(), acked: HashMap::new() },
         }
     }
 
-    async fn run(mut self, counted: Counted, mut heads: Heads) -> Witness {
+    async fn run(mut self, counted: Counted, mut heads: Heads) -> SocketLog {
         loop {
             while self.under_way.len() < AHEAD
                 && let Some(message) = self.waiting.pop_front()
@@ -134,13 +134,13 @@ impl Socket {
                 self.send(message).await;
             }
             if heads.borrow_and_update().as_ref().is_some_and(|heads| self.saw_all(heads)) {
-                return self.witness;
+                return self.log;
             }
             let frame = tokio::select! {
                 frame = timeout(PATIENCE, self.wire.next()) => frame,
                 changed = heads.changed() => { changed.unwrap(); continue }
             };
-            let frame = frame.unwrap_or_else(|_| panic!("socket {} hears no more", self.witness.person));
+            let frame = frame.unwrap_or_else(|_| panic!("socket {} hears no more", self.log.person));
             match frame.expect("the edge lives").unwrap() {
                 Message::Text(text) => self.hear(&serde_json::from_str(&text).unwrap(), &counted).await,
                 Message::Close(close) => panic!("closed: {close:?}"),
@@ -160,13 +160,13 @@ impl Socket {
         match frame["type"].as_str().unwrap() {
             "ack" => {
                 let message = self.under_way.remove(frame["clientId"].as_str().unwrap()).unwrap();
-                let said = Said {
+                let said = Post {
                     id: text(&frame["messageId"]),
                     sender: self.sender.clone(),
                     content: text(&message["content"]),
                 };
                 let seq = frame["seq"].as_u64().unwrap();
-                let before = self.witness.acked.entry(room.clone()).or_default().insert(seq, said);
+                let before = self.log.acked.entry(room.clone()).or_default().insert(seq, said);
                 assert_eq!(before, None, "device {}: one seq for two messages", self.device);
                 counted.try_send((room, seq)).unwrap();
             }
@@ -180,7 +180,7 @@ impl Socket {
                 let message = &frame["message"];
                 let said = message.is_object().then(|| said(message));
                 let (seq, prev) = (frame["seq"].as_u64().unwrap(), frame["prevSeq"].as_u64().unwrap());
-                self.witness.saw.entry(room).or_default().push((seq, prev, said));
+                self.log.saw.entry(room).or_default().push((seq, prev, said));
             }
             _ => {}
         }
@@ -188,14 +188,14 @@ impl Socket {
 
     fn saw_all(&self, heads: &HashMap<String, u64>) -> bool {
         self.rooms.iter().all(|room| {
-            let last = self.witness.saw.get(room).and_then(|saw| saw.last()).map_or(0, |(seq, ..)| *seq);
+            let last = self.log.saw.get(room).and_then(|saw| saw.last()).map_or(0, |(seq, ..)| *seq);
             heads.get(room).is_none_or(|head| last >= *head)
         })
     }
 }
 
 /// A message of a frame or of a page of history.
-pub fn said(message: &Value) -> Said {
+pub fn said(message: &Value) -> Post {
     let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
-    Said { id: text("id"), sender: text("senderId"), content: text("content") }
+    Post { id: text("id"), sender: text("senderId"), content: text("content") }
 }

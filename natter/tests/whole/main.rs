@@ -12,7 +12,7 @@ mod standstill; // the store does not answer for half a minute
 use std::{collections::HashMap, process::Command, time::Duration};
 
 use compare::Record;
-use crowd::{MESSAGES, PEOPLE, Person};
+use crowd::{MESSAGES, PEOPLE, Participant};
 use deployment::Deployment;
 use natter_testkit::until_within;
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ pub async fn shared() -> MutexGuard<'static, Deployment> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn twenty_thousand_messages_are_the_same_everywhere_though_workers_and_kafka_are_killed() {
+async fn twenty_thousand_messages_survive_kills_of_workers_and_kafka() {
     let mut deployment = shared().await;
     let people = people(&deployment.addresses).await;
     let (half, halfway) = tokio::sync::oneshot::channel();
@@ -48,11 +48,11 @@ async fn twenty_thousand_messages_are_the_same_everywhere_though_workers_and_kaf
         deployment.kafka.restart().await;
         deployment.start_worker(1).await;
     };
-    let (mut witnesses, ()) = tokio::join!(crowd::talk(&people, half), breaking);
+    let (mut logs, ()) = tokio::join!(crowd::talk(&people, half), breaking);
 
-    let rooms = compare::acked(&mut witnesses);
+    let rooms = compare::acked(&mut logs);
     assert_eq!(rooms.values().map(std::collections::BTreeMap::len).sum::<usize>(), MESSAGES);
-    compare::every_client_saw(&rooms, &people, &witnesses);
+    compare::every_client_saw(&rooms, &people, &logs);
     compare::history_has(&rooms, &people).await;
 
     let total = usize::try_from(deployment.log_lengths().await.iter().sum::<u64>()).unwrap();
@@ -70,7 +70,7 @@ async fn twenty_thousand_messages_are_the_same_everywhere_though_workers_and_kaf
 }
 
 /// A hundred people over both edges: forty groups of five, and everybody knows a neighbour.
-async fn people(edges: &[String]) -> Vec<Person> {
+async fn people(edges: &[String]) -> Vec<Participant> {
     let mut people = Vec::new();
     for number in 0..PEOPLE {
         let base = edges[number % edges.len()].clone();
@@ -81,7 +81,7 @@ async fn people(edges: &[String]) -> Vec<Person> {
         let session = post(&base, "/api/auth/register", "", &account).await;
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let (id, token) = (text(&session["user"]["id"]), text(&session["token"]));
-        people.push(Person { id, token, base, rooms: Vec::new() });
+        people.push(Participant { id, token, base, rooms: Vec::new() });
     }
     for group in 0..40 {
         let members: Vec<usize> = (0..5).map(|n| (group * 5 + n * 7) % PEOPLE).collect();
@@ -93,7 +93,7 @@ async fn people(edges: &[String]) -> Vec<Person> {
     people
 }
 
-async fn open(people: &mut [Person], kind: &str, members: &[usize]) {
+async fn open(people: &mut [Participant], kind: &str, members: &[usize]) {
     let others: Vec<&str> = members[1..].iter().map(|n| people[*n].id.as_str()).collect();
     let mut body = json!({"type": kind, "participantIds": others});
     if kind == "group" {

@@ -14,7 +14,7 @@ const STANDSTILL: Duration = Duration::from_secs(30);
 const PACE: Duration = Duration::from_millis(50);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_stands_still_for_thirty_seconds_costs_no_message_and_hides_none() {
+async fn a_store_paused_for_thirty_seconds_loses_and_hides_no_message() {
     let deployment = shared().await;
     let edges = deployment.addresses.clone();
     let (alice, bob) =

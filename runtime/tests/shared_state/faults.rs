@@ -52,14 +52,14 @@ impl Outage {
 }
 
 #[tokio::test]
-async fn a_restart_that_forgets_everything_takes_no_live_user_offline_and_leaves_no_ghosts() {
+async fn a_restart_that_forgets_everything_leaves_presence_correct() {
     let mut fixtures = two_users_online(RedisServer::start().await).await;
     fixtures.server.restart().await;
     fixtures.settles(Instant::now()).await;
 }
 
 #[tokio::test]
-async fn a_restart_with_old_deadlines_takes_no_live_user_offline_and_leaves_no_ghosts() {
+async fn a_restart_with_old_deadlines_leaves_presence_correct() {
     let mut fixtures = two_users_online(RedisServer::start_persistent().await).await;
     fixtures.server.kill();
     let down = Instant::now();

@@ -40,7 +40,7 @@ async fn all_works(store: &dyn Store, sample: &SampleLog) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_that_stands_still_or_is_gone_is_unavailable_until_it_is_back() {
+async fn a_cluster_that_is_paused_or_gone_is_unavailable_until_it_is_back() {
     let cassandra = Cassandra::start().await;
     let options = migrated_keyspace(&cassandra).await;
     let store = Box::pin(ScyllaStore::open(&options)).await.unwrap();

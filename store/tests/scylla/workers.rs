@@ -14,7 +14,7 @@ use natter_store::{
 use super::fixtures::{fold, long, open};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_workers_with_batches_of_one_conversation_at_once_leave_the_fold_of_its_log() {
+async fn two_workers_with_batches_of_one_conversation_agree_on_its_rows() {
     let workers = [Arc::new(open().await), Arc::new(open().await)];
     let mut sample = long(2, 300);
     let users: Vec<UserId> = (0..40).map(|_| UserId::fresh()).collect();

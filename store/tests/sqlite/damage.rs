@@ -18,7 +18,7 @@ use crate::{file, opened};
 const PLACE: &str = "SELECT place FROM messages WHERE conversation = ?1 AND seq = ?2
                      UNION ALL SELECT place FROM changes WHERE conversation = ?1 AND seq = ?2";
 
-struct Scene {
+struct DamagedStore {
     store: SqliteStore,
     sample: SampleLog,
     anna: UserId,
@@ -26,7 +26,7 @@ struct Scene {
     _folder: TempDir,
 }
 
-impl Scene {
+impl DamagedStore {
     fn new() -> Self {
         let (store, folder) = opened();
         let anna = UserId::fresh();
@@ -110,7 +110,7 @@ fn stranger(logged: &LogEntry, kind: Kind) -> LogEntry {
 
 #[tokio::test]
 async fn what_lies_above_a_head_that_is_too_low_is_stored_already() {
-    let mut fixtures = Scene::new();
+    let mut fixtures = DamagedStore::new();
     let target = fixtures.says();
     fixtures.reacts(fixtures.anna, target, true);
     fixtures.says();
@@ -128,7 +128,7 @@ async fn what_lies_above_a_head_that_is_too_low_is_stored_already() {
 
 #[tokio::test]
 async fn an_event_whose_place_above_the_head_is_taken_is_refused_with_both_ids() {
-    let mut fixtures = Scene::new();
+    let mut fixtures = DamagedStore::new();
     let message = fixtures.says();
     let reaction = fixtures.reacts(fixtures.anna, message, true);
     fixtures.persist().await;
@@ -151,7 +151,7 @@ async fn an_event_whose_place_above_the_head_is_taken_is_refused_with_both_ids()
 
 #[tokio::test]
 async fn a_row_that_nobody_can_read_stops_no_other_event_of_its_conversation() {
-    let mut fixtures = Scene::new();
+    let mut fixtures = DamagedStore::new();
     let before: Vec<Seq> = (0..100).map(|_| fixtures.says()).collect();
     fixtures.persist().await;
     let (garbled, lost) = (before[20], before[40]);
@@ -179,7 +179,7 @@ async fn a_row_that_nobody_can_read_stops_no_other_event_of_its_conversation() {
 
 #[tokio::test]
 async fn reactions_that_come_late_are_put_in_order_around_one_that_nobody_can_read() {
-    let mut fixtures = Scene::new();
+    let mut fixtures = DamagedStore::new();
     let message = fixtures.says();
     let owner = fixtures.sample.owner;
     let unreadable = fixtures.reacts(fixtures.anna, message, true);
@@ -202,8 +202,8 @@ async fn reactions_that_come_late_are_put_in_order_around_one_that_nobody_can_re
 }
 
 #[tokio::test]
-async fn an_event_whose_bytes_are_garbled_or_lost_is_stored_already_and_leaves_its_place_to_no_other() {
-    let mut fixtures = Scene::new();
+async fn an_event_with_damaged_bytes_keeps_its_place() {
+    let mut fixtures = DamagedStore::new();
     let (garbled, lost) = (fixtures.says(), fixtures.says());
     fixtures.persist().await;
     fixtures.garble(garbled);
@@ -222,7 +222,7 @@ async fn an_event_whose_bytes_are_garbled_or_lost_is_stored_already_and_leaves_i
 
 #[tokio::test]
 async fn deleting_an_events_row_deletes_all_of_it_and_the_log_brings_it_back() {
-    let mut fixtures = Scene::new();
+    let mut fixtures = DamagedStore::new();
     let (garbled, lost) = (fixtures.says(), fixtures.says());
     let edit =
         fixtures.sample.add(fixtures.sample.owner, Kind::Edited { target: garbled, body: plain("better") });
@@ -256,7 +256,7 @@ async fn deleting_an_events_row_deletes_all_of_it_and_the_log_brings_it_back() {
 
 #[tokio::test]
 async fn where_bytes_were_lost_no_other_events_bytes_are_put() {
-    let mut fixtures = Scene::new();
+    let mut fixtures = DamagedStore::new();
     let lost = fixtures.says();
     fixtures.persist().await;
     // The newest of all: the next event would lie where it lay.

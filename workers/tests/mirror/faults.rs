@@ -8,7 +8,7 @@ use natter_workers::Job;
 use tokio::time::{Instant, interval};
 
 use crate::{
-    scene::{event, posted},
+    harness::{event, posted},
     topic::{Topic, room, rooms},
 };
 
@@ -42,7 +42,7 @@ async fn persisted(topic: &Topic) {
 async fn a_kafka_that_stands_still_for_a_minute_gets_everything_once() {
     let kafka = Arc::new(Kafka::start().await);
     let topic = Topic::on(kafka).await;
-    topic.scene.start(&[Job::Mirror, Job::Persist]).await;
+    topic.harness.start(&[Job::Mirror, Job::Persist]).await;
     talk_for(&topic, Duration::from_secs(1)).await;
     topic.kafka.pause();
     talk_for(&topic, AWAY).await;
@@ -56,7 +56,7 @@ async fn a_kafka_that_stands_still_for_a_minute_gets_everything_once() {
 async fn a_kafka_that_is_killed_and_comes_back_after_a_minute_gets_everything_once() {
     let kafka = Arc::new(Kafka::start().await);
     let topic = Topic::on(kafka).await;
-    topic.scene.start(&[Job::Mirror, Job::Persist]).await;
+    topic.harness.start(&[Job::Mirror, Job::Persist]).await;
     talk_for(&topic, Duration::from_secs(1)).await;
     topic.kafka.kill();
     talk_for(&topic, AWAY).await;
@@ -71,7 +71,7 @@ async fn a_kafka_that_is_away_at_the_start_is_waited_for() {
     let kafka = Arc::new(Kafka::start().await);
     kafka.kill();
     let topic = Topic::on(kafka).await;
-    topic.scene.start(&[Job::Mirror, Job::Persist]).await;
+    topic.harness.start(&[Job::Mirror, Job::Persist]).await;
     topic.talk(&rooms(), 100).await;
     persisted(&topic).await;
     topic.kafka.restart().await;

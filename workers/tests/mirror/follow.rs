@@ -11,8 +11,8 @@ use natter_workers::Job;
 use rdkafka::{Offset, TopicPartitionList, admin::AdminOptions};
 
 use crate::{
-    scene::{PARTITIONS, event, posted},
-    topic::{Seen, Topic, room, rooms},
+    harness::{PARTITIONS, event, posted},
+    topic::{KafkaRecord, Topic, room, rooms},
 };
 
 /// One event of every kind.
@@ -53,10 +53,10 @@ async fn every_event_lands_in_its_partition_in_order_with_all_headers() {
     for p in Partition::all(PARTITIONS) {
         let log = topic.log(p).await;
         let expected = log.iter().map(|kept| topic.expected(p, kept, Content::Sealed));
-        assert_eq!(topic.seen(p).await, expected.collect::<Vec<_>>());
+        assert_eq!(topic.records(p).await, expected.collect::<Vec<_>>());
         assert_eq!(log.len(), 22);
     }
-    let records = topic.seen(Partition(0)).await;
+    let records = topic.records(Partition(0)).await;
     let posted = records.iter().find(|record| record.header("ce_type") == types::POSTED).unwrap();
     assert_eq!(posted.key.as_deref(), Some(posted.header("ce_subject")));
     assert_eq!(posted.header("natter-epoch"), topic.dependencies.deployment.epoch);
@@ -79,7 +79,7 @@ async fn an_event_nobody_can_read_keeps_the_chain_whole() {
     topic.post(author, home, "after").await;
 
     topic.complete().await;
-    let records = topic.seen(Partition(0)).await;
+    let records = topic.records(Partition(0)).await;
     let kinds: Vec<_> = records.iter().map(|record| record.header("ce_type")).collect();
     let unreadable = types::UNREADABLE;
     assert_eq!(kinds, [types::POSTED, unreadable, unreadable, unreadable, types::POSTED]);
@@ -99,9 +99,9 @@ async fn content_goes_out_as_the_setting_says() {
             topic.publish(&event).await;
         }
         topic.complete().await;
-        let expected: Vec<Seen> =
+        let expected: Vec<KafkaRecord> =
             topic.log(Partition(1)).await.iter().map(|k| topic.expected(Partition(1), k, content)).collect();
-        assert_eq!(topic.seen(Partition(1)).await, expected);
+        assert_eq!(topic.records(Partition(1)).await, expected);
         let told = expected.iter().any(|record| record.value.contains("content"));
         assert_eq!(told, content == Content::Plain);
     }
@@ -128,7 +128,7 @@ async fn a_topic_that_is_made_again_gets_all_the_log_has() {
     topic.mirror().await;
     topic.talk(&rooms(), 20).await;
     topic.complete().await;
-    topic.scene.stop().await;
+    topic.harness.stop().await;
 
     topic.delete().await;
     topic.mirror().await;
@@ -147,7 +147,7 @@ async fn records_that_kafka_has_forgotten_are_not_written_again() {
         (topic.dependencies.log.mirror_floor(Partition(0)).await.unwrap() == 10).then_some(())
     })
     .await;
-    topic.scene.stop().await;
+    topic.harness.stop().await;
 
     let mut before = TopicPartitionList::new();
     before.add_partition_offset(&topic.name, 0, Offset::Offset(10)).unwrap();
@@ -155,7 +155,7 @@ async fn records_that_kafka_has_forgotten_are_not_written_again() {
     topic.mirror().await;
     topic.talk(&rooms, 3).await;
     let seqs = until_some("the new events are there", || async {
-        let seqs: Vec<_> = topic.seen(Partition(0)).await.iter().map(Seen::seq).collect();
+        let seqs: Vec<_> = topic.records(Partition(0)).await.iter().map(KafkaRecord::seq).collect();
         (seqs.last() == Some(&13)).then_some(seqs)
     })
     .await;
@@ -182,13 +182,13 @@ async fn a_log_that_no_longer_reaches_back_is_gone_on_with_and_the_jump_is_seen(
     topic.mirror().await;
     topic.talk(&rooms, 5).await;
     topic.complete().await;
-    topic.scene.stop().await;
+    topic.harness.stop().await;
 
     make_log_anew(&topic, Partition(0), 10).await;
     topic.mirror().await;
     topic.talk(&rooms, 3).await;
     let seqs = until_some("the new events are there", || async {
-        let seqs: Vec<_> = topic.seen(Partition(0)).await.iter().map(Seen::seq).collect();
+        let seqs: Vec<_> = topic.records(Partition(0)).await.iter().map(KafkaRecord::seq).collect();
         (seqs.last() == Some(&12)).then_some(seqs)
     })
     .await;
@@ -202,16 +202,16 @@ async fn a_new_epoch_begins_a_new_chain() {
     topic.mirror().await;
     topic.talk(&rooms, 5).await;
     topic.complete().await;
-    topic.scene.stop().await;
+    topic.harness.stop().await;
 
     make_log_anew(&topic, Partition(0), 3).await;
     let mut deployment = (*topic.dependencies.deployment).clone();
     deployment.epoch = "another".to_owned();
-    topic.scene.dependencies.deployment = std::sync::Arc::new(deployment);
-    topic.scene.start(&[Job::Mirror]).await;
+    topic.harness.dependencies.deployment = std::sync::Arc::new(deployment);
+    topic.harness.start(&[Job::Mirror]).await;
     topic.talk(&rooms, 3).await;
     let records = until_some("the new events are there", || async {
-        let records = topic.seen(Partition(0)).await;
+        let records = topic.records(Partition(0)).await;
         (records.len() == 8).then_some(records)
     })
     .await;
@@ -227,7 +227,7 @@ async fn a_log_that_was_rolled_back_is_not_mirrored_over_what_kafka_has() {
     topic.mirror().await;
     topic.talk(&rooms, 5).await;
     topic.complete().await;
-    topic.scene.stop().await;
+    topic.harness.stop().await;
 
     // The same epoch, other events: fewer than before, then more.
     make_log_anew(&topic, Partition(0), 1).await;
@@ -235,14 +235,14 @@ async fn a_log_that_was_rolled_back_is_not_mirrored_over_what_kafka_has() {
     topic.talk(&rooms, 3).await;
     topic.talk(&[room(Partition(1))], 3).await;
     until_some("the other partition goes on", || async {
-        (topic.seen(Partition(1)).await.len() == 3).then_some(())
+        (topic.records(Partition(1)).await.len() == 3).then_some(())
     })
     .await;
     topic.talk(&rooms, 5).await;
     topic.talk(&[room(Partition(1))], 3).await;
     until_some("the other partition goes on", || async {
-        (topic.seen(Partition(1)).await.len() == 6).then_some(())
+        (topic.records(Partition(1)).await.len() == 6).then_some(())
     })
     .await;
-    assert_eq!(topic.seen(Partition(0)).await.len(), 5);
+    assert_eq!(topic.records(Partition(0)).await.len(), 5);
 }

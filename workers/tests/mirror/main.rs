@@ -1,8 +1,8 @@
 //! The log in Kafka, whatever happens on the way. What is there is read with kcat, a consumer that is not ours.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../scene/mod.rs"]
-mod scene;
+#[path = "../harness/mod.rs"]
+mod harness;
 
 mod topic; // a topic with a log, and what is in it
 

@@ -8,7 +8,7 @@ use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    scene::PARTITIONS,
+    harness::PARTITIONS,
     topic::{Topic, rooms},
 };
 
@@ -37,11 +37,11 @@ async fn a_topic_with_another_number_of_partitions_is_refused() {
 async fn a_mirror_without_a_kafka_is_refused_and_all_jobs_are_not() {
     let mut topic = Topic::shared().await;
     assert!(topic.dependencies.jobs().contains(&Job::Mirror));
-    topic.scene.dependencies.kafka = None;
+    topic.harness.dependencies.kafka = None;
     assert!(refusal(&topic).await.contains("KAFKA_BROKERS is missing"));
     let jobs = topic.dependencies.jobs();
     assert_eq!(jobs.len(), Job::ALL.len() - 1);
-    topic.scene.start(&jobs).await;
+    topic.harness.start(&jobs).await;
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn a_kafka_that_asks_for_a_password_is_written_to() {
     topic.options().kafka.security.sasl.as_mut().unwrap().password = "wrong".to_owned().into();
     topic.mirror().await;
     topic.talk(&rooms(), 8).await;
-    topic.scene.stop().await;
+    topic.harness.stop().await;
     *topic.options() = right;
     topic.mirror().await;
     topic.complete().await;

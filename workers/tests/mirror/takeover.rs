@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    scene::{event, posted},
+    harness::{event, posted},
     topic::{Topic, room, rooms},
 };
 

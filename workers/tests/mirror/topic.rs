@@ -15,31 +15,31 @@ use rdkafka::{
 };
 use tokio::process::Command;
 
-use crate::scene::{PARTITIONS, Scene, event, posted};
+use crate::harness::{Harness, PARTITIONS, event, posted};
 
 pub struct Topic {
-    pub scene: Scene,
+    pub harness: Harness,
     pub kafka: Arc<Kafka>,
     pub name: String,
 }
 
 impl Deref for Topic {
-    type Target = Scene;
+    type Target = Harness;
 
-    fn deref(&self) -> &Scene {
-        &self.scene
+    fn deref(&self) -> &Harness {
+        &self.harness
     }
 }
 
 /// A record as kcat shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct KafkaRecord {
     pub key: Option<String>,
     pub headers: Vec<(String, String)>,
     pub value: String,
 }
 
-impl Seen {
+impl KafkaRecord {
     pub fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(header, _)| header == name);
         &found.unwrap_or_else(|| panic!("{name} is not among {:?}", self.headers)).1
@@ -50,7 +50,7 @@ impl Seen {
     }
 }
 
-impl From<Record> for Seen {
+impl From<Record> for KafkaRecord {
     fn from(record: Record) -> Self {
         let headers = record.headers.into_iter().map(|(name, value)| (name.to_owned(), value));
         let value = String::from_utf8(record.value).unwrap();
@@ -65,18 +65,18 @@ impl Topic {
     }
 
     pub async fn on(kafka: Arc<Kafka>) -> Self {
-        let mut scene = Scene::with(&[]).await;
+        let mut harness = Harness::with(&[]).await;
         let name = format!("events-{}", EventId::fresh());
-        scene.dependencies.kafka = Some(Options { kafka: kafka.settings(), topic: name.clone() });
-        Self { scene, kafka, name }
+        harness.dependencies.kafka = Some(Options { kafka: kafka.settings(), topic: name.clone() });
+        Self { harness, kafka, name }
     }
 
     pub fn options(&mut self) -> &mut Options {
-        self.scene.dependencies.kafka.as_mut().unwrap()
+        self.harness.dependencies.kafka.as_mut().unwrap()
     }
 
     pub async fn mirror(&self) {
-        self.scene.start(&[Job::Mirror]).await;
+        self.harness.start(&[Job::Mirror]).await;
     }
 
     /// Messages in rooms of both partitions.
@@ -100,7 +100,7 @@ impl Topic {
     }
 
     /// All records of a partition.
-    pub async fn seen(&self, p: Partition) -> Vec<Seen> {
+    pub async fn records(&self, p: Partition) -> Vec<KafkaRecord> {
         let mut command = Command::new("kcat");
         command.args(["-C", "-q", "-e", "-J", "-o", "beginning", "-t", &self.name, "-p", &p.to_string()]);
         for setting in self.kafka.kcat() {
@@ -108,7 +108,7 @@ impl Topic {
         }
         let output = command.output().await.expect("kcat is in PATH (scripts/fetch-kafka)");
         let records = String::from_utf8(output.stdout).unwrap();
-        records.lines().map(|line| seen(&serde_json::from_str(line).unwrap())).collect()
+        records.lines().map(|line| record(&serde_json::from_str(line).unwrap())).collect()
     }
 
     /// Waits until Kafka has as many records as the log events; nothing may come twice.
@@ -117,15 +117,15 @@ impl Topic {
             let log = self.log(p).await;
             let seqs: Vec<Seq> = log.iter().map(|event| event.seq).collect();
             let records = until_some("everything is in kafka", || async {
-                let records = self.seen(p).await;
-                (records.last().map(Seen::seq) >= seqs.last().copied()).then_some(records)
+                let records = self.records(p).await;
+                (records.last().map(KafkaRecord::seq) >= seqs.last().copied()).then_some(records)
             })
             .await;
-            assert_eq!(records.iter().map(Seen::seq).collect::<Vec<_>>(), seqs, "partition {p}");
+            assert_eq!(records.iter().map(KafkaRecord::seq).collect::<Vec<_>>(), seqs, "partition {p}");
         }
     }
 
-    pub fn expected(&self, p: Partition, kept: &StoredMessage, content: Content) -> Seen {
+    pub fn expected(&self, p: Partition, kept: &StoredMessage, content: Content) -> KafkaRecord {
         let epoch = &self.dependencies.deployment.epoch;
         let logged = natter_schemas::codec::decode(&kept.payload).unwrap();
         let at = Position { partition: p, seq: kept.seq, epoch };
@@ -158,10 +158,10 @@ pub fn rooms() -> [ConversationId; 4] {
     [0, 1, 0, 1].map(|p| room(Partition(p)))
 }
 
-fn seen(line: &serde_json::Value) -> Seen {
+fn record(line: &serde_json::Value) -> KafkaRecord {
     let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
     let headers: Vec<_> = line["headers"].as_array().unwrap().iter().map(|h| text(h).unwrap()).collect();
-    Seen {
+    KafkaRecord {
         key: text(&line["key"]),
         headers: headers.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect(),
         value: text(&line["payload"]).unwrap(),

@@ -11,8 +11,8 @@ use rdkafka::{
 };
 
 use crate::{
-    scene::PARTITIONS,
-    topic::{Seen, Topic, room, rooms},
+    harness::PARTITIONS,
+    topic::{KafkaRecord, Topic, room, rooms},
 };
 
 async fn check(topic: &Topic, p: Partition) -> PartitionReport {
@@ -25,7 +25,7 @@ async fn check(topic: &Topic, p: Partition) -> PartitionReport {
     verifier.partition(p).await.unwrap()
 }
 
-async fn write(topic: &Topic, p: Partition, record: &Seen) {
+async fn write(topic: &Topic, p: Partition, record: &KafkaRecord) {
     let producer: FutureProducer = topic.kafka.client().create().unwrap();
     let mut headers = OwnedHeaders::new();
     for (key, value) in &record.headers {
@@ -60,13 +60,13 @@ async fn a_hole_a_repeat_and_a_changed_value_are_found() {
     let mut topic = Topic::shared().await;
     let p = Partition(0);
     topic.mirror().await;
-    topic.scene.stop().await;
+    topic.harness.stop().await;
     topic.talk(&[room(p)], 6).await;
     assert_eq!(check(&topic, p).await.faults.first, [Fault::Behind { from: 1, to: 6 }]);
 
     let log = topic.log(p).await;
-    let good: Vec<Seen> = log.iter().map(|kept| topic.expected(p, kept, Content::Sealed)).collect();
-    let changed = Seen { value: good[3].value.replace("message", "massage"), ..good[3].clone() };
+    let good: Vec<KafkaRecord> = log.iter().map(|kept| topic.expected(p, kept, Content::Sealed)).collect();
+    let changed = KafkaRecord { value: good[3].value.replace("message", "massage"), ..good[3].clone() };
     for record in [&good[0], &good[1], &good[0], &changed, &good[4]] {
         write(&topic, p, record).await;
     }
@@ -84,7 +84,7 @@ async fn a_hole_a_repeat_and_a_changed_value_are_found() {
     topic.mirror().await;
     topic.talk(&[room(p)], 1).await;
     until_some("the mirror went on", || async {
-        (topic.seen(p).await.last().map(Seen::seq) == Some(7)).then_some(())
+        (topic.records(p).await.last().map(KafkaRecord::seq) == Some(7)).then_some(())
     })
     .await;
     assert_eq!(check(&topic, p).await.faults.first, expected[..3]);
@@ -97,7 +97,7 @@ async fn an_event_the_log_never_had_is_found() {
     topic.mirror().await;
     topic.talk(&[room(p)], 2).await;
     topic.complete().await;
-    let mut invented = topic.seen(p).await.pop().unwrap();
+    let mut invented = topic.records(p).await.pop().unwrap();
     for (name, value) in &mut invented.headers {
         if name == "natter-seq" {
             *value = "3".to_owned();

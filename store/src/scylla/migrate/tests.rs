@@ -208,7 +208,7 @@ async fn of_two_runners_that_believe_to_be_alone_one_is_stopped() {
 }
 
 #[tokio::test]
-async fn an_overlay_is_for_scylladb_alone_and_remembered_beside_the_migration_of_its_number() {
+async fn an_overlay_is_applied_to_scylladb_alone_and_recorded() {
     let options = new_keyspace(Cassandra::shared().await);
     let session = connect_for_schema(&options).await.unwrap();
     assert!(!keyspace::on_scylla(&session).await.unwrap());

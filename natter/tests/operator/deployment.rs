@@ -21,21 +21,21 @@ use natter_testkit::{Cluster, Process, Room, User, until};
 
 pub const PARTITIONS: u16 = 4;
 
-pub struct Scene {
+pub struct OperatorCluster {
     pub cluster: Cluster,
     pub publisher: Publisher,
     pub log: LogReader,
     workers: Vec<Process>,
 }
 
-/// What a command said, and its status.
-pub struct Said {
+/// What a command output, and its status.
+pub struct CommandOutput {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
 }
 
-impl Said {
+impl CommandOutput {
     pub fn of(output: &Output) -> Self {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         Self { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
@@ -64,15 +64,15 @@ impl Said {
     }
 }
 
-impl Scene {
+impl OperatorCluster {
     pub async fn start() -> Self {
         let cluster = Cluster::start(NATTER).await;
         let (publisher, log) = bus(&cluster.nats_url()).await;
         Self { cluster, publisher, log, workers: Vec::new() }
     }
 
-    pub fn natter(&self, arguments: &[&str]) -> Said {
-        Said::of(&self.cluster.run(arguments, &[]))
+    pub fn natter(&self, arguments: &[&str]) -> CommandOutput {
+        CommandOutput::of(&self.cluster.run(arguments, &[]))
     }
 
     pub async fn two(&self) -> (User, User) {
@@ -128,9 +128,9 @@ impl Scene {
 
     /// `natter verify` by partition.
     pub fn verified(&self) -> (Option<i32>, Vec<Value>) {
-        let said = self.natter(&["verify", "--json"]);
-        let code = said.code;
-        let verdict = said.json();
+        let output = self.natter(&["verify", "--json"]);
+        let code = output.code;
+        let verdict = output.json();
         assert_eq!(verdict["equal"], code == Some(0), "{verdict}");
         (code, verdict["partitions"].as_array().unwrap().clone())
     }

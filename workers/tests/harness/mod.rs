@@ -1,5 +1,5 @@
 //! A deployment in small: a real server, a real store that can be told to fail, and the jobs under test.
-#![allow(dead_code, reason = "each test program uses its part of the scene")]
+#![allow(dead_code, reason = "each test program uses its part of the harness")]
 
 pub mod faulty;
 
@@ -26,7 +26,7 @@ use faulty::Faulty;
 
 pub const PARTITIONS: u16 = 2;
 
-pub struct Scene {
+pub struct Harness {
     pub dependencies: Dependencies,
     pub store: Arc<Faulty>,
     pub rpc: RpcClient,
@@ -46,7 +46,7 @@ impl Running {
     }
 }
 
-impl Scene {
+impl Harness {
     pub async fn with(jobs: &[Job]) -> Self {
         let server = TestServer::start().await;
         let deployment = Arc::new(server.provision(PARTITIONS).await);
@@ -67,10 +67,10 @@ impl Scene {
             limits: Limits::default(),
             kafka: None,
         };
-        let scene =
+        let harness =
             Self { dependencies, store, rpc: RpcClient::new(rpc), server, folder, running: Running::new() };
-        scene.start(jobs).await;
-        scene
+        harness.start(jobs).await;
+        harness
     }
 
     pub async fn start(&self, jobs: &[Job]) {
