@@ -11,8 +11,8 @@ use natter_schemas::{
     id::{ConversationId, UserId, direct_conversation, opening_event},
     limits::Limits,
     rpc::{
-        Access, AddMembers, Conversation, GetConversation, ListConversations, Memberships, OpenConversation,
-        Rename, RpcError,
+        AddMembers, Conversation, GetConversation, GetMembership, ListConversations, Memberships,
+        OpenConversation, Rename, RpcError,
     },
 };
 use natter_store::MemberStore;

@@ -2,7 +2,7 @@ use std::{
     collections::HashSet,
     ops::Range,
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::{StreamExt, future::join_all};
