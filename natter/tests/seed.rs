@@ -98,6 +98,6 @@ async fn without_a_server_it_says_so() {
     let output = seed("http://127.0.0.1:9", &[]).await;
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
-    assert!(said.contains("http://127.0.0.1:9 does not answer; is DevServer running there?"), "{said}");
+    assert!(said.contains("http://127.0.0.1:9 does not answer; is Natter running there?"), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
 }

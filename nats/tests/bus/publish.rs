@@ -142,9 +142,8 @@ async fn acked_after_a_kill(make: fn(Client) -> Publisher, count: usize) -> Dura
     server.pause();
     let before = sent.out_messages.load(Ordering::Relaxed);
     let waiting = tokio::spawn(async move { ids_at_once(&publisher, &subject, 1..count + 1).await });
-    while sent.out_messages.load(Ordering::Relaxed) < before + 8.min(count as u64) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let all = before + 8.min(count as u64);
+    until("the publishes are in flight", async || sent.out_messages.load(Ordering::Relaxed) >= all).await;
     server.restart().await;
     let back = Instant::now();
     let stored = waiting.await.unwrap();

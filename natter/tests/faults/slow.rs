@@ -1,7 +1,5 @@
 //! A reader that never reads.
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -25,7 +23,7 @@ async fn a_socket_that_never_reads_is_closed_and_others_miss_nothing() {
     let hello = json!({"type": "hello", "token": carl.token});
     let mut readers = Vec::new();
     for _ in 0..READERS {
-        readers.push(Socket::narrow(&carl.address(), &hello).await);
+        readers.push(Socket::narrow(carl.address(), &hello).await);
     }
     let before = natter.memory_kib("VmRSS");
 
@@ -79,13 +77,7 @@ async fn a_client_that_answers_no_ping_is_closed_with_4009() {
     let alice = User::register_as(&natter.http, "alice").await;
     let mut socket = alice.socket("phone").await;
     // Pongs are written by the next read, and there is none until the server has given up.
-    tokio::time::timeout(Duration::from_mins(1), until_closed(&natter)).await.unwrap();
-    let heard = socket.next().await;
-    assert_eq!(heard, Received::Closed(4009));
-}
-
-async fn until_closed(natter: &DevServer) {
-    while natter.metric("natter_closed_total").await < 1.0 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    until("the server closes the socket", async || natter.metric("natter_closed_total").await >= 1.0).await;
+    let received = socket.next().await;
+    assert_eq!(received, Received::Closed(4009));
 }
