@@ -69,7 +69,7 @@ codes! {
     TooLarge             "too_large"              413 None,       Fix,          "Too large";
     UnsupportedMediaType "unsupported_media_type" 415 None,       Fix,          "The body must be application/json";
     Invalid              "invalid"                422 None,       Fix,          "A field is not valid";
-    IdempotencyMismatch  "idempotency_mismatch"   422 None,       Fix,          "The key was used with a different body";
+    IdempotencyMismatch  "idempotency_mismatch"   422 None,       Fix,          "The key or clientId was used with other content";
     RateLimited          "rate_limited"           429 None,       Retry,        "Too many requests";
     Internal             "internal"               500 None,       Retry,        "Internal error";
     Unavailable          "unavailable"            503 None,       Retry,        "Temporarily unavailable";

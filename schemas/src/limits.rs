@@ -217,6 +217,8 @@ pub const SERVICE_CONCURRENCY: usize = 256;
 pub const HASHES_WAITING: usize = 64;
 /// A call of a service that has no deadline of its own.
 pub const RPC: Duration = Duration::from_secs(5);
+/// A send waits for it: some milliseconds, unless workers hang.
+pub const RPC_BEFORE_SEND: Duration = Duration::from_secs(1);
 /// Hashing waits in a queue: 64 × 40 ms on one core.
 pub const RPC_HASHING: Duration = Duration::from_secs(10);
 

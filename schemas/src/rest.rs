@@ -116,6 +116,10 @@ pub struct PostMessage {
     pub content: String,
     #[garde(inner(custom(check::client_id)))]
     pub client_id: Option<String>,
+    /// As in `hello`, so that one message sent over both is one message.
+    #[garde(inner(custom(check::client_id)))]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<String>,
     pub reply_to: Option<Seq>,
 }
 

@@ -107,6 +107,7 @@ impl Dialect for Natter {
             conversation_id: id(room)?,
             content: content.to_owned(),
             client_id: None,
+            device_id: None,
             reply_to: None,
         };
         let mut request = HttpRequest::post("/api/messages", json(&body));

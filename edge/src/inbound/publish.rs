@@ -10,15 +10,18 @@ use natter_nats::{
 use natter_schemas::{
     backoff::Backoff,
     code::Code,
-    event::{LogEntry, Message, Timestamp},
-    id::{EventId, EventKey, Origin},
+    event::{Body, Event, Kind, LogEntry, Message, Timestamp},
+    id::{ConversationId, EventId, EventKey, Origin},
     limits,
-    rpc::{FindEvent, GetMessage, RpcError},
+    rpc::{FindEvent, FindOlderEvent, GetMessage, RpcError},
 };
 use tokio::time::{Instant, sleep};
 
-use super::admit::{CommandRequest, admit};
-use crate::{api_error::ApiError, membership::Members};
+use super::admit::{Command, CommandRequest, admit};
+use crate::{
+    api_error::ApiError,
+    membership::{Access, Members},
+};
 
 /// Between look-ups of an event that the log has.
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
@@ -44,27 +47,74 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Looks up, admits and publishes. `may_exist`: an earlier attempt may be older than the log's
-    /// duplicate window, so look for it first.
+    /// Looks up, admits and publishes. What has a name was perhaps sent before: the log recognizes it for five
+    /// minutes, the store after that. `must_know`: an earlier attempt is likely, so without the store's answer it
+    /// fails; otherwise it is sent, as all sends are that must not depend on the store.
     pub async fn send(
         &self,
         request: CommandRequest,
         dedup: &DedupKey,
-        may_exist: bool,
+        must_know: bool,
     ) -> Result<Appended, ApiError> {
-        let access = self.members.access(request.author, request.conversation).await?;
-        let id = self.event_id(&request, dedup);
-        if may_exist && *dedup != DedupKey::None {
-            let find = FindEvent { conversation: request.conversation, event: id };
-            if let Some(entry) = Box::pin(self.rpc.call(&find)).await? {
-                return Ok(Appended { entry, duplicate: true });
-            }
+        if *dedup == DedupKey::None {
+            let (access, target) = (self.access(&request).await?, self.target(&request).await?);
+            return self.publish(request, EventId::fresh(), access, target).await;
         }
-        let target = self.target(&request).await?;
+        let command = request.command.clone();
+        let appended = self.send_named(request, dedup, must_know).await?;
+        if appended.duplicate && !repeats(&command, &appended.entry.event) {
+            return Err(Code::IdempotencyMismatch.into());
+        }
+        Ok(appended)
+    }
+
+    async fn send_named(
+        &self,
+        request: CommandRequest,
+        dedup: &DedupKey,
+        must_know: bool,
+    ) -> Result<Appended, ApiError> {
+        let access = self.access(&request).await?;
+        let id = self.event_id(&request, dedup);
+        let earlier = self.find_earlier(request.conversation, id, must_know);
+        let (earlier, target) = tokio::join!(earlier, self.target(&request));
+        if let Some(entry) = earlier? {
+            return Ok(Appended { entry, duplicate: true });
+        }
+        self.publish(request, id, access, target?).await
+    }
+
+    async fn publish(
+        &self,
+        request: CommandRequest,
+        id: EventId,
+        access: Access,
+        target: Option<Message>,
+    ) -> Result<Appended, ApiError> {
         let admitted = admit(request, id, Timestamp::now(), access, target.as_ref())?;
         // Publish before fan-out: no client may see an event the log has not accepted.
         let original = |duplicate| Box::pin(self.original(duplicate));
         self.log.append(admitted.into_event(), original).await
+    }
+
+    async fn access(&self, request: &CommandRequest) -> Result<Access, RpcError> {
+        self.members.access(request.author, request.conversation).await
+    }
+
+    /// What was sent under this name before the log's duplicate window.
+    async fn find_earlier(
+        &self,
+        conversation: ConversationId,
+        event: EventId,
+        must_know: bool,
+    ) -> Result<Option<LogEntry>, ApiError> {
+        match Box::pin(self.rpc.call(&FindOlderEvent { conversation, event })).await {
+            Err(error) if error.code == Code::Unavailable && !must_know => {
+                metrics::counter!("natter_sends_not_looked_up_total").increment(1);
+                Ok(None)
+            }
+            found => Ok(found?),
+        }
     }
 
     async fn target(&self, request: &CommandRequest) -> Result<Option<Message>, ApiError> {
@@ -113,5 +163,15 @@ impl Sender {
             }
             sleep(wait).await;
         }
+    }
+}
+
+/// Whether the command is the one that the stored event came from. The same name with other content is not.
+fn repeats(command: &Command, stored: &Event) -> bool {
+    match (command, &stored.kind) {
+        (Command::Post { content, reply_to }, Kind::Posted { body: Body::Plain(text), reply_to: stored }) => {
+            content == text && reply_to == stored
+        }
+        _ => false,
     }
 }

@@ -15,7 +15,7 @@ use natter_runtime::{
 };
 use natter_schemas::{
     code::Code,
-    event::{Body, Kind, LogEntry, Message},
+    event::{LogEntry, Message},
     id::{ConversationId, UserId},
     limits::{self, Limits},
     rest::{MarkRead as MarkReadBody, MessagePage, MessageView, PostMessage, ReadView, check},
@@ -147,14 +147,10 @@ async fn send_once(
     request: CommandRequest,
     body: &PostMessage,
 ) -> Result<Appended, ApiError> {
-    let may_exist = !app.shared.remembers_every_key().await;
+    let must_know = !app.shared.remembers_every_key().await;
     let dedup =
         if body.client_id.is_some() { DedupKey::ClientId } else { DedupKey::IdempotencyKey(key.to_owned()) };
-    let acked = app.sender.send(request, &dedup, may_exist).await?;
-    if acked.duplicate && !same_content(&acked.entry, body) {
-        return Err(Code::IdempotencyMismatch.into());
-    }
-    Ok(acked)
+    app.sender.send(request, &dedup, must_know).await
 }
 
 fn key(headers: &HeaderMap, limits: &Limits) -> Result<Option<String>, ApiError> {
@@ -174,19 +170,10 @@ fn command(author: UserId, headers: &HeaderMap, body: &PostMessage) -> CommandRe
     CommandRequest {
         author,
         conversation: body.conversation_id,
-        device: String::new(),
+        device: body.device_id.clone().unwrap_or_default(),
         client_id: body.client_id.clone(),
         command: Command::Post { content: body.content.clone(), reply_to: body.reply_to },
         traceparent: traceparent(headers),
-    }
-}
-
-fn same_content(entry: &LogEntry, body: &PostMessage) -> bool {
-    match &entry.event.kind {
-        Kind::Posted { body: Body::Plain(text), reply_to } => {
-            *text == body.content && *reply_to == body.reply_to
-        }
-        _ => false,
     }
 }
 

@@ -47,6 +47,57 @@ async fn a_message_sent_again_is_acked_as_a_duplicate_with_the_first_seq() {
 }
 
 #[tokio::test]
+async fn a_message_older_than_the_log_remembers_is_recognized_without_retry() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let conversation = edge.conversation(&[user]);
+    // In history only: the log has forgotten its id.
+    let old = edge.sent_long_ago(user, conversation, ("phone", "c1"), "content of c1");
+    edge.services.add_to_history(old.clone());
+    let hello = json!({"type": "hello", "token": edge.token(user), "deviceId": "phone"});
+    let mut socket = edge.open(&hello).await;
+    socket.post(conversation, "c1").await;
+    let ack = socket.wait_for("ack").await;
+    assert_eq!((&ack["seq"], &ack["duplicate"]), (&json!(old.seq), &json!(true)));
+
+    let body = json!({
+        "conversationId": conversation, "content": "content of c1", "clientId": "c1", "deviceId": "phone",
+    });
+    for key in [None, Some("a-new-key")] {
+        let (status, message) = edge.post_message(user, key, &body).await;
+        assert_eq!((status, &message["id"]), (201, &json!(old.event.id)));
+    }
+    assert_eq!(edge.services.stored(conversation).await, ["content of c1"]);
+}
+
+#[tokio::test]
+async fn a_name_used_with_other_content_is_refused() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let conversation = edge.conversation(&[user]);
+    let old = edge.sent_long_ago(user, conversation, ("phone", "old"), "another text");
+    edge.services.add_to_history(old);
+    let hello = json!({"type": "hello", "token": edge.token(user), "deviceId": "phone"});
+    let mut socket = edge.open(&hello).await;
+    socket.post(conversation, "new").await;
+    socket.wait_for("ack").await;
+    for name in ["old", "new"] {
+        let body = json!({
+            "conversationId": conversation, "content": "third", "clientId": name, "deviceId": "phone",
+        });
+        let mut frame = body.clone();
+        frame["type"] = json!("send");
+        socket.send(&frame).await;
+        assert_eq!(socket.wait_for("error").await["code"], "idempotency_mismatch", "{name}");
+        for key in [None, Some(name)] {
+            let (status, problem) = edge.post_message(user, key, &body).await;
+            assert_eq!((status, &problem["code"]), (422, &json!("idempotency_mismatch")), "{name} {key:?}");
+        }
+    }
+    assert_eq!(edge.services.stored(conversation).await, ["content of new", "another text"]);
+}
+
+#[tokio::test]
 async fn a_message_into_an_unknown_conversation_is_refused_and_not_stored() {
     let edge = Edge::start().await;
     let (user, elsewhere) = (UserId::fresh(), ConversationId::fresh());

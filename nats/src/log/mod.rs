@@ -102,6 +102,15 @@ pub struct LogReader {
     leader: Leader,
 }
 
+/// How far `persist` is in a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Everything up to here is in the store.
+    pub floor: Seq,
+    /// The log's last seq, read after `floor`.
+    pub last: Seq,
+}
+
 impl LogReader {
     /// `partitions` are the deployment's.
     pub fn new(mut js: Context, partitions: u16) -> Self {
@@ -254,14 +263,20 @@ impl LogReader {
     /// By partition, the seq up to which everything is in the store: the ack floor of `persist`. Asks the
     /// server about streams and consumers, which costs it: to be polled, never to serve a request.
     pub async fn floors(&self) -> Result<Vec<Seq>, LogError> {
+        Ok(self.progress().await?.into_iter().map(|progress| progress.floor).collect())
+    }
+
+    /// The same, and where each log ended then.
+    pub async fn progress(&self) -> Result<Vec<Progress>, LogError> {
         let consumers = try_join_all(Partition::all(self.partitions).map(|p| self.persister(p))).await?;
         // Asked second: what the log has forgotten by now, the consumer can only have passed. A new or
         // rebuilt log starts above 1 while its consumer still reports 0.
         let states = self.states().await?;
         let floors = consumers.iter().zip(&states);
         Ok(floors
-            .map(|(consumer, log)| {
-                consumer.ack_floor.stream_sequence.max(log.first_sequence.saturating_sub(1))
+            .map(|(consumer, log)| Progress {
+                floor: consumer.ack_floor.stream_sequence.max(log.first_sequence.saturating_sub(1)),
+                last: log.last_sequence,
             })
             .collect())
     }

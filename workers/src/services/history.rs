@@ -20,7 +20,7 @@ use natter_runtime::unreadable::Unreadable;
 use natter_schemas::{
     event::{LogEntry, Message},
     id::{ConversationId, Partition, Seq},
-    rpc::{EventsAfter, FindEvent, GetMessage, Heads, LogHeads, Page},
+    rpc::{EventsAfter, FindEvent, FindOlderEvent, GetMessage, Heads, LogHeads, Page},
 };
 use natter_store::{Store, StoreError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -88,6 +88,7 @@ impl History {
             Heads => heads,
             LogHeads => log_heads,
             FindEvent => find,
+            FindOlderEvent => find_older,
             GetMessage => message,
         });
         Ok(())
@@ -114,6 +115,16 @@ impl History {
             Some(found) => Ok(Some(Arc::unwrap_or_clone(found))),
             None => Ok(stored?),
         }
+    }
+
+    /// Asked before every send: one look into an index, and no reading of the log while the persister keeps up.
+    async fn find_older(&self, call: FindOlderEvent) -> Result<Option<LogEntry>, Failure> {
+        let FindOlderEvent { conversation, event } = call;
+        // Asked first: what is covered now is in the store when that is asked.
+        if !self.floors.cover_the_forgotten(Partition::of(conversation, self.partitions)) {
+            return self.find(FindEvent { conversation, event }).await;
+        }
+        Ok(self.store.find_event(conversation, event).await?)
     }
 
     async fn message(&self, call: GetMessage) -> Result<Option<Message>, Failure> {

@@ -1,5 +1,6 @@
 //! An edge in this process with a nats-server of its own.
 
+mod http;
 mod services;
 mod shared;
 mod socket;
@@ -23,7 +24,7 @@ use natter_runtime::{
 use natter_schemas::{
     codec,
     event::{Body, Event, Kind, LogEntry, Role, Shape, Timestamp},
-    id::{ConversationId, EventId, Partition, Seq, SessionId, UserId},
+    id::{ConversationId, EventId, Origin, Partition, Seq, SessionId, UserId},
     limits::Limits,
     rpc::{Control, Membership},
 };
@@ -130,6 +131,29 @@ impl Edge {
         let payload = codec::encode(&event).into();
         let stored = self.publisher.publish(subject, &event.id.to_string(), payload).await;
         LogEntry { seq: stored.expect("the log takes it").seq, event }
+    }
+
+    /// A message as the log once had it, under the id that its device's name for it gives.
+    pub fn sent_long_ago(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+        (device, client_id): (&str, &str),
+        content: &str,
+    ) -> LogEntry {
+        let origin = Origin::Client { device, client_id };
+        let id = self.deployment.event_key.event_id(user, conversation, origin);
+        let (device, client_id) = (device.to_owned(), Some(client_id.to_owned()));
+        LogEntry {
+            seq: 7,
+            event: Event { id, author: user, device, client_id, ..posted(conversation, content) },
+        }
+    }
+
+    /// `POST /api/messages`: status and body.
+    pub async fn post_message(&self, user: UserId, key: Option<&str>, body: &Value) -> (u16, Value) {
+        let key = key.map(|key| ("idempotency-key", key));
+        http::post(self.address, "/api/messages", &self.token(user), key, body).await
     }
 
     /// Sends a live copy of an event that the log did not republish.

@@ -13,8 +13,8 @@ use natter_schemas::{
     event::{Body, Kind, LogEntry, Message, Role, Shape, Timestamp},
     id::{ConversationId, Partition, Seq, UserId},
     rpc::{
-        Conversation, EventsAfter, FindEvent, GetConversation, GetMembership, GetMessage, Heads,
-        ListBlockedConversations, LogHeads, MarkRead, Membership, Memberships, Participant, ReadState,
+        Conversation, EventsAfter, FindEvent, FindOlderEvent, GetConversation, GetMembership, GetMessage,
+        Heads, ListBlockedConversations, LogHeads, MarkRead, Membership, Memberships, Participant, ReadState,
         Replay, RpcError, Service,
     },
 };
@@ -63,7 +63,7 @@ impl Services {
             GetConversation => conversation);
         let mut history = offer(Service::History).await.expect("offered");
         serve!(history, services, Heads => heads, LogHeads => log_heads, EventsAfter => events_after,
-            FindEvent => find, GetMessage => message);
+            FindEvent => find, FindOlderEvent => find_older, GetMessage => message);
         let mut inbox = offer(Service::Inbox).await.expect("offered");
         serve!(inbox, services, MarkRead => mark);
         services
@@ -156,6 +156,10 @@ impl Services {
 
     async fn find(&self, call: FindEvent) -> Result<Option<LogEntry>, RpcError> {
         Ok(self.history(call.conversation).await?.into_iter().find(|entry| entry.event.id == call.event))
+    }
+
+    async fn find_older(&self, call: FindOlderEvent) -> Result<Option<LogEntry>, RpcError> {
+        self.find(FindEvent { conversation: call.conversation, event: call.event }).await
     }
 
     async fn message(&self, call: GetMessage) -> Result<Option<Message>, RpcError> {
