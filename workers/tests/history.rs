@@ -228,9 +228,9 @@ async fn heads_and_events_are_found_before_and_after_persisting() {
         assert_eq!((found.seq, &found.event), (head, &sent));
         if persisted {
             let older = FindOlderEvent { conversation: room, event: sent.id };
-            assert_eq!(scene.rpc.call(&older).await.unwrap(), Some(found));
+            assert_eq!(harness.rpc.call(&older).await.unwrap(), Some(found));
             let unknown = FindOlderEvent { conversation: room, event: EventId::fresh() };
-            assert_eq!(scene.rpc.call(&unknown).await.unwrap(), None);
+            assert_eq!(harness.rpc.call(&unknown).await.unwrap(), None);
         }
         let elsewhere = FindEvent { conversation: silent, event: sent.id };
         assert_eq!(harness.rpc.call(&elsewhere).await.unwrap(), None);
