@@ -74,7 +74,14 @@ async fn rooms(alice: &Client, bob: &Client, echo: &Client) -> anyhow::Result<()
         (bob, direct, "Hi Alice, this is just between us."),
     ] {
         let content = content.to_owned();
-        who.post_message(&PostMessage { conversation_id, content, client_id: None, reply_to: None }).await?;
+        who.post_message(&PostMessage {
+            conversation_id,
+            content,
+            client_id: None,
+            device_id: None,
+            reply_to: None,
+        })
+        .await?;
     }
     Ok(())
 }

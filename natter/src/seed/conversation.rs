@@ -86,6 +86,7 @@ impl<'a> ConversationSeeder<'a> {
             conversation_id: self.view.id,
             content: planned.content.clone(),
             client_id: Some(planned.client_id.clone()),
+            device_id: None,
             reply_to: planned.reply_to.map(|number| seqs[number]),
         };
         let (sender, body) = (&self.users[planned.sender], serde_json::to_value(message)?);
