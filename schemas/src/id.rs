@@ -180,6 +180,13 @@ pub fn direct_conversation(a: UserId, b: UserId) -> ConversationId {
     ConversationId(v8(&hasher.finalize()))
 }
 
+/// The group that a user makes with an `Idempotency-Key`: the same key always gives the same id.
+pub fn keyed_group(creator: UserId, key: &str) -> ConversationId {
+    let mut hasher = blake3::Hasher::new_derive_key("natter 2026 keyed group id");
+    hasher.update(creator.as_bytes()).update(key.as_bytes());
+    ConversationId(v8(&hasher.finalize()))
+}
+
 /// The id of the event that opens a conversation: a second attempt to open it is a duplicate by id.
 pub fn opening_event(conversation: ConversationId) -> EventId {
     let mut hasher = blake3::Hasher::new_derive_key("natter 2026 opening event id");
@@ -244,6 +251,13 @@ mod tests {
         let distinct: std::collections::HashSet<_> = ids.iter().collect();
         assert_eq!(distinct.len(), ids.len());
         assert_eq!(ids[0], key.event_id(user(1), room(1), client("d", "c")));
+    }
+
+    #[test]
+    fn a_key_names_one_group_of_its_user() {
+        assert_eq!(keyed_group(user(1), "k"), keyed_group(user(1), "k"));
+        assert_ne!(keyed_group(user(1), "k"), keyed_group(user(2), "k"));
+        assert_ne!(keyed_group(user(1), "k"), keyed_group(user(1), "l"));
     }
 
     #[test]

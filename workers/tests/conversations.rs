@@ -268,3 +268,25 @@ async fn a_former_member_sees_nothing_any_more() {
     assert_eq!(get(&harness, alice, room).await.participant_count, 1);
     harness.stop().await;
 }
+
+#[tokio::test]
+async fn a_key_makes_one_group_and_is_refused_with_other_members() {
+    let (mut harness, alice, bob, carol) = three().await;
+    let keyed = |creator, others: &[UserId]| OpenConversation {
+        key: Some("k".to_owned()),
+        ..opening(creator, Shape::Group, others)
+    };
+    let same = keyed(alice, &[bob]);
+    let (first, second) = tokio::join!(harness.rpc.call(&same), harness.rpc.call(&same));
+    let (first, second) = (first.unwrap(), second.unwrap());
+    let id = first.conversation.id;
+    assert_eq!(second.conversation.id, id);
+    assert!(first.existed != second.existed, "one of them made it");
+    let refused = harness.rpc.call(&keyed(alice, &[carol])).await.unwrap_err();
+    assert_eq!(refused.code, Code::IdempotencyMismatch);
+    let others = harness.rpc.call(&keyed(bob, &[alice])).await.unwrap();
+    assert!(others.conversation.id != id && !others.existed, "a key is its user's");
+    harness.settle(&SERVICES).await;
+    let again = harness.rpc.call(&same).await.unwrap();
+    assert_eq!((again.conversation.id, again.existed), (id, true));
+}

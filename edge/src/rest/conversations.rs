@@ -5,19 +5,19 @@ use std::sync::Arc;
 use axum::{
     Json as Reply,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, HeaderValue, StatusCode},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use natter_runtime::rates::Class;
 use natter_schemas::{
-    event::Timestamp,
+    event::{Shape, Timestamp},
     id::ConversationId,
     limits,
     rest::{ConversationPage, ConversationView, CreateConversation, RenameConversation},
     rpc::{GetConversation, ListConversations, ListCursor, OpenConversation, Rename},
 };
 
-use super::extract::{Caller, Json, Params, segment, traceparent};
+use super::extract::{Caller, Json, Params, REPLAYED, idempotency_key, segment, traceparent};
 use crate::{api_error::ApiError, app::App, wire::encode};
 
 pub async fn create(
@@ -25,8 +25,10 @@ pub async fn create(
     caller: Caller,
     headers: HeaderMap,
     Json(body): Json<CreateConversation>,
-) -> Result<(StatusCode, Reply<ConversationView>), ApiError> {
+) -> Result<(StatusCode, HeaderMap, Reply<ConversationView>), ApiError> {
     let creator = caller.limit(&app, Class::Write).await?;
+    let key = idempotency_key(&headers, &app.config.limits)?;
+    let keyed = key.is_some() && body.shape == Shape::Group;
     let opened = app
         .rpc
         .call(&OpenConversation {
@@ -34,13 +36,18 @@ pub async fn create(
             shape: body.shape,
             name: body.name,
             participants: body.participant_ids,
+            key,
             traceparent: traceparent(&headers),
         })
         .await?;
     // CONTROL brings the same; the creator must be able to send before it arrives.
     app.membership_updates.apply(creator, opened.membership).await;
-    let status = if opened.existed { StatusCode::OK } else { StatusCode::CREATED };
-    Ok((status, Reply(encode::conversation(opened.conversation))))
+    let status = if opened.existed && !keyed { StatusCode::OK } else { StatusCode::CREATED };
+    let mut replayed = HeaderMap::new();
+    if opened.existed && keyed {
+        replayed.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok((status, replayed, Reply(encode::conversation(opened.conversation))))
 }
 
 pub async fn list(

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, str::FromStr, sync::Arc};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Request},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, HeaderName, header, request::Parts},
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -14,6 +14,7 @@ use natter_schemas::{
     code::Code,
     id::{SessionId, UserId},
     limits::{self, Limits},
+    rest::check,
 };
 use serde::de::DeserializeOwned;
 
@@ -225,4 +226,16 @@ pub fn traceparent(headers: &HeaderMap) -> Option<String> {
     let lengths: Vec<usize> = text.split('-').map(str::len).collect();
     let hex = text.bytes().all(|b| b == b'-' || b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     (hex && lengths == [2, 32, 16, 2]).then(|| text.to_owned())
+}
+
+/// Says that a response repeats an earlier one.
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// The client's own name for a request that makes something.
+pub fn idempotency_key(headers: &HeaderMap, limits: &Limits) -> Result<Option<String>, ApiError> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default();
+    check::client_id(text, limits)
+        .map_err(|error| ApiError::invalid("Idempotency-Key", error.to_string()))?;
+    Ok(Some(text.to_owned()))
 }

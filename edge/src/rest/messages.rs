@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json as Reply,
     extract::State,
-    http::{HeaderMap, HeaderName, StatusCode},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use natter_nats::event_log::Appended;
@@ -17,12 +17,12 @@ use natter_schemas::{
     code::Code,
     event::{LogEntry, Message},
     id::{ConversationId, UserId},
-    limits::{self, Limits},
-    rest::{MarkRead as MarkReadBody, MessagePage, MessageView, PostMessage, ReadView, check},
+    limits,
+    rest::{MarkRead as MarkReadBody, MessagePage, MessageView, PostMessage, ReadView},
     rpc::{MarkRead, Page, Window},
 };
 
-use super::extract::{Caller, Json, Params, traceparent};
+use super::extract::{Caller, Json, Params, REPLAYED, idempotency_key, traceparent};
 use crate::{
     api_error::ApiError,
     app::App,
@@ -32,9 +32,6 @@ use crate::{
     },
     wire::encode,
 };
-
-const IDEMPOTENCY_KEY: &str = "idempotency-key";
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 pub async fn list(
     State(app): State<Arc<App>>,
@@ -87,7 +84,7 @@ pub async fn post(
     Json(body): Json<PostMessage>,
 ) -> Result<Response, ApiError> {
     let user = caller.limit(&app, Class::Send).await?;
-    match key(&headers, &app.config.limits)? {
+    match idempotency_key(&headers, &app.config.limits)? {
         None => {
             let dedup = if body.client_id.is_some() { DedupKey::ClientId } else { DedupKey::None };
             let acked = app.sender.send(command(user, &headers, &body), &dedup, false).await?;
@@ -151,14 +148,6 @@ async fn send_once(
     let dedup =
         if body.client_id.is_some() { DedupKey::ClientId } else { DedupKey::IdempotencyKey(key.to_owned()) };
     app.sender.send(request, &dedup, must_know).await
-}
-
-fn key(headers: &HeaderMap, limits: &Limits) -> Result<Option<String>, ApiError> {
-    let Some(value) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default();
-    check::client_id(text, limits)
-        .map_err(|error| ApiError::invalid("Idempotency-Key", error.to_string()))?;
-    Ok(Some(text.to_owned()))
 }
 
 fn fingerprint(body: &PostMessage) -> Fingerprint {

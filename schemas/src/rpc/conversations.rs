@@ -18,6 +18,8 @@ pub struct OpenConversation {
     pub name: Option<String>,
     /// The other members.
     pub participants: Vec<UserId>,
+    /// The creator's `Idempotency-Key`: names one group for ever. Two people need none.
+    pub key: Option<String>,
     /// W3C Trace Context of the request, for the events it causes.
     pub traceparent: Option<String>,
 }

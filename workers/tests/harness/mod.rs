@@ -156,7 +156,14 @@ pub fn partition(conversation: ConversationId) -> Partition {
 }
 
 pub fn opening(creator: UserId, shape: Shape, others: &[UserId]) -> OpenConversation {
-    OpenConversation { creator, shape, name: None, participants: others.to_vec(), traceparent: None }
+    OpenConversation {
+        creator,
+        shape,
+        name: None,
+        participants: others.to_vec(),
+        key: None,
+        traceparent: None,
+    }
 }
 
 pub fn posted(text: &str) -> Kind {

@@ -4,7 +4,7 @@ use natter_nats::event_log::Appended;
 use natter_schemas::{
     code::Code,
     event::{Kind, LogEntry, Member, Role, Shape},
-    id::{ConversationId, UserId, direct_conversation, opening_event},
+    id::{ConversationId, UserId, direct_conversation, keyed_group, opening_event},
     limits::Limits,
     rest::check,
     rpc::{GetConversation, OpenConversation, OpenedConversation, RpcError},
@@ -24,21 +24,26 @@ impl Conversations {
             Shape::Group => name(call.name.clone(), &self.limits)?,
         };
         self.all_exist(call.creator, &others).await?;
-        let id = match (call.shape, others.as_slice()) {
-            (Shape::Direct, [other]) => direct_conversation(call.creator, *other),
+        let id = match (call.shape, others.as_slice(), &call.key) {
+            (Shape::Direct, [other], _) => direct_conversation(call.creator, *other),
+            (_, _, Some(key)) => keyed_group(call.creator, key),
             _ => ConversationId::fresh(),
         };
+        let may_exist = call.shape == Shape::Direct || call.key.is_some();
         if call.shape == Shape::Direct && self.are_blocked(call.creator, &others).await? {
             return Err(Code::Forbidden.into());
         }
-        if call.shape == Shape::Direct && self.exists(id).await? {
-            return self.opened(call.creator, id, true).await;
-        }
         let kind =
             Kind::Created { shape: call.shape, name, members: members(call.shape, call.creator, &others) };
-        let event = record::event(opening_event(id), id, call.creator, kind, call.traceparent);
+        if may_exist && self.exists(id).await? {
+            let first = self.store.find_event(id, opening_event(id)).await?;
+            check_same(call.shape, first.as_ref(), &kind)?;
+            return self.opened(call.creator, id, true).await;
+        }
+        let event = record::event(opening_event(id), id, call.creator, kind.clone(), call.traceparent);
         let Appended { entry: logged, duplicate: existed } = self.publish(event).await?;
         self.apply(std::slice::from_ref(&logged)).await?;
+        check_same(call.shape, Some(&logged), &kind)?;
         self.opened(call.creator, id, existed).await
     }
 
@@ -88,6 +93,12 @@ impl Conversations {
         self.store.users(&[creator]).await?.pop().ok_or(Code::Unauthenticated)?;
         Ok(())
     }
+}
+
+/// One key names one group as it was made. Two people have one conversation, whoever opened it.
+fn check_same(shape: Shape, first: Option<&LogEntry>, asked: &Kind) -> Result<(), RpcError> {
+    let differs = first.is_some_and(|first| first.event.kind != *asked);
+    if shape == Shape::Group && differs { Err(Code::IdempotencyMismatch.into()) } else { Ok(()) }
 }
 
 /// The participants besides the creator, each once, in the order given.
