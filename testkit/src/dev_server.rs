@@ -174,10 +174,19 @@ impl DevServer {
         self.ended().await
     }
 
+    async fn metrics(&self) -> String {
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+        client.get(&self.admin).send().await.unwrap().text().await.unwrap()
+    }
+
+    /// How many time series it has.
+    pub async fn series(&self) -> usize {
+        self.metrics().await.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).count()
+    }
+
     /// A metric, summed over its labels; 0 when nothing was counted yet.
     pub async fn metric(&self, name: &str) -> f64 {
-        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-        let text = client.get(&self.admin).send().await.unwrap().text().await.unwrap();
+        let text = self.metrics().await;
         let values = text.lines().filter_map(|line| {
             let rest = line.strip_prefix(name)?;
             rest.starts_with(['{', ' ']).then(|| rest.rsplit(' ').next()?.parse::<f64>().ok())?

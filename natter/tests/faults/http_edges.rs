@@ -117,3 +117,32 @@ async fn bytes_that_are_not_http_are_refused_and_harm_no_other() {
     }
     alice.get("/api/me").await.ok(200);
 }
+
+/// Sends requests of this many methods that nobody else uses, and reads every answer.
+async fn invented_methods(natter: &DevServer, first: usize, count: usize) {
+    const AT_ONCE: usize = 500;
+    let mut stream = connect(natter).await;
+    for batch in (first..first + count).step_by(AT_ONCE) {
+        let requests = (batch..batch + AT_ONCE).map(|n| format!("M{n} /health HTTP/1.1\r\nHost: x\r\n\r\n"));
+        stream.write_all(requests.collect::<String>().as_bytes()).await.unwrap();
+        let (mut answers, mut chunk, mut text) = (0, vec![0; MIB], Vec::new());
+        while answers < AT_ONCE {
+            let read = stream.read(&mut chunk).await.unwrap();
+            assert!(read > 0, "closed after {answers} answers");
+            text.extend_from_slice(&chunk[..read]);
+            answers = text.windows(12).filter(|bytes| *bytes == b"HTTP/1.1 405").count();
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_clients_invent_makes_no_series_and_takes_no_memory() {
+    let natter = DevServer::start(NATTER, &[("LOG_LEVEL", "warn")]).await;
+    // Once each, so that what every process grows to is there.
+    invented_methods(&natter, 0, 10_000).await;
+    let (series, memory) = (natter.series().await, natter.metric("process_resident_memory_bytes").await);
+    invented_methods(&natter, 10_000, 100_000).await;
+    let grown = natter.metric("process_resident_memory_bytes").await - memory;
+    assert!(natter.series().await.abs_diff(series) < 20, "{series} series became {}", natter.series().await);
+    assert!(grown < 24.0 * 1024.0 * 1024.0, "{grown} bytes more");
+}
