@@ -6,6 +6,7 @@
 
 use std::{
     io::{self, IoSlice},
+    os::fd::AsRawFd,
     sync::{Arc, OnceLock},
 };
 
@@ -15,8 +16,12 @@ use natter_schemas::{
     id::{ConversationId, Seq},
     limits,
 };
+use nix::sys::socket::{Shutdown, shutdown};
 use parking_lot::{Mutex, MutexGuard};
-use tokio::{net::tcp::OwnedWriteHalf, sync::Notify};
+use tokio::{
+    net::{TcpStream, tcp::OwnedWriteHalf},
+    sync::Notify,
+};
 
 use super::{flush::Flusher, queue::Queue};
 use crate::wire::frame::Frame;
@@ -173,6 +178,15 @@ impl SendQueue {
         }
     }
 
+    /// Ends this side of the connection: the client sees its end behind what was written, and can still send.
+    pub fn shut_down(&self) {
+        if let Some(Connection { sink, .. }) = self.connection.get() {
+            let stream: &TcpStream = sink.as_ref();
+            // A connection that is broken has ended already.
+            let _ = shutdown(stream.as_raw_fd(), Shutdown::Write);
+        }
+    }
+
     /// Waits until the connection takes more, and writes.
     async fn write_when_ready(&self) {
         if let Some(Connection { sink, .. }) = self.connection.get() {
@@ -256,10 +270,7 @@ impl SendQueue {
 #[cfg(test)]
 mod tests {
     use natter_runtime::lifecycle::Lifecycle;
-    use tokio::{
-        io::AsyncReadExt,
-        net::{TcpListener, TcpStream},
-    };
+    use tokio::{io::AsyncReadExt, net::TcpListener};
 
     use super::*;
     use crate::outbound::flush::Flushers;

@@ -16,7 +16,8 @@ use self::{handshake::Handshake, running::Running};
 use crate::{app::App, outbound::send_queue::SendQueue, wire::source::Source};
 
 /// After our close frame the client may still be sending; a connection cut with unread bytes is reset, and the
-/// reset can overtake the close frame. So what still comes is read and dropped for a moment.
+/// reset can overtake the close frame. So what still comes is read and dropped for a moment. Clients wait for the end
+/// of the connection (RFC 6455 §7.1.1): this side of it ends right behind the close frame.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Serves a socket until it closes.
@@ -50,6 +51,7 @@ pub async fn serve(app: Arc<App>, mut source: Source, sink: OwnedWriteHalf) {
 async fn close(queue: &Arc<SendQueue>, source: Source, code: Code) {
     let grace = if code == Code::SlowReader { limits::SLOW_CLOSE_GRACE } else { LINGER };
     if timeout(grace, queue.finish(code)).await.is_ok() {
+        queue.shut_down();
         let _ = timeout(LINGER, source.discard()).await;
     }
 }

@@ -1,11 +1,14 @@
 //! A client's socket.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use futures_util::{SinkExt, StreamExt};
 use natter_schemas::id::ConversationId;
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
     tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
@@ -61,6 +64,28 @@ impl Socket {
                 other => panic!("ended without a close frame: {other:?}"),
             }
         }
+    }
+
+    /// Sends a close frame; how long the end of the connection then takes.
+    pub async fn close(mut self) -> Duration {
+        let begun = Instant::now();
+        self.0.close(None).await.expect("the socket is open");
+        self.ended(begun).await
+    }
+
+    /// Answers the server's close frame as clients do; how long the end of the connection takes after it.
+    pub async fn answer_close(mut self) -> Duration {
+        self.closed().await;
+        let begun = Instant::now();
+        self.0.flush().await.expect("the server reads the answer");
+        self.ended(begun).await
+    }
+
+    async fn ended(mut self, begun: Instant) -> Duration {
+        // A client does not end the connection itself (RFC 6455, section 7.1.1): it waits for the server.
+        let wait = async { while self.0.get_mut().read_u8().await.is_ok() {} };
+        timeout(PATIENCE, wait).await.expect("the server ends the connection");
+        begun.elapsed()
     }
 
     /// The next frame, which is of this type.
