@@ -3,7 +3,7 @@
 use std::{
     fs,
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -13,7 +13,7 @@ use nix::{
 };
 use tempfile::TempDir;
 
-use crate::{PATIENCE, until};
+use crate::{PATIENCE, Process, until, until_some};
 
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -21,7 +21,7 @@ pub struct DevServer {
     /// `http://127.0.0.1:port`
     pub http: String,
     admin: String,
-    child: Child,
+    process: Process,
     launch: Launch,
     // Dropped last: the processes write into it.
     home: TempDir,
@@ -42,12 +42,14 @@ impl Launch {
         Self { program, data, settings: settings.to_vec(), arguments: arguments.to_vec() }
     }
 
-    fn spawn(&self, home: &TempDir) -> Child {
+    fn spawn(&self, home: &TempDir) -> Process {
         let out = fs::File::create(home.path().join("out")).unwrap();
-        let err = fs::File::options().create(true).append(true).open(home.path().join("err")).unwrap();
+        let log = home.path().join("err");
+        let err = fs::File::options().create(true).append(true).open(&log).unwrap();
         let mut command = command(self.program, &self.settings);
         command.args(["dev", "--port", "0", "--admin-port", "0", "--data-dir"]).arg(&self.data);
-        command.args(&self.arguments).stdout(out).stderr(err).spawn().unwrap()
+        command.args(&self.arguments).stdout(out).stderr(err);
+        Process::spawn(command, &log)
     }
 }
 
@@ -83,16 +85,16 @@ impl DevServer {
     }
 
     async fn launch(home: TempDir, launch: Launch) -> Self {
-        let child = launch.spawn(&home);
+        let process = launch.spawn(&home);
         let (http, admin) = (String::new(), String::new());
-        let mut server = Self { http, admin, child, launch, home };
+        let mut server = Self { http, admin, process, launch, home };
         server.read_banner().await;
         server
     }
 
     /// The same folder again, after the process ended. The ports are others.
     pub async fn start_again(&mut self) {
-        self.child = self.launch.spawn(&self.home);
+        self.process = self.launch.spawn(&self.home);
         self.read_banner().await;
     }
 
@@ -105,7 +107,7 @@ impl DevServer {
     async fn read_banner(&mut self) {
         let begun = Instant::now();
         while !self.banner().contains("Ctrl-C") {
-            let ended = self.child.try_wait().unwrap();
+            let ended = self.process.exit_status();
             assert!(ended.is_none(), "natter dev ended: {ended:?}\n{}", self.log());
             assert!(begun.elapsed() < PATIENCE, "natter dev is not ready\n{}", self.log());
             tokio::time::sleep(LOOK).await;
@@ -132,7 +134,7 @@ impl DevServer {
     }
 
     pub fn pid(&self) -> i32 {
-        i32::try_from(self.child.id()).unwrap()
+        self.process.pid()
     }
 
     /// Of its nats-server; `None` while that has not written it.
@@ -141,7 +143,7 @@ impl DevServer {
     }
 
     pub fn signal(&self, signal: Signal) {
-        signal::kill(Pid::from_raw(self.pid()), signal).unwrap();
+        self.process.signal(signal);
     }
 
     pub fn signal_nats(&self, signal: Signal) {
@@ -150,14 +152,7 @@ impl DevServer {
 
     /// Waits for its end.
     pub async fn ended(&mut self) -> ExitStatus {
-        let begun = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(begun.elapsed() < PATIENCE, "natter dev does not end\n{}", self.log());
-            tokio::time::sleep(LOOK).await;
-        }
+        until_some("natter dev ends", async || self.process.exit_status()).await
     }
 
     /// kill -9; returns when its nats-server is gone too.
@@ -216,8 +211,7 @@ impl Drop for DevServer {
     #[expect(clippy::print_stderr, reason = "who reads of the failure wants the log")]
     fn drop(&mut self) {
         let nats = self.nats_pid();
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.process.kill();
         // It dies with its parent; its files must not outlive it in a folder that is being removed.
         let begun = Instant::now();
         while nats.is_some_and(is_alive) && begun.elapsed() < PATIENCE {

@@ -19,7 +19,7 @@ use rdkafka::{
 use secrecy::SecretString;
 use tokio::{sync::Mutex, task::spawn_blocking, time::Instant};
 
-use crate::{Folder, Process};
+use crate::{Folder, Process, START_ATTEMPTS};
 
 /// A JVM starts within seconds, and on a machine full of other tests within a minute.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -59,7 +59,8 @@ impl Kafka {
     }
 
     async fn with(sasl: bool) -> Self {
-        loop {
+        let mut last = String::new();
+        for _ in 0..START_ATTEMPTS {
             let folder = Folder::new();
             // Another process may take a port in between: then the process ends, and others are tried.
             let (port, controller) = (crate::free_port(), crate::free_port());
@@ -72,7 +73,9 @@ impl Kafka {
             if kafka.is_up().await {
                 return kafka;
             }
+            last = kafka.process.lock().as_ref().map_or_else(String::new, Process::log);
         }
+        panic!("kafka did not start in {START_ATTEMPTS} attempts:\n{last}")
     }
 
     pub fn brokers(&self) -> String {

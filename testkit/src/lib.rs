@@ -45,6 +45,9 @@ pub use self::{
     user::{Answer, PASSWORD, User},
 };
 
+/// Between the choice of a port and a server's start another process may take it: then another port is tried.
+const START_ATTEMPTS: usize = 3;
+
 /// A port that nothing listens on now; another process may take it before a server does.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");

@@ -6,7 +6,7 @@ use std::{
     fs, io,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, mpsc::sync_channel},
     thread::{self, JoinHandle},
 };
@@ -24,26 +24,42 @@ use crate::until;
 
 /// Killed when it is dropped. On Linux it also ends when this process is killed.
 pub struct Process {
-    /// `None` once it is reaped: a pid that is free again must not be signaled.
-    running: Arc<Mutex<Option<Pid>>>,
+    state: Arc<Mutex<State>>,
     pid: Pid,
     /// Ends with the process.
     waiter: Mutex<Option<JoinHandle<()>>>,
     log: PathBuf,
 }
 
+#[derive(Default)]
+struct State {
+    /// `None` once it is reaped: a pid that is free again must not be signaled.
+    running: Option<Pid>,
+    status: Option<ExitStatus>,
+}
+
 impl Process {
     /// What it writes to stdout and stderr is appended to the file.
     pub fn start(mut command: Command, log: &Path) -> Self {
-        prepare(&mut command, log);
+        let file = fs::File::options().create(true).append(true).open(log).expect("the log can be written");
+        command.stdout(file.try_clone().expect("a file can be cloned")).stderr(file);
+        Self::spawn(command, log)
+    }
+
+    /// Its output goes where the command says; the log is one of these files.
+    pub fn spawn(mut command: Command, log: &Path) -> Self {
+        command.stdin(Stdio::null());
+        // A group of its own: Ctrl-C in a terminal is for this process.
+        command.process_group(0);
+        end_with_parent(&mut command);
         let program = command.get_program().to_string_lossy().into_owned();
-        let running = Arc::new(Mutex::new(None));
+        let state = Arc::new(Mutex::new(State::default()));
         let (spawned, first) = sync_channel(1);
-        let shared = Arc::clone(&running);
+        let shared = Arc::clone(&state);
         // The kernel ends the child with the thread that started it, so that one lives as long as the child.
         let run = move || match command.spawn() {
             Ok(child) => {
-                *shared.lock() = Some(pid_of(&child));
+                shared.lock().running = Some(pid_of(&child));
                 let _ = spawned.send(Ok(pid_of(&child)));
                 wait(child, &shared);
             }
@@ -55,7 +71,7 @@ impl Process {
             thread::Builder::new().name("child".to_owned()).spawn(run).expect("a thread can be started");
         let pid = first.recv().expect("the thread reports the start");
         let pid = pid.unwrap_or_else(|error| panic!("{program} cannot be run (make test-deps): {error}"));
-        Self { running, pid, waiter: Mutex::new(Some(waiter)), log: log.to_owned() }
+        Self { state, pid, waiter: Mutex::new(Some(waiter)), log: log.to_owned() }
     }
 
     pub fn pid(&self) -> i32 {
@@ -63,7 +79,12 @@ impl Process {
     }
 
     pub fn has_ended(&self) -> bool {
-        self.running.lock().is_none()
+        self.state.lock().running.is_none()
+    }
+
+    /// `None` while it runs.
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        self.state.lock().status
     }
 
     /// kill -9, also of one that is paused; returns when it is gone.
@@ -80,7 +101,7 @@ impl Process {
         self.signal(Signal::SIGSTOP);
         // The signal only begins it: until every thread stands, an answer may still come.
         #[cfg(target_os = "linux")]
-        if let Some(pid) = *self.running.lock() {
+        if let Some(pid) = self.state.lock().running {
             let stopped = WaitPidFlag::WSTOPPED | WaitPidFlag::WNOWAIT;
             waitid(Id::Pid(pid), stopped).expect("it is our child");
         }
@@ -123,9 +144,10 @@ impl Process {
         found.expect("the wait ends with a line")
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Nothing happens when it has ended.
+    pub fn signal(&self, signal: Signal) {
         // The lock is held and the child not reaped, so the pid is still its own.
-        if let Some(pid) = *self.running.lock() {
+        if let Some(pid) = self.state.lock().running {
             signal::kill(pid, signal).expect("it is our child");
         }
     }
@@ -141,7 +163,7 @@ fn pid_of(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).expect("pids are small"))
 }
 
-fn wait(mut child: Child, running: &Mutex<Option<Pid>>) {
+fn wait(mut child: Child, state: &Mutex<State>) {
     #[cfg(target_os = "linux")]
     while waitid(Id::Pid(pid_of(&child)), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT)
         == Err(nix::Error::EINTR)
@@ -149,17 +171,8 @@ fn wait(mut child: Child, running: &Mutex<Option<Pid>>) {
     // Elsewhere a death is not seen before the pid is free: signals may come too late there.
     #[cfg(not(target_os = "linux"))]
     let _ = child.wait();
-    let mut running = running.lock();
-    let _ = child.wait();
-    *running = None;
-}
-
-fn prepare(command: &mut Command, log: &Path) {
-    let log = fs::File::options().create(true).append(true).open(log).expect("the log can be written");
-    command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file can be cloned")).stderr(log);
-    // A group of its own: Ctrl-C in a terminal is for this process.
-    command.process_group(0);
-    end_with_parent(command);
+    let mut state = state.lock();
+    *state = State { running: None, status: child.wait().ok() };
 }
 
 #[cfg(target_os = "linux")]

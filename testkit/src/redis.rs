@@ -4,7 +4,7 @@ use std::process::Command;
 
 use redis::{FromRedisValue, RedisResult};
 
-use crate::{Folder, Process, free_port, until_some};
+use crate::{Folder, Process, START_ATTEMPTS, free_port, until_some};
 
 /// A redis-server with a folder and a port of its own.
 pub struct Redis {
@@ -27,7 +27,8 @@ impl Redis {
     }
 
     async fn with(persistent: bool) -> Self {
-        loop {
+        let mut last = String::new();
+        for _ in 0..START_ATTEMPTS {
             // Another process may take the port in between: then this server ends, and another port is tried.
             let (port, folder) = (free_port(), Folder::new());
             let process = spawn(port, &folder, persistent);
@@ -35,7 +36,9 @@ impl Redis {
             if server.is_up().await {
                 return server;
             }
+            last = server.process.log();
         }
+        panic!("redis-server did not start in {START_ATTEMPTS} attempts:\n{last}")
     }
 
     /// `host:port`

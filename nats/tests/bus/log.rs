@@ -238,7 +238,9 @@ async fn the_log_is_read_again_after_the_server_was_killed() {
             }
         }
     };
-    let events = tokio::time::timeout(Duration::from_secs(20), read).await.unwrap();
+    let events = tokio::time::timeout(Duration::from_secs(20), read)
+        .await
+        .expect("the log is read again within 20 s of the restart");
     assert_eq!(seqs(&events), wanted);
 }
 

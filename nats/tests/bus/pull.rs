@@ -10,7 +10,7 @@ use natter_nats::{
     topology::{MIRROR, PERSIST, log_stream},
 };
 use natter_schemas::id::{ConversationId, Partition};
-use natter_testkit::TestServer;
+use natter_testkit::{TestServer, until};
 use tokio::time::{Instant, timeout};
 
 /// The server and a publisher of events into its one log.
@@ -71,6 +71,7 @@ async fn what_was_sent_to_a_pull_that_is_closed_is_handed_over() {
     super::publish(&publisher, 1, ConversationId::fresh(), "1").await;
     super::publish(&publisher, 1, ConversationId::fresh(), "2").await;
     let first = pull.receive().await.unwrap().unwrap();
+    until("the server has sent both", async || pull.waiting().await.unwrap() == 0).await;
     let rest = pull.close().await;
     let seqs: Vec<u64> =
         [&first].into_iter().chain(&rest).map(|m| m.info().unwrap().stream_sequence).collect();

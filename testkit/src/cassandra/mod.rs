@@ -19,8 +19,6 @@ use files::Files;
 /// On a busy machine of two cores; alone it takes about five seconds.
 const READY: Duration = Duration::from_mins(3);
 const POLL: Duration = Duration::from_millis(50);
-/// Between its choice and the server's start another process may take a port.
-const ATTEMPTS: usize = 3;
 /// Of the user that a new cluster has.
 const PASSWORD: &str = "cassandra";
 
@@ -51,7 +49,7 @@ impl Cassandra {
     }
 
     async fn with(guarded: bool) -> Self {
-        for _ in 1..ATTEMPTS {
+        for _ in 1..crate::START_ATTEMPTS {
             let server = Self::spawn(guarded);
             if server.is_up().await {
                 return server;
