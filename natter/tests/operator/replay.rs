@@ -160,6 +160,8 @@ fn help_names_units_limits_and_exit_statuses() {
         let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_natter"));
         let output = program.args(command).arg("--help").output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
+        // Wherever the lines break.
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(text.contains("Exit status") && text.contains("NATS_URL"), "{command:?}: {text}");
     }
 }
