@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use axum::response::{IntoResponse, Response};
+use axum::{
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
 use natter_nats::publisher::PublishError;
 use natter_runtime::rates::{Class, Rule};
 use natter_schemas::{
@@ -58,6 +61,10 @@ impl ApiError {
         Self::fields(errors.collect())
     }
 
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.row().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// The socket's form.
     pub fn frame(&self, id: Option<RequestId>) -> ServerFrame {
         ServerFrame::Error {
@@ -111,9 +118,7 @@ impl From<PublishError> for ApiError {
 /// The problem document is written by the outermost layer, which knows the request id.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = axum::http::StatusCode::from_u16(self.code.row().status)
-            .unwrap_or(axum::http::StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = status.into_response();
+        let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
         response
     }

@@ -15,6 +15,10 @@ use natter_schemas::{
 use serde::{Deserialize, Serialize};
 
 const ISSUER: &str = "natter";
+/// Whom tokens are for: one of the same secret that was made for something else is refused.
+const AUDIENCE: &str = "natter";
+/// How far ahead the clock of the edge that issued a token may be. Later than that no edge issued it.
+const CLOCKS_APART: i64 = 10 * 60;
 
 /// The user and session that a token proves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +39,7 @@ impl Identity {
 #[derive(Serialize, Deserialize)]
 struct Claims {
     iss: String,
+    aud: String,
     sub: UserId,
     sid: SessionId,
     iat: i64,
@@ -52,7 +57,10 @@ impl Tokens {
     pub fn new(secret: &[u8], lifetime: Duration) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
-        validation.set_required_spec_claims(&["exp", "iss", "sub"]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        // Ours have none; a token that has one means it.
+        validation.validate_nbf = true;
         // For clocks of edges that differ; the default of a minute would outlive a revocation.
         validation.leeway = 5;
         Self {
@@ -66,7 +74,8 @@ impl Tokens {
     pub fn issue(&self, user: UserId, session: SessionId, now: Timestamp) -> Result<String, Code> {
         let iat = now.0.div_euclid(1000);
         let exp = iat.saturating_add(i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX));
-        let claims = Claims { iss: ISSUER.to_owned(), sub: user, sid: session, iat, exp };
+        let (iss, aud) = (ISSUER.to_owned(), AUDIENCE.to_owned());
+        let claims = Claims { iss, aud, sub: user, sid: session, iat, exp };
         encode(&Header::new(Algorithm::HS256), &claims, &self.signing).map_err(|error| {
             tracing::error!(%error, %user, "access token not signed; answered 'internal'");
             Code::Internal
@@ -78,6 +87,7 @@ impl Tokens {
             return Err(Code::Unauthenticated);
         }
         match decode::<Claims>(token, &self.verifying, &self.validation) {
+            Ok(data) if !is_ours(&data.header, &data.claims, Timestamp::now()) => Err(Code::Unauthenticated),
             Ok(data) => {
                 Ok(Identity { user: data.claims.sub, session: data.claims.sid, expires_at: data.claims.exp })
             }
@@ -85,6 +95,14 @@ impl Tokens {
             Err(_) => Err(Code::Unauthenticated),
         }
     }
+}
+
+/// What the library leaves to its users: the type (RFC 8725 §3.11), extensions that must be understood (RFC 7515
+/// §4.1.11) and none of which is, and the time of issue.
+fn is_ours(header: &Header, claims: &Claims, now: Timestamp) -> bool {
+    let typ = header.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case("JWT"));
+    let latest = now.0.div_euclid(1000).saturating_add(CLOCKS_APART);
+    typ && header.crit.is_none() && claims.iat <= latest && claims.iat <= claims.exp
 }
 
 /// The token of `Authorization: Bearer <token>` (RFC 6750 §2.1).
@@ -122,6 +140,37 @@ mod tests {
         let unsigned = format!("eyJhbGciOiJub25lIn0.{claims}.");
         for bad in [other.as_str(), &unsigned, "", "a.b.c", &"x".repeat(10_000)] {
             assert_eq!(tokens().verify(bad), Err(Code::Unauthenticated));
+        }
+    }
+    #[test]
+    fn a_signed_token_with_other_claims_or_header_is_refused() {
+        let now = Timestamp::now().0 / 1000;
+        let signed = |header: &Header, change: &dyn Fn(&mut serde_json::Value)| {
+            let (sub, sid) = (UserId::fresh(), SessionId::fresh());
+            let mut claims = serde_json::json!({
+                "iss": "natter", "aud": "natter", "sub": sub, "sid": sid, "iat": now, "exp": now + 60
+            });
+            change(&mut claims);
+            let key = EncodingKey::from_secret(&[7; 32]);
+            tokens().verify(&encode(header, &claims, &key).expect("signs")).map(|_| ())
+        };
+        let ours = Header::new(Algorithm::HS256);
+        assert_eq!(signed(&ours, &|_| ()), Ok(()));
+        for (claim, value) in [
+            ("aud", "other".into()),
+            ("aud", serde_json::Value::Null),
+            ("iss", "other".into()),
+            ("nbf", (now + 60).into()),
+            ("iat", (now + 3_600).into()),
+            ("iat", serde_json::Value::Null),
+        ] {
+            let verified = signed(&ours, &|claims| claims[claim] = value.clone());
+            assert_eq!(verified, Err(Code::Unauthenticated), "{claim}: {value}");
+        }
+        let typ = |typ: Option<&str>| Header { typ: typ.map(str::to_owned), ..ours.clone() };
+        let critical = Header { crit: Some(vec!["exp".to_owned()]), ..ours.clone() };
+        for header in [typ(None), typ(Some("at+jwt")), critical] {
+            assert_eq!(signed(&header, &|_| ()), Err(Code::Unauthenticated), "{header:?}");
         }
     }
 }

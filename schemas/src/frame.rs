@@ -1,9 +1,12 @@
 //! What travels on a socket: one JSON object per text frame, `type` first (`docs/protocol.md`, section 2).
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 use garde::Validate;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use crate::{
     code::Code,
@@ -44,6 +47,29 @@ pub struct Resume {
     pub positions: Positions,
 }
 
+/// A JSON object or nothing. A derived `Deserialize` alone takes an array for a struct, field by field.
+fn object<'de, D: Deserializer<'de>>(json: D) -> Result<Option<Resume>, D::Error> {
+    struct ObjectOrNull;
+
+    impl<'de> Visitor<'de> for ObjectOrNull {
+        type Value = Option<Resume>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object with 'epoch' and 'positions'")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            Resume::deserialize(MapAccessDeserializer::new(map)).map(Some)
+        }
+    }
+
+    json.deserialize_any(ObjectOrNull)
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Validate)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 #[garde(allow_unvalidated)]
@@ -53,6 +79,7 @@ pub enum ClientFrame {
         token: String,
         #[garde(inner(custom(check::client_id)))]
         device_id: Option<String>,
+        #[serde(default, deserialize_with = "object")]
         resume: Option<Resume>,
     },
     Send {

@@ -102,6 +102,10 @@ where
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value: T = serde_path_to_error::deserialize(&mut reader).map_err(|error| explain(&error))?;
     reader.end().map_err(|_| ApiError::new(Code::Malformed, "there is more than one JSON value"))?;
+    // serde takes an array for a struct, field by field.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(ApiError::invalid(".", "must be a JSON object"));
+    }
     match value.validate_with(limits) {
         Ok(()) => Ok(Json(value)),
         Err(report) => Err(ApiError::report(&report)),

@@ -45,7 +45,8 @@ pub async fn finish(request: Request, next: Next) -> Response<Body> {
     let result = tokio::time::timeout(limits::HTTP_REQUEST, next.run(request)).await;
     let mut response = result
         .unwrap_or_else(|_| ApiError::new(Code::Unavailable, "the request took too long").into_response());
-    if let Some(error) = response.extensions_mut().remove::<ApiError>() {
+    let error = response.extensions_mut().remove::<ApiError>().or_else(|| refused_by_framework(&response));
+    if let Some(error) = error {
         write_problem(&mut response, &error, &id);
         if error.code == Code::Internal {
             error!(request = %id, method, route, "request failed; answered 500");
@@ -61,6 +62,19 @@ pub async fn finish(request: Request, next: Next) -> Response<Body> {
     .record(started.elapsed());
     add_headers(response.headers_mut(), &id, secure);
     response
+}
+
+/// What axum refuses before a handler sees it (a path that is not UTF-8), in its own words as plain text.
+fn refused_by_framework(response: &Response<Body>) -> Option<ApiError> {
+    let content_type = response.headers().get(header::CONTENT_TYPE)?;
+    let plain = content_type.as_bytes().starts_with(b"text/plain");
+    match response.status() {
+        status if plain && status.is_client_error() => {
+            Some(ApiError::new(Code::Malformed, "the address or its parameters cannot be read"))
+        }
+        status if plain && status.is_server_error() => Some(ApiError::from(Code::Internal)),
+        _ => None,
+    }
 }
 
 /// The method as a metric's label and in logs, from a closed set: a client may invent methods, and every value of a
@@ -104,6 +118,7 @@ fn write_problem(response: &mut Response<Body>, error: &ApiError, id: &str) {
         errors: error.errors.clone(),
     };
     let json = serde_json::to_vec(&problem).expect("a problem document has string keys only");
+    *response.status_mut() = error.status();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(json.len()));

@@ -17,6 +17,10 @@ pub struct DecodeError {
 }
 
 pub fn decode(text: &str, limits: &Limits) -> Result<ClientFrame, DecodeError> {
+    // serde takes an array for a struct, field by field.
+    if text.trim_start().starts_with('[') {
+        return Err(not_an_object());
+    }
     let frame: ClientFrame = serde_json::from_str(text).map_err(|error| explain(text, &error))?;
     check_id(&frame)?;
     check_positions(&frame, limits)?;
@@ -30,7 +34,7 @@ pub fn decode(text: &str, limits: &Limits) -> Result<ClientFrame, DecodeError> {
 fn explain(text: &str, error: &serde_json::Error) -> DecodeError {
     let malformed = |id, detail: String| DecodeError { id, error: ApiError::new(Code::Malformed, detail) };
     let Ok(envelope) = serde_json::from_str::<Envelope>(text) else {
-        return malformed(None, "a frame is one JSON object with a 'type'".to_owned());
+        return not_an_object();
     };
     let id = envelope.id.filter(RequestId::is_valid);
     match envelope.kind {
@@ -39,6 +43,13 @@ fn explain(text: &str, error: &serde_json::Error) -> DecodeError {
             malformed(id, format!("unknown 'type'; known: {}", CLIENT_TYPES.join(", ")))
         }
         Some(_) => DecodeError { id, error: ApiError::new(Code::Invalid, without_position(error)) },
+    }
+}
+
+fn not_an_object() -> DecodeError {
+    DecodeError {
+        id: None,
+        error: ApiError::new(Code::Malformed, "a frame is one JSON object with a 'type'"),
     }
 }
 
@@ -107,6 +118,8 @@ mod tests {
         for (text, code) in [
             (String::new(), Code::Malformed),
             ("[]".to_owned(), Code::Malformed),
+            (r#"["ping",1]"#.to_owned(), Code::Malformed),
+            (r#"{"type":"hello","token":"t","resume":["e",{}]}"#.to_owned(), Code::Invalid),
             ("{".to_owned(), Code::Malformed),
             ("null".to_owned(), Code::Malformed),
             ("{}".to_owned(), Code::Malformed),

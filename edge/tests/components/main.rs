@@ -5,6 +5,7 @@ mod harness;
 
 mod hello; // what stays behind of a socket: nothing
 mod closing; // how a connection ends
+mod http; // what every answer has
 mod resume; // what a socket missed, in order and once
 mod commands; // sending: stored once, acked, refused
 mod signals; // read marks and typing: a few for many

@@ -110,7 +110,9 @@ async fn bytes_that_are_not_http_are_refused_and_harm_no_other() {
         let answer = rest(stream, HEADER, &rubbish.chars().take(20).collect::<String>()).await;
         assert!(!answer.starts_with("HTTP/1.1 2") && !answer.starts_with("HTTP/1.1 500"), "{answer}");
     }
-    for path in ["/api/messages?conversationId=%00", "/api/users/%2e%2e", "/api/conversations/*"] {
+    for path in
+        ["/api/messages?conversationId=%00", "/api/users/%2e%2e", "/api/users/%FF", "/api/conversations/*"]
+    {
         let answer = alice.get(path).await;
         assert!((400..500).contains(&answer.status), "{path}: {answer:?}");
         assert!(answer.body["code"].is_string(), "{path}: {answer:?}");

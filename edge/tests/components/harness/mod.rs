@@ -30,7 +30,10 @@ use natter_schemas::{
 };
 use natter_testkit::TestServer;
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 
 pub use self::{services::Services, shared::Fragile, socket::Socket};
 
@@ -64,7 +67,7 @@ impl Edge {
             jwt_secret: vec![7; 32],
             jwt_expires_in: Duration::from_mins(15),
             refresh_expires_in: Duration::from_hours(1),
-            cors_origins: Vec::new(),
+            cors_origins: vec!["https://chat.example".to_owned()],
             rates: Rates::off(),
             limits: Limits::default(),
             presence_ttl: Duration::from_mins(1),
@@ -90,6 +93,18 @@ impl Edge {
     /// A token of a session of this user.
     pub fn token(&self, user: UserId) -> String {
         self.app.tokens.issue(user, SessionId::fresh(), Timestamp::now()).expect("a token")
+    }
+
+    /// The answer to an HTTP request with these header lines, as text.
+    pub async fn http(&self, method: &str, path: &str, headers: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.expect("the edge accepts");
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("the edge reads");
+        let mut answer = String::new();
+        let read = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await;
+        read.expect("an answer in time").expect("text");
+        answer
     }
 
     /// A welcomed socket after this `hello`.
