@@ -104,7 +104,9 @@ fn read(message: Message) -> Result<Part, LogError> {
         }
         Some(status) => {
             let description = message.description.unwrap_or_default();
-            return Err(LogError::Rejected(format!("{status} {description}")));
+            let reason = format!("{status} {description}");
+            let passes = matches!(status.as_u16(), 429 | 503);
+            return Err(if passes { LogError::Unavailable(reason) } else { LogError::Rejected(reason) });
         }
         None => {}
     }

@@ -54,7 +54,7 @@ pub async fn last(js: &Context, stream: &str, subject: &str) -> Result<Option<La
     match js.request(question, &json!({ "last_by_subj": subject })).await {
         Ok(Response::Ok(Stored { message })) => Ok(Some(message)),
         Ok(Response::Err { error }) if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => Ok(None),
-        Ok(Response::Err { error }) => Err(LogError::Rejected(error.to_string())),
+        Ok(Response::Err { error }) => Err(LogError::from_answer(&error)),
         Err(error) => Err(LogError::Unavailable(error.to_string())),
     }
 }

@@ -53,6 +53,17 @@ pub enum LogError {
     Rejected(String),
 }
 
+impl LogError {
+    /// Of an error that JetStream answers with. Not provisioned or just being made again (404), too busy (429), no
+    /// leader or shutting down (503): each passes, and the question was not wrong.
+    fn from_answer(error: &jetstream::Error) -> Self {
+        match error.code() {
+            404 | 429 | 503 => Self::Unavailable(error.to_string()),
+            _ => Self::Rejected(error.to_string()),
+        }
+    }
+}
+
 /// An event as it lies in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawEvent {
@@ -297,9 +308,24 @@ impl LogReader {
 async fn info<T: DeserializeOwned>(js: &Context, question: String, body: &Value) -> Result<T, LogError> {
     match js.request(question, body).await {
         Ok(Response::Ok(info)) => Ok(info),
-        // Not provisioned, or just being made again: not a question that was wrong.
-        Ok(Response::Err { error }) if error.code() == 404 => Err(LogError::Unavailable(error.to_string())),
-        Ok(Response::Err { error }) => Err(LogError::Rejected(error.to_string())),
+        Ok(Response::Err { error }) => Err(LogError::from_answer(&error)),
         Err(error) => Err(LogError::Unavailable(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_a_server_without_a_leader_may_succeed_when_repeated() {
+        let error = |code: u16, number: u16| {
+            let json = json!({ "code": code, "err_code": number, "description": "x" });
+            LogError::from_answer(&serde_json::from_value(json).unwrap())
+        };
+        for (code, number) in [(503, 10008), (404, 10059), (429, 10167)] {
+            assert!(matches!(error(code, number), LogError::Unavailable(_)), "{number}");
+        }
+        assert!(matches!(error(400, 10003), LogError::Rejected(_)));
     }
 }
