@@ -14,8 +14,8 @@ use natter_schemas::{
     rpc::Window,
 };
 use natter_store::{
-    AccountStore, ConversationStore, EventStore, MemberStore, MessageStore, ReadMarkStore, SessionStore,
-    Store, StoreError,
+    AccountStore, AddSession, ConversationStore, EventStore, MemberStore, MessageStore, NewSession,
+    ReadMarkStore, SessionStore, Store, StoreError,
     conformance::fixtures::{self, SampleLog, posted},
     sqlite::SqliteStore,
 };
@@ -45,7 +45,14 @@ async fn what_was_stored_is_there_after_reopening() {
     let mut sample = SampleLog::of(&[user.id]);
     let seq = sample.add(user.id, posted("hi"));
     store.add_user(&user, "hash").await.unwrap();
-    store.add_session(session, user.id, [1; 32], Timestamp(2)).await.unwrap();
+    let opened = NewSession {
+        session,
+        user: user.id,
+        password_hash: "hash".to_owned(),
+        token: [1; 32],
+        expires_at: Timestamp(2),
+    };
+    assert_eq!(store.add_session(&opened).await.unwrap(), AddSession::Added);
     sample.persist(&store).await;
     store.close().await;
 

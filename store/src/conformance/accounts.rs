@@ -2,15 +2,9 @@ use natter_schemas::{id::UserId, rpc::User};
 
 use super::{
     Arc,
-    fixtures::{unique_name, user},
+    fixtures::{added, unique_name, user},
 };
 use crate::{AddUser, Store};
-
-async fn added(store: &dyn Store, username: &str) -> User {
-    let user = user(username);
-    assert_eq!(store.add_user(&user, "$argon2id$hash").await.unwrap(), AddUser::Added);
-    user
-}
 
 pub async fn a_user_is_found_by_id_username_and_email_whatever_the_case(store: Arc<dyn Store>) {
     let name = unique_name();

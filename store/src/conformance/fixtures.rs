@@ -8,7 +8,7 @@ use natter_schemas::{
     rpc::User,
 };
 
-use crate::Store;
+use crate::{AddUser, Store};
 
 /// A name that no other test uses.
 pub fn unique_name() -> String {
@@ -91,4 +91,14 @@ impl SampleLog {
     pub async fn persist(&self, store: &dyn Store) {
         store.persist(self.partition, &self.log).await.unwrap();
     }
+}
+
+/// Of every [`added`] user.
+pub const PASSWORD_HASH: &str = "$argon2id$hash";
+
+/// A registered user.
+pub async fn added(store: &dyn Store, username: &str) -> User {
+    let user = user(username);
+    assert_eq!(store.add_user(&user, PASSWORD_HASH).await.unwrap(), AddUser::Added);
+    user
 }

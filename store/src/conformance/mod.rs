@@ -49,6 +49,8 @@ macro_rules! conformance {
                 of_many_renewals_with_one_token_at_once_one_succeeds
                 a_session_ends_when_it_is_ended_or_expires
                 sessions_of_a_user_are_those_not_ended_and_not_expired
+                a_log_in_with_a_password_changed_since_opens_no_session
+                no_log_in_that_races_a_password_change_survives_it
             ]
             blocks: [
                 a_block_is_seen_from_both_sides_until_it_is_removed

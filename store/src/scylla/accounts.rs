@@ -184,7 +184,7 @@ pub async fn users(db: &Cluster, ids: &[UserId]) -> Result<Vec<User>> {
     Ok(found.into_iter().flatten().map(|found| found.user).collect())
 }
 
-async fn credentials_of(db: &Cluster, id: UserId) -> Result<Option<Credentials>> {
+pub async fn credentials_of(db: &Cluster, id: UserId) -> Result<Option<Credentials>> {
     type Row = (Option<String>, Option<String>, Option<String>, Option<String>, Option<CqlTimestamp>);
     let row = db.first::<Row>(&db.statements.user, (raw(id.as_bytes()),)).await?;
     // An incomplete row is what an update leaves of a row that was removed at the same time.

@@ -13,11 +13,12 @@ use uuid::Uuid;
 
 use super::{
     ScyllaStore,
+    accounts::credentials_of,
     cluster::Cluster,
     columns::{raw, time},
     concurrent::each,
 };
-use crate::{Renewal, Result, SessionStore, TokenHash};
+use crate::{AddSession, NewSession, Renewal, Result, SessionStore, TokenHash};
 
 /// Seconds that rows stay after they have expired: clock skew must not remove what is still valid.
 const EXPIRED_KEPT: i64 = 86_400;
@@ -40,19 +41,21 @@ struct OpenSession {
 
 #[async_trait]
 impl SessionStore for ScyllaStore {
-    /// The token and the list first: alone they are nothing.
-    async fn add_session(
-        &self,
-        session: SessionId,
-        user: UserId,
-        token: TokenHash,
-        expires_at: Timestamp,
-    ) -> Result<()> {
-        issue(&self.db, session, user, &token, expires_at).await?;
-        let (id, user) = (raw(session.as_bytes()), raw(user.as_bytes()));
-        let row = (id, user, token.as_slice(), time(expires_at), ttl(expires_at));
+    /// The token and the list first: alone they are nothing. The credential last: a change of the password
+    /// writes the new hash and then reads the list, so of the two one sees the other.
+    async fn add_session(&self, opened: &NewSession) -> Result<AddSession> {
+        let NewSession { session, user, token, expires_at, .. } = opened;
+        issue(&self.db, *session, *user, token, *expires_at).await?;
+        let (id, holder) = (raw(session.as_bytes()), raw(user.as_bytes()));
+        let row = (id, holder, token.as_slice(), time(*expires_at), ttl(*expires_at));
         // A repeated call, after a lost response, changes nothing.
-        self.db.applied(&self.db.statements.add_session, row).await.map(drop)
+        self.db.applied(&self.db.statements.add_session, row).await?;
+        let current = credentials_of(&self.db, *user).await?;
+        if current.is_some_and(|current| current.password_hash == opened.password_hash) {
+            return Ok(AddSession::Added);
+        }
+        end(&self.db, *session).await?;
+        Ok(AddSession::PasswordChanged)
     }
 
     async fn renew_session(

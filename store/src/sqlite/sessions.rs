@@ -8,30 +8,16 @@ use natter_schemas::{
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{SqliteStore, columns::user as user_id};
-use crate::{Renewal, Result, SessionStore, TokenHash};
+use crate::{AddSession, NewSession, Renewal, Result, SessionStore, TokenHash};
 
 /// Expired sessions removed by one renewal: more than expire between two, so that none are left in the end.
 const EXPIRED_REMOVED: i64 = 10;
 
 #[async_trait]
 impl SessionStore for SqliteStore {
-    async fn add_session(
-        &self,
-        session: SessionId,
-        user: UserId,
-        token: TokenHash,
-        expires_at: Timestamp,
-    ) -> Result<()> {
-        self.writer
-            .write(1, move |db| {
-                // A repeated call, after a lost response, changes nothing.
-                db.prepare_cached(
-                    "INSERT INTO sessions (id, user, expires_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-                )?
-                .execute(params![session.as_bytes(), user.as_bytes(), expires_at.0])?;
-                issue(db, session, &token, expires_at)
-            })
-            .await
+    async fn add_session(&self, opened: &NewSession) -> Result<AddSession> {
+        let opened = opened.clone();
+        self.writer.write(1, move |db| add(db, &opened)).await
     }
 
     async fn renew_session(
@@ -60,6 +46,24 @@ impl SessionStore for SqliteStore {
             })
             .await
     }
+}
+
+/// The one writer puts this before or after a change of the password, never beside it.
+fn add(db: &Connection, opened: &NewSession) -> Result<AddSession> {
+    let (session, user) = (opened.session.as_bytes(), opened.user.as_bytes());
+    let current = db
+        .prepare_cached("SELECT 1 FROM users WHERE id = ?1 AND password_hash = ?2")?
+        .exists(params![user, opened.password_hash])?;
+    if !current {
+        return Ok(AddSession::PasswordChanged);
+    }
+    // A repeated call, after a lost response, changes nothing.
+    db.prepare_cached(
+        "INSERT INTO sessions (id, user, expires_at) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![session, user, opened.expires_at.0])?;
+    issue(db, opened.session, &opened.token, opened.expires_at)?;
+    Ok(AddSession::Added)
 }
 
 fn renew(

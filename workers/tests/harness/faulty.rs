@@ -9,9 +9,9 @@ use natter_schemas::{
     rpc::{ListCursor, Membership, User, Window},
 };
 use natter_store::{
-    AccountStore, AddUser, BlockStore, ConversationRow, ConversationStore, Credentials, EventStore,
-    ListedRow, MemberRow, MemberStore, MessageStore, ReadMarkStore, Renewal, Result, SessionStore, Store,
-    StoreError, TokenHash, sqlite::SqliteStore,
+    AccountStore, AddSession, AddUser, BlockStore, ConversationRow, ConversationStore, Credentials,
+    EventStore, ListedRow, MemberRow, MemberStore, MessageStore, NewSession, ReadMarkStore, Renewal, Result,
+    SessionStore, Store, StoreError, TokenHash, sqlite::SqliteStore,
 };
 
 pub struct Faulty {
@@ -66,7 +66,7 @@ pass! {
         fn set_password_hash(user: UserId, password_hash: &str) -> ();
     }
     SessionStore {
-        fn add_session(session: SessionId, user: UserId, token: TokenHash, expires_at: Timestamp) -> ();
+        fn add_session(opened: &NewSession) -> AddSession;
         fn renew_session(token: TokenHash, next: TokenHash, now: Timestamp, expires_at: Timestamp) -> Renewal;
         fn end_session(session: SessionId) -> ();
         fn sessions_of(user: UserId, now: Timestamp) -> Vec<SessionId>;

@@ -8,7 +8,7 @@ use natter_schemas::{
     rest::check as valid,
     rpc::{LogIn, LogOut, NewPassword, OpenedSession, RefreshSession, RegisterUser, User},
 };
-use natter_store::{AddUser, Renewal, TokenHash};
+use natter_store::{AddSession, AddUser, Credentials, NewSession, Renewal, TokenHash};
 use tracing::info;
 use zeroize::Zeroizing;
 
@@ -28,7 +28,7 @@ impl Accounts {
         let (username, email) = (call.username, call.email);
         let user = User { id: UserId::fresh(), username, email, display_name, created_at: Timestamp::now() };
         match self.store.add_user(&user, &hash).await? {
-            AddUser::Added => self.open(user).await,
+            AddUser::Added => self.open(Credentials { user, password_hash: hash }).await,
             AddUser::UsernameTaken => Err(Code::UsernameTaken.into()),
             AddUser::EmailTaken => Err(Code::EmailTaken.into()),
         }
@@ -43,16 +43,21 @@ impl Accounts {
         };
         let hash = known.as_ref().map(|credentials| credentials.password_hash.clone());
         match (self.passwords.verify(password, hash).await?, known) {
-            (true, Some(credentials)) => self.open(credentials.user).await,
+            (true, Some(credentials)) => self.open(credentials).await,
             _ => Err(Code::BadCredentials.into()),
         }
     }
 
-    async fn open(&self, user: User) -> Result<OpenedSession, Failure> {
-        let (refresh_token, hash) = fresh_token();
-        let session = SessionId::fresh();
-        self.store.add_session(session, user.id, hash, self.expiry(Timestamp::now())).await?;
-        Ok(OpenedSession { user, session, refresh_token })
+    /// Refused when the password was changed since `checked` was read: the log-in was with the old one.
+    async fn open(&self, checked: Credentials) -> Result<OpenedSession, Failure> {
+        let (refresh_token, token) = fresh_token();
+        let Credentials { user, password_hash } = checked;
+        let (session, expires_at) = (SessionId::fresh(), self.expiry(Timestamp::now()));
+        let opened = NewSession { session, user: user.id, password_hash, token, expires_at };
+        match self.store.add_session(&opened).await? {
+            AddSession::Added => Ok(OpenedSession { user, session, refresh_token }),
+            AddSession::PasswordChanged => Err(Code::BadCredentials.into()),
+        }
     }
 
     pub(super) async fn renew(&self, call: RefreshSession) -> Result<OpenedSession, Failure> {
