@@ -30,7 +30,7 @@ type Connection = Arc<Mutex<OwnedWriteHalf>>;
 #[derive(Default)]
 struct Room {
     seq: Seq,
-    sides: Vec<Connection>,
+    connections: Vec<Connection>,
 }
 
 /// A room is locked while its message is written: that alone keeps the order.
@@ -140,7 +140,7 @@ async fn message(json: &[u8], own: &Connection, rooms: &Rooms, joined: &mut Join
         let Hello { token } = serde_json::from_slice(json)?;
         for id in token.split(',') {
             let room = Arc::clone(rooms.lock().await.entry(id.to_owned()).or_default());
-            room.lock().await.sides.push(Arc::clone(own));
+            room.lock().await.connections.push(Arc::clone(own));
             joined.insert(id.to_owned(), room);
         }
         write(own, &framed(&Out::Welcome)?).await?;
@@ -160,20 +160,20 @@ async fn send(send: Send<'_>, own: &Connection, joined: &Joined) -> anyhow::Resu
     let message = Text { id: message_id, client_id, content: &content };
     let new = framed(&Out::New { conversation_id, seq, prev_seq, message })?;
     write(own, &framed(&Out::Ack { id, conversation_id, message_id, client_id, seq })?).await?;
-    for side in &room.sides {
-        // A side that is gone does not end the others.
-        let _ = write(side, &new).await;
+    for connection in &room.connections {
+        // A failed connection does not end the others.
+        let _ = write(connection, &new).await;
     }
     Ok(())
 }
 
-async fn write(side: &Connection, bytes: &[u8]) -> io::Result<()> {
-    let side = side.lock().await;
+async fn write(connection: &Connection, bytes: &[u8]) -> io::Result<()> {
+    let connection = connection.lock().await;
     let mut written = 0;
     while written < bytes.len() {
-        match side.try_write(&bytes[written..]) {
+        match connection.try_write(&bytes[written..]) {
             Ok(more) => written += more,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => side.writable().await?,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => connection.writable().await?,
             Err(error) => return Err(error),
         }
     }

@@ -80,10 +80,10 @@ impl Bench {
 
     /// A place of its own for a target that is about to start.
     pub fn context(&self, kind: Kind, cores: Cores) -> LaunchContext {
-        self.ground_for(&kind.to_string(), cores)
+        self.context_for(&kind.to_string(), cores)
     }
 
-    pub fn ground_for(&self, what: &str, cores: Cores) -> LaunchContext {
+    pub fn context_for(&self, what: &str, cores: Cores) -> LaunchContext {
         let Options { natter, deps, seed_node, centrifugo, scratch, .. } = self.options.clone();
         let nth = self.started.get();
         self.started.set(nth + 1);

@@ -38,7 +38,7 @@ impl Search {
         }
     }
 
-    pub fn provenance(&mut self, rate: f64, passed: bool) {
+    pub fn record(&mut self, rate: f64, passed: bool) {
         if self.bad.is_some() && self.good.is_some() {
             self.narrowed += 1;
         }
@@ -107,7 +107,7 @@ mod tests {
     fn search(start: f64, capacity: f64) -> (f64, u32) {
         let (mut search, mut steps) = (Search::from(start), 0);
         while let Some(rate) = search.next() {
-            search.provenance(rate, rate <= capacity);
+            search.record(rate, rate <= capacity);
             steps += 1;
         }
         (search.found().unwrap_or(0.0), steps)

@@ -14,10 +14,10 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Gate {
-    /// Id of the finding.
+    /// Id of the measurement.
     pub measurement: String,
     pub of: String,
-    /// `None`: the figure by itself, in the finding's unit.
+    /// `None`: the figure by itself, in the measurement's unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     pub ratio: f64,

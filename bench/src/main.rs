@@ -20,7 +20,7 @@ mod latency; // times in a histogram
 mod usage; // what processes cost: CPU time and memory
 mod capacity; // the highest rate a server keeps up with
 mod results; // figures of all rounds: medians, spreads, ratios
-mod outcome; // what a scenario came to
+mod outcome; // the result of a scenario
 mod table; // the same for people
 mod gate; // ratios that must not get worse
 
@@ -34,9 +34,9 @@ use clap::Parser;
 use bench::{Bench, Options};
 use scenarios::Scenario;
 
-/// Puts load on Natter and its peers, and proves that no promise was broken meanwhile.
+/// Puts load on Natter and its peers, and checks that no guarantee was violated meanwhile.
 ///
-/// Every target is started here, in a folder of its own, and ended. Exits with 1 when Natter broke a promise.
+/// Every target is started here, in a folder of its own, and ended. Exits with 1 when Natter violated a guarantee.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {

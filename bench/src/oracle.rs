@@ -1,8 +1,8 @@
-//! The oracle. It records what was sent, answered and delivered, and later what history holds, and names every
-//! broken promise.
+//! The oracle. It records what was sent, acked and delivered, later compares history, and reports every violation
+//! of a guarantee.
 //!
 //! A room has one order. The first receiver of an event writes it into the room's log here; every other receiver is
-//! compared with the log at one place, so a delivery costs two comparisons and a witness is a few words long.
+//! compared with the log at its own position, so a delivery costs two comparisons and a receiver a few machine words.
 
 use std::{collections::BTreeSet, collections::HashMap};
 
@@ -10,15 +10,15 @@ use natter_schemas::id::Seq;
 use serde::Serialize;
 use uuid::Uuid;
 
-/// A message as the bench knows it: the how many-eth of the run.
+/// The number of a message within the run, from 0.
 pub type Number = u32;
 
-/// How far a protocol lets itself be checked.
+/// How much of a target's protocol can be checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guarantee {
     /// Every event carries its seq and the one before it: loss, doubles, disorder and gaps are seen.
     Chained,
-    /// Events have no place: loss and doubles are seen, and disorder between two readers is counted.
+    /// Events carry no seq: loss and doubles are seen, and disorder between two readers is counted.
     Counted,
 }
 
@@ -34,19 +34,19 @@ pub enum SendOutcome {
     },
 }
 
-/// A broken promise. `to` is a socket.
+/// A violated guarantee. `to` is a socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(tag = "fault", rename_all = "camelCase")]
+#[serde(tag = "violation", rename_all = "camelCase")]
 pub enum Violation {
     NeverAnswered { number: Number },
     NeverShown { number: Number },
     NotDelivered { number: Number, to: u32 },
     ShownLess { to: u32, shown: usize, events: usize },
     DeliveredTwice { number: Number, to: u32, seq: Seq },
-    NobodySent { number: Number, to: u32 },
+    NeverSent { number: Number, to: u32 },
     OutOfOrder { to: u32, seq: Seq, after: Seq },
-    Gap { to: u32, held: Seq, prev: Seq, seq: Seq },
-    OtherThere { to: u32, seq: Seq },
+    Gap { to: u32, position: Seq, prev: Seq, seq: Seq },
+    DifferentEvent { to: u32, seq: Seq },
     OtherSeq { number: Number, acked: Seq, elsewhere: Seq },
     NotInHistory { number: Number },
     TwiceInHistory { number: Number },
@@ -70,7 +70,7 @@ pub struct Sent {
     shown: Option<Seq>,
 }
 
-/// A stretch of the room, as it was shown.
+/// An event of a room, as a receiver was shown it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReceivedEvent {
     pub seq: Seq,
@@ -96,7 +96,7 @@ pub struct Receiver {
     /// Where in the log it is.
     at: usize,
     count: usize,
-    /// Counted rooms only: places that were passed over.
+    /// Counted rooms only: positions that were skipped.
     missing: BTreeSet<usize>,
 }
 
@@ -141,7 +141,7 @@ impl Oracle {
         if let Some(number) = shown.number
             && self.sends.get(number as usize).is_none_or(|sent| sent.room != receiver.room)
         {
-            self.violations.push(Violation::NobodySent { number, to: receiver.socket });
+            self.violations.push(Violation::NeverSent { number, to: receiver.socket });
             return false;
         }
         match self.guarantee {
@@ -150,21 +150,21 @@ impl Oracle {
         }
     }
 
-    /// A room is at `head` for this witness, who was not shown what came before. Returns how many messages it
-    /// will not be shown any more.
-    pub fn begin_anew(&mut self, receiver: &mut Receiver, head: Seq) -> u64 {
+    /// Moves this receiver to `head` without the events before it. Returns how many messages it will therefore
+    /// never be shown.
+    pub fn skip_to(&mut self, receiver: &mut Receiver, head: Seq) -> u64 {
         let log = &self.rooms[receiver.room as usize];
         let (from, to) = (receiver.position, head);
         let skipped = log.iter().filter(|event| event.seq > from && event.seq <= to);
-        let mut forgone = 0;
+        let mut skipped_count = 0;
         for number in skipped.filter_map(|event| event.number) {
             let left = &mut self.sends[number as usize].left;
-            forgone += u64::from(*left > 0);
+            skipped_count += u64::from(*left > 0);
             *left = left.saturating_sub(1);
         }
         (receiver.position, receiver.head, receiver.count) = (head, head, 0);
         receiver.at = log.partition_point(|event| event.seq <= head);
-        forgone
+        skipped_count
     }
 
     fn chained(&mut self, receiver: &mut Receiver, shown: ReceivedEvent) -> bool {
@@ -182,11 +182,11 @@ impl Oracle {
                 return true;
             }
         }
-        self.strange(receiver, shown)
+        self.unexpected(receiver, shown)
     }
 
-    /// Not what was to come next, or not what others were shown.
-    fn strange(
+    /// Not the next event of the chain, or not what other receivers were shown.
+    fn unexpected(
         &mut self,
         receiver: &mut Receiver,
         ReceivedEvent { seq, prev, number }: ReceivedEvent,
@@ -208,11 +208,11 @@ impl Oracle {
         let at = log.partition_point(|event| event.seq < seq);
         let next = log.partition_point(|event| event.seq <= receiver.position);
         if prev != receiver.position || at > next {
-            self.violations.push(Violation::Gap { to, held: receiver.position, prev, seq });
+            self.violations.push(Violation::Gap { to, position: receiver.position, prev, seq });
         }
         match log.get(at) {
             Some(event) if event.seq == seq && event.number != number => {
-                self.violations.push(Violation::OtherThere { to, seq });
+                self.violations.push(Violation::DifferentEvent { to, seq });
             }
             Some(event) if event.seq == seq => {}
             _ => log.insert(at, Event { seq, number }),
@@ -277,7 +277,7 @@ impl Oracle {
     fn unseen(&mut self, receiver: &Receiver) {
         let log = &self.rooms[receiver.room as usize];
         let to = receiver.socket;
-        // Others may have been shown what lies between, so places are looked up anew.
+        // Others may have been shown what lies between, so positions are looked up again.
         let place = |seq: Seq| log.partition_point(|event| event.seq <= seq);
         let (start, at) = match self.guarantee {
             Guarantee::Chained => (place(receiver.head), place(receiver.position)),
@@ -295,7 +295,7 @@ impl Oracle {
     /// History of a room, read after the run from where it began: what was acked and nothing else, once, in
     /// order.
     pub fn history(&self, room: u32, rows: &[HistoryRow]) -> Vec<Violation> {
-        let (mut violations, mut held) = (Vec::new(), HashMap::new());
+        let (mut violations, mut by_number) = (Vec::new(), HashMap::new());
         for pair in rows.windows(2) {
             if let [HistoryRow { seq: Some(after), .. }, HistoryRow { seq: Some(seq), .. }] = *pair
                 && seq <= after
@@ -307,7 +307,7 @@ impl Oracle {
         for row in rows {
             match row.number.filter(ours) {
                 None => violations.push(Violation::OnlyInHistory { seq: row.seq.unwrap_or(0) }),
-                Some(number) if held.insert(number, *row).is_some() => {
+                Some(number) if by_number.insert(number, *row).is_some() => {
                     violations.push(Violation::TwiceInHistory { number });
                 }
                 Some(_) => {}
@@ -315,7 +315,7 @@ impl Oracle {
         }
         for (number, sent) in (0..).zip(&self.sends).filter(|(_, sent)| sent.room == room) {
             let SendOutcome::Acked { seq, id } = sent.outcome else { continue };
-            match held.get(&number) {
+            match by_number.get(&number) {
                 None => violations.push(Violation::NotInHistory { number }),
                 Some(HistoryRow { seq: Some(at), .. }) if *at != seq => {
                     violations.push(Violation::OtherSeq { number, acked: seq, elsewhere: *at });
@@ -341,7 +341,7 @@ impl Receiver {
 /// One row of history.
 #[derive(Debug, Clone, Copy)]
 pub struct HistoryRow {
-    /// `None` where messages have no place.
+    /// `None` where messages carry no seq.
     pub seq: Option<Seq>,
     pub id: Uuid,
     pub number: Option<Number>,

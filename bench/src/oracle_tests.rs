@@ -1,4 +1,4 @@
-//! An oracle that never complains proves nothing: each broken promise must be named.
+//! An oracle that never reports anything proves nothing: each violation must be found.
 
 use super::*;
 
@@ -54,7 +54,7 @@ fn rows(order: &[Number]) -> Vec<HistoryRow> {
 const WHOLE: &[Number] = &[0, 1, 2, 3];
 
 #[test]
-fn a_faultless_run_has_no_faults() {
+fn a_correct_run_has_no_violations() {
     for guarantee in [Guarantee::Chained, Guarantee::Counted] {
         assert_eq!(violations(guarantee, WHOLE, WHOLE), []);
     }
@@ -64,7 +64,7 @@ fn a_faultless_run_has_no_faults() {
 #[test]
 fn a_lost_message_breaks_the_chain() {
     let violations = violations(Guarantee::Chained, WHOLE, &[0, 1, 3]);
-    assert_eq!(violations[0], Violation::Gap { to: B, held: seq(1), prev: seq(2), seq: seq(3) });
+    assert_eq!(violations[0], Violation::Gap { to: B, position: seq(1), prev: seq(2), seq: seq(3) });
     assert_eq!(violations[1], Violation::ShownLess { to: B, shown: 3, events: 4 });
 }
 
@@ -72,7 +72,7 @@ fn a_lost_message_breaks_the_chain() {
 fn a_lost_message_is_found_whichever_receiver_comes_first() {
     let violations = violations(Guarantee::Chained, &[0, 1, 3], WHOLE);
     assert!(
-        violations.contains(&Violation::Gap { to: A, held: seq(1), prev: seq(2), seq: seq(3) }),
+        violations.contains(&Violation::Gap { to: A, position: seq(1), prev: seq(2), seq: seq(3) }),
         "{violations:?}"
     );
     assert!(violations.contains(&Violation::ShownLess { to: A, shown: 3, events: 4 }), "{violations:?}");
@@ -93,23 +93,23 @@ fn a_message_delivered_to_no_receiver_is_reported() {
 }
 
 #[test]
-fn a_chain_that_lies_is_compared_with_what_others_were_shown() {
+fn a_wrong_chain_is_compared_with_what_others_were_shown() {
     let mut oracle = oracle(Guarantee::Chained);
     show(&mut oracle, A, WHOLE);
     let mut b = show(&mut oracle, B, &[0, 1]);
     oracle.shown(&mut b, ReceivedEvent { seq: seq(3), prev: seq(1), number: Some(3) });
-    assert_eq!(oracle.violations, [Violation::Gap { to: B, held: seq(1), prev: seq(1), seq: seq(3) }]);
+    assert_eq!(oracle.violations, [Violation::Gap { to: B, position: seq(1), prev: seq(1), seq: seq(3) }]);
 }
 
 #[test]
-fn a_double_is_named() {
+fn a_double_is_reported() {
     let double = |seq| vec![Violation::DeliveredTwice { number: 1, to: B, seq }];
     assert_eq!(violations(Guarantee::Chained, WHOLE, &[0, 1, 1, 2, 3]), double(seq(1)));
     assert_eq!(violations(Guarantee::Counted, WHOLE, &[0, 1, 1, 2, 3]), double(0));
 }
 
 #[test]
-fn a_double_under_a_new_seq_is_named() {
+fn a_double_under_a_new_seq_is_reported() {
     let mut oracle = oracle(Guarantee::Chained);
     let mut b = show(&mut oracle, B, WHOLE);
     oracle.shown(&mut b, ReceivedEvent { seq: seq(4), prev: seq(3), number: Some(1) });
@@ -117,7 +117,7 @@ fn a_double_under_a_new_seq_is_named() {
 }
 
 #[test]
-fn disorder_is_a_fault_where_events_have_a_place_and_counted_where_they_have_none() {
+fn disorder_is_a_violation_with_seqs_and_counted_without() {
     let order = [0, 2, 1, 3];
     let violations = violations(Guarantee::Chained, WHOLE, &order);
     assert!(
@@ -131,7 +131,7 @@ fn disorder_is_a_fault_where_events_have_a_place_and_counted_where_they_have_non
 }
 
 #[test]
-fn an_event_out_of_order_that_was_never_shown_is_named() {
+fn an_event_out_of_order_that_was_never_shown_is_reported() {
     let mut oracle = oracle(Guarantee::Chained);
     let mut b = show(&mut oracle, B, &[0, 1]);
     oracle.shown(&mut b, ReceivedEvent { seq: HEAD, prev: 1, number: None });
@@ -139,11 +139,11 @@ fn an_event_out_of_order_that_was_never_shown_is_named() {
 }
 
 #[test]
-fn an_event_that_does_not_know_its_place_is_a_gap() {
+fn an_event_without_a_prev_seq_is_a_gap() {
     let mut oracle = oracle(Guarantee::Chained);
     let mut b = oracle.receiver(B, 0, HEAD);
     oracle.shown(&mut b, ReceivedEvent { seq: 10, prev: 0, number: Some(0) });
-    assert_eq!(oracle.violations, [Violation::Gap { to: B, held: HEAD, prev: 0, seq: 10 }]);
+    assert_eq!(oracle.violations, [Violation::Gap { to: B, position: HEAD, prev: 0, seq: 10 }]);
 }
 
 #[test]
@@ -171,27 +171,27 @@ fn after_a_resume_gap_only_later_events_are_expected() {
     let mut oracle = oracle(Guarantee::Chained);
     show(&mut oracle, A, &[0, 1, 2]);
     let mut b = show(&mut oracle, B, &[0]);
-    assert_eq!(oracle.begin_anew(&mut b, seq(2)), 2);
+    assert_eq!(oracle.skip_to(&mut b, seq(2)), 2);
     oracle.shown(&mut b, ReceivedEvent { seq: seq(3), prev: seq(2), number: Some(3) });
     oracle.finish([b].iter());
     assert_eq!(oracle.violations, []);
 }
 
 #[test]
-fn two_events_at_one_place_are_named() {
+fn two_events_with_one_seq_are_reported() {
     let mut oracle = oracle(Guarantee::Chained);
     show(&mut oracle, A, &[0]);
     let mut b = oracle.receiver(B, 0, HEAD);
     b.at = 0;
     oracle.shown(&mut b, ReceivedEvent { seq: seq(0), prev: HEAD, number: Some(2) });
-    assert_eq!(oracle.violations, [Violation::OtherThere { to: B, seq: seq(0) }]);
+    assert_eq!(oracle.violations, [Violation::DifferentEvent { to: B, seq: seq(0) }]);
 }
 
 #[test]
 fn a_message_that_was_never_sent_is_reported() {
     let mut oracle = oracle(Guarantee::Counted);
     show(&mut oracle, B, &[9]);
-    assert_eq!(oracle.violations, [Violation::NobodySent { number: 9, to: B }]);
+    assert_eq!(oracle.violations, [Violation::NeverSent { number: 9, to: B }]);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn an_unanswered_send_is_reported_and_a_refused_one_is_not() {
 }
 
 #[test]
-fn another_seq_than_the_acked_one_is_named() {
+fn another_seq_than_the_acked_one_is_reported() {
     let mut oracle = oracle(Guarantee::Chained);
     let mut b = show(&mut oracle, B, &[0, 1, 2]);
     oracle.shown(&mut b, ReceivedEvent { seq: 99, prev: seq(2), number: Some(3) });
@@ -215,7 +215,7 @@ fn another_seq_than_the_acked_one_is_named() {
 }
 
 #[test]
-fn history_without_an_acked_message_is_named() {
+fn history_without_an_acked_message_is_reported() {
     assert_eq!(
         oracle(Guarantee::Chained).history(0, &rows(&[0, 1, 3])),
         [Violation::NotInHistory { number: 2 }]
@@ -223,14 +223,14 @@ fn history_without_an_acked_message_is_named() {
 }
 
 #[test]
-fn history_with_a_double_is_named() {
+fn history_with_a_double_is_reported() {
     let mut rows = rows(WHOLE);
     rows.push(HistoryRow { seq: Some(99), ..rows[1] });
     assert!(oracle(Guarantee::Chained).history(0, &rows).contains(&Violation::TwiceInHistory { number: 1 }));
 }
 
 #[test]
-fn history_in_disorder_is_named() {
+fn history_in_disorder_is_reported() {
     let violations = oracle(Guarantee::Chained).history(0, &rows(&[0, 2, 1, 3]));
     assert_eq!(violations, [Violation::HistoryOutOfOrder { seq: seq(1), after: seq(2) }]);
 }
@@ -243,7 +243,7 @@ fn history_with_a_message_never_sent_is_reported() {
 }
 
 #[test]
-fn history_under_another_id_or_seq_is_named() {
+fn history_under_another_id_or_seq_is_reported() {
     let mut rows = rows(WHOLE);
     rows[2].id = id(77);
     rows[3].seq = Some(99);
@@ -261,7 +261,7 @@ fn a_refused_send_may_be_in_history() {
 }
 
 #[test]
-fn content_has_its_size_and_tells_its_name() {
+fn content_has_its_size_and_carries_its_number() {
     let text = content(12_345, 128);
     assert_eq!((text.len(), number_in(&text)), (128, Some(12_345)));
     assert_eq!(number_in("hello there"), None);

@@ -1,5 +1,5 @@
-//! What a scenario came to: findings, and the oracle's verdict on every target. A target that broke a promise
-//! has no figures.
+//! The result of a scenario: measurements, and the oracle's report on every target. A target with a violation has
+//! no figures.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ impl Outcome {
         self.reports.push(report);
     }
 
-    /// The rounds of another run of the same scenario. Who broke a promise in either has no figures.
+    /// The rounds of another run of the same scenario. A target with a violation in either has no figures.
     pub fn add(&mut self, other: Self) {
         self.results.extend(other.results);
         for report in self.reports.iter().chain(&other.reports).filter(|report| report.violation_count > 0) {
@@ -37,7 +37,7 @@ impl Outcome {
         self.steps.extend(other.steps);
     }
 
-    /// Whether Natter kept every promise; what a peer broke voids the peer alone.
+    /// Whether Natter is without violations; those of a peer void the peer alone.
     pub fn holds(&self) -> bool {
         self.reports.iter().all(|report| report.violation_count == 0 || !report.target.starts_with("natter"))
     }
@@ -57,15 +57,14 @@ impl fmt::Display for Outcome {
             } = report;
             let history = match compared_with_history {
                 Some(rows) => format!("{rows} compared with history"),
-                None => "nothing is kept".to_owned(),
+                None => "no history".to_owned(),
             };
-            let order =
-                if *reordered > 0 { format!(", {reordered} in another order") } else { String::new() };
+            let order = if *reordered > 0 { format!(", {reordered} out of order") } else { String::new() };
             match violation_count {
                 0 => writeln!(f, "{target}: {messages} messages, no loss, no double; {history}{order}")?,
                 broken => {
-                    writeln!(f, "{target}: VOID, {broken} broken promises; the first of them:")?;
-                    violations.iter().try_for_each(|fault| writeln!(f, "  {fault:?}"))?;
+                    writeln!(f, "{target}: VOID, {broken} violations; the first of them:")?;
+                    violations.iter().try_for_each(|violation| writeln!(f, "  {violation:?}"))?;
                 }
             }
         }
@@ -78,7 +77,7 @@ mod tests {
     use super::*;
     use crate::results::Metric;
 
-    /// One round of two targets, one of which broke so many promises.
+    /// One round of two targets, one of which has so many violations.
     fn outcome(violations: usize) -> Outcome {
         let mut outcome = Outcome::of("ack");
         for (target, violation_count) in [("natter", violations), ("bare", 0)] {

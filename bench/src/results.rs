@@ -43,7 +43,7 @@ pub struct Measurement {
     pub values: BTreeMap<String, Vec<f64>>,
 }
 
-/// The findings of a scenario, in the order in which they were first added.
+/// The measurements of a scenario, in the order in which they were first added.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Results {
     pub measurements: Vec<Measurement>,
@@ -79,7 +79,7 @@ impl Results {
         }
     }
 
-    /// Takes away what a target came to: it broke a promise.
+    /// Removes the figures of a target with a violation.
     pub fn void(&mut self, target: &str) {
         self.measurements.iter_mut().for_each(|measurement| drop(measurement.values.remove(target)));
         self.measurements.retain(|measurement| !measurement.values.is_empty());
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_gather_under_one_finding_and_ratios_are_of_the_medians() {
+    fn rounds_gather_under_one_measurement_and_ratios_are_of_the_medians() {
         let mut results = Results::default();
         for (natter, bare) in [(60.0, 20.0), (66.0, 20.0), (63.0, 21.0)] {
             results.add(("ack", "128 B, pinned"), CPU, "natter", natter);

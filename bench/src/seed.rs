@@ -69,14 +69,14 @@ pub struct HttpClient {
 
 impl Seeder {
     /// `progress` is called once for each account and room.
-    pub async fn make(self, at: SocketAddr, shape: Shape, provenance: impl Fn()) -> anyhow::Result<Dataset> {
+    pub async fn make(self, at: SocketAddr, shape: Shape, on_created: impl Fn()) -> anyhow::Result<Dataset> {
         let (rest, run) = (HttpClient::new(at)?, Uuid::now_v7().simple().to_string());
         let tag = run.get(6..20).context("a UUID has 32 digits")?;
         let names = (0..shape.people + shape.visitors).map(|number| format!("b{tag}-{number}"));
         let people: Vec<Account> = stream::iter(names)
             .map(|username| self.register(&rest, username))
             .buffered(REGISTERING)
-            .inspect(|_| provenance())
+            .inspect(|_| on_created())
             .try_collect()
             .await?;
         let mut rooms: Vec<RoomInfo> = stream::iter(&shape.rooms)
@@ -85,7 +85,7 @@ impl Seeder {
                 self.room(&rest, members, shape.direct)
             })
             .buffered(OPENING)
-            .inspect(|_| provenance())
+            .inspect(|_| on_created())
             .try_collect()
             .await?;
         let mut dataset = Dataset { shape, people, rooms: Vec::new() };

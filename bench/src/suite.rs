@@ -1,4 +1,4 @@
-//! Many scenarios, one after the other, as a committed file of command lines has them; what they came to is
+//! Many scenarios, one after the other, as a committed file of command lines has them; their results are
 //! written into documents between markers, and compared with the gate.
 
 use std::{
@@ -43,13 +43,13 @@ pub struct Args {
     /// A document whose text between `<!-- bench -->` and `<!-- /bench -->` becomes the tables.
     #[arg(long)]
     pub document: Option<PathBuf>,
-    /// The same with the findings that --short-list names, an id a line.
+    /// The same with the measurements that --short-list names, an id a line.
     #[arg(long, requires = "short_list")]
     pub short: Option<PathBuf>,
     #[arg(long)]
     pub short_list: Option<PathBuf>,
     /// Date, commit and machine, for the documents.
-    #[arg(long, default_value = "date and commit not provenance")]
+    #[arg(long, default_value = "date and commit unknown")]
     pub provenance: String,
 }
 
@@ -60,7 +60,7 @@ struct SuiteLine {
     scenario: Scenario,
 }
 
-/// One line and what came of it.
+/// One line and its result.
 #[derive(Debug, Serialize)]
 struct LineResult {
     line: String,
@@ -70,7 +70,7 @@ struct LineResult {
     error: Option<String>,
 }
 
-/// Whether Natter kept its promises everywhere, every line ran, and the gate holds.
+/// Whether Natter is without violations everywhere, every line ran, and the gate holds.
 pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<bool> {
     let lines = lines(&read(&args.lines)?, args.only.as_deref())?;
     let (mut done, began) = (Vec::new(), Instant::now());
@@ -101,7 +101,7 @@ fn run_line(bench: &Bench, line: &str, scenario: &Scenario) -> LineResult {
     LineResult { line: line.to_owned(), outcome, error }
 }
 
-/// A line that stands twice is measured from two starts of the same servers, whatever the first came to, and
+/// A line that stands twice is measured from two starts of the same servers, whatever the first result was, and
 /// judged by the rounds of both: from one start to the next more moves than from round to round.
 fn keep(done: &mut Vec<LineResult>, new: LineResult) {
     match done.iter_mut().find(|done| done.line == new.line) {
@@ -137,8 +137,7 @@ fn documents(args: &Args, done: &[LineResult], reached: &str) -> anyhow::Result<
                 Some(_) => text.push_str("\nNot run to its end.\n"),
             }
             for report in outcome.reports.iter().filter(|report| report.violation_count > 0) {
-                let _ =
-                    writeln!(text, "\n{}: void, {} broken promises.", report.target, report.violation_count);
+                let _ = writeln!(text, "\n{}: void, {} violations.", report.target, report.violation_count);
             }
         }
         put(path, &text)?;

@@ -40,7 +40,7 @@ pub fn markdown(measurements: &[Measurement]) -> String {
     text
 }
 
-/// The same for few findings of many kinds: a line for each that Natter is compared with.
+/// The same for few measurements of many kinds: a line for each that Natter is compared with.
 pub fn brief(measurements: &[Measurement]) -> String {
     let mut text = String::from("| | setting | | compared with | ratio |\n|---|---|---|---|---|\n");
     for measurement in measurements {

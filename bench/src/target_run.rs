@@ -74,7 +74,7 @@ pub struct OracleReport {
     pub messages: usize,
     /// `None` where nothing is kept.
     pub compared_with_history: Option<usize>,
-    /// Of a target whose events have no place.
+    /// Only of a target whose events carry no seq.
     pub reordered: u64,
     pub violation_count: usize,
     /// The first of them.
@@ -99,11 +99,11 @@ impl TargetRun {
         bar.finish_and_clear();
         let dataset = dataset.with_context(|| format!("{name}: accounts and rooms"))?;
         let generator = Generator::start(generator_config(&server, &dataset, cores, behaviour))?;
-        let side = Self { name, server, dataset, generator };
+        let run = Self { name, server, dataset, generator };
         if !behaviour.closed {
-            side.connect_all(bench, 0..side.dataset.shape.sockets, None)?;
+            run.connect_all(bench, 0..run.dataset.shape.sockets, None)?;
         }
-        Ok(side)
+        Ok(run)
     }
 
     pub fn connect_all(
@@ -170,7 +170,7 @@ impl TargetRun {
                 Some(Sender { socket, room: *rooms[person as usize].first()? })
             })
             .collect();
-        senders.sort_by_key(|turn| mix(u64::from(turn.socket)));
+        senders.sort_by_key(|sender| mix(u64::from(sender.socket)));
         senders.into()
     }
 
@@ -215,7 +215,7 @@ fn generator_config(
     cores: Cores,
     behaviour: ClientBehaviour,
 ) -> GeneratorConfig {
-    let (rooms, places) = (dataset.rooms_of(), server.sockets.len());
+    let (rooms, addresses) = (dataset.rooms_of(), server.sockets.len());
     let identity = |person: usize, socket: u32| {
         let Account { username, token, .. } = dataset.people[person].clone();
         ClientIdentity { username, token, device: format!("bench-{socket}") }
@@ -226,13 +226,13 @@ fn generator_config(
         ClientSpec {
             who: identity(person, socket),
             // Not by the number itself: rooms are made of neighbours, and a cluster's rooms span its edges.
-            place: usize::try_from(mix(u64::from(socket))).unwrap_or(0) % places.max(1),
+            address: usize::try_from(mix(u64::from(socket))).unwrap_or(0) % addresses.max(1),
             rooms: rooms[person].iter().map(|room| (*room, dataset.rooms[*room as usize].head)).collect(),
         }
     });
     let visitors = (0..visitors).map(|nth| {
         let who = identity((people + nth) as usize, sockets + nth);
-        ClientSpec { who, place: nth as usize % places.max(1), rooms: Vec::new() }
+        ClientSpec { who, address: nth as usize % addresses.max(1), rooms: Vec::new() }
     });
     GeneratorConfig {
         dialect: server.dialect,

@@ -92,7 +92,7 @@ pub trait Dialect: Send + Sync {
     }
 
     /// Sent as soon as the connection is a WebSocket; `None`: after the server's greeting.
-    fn first(&self, who: &ClientIdentity, held: Option<&ResumeState>) -> Option<String>;
+    fn first(&self, who: &ClientIdentity, resume: Option<&ResumeState>) -> Option<String>;
     fn after_greeting(&self, _who: &ClientIdentity) -> String {
         String::new()
     }

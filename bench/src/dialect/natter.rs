@@ -32,10 +32,10 @@ impl Dialect for Natter {
         Some(SUBPROTOCOL)
     }
 
-    fn first(&self, who: &ClientIdentity, held: Option<&ResumeState>) -> Option<String> {
-        let resume = held.map(|held| Resume {
-            epoch: held.epoch.clone(),
-            positions: held.positions.iter().filter_map(|(room, seq)| Some((id(room)?, *seq))).collect(),
+    fn first(&self, who: &ClientIdentity, state: Option<&ResumeState>) -> Option<String> {
+        let resume = state.map(|state| Resume {
+            epoch: state.epoch.clone(),
+            positions: state.positions.iter().filter_map(|(room, seq)| Some((id(room)?, *seq))).collect(),
         });
         let device_id = Some(who.device.clone());
         Some(json(&ClientFrame::Hello { token: who.token.clone(), device_id, resume }))

@@ -12,12 +12,12 @@ const SMALL_BUFFER: usize = 64 * 1024;
 
 pub struct Conn {
     stream: TcpStream,
-    /// The beginning of something that is not whole yet.
+    /// The beginning of a frame or response that is not complete yet.
     half: Vec<u8>,
     unsent: Vec<u8>,
 }
 
-/// What a look at a connection came to.
+/// What a read returned.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Got {
     /// So many bytes now lie at the front of the scratch, those of earlier looks included.

@@ -1,4 +1,4 @@
-//! What a step came to.
+//! What a step measured.
 
 use std::{collections::BTreeMap, time::Duration};
 

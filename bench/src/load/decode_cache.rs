@@ -1,9 +1,16 @@
-//! A room's receivers are sent the same bytes: what they mean is found once and remembered for a while, so that
-//! a delivery among a thousand costs a comparison and no parser.
+//! All receivers of a room are sent the same bytes. They are decoded once and the result is cached, so that one
+//! delivery of a thousand costs a comparison instead of a parse.
 
-use super::Event;
+use crate::oracle::ReceivedEvent;
 
 const SLOTS: usize = 512;
+
+/// An event of a room, as a socket was shown it.
+#[derive(Debug, Clone, Copy)]
+pub struct Event {
+    pub room: u32,
+    pub shown: ReceivedEvent,
+}
 
 pub struct DecodeCache(Vec<Option<(Box<[u8]>, Event)>>);
 
@@ -12,11 +19,11 @@ impl DecodeCache {
         Self(vec![None; SLOTS])
     }
 
-    pub fn recall(&self, text: &[u8]) -> Option<Event> {
+    pub fn get(&self, text: &[u8]) -> Option<Event> {
         self.0[slot(text)].as_ref().filter(|(known, _)| **known == *text).map(|(_, event)| *event)
     }
 
-    pub fn note(&mut self, text: &[u8], event: Event) {
+    pub fn insert(&mut self, text: &[u8], event: Event) {
         self.0[slot(text)] = Some((text.into(), event));
     }
 }
@@ -32,14 +39,13 @@ fn slot(text: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oracle::ReceivedEvent;
 
     #[test]
-    fn only_the_same_bytes_are_recalled() {
+    fn only_equal_bytes_are_found() {
         let event = |number| Event { room: 1, shown: ReceivedEvent { seq: 2, prev: 1, number } };
         let mut decode_cache = DecodeCache::new();
-        decode_cache.note(b"some text", event(Some(3)));
-        assert!(decode_cache.recall(b"some text").is_some_and(|found| found.shown.number == Some(3)));
-        assert!(decode_cache.recall(b"some texu").is_none());
+        decode_cache.insert(b"some text", event(Some(3)));
+        assert!(decode_cache.get(b"some text").is_some_and(|found| found.shown.number == Some(3)));
+        assert!(decode_cache.get(b"some texu").is_none());
     }
 }

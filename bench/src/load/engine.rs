@@ -1,4 +1,4 @@
-//! The loop and what it holds.
+//! The loop and its state.
 
 use std::{
     collections::HashMap,
@@ -10,35 +10,54 @@ use std::{
 use mio::{Events, Poll, Token};
 
 use super::{
-    ClientSpec, GeneratorConfig, Progress, conn::Conn, counters::Counters, decode_cache::DecodeCache,
-    http_pool::HttpPool, open::Stage, timer::Timer,
+    conn::Conn,
+    counters::Counters,
+    decode_cache::DecodeCache,
+    http_pool::HttpPool,
+    plan::{ClientSpec, GeneratorConfig},
+    progress::Progress,
+    timer::Timer,
 };
 use crate::{
     dialect::{ClientIdentity, Dialect},
     oracle::{Oracle, Receiver, Violation},
 };
 
-/// The longest sleep: how soon a task that came meanwhile begins.
+/// The longest wait for events, and so the longest delay of a task that was submitted meanwhile.
 pub const IDLE: Duration = Duration::from_millis(20);
 const SCRATCH: usize = 256 * 1024;
 const TIMER: Token = Token(usize::MAX - 1);
-/// `HttpPool` have tokens of their own above those of sockets.
+/// Connections of `HttpPool` have tokens above those of sockets.
 pub const FIRST_HTTP_TOKEN: usize = 1 << 24;
 /// More violations than this add nothing.
 const MAX_VIOLATIONS: usize = 1_000;
+
+/// How far a socket is on its way to being open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    Closed,
+    Connecting,
+    Upgrading,
+    /// Waits for the greeting, the welcome or the end of a resume.
+    Greeting,
+    /// So many joins are not answered.
+    Joining(usize),
+    Resuming,
+    Open,
+}
 
 pub struct Socket {
     pub who: ClientIdentity,
     pub at: SocketAddr,
     pub conn: Option<Conn>,
     pub stage: Stage,
-    /// Comes back when it comes, and resumes.
-    pub was_in: bool,
+    /// Was open before: it resumes.
+    pub was_open: bool,
     pub receivers: Vec<Receiver>,
     /// Does not read.
     pub stalled: bool,
-    /// Stalled once in this run, or visits: neither its deliveries nor its end are anybody's figures.
-    pub excused: bool,
+    /// Stalled once in this run, or a visitor: neither its deliveries nor its close are measured.
+    pub unmeasured: bool,
 }
 
 pub struct Engine {
@@ -55,7 +74,7 @@ pub struct Engine {
     /// Sockets in each room.
     pub(super) listeners: Vec<u32>,
     pub(super) sockets: Vec<Socket>,
-    /// Those that come and go.
+    /// Sockets that connect and disconnect during the run.
     pub(super) visitors: Vec<u32>,
     pub(super) http_pool: HttpPool,
     pub(super) epoch: String,
@@ -77,7 +96,7 @@ pub struct Engine {
 
 impl Engine {
     pub fn new(generator_config: GeneratorConfig, progress: Arc<Progress>) -> anyhow::Result<Self> {
-        let GeneratorConfig { dialect, sockets: places, http, rooms, clients, join, small_buffers, core } =
+        let GeneratorConfig { dialect, sockets: addresses, http, rooms, clients, join, small_buffers, core } =
             generator_config;
         let poll = Poll::new()?;
         let oracle = Oracle::new(dialect.guarantee(), rooms.len());
@@ -85,8 +104,10 @@ impl Engine {
         clients.iter().flat_map(|client| &client.rooms).for_each(|(room, _)| listeners[*room as usize] += 1);
         let visitors =
             (0..).zip(&clients).filter(|(_, client)| client.rooms.is_empty()).map(|(at, _)| at).collect();
-        let sockets =
-            (0..).zip(clients).map(|(index, client)| Socket::new(index, client, &places, &oracle)).collect();
+        let sockets = (0..)
+            .zip(clients)
+            .map(|(index, client)| Socket::new(index, client, &addresses, &oracle))
+            .collect();
         Ok(Self {
             timer: Timer::new(poll.registry(), TIMER)?,
             poll,
@@ -117,9 +138,9 @@ impl Engine {
         })
     }
 
-    /// Waits at most so long, then handles what came.
+    /// Waits for events at most so long and handles them.
     pub fn turn(&mut self, wait: Duration) {
-        // Whole milliseconds need no alarm.
+        // The poll's own timeout is exact for whole milliseconds.
         let now = self.origin + Duration::from_micros(self.now);
         let timeout = if wait.is_zero() || wait == IDLE { Some(wait) } else { self.timer.set(now, wait) };
         let mut events = std::mem::replace(&mut self.events, Events::with_capacity(0));
@@ -148,14 +169,14 @@ impl Engine {
         self.waiting_acks == 0 && self.waiting_deliveries == 0 && self.http_pool.is_idle()
     }
 
-    /// Nothing is in flight any more but what closed sockets have missed.
+    /// Nothing is in flight except what closed sockets have missed.
     #[cfg(test)]
     pub fn only_waits_for_closed_sockets(&self) -> bool {
-        let there = |receiver: &&Receiver| self.sockets[receiver.socket as usize].stage == Stage::Open;
+        let open = |receiver: &&Receiver| self.sockets[receiver.socket as usize].stage == Stage::Open;
         let shown = |room: u32| {
-            let mut there =
-                self.sockets.iter().flat_map(|s| &s.receivers).filter(|w| w.room == room).filter(there);
-            there.all(|receiver| self.oracle.has_seen_all(receiver))
+            let mut open =
+                self.sockets.iter().flat_map(|s| &s.receivers).filter(|w| w.room == room).filter(open);
+            open.all(|receiver| self.oracle.has_seen_all(receiver))
         };
         self.waiting_acks == 0 && (0..).zip(&self.rooms).all(|(room, _)| shown(room))
     }
@@ -166,7 +187,7 @@ impl Engine {
         }
     }
 
-    /// Everything that the oracle finds at the end; the engine is of no use for messages afterwards.
+    /// All violations, those found only at the end included. No step may follow.
     pub fn report(&mut self) -> Vec<Violation> {
         let receivers = self.sockets.iter().flat_map(|socket| &socket.receivers);
         self.oracle.finish(receivers);
@@ -190,18 +211,18 @@ impl Engine {
 }
 
 impl Socket {
-    fn new(index: u32, client: ClientSpec, places: &[SocketAddr], oracle: &Oracle) -> Self {
+    fn new(index: u32, client: ClientSpec, addresses: &[SocketAddr], oracle: &Oracle) -> Self {
         let receivers =
             client.rooms.iter().map(|(room, head)| oracle.receiver(index, *room, *head)).collect();
         Self {
             who: client.who,
-            at: places[client.place % places.len()],
+            at: addresses[client.address % addresses.len()],
             conn: None,
             stage: Stage::Closed,
-            was_in: false,
+            was_open: false,
             receivers,
             stalled: false,
-            excused: client.rooms.is_empty(),
+            unmeasured: client.rooms.is_empty(),
         }
     }
 }

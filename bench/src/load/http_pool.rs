@@ -1,20 +1,19 @@
-//! HTTP connections that errands take turns on: each carries one at a time and stays open. An errand that finds
-//! all of them busy waits, and its latency counts from when it was due.
+//! HTTP connections that requests share: each carries one at a time and stays open. A request that finds all of
+//! them busy waits, and its latency counts from when it was due.
 
 use std::{collections::VecDeque, io, net::SocketAddr};
 
 use mio::{Token, event::Event as Readiness};
 
 use super::{
-    Engine,
     conn::{Conn, Got},
     counters::RequestKind,
-    engine::FIRST_HTTP_TOKEN,
+    engine::{Engine, FIRST_HTTP_TOKEN},
     http,
 };
 use crate::oracle::{Number, SendOutcome};
 
-/// Far above what a server needs at a rate it keeps up with; a bound on what a stall piles up at its door.
+/// Far above what a server needs at a rate it keeps up with; it bounds what a stalled server can accumulate.
 const MAX_CONNECTIONS: usize = 256;
 
 pub struct PendingRequest {
@@ -51,7 +50,7 @@ impl HttpPool {
 }
 
 impl Engine {
-    pub(super) fn request_kind(&mut self, request: PendingRequest) {
+    pub(super) fn submit(&mut self, request: PendingRequest) {
         let Some(connection) = self.http_pool.free.pop().or_else(|| self.new_connection()) else {
             return self.http_pool.queue.push_back(request);
         };
@@ -142,8 +141,8 @@ impl Engine {
         let good = (200..300).contains(&status);
         match request.number {
             Some(number) => match self.dialect.posted(body).filter(|_| good) {
-                Some(receipt) => {
-                    self.answered(number, SendOutcome::Acked { seq: receipt.seq, id: receipt.id });
+                Some(ack) => {
+                    self.answered(number, SendOutcome::Acked { seq: ack.seq, id: ack.id });
                 }
                 None => {
                     self.counters.refuse(&status.to_string());

@@ -1,4 +1,4 @@
-//! A socket's way in: connection, upgrade, hello, joins, resume. And its ways out.
+//! How a socket is opened (connection, upgrade, hello, joins, resume) and closed.
 
 use std::time::{Duration, Instant};
 
@@ -6,28 +6,19 @@ use anyhow::{Context as _, bail};
 use mio::Token;
 use natter_schemas::id::Seq;
 
-use super::{Engine, conn::Conn, engine::IDLE, frame, http};
+use super::{
+    conn::Conn,
+    engine::{Engine, IDLE, Stage},
+    frame, http,
+};
 use crate::{
     dialect::{ResumeState, ServerMessage},
     latency::Times,
     oracle::Violation,
 };
 
-/// Sockets on their way in at the same time, so that a listener's backlog is not the thing measured.
+/// Sockets that are being opened at the same time, so that the listener's backlog is not what is measured.
 const AT_ONCE: usize = 256;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    Closed,
-    Connecting,
-    Upgrading,
-    /// Waits for the greeting, the welcome or the end of a resume.
-    Greeting,
-    /// So many joins are not answered.
-    Joining(usize),
-    Resuming,
-    Open,
-}
 
 /// How long a set of sockets took to connect.
 #[derive(Debug, Clone)]
@@ -48,8 +39,8 @@ impl Engine {
         let (start, began) = (Instant::now(), self.look());
         let mut opened = ConnectTimes { took: Duration::ZERO, times: Times::default() };
         let (mut next, mut under_way) = (0, Vec::new());
-        let mut inside = 0;
-        while inside < which.len() {
+        let mut opened_count = 0;
+        while opened_count < which.len() {
             while next < which.len() && under_way.len() < at_once.unwrap_or(AT_ONCE) {
                 self.connect(which[next])?;
                 under_way.push(which[next]);
@@ -60,20 +51,23 @@ impl Engine {
             under_way.retain(|index| {
                 let socket = &mut self.sockets[*index as usize];
                 if socket.stage == Stage::Open {
-                    socket.was_in = true;
+                    socket.was_open = true;
                     opened.times.record(now - began);
-                    inside += 1;
+                    opened_count += 1;
                 }
                 socket.stage != Stage::Open
             });
             if let Some(lost) = under_way.iter().find(|i| self.sockets[**i as usize].stage == Stage::Closed) {
-                bail!("socket {lost} did not come in: {:?}", self.oracle.violations.last());
+                bail!("socket {lost} was not opened: {:?}", self.oracle.violations.last());
             }
             if start.elapsed() > within {
                 let example = under_way.first().map(|index| self.sockets[*index as usize].stage);
-                bail!("{} sockets are not in after {within:?}; one is {example:?}", which.len() - inside);
+                bail!(
+                    "{} sockets are not open after {within:?}; one is {example:?}",
+                    which.len() - opened_count
+                );
             }
-            self.progress.tell(inside as u64, which.len() as u64);
+            self.progress.set(opened_count as u64, which.len() as u64);
         }
         opened.took = start.elapsed();
         Ok(opened)
@@ -94,7 +88,7 @@ impl Engine {
     pub fn stall(&mut self, which: &[u32]) {
         for index in which {
             let socket = &mut self.sockets[*index as usize];
-            (socket.stalled, socket.excused) = (true, true);
+            (socket.stalled, socket.unmeasured) = (true, true);
         }
     }
 
@@ -169,13 +163,13 @@ impl Engine {
             Ok(Some(answer)) if answer.status == 101 => {
                 let socket = &mut self.sockets[index];
                 socket.stage = Stage::Greeting;
-                let held = (socket.was_in && !self.epoch.is_empty()).then(|| ResumeState {
+                let resume = (socket.was_open && !self.epoch.is_empty()).then(|| ResumeState {
                     epoch: self.epoch.clone(),
                     positions: (socket.receivers.iter())
                         .map(|receiver| (self.rooms[receiver.room as usize].clone(), receiver.position))
                         .collect(),
                 });
-                if let Some(hello) = self.dialect.first(&socket.who, held.as_ref()) {
+                if let Some(hello) = self.dialect.first(&socket.who, resume.as_ref()) {
                     self.write_frame(index, frame::TEXT, hello.as_bytes());
                 }
                 answer.body.end
@@ -191,8 +185,8 @@ impl Engine {
         }
     }
 
-    /// A text before the socket is open, where it means something for its way in. `false`: it does not.
-    pub(super) fn on_the_way(&mut self, index: usize, message: &ServerMessage<'_>) -> bool {
+    /// A message before the socket is open. Returns whether it was part of opening it.
+    pub(super) fn handle_opening(&mut self, index: usize, message: &ServerMessage<'_>) -> bool {
         match (self.sockets[index].stage, message) {
             (Stage::Greeting, ServerMessage::Greeting) => {
                 let text = self.dialect.after_greeting(&self.sockets[index].who);
@@ -202,7 +196,7 @@ impl Engine {
                 if let Some(epoch) = epoch.filter(|_| self.epoch.is_empty()) {
                     epoch.clone_into(&mut self.epoch);
                 }
-                let resumes = self.sockets[index].was_in && epoch.is_some();
+                let resumes = self.sockets[index].was_open && epoch.is_some();
                 self.sockets[index].stage = if resumes { Stage::Resuming } else { self.joins(index) };
             }
             (Stage::Joining(left), ServerMessage::Joined) => {
@@ -210,17 +204,17 @@ impl Engine {
             }
             (Stage::Resuming, ServerMessage::ResumeDone) => self.sockets[index].stage = self.joins(index),
             (Stage::Resuming, ServerMessage::ResumeGap { room, head }) => {
-                self.too_much_missed(index, room, *head);
+                self.resume_gap(index, room, *head);
             }
             _ => return false,
         }
         true
     }
 
-    /// The server begins anew with this room. Only who stalled may have missed so much.
-    fn too_much_missed(&mut self, index: usize, room: &str, head: Seq) {
+    /// The server skips to the head of this room. Only a socket that stalled may have missed that much.
+    fn resume_gap(&mut self, index: usize, room: &str, head: Seq) {
         let socket = &mut self.sockets[index];
-        if !socket.excused {
+        if !socket.unmeasured {
             let socket = u32::try_from(index).unwrap_or(u32::MAX);
             return self.violation(Violation::Closed {
                 socket,
@@ -230,7 +224,7 @@ impl Engine {
         let room = self.room_ids.get(room);
         let receiver = socket.receivers.iter_mut().find(|receiver| Some(&receiver.room) == room);
         if let Some(receiver) = receiver {
-            self.waiting_deliveries -= self.oracle.begin_anew(receiver, head);
+            self.waiting_deliveries -= self.oracle.skip_to(receiver, head);
         }
     }
 
@@ -259,7 +253,7 @@ impl Engine {
         socket.stage = Stage::Closed;
         if socket.receivers.is_empty() {
             self.counters.refuse("a visitor, closed");
-        } else if !socket.excused {
+        } else if !socket.unmeasured {
             let socket = u32::try_from(index).unwrap_or(u32::MAX);
             self.violation(Violation::Closed { socket, why: why.to_owned() });
         }

@@ -2,7 +2,12 @@
 
 use mio::event::Event as Readiness;
 
-use super::{Engine, Event, conn::Got, frame, open::Stage};
+use super::{
+    conn::Got,
+    decode_cache::Event,
+    engine::{Engine, Stage},
+    frame,
+};
 use crate::{
     dialect::ServerMessage,
     oracle::{Number, ReceivedEvent, SendOutcome, Violation},
@@ -75,7 +80,7 @@ impl Engine {
                     used += head.end;
                 }
                 Err(frame::NotAFrame) => {
-                    self.closed(index, "what came is no frame");
+                    self.closed(index, "received bytes that are not a WebSocket frame");
                     return bytes.len();
                 }
             }
@@ -97,7 +102,7 @@ impl Engine {
     }
 
     fn message(&mut self, index: usize, payload: &[u8]) {
-        if let Some(event) = self.decode_cache.recall(payload) {
+        if let Some(event) = self.decode_cache.get(payload) {
             return self.event(index, event);
         }
         let Ok(message) = std::str::from_utf8(payload) else {
@@ -109,7 +114,7 @@ impl Engine {
                     let Some(&room) = self.room_ids.get(room) else { continue };
                     let event = Event { room, shown: ReceivedEvent { seq, prev, number } };
                     if text.len() == payload.len() {
-                        self.decode_cache.note(payload, event);
+                        self.decode_cache.insert(payload, event);
                     }
                     self.event(index, event);
                 }
@@ -120,7 +125,7 @@ impl Engine {
     }
 
     fn handle(&mut self, index: usize, message: &ServerMessage<'_>) {
-        if self.sockets[index].stage != Stage::Open && self.on_the_way(index, message) {
+        if self.sockets[index].stage != Stage::Open && self.handle_opening(index, message) {
             return;
         }
         match *message {
@@ -146,15 +151,15 @@ impl Engine {
         let Some(receiver) = socket.receivers.iter_mut().find(|receiver| receiver.room == room) else {
             let number = shown.number.unwrap_or(Number::MAX);
             let to = u32::try_from(index).unwrap_or(u32::MAX);
-            return self.violation(Violation::NobodySent { number, to });
+            return self.violation(Violation::NeverSent { number, to });
         };
         let first = self.oracle.shown(receiver, shown);
         let Some(number) = shown.number.filter(|_| first) else { return };
-        let excused = socket.excused;
+        let unmeasured = socket.unmeasured;
         let sent = &mut self.oracle.sends[number as usize];
         let late = self.now.saturating_sub(sent.due);
         self.counters.delivered += 1;
-        if sent.sender as usize != index && !excused {
+        if sent.sender as usize != index && !unmeasured {
             self.counters.delivery.record(late);
         }
         if sent.left > 0 {
@@ -169,7 +174,7 @@ impl Engine {
         }
     }
 
-    /// A message has its answer, by whatever road.
+    /// A message has its answer, over whichever transport.
     pub(super) fn answered(&mut self, number: Number, outcome: SendOutcome) {
         let Some(sent) = self.oracle.answered(number, outcome) else { return };
         self.waiting_acks = self.waiting_acks.saturating_sub(1);

@@ -1,4 +1,4 @@
-//! What is due goes out, whatever the server does.
+//! Sends what is due, whatever the server does.
 
 use std::{
     io,
@@ -6,11 +6,11 @@ use std::{
 };
 
 use super::{
-    Engine, Plan, Sender, Transport,
     counters::{Counters, RequestKind, Stats},
-    engine::IDLE,
+    engine::{Engine, IDLE},
     frame,
     http_pool::PendingRequest,
+    plan::{Plan, Sender, Transport},
 };
 use crate::{
     dialect::OutgoingMessage,
@@ -22,7 +22,7 @@ use crate::{
 const RUN_UP: Duration = Duration::from_millis(100);
 /// What is still under way gets this long without any progress: half as long again as a publish may take.
 const PATIENCE: Duration = Duration::from_secs(45);
-/// Sends in a row before what came in is looked at.
+/// Sends in a row before received data is read.
 const IN_A_ROW: usize = 32;
 
 /// One thing that is due again and again.
@@ -64,7 +64,7 @@ impl Engine {
         let planned = streams[0].schedule.count();
         loop {
             let next = self.send_due(plan, &mut streams, (start, offset));
-            self.progress.tell(self.counters.sent, planned);
+            self.progress.set(self.counters.sent, planned);
             match next {
                 Some(wait) => self.turn(wait.min(IDLE)),
                 None => break,
@@ -142,7 +142,9 @@ impl Engine {
         let over_socket = (plan.transport == Transport::Socket).then(|| self.dialect.send(message)).flatten();
         match over_socket {
             Some(text) => {
-                if !self.try_write_frame(socket as usize, frame::TEXT, text.as_bytes()).is_ok_and(|said| said)
+                if !self
+                    .try_write_frame(socket as usize, frame::TEXT, text.as_bytes())
+                    .is_ok_and(|written| written)
                 {
                     self.counters.refuse("no connection");
                     self.answered(number, SendOutcome::Rejected);
@@ -160,7 +162,7 @@ impl Engine {
             Some(request) => {
                 let token = &self.sockets[socket].who.token;
                 let request = request.bytes(&self.http_pool.host.to_string(), Some(token));
-                self.request_kind(PendingRequest {
+                self.submit(PendingRequest {
                     request_kind: RequestKind::Message,
                     number: Some(number),
                     due,
@@ -180,7 +182,7 @@ impl Engine {
         if let Some(request) = self.dialect.page(&self.rooms[room as usize]) {
             let request = request
                 .bytes(&self.http_pool.host.to_string(), Some(&self.sockets[socket as usize].who.token));
-            self.request_kind(PendingRequest { request_kind: RequestKind::Page, number: None, due, request });
+            self.submit(PendingRequest { request_kind: RequestKind::Page, number: None, due, request });
         }
     }
 
@@ -188,12 +190,7 @@ impl Engine {
         let socket = usize::try_from(nth).unwrap_or(0) % self.sockets.len().max(1);
         if let Some(request) = self.dialect.login(&self.sockets[socket].who.username) {
             let request = request.bytes(&self.http_pool.host.to_string(), None);
-            self.request_kind(PendingRequest {
-                request_kind: RequestKind::LogIn,
-                number: None,
-                due,
-                request,
-            });
+            self.submit(PendingRequest { request_kind: RequestKind::LogIn, number: None, due, request });
         }
     }
 
@@ -205,7 +202,7 @@ impl Engine {
             self.counters.reads += 1;
             let request =
                 request.bytes(&self.http_pool.host.to_string(), Some(&self.sockets[index].who.token));
-            self.request_kind(PendingRequest {
+            self.submit(PendingRequest {
                 request_kind: RequestKind::Read,
                 number: None,
                 due: self.now,

@@ -16,7 +16,7 @@ fn generator_config(at: SocketAddr) -> GeneratorConfig {
     let clients = (0..4_u32).map(|socket| {
         let room = socket / 2;
         let who = ClientIdentity { token: rooms[room as usize].clone(), ..ClientIdentity::default() };
-        ClientSpec { who, place: 0, rooms: vec![(room, 0)] }
+        ClientSpec { who, address: 0, rooms: vec![(room, 0)] }
     });
     GeneratorConfig {
         dialect: &Natter,
@@ -73,7 +73,9 @@ fn a_client_that_is_not_sent_what_it_missed_is_noticed() {
             engine.turn(Duration::from_millis(10));
         }
     });
-    let missed =
-        violations.iter().filter(|fault| matches!(fault, Violation::NotDelivered { to: 1, .. })).count();
+    let missed = violations
+        .iter()
+        .filter(|violation| matches!(violation, Violation::NotDelivered { to: 1, .. }))
+        .count();
     assert_eq!(missed, 10, "{violations:?}");
 }

@@ -11,7 +11,7 @@ use mio::{Registry, Token};
 #[cfg(target_os = "linux")]
 pub struct Timer {
     timer: nix::sys::timerfd::TimerFd,
-    /// When it will ring: most looks at what came change nothing about what is due next.
+    /// When it fires: handling events rarely changes what is due next.
     at: Option<Instant>,
 }
 
@@ -37,7 +37,7 @@ impl Timer {
         if self.at == Some(at) {
             return None;
         }
-        // A zero would take the alarm off.
+        // Zero would disarm the timer.
         let wait = wait.max(Duration::from_nanos(1));
         let set =
             self.timer.set(Expiration::OneShot(TimeSpec::from_duration(wait)), TimerSetTimeFlags::empty());
@@ -46,7 +46,7 @@ impl Timer {
     }
 }
 
-/// Elsewhere what is due waits for the next whole millisecond.
+/// On other systems what is due waits for the next whole millisecond.
 #[cfg(not(target_os = "linux"))]
 pub struct Timer;
 

@@ -77,11 +77,11 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     let setting =
         format!("{streams} stream{plural}, {}, {} B, {}", profile.name(), common.bytes, common.cores.name());
     let label = ("jetstream", setting.as_str());
-    let server = NatsServer::start(&bench.ground_for("jetstream", common.cores), *profile)?;
+    let server = NatsServer::start(&bench.context_for("jetstream", common.cores), *profile)?;
     let (grouping, single) = bench.wait_for(prepared(&server, *streams))?;
     let log = Log { bench, args, server, grouping, single, label };
     let kinds = if args.log_only { Vec::new() } else { common.target.clone() };
-    let runs = natter_sides(bench, &Common { target: kinds, ..common.clone() }, sockets / 2)?;
+    let runs = natter_runs(bench, &Common { target: kinds, ..common.clone() }, sockets / 2)?;
     for _ in 0..common.rounds {
         log.round(&mut outcome.results)?;
         for run in &runs {
@@ -93,7 +93,7 @@ pub fn run(bench: &Bench, args: &Args) -> anyhow::Result<Outcome> {
     Ok(outcome)
 }
 
-fn natter_sides(bench: &Bench, common: &Common, rooms: u32) -> anyhow::Result<Vec<TargetRun>> {
+fn natter_runs(bench: &Bench, common: &Common, rooms: u32) -> anyhow::Result<Vec<TargetRun>> {
     let target = common.target.iter().copied().filter(|kind| kind.resumes()).collect();
     let runs = Common { target, ..common.clone() }.open(
         bench,

@@ -1,4 +1,4 @@
-//! A storm of log-ins beside the mixed load: more than the server can hash, so that most are refused with a retry time. Do
+//! A storm of log-ins during the mixed load: more than the server can hash, so that most are refused with a retry time. Do
 //! messages notice?
 
 use super::{Common, close, mixed::MixedLoad, rounds, warm_up};

@@ -5,7 +5,7 @@ pub mod fanout; // rooms of many: what a delivery costs, how soon the last has i
 pub mod http; // messages over HTTP
 pub mod idle; // sockets that say nothing: memory and CPU of each
 pub mod jetstream; // the log alone, without a chat around it
-pub mod login; // a storm of log-ins beside a conversation
+pub mod login; // a storm of log-ins during the mixed load
 pub mod mixed; // people: rooms of all sizes, typing, receipts, history
 pub mod scale; // the same load on more edges
 pub mod slow; // some stop reading
@@ -51,7 +51,7 @@ pub enum Scenario {
     Scale(scale::Args),
     /// The log alone, by Natter's publisher and by `nats bench`.
     Jetstream(jetstream::Args),
-    /// A storm of log-ins beside a conversation.
+    /// A storm of log-ins during the mixed load.
     Login(login::Args),
 }
 

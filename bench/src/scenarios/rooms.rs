@@ -90,7 +90,7 @@ pub fn capacity(
             stats = run.step(bench, "search, again", &plan(common, run, rate))?;
         }
         let passed = keeps_up(&stats, bound);
-        search.provenance(rate, passed);
+        search.record(rate, passed);
         if passed {
             best = Some(stats);
         }

@@ -35,7 +35,7 @@ pub struct Args {
     /// Messages a second.
     #[arg(long, default_value_t = 200.0)]
     pub rate: f64,
-    /// Every so many-eth socket stalls.
+    /// One socket of so many stalls.
     #[arg(long, default_value_t = 20)]
     pub one_in: u32,
 }
