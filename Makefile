@@ -32,10 +32,11 @@ test-fast: gate deps ## unit tests, SQLite, and one nats-server: minutes less th
 
 check: gate lint test ## the whole gate before a change lands: the checks of `make test`, lints, then every test
 
-gate: gate-tools ## what takes seconds: format, lengths, links in documents, unused dependencies, licenses and sources of dependencies
+gate: gate-tools ## what takes seconds: format, lengths, import circles, links in documents, unused dependencies, licenses and sources of dependencies
 	@cargo fmt --all -- --check
 	@scripts/check-lengths
 	@scripts/check-docs
+	@scripts/check-circles
 	@.deps/bin/cargo-shear --locked
 	@.deps/bin/cargo-deny --log-level error --locked check licenses bans sources
 

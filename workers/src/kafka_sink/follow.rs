@@ -19,10 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
 use super::{
-    KafkaSink,
     encoder::RecordEncoder,
     pinned_consumer::PinnedConsumer,
     reorder::{Reorderer, Step},
+    sink::KafkaSink,
     take_over::{TakeOverError, take_over},
     writer::{WriteError, Writer},
 };

@@ -8,6 +8,8 @@
 mod options; // how Kafka is reached
 mod topic; // made when missing, refused when it does not fit
 
+mod sink; // what partitions share
+
 mod pinned_consumer; // 1 one worker has the place at the head of a partition
 mod take_over; // 2 it finds where to go on
 mod topic_tail; //    by the end of Kafka's partition
@@ -32,20 +34,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use follow::Follower;
 use health::KafkaHealth;
 pub use options::Options;
+use sink::KafkaSink;
 use topic::TopicError;
 
 /// A start waits so long for Kafka's word about the topic. One that is away later does not end the process, so one
 /// that is away now does not keep it from starting.
 const STARTUP_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What the partitions of one process share.
-pub struct KafkaSink {
-    options: Options,
-    js: jetstream::Context,
-    log: LogReader,
-    deployment: Arc<Deployment>,
-    health: KafkaHealth,
-}
 
 /// The topic does not fit the log, or may not be made: a sentence for the operator.
 #[derive(Debug, thiserror::Error)]

@@ -14,7 +14,7 @@ use rdkafka::{
     message::{BorrowedMessage, Headers},
 };
 
-use super::{Options, options::LastClientError};
+use super::options::{LastClientError, Options};
 
 /// One answer of the brokers.
 pub const BROKER_TIMEOUT: Duration = Duration::from_secs(15);

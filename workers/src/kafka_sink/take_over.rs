@@ -7,8 +7,8 @@ use tokio::task::spawn_blocking;
 use tracing::info;
 
 use super::{
-    Options,
     encoder::RecordEncoder,
+    options::Options,
     reader::ReadError,
     topic::{self, TopicError},
     topic_tail::{self, TopicTail},

@@ -10,8 +10,7 @@ use rdkafka::{
 use tokio::{task::spawn_blocking, time::Instant};
 
 use super::{
-    Options,
-    options::{LastClientError, discard},
+    options::{LastClientError, Options, discard},
     reader::BROKER_TIMEOUT,
 };
 

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use natter_schemas::{cloudevent, id::Seq, limits};
 
 use super::{
-    Options,
+    options::Options,
     reader::{KafkaRecord, ReadError, Reader},
 };
 

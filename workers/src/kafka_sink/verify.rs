@@ -24,9 +24,8 @@ use tokio::{
 };
 
 use super::{
-    Options,
     encoder::RecordEncoder,
-    options::discard,
+    options::{Options, discard},
     reader::{KafkaRecord, ReadError, Reader},
 };
 use crate::{capped_list::CappedList, consume::Delivery};

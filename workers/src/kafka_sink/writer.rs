@@ -18,10 +18,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{
-    Options,
-    options::{LastClientError, discard},
-};
+use super::options::{LastClientError, Options, discard};
 
 /// Events gather so long before they go together.
 const LINGER_MS: &str = "10";

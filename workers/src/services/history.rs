@@ -8,6 +8,7 @@ mod heads; // newest positions
 mod page; // messages in their present state
 mod replay; // events as they were logged
 mod tail; // the log above the floor
+mod read_tail; // read from the log, and remembered
 
 use std::{sync::Arc, time::Duration};
 

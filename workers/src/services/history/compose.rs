@@ -8,7 +8,7 @@ use natter_schemas::{
     rpc::Window,
 };
 
-use super::Tail;
+use super::tail::Tail;
 
 /// Rows with everything in the tail applied to them, and the messages posted in it; ascending. Rows may
 /// reflect some of the events already.

@@ -1,3 +1,5 @@
+//! A conversation's log from some position to its end, and what is known of it. Pure.
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -7,20 +9,11 @@ use natter_nats::log::RawEvent;
 use natter_runtime::unreadable::Unreadable;
 use natter_schemas::{
     event::{Kind, LogEntry},
-    id::{ConversationId, Seq},
+    id::Seq,
 };
-
-use super::History;
-use crate::services::Failure;
-
-/// Events of one conversation that one answer may read above the floor: at about 300 B each 3 MB. A healthy
-/// persister leaves some seconds' worth; this many mean that it has stood still for long.
-const MAX_TAIL_EVENTS: usize = 10_000;
 
 /// A tail that was read is not trusted for longer: an operator may have taken something out of the log.
 pub(super) const CACHED_FOR: Duration = Duration::from_secs(10);
-/// Fewer events are read again as cheaply as they are kept.
-const WORTH_CACHING: usize = 4;
 /// What an event occupies beside its payload, in bytes.
 const ENTRY: usize = 256;
 
@@ -77,19 +70,19 @@ type Entry = (Seq, Option<Arc<LogEntry>>);
 pub(super) struct CachedTail {
     /// Complete from here to its last entry.
     from: Seq,
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     /// Of all payloads that were read for it, in bytes.
     payload: usize,
     begun: Instant,
 }
 
 impl CachedTail {
-    fn nothing(from: Seq) -> Self {
+    pub(super) fn nothing(from: Seq) -> Self {
         Self { from, entries: Vec::new(), payload: 0, begun: Instant::now() }
     }
 
     /// What is known from there on.
-    fn since(&self, from: Seq) -> Self {
+    pub(super) fn since(&self, from: Seq) -> Self {
         self.since_at(from, Instant::now())
     }
 
@@ -101,13 +94,13 @@ impl CachedTail {
         Self { from, entries: self.entries[below..].to_vec(), ..*self }
     }
 
-    fn learn(&mut self, raw: &[RawEvent], unreadable: &Unreadable) {
+    pub(super) fn learn(&mut self, raw: &[RawEvent], unreadable: &Unreadable) {
         self.entries.extend(raw.iter().map(|event| entry(event, unreadable)));
         self.payload += raw.iter().map(|event| event.payload.len()).sum::<usize>();
     }
 
     /// The first position that was not read.
-    fn next(&self) -> Seq {
+    pub(super) fn next(&self) -> Seq {
         self.entries.last().map_or(self.from, |(seq, _)| seq + 1)
     }
 
@@ -122,43 +115,6 @@ fn entry(raw: &RawEvent, unreadable: &Unreadable) -> Entry {
     let readable =
         readable.inspect_err(|error| unreadable.report(&format!("seq {} of the log", raw.seq), error));
     (raw.seq, readable.ok())
-}
-
-impl History {
-    /// All events of the conversation with seq ≥ `from` that the log has.
-    pub async fn tail(&self, conversation: ConversationId, from: Seq) -> Result<Tail, Failure> {
-        let from = from.max(1);
-        let known = self.tails.get(&conversation).await;
-        let mut tail = known.map_or_else(|| CachedTail::nothing(from), |known| known.since(from));
-        let room = MAX_TAIL_EVENTS + 1 - tail.entries.len();
-        let near = !tail.entries.is_empty();
-        let end = self.log.end(conversation, tail.next(), room, near).await?;
-        tail.learn(&end.events, &self.unreadable);
-        if tail.entries.len() > MAX_TAIL_EVENTS {
-            return Err(Failure::TooFarBehind(MAX_TAIL_EVENTS));
-        }
-        let mut answer: Tail = tail.entries.iter().cloned().collect();
-        answer.head = answer.head.max(end.newest);
-        if tail.entries.len() >= WORTH_CACHING && !end.events.is_empty() {
-            self.tails.insert(conversation, Arc::new(tail)).await;
-        }
-        Ok(answer)
-    }
-
-    /// The log above the floor, and the conversation's head at that moment: the page made of both has
-    /// everything up to that head.
-    pub async fn tail_and_head(
-        &self,
-        conversation: ConversationId,
-        floor: Seq,
-    ) -> Result<(Tail, Seq), Failure> {
-        let tail = self.tail(conversation, floor + 1).await?;
-        let head = match tail.head {
-            Some(head) => head,
-            None => self.stored_head(conversation).await?,
-        };
-        Ok((tail, head))
-    }
 }
 
 #[cfg(test)]
