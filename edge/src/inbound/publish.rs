@@ -38,6 +38,18 @@ pub enum DedupKey {
     None,
 }
 
+/// Whether a command with a name may have been sent before the log's duplicate window. Finding out costs a call of the
+/// history service, and waits for it when the store stands still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EarlierAttempt {
+    /// A first send on a socket, which does not depend on the store: the log recognizes it for five minutes.
+    Unlikely,
+    /// It is looked up, and sent if there is no answer.
+    Possible,
+    /// It is looked up, and fails without an answer.
+    Likely,
+}
+
 /// Publishes commands of users.
 pub struct Sender {
     pub members: Arc<Members>,
@@ -48,20 +60,19 @@ pub struct Sender {
 
 impl Sender {
     /// Looks up, admits and publishes. What has a name was perhaps sent before: the log recognizes it for five
-    /// minutes, the store after that. `must_know`: an earlier attempt is likely, so without the store's answer it
-    /// fails; otherwise it is sent, as all sends are that must not depend on the store.
+    /// minutes, the store after that.
     pub async fn send(
         &self,
         request: CommandRequest,
         dedup: &DedupKey,
-        must_know: bool,
+        earlier: EarlierAttempt,
     ) -> Result<Appended, ApiError> {
         if *dedup == DedupKey::None {
             let (access, target) = (self.access(&request).await?, self.target(&request).await?);
             return self.publish(request, EventId::fresh(), access, target).await;
         }
         let command = request.command.clone();
-        let appended = self.send_named(request, dedup, must_know).await?;
+        let appended = self.send_named(request, dedup, earlier).await?;
         if appended.duplicate && !repeats(&command, &appended.entry.event) {
             return Err(Code::IdempotencyMismatch.into());
         }
@@ -72,11 +83,11 @@ impl Sender {
         &self,
         request: CommandRequest,
         dedup: &DedupKey,
-        must_know: bool,
+        earlier: EarlierAttempt,
     ) -> Result<Appended, ApiError> {
         let access = self.access(&request).await?;
         let id = self.event_id(&request, dedup);
-        let earlier = self.find_earlier(request.conversation, id, must_know);
+        let earlier = self.find_earlier(request.conversation, id, earlier);
         let (earlier, target) = tokio::join!(earlier, self.target(&request));
         if let Some(entry) = earlier? {
             return Ok(Appended { entry, duplicate: true });
@@ -106,10 +117,13 @@ impl Sender {
         &self,
         conversation: ConversationId,
         event: EventId,
-        must_know: bool,
+        earlier: EarlierAttempt,
     ) -> Result<Option<LogEntry>, ApiError> {
+        if earlier == EarlierAttempt::Unlikely {
+            return Ok(None);
+        }
         match Box::pin(self.rpc.call(&FindOlderEvent { conversation, event })).await {
-            Err(error) if error.code == Code::Unavailable && !must_know => {
+            Err(error) if error.code == Code::Unavailable && earlier == EarlierAttempt::Possible => {
                 metrics::counter!("natter_sends_not_looked_up_total").increment(1);
                 Ok(None)
             }

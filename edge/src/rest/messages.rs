@@ -28,7 +28,7 @@ use crate::{
     app::App,
     inbound::{
         admit::{Command, CommandRequest},
-        publish::DedupKey,
+        publish::{DedupKey, EarlierAttempt},
     },
     wire::encode,
 };
@@ -87,7 +87,8 @@ pub async fn post(
     match idempotency_key(&headers, &app.config.limits)? {
         None => {
             let dedup = if body.client_id.is_some() { DedupKey::ClientId } else { DedupKey::None };
-            let acked = app.sender.send(command(user, &headers, &body), &dedup, false).await?;
+            let acked =
+                app.sender.send(command(user, &headers, &body), &dedup, EarlierAttempt::Possible).await?;
             Ok(created(view(&acked.entry), false))
         }
         // Carried through even if the client disconnects: a key that stays claimed would block the retry.
@@ -144,10 +145,11 @@ async fn send_once(
     request: CommandRequest,
     body: &PostMessage,
 ) -> Result<Appended, ApiError> {
-    let must_know = !app.shared.remembers_every_key().await;
+    let remembered = app.shared.remembers_every_key().await;
+    let earlier = if remembered { EarlierAttempt::Possible } else { EarlierAttempt::Likely };
     let dedup =
         if body.client_id.is_some() { DedupKey::ClientId } else { DedupKey::IdempotencyKey(key.to_owned()) };
-    app.sender.send(request, &dedup, must_know).await
+    app.sender.send(request, &dedup, earlier).await
 }
 
 fn fingerprint(body: &PostMessage) -> Fingerprint {

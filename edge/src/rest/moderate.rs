@@ -21,7 +21,7 @@ use crate::{
     app::App,
     inbound::{
         admit::{Command, CommandRequest},
-        publish::DedupKey,
+        publish::{DedupKey, EarlierAttempt},
     },
     wire::encode,
 };
@@ -93,5 +93,5 @@ async fn publish(
     let traceparent = traceparent(headers);
     let request =
         CommandRequest { author, conversation, device: String::new(), client_id: None, command, traceparent };
-    app.sender.send(request, &DedupKey::None, false).await.map(|_| ())
+    app.sender.send(request, &DedupKey::None, EarlierAttempt::Unlikely).await.map(|_| ())
 }

@@ -47,7 +47,7 @@ async fn a_message_sent_again_is_acked_as_a_duplicate_with_the_first_seq() {
 }
 
 #[tokio::test]
-async fn a_message_older_than_the_log_remembers_is_recognized_without_retry() {
+async fn a_message_older_than_the_log_remembers_is_recognized_when_it_is_repeated() {
     let edge = Edge::start().await;
     let user = UserId::fresh();
     let conversation = edge.conversation(&[user]);
@@ -56,13 +56,15 @@ async fn a_message_older_than_the_log_remembers_is_recognized_without_retry() {
     edge.services.add_to_history(old.clone());
     let hello = json!({"type": "hello", "token": edge.token(user), "deviceId": "phone"});
     let mut socket = edge.open(&hello).await;
-    socket.post(conversation, "c1").await;
-    let ack = socket.wait_for("ack").await;
-    assert_eq!((&ack["seq"], &ack["duplicate"]), (&json!(old.seq), &json!(true)));
-
     let body = json!({
         "conversationId": conversation, "content": "content of c1", "clientId": "c1", "deviceId": "phone",
     });
+    let mut frame = body.clone();
+    (frame["type"], frame["retry"]) = (json!("send"), json!(true));
+    socket.send(&frame).await;
+    let ack = socket.wait_for("ack").await;
+    assert_eq!((&ack["seq"], &ack["duplicate"]), (&json!(old.seq), &json!(true)));
+
     for key in [None, Some("a-new-key")] {
         let (status, message) = edge.post_message(user, key, &body).await;
         assert_eq!((status, &message["id"]), (201, &json!(old.event.id)));
@@ -86,7 +88,7 @@ async fn a_name_used_with_other_content_is_refused() {
             "conversationId": conversation, "content": "third", "clientId": name, "deviceId": "phone",
         });
         let mut frame = body.clone();
-        frame["type"] = json!("send");
+        (frame["type"], frame["retry"]) = (json!("send"), json!(true));
         socket.send(&frame).await;
         assert_eq!(socket.wait_for("error").await["code"], "idempotency_mismatch", "{name}");
         for key in [None, Some(name)] {

@@ -118,7 +118,7 @@ impl History {
         }
     }
 
-    /// Asked before every send: one look into an index, and no reading of the log while the persister keeps up.
+    /// Asked before sends that may be repeats: one look into an index, and no reading of the log while the persister keeps up.
     async fn find_older(&self, call: FindOlderEvent) -> Result<Option<LogEntry>, Failure> {
         let FindOlderEvent { conversation, event } = call;
         // Asked first: what is covered now is in the store when that is asked.

@@ -13,7 +13,7 @@ use crate::{
     api_error::ApiError,
     inbound::{
         admit::{Command, CommandRequest},
-        publish::DedupKey,
+        publish::{DedupKey, EarlierAttempt},
     },
     socket::{
         client::{Answer, Client},
@@ -57,7 +57,8 @@ pub fn answer(
 
 async fn publish(client: &Client, request: CommandRequest, retry: bool) -> Result<Appended, ApiError> {
     client.app.admission.take_local(Class::Send, &client.socket.user.to_string()).await?;
-    client.app.sender.send(request, &DedupKey::ClientId, retry).await
+    let earlier = if retry { EarlierAttempt::Likely } else { EarlierAttempt::Unlikely };
+    client.app.sender.send(request, &DedupKey::ClientId, earlier).await
 }
 
 fn ack(id: Option<RequestId>, Appended { entry, duplicate }: Appended) -> ServerFrame {
