@@ -53,7 +53,7 @@ bench-quick: deps ## two minutes: fails when a ratio is worse than bench/gate.js
 	@cargo build --profile dist --quiet --locked -p natter -p natter-bench
 	@scripts/bench quick $(ARGS)
 
-check-fetch: cargo ## proves that targets fetch what they need: a clean copy, a PATH without extras; two minutes
+check-fetch: cargo ## proves that targets fetch what they need: a clean copy, a PATH without extras; some minutes
 	@scripts/check-fetch
 
 clean: ## removes what was built and fetched; keeps .natter (your messages)

@@ -1,11 +1,11 @@
-//! Whom somebody wants nothing of: a direct conversation is closed for both sides, on both edges.
+//! Blocks: a direct conversation is closed for both sides, on both edges.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
 use crate::shared;
-use natter_testkit::{Device, Room, User, seq, text};
+use natter_testkit::{Device, Room, User, seq, text, until_within};
 
 const SOON: Duration = Duration::from_secs(2);
 
@@ -13,19 +13,15 @@ fn path(user: &User) -> String {
     format!("/api/blocks/{}", user.id)
 }
 
-/// Within two seconds, and from then on.
+/// Within two seconds.
 async fn is_closed(device: &mut Device, room: &Room, closed: bool) {
-    let begun = Instant::now();
-    loop {
+    until_within(SOON, &format!("sending is refused: {closed}"), async || {
         let answer = device.send(room, "x").await;
         let refused = answer["code"] == "forbidden";
         assert!(refused || answer["type"] == "ack", "{answer}");
-        if refused == closed {
-            return;
-        }
-        assert!(begun.elapsed() < SOON, "closed: {closed}, and still {answer}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        refused == closed
+    })
+    .await;
 }
 
 async fn blocked(user: &User) -> Vec<String> {
