@@ -1,15 +1,25 @@
 //! The side that calls.
 
-use async_nats::{Client, HeaderMap, Message, Request, RequestErrorKind};
+use std::time::Duration;
+
+use async_nats::{Client, HeaderMap, Message, Request, RequestError, RequestErrorKind};
+use bytes::Bytes;
 use natter_schemas::{
+    backoff::Backoff,
     code::Code,
     event::Timestamp,
     rpc::{Call, RpcError},
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use crate::{header, subject};
+
+/// How long a call waits for its service to be there. A worker that reconnects or is replaced is back within
+/// it; when no worker is left, this is what a caller waits for `unavailable`.
+const ABSENCE: Duration = Duration::from_secs(1);
+const BACKOFF_MIN: Duration = Duration::from_millis(10);
+const BACKOFF_MAX: Duration = Duration::from_millis(100);
 
 /// Calls services over one connection.
 #[derive(Clone)]
@@ -23,8 +33,8 @@ impl RpcClient {
         Self { client }
     }
 
-    /// Waits for the call's deadline at most. Nobody there, or no answer in time: `unavailable`, and whether
-    /// the call had an effect is then unknown.
+    /// Waits for the call's deadline at most, and for a service that is not there a second at most. After that:
+    /// `unavailable`, and whether the call had an effect is then unknown.
     pub async fn call<C: Call>(&self, call: &C) -> Result<C::Reply, RpcError> {
         let started = Instant::now();
         let answer = self.exchange(call).await;
@@ -44,11 +54,7 @@ impl RpcClient {
             warn!(service = C::SERVICE.name(), call = C::NAME, %error, "call cannot be encoded; its caller gets `internal`");
             Code::Internal
         })?;
-        let mut headers = HeaderMap::new();
-        let timeout_ms = i64::try_from(C::DEADLINE.as_millis()).unwrap_or(i64::MAX);
-        headers.insert(header::DEADLINE, Timestamp::now().0.saturating_add(timeout_ms).to_string());
-        let request = Request::new().headers(headers).payload(payload.into()).timeout(Some(C::DEADLINE));
-        match self.client.send_request(subject::service(C::SERVICE, C::NAME), request).await {
+        match self.request::<C>(payload.into()).await {
             Ok(message) => read::<C>(&message),
             Err(error) => {
                 warn!(service = C::SERVICE.name(), call = C::NAME, %error, "call not answered");
@@ -60,6 +66,29 @@ impl RpcClient {
                     }
                 })
             }
+        }
+    }
+
+    /// Sends again only what certainly had no effect: without a responder the server delivered it to none.
+    async fn request<C: Call>(&self, payload: Bytes) -> Result<Message, RequestError> {
+        let deadline = Instant::now() + C::DEADLINE;
+        let present_by = Instant::now() + ABSENCE.min(C::DEADLINE);
+        let mut headers = HeaderMap::new();
+        let timeout_ms = i64::try_from(C::DEADLINE.as_millis()).unwrap_or(i64::MAX);
+        headers.insert(header::DEADLINE, Timestamp::now().0.saturating_add(timeout_ms).to_string());
+        let mut backoff = Backoff::new(BACKOFF_MIN, BACKOFF_MAX);
+        loop {
+            let request = Request::new()
+                .headers(headers.clone())
+                .payload(payload.clone())
+                .timeout(Some(deadline.saturating_duration_since(Instant::now())));
+            let answer = self.client.send_request(subject::service(C::SERVICE, C::NAME), request).await;
+            let absent = answer.as_ref().is_err_and(|error| error.kind() == RequestErrorKind::NoResponders);
+            let delay = backoff.next_delay();
+            if !absent || Instant::now() + delay >= present_by {
+                return answer;
+            }
+            sleep(delay).await;
         }
     }
 }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use natter_nats::{
     async_nats::{Client, HeaderMap, Request, RequestErrorKind},
     connect::Purpose,
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Answered with so many bytes, or as told.
+/// Answered with so many bytes, or as it says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum Probe {
     Bytes(usize),
@@ -109,11 +110,22 @@ async fn a_panic_is_internal_and_the_next_question_is_answered() {
 }
 
 #[tokio::test]
-async fn nobody_there_and_no_answer_in_time_are_unavailable() {
+async fn no_responder_and_no_answer_in_time_are_unavailable() {
     let f = fixture().await;
     assert_eq!(f.code(Probe::Bytes(1)).await, Code::Unavailable);
     f.probe().await;
     assert_eq!(f.code(Probe::Never).await, Code::Unavailable);
+}
+
+#[tokio::test]
+async fn a_call_waits_for_a_service_that_is_about_to_return() {
+    let f = fixture().await;
+    let (answer, ()) = tokio::join!(f.rpc.call(&Probe::Bytes(1)), async {
+        // The server has answered the first attempt, by then on the same connection, that there is none.
+        f.client.request("no.such.subject", Bytes::new()).await.unwrap_err();
+        f.probe().await;
+    });
+    assert_eq!(answer.unwrap(), [7]);
 }
 
 #[tokio::test]
