@@ -25,7 +25,7 @@ test: gate test-deps ## what takes seconds to check, then every test, then an in
 
 # Everything that needs neither Redis, Cassandra and Kafka nor several processes.
 FAST_TESTS := layers components bus sqlite frames golden message cloudevents failure_table \
-	accounts any_floor conversations history inbox persist
+	accounts any_floor conversations history persist read_marks
 test-fast: gate deps ## unit tests, SQLite, and one nats-server: minutes less than `make test`
 	@cargo test --workspace --all-features --quiet --locked --lib --bins $(FAST_TESTS:%=--test %) \
 		-- --skip scylla::

@@ -99,7 +99,7 @@ impl Bench {
         }
     }
 
-    #[expect(clippy::unused_self, reason = "who has no bench has nobody to tell")]
+    #[expect(clippy::unused_self, reason = "only a run that measures has progress to show")]
     pub fn bar(&self, what: &str, length: u64) -> ProgressBar {
         let style = ProgressStyle::with_template("{msg:<44} {wide_bar} {pos}/{len} {elapsed:>4}");
         let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr_with_hz(5));

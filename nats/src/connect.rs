@@ -125,7 +125,7 @@ pub async fn connect(address: &Address, purpose: Purpose) -> Result<Client, Conn
 /// Returns when the server has read everything this connection sent before, subscriptions above all: `flush`
 /// only reports that it was sent. The subject has no responder, which the server reports in its turn.
 pub async fn round_trip(client: &Client) {
-    let _ = client.request("svc.nobody.settled", "".into()).await;
+    let _ = client.request("svc.none.settled", "".into()).await;
 }
 
 fn parse_servers(url: &str) -> Result<Vec<ServerAddr>, ConnectError> {

@@ -38,7 +38,7 @@ fn parent(folder: &Path) {
         };
         let server = Server::start(options).await.expect("it starts");
         let mut out = std::io::stdout();
-        writeln!(out, "{}", server.pid().expect("it runs")).expect("somebody reads");
+        writeln!(out, "{}", server.pid().expect("it runs")).expect("the reader is there");
         std::future::pending::<()>().await;
     });
 }

@@ -143,11 +143,11 @@ async fn logging_out_ends_one_session_or_all_of_them() {
     for gone in [&second, &third] {
         assert_eq!(renew(&harness, &gone.refresh_token).await.err(), Some(Code::Unauthenticated));
     }
-    let mut told = ended(&harness).await;
+    let mut received = ended(&harness).await;
     let mut expected = [first.session, second.session, third.session].map(subject::control_session);
-    told.sort();
+    received.sort();
     expected.sort();
-    assert_eq!(told, expected);
+    assert_eq!(received, expected);
 }
 
 #[tokio::test]

@@ -113,12 +113,12 @@ async fn a_group_has_an_owner_and_everybody_once() {
     roles.sort();
     let expected = [("alice", Role::Owner), ("bob", Role::Member), ("carol", Role::Member)];
     assert_eq!(roles, expected.map(|(name, role)| (name.to_owned(), role)));
-    let mut told: Vec<_> =
+    let mut published: Vec<_> =
         harness.stored(topology::CONTROL).await.iter().map(|message| message.subject.to_string()).collect();
-    told.sort();
+    published.sort();
     let mut expected = [alice, bob, carol].map(subject::control_user);
     expected.sort();
-    assert_eq!(told, expected);
+    assert_eq!(published, expected);
 
     // Another one with the same people is another conversation.
     assert_ne!(harness.group(alice, &[bob, carol]).await, view.id);

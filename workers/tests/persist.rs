@@ -140,13 +140,14 @@ async fn a_crash_between_publish_and_store_heals() {
     floors_reach_the_end(&harness).await;
     let membership = harness.store.membership(room, bob).await.unwrap().unwrap();
     assert_eq!(membership.role, Some(Role::Member));
-    let told = harness.stored(topology::CONTROL).await;
-    let mut subjects: Vec<_> = told.iter().map(|message| message.subject.to_string()).collect();
+    let published = harness.stored(topology::CONTROL).await;
+    let mut subjects: Vec<_> = published.iter().map(|message| message.subject.to_string()).collect();
     subjects.sort();
     let mut expected = [subject::control_user(alice), subject::control_user(bob)];
     expected.sort();
     assert_eq!(subjects, expected);
-    let to_bob = told.iter().find(|message| message.subject.as_str() == subject::control_user(bob)).unwrap();
+    let to_bob =
+        published.iter().find(|message| message.subject.as_str() == subject::control_user(bob)).unwrap();
     let expected =
         Membership { conversation: room, shape: Shape::Group, role: Some(Role::Member), version: seq };
     assert_eq!(postcard::from_bytes::<Control>(&to_bob.payload), Ok(Control::Membership(expected)));

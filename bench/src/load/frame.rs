@@ -10,7 +10,7 @@ pub const PONG: u8 = 0xA;
 const MASK: [u8; 4] = [0x5A, 0x17, 0xC3, 0x2E];
 const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
-/// Nobody in this protocol sends more; a length beyond it is not a length.
+/// No message of this protocol is larger; a length beyond it is not a length.
 const LARGEST: usize = 16 * 1024 * 1024;
 
 /// Where a frame's payload lies in the bytes it was found in.

@@ -123,12 +123,12 @@ async fn each_user_of_a_cluster_can_do_its_work() {
     assert_eq!(log.floors().await.unwrap(), [seq]);
     let stream = worker_js.get_stream(log_stream(Partition(0))).await.unwrap();
     stream.unpin_consumer(MIRROR, MIRROR).await.unwrap();
-    let told = subject::control_user(UserId::fresh());
+    let subject_of_user = subject::control_user(UserId::fresh());
     Publisher::new(worker.clone())
-        .publish(told.clone(), &EventId::fresh().to_string(), "x".into())
+        .publish(subject_of_user.clone(), &EventId::fresh().to_string(), "x".into())
         .await
         .unwrap();
-    assert_eq!(changes.next().await.unwrap().unwrap().subject.as_str(), told);
+    assert_eq!(changes.next().await.unwrap().unwrap().subject.as_str(), subject_of_user);
 
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     let mut host =

@@ -1,4 +1,4 @@
-//! What somebody missed who was away, in one call.
+//! What a user missed while away, in one call.
 
 use serde_json::{Value, json};
 

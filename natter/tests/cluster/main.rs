@@ -7,11 +7,11 @@ mod presence; // who is online
 mod presence_faults; // and who is when an edge or Redis dies
 mod typing; // who types
 
-mod inbox; // what somebody missed who was away
+mod inbox; // what a user missed while away
 mod reads; // read marks, receipts, counts
 mod unread_model; // random histories against a model of what is unread
 
-mod blocks; // whom somebody wants nothing of
+mod blocks; // blocked users
 mod changes; // edits, deletions, replies, reactions
 mod groups; // who is in a group, as ordered events
 mod removal; // access begins and ends

@@ -49,7 +49,7 @@ pub fn latest(at: Timestamp) -> i64 {
     at.0.clamp(0, TOP)
 }
 
-pub const NOBODY: i8 = 0;
+pub const ABSENT: i8 = 0;
 
 pub fn of_role(role: Role) -> i8 {
     match role {
@@ -62,7 +62,7 @@ pub fn of_role(role: Role) -> i8 {
 /// `None`: not a member.
 pub fn role(value: i8) -> Result<Option<Role>> {
     match value {
-        NOBODY => Ok(None),
+        ABSENT => Ok(None),
         1 => Ok(Some(Role::Member)),
         2 => Ok(Some(Role::Admin)),
         3 => Ok(Some(Role::Owner)),

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{
     ScyllaStore,
     cluster::Cluster,
-    columns::{self, NOBODY, raw},
+    columns::{self, ABSENT, raw},
     concurrent::each,
     conversations,
 };
@@ -74,7 +74,7 @@ fn standing(
 ) -> Result<Option<(Option<Role>, Seq)>> {
     let (Some(present_seq), Some(present_role)) = (present_seq, present_role) else { return Ok(None) };
     let changed = match (role_seq, role_given) {
-        (Some(seq), Some(role)) if present_role != NOBODY && seq > present_seq => Some((role, seq)),
+        (Some(seq), Some(role)) if present_role != ABSENT && seq > present_seq => Some((role, seq)),
         _ => None,
     };
     let (role, seq) = changed.unwrap_or((present_role, present_seq));
@@ -111,7 +111,7 @@ async fn list(db: &Cluster, id: ConversationId) -> Result<Vec<MemberRow>> {
 pub async fn count(db: &Cluster, id: ConversationId) -> Result<(i32, Seq)> {
     type Row = (Option<i64>, Option<i8>);
     let rows: Vec<Row> = db.all(&db.statements.presences, (raw(id.as_bytes()),)).await?;
-    let present = rows.iter().filter(|(_, role)| role.is_some_and(|role| role != NOBODY)).count();
+    let present = rows.iter().filter(|(_, role)| role.is_some_and(|role| role != ABSENT)).count();
     let seen = rows.iter().filter_map(|(seq, _)| seq.map(columns::seq)).fold(0, Seq::saturating_add);
     Ok((i32::try_from(present).unwrap_or(i32::MAX), seen))
 }

@@ -37,7 +37,7 @@ impl Faulty {
     fn check(&self) -> Result<()> {
         if self.away.load(Ordering::SeqCst) {
             self.failures.fetch_add(1, Ordering::SeqCst);
-            return Err(StoreError::Unavailable("told to be away".to_owned()));
+            return Err(StoreError::Unavailable("made unavailable".to_owned()));
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! A deployment in small: a real server, a real store that can be told to fail, and the jobs under test.
+//! A deployment in small: a real server, a real store that fails on demand, and the jobs under test.
 #![allow(dead_code, reason = "each test program uses its part of the harness")]
 
 pub mod faulty;
@@ -84,7 +84,7 @@ impl Harness {
         running.tracker.close();
         tokio::time::timeout(natter_testkit::PATIENCE, running.tracker.wait())
             .await
-            .expect("jobs end when told to");
+            .expect("jobs end when stopped");
     }
 
     /// Persists the whole log, then lets a new process answer, which knows the new floors from its start.
@@ -101,7 +101,7 @@ impl Harness {
         self.start(services).await;
     }
 
-    /// A user whose password nobody asks for.
+    /// A user without a usable password.
     pub async fn person(&self, name: &str) -> UserId {
         let id = UserId::fresh();
         let user = User {

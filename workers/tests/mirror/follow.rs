@@ -102,8 +102,8 @@ async fn content_goes_out_as_the_setting_says() {
         let expected: Vec<KafkaRecord> =
             topic.log(Partition(1)).await.iter().map(|k| topic.expected(Partition(1), k, content)).collect();
         assert_eq!(topic.records(Partition(1)).await, expected);
-        let told = expected.iter().any(|record| record.value.contains("content"));
-        assert_eq!(told, content == Content::Plain);
+        let has_content = expected.iter().any(|record| record.value.contains("content"));
+        assert_eq!(has_content, content == Content::Plain);
     }
 }
 

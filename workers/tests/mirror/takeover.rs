@@ -37,7 +37,7 @@ impl Another {
         Self { runtime: Some(runtime), tracker, stop }
     }
 
-    /// As it is told to.
+    /// Stops as a worker does on SIGTERM.
     async fn stop(&self) {
         self.stop.cancel();
         self.tracker.close();

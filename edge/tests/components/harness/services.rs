@@ -28,7 +28,7 @@ pub struct Services {
     extra: Mutex<HashMap<ConversationId, BTreeMap<Seq, LogEntry>>>,
     /// Every mark the inbox service was asked for.
     marks: Mutex<Vec<MarkRead>>,
-    /// While true nobody learns the head of a conversation.
+    /// While true no call learns the head of a conversation.
     stalled: watch::Sender<bool>,
 }
 
@@ -90,7 +90,7 @@ impl Services {
         self.history(conversation).await.expect("the log answers").into_iter().map(content).collect()
     }
 
-    /// From here nobody learns the head of a conversation.
+    /// From here no call learns the head of a conversation.
     pub fn stall(&self) {
         self.stalled.send_replace(true);
     }

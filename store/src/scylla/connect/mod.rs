@@ -178,7 +178,7 @@ fn refused(error: &ConnectionError, options: &Options) -> String {
     match error {
         ConnectionError::ConnectTimeout => format!("no answer within {} s", CONNECT.as_secs()),
         ConnectionError::IoError(error) => match error.kind() {
-            std::io::ErrorKind::ConnectionRefused => "nobody listens there".to_owned(),
+            std::io::ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
             // How rustls reports what it cannot accept, through tokio.
             std::io::ErrorKind::InvalidData if options.tls => format!("TLS: {error}"),
             _ => error.to_string(),

@@ -36,7 +36,7 @@ async fn a_host_that_refuses_connections_is_named() {
     let address = listener.local_addr().unwrap().to_string();
     drop(listener);
     let why = refused(&somewhere(&address)).await;
-    assert_eq!(why, format!("{address}: nobody listens there"));
+    assert_eq!(why, format!("{address}: nothing listens there"));
 }
 
 #[tokio::test]

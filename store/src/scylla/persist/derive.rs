@@ -12,7 +12,7 @@ use super::{
     plan::{PartitionKey, WritePlan},
 };
 use crate::scylla::{
-    columns::{NOBODY, bucket, first, int, newest, of_role, of_shape, raw, time},
+    columns::{ABSENT, bucket, first, int, newest, of_role, of_shape, raw, time},
     statements::Statements,
 };
 
@@ -45,7 +45,7 @@ pub fn derive(s: &Statements, rows: &mut WritePlan, logged: &LogEntry, shapes: &
                 rows.add(PartitionKey::User(*user), &s.set_membership_shape, row);
             }
         }
-        Kind::MemberRemoved { user } => set_presence(s, rows, change(*user), NOBODY),
+        Kind::MemberRemoved { user } => set_presence(s, rows, change(*user), ABSENT),
         Kind::RoleChanged { user, role } => set_role(s, rows, change(*user), *role),
         Kind::Renamed { name } => rename(s, rows, conversation, name, seq),
         Kind::Created { name, members, .. } => {

@@ -57,11 +57,11 @@ async fn every_device_receives_a_read_mark() {
     let seq = harness.post(bob, room, "read me").await;
     mark(&harness, alice, room, seq).await;
     mark(&harness, alice, room, seq).await;
-    let told = harness.stored(topology::READS).await;
-    assert_eq!(told.len(), 1);
-    assert_eq!(told[0].subject.as_str(), subject::reads(partition(room), room, alice));
-    let heard: ReadMark = postcard::from_bytes(&told[0].payload).unwrap();
-    assert_eq!((heard.conversation, heard.user, heard.seq), (room, alice, seq));
+    let published = harness.stored(topology::READS).await;
+    assert_eq!(published.len(), 1);
+    assert_eq!(published[0].subject.as_str(), subject::reads(partition(room), room, alice));
+    let mark: ReadMark = postcard::from_bytes(&published[0].payload).unwrap();
+    assert_eq!((mark.conversation, mark.user, mark.seq), (room, alice, seq));
 }
 
 #[tokio::test]
