@@ -88,7 +88,7 @@ pub async fn assemble(
             epoch,
             limits: config.limits.clone(),
         },
-        sender: Sender { members: members.clone(), rpc: rpc.clone(), log, event_key },
+        sender: Sender::new(members.clone(), rpc.clone(), &lifecycle, log, event_key),
         read_marks: ReadMarks { members: members.clone(), rpc: rpc.clone() },
         typing: Typing { bus: live.clone(), partitions },
         watchers: Watchers {

@@ -219,6 +219,8 @@ pub const HASHES_WAITING: usize = 64;
 pub const RPC: Duration = Duration::from_secs(5);
 /// A send waits for it: some milliseconds, unless workers hang.
 pub const RPC_BEFORE_SEND: Duration = Duration::from_secs(1);
+/// Events that one call looks up. If all are found, with the longest content, the answer fits a NATS message.
+pub const LOOKUP_BATCH: usize = 64;
 /// Hashing waits in a queue: 64 × 40 ms on one core.
 pub const RPC_HASHING: Duration = Duration::from_secs(10);
 

@@ -11,7 +11,7 @@ use natter_schemas::{
     code::Code,
     event::{Body, Kind},
     id::{ConversationId, EventId, Seq, UserId},
-    rpc::{EventsAfter, FindEvent, FindOlderEvent, GetMessage, Heads, LogHeads, Page, Window},
+    rpc::{EventsAfter, FindEvent, FindOlderEvents, GetMessage, Heads, LogHeads, Page, Window},
 };
 use natter_workers::Job;
 
@@ -227,10 +227,9 @@ async fn heads_and_events_are_found_before_and_after_persisting() {
             harness.rpc.call(&FindEvent { conversation: room, event: sent.id }).await.unwrap().unwrap();
         assert_eq!((found.seq, &found.event), (head, &sent));
         if persisted {
-            let older = FindOlderEvent { conversation: room, event: sent.id };
-            assert_eq!(harness.rpc.call(&older).await.unwrap(), Some(found));
-            let unknown = FindOlderEvent { conversation: room, event: EventId::fresh() };
-            assert_eq!(harness.rpc.call(&unknown).await.unwrap(), None);
+            let find = |event| FindEvent { conversation: room, event };
+            let older = FindOlderEvents { events: vec![find(EventId::fresh()), find(sent.id)] };
+            assert_eq!(harness.rpc.call(&older).await.unwrap(), [None, Some(found)]);
         }
         let elsewhere = FindEvent { conversation: silent, event: sent.id };
         assert_eq!(harness.rpc.call(&elsewhere).await.unwrap(), None);

@@ -4,6 +4,7 @@
 pub mod hello; // 1 the first frame becomes an authenticated socket
 pub mod registration; //   entered everywhere, and taken out of everything when its guard is dropped
 pub mod admit; // 2 a command becomes Admitted: after this line nothing is checked again
+pub mod earlier_sends; //   whether it was published already, long ago
 pub mod publish; // 3 Admitted becomes an acked event
 pub mod watchers; // joining and leaving: whose typing and presence a socket gets
 pub mod typing; // typing: passed on, never logged

@@ -7,17 +7,21 @@ use natter_nats::{
     event_log::{Appended, Duplicate, EventLog},
     service::RpcClient,
 };
+use natter_runtime::lifecycle::Lifecycle;
 use natter_schemas::{
     backoff::Backoff,
     code::Code,
     event::{Body, Event, Kind, LogEntry, Message, Timestamp},
-    id::{ConversationId, EventId, EventKey, Origin},
+    id::{EventId, EventKey, Origin},
     limits,
-    rpc::{FindEvent, FindOlderEvent, GetMessage, RpcError},
+    rpc::{FindEvent, GetMessage, RpcError},
 };
 use tokio::time::{Instant, sleep};
 
-use super::admit::{Command, CommandRequest, admit};
+use super::{
+    admit::{Command, CommandRequest, admit},
+    earlier_sends::EarlierSends,
+};
 use crate::{
     api_error::ApiError,
     membership::{Access, Members},
@@ -38,13 +42,10 @@ pub enum DedupKey {
     None,
 }
 
-/// Whether a command with a name may have been sent before the log's duplicate window. Finding out costs a call of the
-/// history service, and waits for it when the store stands still.
+/// Whether a command with a name was sent before the log's duplicate window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EarlierAttempt {
-    /// A first send on a socket, which does not depend on the store: the log recognizes it for five minutes.
-    Unlikely,
-    /// It is looked up, and sent if there is no answer.
+    /// It is looked up, and sent if there is no answer: sending does not depend on the store.
     Possible,
     /// It is looked up, and fails without an answer.
     Likely,
@@ -52,13 +53,25 @@ pub enum EarlierAttempt {
 
 /// Publishes commands of users.
 pub struct Sender {
-    pub members: Arc<Members>,
-    pub rpc: RpcClient,
-    pub log: EventLog,
-    pub event_key: EventKey,
+    members: Arc<Members>,
+    rpc: RpcClient,
+    earlier: EarlierSends,
+    log: EventLog,
+    event_key: EventKey,
 }
 
 impl Sender {
+    pub fn new(
+        members: Arc<Members>,
+        rpc: RpcClient,
+        lifecycle: &Lifecycle,
+        log: EventLog,
+        event_key: EventKey,
+    ) -> Self {
+        let earlier = EarlierSends::new(rpc.clone(), lifecycle.tracker().clone());
+        Self { members, rpc, earlier, log, event_key }
+    }
+
     /// Looks up, admits and publishes. What has a name was perhaps sent before: the log recognizes it for five
     /// minutes, the store after that.
     pub async fn send(
@@ -67,32 +80,22 @@ impl Sender {
         dedup: &DedupKey,
         earlier: EarlierAttempt,
     ) -> Result<Appended, ApiError> {
-        if *dedup == DedupKey::None {
-            let (access, target) = (self.access(&request).await?, self.target(&request).await?);
+        let access = self.access(&request).await?;
+        let Some(id) = self.event_id(&request, dedup) else {
+            let target = self.target(&request).await?;
             return self.publish(request, EventId::fresh(), access, target).await;
-        }
+        };
         let command = request.command.clone();
-        let appended = self.send_named(request, dedup, earlier).await?;
+        let find = FindEvent { conversation: request.conversation, event: id };
+        let (found, target) = tokio::join!(self.find_earlier(find, earlier), self.target(&request));
+        let appended = match found? {
+            Some(entry) => Appended { entry, duplicate: true },
+            None => self.publish(request, id, access, target?).await?,
+        };
         if appended.duplicate && !repeats(&command, &appended.entry.event) {
             return Err(Code::IdempotencyMismatch.into());
         }
         Ok(appended)
-    }
-
-    async fn send_named(
-        &self,
-        request: CommandRequest,
-        dedup: &DedupKey,
-        earlier: EarlierAttempt,
-    ) -> Result<Appended, ApiError> {
-        let access = self.access(&request).await?;
-        let id = self.event_id(&request, dedup);
-        let earlier = self.find_earlier(request.conversation, id, earlier);
-        let (earlier, target) = tokio::join!(earlier, self.target(&request));
-        if let Some(entry) = earlier? {
-            return Ok(Appended { entry, duplicate: true });
-        }
-        self.publish(request, id, access, target?).await
     }
 
     async fn publish(
@@ -115,19 +118,18 @@ impl Sender {
     /// What was sent under this name before the log's duplicate window.
     async fn find_earlier(
         &self,
-        conversation: ConversationId,
-        event: EventId,
+        event: FindEvent,
         earlier: EarlierAttempt,
-    ) -> Result<Option<LogEntry>, ApiError> {
-        if earlier == EarlierAttempt::Unlikely {
-            return Ok(None);
+    ) -> Result<Option<LogEntry>, RpcError> {
+        if earlier == EarlierAttempt::Likely {
+            return Box::pin(self.earlier.find_surely(event)).await;
         }
-        match Box::pin(self.rpc.call(&FindOlderEvent { conversation, event })).await {
-            Err(error) if error.code == Code::Unavailable && earlier == EarlierAttempt::Possible => {
+        match self.earlier.find(event).await {
+            Err(error) if error.code == Code::Unavailable => {
                 metrics::counter!("natter_sends_not_looked_up_total").increment(1);
                 Ok(None)
             }
-            found => Ok(found?),
+            found => found,
         }
     }
 
@@ -141,13 +143,14 @@ impl Sender {
         }
     }
 
-    fn event_id(&self, request: &CommandRequest, dedup: &DedupKey) -> EventId {
+    /// The id of every attempt of a command with a name; `None` for one without.
+    fn event_id(&self, request: &CommandRequest, dedup: &DedupKey) -> Option<EventId> {
         let origin = match (dedup, &request.client_id) {
             (DedupKey::ClientId, Some(client_id)) => Origin::Client { device: &request.device, client_id },
             (DedupKey::IdempotencyKey(key), _) => Origin::Key(key),
-            _ => return EventId::fresh(),
+            (DedupKey::ClientId, None) | (DedupKey::None, _) => return None,
         };
-        self.event_key.event_id(request.author, request.conversation, origin)
+        Some(self.event_key.event_id(request.author, request.conversation, origin))
     }
 
     /// The stored copy of an event that was a duplicate: an edge may not read the log itself.

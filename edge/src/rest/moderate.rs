@@ -93,5 +93,5 @@ async fn publish(
     let traceparent = traceparent(headers);
     let request =
         CommandRequest { author, conversation, device: String::new(), client_id: None, command, traceparent };
-    app.sender.send(request, &DedupKey::None, EarlierAttempt::Unlikely).await.map(|_| ())
+    app.sender.send(request, &DedupKey::None, EarlierAttempt::Possible).await.map(|_| ())
 }

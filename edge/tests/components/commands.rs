@@ -1,6 +1,12 @@
 //! Sending: stored once, acked with the log's seq, refused where the user is not a member.
 
-use natter_schemas::id::{ConversationId, UserId};
+use std::time::Instant;
+
+use natter_schemas::{
+    id::{ConversationId, UserId},
+    limits,
+};
+use natter_testkit::until;
 use serde_json::json;
 
 use crate::harness::Edge;
@@ -59,17 +65,68 @@ async fn a_message_older_than_the_log_remembers_is_recognized_when_it_is_repeate
     let body = json!({
         "conversationId": conversation, "content": "content of c1", "clientId": "c1", "deviceId": "phone",
     });
-    let mut frame = body.clone();
-    (frame["type"], frame["retry"]) = (json!("send"), json!(true));
-    socket.send(&frame).await;
-    let ack = socket.wait_for("ack").await;
-    assert_eq!((&ack["seq"], &ack["duplicate"]), (&json!(old.seq), &json!(true)));
+    for retry in [false, true] {
+        let mut frame = body.clone();
+        (frame["type"], frame["retry"]) = (json!("send"), json!(retry));
+        socket.send(&frame).await;
+        let ack = socket.wait_for("ack").await;
+        assert_eq!((&ack["seq"], &ack["duplicate"]), (&json!(old.seq), &json!(true)));
+    }
 
     for key in [None, Some("a-new-key")] {
         let (status, message) = edge.post_message(user, key, &body).await;
         assert_eq!((status, &message["id"]), (201, &json!(old.event.id)));
     }
     assert_eq!(edge.services.stored(conversation).await, ["content of c1"]);
+}
+
+#[tokio::test]
+async fn sends_that_wait_together_are_looked_up_together() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let rooms: Vec<_> = (0..100).map(|_| edge.conversation(&[user])).collect();
+    let mut socket = edge.socket(user).await;
+    edge.services.stall_lookups(true);
+    for room in &rooms {
+        socket.post(*room, "c1").await;
+    }
+    until("the first call has arrived", async || edge.services.lookups() > 0).await;
+    edge.services.stall_lookups(false);
+    for _ in &rooms {
+        socket.wait_for("ack").await;
+    }
+    assert!(edge.services.lookups() < 20, "{} calls for 100 sends", edge.services.lookups());
+}
+
+#[tokio::test]
+async fn sends_do_not_wait_for_a_history_that_does_not_answer() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let conversation = edge.conversation(&[user]);
+    let mut socket = edge.socket(user).await;
+    edge.services.stall_lookups(true);
+    socket.post(conversation, "first").await;
+    socket.wait_for("ack").await;
+    let started = Instant::now();
+    for n in 0..50 {
+        socket.post(conversation, &n.to_string()).await;
+        socket.wait_for("ack").await;
+    }
+    assert!(started.elapsed() < limits::RPC_BEFORE_SEND, "{:?} for 50 sends", started.elapsed());
+
+    edge.services.stall_lookups(false);
+    let hello = json!({"type": "hello", "token": edge.token(user), "deviceId": "phone"});
+    let mut phone = edge.open(&hello).await;
+    let quiet = edge.conversation(&[user]);
+    let mut names = (0..).map(|n| format!("old-{n}"));
+    until("a repeat of an old message is recognized again", async || {
+        let name = names.next().expect("endless");
+        let old = edge.sent_long_ago(user, quiet, ("phone", &name), &format!("content of {name}"));
+        edge.services.add_to_history(old.clone());
+        phone.post(quiet, &name).await;
+        phone.wait_for("ack").await["seq"] == json!(old.seq)
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -84,14 +84,12 @@ pub struct FindEvent {
     pub event: EventId,
 }
 
-/// The event with this id, if it is older than the log's duplicate window. One within it is found only by chance:
-/// the log itself recognizes it when it is published again.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub struct FindOlderEvent {
-    /// The conversation it belongs to.
-    pub conversation: ConversationId,
-    /// The event's id.
-    pub event: EventId,
+/// Each of these events, in order, if it is older than the log's duplicate window. One within it is found only by
+/// chance: the log itself recognizes it when it is published again.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FindOlderEvents {
+    /// At most [`limits::LOOKUP_BATCH`](crate::limits::LOOKUP_BATCH).
+    pub events: Vec<FindEvent>,
 }
 
 /// The message at a seq in its present state.

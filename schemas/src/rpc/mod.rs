@@ -130,7 +130,7 @@ calls! {
         Heads => "heads" -> Vec<Seq>;
         LogHeads => "log-heads" -> Vec<Seq>;
         FindEvent => "find" -> Option<LogEntry>;
-        FindOlderEvent => "find-older" -> Option<LogEntry>, crate::limits::RPC_BEFORE_SEND;
+        FindOlderEvents => "find-older" -> Vec<Option<LogEntry>>, crate::limits::RPC_BEFORE_SEND;
         GetMessage => "message" -> Option<Message>;
     }
     Inbox {

@@ -12,6 +12,7 @@ mod read_tail; // read from the log, and remembered
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::try_join_all;
 use moka::future::Cache;
 use natter_nats::{
     log::LogReader,
@@ -19,9 +20,11 @@ use natter_nats::{
 };
 use natter_runtime::unreadable::Unreadable;
 use natter_schemas::{
+    code::Code,
     event::{LogEntry, Message},
     id::{ConversationId, Partition, Seq},
-    rpc::{EventsAfter, FindEvent, FindOlderEvent, GetMessage, Heads, LogHeads, Page},
+    limits,
+    rpc::{EventsAfter, FindEvent, FindOlderEvents, GetMessage, Heads, LogHeads, Page},
 };
 use natter_store::{Store, StoreError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -89,7 +92,7 @@ impl History {
             Heads => heads,
             LogHeads => log_heads,
             FindEvent => find,
-            FindOlderEvent => find_older,
+            FindOlderEvents => find_older,
             GetMessage => message,
         });
         Ok(())
@@ -118,14 +121,21 @@ impl History {
         }
     }
 
-    /// Asked before sends that may be repeats: one look into an index, and no reading of the log while the persister keeps up.
-    async fn find_older(&self, call: FindOlderEvent) -> Result<Option<LogEntry>, Failure> {
-        let FindOlderEvent { conversation, event } = call;
-        // Asked first: what is covered now is in the store when that is asked.
-        if !self.floors.cover_the_forgotten(Partition::of(conversation, self.partitions)) {
-            return self.find(FindEvent { conversation, event }).await;
+    /// Asked before sends, which may be repeats: one look into an index for each, and no reading of the log while
+    /// the persister keeps up.
+    async fn find_older(&self, call: FindOlderEvents) -> Result<Vec<Option<LogEntry>>, Failure> {
+        if call.events.len() > limits::LOOKUP_BATCH {
+            return Err(Code::Malformed.into());
         }
-        Ok(self.store.find_event(conversation, event).await?)
+        try_join_all(call.events.into_iter().map(|event| self.find_one_older(event))).await
+    }
+
+    async fn find_one_older(&self, find: FindEvent) -> Result<Option<LogEntry>, Failure> {
+        // Asked first: what is covered now is in the store when that is asked.
+        if !self.floors.cover_the_forgotten(Partition::of(find.conversation, self.partitions)) {
+            return self.find(find).await;
+        }
+        Ok(self.store.find_event(find.conversation, find.event).await?)
     }
 
     async fn message(&self, call: GetMessage) -> Result<Option<Message>, Failure> {

@@ -57,7 +57,7 @@ pub fn answer(
 
 async fn publish(client: &Client, request: CommandRequest, retry: bool) -> Result<Appended, ApiError> {
     client.app.admission.take_local(Class::Send, &client.socket.user.to_string()).await?;
-    let earlier = if retry { EarlierAttempt::Likely } else { EarlierAttempt::Unlikely };
+    let earlier = if retry { EarlierAttempt::Likely } else { EarlierAttempt::Possible };
     client.app.sender.send(request, &DedupKey::ClientId, earlier).await
 }
 

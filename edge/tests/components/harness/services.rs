@@ -3,7 +3,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use natter_nats::{async_nats::Client, log::LogReader, service::RpcServer};
@@ -13,7 +16,7 @@ use natter_schemas::{
     event::{Body, Kind, LogEntry, Message, Role, Shape, Timestamp},
     id::{ConversationId, Partition, Seq, UserId},
     rpc::{
-        Conversation, EventsAfter, FindEvent, FindOlderEvent, GetConversation, GetMembership, GetMessage,
+        Conversation, EventsAfter, FindEvent, FindOlderEvents, GetConversation, GetMembership, GetMessage,
         Heads, ListBlockedConversations, LogHeads, MarkRead, Membership, Memberships, Participant, ReadState,
         Replay, RpcError, Service,
     },
@@ -30,6 +33,10 @@ pub struct Services {
     marks: Mutex<Vec<MarkRead>>,
     /// While true no call learns the head of a conversation.
     stalled: watch::Sender<bool>,
+    /// Calls that looked for older events.
+    lookups: AtomicUsize,
+    /// While true none of them is answered.
+    lookups_stalled: watch::Sender<bool>,
 }
 
 /// Serves one call by a method of [`Services`].
@@ -54,6 +61,8 @@ impl Services {
             extra: Mutex::default(),
             marks: Mutex::default(),
             stalled: watch::Sender::new(false),
+            lookups: AtomicUsize::new(0),
+            lookups_stalled: watch::Sender::new(false),
         });
         let offer = |service| {
             RpcServer::start(client.clone(), service, lifecycle.tracker(), lifecycle.stop().clone())
@@ -63,7 +72,7 @@ impl Services {
             GetConversation => conversation);
         let mut history = offer(Service::History).await.expect("offered");
         serve!(history, services, Heads => heads, LogHeads => log_heads, EventsAfter => events_after,
-            FindEvent => find, FindOlderEvent => find_older, GetMessage => message);
+            FindEvent => find, FindOlderEvents => find_older, GetMessage => message);
         let mut inbox = offer(Service::Inbox).await.expect("offered");
         serve!(inbox, services, MarkRead => mark);
         services
@@ -93,6 +102,16 @@ impl Services {
     /// From here no call learns the head of a conversation.
     pub fn stall(&self) {
         self.stalled.send_replace(true);
+    }
+
+    /// How many calls looked for older events.
+    pub fn lookups(&self) -> usize {
+        self.lookups.load(Ordering::SeqCst)
+    }
+
+    /// Whether calls that look for older events are answered.
+    pub fn stall_lookups(&self, stalled: bool) {
+        self.lookups_stalled.send_replace(stalled);
     }
 
     async fn memberships(&self, call: Memberships) -> Result<Vec<Membership>, RpcError> {
@@ -158,8 +177,11 @@ impl Services {
         Ok(self.history(call.conversation).await?.into_iter().find(|entry| entry.event.id == call.event))
     }
 
-    async fn find_older(&self, call: FindOlderEvent) -> Result<Option<LogEntry>, RpcError> {
-        self.find(FindEvent { conversation: call.conversation, event: call.event }).await
+    async fn find_older(&self, call: FindOlderEvents) -> Result<Vec<Option<LogEntry>>, RpcError> {
+        self.lookups.fetch_add(1, Ordering::SeqCst);
+        let mut stalled = self.lookups_stalled.subscribe();
+        stalled.wait_for(|stalled| !stalled).await.map_err(|_| Code::Unavailable)?;
+        futures_util::future::try_join_all(call.events.into_iter().map(|event| self.find(event))).await
     }
 
     async fn message(&self, call: GetMessage) -> Result<Option<Message>, RpcError> {
