@@ -127,6 +127,8 @@ pub const JWT_SECRET_MIN: usize = 32;
 pub const PRESENCE_TTL: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_mins(5);
 /// `REFRESH_EXPIRES_IN`: browsers forget cookies after 400 days (RFC 6265bis §5.5).
 pub const REFRESH_MAX: Duration = Duration::from_hours(400 * 24);
+/// `REFRESH_GRACE`: a slow window of the same browser is answered by then; beyond a minute a stolen token is worth more.
+pub const REFRESH_GRACE_MAX: Duration = Duration::from_mins(1);
 /// Bytes of all partitions' logs together by default: about 32 million messages of 200 B.
 pub const LOG_BYTES: i64 = 8 * 1024 * 1024 * 1024;
 /// `LOG_MAX_BYTES`, of one partition: about 100 of the biggest messages.
@@ -215,6 +217,8 @@ pub const MIRROR_ACK_PENDING: i64 = 512;
 pub const SERVICE_CONCURRENCY: usize = 256;
 /// Log-ins waiting for a hashing thread; the next one is answered with 429.
 pub const HASHES_WAITING: usize = 64;
+/// Exchanges of one session's refresh tokens within the grace that are kept: ten windows that open at once, three times.
+pub const EXCHANGES_KEPT: usize = 32;
 /// A call of a service that has no deadline of its own.
 pub const RPC: Duration = Duration::from_secs(5);
 /// A send waits for it: some milliseconds, unless workers hang.

@@ -1,5 +1,8 @@
 use async_trait::async_trait;
-use natter_schemas::{id::UserId, rpc::User};
+use natter_schemas::{
+    id::{SessionId, UserId},
+    rpc::User,
+};
 
 use crate::Result;
 
@@ -38,6 +41,8 @@ pub trait AccountStore: Send + Sync + 'static {
     async fn search_users(&self, prefix: &str, limit: usize) -> Result<Vec<User>>;
     /// The user as changed; `None`: no such user.
     async fn set_display_name(&self, user: UserId, name: &str) -> Result<Option<User>>;
-    /// Changes nothing when there is no such user.
-    async fn set_password_hash(&self, user: UserId, password_hash: &str) -> Result<()>;
+    /// From then on no session of the user can be renewed but `by`, which changed it, and those opened with the new
+    /// hash. Changes nothing when there is no such user.
+    async fn set_password_hash(&self, user: UserId, password_hash: &str, by: Option<SessionId>)
+    -> Result<()>;
 }

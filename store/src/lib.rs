@@ -37,7 +37,7 @@ pub use events::EventStore;
 pub use members::{MemberRow, MemberStore};
 pub use messages::MessageStore;
 pub use read_marks::ReadMarkStore;
-pub use sessions::{AddSession, NewSession, Renewal, SessionStore, TokenHash};
+pub use sessions::{AddSession, Exchange, NewSession, Renewal, Seed, SessionStore, TokenHash};
 
 /// Why a call failed, by what the caller can do about it.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -19,4 +19,5 @@ pub mod capped_list; // findings counted in full and shown in part
 pub mod verify; // the log against the store
 
 mod start; // jobs by name, and what they need
+pub use services::accounts::RefreshTokens;
 pub use start::{Dependencies, Job, StartError, start};

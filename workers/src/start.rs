@@ -1,4 +1,4 @@
-use std::{fmt, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use natter_nats::{
     apply::Deployment,
@@ -19,7 +19,7 @@ use crate::{
     persist::{self, PersistHealth, Persister},
     presence,
     services::{
-        accounts::{Accounts, HashError, Passwords},
+        accounts::{Accounts, HashError, Passwords, RefreshTokens},
         conversations::Conversations,
         history::{FloorsError, History},
         read_marks::ReadMarks,
@@ -39,8 +39,7 @@ pub struct Dependencies {
     pub deployment: Arc<Deployment>,
     /// Where presence expires.
     pub shared: Arc<dyn SharedState>,
-    /// How long a refresh token can be exchanged (`REFRESH_EXPIRES_IN`).
-    pub refresh_lifetime: Duration,
+    pub refresh: RefreshTokens,
     /// What clients may send.
     pub limits: Limits,
     /// What the job `persist` meets.
@@ -181,9 +180,9 @@ impl Start<'_> {
     }
 
     async fn accounts(&self) -> Result<(), StartError> {
-        let Dependencies { store, publisher, refresh_lifetime, limits, .. } = self.dependencies.clone();
+        let Dependencies { store, publisher, refresh, limits, .. } = self.dependencies.clone();
         let passwords = Passwords::new().await?;
-        let accounts = Accounts::new(store, publisher, passwords, refresh_lifetime, limits);
+        let accounts = Accounts::new(store, publisher, passwords, refresh, limits);
         Ok(accounts.serve(&mut self.server(Service::Accounts).await?).await?)
     }
 

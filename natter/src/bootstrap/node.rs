@@ -12,7 +12,7 @@ use natter_runtime::{
     shared_state::SharedState,
 };
 use natter_store::{Database, Store};
-use natter_workers::{Dependencies, Job, kafka_sink, persist::PersistHealth};
+use natter_workers::{Dependencies, Job, RefreshTokens, kafka_sink, persist::PersistHealth};
 use tokio::net::TcpListener;
 use tracing::warn;
 
@@ -88,7 +88,7 @@ impl Node {
             publisher: self.backends.publisher().await?,
             deployment: Arc::new(self.deployment.clone()),
             shared: Arc::clone(&self.shared),
-            refresh_lifetime: settings.refresh_expires_in,
+            refresh: RefreshTokens { lifetime: settings.refresh_expires_in, grace: settings.refresh_grace },
             limits: settings.limits.clone(),
             kafka: settings.kafka.clone().map(kafka_sink::Options::from),
         })

@@ -8,7 +8,8 @@ pub use kafka::{Kafka, KafkaSecurity, Sasl};
 use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
 use natter_schemas::limits::{
-    CONTROL_AGE, JWT_SECRET_MIN, LOG_BYTES, LOG_BYTES_MIN, Limits, PRESENCE_TTL, REFRESH_MAX,
+    CONTROL_AGE, JWT_SECRET_MIN, LOG_BYTES, LOG_BYTES_MIN, Limits, PRESENCE_TTL, REFRESH_GRACE_MAX,
+    REFRESH_MAX,
 };
 use secrecy::{ExposeSecret, SecretString};
 
@@ -88,6 +89,8 @@ pub struct Settings {
     pub jwt_secret: Option<SecretString>,
     pub jwt_expires_in: Duration,
     pub refresh_expires_in: Duration,
+    /// How long after its exchange a refresh token is answered with the same successor.
+    pub refresh_grace: Duration,
     pub cors_origins: Vec<String>,
     pub rates: Rates,
     /// What clients may send.
@@ -122,6 +125,7 @@ impl Settings {
             jwt_secret: secret(source, strictness == Strictness::Production)?,
             jwt_expires_in: lifetime(source, "JWT_EXPIRES_IN", 15 * 60, SECOND..=CONTROL_AGE)?,
             refresh_expires_in: lifetime(source, "REFRESH_EXPIRES_IN", 30 * 86_400, SECOND..=REFRESH_MAX)?,
+            refresh_grace: lifetime(source, "REFRESH_GRACE", 30, Duration::ZERO..=REFRESH_GRACE_MAX)?,
             cors_origins: cors(source)?,
             rates: rates(source, dev)?,
             limits: limits::read(source)?,
@@ -316,6 +320,7 @@ mod tests {
             ("JWT_EXPIRES_IN", "soon"),
             ("REFRESH_EXPIRES_IN", "0"),
             ("REFRESH_EXPIRES_IN", "99999999999999999999d"),
+            ("REFRESH_GRACE", "61s"),
             ("CORS_ORIGINS", "*"),
             ("CORS_ORIGINS", "https://a.example/path"),
             ("RATE_LIMITS", "login=often"),

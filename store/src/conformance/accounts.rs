@@ -96,7 +96,7 @@ pub async fn a_display_name_and_a_password_can_be_changed(store: Arc<dyn Store>)
     assert_eq!(store.users(&[user.id]).await.unwrap(), std::slice::from_ref(&changed));
     assert_eq!(store.search_users(&format!("{new} ω"), 5).await.unwrap(), [changed]);
     assert_eq!(store.set_display_name(UserId::fresh(), "x").await.unwrap(), None);
-    store.set_password_hash(user.id, "$argon2id$other").await.unwrap();
+    store.set_password_hash(user.id, "$argon2id$other", None).await.unwrap();
     assert_eq!(store.credentials_of(user.id).await.unwrap().unwrap().password_hash, "$argon2id$other");
 }
 

@@ -46,11 +46,17 @@ macro_rules! conformance {
             sessions: [
                 a_session_is_renewed_from_token_to_token
                 a_token_used_again_ends_its_session
-                of_many_renewals_with_one_token_at_once_one_succeeds
+                without_grace_one_of_many_renewals_at_once_succeeds
+                with_grace_all_renewals_at_once_have_one_successor
+                a_token_within_its_grace_leads_to_the_newest
+                a_token_used_again_after_its_grace_ends_its_session
+                exchanges_beyond_those_kept_are_theft
                 a_session_ends_when_it_is_ended_or_expires
                 sessions_of_a_user_are_those_not_ended_and_not_expired
                 a_log_in_with_a_password_changed_since_opens_no_session
                 no_log_in_that_races_a_password_change_survives_it
+                a_new_password_alone_leaves_only_the_session_that_set_it
+                sessions_left_by_a_new_password_are_still_listed
             ]
             blocks: [
                 a_block_is_seen_from_both_sides_until_it_is_removed

@@ -1,13 +1,16 @@
+use std::time::{Duration, Instant};
+
 use natter_schemas::{
     event::Timestamp,
     id::{SessionId, UserId},
+    limits,
 };
 
 use super::{
     Arc,
     fixtures::{PASSWORD_HASH, added, unique_name},
 };
-use crate::{AddSession, NewSession, Renewal, Store, TokenHash};
+use crate::{AddSession, Exchange, NewSession, Renewal, Store, TokenHash};
 
 // No test's clock is beyond NOW: in a shared store it would end the sessions of the others.
 const EARLY: Timestamp = Timestamp(1_763_000_000_000);
@@ -37,6 +40,25 @@ fn log_in(user: UserId, password_hash: &str, expires_at: Timestamp) -> NewSessio
     NewSession { session: SessionId::fresh(), user, password_hash, token: token(), expires_at }
 }
 
+/// Without grace unless the test gives one: then any second use is theft.
+fn exchange(token: TokenHash, next: TokenHash) -> Exchange {
+    Exchange { token, next, seed: self::token(), now: NOW, expires_at: LATER, grace: Duration::ZERO }
+}
+
+/// Longer than any test.
+fn with_grace(token: TokenHash, next: TokenHash) -> Exchange {
+    Exchange { grace: Duration::from_mins(10), ..exchange(token, next) }
+}
+
+async fn renew(store: &dyn Store, exchange: &Exchange) -> Renewal {
+    store.renew_session(exchange).await.unwrap()
+}
+
+/// With a token that nothing follows.
+async fn present(store: &dyn Store, presented: TokenHash) -> Renewal {
+    renew(store, &exchange(presented, token())).await
+}
+
 async fn registered(store: &dyn Store) -> UserId {
     added(store, &unique_name()).await.id
 }
@@ -44,13 +66,13 @@ async fn registered(store: &dyn Store) -> UserId {
 pub async fn a_session_is_renewed_from_token_to_token(store: Arc<dyn Store>) {
     let user = registered(&*store).await;
     let (session, mut current) = opened(&*store, user).await;
-    for _ in 0..5 {
-        let next = token();
-        let renewal = store.renew_session(current, next, NOW, LATER).await.unwrap();
-        assert_eq!(renewal, Renewal::Renewed { user, session });
-        current = next;
+    for step in [exchange, with_grace, exchange, with_grace] {
+        let next = step(current, token());
+        let renewal = renew(&*store, &next).await;
+        assert_eq!(renewal, Renewal::Renewed { user, session, seeds: vec![next.seed] });
+        current = next.next;
     }
-    assert_eq!(store.renew_session(token(), token(), NOW, LATER).await.unwrap(), Renewal::Unknown);
+    assert_eq!(present(&*store, token()).await, Renewal::Unknown);
     assert_eq!(store.sessions_of(user, NOW).await.unwrap(), [session]);
 }
 
@@ -59,35 +81,117 @@ pub async fn a_token_used_again_ends_its_session(store: Arc<dyn Store>) {
     let (session, first) = opened(&*store, user).await;
     let (other, other_token) = opened(&*store, user).await;
     let (second, third) = (token(), token());
-    store.renew_session(first, second, NOW, LATER).await.unwrap();
-    store.renew_session(second, third, NOW, LATER).await.unwrap();
-    let stolen = store.renew_session(first, token(), NOW, LATER).await.unwrap();
-    assert_eq!(stolen, Renewal::Reused { user, session });
+    renew(&*store, &exchange(first, second)).await;
+    renew(&*store, &exchange(second, third)).await;
+    assert_eq!(present(&*store, first).await, Renewal::Reused { user, session });
     for dead in [first, second, third] {
-        assert_eq!(store.renew_session(dead, token(), NOW, LATER).await.unwrap(), Renewal::Unknown);
+        assert_eq!(present(&*store, dead).await, Renewal::Unknown);
     }
     assert_eq!(store.sessions_of(user, NOW).await.unwrap(), [other]);
-    let renewal = store.renew_session(other_token, token(), NOW, LATER).await.unwrap();
-    assert_eq!(renewal, Renewal::Renewed { user, session: other });
+    let next = exchange(other_token, token());
+    let renewal = renew(&*store, &next).await;
+    assert_eq!(renewal, Renewal::Renewed { user, session: other, seeds: vec![next.seed] });
 }
 
-pub async fn of_many_renewals_with_one_token_at_once_one_succeeds(store: Arc<dyn Store>) {
-    let user = registered(&*store).await;
-    let (session, first) = opened(&*store, user).await;
-    let attempts: Vec<_> = (0..10)
-        .map(|_| {
-            let store = Arc::clone(&store);
-            tokio::spawn(async move { store.renew_session(first, token(), NOW, LATER).await.unwrap() })
+async fn at_once(store: &Arc<dyn Store>, exchanges: Vec<Exchange>) -> Vec<Renewal> {
+    let attempts: Vec<_> = exchanges
+        .into_iter()
+        .map(|exchange| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move { renew(&*store, &exchange).await })
         })
         .collect();
     let mut renewals = Vec::new();
     for attempt in attempts {
         renewals.push(attempt.await.unwrap());
     }
-    let count = |of| renewals.iter().filter(|renewal| **renewal == of).count();
-    assert_eq!(count(Renewal::Renewed { user, session }), 1);
-    assert!(count(Renewal::Reused { user, session }) >= 1);
+    renewals
+}
+
+pub async fn without_grace_one_of_many_renewals_at_once_succeeds(store: Arc<dyn Store>) {
+    let user = registered(&*store).await;
+    let (session, first) = opened(&*store, user).await;
+    let renewals = at_once(&store, (0..10).map(|_| exchange(first, token())).collect()).await;
+    let renewed = |renewal: &&Renewal| matches!(renewal, Renewal::Renewed { .. });
+    assert_eq!(renewals.iter().filter(renewed).count(), 1);
+    assert!(renewals.contains(&Renewal::Reused { user, session }));
     assert!(store.sessions_of(user, NOW).await.unwrap().is_empty());
+}
+
+pub async fn with_grace_all_renewals_at_once_have_one_successor(store: Arc<dyn Store>) {
+    let user = registered(&*store).await;
+    let (session, first) = opened(&*store, user).await;
+    let exchanges: Vec<_> = (0..10).map(|_| with_grace(first, token())).collect();
+    let renewals = at_once(&store, exchanges.clone()).await;
+    let Renewal::Renewed { seeds, .. } = &renewals[0] else { panic!("{renewals:?}") };
+    let winner = exchanges.iter().find(|exchange| [exchange.seed] == **seeds).unwrap();
+    let same = Renewal::Renewed { user, session, seeds: vec![winner.seed] };
+    assert!(renewals.iter().all(|renewal| *renewal == same), "{renewals:?}");
+    // The session goes on with the one successor, and no other.
+    let next = with_grace(winner.next, token());
+    let renewal = renew(&*store, &next).await;
+    assert_eq!(renewal, Renewal::Renewed { user, session, seeds: vec![next.seed] });
+    for loser in exchanges.iter().filter(|exchange| exchange.seed != winner.seed).take(1) {
+        let refused = present(&*store, loser.next).await;
+        assert!(matches!(refused, Renewal::Unknown | Renewal::Reused { .. }), "{refused:?}");
+    }
+}
+
+pub async fn a_token_within_its_grace_leads_to_the_newest(store: Arc<dyn Store>) {
+    let user = registered(&*store).await;
+    let (session, first) = opened(&*store, user).await;
+    let second = with_grace(first, token());
+    let third = with_grace(second.next, token());
+    renew(&*store, &second).await;
+    renew(&*store, &third).await;
+    for (presented, seeds) in [(first, vec![second.seed, third.seed]), (second.next, vec![third.seed])] {
+        let renewal = renew(&*store, &with_grace(presented, token())).await;
+        assert_eq!(renewal, Renewal::Renewed { user, session, seeds });
+    }
+    // Another session's tokens are not among them.
+    let (other, other_token) = opened(&*store, user).await;
+    store.end_session(other).await.unwrap();
+    assert_eq!(renew(&*store, &with_grace(other_token, token())).await, Renewal::Unknown);
+    store.end_session(session).await.unwrap();
+    assert_eq!(renew(&*store, &with_grace(first, token())).await, Renewal::Unknown);
+}
+
+pub async fn a_token_used_again_after_its_grace_ends_its_session(store: Arc<dyn Store>) {
+    let user = registered(&*store).await;
+    let (session, first) = opened(&*store, user).await;
+    let begun = Instant::now();
+    // As time goes on: what is presented again does not prolong it.
+    let again = || Exchange {
+        now: Timestamp(NOW.0 + i64::try_from(begun.elapsed().as_millis()).unwrap()),
+        grace: Duration::from_secs(2),
+        ..exchange(first, token())
+    };
+    let exchanged = again();
+    renew(&*store, &exchanged).await;
+    let mut renewals = Vec::new();
+    while begun.elapsed() < Duration::from_secs(20) {
+        renewals.push(renew(&*store, &again()).await);
+        if renewals.last() == Some(&Renewal::Reused { user, session }) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(renewals.pop(), Some(Renewal::Reused { user, session }));
+    let same = Renewal::Renewed { user, session, seeds: vec![exchanged.seed] };
+    assert!(!renewals.is_empty() && renewals.iter().all(|renewal| *renewal == same), "{renewals:?}");
+    assert_eq!(present(&*store, exchanged.next).await, Renewal::Unknown);
+}
+
+pub async fn exchanges_beyond_those_kept_are_theft(store: Arc<dyn Store>) {
+    let user = registered(&*store).await;
+    let (session, first) = opened(&*store, user).await;
+    let mut current = first;
+    for _ in 0..=limits::EXCHANGES_KEPT {
+        let next = with_grace(current, token());
+        renew(&*store, &next).await;
+        current = next.next;
+    }
+    assert_eq!(renew(&*store, &with_grace(first, token())).await, Renewal::Reused { user, session });
 }
 
 pub async fn a_session_ends_when_it_is_ended_or_expires(store: Arc<dyn Store>) {
@@ -95,18 +199,19 @@ pub async fn a_session_ends_when_it_is_ended_or_expires(store: Arc<dyn Store>) {
     let (session, current) = opened(&*store, user).await;
     store.end_session(session).await.unwrap();
     store.end_session(session).await.unwrap();
-    assert_eq!(store.renew_session(current, token(), NOW, LATER).await.unwrap(), Renewal::Unknown);
+    assert_eq!(present(&*store, current).await, Renewal::Unknown);
 
     // The moment it expires it has expired.
     let (_, current) = opened_until(&*store, user, NOW).await;
-    assert_eq!(store.renew_session(current, token(), NOW, LATER).await.unwrap(), Renewal::Unknown);
+    assert_eq!(present(&*store, current).await, Renewal::Unknown);
 
     // A renewal moves the end.
     let (session, current) = opened_until(&*store, user, NOW).await;
-    let next = token();
-    store.renew_session(current, next, EARLY, LATER).await.unwrap();
-    let renewal = store.renew_session(next, token(), NOW, LATER).await.unwrap();
-    assert_eq!(renewal, Renewal::Renewed { user, session });
+    let early = Exchange { now: EARLY, ..exchange(current, token()) };
+    renew(&*store, &early).await;
+    let next = exchange(early.next, token());
+    let renewal = renew(&*store, &next).await;
+    assert_eq!(renewal, Renewal::Renewed { user, session, seeds: vec![next.seed] });
 }
 
 pub async fn sessions_of_a_user_are_those_not_ended_and_not_expired(store: Arc<dyn Store>) {
@@ -126,9 +231,9 @@ pub async fn sessions_of_a_user_are_those_not_ended_and_not_expired(store: Arc<d
 pub async fn a_log_in_with_a_password_changed_since_opens_no_session(store: Arc<dyn Store>) {
     let user = registered(&*store).await;
     let late = log_in(user, PASSWORD_HASH, LATER);
-    store.set_password_hash(user, "$argon2id$next").await.unwrap();
+    store.set_password_hash(user, "$argon2id$next", None).await.unwrap();
     assert_eq!(store.add_session(&late).await.unwrap(), AddSession::PasswordChanged);
-    assert_eq!(store.renew_session(late.token, token(), NOW, LATER).await.unwrap(), Renewal::Unknown);
+    assert_eq!(present(&*store, late.token).await, Renewal::Unknown);
     assert!(store.sessions_of(user, NOW).await.unwrap().is_empty());
 
     let with_next = log_in(user, "$argon2id$next", LATER);
@@ -145,11 +250,44 @@ pub async fn no_log_in_that_races_a_password_change_survives_it(store: Arc<dyn S
                 racing.add_session(&log_in(user, PASSWORD_HASH, LATER)).await.unwrap();
             }
         });
-        store.set_password_hash(user, "$argon2id$next").await.unwrap();
+        store.set_password_hash(user, "$argon2id$next", None).await.unwrap();
         for session in store.sessions_of(user, NOW).await.unwrap() {
             store.end_session(session).await.unwrap();
         }
         log_ins.await.unwrap();
         assert!(store.sessions_of(user, NOW).await.unwrap().is_empty());
     }
+}
+
+pub async fn a_new_password_alone_leaves_only_the_session_that_set_it(store: Arc<dyn Store>) {
+    let user = registered(&*store).await;
+    let (here, here_token) = opened(&*store, user).await;
+    let (there, there_token) = opened(&*store, user).await;
+    // And then the caller dies: it ends no session.
+    store.set_password_hash(user, "$argon2id$next", Some(here)).await.unwrap();
+    let dead = Renewal::PasswordChanged { user, session: there };
+    assert_eq!(present(&*store, there_token).await, dead);
+    assert_eq!(present(&*store, there_token).await, Renewal::Unknown);
+    let next = exchange(here_token, token());
+    let goes_on = |session, next: &Exchange| Renewal::Renewed { user, session, seeds: vec![next.seed] };
+    assert_eq!(renew(&*store, &next).await, goes_on(here, &next));
+
+    // A session of the new password is alive, also after another change by itself.
+    let with_next = log_in(user, "$argon2id$next", LATER);
+    assert_eq!(store.add_session(&with_next).await.unwrap(), AddSession::Added);
+    let renewal = exchange(with_next.token, token());
+    assert_eq!(renew(&*store, &renewal).await, goes_on(with_next.session, &renewal));
+    store.set_password_hash(user, "$argon2id$third", Some(with_next.session)).await.unwrap();
+    let last = exchange(renewal.next, token());
+    assert_eq!(renew(&*store, &last).await, goes_on(with_next.session, &last));
+    // Who changed it before has no part in the third.
+    let dead = Renewal::PasswordChanged { user, session: here };
+    assert_eq!(present(&*store, next.next).await, dead);
+}
+
+pub async fn sessions_left_by_a_new_password_are_still_listed(store: Arc<dyn Store>) {
+    let user = registered(&*store).await;
+    let (session, _) = opened(&*store, user).await;
+    store.set_password_hash(user, "$argon2id$next", None).await.unwrap();
+    assert_eq!(store.sessions_of(user, NOW).await.unwrap(), [session]);
 }

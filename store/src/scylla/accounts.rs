@@ -5,7 +5,11 @@
 //! same call again finds its own reservations and carries on.
 
 use async_trait::async_trait;
-use natter_schemas::{event::Timestamp, id::UserId, rpc::User};
+use natter_schemas::{
+    event::Timestamp,
+    id::{SessionId, UserId},
+    rpc::User,
+};
 use scylla::{statement::prepared::PreparedStatement, value::CqlTimestamp};
 use uuid::Uuid;
 
@@ -82,10 +86,16 @@ impl AccountStore for ScyllaStore {
         Ok(Some(after))
     }
 
-    async fn set_password_hash(&self, user: UserId, password_hash: &str) -> Result<()> {
+    async fn set_password_hash(
+        &self,
+        user: UserId,
+        password_hash: &str,
+        by: Option<SessionId>,
+    ) -> Result<()> {
         // An update would make a row of a user who does not exist.
         if credentials_of(&self.db, user).await?.is_some() {
-            let row = (password_hash, raw(user.as_bytes()));
+            let by = by.map_or(Uuid::nil(), |by| raw(by.as_bytes()));
+            let row = (password_hash, by, raw(user.as_bytes()));
             self.db.write(&self.db.statements.set_password_hash, row).await?;
         }
         Ok(())

@@ -1,12 +1,16 @@
 //! Log-ins and their refresh tokens.
 //!
 //! A session names the one token that can be exchanged; exchanging it is one conditional write on the session.
-//! A token says only which session it belongs to, so a spent one is recognized by not being named.
+//! A token says only which session it belongs to, so a spent one is recognized by not being named. What was
+//! exchanged a moment ago is in the session's row as well, written by the same condition, until its TTL ends.
+
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 use natter_schemas::{
     event::Timestamp,
     id::{SessionId, UserId},
+    limits,
 };
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
@@ -18,7 +22,10 @@ use super::{
     columns::{raw, time},
     concurrent::each,
 };
-use crate::{AddSession, NewSession, Renewal, Result, SessionStore, TokenHash};
+use crate::{
+    AddSession, Exchange, NewSession, Renewal, Result, Seed, SessionStore, TokenHash,
+    sessions::{Credential, credential_version},
+};
 
 /// Seconds that rows stay after they have expired: clock skew must not remove what is still valid.
 const EXPIRED_KEPT: i64 = 86_400;
@@ -35,8 +42,25 @@ fn ttl(expires_at: Timestamp) -> i32 {
 /// A session that has not ended.
 struct OpenSession {
     user: UserId,
+    /// The version of the credential it was opened with.
+    credential: Option<Vec<u8>>,
     newest: Vec<u8>,
     expires_at: i64,
+    /// Tokens within the grace, each with its seed and its successor's hash behind it.
+    exchanged: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+impl OpenSession {
+    /// From the token to the newest; `None` when it is not one of this session's, or was exchanged too long ago.
+    fn seeds_since(&self, token: &TokenHash) -> Option<Vec<Seed>> {
+        let (mut seeds, mut at) = (Vec::new(), token.as_slice());
+        while at != self.newest && seeds.len() <= limits::EXCHANGES_KEPT {
+            let (seed, successor) = self.exchanged.get(at)?.split_first_chunk()?;
+            seeds.push(*seed);
+            at = successor;
+        }
+        (at == self.newest).then_some(seeds)
+    }
 }
 
 #[async_trait]
@@ -44,28 +68,23 @@ impl SessionStore for ScyllaStore {
     /// The token and the list first: alone they are nothing. The credential last: a change of the password
     /// writes the new hash and then reads the list, so of the two one sees the other.
     async fn add_session(&self, opened: &NewSession) -> Result<AddSession> {
-        let NewSession { session, user, token, expires_at, .. } = opened;
+        let NewSession { session, user, token, expires_at, password_hash } = opened;
         issue(&self.db, *session, *user, token, *expires_at).await?;
         let (id, holder) = (raw(session.as_bytes()), raw(user.as_bytes()));
-        let row = (id, holder, token.as_slice(), time(*expires_at), ttl(*expires_at));
+        let version = credential_version(password_hash);
+        let row = (id, holder, version.as_slice(), token.as_slice(), time(*expires_at), ttl(*expires_at));
         // A repeated call, after a lost response, changes nothing.
         self.db.applied(&self.db.statements.add_session, row).await?;
         let current = credentials_of(&self.db, *user).await?;
-        if current.is_some_and(|current| current.password_hash == opened.password_hash) {
+        if current.is_some_and(|current| current.password_hash == *password_hash) {
             return Ok(AddSession::Added);
         }
         end(&self.db, *session).await?;
         Ok(AddSession::PasswordChanged)
     }
 
-    async fn renew_session(
-        &self,
-        token: TokenHash,
-        next: TokenHash,
-        now: Timestamp,
-        expires_at: Timestamp,
-    ) -> Result<Renewal> {
-        renew(&self.db, &token, &next, now, expires_at).await
+    async fn renew_session(&self, exchange: &Exchange) -> Result<Renewal> {
+        renew(&self.db, exchange).await
     }
 
     async fn end_session(&self, session: SessionId) -> Result<()> {
@@ -96,42 +115,61 @@ async fn issue(
     db.write(&db.statements.list_session, (raw(user.as_bytes()), id, ttl)).await
 }
 
-async fn renew(
-    db: &Cluster,
-    token: &TokenHash,
-    next: &TokenHash,
-    now: Timestamp,
-    expires_at: Timestamp,
-) -> Result<Renewal> {
-    let Some(session) = session_of(db, token, now).await? else { return Ok(Renewal::Unknown) };
+async fn renew(db: &Cluster, exchange: &Exchange) -> Result<Renewal> {
+    let Exchange { token, next, seed, now, .. } = exchange;
+    let Some(session) = session_of(db, token, *now).await? else { return Ok(Renewal::Unknown) };
     let Some(open) = read_serial(db, session).await?.filter(|open| open.expires_at > now.0) else {
         return Ok(Renewal::Unknown);
     };
     let user = open.user;
-    if open.newest == token {
-        // Before it counts: should the response be lost, the row of the unused token expires.
-        issue(db, session, user, next, expires_at).await?;
-        let row = (
-            ttl(expires_at),
-            raw(user.as_bytes()),
-            next.as_slice(),
-            time(expires_at),
-            raw(session.as_bytes()),
-            token.as_slice(),
-        );
-        if db.applied(&db.statements.rotate_session, row).await? {
-            return Ok(Renewal::Renewed { user, session });
-        }
+    if !is_current(db, session, &open).await? {
+        end(db, session).await?;
+        return Ok(Renewal::PasswordChanged { user, session });
+    }
+    if open.newest == token && rotate(db, session, &open, exchange).await? {
+        return Ok(Renewal::Renewed { user, session, seeds: vec![*seed] });
     }
     // Another call was first, or this one was and its response got lost.
-    match read_serial(db, session).await? {
-        None => Ok(Renewal::Unknown),
-        Some(open) if open.newest == next => Ok(Renewal::Renewed { user, session }),
-        Some(_) => {
+    let Some(open) = read_serial(db, session).await? else { return Ok(Renewal::Unknown) };
+    match open.seeds_since(token) {
+        Some(seeds) if !seeds.is_empty() => Ok(Renewal::Renewed { user, session, seeds }),
+        _ if open.newest == next => Ok(Renewal::Renewed { user, session, seeds: vec![*seed] }),
+        _ => {
             end(db, session).await?;
             Ok(Renewal::Reused { user, session })
         }
     }
+}
+
+/// Whether this call exchanged the token.
+async fn rotate(db: &Cluster, session: SessionId, open: &OpenSession, exchange: &Exchange) -> Result<bool> {
+    let Exchange { token, next, seed, expires_at, grace, .. } = exchange;
+    // Before it counts: should the response be lost, the row of the unused token expires.
+    issue(db, session, open.user, next, *expires_at).await?;
+    let (id, user) = (raw(session.as_bytes()), raw(open.user.as_bytes()));
+    let (kept, credential, ends) = (ttl(*expires_at), open.credential.as_deref(), time(*expires_at));
+    let (token, next) = (token.as_slice(), next.as_slice());
+    let grace = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
+    // To CQL a TTL of zero is none: it would stay for good.
+    if grace == 0 || open.exchanged.len() >= limits::EXCHANGES_KEPT {
+        let row = (kept, user, credential, next, ends, id, token);
+        return db.applied(&db.statements.rotate_session, row).await;
+    }
+    let exchanged = [seed.as_slice(), next].concat();
+    let row = (kept, user, credential, next, ends, id, token, grace, token, exchanged, id);
+    db.applied(&db.statements.rotate_session_with_grace, row).await
+}
+
+async fn is_current(db: &Cluster, session: SessionId, open: &OpenSession) -> Result<bool> {
+    type Row = (Option<String>, Option<Uuid>);
+    let row = db.first::<Row>(&db.statements.password, (raw(open.user.as_bytes()),)).await?;
+    let Some((Some(password_hash), set_by)) = row else { return Ok(false) };
+    let credential = Credential {
+        opened_with: open.credential.as_deref(),
+        current: credential_version(&password_hash),
+        set_by: set_by.as_ref().map(|by| by.as_bytes().as_slice()),
+    };
+    Ok(credential.is_current(session))
 }
 
 async fn session_of(db: &Cluster, token: &TokenHash, now: Timestamp) -> Result<Option<SessionId>> {
@@ -141,11 +179,18 @@ async fn session_of(db: &Cluster, token: &TokenHash, now: Timestamp) -> Result<O
     Ok((expires_at.0 > now.0).then_some(SessionId::from_uuid(session)))
 }
 
-type Row = (Option<Uuid>, Option<Vec<u8>>, Option<CqlTimestamp>);
+type Row =
+    (Option<Uuid>, Option<Vec<u8>>, Option<Vec<u8>>, Option<CqlTimestamp>, Option<HashMap<Vec<u8>, Vec<u8>>>);
 
 fn open(row: Option<Row>) -> Option<OpenSession> {
-    let (user, newest, expires_at) = row?;
-    Some(OpenSession { user: UserId::from_uuid(user?), newest: newest?, expires_at: expires_at?.0 })
+    let (user, credential, newest, expires_at, exchanged) = row?;
+    Some(OpenSession {
+        user: UserId::from_uuid(user?),
+        credential,
+        newest: newest?,
+        expires_at: expires_at?.0,
+        exchanged: exchanged.unwrap_or_default(),
+    })
 }
 
 /// A serial read: it sees every conditional write that may still be under way.

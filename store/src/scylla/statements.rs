@@ -81,20 +81,27 @@ statements! {
     delete_user: "DELETE FROM users WHERE id = ?",
     user: "SELECT username, email, display_name, password_hash, created_at FROM users WHERE id = ?",
     set_display_name: "UPDATE users SET display_name = ? WHERE id = ?",
-    set_password_hash: "UPDATE users SET password_hash = ? WHERE id = ?",
+    set_password_hash: "UPDATE users SET password_hash = ?, password_set_by = ? WHERE id = ?",
+    password: "SELECT password_hash, password_set_by FROM users WHERE id = ?",
     add_name: "INSERT INTO names (initial, shard, kind, folded, user, username) VALUES (?, ?, ?, ?, ?, ?)",
     delete_name: "DELETE FROM names WHERE initial = ? AND shard = ? AND kind = ? AND folded = ? AND user = ?",
     names_from: "SELECT user, username FROM names
                   WHERE initial = ? AND shard = ? AND kind = ? AND folded >= ? AND folded < ?",
 
     // Sessions.
-    add_session: "INSERT INTO sessions (id, user, newest, expires_at) VALUES (?, ?, ?, ?)
+    add_session: "INSERT INTO sessions (id, user, credential, newest, expires_at) VALUES (?, ?, ?, ?, ?)
                   IF NOT EXISTS USING TTL ?",
-    rotate_session: "UPDATE sessions USING TTL ? SET user = ?, newest = ?, expires_at = ? WHERE id = ?
-                     IF newest = ?",
+    rotate_session: "UPDATE sessions USING TTL ? SET user = ?, credential = ?, newest = ?, expires_at = ?
+                     WHERE id = ? IF newest = ?",
+    /// The same, and what was exchanged is kept for the grace, decided together.
+    rotate_session_with_grace: "BEGIN BATCH
+                     UPDATE sessions USING TTL ? SET user = ?, credential = ?, newest = ?, expires_at = ?
+                     WHERE id = ? IF newest = ?;
+                     UPDATE sessions USING TTL ? SET exchanged[?] = ? WHERE id = ?;
+                     APPLY BATCH",
     end_session: "DELETE FROM sessions WHERE id = ? IF EXISTS",
-    session: "SELECT user, newest, expires_at FROM sessions WHERE id = ?",
-    session_serial: "SELECT user, newest, expires_at FROM sessions WHERE id = ?",
+    session: "SELECT user, credential, newest, expires_at, exchanged FROM sessions WHERE id = ?",
+    session_serial: "SELECT user, credential, newest, expires_at, exchanged FROM sessions WHERE id = ?",
     add_token: "INSERT INTO refresh_tokens (hash, session, expires_at) VALUES (?, ?, ?) USING TTL ?",
     token: "SELECT session, expires_at FROM refresh_tokens WHERE hash = ?",
     list_session: "INSERT INTO sessions_by_user (user, session) VALUES (?, ?) USING TTL ?",

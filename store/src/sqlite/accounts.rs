@@ -1,7 +1,10 @@
 //! Users and passwords.
 
 use async_trait::async_trait;
-use natter_schemas::{id::UserId, rpc::User};
+use natter_schemas::{
+    id::{SessionId, UserId},
+    rpc::User,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
@@ -94,12 +97,18 @@ impl AccountStore for SqliteStore {
             .await
     }
 
-    async fn set_password_hash(&self, user: UserId, password_hash: &str) -> Result<()> {
+    async fn set_password_hash(
+        &self,
+        user: UserId,
+        password_hash: &str,
+        by: Option<SessionId>,
+    ) -> Result<()> {
         let hash = password_hash.to_owned();
+        let by = by.map_or([0; 16], |by| *by.as_bytes());
         self.writer
             .write(1, move |db| {
-                db.prepare_cached("UPDATE users SET password_hash = ?2 WHERE id = ?1")?
-                    .execute(params![user.as_bytes(), hash])?;
+                db.prepare_cached("UPDATE users SET password_hash = ?2, password_set_by = ?3 WHERE id = ?1")?
+                    .execute(params![user.as_bytes(), hash, by])?;
                 Ok(())
             })
             .await

@@ -46,7 +46,7 @@ async fn a_name_is_kept_for_good_and_a_repeated_registration_undoes_nothing() {
     let store = open().await;
     let anna = user(&unique_name());
     assert_eq!(store.add_user(&anna, "old").await.unwrap(), AddUser::Added);
-    store.set_password_hash(anna.id, "new").await.unwrap();
+    store.set_password_hash(anna.id, "new", None).await.unwrap();
     let renamed = store.set_display_name(anna.id, "Änne").await.unwrap().unwrap();
     assert_eq!(store.add_user(&anna, "old").await.unwrap(), AddUser::Added);
     let found = store.credentials(&anna.email).await.unwrap().unwrap();

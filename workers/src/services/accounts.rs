@@ -24,12 +24,20 @@ use natter_store::Store;
 
 pub use passwords::{HashError, Passwords};
 
+/// How long refresh tokens are worth something.
+#[derive(Debug, Clone, Copy)]
+pub struct RefreshTokens {
+    /// A token can be exchanged so long (`REFRESH_EXPIRES_IN`).
+    pub lifetime: Duration,
+    /// And presented again so long after it was exchanged (`REFRESH_GRACE`).
+    pub grace: Duration,
+}
+
 pub struct Accounts {
     store: Arc<dyn Store>,
     publisher: Publisher,
     passwords: Passwords,
-    /// How long a refresh token can be exchanged.
-    refresh_lifetime: Duration,
+    refresh: RefreshTokens,
     limits: Limits,
 }
 
@@ -38,10 +46,10 @@ impl Accounts {
         store: Arc<dyn Store>,
         publisher: Publisher,
         passwords: Passwords,
-        refresh_lifetime: Duration,
+        refresh: RefreshTokens,
         limits: Limits,
     ) -> Self {
-        Self { store, publisher, passwords, refresh_lifetime, limits }
+        Self { store, publisher, passwords, refresh, limits }
     }
 
     pub async fn serve(self, server: &mut RpcServer) -> Result<(), ServiceError> {
@@ -60,7 +68,7 @@ impl Accounts {
     }
 
     fn expiry(&self, now: Timestamp) -> Timestamp {
-        let lifetime = i64::try_from(self.refresh_lifetime.as_millis()).unwrap_or(i64::MAX);
+        let lifetime = i64::try_from(self.refresh.lifetime.as_millis()).unwrap_or(i64::MAX);
         Timestamp(now.0.saturating_add(lifetime))
     }
 

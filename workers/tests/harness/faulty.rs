@@ -10,8 +10,8 @@ use natter_schemas::{
 };
 use natter_store::{
     AccountStore, AddSession, AddUser, BlockStore, ConversationRow, ConversationStore, Credentials,
-    EventStore, ListedRow, MemberRow, MemberStore, MessageStore, NewSession, ReadMarkStore, Renewal, Result,
-    SessionStore, Store, StoreError, TokenHash, sqlite::SqliteStore,
+    EventStore, Exchange, ListedRow, MemberRow, MemberStore, MessageStore, NewSession, ReadMarkStore,
+    Renewal, Result, SessionStore, Store, StoreError, sqlite::SqliteStore,
 };
 
 pub struct Faulty {
@@ -63,11 +63,11 @@ pass! {
         fn credentials_of(user: UserId) -> Option<Credentials>;
         fn search_users(prefix: &str, limit: usize) -> Vec<User>;
         fn set_display_name(user: UserId, name: &str) -> Option<User>;
-        fn set_password_hash(user: UserId, password_hash: &str) -> ();
+        fn set_password_hash(user: UserId, password_hash: &str, by: Option<SessionId>) -> ();
     }
     SessionStore {
         fn add_session(opened: &NewSession) -> AddSession;
-        fn renew_session(token: TokenHash, next: TokenHash, now: Timestamp, expires_at: Timestamp) -> Renewal;
+        fn renew_session(exchange: &Exchange) -> Renewal;
         fn end_session(session: SessionId) -> ();
         fn sessions_of(user: UserId, now: Timestamp) -> Vec<SessionId>;
     }

@@ -18,7 +18,7 @@ use natter_schemas::{
 };
 use natter_store::{AccountStore, Store, sqlite::SqliteStore};
 use natter_testkit::{TestServer, until_some};
-use natter_workers::{Dependencies, Job, persist::PersistHealth, start};
+use natter_workers::{Dependencies, Job, RefreshTokens, persist::PersistHealth, start};
 use tempfile::TempDir;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -48,6 +48,11 @@ impl Running {
 
 impl Harness {
     pub async fn with(jobs: &[Job]) -> Self {
+        Self::with_grace(jobs, Duration::from_mins(1)).await
+    }
+
+    /// Refresh tokens may be presented again so long.
+    pub async fn with_grace(jobs: &[Job], grace: Duration) -> Self {
         let server = TestServer::start().await;
         let deployment = Arc::new(server.provision(PARTITIONS).await);
         let folder = tempfile::tempdir().unwrap();
@@ -63,7 +68,7 @@ impl Harness {
             log: LogReader::new(jetstream::new(rpc.clone()), PARTITIONS),
             deployment,
             shared: Arc::new(natter_runtime::shared_state::Memory::new()),
-            refresh_lifetime: Duration::from_hours(1),
+            refresh: RefreshTokens { lifetime: Duration::from_hours(1), grace },
             limits: Limits::default(),
             kafka: None,
         };

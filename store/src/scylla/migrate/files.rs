@@ -23,6 +23,7 @@ macro_rules! files {
 const FILES: &[File] = files![
     "migrations" "0001_accounts",
     "migrations" "0002_log",
+    "migrations" "0003_session_credentials",
     "scylla" "0001_compaction",
 ];
 

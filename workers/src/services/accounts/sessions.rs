@@ -8,7 +8,7 @@ use natter_schemas::{
     rest::check as valid,
     rpc::{LogIn, LogOut, NewPassword, OpenedSession, RefreshSession, RegisterUser, User},
 };
-use natter_store::{AddSession, AddUser, Credentials, NewSession, Renewal, TokenHash};
+use natter_store::{AddSession, AddUser, Credentials, Exchange, NewSession, Renewal, Seed, TokenHash};
 use tracing::info;
 use zeroize::Zeroizing;
 
@@ -60,23 +60,33 @@ impl Accounts {
         }
     }
 
+    /// A token that is presented again within its grace is answered with the newest token: two windows of one
+    /// browser renew at once, and what was lost on the way is asked for again.
     pub(super) async fn renew(&self, call: RefreshSession) -> Result<OpenedSession, Failure> {
-        let (refresh_token, next) = fresh_token();
-        let now = Timestamp::now();
-        let token = hash(&call.refresh_token);
-        match self.store.renew_session(token, next, now, self.expiry(now)).await? {
-            Renewal::Renewed { user, session } => {
+        let presented = call.refresh_token;
+        let (seed, now) = (rand::random::<Seed>(), Timestamp::now());
+        let exchange = Exchange {
+            token: hash(&presented),
+            next: hash(&successor(&presented, &seed)),
+            seed,
+            now,
+            expires_at: self.expiry(now),
+            grace: self.refresh.grace,
+        };
+        let (why, user, session) = match self.store.renew_session(&exchange).await? {
+            Renewal::Renewed { user, session, seeds } => {
+                let refresh_token = seeds.iter().fold(presented, |token, seed| successor(&token, seed));
                 let found = self.store.users(&[user]).await?.pop();
                 let user = found.ok_or(Failure::Broken("a session of a user that does not exist"))?;
-                Ok(OpenedSession { user, session, refresh_token })
+                return Ok(OpenedSession { user, session, refresh_token });
             }
-            Renewal::Reused { user, session } => {
-                info!(%user, %session, "a used refresh token was presented again; its session is ended");
-                control::publish_session_ended(&self.publisher, session).await?;
-                Err(Code::Unauthenticated.into())
-            }
-            Renewal::Unknown => Err(Code::Unauthenticated.into()),
-        }
+            Renewal::Reused { user, session } => ("a used refresh token was presented again", user, session),
+            Renewal::PasswordChanged { user, session } => ("the password has been changed", user, session),
+            Renewal::Unknown => return Err(Code::Unauthenticated.into()),
+        };
+        info!(%user, %session, why, "a session is ended instead of renewed");
+        control::publish_session_ended(&self.publisher, session).await?;
+        Err(Code::Unauthenticated.into())
     }
 
     /// Published even when the session had ended before: a crash may have come between the two.
@@ -96,7 +106,7 @@ impl Accounts {
             return Err(Code::BadCredentials.into());
         }
         let hash = self.passwords.hash(next).await?;
-        self.store.set_password_hash(call.user, &hash).await?;
+        self.store.set_password_hash(call.user, &hash, Some(call.session)).await?;
         let mut others = self.store.sessions_of(call.user, Timestamp::now()).await?;
         others.retain(|session| *session != call.session);
         self.end(others).await
@@ -127,7 +137,32 @@ fn fresh_token() -> (String, TokenHash) {
     (token, hash)
 }
 
+/// The token that follows this one. From what is stored nobody can derive it: the seed is there, of the token only its
+/// hash, which is made in another way than this key.
+fn successor(token: &str, seed: &Seed) -> String {
+    let key = blake3::derive_key("natter 2026 refresh token to its successor", token.as_bytes());
+    BASE64_URL_SAFE_NO_PAD.encode(blake3::keyed_hash(&key, seed).as_bytes())
+}
+
 /// The token is 256 random bits, so a plain hash keeps it.
 fn hash(token: &str) -> TokenHash {
     *blake3::hash(token.as_bytes()).as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_successor_needs_both_the_token_and_its_seed() {
+        let (token, seed) = ("a token", [1; 32]);
+        let next = successor(token, &seed);
+        assert_eq!(next, successor(token, &seed));
+        assert_eq!(next.len(), fresh_token().0.len());
+        assert_ne!(next, successor("another", &seed));
+        assert_ne!(next, successor(token, &[2; 32]));
+        // What the store has is not enough.
+        let stored = BASE64_URL_SAFE_NO_PAD.encode(blake3::keyed_hash(&hash(token), &seed).as_bytes());
+        assert_ne!(next, stored);
+    }
 }
