@@ -90,7 +90,7 @@ pub async fn assemble(
         },
         sender: Sender::new(members.clone(), rpc.clone(), &lifecycle, log, event_key),
         read_marks: ReadMarks { members: members.clone(), rpc: rpc.clone() },
-        typing: Typing { bus: live.clone(), partitions },
+        typing: Typing { members: members.clone(), bus: live.clone(), partitions },
         watchers: Watchers {
             members: members.clone(),
             rpc: rpc.clone(),
@@ -149,6 +149,7 @@ pub async fn run(app: &Arc<App>, listener: TcpListener) -> anyhow::Result<Socket
         js: jetstream::new(client.clone()),
         state: app.control.clone(),
         members: app.members.clone(),
+        known: app.known_presence.clone(),
         updates: app.membership_updates.clone(),
         revoked: app.revoked.clone(),
         sockets: app.sockets.clone(),

@@ -1,4 +1,4 @@
-//! Rate limits. A class of requests has one rule: so many per second, minute or hour, with a burst. Text form
+//! Rate limits. A class of requests has one rule: so many per second, minute, hour or day, with a burst. Text form
 //! (`RATE_LIMITS`): `login=5/min,send=20/s*200`, where `*200` is the burst (the number itself when left out).
 
 use std::{collections::BTreeMap, fmt, num::NonZeroU32, time::Duration};
@@ -11,6 +11,8 @@ pub enum Class {
     Send,
     /// Other changes: by user.
     Write,
+    /// New groups, besides [`Class::Write`]: by user.
+    Groups,
     /// Reads: by user.
     Read,
     /// Prefix search of users: by user.
@@ -20,13 +22,15 @@ pub enum Class {
 }
 
 impl Class {
-    pub const ALL: [Self; 6] = [Self::Login, Self::Send, Self::Write, Self::Read, Self::Search, Self::Frames];
+    pub const ALL: [Self; 7] =
+        [Self::Login, Self::Send, Self::Write, Self::Groups, Self::Read, Self::Search, Self::Frames];
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Login => "login",
             Self::Send => "send",
             Self::Write => "write",
+            Self::Groups => "groups",
             Self::Read => "read",
             Self::Search => "search",
             Self::Frames => "frames",
@@ -58,6 +62,7 @@ pub struct Rates(BTreeMap<Class, Rule>);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 impl Rates {
     pub fn off() -> Self {
@@ -70,6 +75,7 @@ impl Rates {
             (Class::Login, Rule::new(10, MINUTE, 20)),
             (Class::Send, Rule::new(20, SECOND, 200)),
             (Class::Write, Rule::new(5, SECOND, 50)),
+            (Class::Groups, Rule::new(200, DAY, 200)),
             (Class::Read, Rule::new(50, SECOND, 200)),
             (Class::Search, Rule::new(5, SECOND, 20)),
             (Class::Frames, Rule::new(100, SECOND, 1_000)),
@@ -82,6 +88,7 @@ impl Rates {
             (Class::Login, Rule::new(600, MINUTE, 600)),
             (Class::Send, Rule::new(100, SECOND, 2_000)),
             (Class::Write, Rule::new(50, SECOND, 500)),
+            (Class::Groups, Rule::new(20_000, DAY, 20_000)),
             (Class::Read, Rule::new(500, SECOND, 2_000)),
             (Class::Search, Rule::new(50, SECOND, 200)),
             (Class::Frames, Rule::new(1_000, SECOND, 10_000)),
@@ -108,7 +115,7 @@ impl Rates {
 }
 
 fn parse_rule(text: &str) -> Result<Rule, String> {
-    let wrong = || format!("'{text}' is not count/unit or count/unit*burst with unit s, min or h");
+    let wrong = || format!("'{text}' is not count/unit or count/unit*burst with unit s, min, h or day");
     let (rate, burst) = text.split_once('*').map_or((text, None), |(rate, burst)| (rate, Some(burst)));
     let (count, unit) = rate.split_once('/').ok_or_else(wrong)?;
     let count: NonZeroU32 = count.parse().map_err(|_| wrong())?;
@@ -116,6 +123,7 @@ fn parse_rule(text: &str) -> Result<Rule, String> {
         "s" => SECOND,
         "min" => MINUTE,
         "h" => HOUR,
+        "day" => DAY,
         _ => return Err(wrong()),
     };
     let burst = burst.map_or(Ok(count), |burst| burst.parse().map_err(|_| wrong()))?;
@@ -131,7 +139,8 @@ impl fmt::Display for Rates {
             let unit = match rule.window {
                 SECOND => "s",
                 MINUTE => "min",
-                _ => "h",
+                HOUR => "h",
+                _ => "day",
             };
             let comma = if i == 0 { "" } else { "," };
             write!(f, "{comma}{}={}/{unit}*{}", class.name(), rule.count, rule.burst)?;
@@ -146,7 +155,8 @@ mod tests {
 
     #[test]
     fn the_text_form_is_read_back() {
-        let rates = Rates::production().with("login=5/min, send=7/s*9").expect("reads");
+        let rates = Rates::production().with("login=5/min, send=7/s*9, groups=3/day").expect("reads");
+        assert_eq!(rates.rule(Class::Groups), Some(Rule::new(3, DAY, 3)));
         assert_eq!(rates.rule(Class::Login), Some(Rule::new(5, MINUTE, 5)));
         assert_eq!(rates.rule(Class::Send), Some(Rule::new(7, SECOND, 9)));
         assert_eq!(Rates::off().with(&rates.to_string()), Ok(rates));

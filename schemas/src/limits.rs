@@ -26,6 +26,8 @@ pub const NAME: RangeInclusive<usize> = 1..=100;
 pub const PARTICIPANTS_PER_CALL: usize = 500;
 /// People in one group: a page of members (10,000 × about 120 B) still fits one NATS message.
 pub const PARTICIPANTS: usize = 10_000;
+/// Conversations one user is in: what a user loads at a connect is 20,000 × about 30 B, within one NATS message.
+pub const MEMBERSHIPS: usize = 20_000;
 /// `clientId`, `Idempotency-Key`, `deviceId` and a request's `id`: visible ASCII.
 pub const CLIENT_ID: usize = 64;
 /// One emoji as people see it, in bytes: the longest family with skin tones has 41.
@@ -68,6 +70,19 @@ pub struct Limits {
     pub participants_per_call: usize,
     /// Members of one group: [`PARTICIPANTS`].
     pub participants: usize,
+    /// Conversations of one user: [`MEMBERSHIPS`].
+    pub memberships: usize,
+    /// Who adds users to groups.
+    pub add_by: AddBy,
+}
+
+/// Who may add a user to a group (`ADD_BY`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddBy {
+    /// Whoever may add members to it.
+    Anyone,
+    /// Of those, only users who share a conversation with the added one already.
+    Shared,
 }
 
 impl Default for Limits {
@@ -82,6 +97,8 @@ impl Default for Limits {
             client_id: CLIENT_ID,
             participants_per_call: PARTICIPANTS_PER_CALL,
             participants: PARTICIPANTS,
+            memberships: MEMBERSHIPS,
+            add_by: AddBy::Anyone,
         }
     }
 }

@@ -12,4 +12,6 @@ pub trait BlockStore: Send + Sync + 'static {
     async fn blocks_of(&self, user: UserId) -> Result<Vec<UserId>>;
     /// Whom the user has blocked and who has blocked the user.
     async fn blocked_with(&self, user: UserId) -> Result<Vec<UserId>>;
+    /// Those of `others` who have blocked the user.
+    async fn blocked_by(&self, user: UserId, others: &[UserId]) -> Result<Vec<UserId>>;
 }

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use natter_schemas::{
-    event::{Member, Timestamp},
+    event::{Member, Shape, Timestamp},
     id::{ConversationId, Seq, UserId},
     rpc::Membership,
 };
@@ -27,6 +27,8 @@ pub trait MemberStore: Send + Sync + 'static {
     async fn membership(&self, conversation: ConversationId, user: UserId) -> Result<Option<Membership>>;
     /// Present memberships only.
     async fn memberships(&self, user: UserId) -> Result<Vec<Membership>>;
-    /// Those of `others` who are in a conversation with `user` now.
-    async fn sharing(&self, user: UserId, others: &[UserId]) -> Result<Vec<UserId>>;
+    /// Those of `others` who are in a conversation with `user` now; with a `shape`, in one of that shape.
+    async fn sharing(&self, user: UserId, others: &[UserId], shape: Option<Shape>) -> Result<Vec<UserId>>;
+    /// Those of `users` who are in `most` conversations or more.
+    async fn full(&self, users: &[UserId], most: usize) -> Result<Vec<UserId>>;
 }

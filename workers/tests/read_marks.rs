@@ -24,7 +24,7 @@ async fn pair() -> (Harness, ConversationId, UserId, UserId) {
 }
 
 async fn mark(harness: &Harness, user: UserId, conversation: ConversationId, seq: Seq) -> ReadState {
-    harness.rpc.call(&MarkRead { user, conversation, seq }).await.unwrap()
+    harness.rpc.call(&MarkRead { user, conversation, seq, private: false }).await.unwrap()
 }
 
 #[tokio::test]
@@ -47,7 +47,7 @@ async fn a_read_mark_moves_forward_only_and_not_past_the_head() {
 async fn only_members_have_a_read_mark() {
     let (harness, room, _, _) = pair().await;
     let carol = harness.person("carol").await;
-    let ask = MarkRead { user: carol, conversation: room, seq: 1 };
+    let ask = MarkRead { user: carol, conversation: room, seq: 1, private: false };
     assert_eq!(harness.rpc.call(&ask).await.unwrap_err().code, Code::NotFound);
 }
 

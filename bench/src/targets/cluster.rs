@@ -9,8 +9,7 @@ use super::{
 use crate::{dialect::Natter, seed::Seeder};
 
 /// Edges of a cluster have no `off`.
-const NO_LIMITS: &str =
-    "login=1000000/s,send=1000000/s,write=1000000/s,read=1000000/s,search=1000000/s,frames=1000000/s";
+const NO_LIMITS: &str = "login=1000000/s,send=1000000/s,write=1000000/s,groups=1000000/s,read=1000000/s,search=1000000/s,frames=1000000/s";
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 struct Parts<'a> {

@@ -20,7 +20,10 @@ use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
 
 use super::membership_updates::MembershipUpdates;
-use crate::{membership::Members, outbound::sockets::Sockets, revoked_sessions::RevokedSessions};
+use crate::{
+    membership::Members, outbound::sockets::Sockets, presence::KnownPresence,
+    revoked_sessions::RevokedSessions,
+};
 
 /// Guarantee 7: after so long without contact an edge can no longer know who may listen.
 const CUT_OFF: Duration = Duration::from_secs(30);
@@ -58,6 +61,7 @@ pub struct ControlFollower {
     pub js: jetstream::Context,
     pub state: Arc<ControlState>,
     pub members: Arc<Members>,
+    pub known: Arc<KnownPresence>,
     pub updates: MembershipUpdates,
     pub revoked: Arc<RevokedSessions>,
     pub sockets: Arc<Sockets>,
@@ -140,6 +144,9 @@ impl ControlFollower {
             }
             (ControlTo::User(user), Control::Blocked { conversation, blocked, at }) => {
                 self.members.apply_block(user, conversation, blocked, at).await;
+                if !blocked {
+                    self.known.resend(user);
+                }
             }
             (to, _) => unreadable.report(&format!("{to:?}"), "its content does not fit its subject"),
         }

@@ -56,7 +56,10 @@ async fn follow_events(hub: Arc<Hub>, mut events: Subscriber, unreadable: Arc<Un
 async fn follow_read_marks(hub: Arc<Hub>, mut marks: Subscriber, unreadable: Arc<Unreadable>) {
     while let Some(message) = marks.next().await {
         match postcard::from_bytes::<ReadMark>(&message.payload) {
-            Ok(mark) => hub.broadcast(mark.conversation, &receipt(&mark)),
+            Ok(mark) => {
+                let only = mark.private.then_some(mark.user);
+                hub.broadcast(mark.conversation, &receipt(&mark), only);
+            }
             Err(error) => unreadable.report(&message.subject, error),
         }
     }

@@ -81,11 +81,8 @@ impl PresenceFeed {
     }
 
     async fn send(&self, presence: Presence) {
-        match self.members.memberships(presence.user).await {
-            Ok(memberships) => {
-                let conversations: Vec<ConversationId> = memberships.iter().map(|m| m.conversation).collect();
-                self.send_in(&conversations, presence);
-            }
+        match self.members.visible_in(presence.user).await {
+            Ok(conversations) => self.send_in(&conversations, presence),
             Err(error) => {
                 warn!(user = %presence.user, online = presence.online, %error, "presence not sent to viewers");
             }

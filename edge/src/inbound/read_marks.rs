@@ -76,9 +76,15 @@ impl SocketReads {
 }
 
 impl ReadMarks {
-    pub async fn mark(&self, mark: MarkRead) -> Result<ReadState, ApiError> {
-        self.members.access(mark.user, mark.conversation).await?;
-        Ok(self.rpc.call(&mark).await?)
+    /// In a direct conversation that one side has blocked the other is sent no receipt.
+    pub async fn mark(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+        seq: Seq,
+    ) -> Result<ReadState, ApiError> {
+        let private = self.members.access(user, conversation).await?.blocked;
+        Ok(self.rpc.call(&MarkRead { user, conversation, seq, private }).await?)
     }
 
     /// The last mark if it was begun after this `read` was noted, else a new one: an older count may lack what was
@@ -98,7 +104,7 @@ impl ReadMarks {
         }
         let begun = Instant::now();
         let requested = reads.take_reported(conversation).max(seq);
-        let mark = self.mark(MarkRead { user, conversation, seq: requested }).await?;
+        let mark = self.mark(user, conversation, requested).await?;
         reads.set_last(conversation, LastMark { requested, mark, begun });
         Ok(mark)
     }

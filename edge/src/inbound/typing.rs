@@ -1,6 +1,6 @@
 //! Typing is passed on to all edges and leaves no trace in the log.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use natter_nats::{async_nats, subject};
 use natter_schemas::{
@@ -9,9 +9,10 @@ use natter_schemas::{
     limits, rpc,
 };
 
-use crate::{api_error::ApiError, outbound::sockets::Socket};
+use crate::{api_error::ApiError, membership::Members, outbound::sockets::Socket};
 
 pub struct Typing {
+    pub members: Arc<Members>,
     pub bus: async_nats::Client,
     pub partitions: u16,
 }
@@ -25,7 +26,13 @@ impl Typing {
         conversation: ConversationId,
         on: bool,
     ) -> Result<(), ApiError> {
-        if !is_due(socket, conversation, on)? {
+        if !socket.joined.lock().contains_key(&conversation) {
+            return Err(ApiError::new(Code::Forbidden, "join the conversation first"));
+        }
+        if self.members.access(socket.user, conversation).await?.blocked {
+            return Err(ApiError::new(Code::Forbidden, "one of you has blocked the other"));
+        }
+        if !is_due(socket, conversation, on) {
             return Ok(());
         }
         let partition = Partition::of(conversation, self.partitions);
@@ -39,13 +46,12 @@ impl Typing {
 }
 
 /// Whether this report must be passed on; remembers it if so.
-fn is_due(socket: &Socket, conversation: ConversationId, on: bool) -> Result<bool, ApiError> {
+fn is_due(socket: &Socket, conversation: ConversationId, on: bool) -> bool {
     let mut joined = socket.joined.lock();
-    let Some(last) = joined.get_mut(&conversation) else {
-        return Err(ApiError::new(Code::Forbidden, "join the conversation first"));
-    };
+    // It has left in between.
+    let Some(last) = joined.get_mut(&conversation) else { return false };
     let recent = last.is_some_and(|at| at.elapsed() < limits::TYPING_EVERY);
-    Ok(match (on, recent) {
+    match (on, recent) {
         (true, true) => false,
         (true, false) => {
             *last = Some(Instant::now());
@@ -53,5 +59,5 @@ fn is_due(socket: &Socket, conversation: ConversationId, on: bool) -> Result<boo
         }
         // `last` stays while it is recent: alternating passes no more on than typing does.
         (false, _) => last.is_some(),
-    })
+    }
 }

@@ -34,14 +34,16 @@ impl Watchers {
         socket: &Arc<Socket>,
         conversation: ConversationId,
     ) -> Result<(Conversation, Vec<Presence>), ApiError> {
-        self.members.access(socket.user, conversation).await?;
+        let access = self.members.access(socket.user, conversation).await?;
         let found = self.rpc.call(&GetConversation { user: socket.user, conversation }).await?;
         let participants = found.participants.iter().flatten();
         let users: Arc<[UserId]> = participants.take(limits::JOINED_ONLINE).map(|p| p.user).collect();
         // Added before presence is read: whatever changes from here on is sent.
         self.add(socket, conversation, users.clone())?;
+        // A block can be lifted while the socket watches, so the other is watched, and only not shown.
+        let shown: Arc<[UserId]> = if access.blocked { Arc::from([socket.user]) } else { users };
         // While the shared state is away no user is known to be online; changes are sent when it is back.
-        let presences = self.shared.presence(&users).await.unwrap_or_else(|error| {
+        let presences = self.shared.presence(&shown).await.unwrap_or_else(|error| {
             tracing::debug!(%conversation, %error, "joined without presence");
             Vec::new()
         });

@@ -157,9 +157,9 @@ impl Hub {
         }
     }
 
-    /// Queues a frame that is not an event for every socket of a conversation.
-    pub fn broadcast(&self, conversation: ConversationId, frame: &ServerFrame) {
-        self.with_room(conversation, |room| room.broadcast(frame));
+    /// Queues a frame that is not an event for every socket of a conversation, or for those of `only` one user.
+    pub fn broadcast(&self, conversation: ConversationId, frame: &ServerFrame, only: Option<UserId>) {
+        self.with_room(conversation, |room| room.broadcast(frame, only));
     }
 
     /// The sockets that watch any of the conversations, each once.

@@ -132,10 +132,10 @@ impl Room {
         self.deliver_waiting()
     }
 
-    /// Queues a frame that is not part of the chain for every socket here.
-    pub fn broadcast(&self, frame: &ServerFrame) {
+    /// Queues a frame that is not part of the chain for every socket here, or for those of `only` one user.
+    pub fn broadcast(&self, frame: &ServerFrame, only: Option<UserId>) {
         let frame = Frame::text(frame);
-        for socket in &self.sockets {
+        for socket in self.sockets.iter().filter(|socket| only.is_none_or(|user| socket.user == user)) {
             socket.queue.push(frame.clone());
         }
     }

@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 /// What viewers were last sent of one user.
 #[derive(Debug, Clone, Copy)]
 struct LastPresence {
-    online: bool,
+    /// `None`: not all of them were sent the same.
+    online: Option<bool>,
     version: u64,
 }
 
@@ -21,24 +22,31 @@ impl KnownPresence {
     pub fn start_with(&self, presences: &[Presence]) {
         let mut known = self.0.lock();
         for p in presences {
-            known.entry(p.user).or_insert(LastPresence { online: p.online, version: p.version });
+            known.entry(p.user).or_insert(LastPresence { online: Some(p.online), version: p.version });
         }
     }
 
     /// Whether viewers know that the user is online.
     pub fn is_online(&self, user: UserId) -> bool {
-        self.0.lock().get(&user).is_some_and(|last| last.online)
+        self.0.lock().get(&user).is_some_and(|last| last.online == Some(true))
     }
 
     /// Whether viewers must be sent this: it is not older than what they know, and differs from it.
     pub fn update(&self, p: &Presence) -> bool {
         let mut known = self.0.lock();
-        let before = known.get(&p.user).copied().unwrap_or(LastPresence { online: false, version: 0 });
+        let before = known.get(&p.user).copied().unwrap_or(LastPresence { online: Some(false), version: 0 });
         if before.version > p.version {
             return false;
         }
-        known.insert(p.user, LastPresence { online: p.online, version: p.version });
-        before.online != p.online
+        known.insert(p.user, LastPresence { online: Some(p.online), version: p.version });
+        before.online != Some(p.online)
+    }
+
+    /// Some viewers were not sent the user's last changes: whatever comes next is sent to all.
+    pub fn resend(&self, user: UserId) {
+        if let Some(last) = self.0.lock().get_mut(&user) {
+            last.online = None;
+        }
     }
 
     /// Forgets the users whom no socket here watches any more.
@@ -60,6 +68,9 @@ mod tests {
         assert!(!known.update(&presence(false, 4)), "older than what viewers know");
         assert!(!known.update(&presence(true, 6)), "the same again");
         assert!(known.update(&presence(false, 7)));
+        known.resend(user);
+        assert!(!known.update(&presence(true, 6)), "still older than what viewers know");
+        assert!(known.update(&presence(false, 7)), "the same again, for those who were not sent it");
         known.retain(&HashSet::new());
         assert!(!known.is_online(user));
         assert!(known.update(&presence(true, 8)), "of an unknown user");

@@ -27,6 +27,9 @@ pub async fn create(
     Json(body): Json<CreateConversation>,
 ) -> Result<(StatusCode, HeaderMap, Reply<ConversationView>), ApiError> {
     let creator = caller.limit(&app, Class::Write).await?;
+    if body.shape == Shape::Group {
+        app.admission.take(Class::Groups, &creator.to_string()).await?;
+    }
     let key = idempotency_key(&headers, &app.config.limits)?;
     let keyed = key.is_some() && body.shape == Shape::Group;
     let opened = app

@@ -19,7 +19,7 @@ use natter_schemas::{
     id::{ConversationId, UserId},
     limits,
     rest::{MarkRead as MarkReadBody, MessagePage, MessageView, PostMessage, ReadView},
-    rpc::{MarkRead, Page, Window},
+    rpc::{Page, Window},
 };
 
 use super::extract::{Caller, Json, Params, REPLAYED, idempotency_key, traceparent};
@@ -73,7 +73,7 @@ pub async fn read(
 ) -> Result<Reply<ReadView>, ApiError> {
     let user = caller.limit(&app, Class::Write).await?;
     let (conversation, seq) = (body.conversation_id, body.seq);
-    let mark = app.read_marks.mark(MarkRead { user, conversation, seq }).await?;
+    let mark = app.read_marks.mark(user, conversation, seq).await?;
     Ok(Reply(ReadView { conversation_id: conversation, seq: mark.seq, unread_count: mark.unread }))
 }
 

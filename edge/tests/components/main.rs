@@ -9,4 +9,5 @@ mod http; // what every answer has
 mod resume; // what a socket missed, in order and once
 mod commands; // sending: stored once, acked, refused
 mod signals; // read marks and typing: a few for many
+mod blocks; // what does not pass between two people
 mod feeds; // what arrives from NATS: order, gaps, removals

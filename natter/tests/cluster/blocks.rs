@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::shared;
-use natter_testkit::{Device, Room, User, seq, text, until_within};
+use natter_testkit::{Device, Room, User, seq, text, until, until_within};
 
 const SOON: Duration = Duration::from_secs(2);
 
@@ -142,4 +142,71 @@ async fn each_side_has_a_block_of_its_own_and_a_list_of_them() {
     let nobody = "/api/blocks/01890000-0000-7000-8000-000000000000";
     assert_eq!(alice.put(nobody).await.code(), (404, "not_found"));
     alice.delete(&path(&bob)).await.ok(204);
+}
+
+#[tokio::test]
+async fn a_blocked_user_sees_nothing_of_the_blocker_and_adds_them_to_nothing() {
+    let cluster = shared().await;
+    let (alice, bob, carol) =
+        (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(0, "carol").await);
+    let room = alice.direct(&bob).await;
+    let theirs = bob.group(&[&carol]).await;
+    let (mut a, mut b) = (alice.device("a").await, bob.device("b").await);
+    let last = b.post(&room, "are you there").await;
+    until("bob sees alice", async || bob.sees_online(&alice).await == Some(true)).await;
+    alice.put(&path(&bob)).await.ok(204);
+    is_closed(&mut b, &room, true).await;
+    is_closed(&mut a, &room, true).await;
+
+    let status = bob.status_of(&alice).await;
+    assert_eq!((&status["status"], &status["lastSeenAt"]), (&json!("offline"), &json!(null)));
+    let online = b.join(&room).await["online"].take();
+    assert!(!online.as_array().unwrap().contains(&json!(alice.id)), "{online}");
+    a.join(&room).await;
+    b.set_typing(&room, true).await;
+    alice.mark_read(&room, last).await;
+    let of_alice = |conversation: &serde_json::Value| {
+        let participants = conversation["participants"].as_array().unwrap();
+        participants.iter().find(|p| p["userId"] == alice.id).unwrap()["readSeq"].clone()
+    };
+    assert_eq!(of_alice(&bob.conversation(&room).await), 0);
+    for (path, body) in [
+        ("/api/conversations".to_owned(), json!({"type": "group", "participantIds": [carol.id, alice.id]})),
+        ("/api/conversations".to_owned(), json!({"type": "direct", "participantIds": [alice.id]})),
+        (theirs.path("/participants"), json!({"userIds": [alice.id]})),
+    ] {
+        let answer = bob.post(&path, &body).await;
+        assert_eq!(answer.code(), (403, "forbidden"));
+        assert_eq!(answer.body["detail"], "Not allowed", "the answer does not say why");
+    }
+    // Whatever was passed on before is here by now.
+    let fence = carol.post_message(&theirs, "fence").await;
+    b.wait_for_seq(&theirs, fence).await;
+    a.ping().await;
+    let of = |device: &Device, kind: &str, user: &User| {
+        device.frames_of(kind).iter().filter(|frame| frame["userId"] == user.id).count()
+    };
+    assert_eq!(
+        (of(&a, "typing", &bob), of(&b, "read:receipt", &alice), of(&b, "presence", &alice)),
+        (0, 0, 0)
+    );
+}
+
+#[tokio::test]
+async fn who_left_a_group_comes_back_by_adding_themselves() {
+    let cluster = shared().await;
+    let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
+    let room = alice.group(&[&bob]).await;
+    let device = bob.device("b").await;
+    let (participants, body) = (room.path("/participants"), json!({"userIds": [bob.id]}));
+    bob.delete(&room.path(&format!("/participants/{}", bob.id))).await.ok(204);
+    assert_eq!(alice.post(&participants, &body).await.code(), (403, "forbidden"));
+    assert_eq!(
+        bob.post(&participants, &json!({"userIds": [bob.id, alice.id]})).await.code(),
+        (404, "not_found")
+    );
+    let again = bob.post(&participants, &body).await.ok(200);
+    assert_eq!(again["participantCount"], 2);
+    device.wait_for_frame("conversation:added", |frame| frame["type"] == "conversation:added").await;
+    bob.post_message(&room, "here again").await;
 }

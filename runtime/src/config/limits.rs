@@ -1,10 +1,12 @@
-//! `LIMIT_…`: what clients may send. Each is the built-in bound or stricter.
+//! `LIMIT_…` and `ADD_BY`: what clients may send. Each is the built-in bound or stricter.
 
 use std::ops::RangeInclusive;
 
-use natter_schemas::limits::{CLIENT_ID_LEAST, FRAME_LEAST, HTTP_BODY_LEAST, Limits, PASSWORD_MAX_LEAST};
+use natter_schemas::limits::{
+    AddBy, CLIENT_ID_LEAST, FRAME_LEAST, HTTP_BODY_LEAST, Limits, PASSWORD_MAX_LEAST,
+};
 
-use super::{BadSetting, Source, bad, number};
+use super::{BadSetting, Source, bad, number, text};
 
 pub fn read(source: &Source<'_>) -> Result<Limits, BadSetting> {
     let built_in = Limits::default();
@@ -17,12 +19,22 @@ pub fn read(source: &Source<'_>) -> Result<Limits, BadSetting> {
         client_id: most("LIMIT_CLIENT_ID_CHARS", CLIENT_ID_LEAST, built_in.client_id)?,
         participants_per_call: most("LIMIT_PARTICIPANTS_PER_CALL", 1, built_in.participants_per_call)?,
         participants: most("LIMIT_PARTICIPANTS", 2, built_in.participants)?,
+        memberships: most("LIMIT_MEMBERSHIPS", 1, built_in.memberships)?,
+        add_by: add_by(source)?,
         ..built_in
     };
     let body = HTTP_BODY_LEAST.max(limits.message_json()).max(limits.participants_json());
     limits.http_body = most("LIMIT_BODY_BYTES", body, limits.http_body)?;
     limits.frame = most("LIMIT_FRAME_BYTES", FRAME_LEAST.max(limits.message_json()), limits.frame)?;
     Ok(limits)
+}
+
+fn add_by(source: &Source<'_>) -> Result<AddBy, BadSetting> {
+    match text(source, "ADD_BY").as_deref() {
+        None | Some("anyone") => Ok(AddBy::Anyone),
+        Some("shared") => Ok(AddBy::Shared),
+        Some(other) => Err(bad("ADD_BY", other, "anyone, shared")),
+    }
 }
 
 fn passwords(
@@ -76,6 +88,8 @@ mod tests {
             ("LIMIT_CLIENT_ID_CHARS", "36"),
             ("LIMIT_PARTICIPANTS_PER_CALL", "50"),
             ("LIMIT_PARTICIPANTS", "200"),
+            ("LIMIT_MEMBERSHIPS", "300"),
+            ("ADD_BY", "shared"),
         ]);
         let expected = Limits {
             content: 1000,
@@ -87,6 +101,8 @@ mod tests {
             client_id: 36,
             participants_per_call: 50,
             participants: 200,
+            memberships: 300,
+            add_by: AddBy::Shared,
         };
         assert_eq!(limits.unwrap(), expected);
         // Of a smaller frame, fewer positions fit.
@@ -108,6 +124,8 @@ mod tests {
             ("LIMIT_CLIENT_ID_CHARS", "35", "36 to 64"),
             ("LIMIT_PARTICIPANTS_PER_CALL", "501", "1 to 500"),
             ("LIMIT_PARTICIPANTS", "10001", "2 to 10000"),
+            ("LIMIT_MEMBERSHIPS", "20001", "1 to 20000"),
+            ("ADD_BY", "friends", "anyone, shared"),
         ] {
             let error = of(&[(name, value)]).expect_err(name).to_string();
             assert_eq!(error, format!("{name} is '{value}'; allowed: {allowed}"));

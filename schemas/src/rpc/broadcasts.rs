@@ -37,6 +37,8 @@ pub struct ReadMark {
     pub seq: Seq,
     /// When it moved there.
     pub at: Timestamp,
+    /// Only the reader's own devices are sent the receipt.
+    pub private: bool,
 }
 
 /// A user types, or stops (core NATS, never stored).

@@ -16,6 +16,8 @@ pub struct MarkRead {
     pub conversation: ConversationId,
     /// The newest seq that is read.
     pub seq: Seq,
+    /// Only the reader's own devices are sent the receipt.
+    pub private: bool,
 }
 
 /// Where a read mark is now.

@@ -22,3 +22,15 @@ pub async fn a_block_is_seen_from_both_sides_until_it_is_removed(store: Arc<dyn 
     assert_eq!(store.blocked_with(a).await.unwrap(), []);
     assert_eq!(store.blocked_with(b).await.unwrap(), [c]);
 }
+
+pub async fn who_of_some_users_has_blocked_another_is_found(store: Arc<dyn Store>) {
+    let [a, b, c, d] = [0; 4].map(|_| UserId::fresh());
+    for user in [a, c, d] {
+        store.set_block(user, b, true, Timestamp(1)).await.unwrap();
+    }
+    store.set_block(b, a, true, Timestamp(2)).await.unwrap();
+    store.set_block(d, b, false, Timestamp(3)).await.unwrap();
+    assert_eq!(store.blocked_by(b, &[d, c, a, UserId::fresh()]).await.unwrap(), [c, a]);
+    assert_eq!(store.blocked_by(a, &[b]).await.unwrap(), [b]);
+    assert_eq!(store.blocked_by(c, &[b]).await.unwrap(), []);
+}

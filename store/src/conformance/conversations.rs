@@ -166,10 +166,36 @@ pub async fn users_share_a_conversation_while_both_are_members(store: Arc<dyn St
     let mut sample = SampleLog::of(&[anna, ben]);
     sample.persist(&*store).await;
     let others = [ben, carl, sample.owner];
-    assert_eq!(store.sharing(anna, &others).await.unwrap(), [ben, sample.owner]);
-    assert_eq!(store.sharing(carl, &[anna]).await.unwrap(), []);
+    assert_eq!(store.sharing(anna, &others, None).await.unwrap(), [ben, sample.owner]);
+    assert_eq!(store.sharing(carl, &[anna], None).await.unwrap(), []);
     sample.add(ben, Kind::MemberRemoved { user: ben });
     sample.persist(&*store).await;
-    assert_eq!(store.sharing(anna, &others).await.unwrap(), [sample.owner]);
-    assert_eq!(store.sharing(ben, &[anna]).await.unwrap(), []);
+    assert_eq!(store.sharing(anna, &others, None).await.unwrap(), [sample.owner]);
+    assert_eq!(store.sharing(ben, &[anna], None).await.unwrap(), []);
+}
+
+pub async fn sharing_can_be_asked_of_groups_alone(store: Arc<dyn Store>) {
+    let (anna, ben) = (UserId::fresh(), UserId::fresh());
+    let direct = SampleLog::direct([anna, ben]);
+    direct.persist(&*store).await;
+    assert_eq!(store.sharing(anna, &[ben], None).await.unwrap(), [ben]);
+    assert_eq!(store.sharing(anna, &[ben], Some(Shape::Direct)).await.unwrap(), [ben]);
+    assert_eq!(store.sharing(anna, &[ben], Some(Shape::Group)).await.unwrap(), []);
+    SampleLog::of(&[anna, ben]).persist(&*store).await;
+    assert_eq!(store.sharing(anna, &[ben], Some(Shape::Group)).await.unwrap(), [ben]);
+}
+
+pub async fn a_user_is_full_with_as_many_present_memberships(store: Arc<dyn Store>) {
+    let (anna, ben) = (UserId::fresh(), UserId::fresh());
+    let mut logs = [SampleLog::of(&[anna, ben]), SampleLog::of(&[anna]), SampleLog::of(&[anna])];
+    for sample in &logs {
+        sample.persist(&*store).await;
+    }
+    let asked = [ben, anna, UserId::fresh()];
+    assert_eq!(store.full(&asked, 3).await.unwrap(), [anna]);
+    assert_eq!(store.full(&asked, 1).await.unwrap(), [ben, anna]);
+    assert_eq!(store.full(&asked, 4).await.unwrap(), []);
+    logs[1].add(anna, Kind::MemberRemoved { user: anna });
+    logs[1].persist(&*store).await;
+    assert_eq!(store.full(&asked, 3).await.unwrap(), []);
 }

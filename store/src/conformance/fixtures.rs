@@ -65,6 +65,17 @@ impl SampleLog {
         sample
     }
 
+    /// A direct conversation that has been created at seq 10, by the first of the two.
+    pub fn direct(people: [UserId; 2]) -> Self {
+        let mut sample = Self::of(&[]);
+        sample.owner = people[0];
+        let members = people.map(|user| Member { user, role: Role::Member }).to_vec();
+        let created = &mut sample.log[0].event;
+        created.author = people[0];
+        created.kind = Kind::Created { shape: Shape::Direct, name: None, members };
+        sample
+    }
+
     /// Appends an event; returns its seq.
     pub fn add(&mut self, author: UserId, kind: Kind) -> Seq {
         let seq = self.next;

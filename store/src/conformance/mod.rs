@@ -60,6 +60,7 @@ macro_rules! conformance {
             ]
             blocks: [
                 a_block_is_seen_from_both_sides_until_it_is_removed
+                who_of_some_users_has_blocked_another_is_found
             ]
             conversations: [
                 a_conversation_is_what_its_events_say
@@ -69,6 +70,8 @@ macro_rules! conformance {
                 events_that_arrive_before_created_are_not_lost
                 memberships_are_the_present_ones
                 users_share_a_conversation_while_both_are_members
+                sharing_can_be_asked_of_groups_alone
+                a_user_is_full_with_as_many_present_memberships
                 a_list_is_by_newest_activity_and_pages_without_loss_or_repeat
                 edits_deletions_and_reactions_are_no_activity
             ]

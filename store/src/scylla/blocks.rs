@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{
     ScyllaStore,
     columns::{raw, time},
+    concurrent::each,
 };
 use crate::{BlockStore, Result};
 
@@ -44,5 +45,14 @@ impl BlockStore for ScyllaStore {
         let by: Vec<(Uuid,)> = self.db.all(&self.db.statements.blocked_by, (raw(user.as_bytes()),)).await?;
         with.extend(by.into_iter().map(|(user,)| UserId::from_uuid(user)));
         Ok(with.into_iter().collect())
+    }
+
+    async fn blocked_by(&self, user: UserId, others: &[UserId]) -> Result<Vec<UserId>> {
+        let found = each(others.to_owned(), |other| async move {
+            let key = (raw(other.as_bytes()), raw(user.as_bytes()));
+            let row = self.db.first::<(Option<CqlTimestamp>,)>(&self.db.statements.block, key).await?;
+            Ok(row.map(|_| other))
+        });
+        Ok(found.await?.into_iter().flatten().collect())
     }
 }

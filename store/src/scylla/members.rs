@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use async_trait::async_trait;
 use natter_schemas::{
-    event::{Member, Role, Timestamp},
+    event::{Member, Role, Shape, Timestamp},
     id::{ConversationId, Seq, UserId},
     rpc::Membership,
 };
@@ -42,9 +42,10 @@ impl MemberStore for ScyllaStore {
         Ok(found.into_iter().flatten().collect())
     }
 
-    async fn sharing(&self, user: UserId, others: &[UserId]) -> Result<Vec<UserId>> {
-        let mine: HashSet<ConversationId> =
-            self.memberships(user).await?.iter().map(|m| m.conversation).collect();
+    async fn sharing(&self, user: UserId, others: &[UserId], shape: Option<Shape>) -> Result<Vec<UserId>> {
+        let mine = self.memberships(user).await?;
+        let mine = mine.iter().filter(|m| shape.is_none_or(|shape| m.shape == shape));
+        let mine: HashSet<ConversationId> = mine.map(|m| m.conversation).collect();
         if mine.is_empty() {
             return Ok(Vec::new());
         }
@@ -61,6 +62,20 @@ impl MemberStore for ScyllaStore {
             Ok(None)
         });
         Ok(sharing.await?.into_iter().flatten().collect())
+    }
+
+    async fn full(&self, users: &[UserId], most: usize) -> Result<Vec<UserId>> {
+        let full = each(users.to_owned(), |user| async move {
+            let mut joined = 0;
+            for (_, _, present_seq, present_role, role_seq, role_given) in
+                membership_rows(&self.db, user).await?
+            {
+                let standing = standing((present_seq, present_role, role_seq, role_given))?;
+                joined += usize::from(matches!(standing, Some((Some(_), _))));
+            }
+            Ok((joined >= most).then_some(user))
+        });
+        Ok(full.await?.into_iter().flatten().collect())
     }
 }
 

@@ -49,4 +49,20 @@ impl BlockStore for SqliteStore {
             })
             .await
     }
+
+    async fn blocked_by(&self, user: UserId, others: &[UserId]) -> Result<Vec<UserId>> {
+        let others = others.to_owned();
+        self.readers
+            .read(move |db| {
+                let mut block = db.prepare_cached("SELECT 1 FROM blocks WHERE user = ?1 AND other = ?2")?;
+                let mut found = Vec::new();
+                for other in others {
+                    if block.exists(params![other.as_bytes(), user.as_bytes()])? {
+                        found.push(other);
+                    }
+                }
+                Ok(found)
+            })
+            .await
+    }
 }

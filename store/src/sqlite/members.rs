@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use natter_schemas::{
-    event::{Member, Role, Timestamp},
+    event::{Member, Role, Shape, Timestamp},
     id::{ConversationId, Seq, UserId},
     rpc::Membership,
 };
@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::{
     SqliteStore,
-    columns::{conversation, int, of_role, role, seq, shape, time, user},
+    columns::{conversation, count, int, of_role, of_shape, role, seq, shape, time, user},
     conversations,
 };
 use crate::{MemberRow, MemberStore, Result};
@@ -52,18 +52,22 @@ impl MemberStore for SqliteStore {
             .await
     }
 
-    async fn sharing(&self, user: UserId, others: &[UserId]) -> Result<Vec<UserId>> {
+    async fn sharing(&self, user: UserId, others: &[UserId], shape: Option<Shape>) -> Result<Vec<UserId>> {
         let others = others.to_owned();
         self.readers
             .read(move |db| {
-                let mut sharing = db.prepare_cached(
-                    "SELECT 1 FROM members mine JOIN members theirs ON theirs.conversation = mine.conversation
-                      WHERE mine.user = ?1 AND mine.role IS NOT NULL
-                        AND theirs.user = ?2 AND theirs.role IS NOT NULL LIMIT 1",
-                )?;
+                let mut sharing = db.prepare_cached(match shape {
+                    None => SHARING,
+                    Some(_) => SHARING_OF_SHAPE,
+                })?;
+                let shape = shape.map(of_shape);
                 let mut found = Vec::new();
                 for other in others {
-                    if sharing.exists(params![user.as_bytes(), other.as_bytes()])? {
+                    let shared = match shape {
+                        None => sharing.exists(params![user.as_bytes(), other.as_bytes()])?,
+                        Some(shape) => sharing.exists(params![user.as_bytes(), other.as_bytes(), shape])?,
+                    };
+                    if shared {
                         found.push(other);
                     }
                 }
@@ -71,7 +75,36 @@ impl MemberStore for SqliteStore {
             })
             .await
     }
+
+    async fn full(&self, users: &[UserId], most: usize) -> Result<Vec<UserId>> {
+        let users = users.to_owned();
+        self.readers
+            .read(move |db| {
+                let mut counted = db.prepare_cached(
+                    "SELECT count(*) FROM (SELECT 1 FROM members WHERE user = ?1 AND role IS NOT NULL LIMIT ?2)",
+                )?;
+                let mut full = Vec::new();
+                for user in users {
+                    let found: i64 = counted.query_row(params![user.as_bytes(), count(most)], |row| row.get(0))?;
+                    if found >= count(most) {
+                        full.push(user);
+                    }
+                }
+                Ok(full)
+            })
+            .await
+    }
 }
+
+const SHARING: &str = "
+    SELECT 1 FROM members mine JOIN members theirs ON theirs.conversation = mine.conversation
+     WHERE mine.user = ?1 AND mine.role IS NOT NULL AND theirs.user = ?2 AND theirs.role IS NOT NULL LIMIT 1";
+
+const SHARING_OF_SHAPE: &str = "
+    SELECT 1 FROM members mine JOIN members theirs ON theirs.conversation = mine.conversation
+                               JOIN conversations c ON c.id = mine.conversation
+     WHERE mine.user = ?1 AND mine.role IS NOT NULL AND theirs.user = ?2 AND theirs.role IS NOT NULL
+       AND c.shape = ?3 LIMIT 1";
 
 /// Which member's row an event changes, and the event's seq.
 #[derive(Clone, Copy)]

@@ -3,6 +3,7 @@
 //! it finds the same event in the log.
 
 mod blocks; // who wants nothing of whom
+mod consent; // whom a user may add
 mod rename; // rename
 mod members; // who is in a group
 mod list; // a member's conversations, newest activity first

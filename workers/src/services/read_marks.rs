@@ -50,7 +50,7 @@ impl ReadMarks {
     }
 
     async fn read(&self, call: MarkRead) -> Result<ReadState, Failure> {
-        let MarkRead { user, conversation, seq } = call;
+        let MarkRead { user, conversation, seq, private } = call;
         let membership = self.store.membership(conversation, user).await?;
         membership.and_then(|m| m.role).ok_or(Code::NotFound)?;
 
@@ -60,7 +60,7 @@ impl ReadMarks {
         let mark = self.store.advance_read(conversation, user, seq.min(head), at).await?;
         let read = read_through(user, mark, &tail);
         let unread = unread(&*self.store, (conversation, user), read, floor, &tail).await?;
-        self.publish_mark(ReadMark { conversation, user, seq: read, at }).await;
+        self.publish_mark(ReadMark { conversation, user, seq: read, at, private }).await;
         Ok(ReadState { seq: read, unread })
     }
 

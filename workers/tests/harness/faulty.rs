@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use natter_schemas::{
-    event::{LogEntry, Message, Timestamp},
+    event::{LogEntry, Message, Shape, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, SessionId, UserId},
     rpc::{ListCursor, Membership, User, Window},
 };
@@ -17,16 +17,22 @@ use natter_store::{
 pub struct Faulty {
     real: SqliteStore,
     away: AtomicBool,
+    calls: AtomicUsize,
     failures: AtomicUsize,
 }
 
 impl Faulty {
     pub fn new(real: SqliteStore) -> Self {
-        Self { real, away: AtomicBool::new(false), failures: AtomicUsize::new(0) }
+        Self { real, away: AtomicBool::new(false), calls: AtomicUsize::new(0), failures: AtomicUsize::new(0) }
     }
 
     pub fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// Calls so far.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
     }
 
     /// Calls that failed so far.
@@ -35,6 +41,7 @@ impl Faulty {
     }
 
     fn check(&self) -> Result<()> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
         if self.away.load(Ordering::SeqCst) {
             self.failures.fetch_add(1, Ordering::SeqCst);
             return Err(StoreError::Unavailable("made unavailable".to_owned()));
@@ -80,12 +87,14 @@ pass! {
         fn members(id: ConversationId) -> Vec<MemberRow>;
         fn membership(conversation: ConversationId, user: UserId) -> Option<Membership>;
         fn memberships(user: UserId) -> Vec<Membership>;
-        fn sharing(user: UserId, others: &[UserId]) -> Vec<UserId>;
+        fn sharing(user: UserId, others: &[UserId], shape: Option<Shape>) -> Vec<UserId>;
+        fn full(users: &[UserId], most: usize) -> Vec<UserId>;
     }
     BlockStore {
         fn set_block(user: UserId, other: UserId, on: bool, at: Timestamp) -> ();
         fn blocks_of(user: UserId) -> Vec<UserId>;
         fn blocked_with(user: UserId) -> Vec<UserId>;
+        fn blocked_by(user: UserId, others: &[UserId]) -> Vec<UserId>;
     }
     EventStore {
         fn persist(partition: Partition, events: &[LogEntry]) -> ();

@@ -2,8 +2,9 @@ use natter_schemas::{
     code::Code,
     event::Timestamp,
     id::{ConversationId, UserId, direct_conversation},
-    rpc::{Blocks, FindSharingUsers, ListBlockedConversations, RpcError, SetBlock},
+    rpc::{Blocks, ListBlockedConversations, RpcError, SetBlock},
 };
+use natter_store::MemberRow;
 use tracing::warn;
 
 use super::Conversations;
@@ -43,7 +44,24 @@ impl Conversations {
         Ok(others.into_iter().map(|other| direct_conversation(call.user, other)).collect())
     }
 
-    pub(super) async fn sharing(&self, call: FindSharingUsers) -> Result<Vec<UserId>, Failure> {
-        Ok(self.store.sharing(call.user, &call.others).await?)
+    /// In a direct conversation that either side has blocked, a member does not see how far the other has read.
+    pub(super) async fn hide_read_mark(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+        members: &mut [MemberRow],
+    ) -> Result<(), Failure> {
+        let Some(row) = members.iter_mut().find(|row| row.member.user != user) else { return Ok(()) };
+        let other = row.member.user;
+        if conversation == direct_conversation(user, other) && self.is_closed(user, other).await? {
+            row.read = 0;
+        }
+        Ok(())
+    }
+
+    /// Either of the two has blocked the other.
+    pub(super) async fn is_closed(&self, user: UserId, other: UserId) -> Result<bool, Failure> {
+        let by_other = self.store.blocked_by(user, &[other]).await?;
+        Ok(!by_other.is_empty() || !self.store.blocked_by(other, &[user]).await?.is_empty())
     }
 }

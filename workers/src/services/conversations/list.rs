@@ -53,7 +53,9 @@ impl Conversations {
         if view.shape == Shape::Group {
             return Ok(view);
         }
-        let participants = self.participants(&self.store.members(view.id).await?).await?;
+        let mut members = self.store.members(view.id).await?;
+        self.hide_read_mark(user, view.id, &mut members).await?;
+        let participants = self.participants(&members).await?;
         Ok(Conversation { participants: Some(participants), ..view })
     }
 

@@ -11,7 +11,7 @@ use natter_schemas::{
 };
 use natter_store::MemberRow;
 
-use super::{Conversations, record};
+use super::{Conversations, consent::Standing, record};
 use crate::services::Failure;
 
 /// The field of the request that names people.
@@ -47,6 +47,9 @@ fn longest_serving<'a>(members: impl Iterator<Item = &'a MemberRow> + Clone) -> 
 impl Conversations {
     pub(super) async fn add_members(&self, call: AddMembers) -> Result<(), Failure> {
         let AddMembers { by, conversation, users, traceparent } = call;
+        if users == [by] && self.standing(conversation, by).await? == Standing::Left {
+            return self.rejoin(by, conversation, traceparent).await;
+        }
         let change = self.change(by, conversation, traceparent).await?;
         if change.role < Role::Admin {
             return Err(Code::Forbidden.into());
@@ -59,8 +62,29 @@ impl Conversations {
         if self.store.users(&new).await?.len() < new.len() || seen.len() > self.limits.participants {
             return Err(RpcError::invalid(USERS).into());
         }
+        self.check_additions(by, conversation, &new).await?;
         let kinds = new.into_iter().map(|user| Kind::MemberAdded { user, role: Role::Member }).collect();
         self.record(&change, kinds, super::CONCURRENCY).await
+    }
+
+    /// Back into a group that the user left. One that everybody has left belongs to nobody any more.
+    async fn rejoin(
+        &self,
+        by: UserId,
+        conversation: ConversationId,
+        traceparent: Option<String>,
+    ) -> Result<(), Failure> {
+        self.check_room(by).await?;
+        let members = self.store.members(conversation).await?;
+        if members.is_empty() {
+            return Err(Code::NotFound.into());
+        }
+        if members.len() >= self.limits.participants {
+            return Err(Code::Conflict.into());
+        }
+        let change = GroupChange { by, conversation, role: Role::Member, members, traceparent };
+        self.record(&change, vec![Kind::MemberAdded { user: by, role: Role::Member }], 1).await?;
+        self.keep_owned(&change).await
     }
 
     pub(super) async fn remove_member(&self, call: RemoveMember) -> Result<(), Failure> {

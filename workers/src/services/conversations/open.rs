@@ -30,7 +30,9 @@ impl Conversations {
             _ => ConversationId::fresh(),
         };
         let may_exist = call.shape == Shape::Direct || call.key.is_some();
-        if call.shape == Shape::Direct && self.are_blocked(call.creator, &others).await? {
+        if let (Shape::Direct, [other]) = (call.shape, others.as_slice())
+            && self.is_closed(call.creator, *other).await?
+        {
             return Err(Code::Forbidden.into());
         }
         let kind =
@@ -40,16 +42,12 @@ impl Conversations {
             check_same(call.shape, first.as_ref(), &kind)?;
             return self.opened(call.creator, id, true).await;
         }
+        self.check_opening(&call, &others).await?;
         let event = record::event(opening_event(id), id, call.creator, kind.clone(), call.traceparent);
         let Appended { entry: logged, duplicate: existed } = self.publish(event).await?;
         self.apply(std::slice::from_ref(&logged)).await?;
         check_same(call.shape, Some(&logged), &kind)?;
         self.opened(call.creator, id, existed).await
-    }
-
-    async fn are_blocked(&self, creator: UserId, others: &[UserId]) -> Result<bool, Failure> {
-        let blocked = self.store.blocked_with(creator).await?;
-        Ok(others.iter().any(|other| blocked.contains(other)))
     }
 
     /// In the store, or in the log only because the process that opened it crashed before it was stored. The log forgets

@@ -27,12 +27,13 @@ impl Conversations {
         let floor = self.history.floor(conversation);
         let (tail, head) = self.history.tail_and_head(conversation, floor).await?;
         let rows = self.store.members(conversation).await?;
-        let members = members(rows, &tail);
+        let mut members = members(rows, &tail);
         let own = members.iter().find(|row| row.member.user == user).ok_or(Code::NotFound)?;
         let (role, read) = (own.member.role, own.read);
         let row = self.store.conversation(conversation).await?.ok_or(Code::NotFound)?;
         let snapshot = Snapshot { row: ListedRow { conversation: row, role, read }, floor, tail, head };
         let view = self.view(user, snapshot).await?;
+        self.hide_read_mark(user, conversation, &mut members).await?;
         let participants = self.participants(&members).await?;
         Ok(Conversation { participant_count: members.len(), participants: Some(participants), ..view })
     }

@@ -1,0 +1,196 @@
+//! Whom a user may add to a conversation, and what a blocked user does not learn.
+#![allow(clippy::unwrap_used)]
+
+mod harness;
+
+use harness::{Harness, opening};
+use natter_schemas::{
+    code::Code,
+    event::{Role, Shape},
+    id::{ConversationId, Seq, UserId},
+    limits::{AddBy, Limits},
+    rpc::{
+        AddMembers, Conversation, FindSharingUsers, GetConversation, ListConversations, MarkRead,
+        OpenConversation, RemoveMember, RpcError, SetBlock, SetRole,
+    },
+};
+use natter_workers::Job;
+
+const SERVICES: [Job; 3] = [Job::Conversations, Job::History, Job::Inbox];
+
+async fn deployment<const N: usize>(limits: Limits) -> (Harness, [UserId; N]) {
+    let mut harness = Harness::with(&[]).await;
+    harness.dependencies.limits = limits;
+    harness.start(&SERVICES).await;
+    let mut users = [UserId::fresh(); N];
+    for (n, user) in users.iter_mut().enumerate() {
+        *user = harness.person(&format!("user-{n}")).await;
+    }
+    (harness, users)
+}
+
+async fn add(
+    harness: &Harness,
+    by: UserId,
+    conversation: ConversationId,
+    users: &[UserId],
+) -> Result<(), RpcError> {
+    harness.rpc.call(&AddMembers { by, conversation, users: users.to_vec(), traceparent: None }).await
+}
+
+async fn remove(harness: &Harness, by: UserId, conversation: ConversationId, user: UserId) {
+    harness.rpc.call(&RemoveMember { by, conversation, user, traceparent: None }).await.unwrap();
+}
+
+async fn set_role(harness: &Harness, by: UserId, conversation: ConversationId, user: UserId, role: Role) {
+    harness.rpc.call(&SetRole { by, conversation, user, role, traceparent: None }).await.unwrap();
+}
+
+async fn open(
+    harness: &Harness,
+    by: UserId,
+    shape: Shape,
+    others: &[UserId],
+) -> Result<ConversationId, RpcError> {
+    harness.rpc.call(&opening(by, shape, others)).await.map(|opened| opened.conversation.id)
+}
+
+async fn get(
+    harness: &Harness,
+    user: UserId,
+    conversation: ConversationId,
+) -> Result<Conversation, RpcError> {
+    harness.rpc.call(&GetConversation { user, conversation }).await
+}
+
+async fn block(harness: &Harness, user: UserId, other: UserId, on: bool) {
+    harness.rpc.call(&SetBlock { user, other, on }).await.unwrap();
+}
+
+async fn sharing(harness: &Harness, user: UserId, other: UserId) -> bool {
+    !harness.rpc.call(&FindSharingUsers { user, others: vec![other] }).await.unwrap().is_empty()
+}
+
+fn forbidden() -> RpcError {
+    Code::Forbidden.into()
+}
+
+#[tokio::test]
+async fn a_blocked_user_adds_the_blocker_to_nothing() {
+    let (harness, [alice, bob, carol]) = deployment(Limits::default()).await;
+    let room = harness.group(bob, &[carol]).await;
+    block(&harness, alice, bob, true).await;
+    assert_eq!(open(&harness, bob, Shape::Group, &[carol, alice]).await, Err(forbidden()));
+    assert_eq!(add(&harness, bob, room, &[alice]).await, Err(forbidden()));
+    assert_eq!(open(&harness, bob, Shape::Direct, &[alice]).await, Err(forbidden()));
+    // Who has blocked may add, and who is not blocked may add both.
+    let hers = open(&harness, alice, Shape::Group, &[bob]).await.unwrap();
+    assert_eq!(get(&harness, bob, hers).await.unwrap().participant_count, 2);
+    set_role(&harness, alice, hers, bob, Role::Admin).await;
+    assert_eq!(add(&harness, bob, hers, &[alice]).await, Ok(()), "she is in already");
+    assert!(open(&harness, carol, Shape::Group, &[alice, bob]).await.is_ok());
+    block(&harness, alice, bob, false).await;
+    assert_eq!(add(&harness, bob, room, &[alice]).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_group_made_before_a_block_is_found_again_by_its_key() {
+    let (harness, [alice, bob]) = deployment(Limits::default()).await;
+    let call = OpenConversation { key: Some("k".to_owned()), ..opening(bob, Shape::Group, &[alice]) };
+    let made = harness.rpc.call(&call).await.unwrap();
+    block(&harness, alice, bob, true).await;
+    let again = harness.rpc.call(&call).await.unwrap();
+    assert_eq!((again.conversation.id, again.existed), (made.conversation.id, true));
+}
+
+#[tokio::test]
+async fn who_left_a_group_comes_back_only_by_their_own_call() {
+    let (harness, [owner, admin, leaver, other]) = deployment(Limits::default()).await;
+    let room = harness.group(owner, &[admin, leaver]).await;
+    set_role(&harness, owner, room, admin, Role::Admin).await;
+    for _ in 0..2 {
+        remove(&harness, leaver, room, leaver).await;
+        for by in [owner, admin] {
+            assert_eq!(add(&harness, by, room, &[other, leaver]).await, Err(forbidden()));
+        }
+        assert_eq!(get(&harness, leaver, room).await.unwrap_err().code, Code::NotFound);
+        assert_eq!(add(&harness, leaver, room, &[leaver]).await, Ok(()));
+        assert_eq!(get(&harness, leaver, room).await.unwrap().role, Role::Member);
+    }
+    assert_eq!(get(&harness, owner, room).await.unwrap().participant_count, 3, "nobody else was added");
+}
+
+#[tokio::test]
+async fn who_was_removed_does_not_come_back_alone_but_may_be_added() {
+    let (harness, [owner, member, stranger]) = deployment(Limits::default()).await;
+    let room = harness.group(owner, &[member]).await;
+    remove(&harness, owner, room, member).await;
+    for user in [member, stranger] {
+        assert_eq!(add(&harness, user, room, &[user]).await, Err(Code::NotFound.into()));
+    }
+    assert_eq!(add(&harness, owner, room, &[member]).await, Ok(()));
+    remove(&harness, owner, room, member).await;
+    remove(&harness, owner, room, owner).await;
+    assert_eq!(add(&harness, owner, room, &[owner]).await, Err(Code::NotFound.into()), "it is nobody's now");
+}
+
+#[tokio::test]
+async fn with_add_by_shared_only_acquaintances_are_added() {
+    let limits = Limits { add_by: AddBy::Shared, ..Limits::default() };
+    let (harness, [alice, bob, carol]) = deployment(limits).await;
+    assert_eq!(open(&harness, alice, Shape::Group, &[bob]).await, Err(forbidden()));
+    open(&harness, alice, Shape::Direct, &[bob]).await.unwrap();
+    let room = open(&harness, alice, Shape::Group, &[bob]).await.unwrap();
+    assert_eq!(add(&harness, alice, room, &[carol]).await, Err(forbidden()));
+    open(&harness, carol, Shape::Direct, &[alice]).await.unwrap();
+    assert_eq!(add(&harness, alice, room, &[carol]).await, Ok(()));
+}
+
+#[tokio::test]
+async fn nobody_is_in_more_conversations_than_the_deployment_allows() {
+    let (harness, [alice, bob, carol]) = deployment(Limits { memberships: 2, ..Limits::default() }).await;
+    let (first, second) = (harness.group(alice, &[bob]).await, harness.group(bob, &[carol]).await);
+    open(&harness, bob, Shape::Direct, &[alice]).await.unwrap_err();
+    assert_eq!(
+        open(&harness, bob, Shape::Direct, &[carol]).await,
+        Err(Code::Conflict.into()),
+        "his own bound"
+    );
+    assert_eq!(open(&harness, alice, Shape::Group, &[bob]).await, Err(forbidden()), "another's bound");
+    assert_eq!(open(&harness, carol, Shape::Direct, &[bob]).await, Err(forbidden()));
+    let third = harness.group(alice, &[carol]).await;
+    assert_eq!(add(&harness, alice, third, &[bob]).await, Err(forbidden()));
+    remove(&harness, bob, second, bob).await;
+    assert_eq!(add(&harness, alice, third, &[bob]).await, Ok(()));
+    assert_eq!(add(&harness, bob, second, &[bob]).await, Err(Code::Conflict.into()), "no room to come back");
+    remove(&harness, bob, first, bob).await;
+    assert_eq!(add(&harness, bob, second, &[bob]).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_block_hides_presence_and_read_marks_unless_a_group_is_shared() {
+    let (mut harness, [alice, bob]) = deployment(Limits::default()).await;
+    let room = open(&harness, alice, Shape::Direct, &[bob]).await.unwrap();
+    let seq = harness.post(bob, room, "hello").await;
+    harness.rpc.call(&MarkRead { user: alice, conversation: room, seq, private: false }).await.unwrap();
+    let read_of = async |harness: &Harness, viewer: UserId, reader: UserId| -> [Seq; 2] {
+        let list = ListConversations { user: viewer, limit: 10, after: None };
+        let listed = harness.rpc.call(&list).await.unwrap().items.into_iter().find(|item| item.id == room);
+        [get(harness, viewer, room).await.unwrap(), listed.unwrap()]
+            .map(|view| view.participants.unwrap().iter().find(|p| p.user == reader).unwrap().read)
+    };
+    assert_eq!(read_of(&harness, bob, alice).await, [seq; 2]);
+    assert!(sharing(&harness, bob, alice).await);
+    block(&harness, alice, bob, true).await;
+    for _ in 0..2 {
+        assert_eq!(read_of(&harness, bob, alice).await, [0; 2]);
+        assert_eq!(read_of(&harness, alice, bob).await, [0; 2]);
+        assert_eq!(read_of(&harness, alice, alice).await, [seq; 2], "her own");
+        harness.settle(&SERVICES).await;
+    }
+    assert!(!sharing(&harness, bob, alice).await && !sharing(&harness, alice, bob).await);
+    harness.group(alice, &[bob]).await;
+    assert!(sharing(&harness, bob, alice).await, "who share a group see each other there");
+    block(&harness, alice, bob, false).await;
+    assert_eq!(read_of(&harness, bob, alice).await, [seq; 2]);
+}
