@@ -49,6 +49,9 @@ pub trait ConversationStore: Send + Sync + 'static {
         after: Option<ListCursor>,
         limit: usize,
     ) -> Result<Vec<ListedRow>>;
+    /// The user's conversations with messages of others above the read mark that are not deleted, in any order, and how
+    /// many these are, each counted to `most`.
+    async fn unread(&self, user: UserId, most: usize) -> Result<Vec<(ListedRow, usize)>>;
     /// Newest persisted seq of each, 0 for none.
     async fn heads(&self, conversations: &[ConversationId]) -> Result<Vec<Seq>>;
 }

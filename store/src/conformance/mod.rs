@@ -100,6 +100,7 @@ macro_rules! conformance {
                 posting_reads_up_to_the_own_message
                 a_new_member_has_no_unread_messages_from_before
                 countable_are_others_messages_that_are_not_deleted
+                unread_conversations_are_those_with_something_countable
             ]
         }
         $crate::conformance_of_order!($fresh);

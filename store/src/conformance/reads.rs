@@ -7,7 +7,7 @@ use super::{
     Arc,
     fixtures::{SampleLog, at, plain, posted},
 };
-use crate::Store;
+use crate::{ListedRow, Store};
 
 pub async fn a_read_mark_only_moves_forward(store: Arc<dyn Store>) {
     let anna = UserId::fresh();
@@ -68,4 +68,33 @@ pub async fn countable_are_others_messages_that_are_not_deleted(store: Arc<dyn S
     assert_eq!(counted(UserId::fresh(), 0, Seq::MAX, 100).await.len(), 5);
     assert!(counted(anna, seqs[4], Seq::MAX, 100).await.is_empty());
     assert!(counted(anna, 0, Seq::MAX, 0).await.is_empty());
+}
+
+pub async fn unread_conversations_are_those_with_something_countable(store: Arc<dyn Store>) {
+    let anna = UserId::fresh();
+    let mut logs: Vec<SampleLog> = (0..5).map(|_| SampleLog::of(&[anna])).collect();
+    let [busy, read, own, deleted, left] = logs.as_mut_slice() else { unreachable!("five") };
+    for _ in 0..7 {
+        busy.add(busy.owner, posted("theirs"));
+    }
+    let first = busy.log[1].seq;
+    let seen = read.add(read.owner, posted("theirs"));
+    read.add(read.owner, Kind::Reacted { target: seen, emoji: "👍".to_owned(), on: true });
+    own.add(anna, posted("mine"));
+    let target = deleted.add(deleted.owner, posted("gone"));
+    deleted.add(deleted.owner, Kind::Deleted { target });
+    left.add(left.owner, posted("theirs"));
+    left.add(anna, Kind::MemberRemoved { user: anna });
+    for sample in &logs {
+        sample.persist(&*store).await;
+    }
+    store.advance_read(logs[1].id, anna, seen, at(1)).await.unwrap();
+
+    let row = store.list_conversations(anna, None, 10).await.unwrap();
+    let row = row.into_iter().find(|row| row.conversation.id == logs[0].id).unwrap();
+    assert_eq!(store.unread(anna, 100).await.unwrap(), [(row.clone(), 7)]);
+    assert_eq!(store.unread(anna, 5).await.unwrap(), [(row.clone(), 5)]);
+    store.advance_read(logs[0].id, anna, first, at(1)).await.unwrap();
+    assert_eq!(store.unread(anna, 100).await.unwrap(), [(ListedRow { read: first, ..row }, 6)]);
+    assert!(store.unread(UserId::fresh(), 100).await.unwrap().is_empty());
 }

@@ -1,12 +1,15 @@
 //! A conversation's shape, name and activity; a user's list of conversations.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use natter_schemas::{
-    event::{Shape, Timestamp},
+    event::{Role, Shape, Timestamp},
     id::{ConversationId, Seq, UserId},
     rpc::{ListCursor, Membership},
 };
 use scylla::value::CqlTimestamp;
+use uuid::Uuid;
 
 use super::{ScyllaStore, cluster::Cluster, columns, columns::raw, concurrent::each};
 use crate::{ConversationRow, ConversationStore, ListedRow, MemberStore, ReadMarkStore, Result};
@@ -17,29 +20,51 @@ impl ConversationStore for ScyllaStore {
         find(&self.db, id).await
     }
 
-    /// Reads every conversation of the user, because activity is stored with them and not with the membership: a list kept in
-    /// order would be written for every member with every message.
+    /// Reads the activity of every conversation of the user, because it is stored with them and not with the membership: a
+    /// list kept in order would be written for every member with every message. The rest is read of the page alone.
     async fn list_conversations(
         &self,
         user: UserId,
         after: Option<ListCursor>,
         limit: usize,
     ) -> Result<Vec<ListedRow>> {
-        let found = each(self.memberships(user).await?, |membership: Membership| async move {
-            Ok(find(&self.db, membership.conversation).await?.zip(membership.role))
+        let roles = roles(&self.memberships(user).await?);
+        let mut page = activities(&self.db, roles.keys().copied().collect()).await?;
+        page.retain(|place| {
+            after.is_none_or(|cursor| *place < (cursor.last_activity_at, cursor.conversation))
         });
-        let rank = |row: &ConversationRow| (row.last_activity_at, row.id);
-        let beyond = |row: &ConversationRow| {
-            after.is_none_or(|cursor| rank(row) < (cursor.last_activity_at, cursor.conversation))
-        };
-        let mut page: Vec<_> = found.await?.into_iter().flatten().filter(|(row, _)| beyond(row)).collect();
-        page.sort_by_key(|(row, _)| std::cmp::Reverse(rank(row)));
+        page.sort_by_key(|place| std::cmp::Reverse(*place));
         page.truncate(limit);
-        each(page, |(conversation, role)| async move {
-            let read = self.read_mark(conversation.id, user).await?;
-            Ok(ListedRow { conversation, role, read })
-        })
-        .await
+        let found = each(page, |(activity, id)| {
+            let role = roles.get(&id).copied();
+            async move {
+                let Some((mut conversation, role)) = find(&self.db, id).await?.zip(role) else {
+                    return Ok(None);
+                };
+                // As it was ranked: the next page goes on from there.
+                conversation.last_activity_at = activity;
+                let read = self.read_mark(id, user).await?;
+                Ok(Some(ListedRow { conversation, role, read }))
+            }
+        });
+        Ok(found.await?.into_iter().flatten().collect())
+    }
+
+    async fn unread(&self, user: UserId, most: usize) -> Result<Vec<(ListedRow, usize)>> {
+        let roles = roles(&self.memberships(user).await?);
+        let behind = behind(&self.db, roles.keys().copied().collect(), user).await?;
+        let found = each(behind, |(id, read)| {
+            let role = roles.get(&id).copied();
+            async move {
+                let unread = self.countable(id, user, read, Seq::MAX, most).await?.len();
+                if unread == 0 {
+                    return Ok(None);
+                }
+                let Some((conversation, role)) = find(&self.db, id).await?.zip(role) else { return Ok(None) };
+                Ok(Some((ListedRow { conversation, role, read }, unread)))
+            }
+        });
+        Ok(found.await?.into_iter().flatten().collect())
     }
 
     async fn heads(&self, conversations: &[ConversationId]) -> Result<Vec<Seq>> {
@@ -50,6 +75,51 @@ impl ConversationStore for ScyllaStore {
         })
         .await
     }
+}
+
+/// Conversations asked for in one request: each is a partition, which its coordinator asks for by itself.
+const AT_ONCE: usize = 25;
+
+fn roles(memberships: &[Membership]) -> BTreeMap<ConversationId, Role> {
+    memberships.iter().filter_map(|m| Some((m.conversation, m.role?))).collect()
+}
+
+fn chunks(ids: &[ConversationId]) -> Vec<Vec<Uuid>> {
+    ids.chunks(AT_ONCE).map(|ids| ids.iter().map(|id| raw(id.as_bytes())).collect()).collect()
+}
+
+/// When each was active last; those whose Created has not arrived yet are left out.
+async fn activities(db: &Cluster, ids: Vec<ConversationId>) -> Result<Vec<(Timestamp, ConversationId)>> {
+    type Row = (Uuid, Option<i64>, Option<CqlTimestamp>);
+    let rows =
+        each(chunks(&ids), |ids| async move { db.all::<Row>(&db.statements.activities, (ids,)).await });
+    let activity = |(id, created, at): Row| {
+        created?;
+        Some((Timestamp(at.map_or(0, |at| at.0)), ConversationId::from_uuid(id)))
+    };
+    Ok(rows.await?.into_iter().flatten().filter_map(activity).collect())
+}
+
+/// Those whose newest event is above the user's read mark, with that.
+async fn behind(db: &Cluster, ids: Vec<ConversationId>, user: UserId) -> Result<Vec<(ConversationId, Seq)>> {
+    type Row = (Uuid, Option<i64>);
+    let asked = each(chunks(&ids), |ids| async move {
+        let s = &db.statements;
+        let marks = db.all::<Row>(&s.read_marks, (&ids, raw(user.as_bytes())));
+        tokio::try_join!(db.all::<Row>(&s.heads, (&ids,)), marks)
+    });
+    let mut behind = Vec::new();
+    for (heads, marks) in asked.await? {
+        let marks: BTreeMap<Uuid, Seq> =
+            marks.into_iter().map(|(id, read)| (id, read.map_or(0, columns::seq))).collect();
+        for (id, head) in heads {
+            let read = marks.get(&id).copied().unwrap_or(0);
+            if head.map_or(0, columns::seq) > read {
+                behind.push((ConversationId::from_uuid(id), read));
+            }
+        }
+    }
+    Ok(behind)
 }
 
 /// `None`: unknown, or its Created has not arrived yet.

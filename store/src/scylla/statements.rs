@@ -163,6 +163,8 @@ statements! {
                      FROM conversations WHERE conversation = ?",
     shape: "SELECT shape, created_seq FROM conversations WHERE conversation = ?",
     head: "SELECT head FROM conversations WHERE conversation = ?",
+    heads: "SELECT conversation, head FROM conversations WHERE conversation IN ?",
+    activities: "SELECT conversation, created_seq, last_activity_at FROM conversations WHERE conversation IN ?",
 
     set_presence: "UPDATE members USING TIMESTAMP ? SET present_seq = ?, present_role = ?
                   WHERE conversation = ? AND user = ?",
@@ -178,6 +180,7 @@ statements! {
     member: "SELECT present_seq, present_role, role_seq, role_given FROM members
               WHERE conversation = ? AND user = ?",
     read_mark: "SELECT read FROM members WHERE conversation = ? AND user = ?",
+    read_marks: "SELECT conversation, read FROM members WHERE conversation IN ? AND user = ?",
 
     set_membership_presence: "UPDATE memberships USING TIMESTAMP ? SET present_seq = ?, present_role = ?
              WHERE user = ? AND conversation = ?",

@@ -40,6 +40,10 @@ impl ConversationStore for SqliteStore {
         self.readers.read(move |db| list(db, user, after, limit)).await
     }
 
+    async fn unread(&self, user: UserId, most: usize) -> Result<Vec<(ListedRow, usize)>> {
+        self.readers.read(move |db| unread(db, user, most)).await
+    }
+
     async fn heads(&self, conversations: &[ConversationId]) -> Result<Vec<Seq>> {
         let ids = conversations.to_owned();
         self.readers
@@ -153,6 +157,32 @@ fn list(db: &Connection, user: UserId, after: Option<ListCursor>, most: usize) -
         listed.push(ListedRow { conversation: row(line)?, role, read: seq(line, 8)? });
     }
     Ok(listed)
+}
+
+/// One pass over the user's conversations; messages are counted only where something came after the read mark.
+const UNREAD: &str = "
+    SELECT c.id, c.shape, c.name, c.created_at, c.members, c.head, c.last_activity_at, m.role, coalesce(r.seq, 0),
+           (SELECT count(*) FROM (
+               SELECT 1 FROM messages p
+                WHERE p.conversation = c.id AND p.seq > coalesce(r.seq, 0) AND p.author <> ?1
+                  AND NOT EXISTS (SELECT 1 FROM changes d INDEXED BY changes_by_target
+                                   WHERE d.conversation = p.conversation AND d.target = p.seq AND d.kind = 3
+                                     AND d.seq > p.seq)
+                LIMIT ?2))
+      FROM members m JOIN conversations c ON c.id = m.conversation
+      LEFT JOIN reads r ON r.conversation = c.id AND r.user = ?1
+     WHERE m.user = ?1 AND m.role IS NOT NULL AND c.created_seq IS NOT NULL AND c.head > coalesce(r.seq, 0)";
+
+fn unread(db: &Connection, user: UserId, most: usize) -> Result<Vec<(ListedRow, usize)>> {
+    let mut of = db.prepare_cached(UNREAD)?;
+    let mut rows = of.query(params![user.as_bytes(), count(most)])?;
+    let mut found = Vec::new();
+    while let Some(line) = rows.next()? {
+        let unread = usize::try_from(line.get::<_, i64>(9)?).unwrap_or(0);
+        let Some(role) = role(line, 7)?.filter(|_| unread > 0) else { continue };
+        found.push((ListedRow { conversation: row(line)?, role, read: seq(line, 8)? }, unread));
+    }
+    Ok(found)
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<ConversationRow> {

@@ -5,6 +5,7 @@
 mod compose; // pure: rows and events become a page
 mod floors; // up to where everything is stored
 mod heads; // newest positions
+mod recent; // which conversations have events above the floor
 mod page; // messages in their present state
 mod replay; // events as they were logged
 mod tail; // the log above the floor
@@ -57,6 +58,8 @@ pub struct History {
     unreadable: Unreadable,
     /// Busy conversations' logs above their floors.
     tails: Cache<ConversationId, Arc<tail::CachedTail>>,
+    /// By partition.
+    recent: Vec<recent::Recent>,
 }
 
 impl History {
@@ -82,7 +85,8 @@ impl History {
             .time_to_live(tail::CACHED_FOR)
             .build();
         let unreadable = Unreadable::new("event");
-        Ok(Arc::new(Self { store, log, partitions, floors, rows, log_heads, unreadable, tails }))
+        let recent = Partition::all(partitions).map(|_| recent::Recent::default()).collect();
+        Ok(Arc::new(Self { store, log, partitions, floors, rows, log_heads, unreadable, tails, recent }))
     }
 
     pub async fn serve(self: &Arc<Self>, server: &mut RpcServer) -> Result<(), ServiceError> {

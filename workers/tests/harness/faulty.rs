@@ -81,6 +81,7 @@ pass! {
     ConversationStore {
         fn conversation(id: ConversationId) -> Option<ConversationRow>;
         fn list_conversations(user: UserId, after: Option<ListCursor>, limit: usize) -> Vec<ListedRow>;
+        fn unread(user: UserId, most: usize) -> Vec<(ListedRow, usize)>;
         fn heads(conversations: &[ConversationId]) -> Vec<Seq>;
     }
     MemberStore {

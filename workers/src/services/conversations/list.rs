@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use natter_schemas::{
-    event::Shape,
+    event::{Shape, Timestamp},
     id::{ConversationId, Partition, Seq, UserId},
     limits,
     rpc::{
@@ -25,6 +25,14 @@ use crate::services::{Failure, history::Tail, read_marks};
 struct FloorSnapshot {
     by_partition: Vec<Seq>,
     partitions: u16,
+}
+
+/// The user's conversations that have events above the floor.
+struct Unpersisted {
+    snapshots: Vec<Snapshot>,
+    /// The newest event of each, also of those that the user is no longer in.
+    heads: HashMap<ConversationId, Seq>,
+    floors: FloorSnapshot,
 }
 
 impl FloorSnapshot {
@@ -62,26 +70,30 @@ impl Conversations {
     /// What is unread, of all conversations; how much it is costs a count that stops at its limit.
     pub(super) async fn inbox(&self, call: ListInbox) -> Result<Inbox, Failure> {
         let user = call.user;
-        let all = self.newest(user, None, usize::MAX / 2).await?;
-        let unread: Vec<Option<Snapshot>> = stream::iter(all)
-            .map(|snapshot| async move {
-                let any = self.unread(user, &snapshot).await? > 0;
-                Ok::<_, Failure>(any.then_some(snapshot))
-            })
-            .buffered(super::CONCURRENCY)
-            .try_collect()
-            .await?;
-        let views = stream::iter(unread.into_iter().flatten()).map(|snapshot| self.view(user, snapshot));
-        let views: Vec<Conversation> = views.buffered(super::CONCURRENCY).try_collect().await?;
-        let total = views.iter().map(|view| view.unread).sum();
-        let items = views.into_iter().take(limits::INBOX).map(|view| InboxItem {
-            conversation: view.id,
-            unread: view.unread,
-            head: view.head,
-            read: view.read,
-            last_message: view.last_message,
+        let Unpersisted { snapshots, heads, floors } = self.unpersisted(user).await?;
+        let counted = stream::iter(snapshots).map(|snapshot| async move {
+            let unread = self.unread(user, &snapshot).await?;
+            Ok::<_, Failure>((snapshot, unread))
         });
-        Ok(Inbox { total, items: items.collect() })
+        let mut all: Vec<(Snapshot, usize)> = counted.buffered(super::CONCURRENCY).try_collect().await?;
+        let rows = self.store.unread(user, limits::UNREAD).await?.into_iter();
+        let persisted = rows.filter(|(row, _)| !heads.contains_key(&row.conversation.id));
+        all.extend(persisted.map(|(row, unread)| (snapshot_of_row(row, &floors), unread)));
+        all.retain(|(_, unread)| *unread > 0);
+        all.sort_by_key(|(snapshot, _)| std::cmp::Reverse(rank(snapshot)));
+        let total = all.iter().map(|(_, unread)| unread).sum();
+        all.truncate(limits::INBOX);
+        let items = stream::iter(all).map(|(snapshot, unread)| async move {
+            let view = self.view(user, snapshot).await?;
+            Ok::<_, Failure>(InboxItem {
+                conversation: view.id,
+                unread,
+                head: view.head,
+                read: view.read,
+                last_message: view.last_message,
+            })
+        });
+        Ok(Inbox { total, items: items.buffered(super::CONCURRENCY).try_collect().await? })
     }
 
     async fn unread(&self, user: UserId, snapshot: &Snapshot) -> Result<usize, Failure> {
@@ -97,27 +109,25 @@ impl Conversations {
         after: Option<ListCursor>,
         limit: usize,
     ) -> Result<Vec<Snapshot>, Failure> {
+        let Unpersisted { snapshots: mut items, heads, floors } = self.unpersisted(user).await?;
+        items.retain(|snapshot| after.is_none_or(|cursor| is_after(key(snapshot), cursor)));
+        // Those with a tail in the store's order are left out: room for the others in their stead.
+        let rows = self.store.list_conversations(user, after, limit + heads.len()).await?;
+        let persisted = rows.into_iter().filter(|row| !heads.contains_key(&row.conversation.id));
+        items.extend(persisted.map(|row| snapshot_of_row(row, &floors)));
+        items.sort_by_key(|snapshot| std::cmp::Reverse(rank(snapshot)));
+        items.truncate(limit);
+        Ok(items)
+    }
+
+    async fn unpersisted(&self, user: UserId) -> Result<Unpersisted, Failure> {
         let memberships = self.store.memberships(user).await?;
         let ids: Vec<ConversationId> = memberships.iter().map(|m| m.conversation).collect();
         let floors = FloorSnapshot { by_partition: self.history.all_floors(), partitions: self.partitions };
-        let heads = self.log.heads(&ids).await?;
-        let has_tail = |id: &ConversationId| heads.get(id).is_some_and(|head| *head > floors.of(*id));
-
-        let with_tail = memberships.into_iter().filter(|m| has_tail(&m.conversation));
-        let mut items: Vec<Snapshot> = self.with_tail(user, with_tail.collect(), &floors).await?;
-        items.retain(|snapshot| after.is_none_or(|cursor| is_after(key(snapshot), cursor)));
-        // Those with a tail in the store's order are left out: room for the others in their stead.
-        let wanted = limit + ids.iter().filter(|id| has_tail(id)).count();
-        let rows = self.store.list_conversations(user, after, wanted).await?;
-        let persisted = rows.into_iter().filter(|row| !has_tail(&row.conversation.id));
-        items.extend(persisted.map(|row| snapshot_of_row(row, &heads, &floors)));
-
-        items.sort_by_key(|snapshot| {
-            let ListCursor { last_activity_at, conversation } = key(snapshot);
-            std::cmp::Reverse((last_activity_at, conversation))
-        });
-        items.truncate(limit);
-        Ok(items)
+        let heads = self.history.heads_above(&ids, &floors.by_partition).await?;
+        let with_tail = memberships.into_iter().filter(|m| heads.contains_key(&m.conversation));
+        let snapshots = self.with_tail(user, with_tail.collect(), &floors).await?;
+        Ok(Unpersisted { snapshots, heads, floors })
     }
 
     async fn with_tail(
@@ -148,17 +158,22 @@ impl Conversations {
     }
 }
 
-fn snapshot_of_row(row: ListedRow, heads: &HashMap<ConversationId, Seq>, floors: &FloorSnapshot) -> Snapshot {
-    let id = row.conversation.id;
-    let floor = floors.of(id);
-    // What came since the heads were read arrives live, not here.
-    let head = heads.get(&id).copied().unwrap_or(row.conversation.head.min(floor));
+/// Of a conversation without events above the floor.
+fn snapshot_of_row(row: ListedRow, floors: &FloorSnapshot) -> Snapshot {
+    let floor = floors.of(row.conversation.id);
+    // What came since the log was read arrives live, not here.
+    let head = row.conversation.head.min(floor);
     Snapshot { row, floor, tail: Tail::default(), head }
 }
 
 fn key(snapshot: &Snapshot) -> ListCursor {
     let row = &snapshot.row.conversation;
     ListCursor { last_activity_at: activity(row.last_activity_at, &snapshot.tail), conversation: row.id }
+}
+
+fn rank(snapshot: &Snapshot) -> (Timestamp, ConversationId) {
+    let ListCursor { last_activity_at, conversation } = key(snapshot);
+    (last_activity_at, conversation)
 }
 
 fn is_after(item: ListCursor, cursor: ListCursor) -> bool {
