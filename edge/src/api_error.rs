@@ -110,6 +110,7 @@ impl From<PublishError> for ApiError {
                 "the log cannot write: the disk of its server is full or failing; send it again later with the same \
                  clientId",
             ),
+            PublishError::Moved => Self::from(Code::Conflict),
             PublishError::Rejected(_) => Self::from(Code::Internal),
         }
     }

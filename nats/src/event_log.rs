@@ -89,4 +89,20 @@ impl EventLog {
         let duplicate = stored.attempts == 1 || entry.event != event;
         Ok(Appended { entry, duplicate })
     }
+
+    /// Appends the events of one conversation together, if its last event has the seq `last` (0: it has none): for
+    /// what was decided on everything up to there.
+    ///
+    /// # Errors
+    /// What [`Publisher::publish_after`] fails with.
+    pub async fn append_after(&self, last: Seq, events: Vec<Event>) -> Result<Vec<LogEntry>, PublishError> {
+        let Some(conversation) = events.first().map(|event| event.conversation) else {
+            return Ok(Vec::new());
+        };
+        let subject = subject::conv(Partition::of(conversation, self.partitions), conversation);
+        let encoded: Vec<_> =
+            events.iter().map(|event| (event.id.to_string(), codec::encode(event).into())).collect();
+        let first = self.publisher.publish_after(&subject, last, &encoded).await?;
+        Ok((first..).zip(events).map(|(seq, event)| LogEntry { seq, event }).collect())
+    }
 }

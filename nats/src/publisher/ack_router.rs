@@ -13,10 +13,14 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, HeaderMap, Message, client::PublishErrorKind, header::NATS_MESSAGE_ID};
+use async_nats::{
+    Client, HeaderMap, Message,
+    client::PublishErrorKind,
+    header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID},
+};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use natter_schemas::limits;
+use natter_schemas::{id::Seq, limits};
 use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -38,10 +42,19 @@ pub struct AckRouter {
     _task: Arc<JoinSet<()>>,
 }
 
+/// An event that is published by itself.
+#[derive(Clone)]
+pub struct SingleEvent {
+    pub subject: String,
+    pub id: String,
+    pub payload: Bytes,
+    /// The seq of the last event on its subject (0: there is none), or the server refuses it. One that is stored
+    /// already is answered as such all the same.
+    pub after: Option<Seq>,
+}
+
 struct Outgoing {
-    subject: String,
-    id: String,
-    payload: Bytes,
+    event: SingleEvent,
     number: u64,
 }
 
@@ -100,14 +113,13 @@ impl AckRouter {
     }
 
     /// Publishes once and waits for the ack.
-    pub async fn publish(&self, subject: &str, id: &str, payload: Bytes) -> Ack {
+    pub async fn publish(&self, event: SingleEvent) -> Ack {
         let number = self.pending.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
         let carrier = connection::carrier(&self.client);
         self.pending.all.lock().insert(number, Waiter { carrier, sender });
         let _pending = PendingAck { number, pending: &self.pending };
-        let outgoing = Outgoing { subject: subject.to_owned(), id: id.to_owned(), payload, number };
-        self.queue.send(outgoing).await.map_err(|_| NoAck::closed())?;
+        self.queue.send(Outgoing { event, number }).await.map_err(|_| NoAck::closed())?;
         match timeout(limits::PUBLISH_ATTEMPT, answer).await {
             Ok(answer) => answer.map_err(|_| NoAck::closed())?,
             Err(_) => Err(NoAck::Unknown("no answer".to_owned())),
@@ -165,9 +177,12 @@ async fn send(client: &Client, mut queue: mpsc::Receiver<Outgoing>, pending: &Pe
 }
 
 async fn send_one(client: &Client, outgoing: Outgoing, inbox: &str) -> Result<(), NoAck> {
-    let Outgoing { subject, id, payload, number } = outgoing;
+    let Outgoing { event: SingleEvent { subject, id, payload, after }, number } = outgoing;
     let mut headers = HeaderMap::new();
     headers.insert(NATS_MESSAGE_ID, id);
+    if let Some(after) = after {
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, after.to_string());
+    }
     let sent =
         client.publish_with_reply_and_headers(subject, format!("{inbox}.{number}"), headers, payload).await;
     sent.map_err(|error| match error.kind() {

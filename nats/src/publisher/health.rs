@@ -102,7 +102,7 @@ impl LogHealth {
             PublishError::Full => "full",
             PublishError::NotWritten => "disk",
             // The event's fault.
-            PublishError::Rejected(_) => return,
+            PublishError::Moved | PublishError::Rejected(_) => return,
         };
         metrics::counter!("natter_publish_failed_total", "reason" => reason).increment(1);
         if *failure != PublishError::NotWritten {

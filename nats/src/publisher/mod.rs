@@ -8,6 +8,7 @@
 //! A publish whose answer is missing may have been stored, so it is repeated with the same id until the server
 //! answers, after a broken connection as soon as there is a new one: the stream knows the ids of the last five minutes and gives the first seq back.
 
+mod conditional; // events that are stored only behind a certain one
 mod commit_group; // which event is published now, which is queued
 mod ack_router; // single events to the log, and its acks back
 mod batch; // queued events, in one commit
@@ -28,7 +29,7 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-use ack_router::{AckRouter, NoAck};
+use ack_router::{AckRouter, NoAck, SingleEvent};
 use commit_group::{Admission, CommitGroups, Permit};
 pub use health::LogHealth;
 
@@ -59,6 +60,9 @@ pub enum PublishError {
     /// The server keeps a write error. What it wrote before that may include the event.
     #[error("the log cannot write to its disk: it is full or failing")]
     NotWritten,
+    /// Not stored: the conversation's last event is another than the expected one.
+    #[error("the conversation has moved on: not stored")]
+    Moved,
     /// Not stored, and repeating does not help.
     #[error("refused: {0}")]
     Rejected(String),
@@ -67,6 +71,7 @@ pub enum PublishError {
 /// Publishes over one connection, so many at a time.
 #[derive(Clone)]
 pub struct Publisher {
+    client: Client,
     acks: AckRouter,
     slots: Arc<Semaphore>,
     /// `None`: each event is published by itself.
@@ -89,7 +94,8 @@ impl Publisher {
     /// Each event by itself.
     pub fn new(client: Client) -> Self {
         let slots = Arc::new(Semaphore::new(limits::PUBLISHES_IN_FLIGHT));
-        Self { acks: AckRouter::start(client.clone()), slots, groups: None, health: LogHealth::new(client) }
+        let health = LogHealth::new(client.clone());
+        Self { acks: AckRouter::start(client.clone()), client, slots, groups: None, health }
     }
 
     /// For a log that syncs at every commit: events that wait go together.
@@ -116,7 +122,10 @@ impl Publisher {
         let stored = match admission {
             Admission::Stored(seq) => Ok(Stored { seq, duplicate: false, attempts: 1 }),
             // The permit is held meanwhile; dropping it admits the next event.
-            Admission::Single(permit) => self.publish_single(&subject, id, payload, (started, permit)).await,
+            Admission::Single(permit) => {
+                let event = SingleEvent { subject: subject.clone(), id: id.to_owned(), payload, after: None };
+                self.publish_single(event, (started, permit)).await
+            }
         };
         match &stored {
             Ok(_) => self.health.stored(&subject),
@@ -130,11 +139,10 @@ impl Publisher {
 
     async fn publish_single(
         &self,
-        subject: &str,
-        id: &str,
-        payload: Bytes,
+        event: SingleEvent,
         (started, permit): (Instant, Option<Permit>),
     ) -> Result<Stored, PublishError> {
+        let (subject, id) = (&event.subject, &event.id);
         let deadline = started + limits::PUBLISH;
         let Ok(Ok(_slot)) = timeout_at(deadline, self.slots.acquire()).await else {
             return Err(PublishError::TimedOut);
@@ -144,8 +152,10 @@ impl Publisher {
         loop {
             attempts += 1;
             self.health.admit(subject)?;
-            match self.attempt(subject, id, payload.clone()).await {
+            match self.attempt(event.clone()).await {
                 Attempt::Stored { seq, duplicate } => return Ok(Stored { seq, duplicate, attempts }),
+                // Whoever decides on the subject's end expects it now and then.
+                Attempt::Failed(PublishError::Moved) => return Err(PublishError::Moved),
                 Attempt::Failed(error) => {
                     warn!(%subject, %id, attempts, %error, "event not published");
                     return Err(error);
@@ -164,11 +174,12 @@ impl Publisher {
         }
     }
 
-    async fn attempt(&self, subject: &str, id: &str, payload: Bytes) -> Attempt {
+    async fn attempt(&self, event: SingleEvent) -> Attempt {
+        let subject = event.subject.clone();
         let answer = tokio::select! {
             biased;
-            answer = self.acks.publish(subject, id, payload) => answer,
-            () = self.health.dropped(subject) => return Attempt::Failed(PublishError::NotWritten),
+            answer = self.acks.publish(event) => answer,
+            () = self.health.dropped(&subject) => return Attempt::Failed(PublishError::NotWritten),
         };
         match answer {
             Ok(answer) if answer.status == Some(StatusCode::NO_RESPONDERS) => {
@@ -190,7 +201,14 @@ fn read_answer(payload: &[u8]) -> Attempt {
     let text = error.to_string();
     match error.error_code() {
         // The same id is being stored by an earlier attempt that has not finished.
-        ErrorCode::STREAM_DUPLICATE_MESSAGE_CONFLICT => Attempt::Unknown(text),
+        ErrorCode::STREAM_DUPLICATE_MESSAGE_CONFLICT
+        // An earlier attempt stored the batch, its rest was lost on the way, or too many others wait for theirs.
+        | ErrorCode::ATOMIC_PUBLISH_CONTAINS_DUPLICATE_MESSAGE
+        | ErrorCode::ATOMIC_PUBLISH_INCOMPLETE_BATCH
+        | ErrorCode::ATOMIC_PUBLISH_TOO_MANY_INFLIGHT => Attempt::Unknown(text),
+        ErrorCode::STREAM_WRONG_LAST_SEQUENCE | ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT => {
+            Attempt::Failed(PublishError::Moved)
+        }
         ErrorCode::INSUFFICIENT_RESOURCES
         | ErrorCode::STORAGE_RESOURCES_EXCEEDED
         | ErrorCode::ACCOUNT_RESOURCES_EXCEEDED => Attempt::Failed(PublishError::Full),
@@ -228,9 +246,16 @@ mod tests {
             answer(503, 10008, "JetStream system temporarily unavailable"),
             answer(409, 10158, "duplicate message id is in process"),
             answer(429, 10167, "too many requests"),
+            answer(400, 10176, "atomic publish batch is incomplete"),
+            answer(400, 10201, "atomic publish batch contains duplicate message id"),
+            answer(429, 10210, "atomic publish too many inflight"),
             read_answer(b"?"),
         ] {
             assert!(matches!(transient, Attempt::Unknown(_)));
+        }
+        for moved in [answer(400, 10071, "wrong last sequence: 7"), answer(400, 10164, "wrong last sequence")]
+        {
+            assert!(matches!(moved, Attempt::Failed(PublishError::Moved)));
         }
         let refused = answer(400, 10054, "message size exceeds maximum allowed");
         assert!(matches!(refused, Attempt::Failed(PublishError::Rejected(_))));

@@ -127,3 +127,42 @@ async fn a_duplicate_that_cannot_be_looked_up_fails_with_the_reason_of_the_look_
         .await;
     assert!(matches!(appended, Err(Failure::Log(LogError::Unavailable(_)))), "{appended:?}");
 }
+
+#[tokio::test]
+async fn what_was_decided_on_an_older_end_is_not_appended() {
+    let server = TestServer::start().await;
+    let log = Log::of(&server).await;
+    let (first, second) = (post("1"), post("2"));
+    let (room, head) = (first.conversation, log.append(first).await.unwrap().entry.seq);
+    let of_room = |text: &str| Event { conversation: room, ..post(text) };
+    // Another conversation does not count.
+    log.append(second).await.unwrap();
+
+    let two = log.events.append_after(head, vec![of_room("a"), of_room("b")]).await.unwrap();
+    let late = log.events.append_after(head, vec![of_room("c"), of_room("d")]).await;
+    assert_eq!(late, Err(PublishError::Moved));
+    let one = log.events.append_after(two[1].seq, vec![of_room("e")]).await.unwrap();
+
+    let stored = log.reader.from(room, head + 1, 10).await.unwrap();
+    let stored: Vec<LogEntry> = stored.iter().map(|event| event.decode().unwrap()).collect();
+    assert_eq!(stored, [two, one].concat());
+}
+
+#[tokio::test]
+async fn of_changes_decided_on_the_same_end_one_is_appended() {
+    let server = TestServer::start().await;
+    let log = Log::of(&server).await;
+    let room = ConversationId::fresh();
+    let change = |n: usize| {
+        let events = vec![Event { conversation: room, ..post(&n.to_string()) }; 1 + n % 2];
+        let events = events.into_iter().map(|event| Event { id: EventId::fresh(), ..event });
+        log.events.append_after(0, events.collect())
+    };
+    let answers = futures_util::future::join_all((0..20).map(change)).await;
+    let stored: Vec<LogEntry> = answers.iter().flatten().flatten().cloned().collect();
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    assert!(answers.iter().all(|answer| matches!(answer, Ok(_) | Err(PublishError::Moved))), "{answers:?}");
+    let found = log.reader.from(room, 1, 100).await.unwrap();
+    let found: Vec<LogEntry> = found.iter().map(|event| event.decode().unwrap()).collect();
+    assert_eq!(found, stored);
+}

@@ -5,6 +5,7 @@
 mod blocks; // who wants nothing of whom
 mod consent; // whom a user may add
 mod rename; // rename
+mod decide; // a change of a group, against its log
 mod members; // who is in a group
 mod list; // a member's conversations, newest activity first
 mod open; // a new conversation, or the one two people have

@@ -39,6 +39,7 @@ impl Failure {
             | Self::Log(_)
             | Self::Publish(PublishError::TimedOut | PublishError::Full | PublishError::NotWritten)
             | Self::TooFarBehind(_) => Code::Unavailable,
+            Self::Publish(PublishError::Moved) => Code::Conflict,
             Self::Hash(HashError::Busy) => Code::RateLimited,
             Self::Store(StoreError::Corrupt(_))
             | Self::Publish(PublishError::Rejected(_))

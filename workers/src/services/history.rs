@@ -32,7 +32,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use compose::{cut, present};
 pub use floors::{Floors, FloorsError};
-pub use tail::Tail;
+pub use tail::{Portion, Tail};
 
 use super::Failure;
 

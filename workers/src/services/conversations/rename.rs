@@ -1,26 +1,26 @@
 use natter_schemas::{
     code::Code,
-    event::{Kind, LogEntry, Role, Shape},
-    id::EventId,
+    event::{Kind, LogEntry, Role},
     rest::check,
     rpc::{Rename, RpcError},
 };
 
-use super::{Conversations, record};
+use super::{Conversations, decide::Request};
 use crate::services::Failure;
 
 impl Conversations {
     pub(super) async fn rename(&self, call: Rename) -> Result<LogEntry, Failure> {
-        check::name(&call.name, &self.limits).map_err(|_| RpcError::invalid("name"))?;
-        let membership = self.store.membership(call.conversation, call.user).await?.ok_or(Code::NotFound)?;
-        let role = membership.role.ok_or(Code::NotFound)?;
-        if membership.shape == Shape::Direct || role < Role::Admin {
-            return Err(Code::Forbidden.into());
-        }
-        let kind = Kind::Renamed { name: call.name };
-        let event = record::event(EventId::fresh(), call.conversation, call.user, kind, call.traceparent);
-        let logged = self.publish(event).await?.entry;
-        self.apply(std::slice::from_ref(&logged)).await?;
-        Ok(logged)
+        let Rename { user: by, conversation, name, traceparent } = call;
+        check::name(&name, &self.limits).map_err(|_| RpcError::invalid("name"))?;
+        let request = Request { by, conversation, returns: false, traceparent };
+        let stored = self
+            .change(request, |group| {
+                if group.role < Role::Admin {
+                    return Err(Code::Forbidden.into());
+                }
+                Ok(vec![Kind::Renamed { name: name.clone() }])
+            })
+            .await?;
+        stored.into_iter().next().ok_or(Failure::Broken("a rename without an event"))
     }
 }

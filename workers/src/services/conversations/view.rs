@@ -94,32 +94,39 @@ fn changes_members(kind: &Kind) -> bool {
 }
 
 /// Rows with the tail's changes; those the rows reflect already change nothing.
-fn members(mut rows: Vec<MemberRow>, tail: &Tail) -> Vec<MemberRow> {
+pub fn members(mut rows: Vec<MemberRow>, tail: &Tail) -> Vec<MemberRow> {
     for logged in tail.iter() {
-        match &logged.event.kind {
-            Kind::Created { members, .. } => {
-                for member in members {
-                    place(&mut rows, *member, logged.event.at, 0);
-                }
-            }
-            Kind::MemberAdded { user, role } => {
-                place(&mut rows, Member { user: *user, role: *role }, logged.event.at, logged.seq);
-            }
-            Kind::MemberRemoved { user } => rows.retain(|row| row.member.user != *user),
-            Kind::RoleChanged { user, role } => {
-                rows.iter_mut()
-                    .filter(|row| row.member.user == *user)
-                    .for_each(|row| row.member.role = *role);
-            }
-            Kind::Posted { .. } => {
-                if let Some(row) = rows.iter_mut().find(|row| row.member.user == logged.event.author) {
-                    row.read = row.read.max(logged.seq);
-                }
-            }
-            Kind::Edited { .. } | Kind::Deleted { .. } | Kind::Reacted { .. } | Kind::Renamed { .. } => {}
+        change_members(&mut rows, logged);
+        if let Kind::Posted { .. } = logged.event.kind
+            && let Some(row) = rows.iter_mut().find(|row| row.member.user == logged.event.author)
+        {
+            row.read = row.read.max(logged.seq);
         }
     }
     rows
+}
+
+/// What the event changes of who is in, and as what.
+pub fn change_members(rows: &mut Vec<MemberRow>, logged: &LogEntry) {
+    match &logged.event.kind {
+        Kind::Created { members, .. } => {
+            for member in members {
+                place(rows, *member, logged.event.at, 0);
+            }
+        }
+        Kind::MemberAdded { user, role } => {
+            place(rows, Member { user: *user, role: *role }, logged.event.at, logged.seq);
+        }
+        Kind::MemberRemoved { user } => rows.retain(|row| row.member.user != *user),
+        Kind::RoleChanged { user, role } => {
+            rows.iter_mut().filter(|row| row.member.user == *user).for_each(|row| row.member.role = *role);
+        }
+        Kind::Posted { .. }
+        | Kind::Edited { .. }
+        | Kind::Deleted { .. }
+        | Kind::Reacted { .. }
+        | Kind::Renamed { .. } => {}
+    }
 }
 
 /// Messages from before a member was added are not unread for that member.

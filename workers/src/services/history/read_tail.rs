@@ -5,7 +5,7 @@ use std::sync::Arc;
 use natter_schemas::id::{ConversationId, Seq};
 
 use super::{
-    History,
+    History, Portion,
     tail::{CachedTail, Tail},
 };
 use crate::services::Failure;
@@ -13,6 +13,8 @@ use crate::services::Failure;
 /// Events of one conversation that one answer may read above the floor: at about 300 B each 3 MB. A healthy
 /// persister leaves some seconds' worth; this many mean that it has stood still for long.
 const MAX_TAIL_EVENTS: usize = 10_000;
+/// Events of one portion: at about 300 B each 300 kB.
+const PORTION: usize = 1_000;
 /// Fewer events are read again as cheaply as they are kept.
 const WORTH_CACHING: usize = 4;
 
@@ -35,6 +37,13 @@ impl History {
             self.tails.insert(conversation, Arc::new(tail)).await;
         }
         Ok(answer)
+    }
+
+    /// The next events of the conversation's log from `from` on: for whoever goes over all of it, however long it is.
+    pub async fn portion(&self, conversation: ConversationId, from: Seq) -> Result<Portion, Failure> {
+        let end = self.log.end(conversation, from, PORTION, false).await?;
+        let next = end.events.last().map_or(from, |last| last.seq + 1);
+        Ok(Portion { events: Tail::of(&end.events, &self.unreadable), next, newest: end.newest })
     }
 
     /// The log above the floor, and the conversation's head at that moment: the page made of both has

@@ -44,6 +44,22 @@ impl Tail {
     }
 }
 
+/// Some of a conversation's log.
+pub struct Portion {
+    pub events: Tail,
+    /// The first position that was not read.
+    pub next: Seq,
+    /// Where the conversation ended when this was read; `None`: the log has nothing of it.
+    pub newest: Option<Seq>,
+}
+
+impl Portion {
+    /// Nothing came behind it.
+    pub fn is_last(&self) -> bool {
+        self.newest.is_none_or(|newest| newest < self.next)
+    }
+}
+
 /// Of events that can all be read.
 impl From<Vec<LogEntry>> for Tail {
     fn from(events: Vec<LogEntry>) -> Self {
