@@ -11,7 +11,7 @@ use natter_schemas::{
     code::Code,
     event::{Body, Kind},
     id::{ConversationId, EventId, Seq, UserId},
-    rpc::{EventsAfter, FindEvent, FindOlderEvents, GetMessage, Heads, LogHeads, Page, Window},
+    rpc::{EventsAfter, FindEvent, FindOlderEvents, GetMessage, GetTarget, Heads, LogHeads, Page, Window},
 };
 use natter_workers::Job;
 
@@ -109,6 +109,26 @@ async fn events_above_the_floor_change_the_rows_below_it() {
     let message = harness.rpc.call(&GetMessage { conversation: room, seq: head }).await.unwrap().unwrap();
     assert_eq!(message, page.messages[3]);
     assert_eq!(harness.rpc.call(&GetMessage { conversation: room, seq: head + 1 }).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_target_is_as_it_stands_at_the_end_that_comes_with_it() {
+    let mut harness = Harness::with(&SERVICES).await;
+    let (room, alice, bob) = group_of_two(&harness).await;
+    let first = harness.post(alice, room, "first").await;
+    harness.post(bob, room, "second").await;
+    harness.settle(&SERVICES).await;
+    let target = async |seq| harness.rpc.call(&GetTarget { conversation: room, seq }).await.unwrap();
+    let stored = target(first).await;
+    assert_eq!((stored.message.unwrap().version, stored.last), (first, first + 1));
+    let deleted = harness.say(alice, room, Kind::Deleted { target: first }).await;
+    let below = target(first).await;
+    assert_eq!((below.message.unwrap().version, below.last), (deleted, deleted));
+    let third = harness.post(bob, room, "third").await;
+    let above = target(third).await;
+    assert_eq!((above.message.unwrap().seq, above.last), (third, third));
+    assert_eq!(target(first).await.last, third);
+    assert_eq!(target(deleted).await.message, None);
 }
 
 #[tokio::test]

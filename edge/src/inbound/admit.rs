@@ -29,10 +29,18 @@ pub enum Command {
 }
 
 impl Command {
-    /// The message it is about, which must be there.
-    pub fn target(&self) -> Option<Seq> {
+    /// The message that a new one answers.
+    pub fn reply_to(&self) -> Option<Seq> {
         match self {
             Self::Post { reply_to, .. } => *reply_to,
+            Self::Edit { .. } | Self::Delete { .. } | Self::React { .. } => None,
+        }
+    }
+
+    /// The message that it changes.
+    pub fn changes(&self) -> Option<Seq> {
+        match self {
+            Self::Post { .. } => None,
             Self::Edit { target, .. } | Self::Delete { target } | Self::React { target, .. } => Some(*target),
         }
     }
@@ -48,14 +56,22 @@ impl Admitted {
     }
 }
 
-/// Decides on a command. `target` is the message of [`Command::target`], if it was found.
+/// What becomes of a command that is allowed.
+#[derive(Debug, Clone)]
+pub enum Decision {
+    Publish(Admitted),
+    /// The event at this seq did it: a message is deleted once, however often that is asked for.
+    Done(Seq),
+}
+
+/// Decides on a command. `target` is the message that it answers or changes, if it was found.
 pub fn admit(
     request: CommandRequest,
     id: EventId,
     at: Timestamp,
     access: Access,
     target: Option<&Message>,
-) -> Result<Admitted, ApiError> {
+) -> Result<Decision, ApiError> {
     let membership = access.membership;
     let Some(role) = membership.role.filter(|_| membership.conversation == request.conversation) else {
         return Err(Code::NotFound.into());
@@ -78,12 +94,15 @@ pub fn admit(
             Kind::Edited { target: seq, body: Body::Plain(content) }
         }
         Command::Delete { target: seq } => {
-            let message = present(target)?;
+            let message = found(target)?;
             if message.author != request.author && !moderates(role, membership.shape) {
                 return Err(ApiError::new(
                     Code::Forbidden,
                     "only its author, an admin or the owner deletes it",
                 ));
+            }
+            if message.deleted_at.is_some() {
+                return Ok(Decision::Done(message.version));
             }
             Kind::Deleted { target: seq }
         }
@@ -92,7 +111,7 @@ pub fn admit(
             Kind::Reacted { target: seq, emoji, on }
         }
     };
-    Ok(Admitted(Event {
+    Ok(Decision::Publish(Admitted(Event {
         id,
         conversation: request.conversation,
         author: request.author,
@@ -101,12 +120,16 @@ pub fn admit(
         at,
         kind,
         traceparent: request.traceparent,
-    }))
+    })))
+}
+
+fn found(message: Option<&Message>) -> Result<&Message, ApiError> {
+    message.ok_or_else(|| ApiError::new(Code::NotFound, "no such message"))
 }
 
 /// A message that is there and not deleted.
 fn present(message: Option<&Message>) -> Result<&Message, ApiError> {
-    let message = message.ok_or_else(|| ApiError::new(Code::NotFound, "no such message"))?;
+    let message = found(message)?;
     if message.deleted_at.is_some() {
         return Err(ApiError::new(Code::Conflict, "the message is deleted"));
     }
@@ -143,8 +166,11 @@ mod tests {
         let command = Command::Post { content: "x".to_owned(), reply_to: None };
         let membership = member(conversation, Shape::Group, Some(Role::Member));
         let request = request(author, conversation, command);
-        let admitted =
-            admit(request, EventId::fresh(), Timestamp(1), membership, None).expect("a member posts");
+        let Ok(Decision::Publish(admitted)) =
+            admit(request, EventId::fresh(), Timestamp(1), membership, None)
+        else {
+            panic!("a member posts")
+        };
         Message::posted(7, &admitted.into_event()).expect("a post")
     }
 
@@ -173,6 +199,27 @@ mod tests {
         assert_eq!(decide(delete(), false, member, Shape::Group), Err(Code::Forbidden));
         assert_eq!(decide(delete(), false, admin, Shape::Group), Ok(()));
         assert_eq!(decide(delete(), false, owner, Shape::Direct), Err(Code::Forbidden));
+    }
+
+    #[test]
+    fn a_deleted_message_is_deleted_again_by_those_who_may() {
+        let (author, room) = (UserId::fresh(), ConversationId::fresh());
+        let posted = message(author, room);
+        let deleted = Message { body: None, deleted_at: Some(Timestamp(2)), version: 9, ..posted };
+        let decide = |user, command| {
+            let access = member(room, Shape::Group, Some(Role::Member));
+            admit(request(user, room, command), EventId::fresh(), Timestamp(3), access, Some(&deleted))
+                .map_err(|error| error.code)
+        };
+        let delete = || Command::Delete { target: 7 };
+        assert!(matches!(decide(author, delete()), Ok(Decision::Done(9))));
+        assert!(matches!(decide(UserId::fresh(), delete()), Err(Code::Forbidden)));
+        for command in [
+            Command::Edit { target: 7, content: "y".to_owned() },
+            Command::React { target: 7, emoji: "👍".to_owned(), on: true },
+        ] {
+            assert!(matches!(decide(author, command), Err(Code::Conflict)));
+        }
     }
 
     #[test]

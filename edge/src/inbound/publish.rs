@@ -19,7 +19,8 @@ use natter_schemas::{
 use tokio::time::{Instant, sleep};
 
 use super::{
-    admit::{Command, CommandRequest, admit},
+    admit::{Command, CommandRequest, Decision, admit},
+    change::Turns,
     earlier_sends::EarlierSends,
 };
 use crate::{
@@ -54,10 +55,12 @@ pub enum EarlierAttempt {
 /// Publishes commands of users.
 pub struct Sender {
     members: Arc<Members>,
-    rpc: RpcClient,
+    pub(super) rpc: RpcClient,
     earlier: EarlierSends,
-    log: EventLog,
+    pub(super) log: EventLog,
     event_key: EventKey,
+    /// Of changes of messages that were overtaken.
+    pub(super) turns: Turns,
 }
 
 impl Sender {
@@ -69,7 +72,7 @@ impl Sender {
         event_key: EventKey,
     ) -> Self {
         let earlier = EarlierSends::new(rpc.clone(), lifecycle.tracker().clone());
-        Self { members, rpc, earlier, log, event_key }
+        Self { members, rpc, earlier, log, event_key, turns: Turns::default() }
     }
 
     /// Looks up, admits and publishes. What has a name was perhaps sent before: the log recognizes it for five
@@ -80,6 +83,9 @@ impl Sender {
         dedup: &DedupKey,
         earlier: EarlierAttempt,
     ) -> Result<Appended, ApiError> {
+        if let Some(target) = request.command.changes() {
+            return Box::pin(self.change(request, target)).await;
+        }
         let access = self.access(&request).await?;
         let Some(id) = self.event_id(&request, dedup) else {
             let target = self.target(&request).await?;
@@ -105,13 +111,17 @@ impl Sender {
         access: Access,
         target: Option<Message>,
     ) -> Result<Appended, ApiError> {
-        let admitted = admit(request, id, Timestamp::now(), access, target.as_ref())?;
+        let Decision::Publish(admitted) = admit(request, id, Timestamp::now(), access, target.as_ref())?
+        else {
+            tracing::error!(event = %id, "a message that is being sent was taken for one that is there; not sent");
+            return Err(Code::Internal.into());
+        };
         // Publish before fan-out: no client may see an event the log has not accepted.
         let original = |duplicate| Box::pin(self.original(duplicate));
         self.log.append(admitted.into_event(), original).await
     }
 
-    async fn access(&self, request: &CommandRequest) -> Result<Access, RpcError> {
+    pub(super) async fn access(&self, request: &CommandRequest) -> Result<Access, RpcError> {
         self.members.access(request.author, request.conversation).await
     }
 
@@ -134,7 +144,7 @@ impl Sender {
     }
 
     async fn target(&self, request: &CommandRequest) -> Result<Option<Message>, ApiError> {
-        match request.command.target() {
+        match request.command.reply_to() {
             Some(seq) => {
                 let get = GetMessage { conversation: request.conversation, seq };
                 Ok(Box::pin(self.rpc.call(&get)).await?)

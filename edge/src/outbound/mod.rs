@@ -5,6 +5,7 @@
 pub mod sockets; // the live sockets of this edge, by user and session
 pub mod hub; // 1 a repeat finds its room
 pub mod room; //   in a room every event chains to the one before
+mod deletions; //   and shows nothing of what was deleted before it
 pub mod gap; // 2 gaps are filled from history
 pub mod send_queue; // 3 a frame waits for its socket
 mod queue; //   in order, and bounded

@@ -21,8 +21,8 @@ use natter_schemas::{
 
 mod watchers; // whose typing and presence it passes on
 
-use super::sockets::Socket;
-use crate::wire::{encode, frame::Frame};
+use super::{deletions::Deletions, sockets::Socket};
+use crate::wire::frame::Frame;
 
 pub struct Room {
     conversation: ConversationId,
@@ -34,6 +34,8 @@ pub struct Room {
     waiting: BTreeMap<Seq, (Seq, Bytes)>,
     /// A repair is under way.
     repairing: bool,
+    /// What must not be shown any more.
+    deletions: Deletions,
     sockets: Vec<Arc<Socket>>,
     unreadable: Arc<Unreadable>,
     /// Those of the sockets that want typing and presence.
@@ -63,6 +65,7 @@ impl Room {
             highest: 0,
             waiting: BTreeMap::new(),
             repairing: false,
+            deletions: Deletions::default(),
             sockets: Vec::new(),
             unreadable,
             watchers: Vec::new(),
@@ -198,7 +201,7 @@ impl Room {
             self.new_members.push(user);
             self.watched_users = self.watched_users.iter().copied().chain([user]).collect();
         }
-        let frame = encode::event(entry, self.last.unwrap_or(0));
+        let frame = self.deletions.encode(entry, self.last.unwrap_or(0));
         for socket in &self.sockets {
             socket.queue.push_event(self.conversation, entry.seq, &frame);
         }
@@ -319,6 +322,25 @@ mod tests {
         assert_eq!(room.receive(live(c, 0, 20)), Action::Repair);
         assert_eq!(room.replay(&replay(vec![entry(c, 20)], false, 20)), Action::None);
         assert_eq!(chain(&socket), [(20, 7)]);
+    }
+
+    #[test]
+    fn an_edit_behind_the_deletion_shows_no_content() {
+        let (mut room, socket, c) = room();
+        assert_eq!(room.head(5), Action::None);
+        let body = Body::Plain("late".to_owned());
+        for (seq, kind) in [(6, Kind::Deleted { target: 5 }), (7, Kind::Edited { target: 5, body })] {
+            let event = Event { kind, ..entry(c, seq).event };
+            let payload = codec::encode(&event).into();
+            let live = LiveEvent { partition: Partition(0), conversation: c, seq, prev: seq - 1, payload };
+            assert_eq!(room.receive(live), Action::None);
+        }
+        let frames = socket.queue.take().into_iter();
+        let deleted = frames.map(|frame| match frame {
+            ServerFrame::MessageDeleted { position, target, .. } => (position.seq, target),
+            other => panic!("unexpected {other:?}"),
+        });
+        assert_eq!(deleted.collect::<Vec<_>>(), [(6, 5), (7, 5)]);
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use natter_schemas::{
-    id::{ConversationId, UserId},
+    event::{Event, Kind},
+    id::{ConversationId, Seq, UserId},
     limits,
 };
 use natter_testkit::until;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::Edge;
+use crate::harness::{Edge, Socket, posted};
 
 #[tokio::test]
 async fn a_message_is_stored_once_and_acked_with_its_seq() {
@@ -183,4 +184,60 @@ async fn a_message_is_edited_by_its_author_only() {
     assert_eq!(others.wait_for("error").await["code"], "forbidden");
     socket.send(&edit).await;
     assert_eq!(others.wait_for("message:edited").await["content"], "better");
+}
+
+/// An edge with a message of a user: its socket, the conversation, and the message's seq.
+async fn with_message() -> (Edge, Socket, ConversationId, Seq) {
+    let edge = Edge::start().await;
+    let author = UserId::fresh();
+    let conversation = edge.conversation(&[author]);
+    let mut socket = edge.socket(author).await;
+    socket.post(conversation, "c1").await;
+    let seq = socket.wait_for("ack").await["seq"].as_u64().expect("a seq");
+    (edge, socket, conversation, seq)
+}
+
+fn changes(conversation: ConversationId, seq: Seq) -> [Value; 3] {
+    [
+        json!({"type": "edit", "conversationId": conversation, "seq": seq, "content": "late"}),
+        json!({"type": "react", "conversationId": conversation, "seq": seq, "emoji": "👍", "on": true}),
+        json!({"type": "delete", "conversationId": conversation, "seq": seq}),
+    ]
+}
+
+#[tokio::test]
+async fn a_change_that_a_deletion_overtakes_is_refused_and_not_stored() {
+    for change in 0..2 {
+        let (edge, mut socket, conversation, seq) = with_message().await;
+        let deletion = Event { kind: Kind::Deleted { target: seq }, ..posted(conversation, "") };
+        edge.services.overtake([deletion.clone()]);
+        socket.send(&changes(conversation, seq)[change]).await;
+        assert_eq!(socket.wait_for("error").await["code"], "conflict");
+        let logged = edge.services.logged(conversation).await;
+        assert_eq!(logged.len(), 2, "{logged:?}");
+        assert_eq!(logged[1].event, deletion);
+    }
+}
+
+#[tokio::test]
+async fn of_two_deletions_at_once_one_is_stored_and_both_are_acked() {
+    let (edge, mut socket, conversation, seq) = with_message().await;
+    edge.services.overtake([Event { kind: Kind::Deleted { target: seq }, ..posted(conversation, "") }]);
+    socket.send(&changes(conversation, seq)[2]).await;
+    let ack = socket.wait_for("ack").await;
+    let logged = edge.services.logged(conversation).await;
+    assert_eq!(logged.len(), 2, "{logged:?}");
+    let stored = &logged[1];
+    assert_eq!((&ack["seq"], &ack["messageId"]), (&json!(stored.seq), &json!(stored.event.id)));
+    assert_eq!(ack["duplicate"], true);
+}
+
+#[tokio::test]
+async fn a_change_that_messages_overtake_is_decided_again() {
+    let (edge, mut socket, conversation, seq) = with_message().await;
+    edge.services.overtake((0..5).map(|n| posted(conversation, &n.to_string())));
+    socket.send(&changes(conversation, seq)[1]).await;
+    let ack = socket.wait_for("ack").await;
+    assert_eq!((&ack["seq"], &ack["duplicate"]), (&json!(seq + 6), &json!(false)));
+    assert_eq!(edge.services.logged(conversation).await.len(), 7);
 }

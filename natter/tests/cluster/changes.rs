@@ -142,9 +142,32 @@ async fn what_happens_to_messages_is_the_same_live_in_history_and_in_a_replay() 
     assert_eq!(shapes[&first], expected);
     assert_eq!(shapes[&reply], Shape { deleted: true, reply_to: Some(first), ..Shape::default() });
     // A deleted message takes no more changes.
-    for frame in [edit(&room, reply, "x"), delete(&room, reply), reaction(&room, reply, true)] {
+    for frame in [edit(&room, reply, "x"), reaction(&room, reply, true)] {
         assert_eq!(devices[1].call(frame).await["code"], "conflict");
     }
+    let path = room.path(&format!("/messages/{reply}"));
+    assert_eq!(bob.patch(&path, &json!({"content": "x"})).await.code(), (409, "conflict"));
+    // It is deleted once, however often that is asked for.
+    let head = alice.conversation(&room).await["headSeq"].clone();
+    bob.delete(&path).await.ok(204);
+    let again = devices[1].call_acked(delete(&room, reply)).await;
+    assert_eq!(again["duplicate"], true);
+    assert_eq!(alice.conversation(&room).await["headSeq"], head);
+}
+
+/// The log, as a device got it, has nothing of a message after its deletion.
+fn nothing_follows_a_deletion(events: &[Value]) {
+    let mut deleted = Vec::new();
+    for event in events.iter().filter(|event| event["target"].is_u64()) {
+        assert!(!deleted.contains(&seq_of_target(event)), "behind the deletion: {event}");
+        if kind(event) == "message:deleted" {
+            deleted.push(seq_of_target(event));
+        }
+    }
+}
+
+fn seq_of_target(event: &Value) -> u64 {
+    event["target"].as_u64().unwrap()
 }
 
 #[tokio::test]
@@ -175,7 +198,7 @@ async fn a_deletion_that_races_with_edits_and_reactions_wins_everywhere() {
     let room = alice.group(&[&bob]).await;
     let mut devices = [alice.device("near").await, alice.at(1).device("far").await, bob.device("b").await];
     let mut targets = Vec::new();
-    for number in 0..15 {
+    for number in 0..30 {
         targets.push(devices[0].post(&room, &number.to_string()).await);
     }
     for target in &targets {
@@ -191,6 +214,7 @@ async fn a_deletion_that_races_with_edits_and_reactions_wins_everywhere() {
         }
     }
     let shapes = agree(&alice, &room, &devices).await;
+    nothing_follows_a_deletion(&chain(&devices[2].frames(), &room, room.head));
     for target in &targets {
         assert_eq!(shapes[target], Shape { deleted: true, ..Shape::default() });
     }

@@ -100,3 +100,22 @@ pub struct GetMessage {
     /// Position in the partition's log.
     pub seq: Seq,
 }
+
+/// The message at a seq in its present state, for whoever decides on it: with the end of its conversation that this
+/// state includes, behind which the decision can be stored.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct GetTarget {
+    /// The conversation it belongs to.
+    pub conversation: ConversationId,
+    /// Position in the partition's log.
+    pub seq: Seq,
+}
+
+/// The answer to [`GetTarget`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// `None`: there is no message at the seq.
+    pub message: Option<Message>,
+    /// The conversation's last event in the log; 0: the log has none of it.
+    pub last: Seq,
+}

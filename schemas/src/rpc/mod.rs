@@ -132,6 +132,7 @@ calls! {
         FindEvent => "find" -> Option<LogEntry>;
         FindOlderEvents => "find-older" -> Vec<Option<LogEntry>>, crate::limits::RPC_BEFORE_SEND;
         GetMessage => "message" -> Option<Message>;
+        GetTarget => "target" -> Target;
     }
     Inbox {
         MarkRead => "read" -> ReadState;

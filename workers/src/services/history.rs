@@ -25,7 +25,7 @@ use natter_schemas::{
     event::{LogEntry, Message},
     id::{ConversationId, Partition, Seq},
     limits,
-    rpc::{EventsAfter, FindEvent, FindOlderEvents, GetMessage, Heads, LogHeads, Page},
+    rpc::{EventsAfter, FindEvent, FindOlderEvents, GetMessage, GetTarget, Heads, LogHeads, Page, Target},
 };
 use natter_store::{Store, StoreError};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -98,6 +98,7 @@ impl History {
             FindEvent => find,
             FindOlderEvents => find_older,
             GetMessage => message,
+            GetTarget => message_and_end,
         });
         Ok(())
     }
@@ -144,19 +145,29 @@ impl History {
 
     async fn message(&self, call: GetMessage) -> Result<Option<Message>, Failure> {
         let GetMessage { conversation, seq } = call;
+        Ok(self.message_and_end(GetTarget { conversation, seq }).await?.message)
+    }
+
+    /// The end is that of the tail: the message has everything up to there.
+    async fn message_and_end(&self, call: GetTarget) -> Result<Target, Failure> {
+        let GetTarget { conversation, seq } = call;
         let floor = self.floor(conversation);
+        let posted_in =
+            |tail: Tail| Target { message: compose::one(seq, &tail), last: tail.head.unwrap_or(0) };
         if seq > floor {
-            return Ok(compose::one(seq, &self.tail(conversation, seq).await?));
+            return Ok(posted_in(self.tail(conversation, seq).await?));
         }
         match self.store.message(conversation, seq, floor).await {
-            Ok(None) => Ok(None),
+            Ok(None) => Ok(Target { message: None, last: 0 }),
             Ok(Some(row)) => {
                 let tail = self.tail(conversation, floor + 1).await?;
-                Ok(compose::present(vec![row], &tail).into_iter().find(|message| message.seq == seq))
+                let mut messages = compose::present(vec![row], &tail).into_iter();
+                let message = messages.find(|message| message.seq == seq);
+                Ok(Target { message, last: tail.head.unwrap_or(0) })
             }
             Err(away @ StoreError::Unavailable(_)) => {
                 let tail = self.tail(conversation, seq).await?;
-                if tail.first == Some(seq) { Ok(compose::one(seq, &tail)) } else { Err(away.into()) }
+                if tail.first == Some(seq) { Ok(posted_in(tail)) } else { Err(away.into()) }
             }
             Err(e) => Err(e.into()),
         }

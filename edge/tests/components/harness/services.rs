@@ -2,23 +2,24 @@
 #![expect(clippy::unused_async, reason = "the handlers of all calls have one form")]
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use natter_nats::{async_nats::Client, log::LogReader, service::RpcServer};
+use natter_nats::{async_nats::Client, log::LogReader, publisher::Publisher, service::RpcServer, subject};
 use natter_runtime::lifecycle::Lifecycle;
 use natter_schemas::{
     code::Code,
-    event::{Body, Kind, LogEntry, Message, Role, Shape, Timestamp},
+    codec,
+    event::{Body, Event, Kind, LogEntry, Message, Role, Shape, Timestamp},
     id::{ConversationId, Partition, Seq, UserId},
     rpc::{
         Conversation, EventsAfter, FindEvent, FindOlderEvents, GetConversation, GetMembership, GetMessage,
-        Heads, ListBlockedConversations, LogHeads, MarkRead, Membership, Memberships, Participant, ReadState,
-        Replay, RpcError, Service,
+        GetTarget, Heads, ListBlockedConversations, LogHeads, MarkRead, Membership, Memberships, Participant,
+        ReadState, Replay, RpcError, Service, Target,
     },
 };
 use parking_lot::Mutex;
@@ -29,6 +30,9 @@ pub struct Services {
     memberships: Mutex<HashMap<UserId, Vec<Membership>>>,
     /// Events that history has and the log did not republish.
     extra: Mutex<HashMap<ConversationId, BTreeMap<Seq, LogEntry>>>,
+    publisher: Publisher,
+    /// Stored one by one behind what a change is decided on.
+    overtaking: Mutex<VecDeque<Event>>,
     /// Every mark the inbox service was asked for.
     marks: Mutex<Vec<MarkRead>>,
     /// While true no call learns the head of a conversation.
@@ -59,6 +63,8 @@ impl Services {
             log,
             memberships: Mutex::default(),
             extra: Mutex::default(),
+            publisher: Publisher::new(client.clone()),
+            overtaking: Mutex::default(),
             marks: Mutex::default(),
             stalled: watch::Sender::new(false),
             lookups: AtomicUsize::new(0),
@@ -72,7 +78,7 @@ impl Services {
             GetConversation => conversation);
         let mut history = offer(Service::History).await.expect("offered");
         serve!(history, services, Heads => heads, LogHeads => log_heads, EventsAfter => events_after,
-            FindEvent => find, FindOlderEvents => find_older, GetMessage => message);
+            FindEvent => find, FindOlderEvents => find_older, GetMessage => message, GetTarget => target);
         let mut inbox = offer(Service::Inbox).await.expect("offered");
         serve!(inbox, services, MarkRead => mark);
         services
@@ -97,6 +103,16 @@ impl Services {
             other => panic!("not a message: {other:?}"),
         };
         self.history(conversation).await.expect("the log answers").into_iter().map(content).collect()
+    }
+
+    /// Each is stored, as by another edge, behind the end that the next change is decided on.
+    pub fn overtake(&self, events: impl IntoIterator<Item = Event>) {
+        self.overtaking.lock().extend(events);
+    }
+
+    /// What a conversation's log has.
+    pub async fn logged(&self, conversation: ConversationId) -> Vec<LogEntry> {
+        self.history(conversation).await.expect("the log answers")
     }
 
     /// From here no call learns the head of a conversation.
@@ -188,6 +204,25 @@ impl Services {
         let all = self.history(call.conversation).await?;
         let entry = all.into_iter().find(|entry| entry.seq == call.seq);
         Ok(entry.and_then(|entry| Message::posted(entry.seq, &entry.event)))
+    }
+
+    async fn target(&self, call: GetTarget) -> Result<Target, RpcError> {
+        let all = self.history(call.conversation).await?;
+        let mut message = None;
+        for LogEntry { seq, event } in &all {
+            match &mut message {
+                None if *seq == call.seq => message = Message::posted(*seq, event),
+                None => {}
+                Some(message) => message.apply(*seq, event),
+            }
+        }
+        let overtaking = self.overtaking.lock().pop_front();
+        if let Some(event) = overtaking {
+            let subject = subject::conv(Partition(0), event.conversation);
+            let stored = self.publisher.publish(subject, &event.id.to_string(), codec::encode(&event).into());
+            stored.await.map_err(|_| Code::Unavailable)?;
+        }
+        Ok(Target { message, last: all.last().map_or(0, |entry| entry.seq) })
     }
 
     async fn mark(&self, call: MarkRead) -> Result<ReadState, RpcError> {
