@@ -8,8 +8,8 @@ use natter_schemas::{
     backoff::Backoff,
     code::Code,
     frame::ServerFrame,
-    id::{ConversationId, UserId},
-    rpc::{GetConversation, Membership, RpcError},
+    id::{ConversationId, Seq, UserId},
+    rpc::{Conversation, GetConversation, Membership, Page, RpcError, Window},
 };
 use tracing::warn;
 
@@ -76,7 +76,7 @@ impl MembershipUpdates {
         }
         let mut backoff = Backoff::new(RETRY, RETRY_MAX);
         while backoff.failures() < ATTEMPTS {
-            match self.announce(socket, conversation).await {
+            match self.announce(socket, membership).await {
                 Ok(()) => {
                     let position = Position::At(membership.version);
                     if let Err(error) = self.catch_up.one(socket, conversation, position).await {
@@ -102,11 +102,25 @@ impl MembershipUpdates {
         socket.queue.close(Code::Restarting);
     }
 
-    async fn announce(&self, socket: &Arc<Socket>, conversation: ConversationId) -> Result<(), RpcError> {
+    async fn announce(&self, socket: &Arc<Socket>, membership: Membership) -> Result<(), RpcError> {
+        let Membership { conversation, version, .. } = membership;
         self.hub.subscribe(socket, &[conversation]).await?;
         let found = self.rpc.call(&GetConversation { user: socket.user, conversation }).await?;
-        let conversation = Box::new(encode::conversation(found));
+        let conversation = Box::new(encode::conversation(self.as_of(found, version).await?));
         socket.queue.send(&ServerFrame::ConversationAdded { conversation });
         Ok(())
+    }
+
+    /// The conversation as it was when the member came: its head is the position after which every event is sent, and
+    /// what these events bring is not in it already. Nothing before was unread for the new member.
+    async fn as_of(&self, mut view: Conversation, begin: Seq) -> Result<Conversation, RpcError> {
+        if view.head <= begin {
+            return Ok(Conversation { head: begin, ..view });
+        }
+        if view.last_message.as_ref().is_some_and(|message| message.seq > begin) {
+            let before = Page { conversation: view.id, window: Window::Before(begin), limit: 1 };
+            view.last_message = self.rpc.call(&before).await?.messages.pop();
+        }
+        Ok(Conversation { head: begin, unread: 0, ..view })
     }
 }

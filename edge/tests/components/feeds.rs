@@ -68,6 +68,7 @@ async fn an_added_member_is_sent_the_conversation_and_its_events() {
     let user = UserId::fresh();
     let mut socket = edge.socket(user).await;
     let conversation = edge.conversation(&[user]);
+    let past = edge.store(conversation, "before the member came").await.seq;
     let version = edge.store(conversation, "the event that added the member").await.seq;
     let seq = edge.store(conversation, "before CONTROL arrived").await.seq;
     edge.control(
@@ -75,8 +76,11 @@ async fn an_added_member_is_sent_the_conversation_and_its_events() {
         Control::Membership(membership(conversation, Some(Role::Member), version)),
     )
     .await;
-    let added = socket.expect("conversation:added").await;
-    assert_eq!(added["conversation"]["id"], conversation.to_string());
+    let added = socket.expect("conversation:added").await["conversation"].take();
+    assert_eq!(added["id"], conversation.to_string());
+    // Its head is a position: what comes after it follows, and is not counted in it.
+    assert_eq!((&added["headSeq"], &added["unreadCount"]), (&json!(version), &json!(0)));
+    assert_eq!(added["lastMessage"]["seq"], past);
     assert_eq!(next_event(&mut socket).await, (seq, version));
 }
 

@@ -127,9 +127,10 @@ async fn what_is_said_right_after_somebody_was_added_arrives_without_a_hole() {
             let events: Vec<_> = device.frames().into_iter().filter(|f| f["prevSeq"].is_u64()).collect();
             let begin = events[0]["prevSeq"].as_u64().unwrap();
             let heard: Vec<u64> = chain(&device.frames(), &room, begin).iter().map(seq).collect();
-            // Everything from its own addition on; what came before it is in the history.
+            // The head that it was announced with is its position: all later events follow, and no other.
             let added =
-                devices[0].frames_of("conversation:added")[0]["conversation"]["headSeq"].as_u64().unwrap();
+                device.frames_of("conversation:added")[0]["conversation"]["headSeq"].as_u64().unwrap();
+            assert_eq!(begin, added);
             let history = bob.history(&room).await;
             let later: Vec<u64> = history.iter().map(seq).filter(|s| *s > added).collect();
             assert!(later.iter().all(|seq| heard.contains(seq)), "{heard:?} lacks some of {later:?}");

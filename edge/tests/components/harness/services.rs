@@ -18,8 +18,8 @@ use natter_schemas::{
     id::{ConversationId, Partition, Seq, UserId},
     rpc::{
         Conversation, EventsAfter, FindEvent, FindOlderEvents, GetConversation, GetMembership, GetMessage,
-        GetTarget, Heads, ListBlockedConversations, LogHeads, MarkRead, Membership, Memberships, Participant,
-        ReadState, Replay, RpcError, Service, Target,
+        GetTarget, Heads, ListBlockedConversations, LogHeads, MarkRead, Membership, Memberships, Page, PageReply,
+        Participant, ReadState, Replay, RpcError, Service, Target, Window,
     },
 };
 use parking_lot::Mutex;
@@ -78,7 +78,7 @@ impl Services {
             GetConversation => conversation);
         let mut history = offer(Service::History).await.expect("offered");
         serve!(history, services, Heads => heads, LogHeads => log_heads, EventsAfter => events_after,
-            FindEvent => find, FindOlderEvents => find_older, GetMessage => message, GetTarget => target);
+            FindEvent => find, FindOlderEvents => find_older, GetMessage => message, GetTarget => target, Page => page);
         let mut inbox = offer(Service::Inbox).await.expect("offered");
         serve!(inbox, services, MarkRead => mark);
         services
@@ -144,6 +144,7 @@ impl Services {
     }
 
     async fn conversation(&self, call: GetConversation) -> Result<Conversation, RpcError> {
+        let messages = messages(self.history(call.conversation).await?);
         let members = self.memberships.lock();
         let members =
             members.iter().filter(|(_, all)| all.iter().any(|m| m.conversation == call.conversation));
@@ -154,11 +155,11 @@ impl Services {
             name: None,
             role: Role::Member,
             created_at: Timestamp(0),
-            head: 0,
+            head: messages.last().map_or(0, |message| message.seq),
             read: 0,
-            unread: 0,
+            unread: messages.len(),
             last_activity_at: Timestamp(0),
-            last_message: None,
+            last_message: messages.last().cloned(),
             participant_count: participants.len(),
             participants: Some(participants),
         })
@@ -206,6 +207,19 @@ impl Services {
         Ok(entry.and_then(|entry| Message::posted(entry.seq, &entry.event)))
     }
 
+    async fn page(&self, call: Page) -> Result<PageReply, RpcError> {
+        let mut messages = messages(self.history(call.conversation).await?);
+        let head = messages.last().map_or(0, |message| message.seq);
+        match call.window {
+            Window::Newest => {}
+            Window::Before(edge) => messages.retain(|message| message.seq < edge),
+            Window::After(edge) => messages.retain(|message| message.seq > edge),
+        }
+        let surplus = messages.len().saturating_sub(call.limit);
+        let messages = messages.split_off(surplus);
+        Ok(PageReply { messages, has_more: surplus > 0, head })
+    }
+
     async fn target(&self, call: GetTarget) -> Result<Target, RpcError> {
         let all = self.history(call.conversation).await?;
         let mut message = None;
@@ -237,6 +251,10 @@ impl Services {
         all.extend(logged.map(|entry| (entry.seq, entry)));
         Ok(all.into_values().collect())
     }
+}
+
+fn messages(entries: Vec<LogEntry>) -> Vec<Message> {
+    entries.iter().filter_map(|entry| Message::posted(entry.seq, &entry.event)).collect()
 }
 
 fn participant(user: UserId) -> Participant {
