@@ -46,6 +46,9 @@ pub const USER_SEARCH_PAGE: usize = 50;
 pub const PRESENCE_BATCH: usize = 200;
 /// Conversations an inbox shows: 500 × 8 KiB of last messages is 4 MiB, within one NATS message.
 pub const INBOX: usize = 500;
+/// Messages that are looked at for one to show as a conversation's last, beginning with the newest: who deletes more at
+/// the end of a conversation sees that it was deleted.
+pub const PREVIEW: usize = 20;
 /// Unread messages are counted to here and no further; clients show `99+`.
 pub const UNREAD: usize = 100;
 

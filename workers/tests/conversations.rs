@@ -7,7 +7,7 @@ use harness::{Harness, event, opening};
 use natter_nats::{subject, topology};
 use natter_schemas::{
     code::Code,
-    event::{Kind, Member, Role, Shape},
+    event::{Body, Kind, Member, Role, Shape},
     id::{ConversationId, UserId, direct_conversation, opening_event},
     limits::Limits,
     rpc::{
@@ -243,11 +243,41 @@ async fn the_list_has_the_newest_activity_first_also_before_it_is_persisted() {
         let unread: Vec<usize> = items.iter().map(|item| item.unread).collect();
         assert_eq!(unread, [2, 1, 1, 1, 1, 1, 1]);
         assert!(items.iter().all(|item| item.participants.is_none() && item.participant_count == 2));
-        assert_eq!(items[1].last_message.as_ref().unwrap().body, None);
+        // The newest message of this one is deleted: the one before it is shown.
+        let shown = items[1].last_message.as_ref().unwrap();
+        assert_eq!(shown.body, Some(Body::Plain("hello".to_owned())));
     }
     let before = list(&harness, alice, 3).await;
     harness.settle(&SERVICES).await;
     assert_eq!(format!("{before:?}"), format!("{:?}", list(&harness, alice, 3).await));
+}
+
+#[tokio::test]
+async fn the_last_message_shown_is_the_newest_that_is_not_deleted() {
+    let (mut harness, alice, bob, _) = three().await;
+    let room = harness.group(alice, &[bob]).await;
+    let mut seqs = Vec::new();
+    for n in 0..30 {
+        seqs.push(harness.post(bob, room, &n.to_string()).await);
+    }
+    let shown = async |harness: &Harness| {
+        let message = get(harness, alice, room).await.last_message.unwrap();
+        (message.seq, message.deleted_at.is_some())
+    };
+    for deleted in [1, 5] {
+        for seq in &seqs[30 - deleted..] {
+            harness.say(bob, room, Kind::Deleted { target: *seq }).await;
+        }
+        let expected = (seqs[29 - deleted], false);
+        assert_eq!(shown(&harness).await, expected);
+        harness.settle(&SERVICES).await;
+        assert_eq!(shown(&harness).await, expected);
+    }
+    // Further back nothing is looked for.
+    for seq in &seqs[10..] {
+        harness.say(bob, room, Kind::Deleted { target: *seq }).await;
+    }
+    assert_eq!(shown(&harness).await, (seqs[29], true));
 }
 
 #[tokio::test]

@@ -8,7 +8,8 @@ use natter_schemas::{
     backoff::Backoff,
     code::Code,
     frame::ServerFrame,
-    id::{ConversationId, Seq, UserId},
+    id::{Seq, UserId},
+    limits,
     rpc::{Conversation, GetConversation, Membership, Page, RpcError, Window},
 };
 use tracing::warn;
@@ -118,8 +119,9 @@ impl MembershipUpdates {
             return Ok(Conversation { head: begin, ..view });
         }
         if view.last_message.as_ref().is_some_and(|message| message.seq > begin) {
-            let before = Page { conversation: view.id, window: Window::Before(begin), limit: 1 };
-            view.last_message = self.rpc.call(&before).await?.messages.pop();
+            let before =
+                Page { conversation: view.id, window: Window::Before(begin), limit: limits::PREVIEW };
+            view.last_message = self.rpc.call(&before).await?.preview();
         }
         Ok(Conversation { head: begin, unread: 0, ..view })
     }

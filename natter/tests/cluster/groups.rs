@@ -202,7 +202,8 @@ async fn a_group_has_an_owner_however_leaving_and_handing_over_race() {
         let (path, body) = (group.path(heir), json!({"role": "owner"}));
         let (owner_far, leaving) = (owner.at(1), group.path(heir));
         let (promoted, left) = tokio::join!(owner_far.patch(&path, &body), heir.delete(&leaving));
-        assert!([200, 404].contains(&promoted.status), "{promoted:?}");
+        // The heir had gone before, or went meanwhile.
+        assert!([200, 404, 409].contains(&promoted.status), "{promoted:?}");
         assert_eq!(left.status, 204, "{left:?}");
         let rest = if round % 2 == 0 { member } else { admin };
         for edge in [0, 1] {

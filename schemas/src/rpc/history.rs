@@ -40,6 +40,16 @@ pub struct PageReply {
     pub head: Seq,
 }
 
+impl PageReply {
+    /// What to show of a conversation whose newest messages these are: the newest that is not deleted, or else the newest.
+    #[must_use]
+    pub fn preview(mut self) -> Option<Message> {
+        let shown = self.messages.iter().rposition(|message| message.deleted_at.is_none());
+        let last = self.messages.len().checked_sub(1)?;
+        Some(self.messages.swap_remove(shown.unwrap_or(last)))
+    }
+}
+
 /// Every event after a position, as it was logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventsAfter {

@@ -18,8 +18,8 @@ use natter_schemas::{
     id::{ConversationId, Partition, Seq, UserId},
     rpc::{
         Conversation, EventsAfter, FindEvent, FindOlderEvents, GetConversation, GetMembership, GetMessage,
-        GetTarget, Heads, ListBlockedConversations, LogHeads, MarkRead, Membership, Memberships, Page, PageReply,
-        Participant, ReadState, Replay, RpcError, Service, Target, Window,
+        GetTarget, Heads, ListBlockedConversations, LogHeads, MarkRead, Membership, Memberships, Page,
+        PageReply, Participant, ReadState, Replay, RpcError, Service, Target, Window,
     },
 };
 use parking_lot::Mutex;
@@ -144,7 +144,7 @@ impl Services {
     }
 
     async fn conversation(&self, call: GetConversation) -> Result<Conversation, RpcError> {
-        let messages = messages(self.history(call.conversation).await?);
+        let messages = messages(&self.history(call.conversation).await?);
         let members = self.memberships.lock();
         let members =
             members.iter().filter(|(_, all)| all.iter().any(|m| m.conversation == call.conversation));
@@ -208,7 +208,7 @@ impl Services {
     }
 
     async fn page(&self, call: Page) -> Result<PageReply, RpcError> {
-        let mut messages = messages(self.history(call.conversation).await?);
+        let mut messages = messages(&self.history(call.conversation).await?);
         let head = messages.last().map_or(0, |message| message.seq);
         match call.window {
             Window::Newest => {}
@@ -233,8 +233,8 @@ impl Services {
         let overtaking = self.overtaking.lock().pop_front();
         if let Some(event) = overtaking {
             let subject = subject::conv(Partition(0), event.conversation);
-            let stored = self.publisher.publish(subject, &event.id.to_string(), codec::encode(&event).into());
-            stored.await.map_err(|_| Code::Unavailable)?;
+            let (id, payload) = (event.id.to_string(), codec::encode(&event).into());
+            self.publisher.publish(subject, &id, payload).await.map_err(|_| Code::Unavailable)?;
         }
         Ok(Target { message, last: all.last().map_or(0, |entry| entry.seq) })
     }
@@ -253,7 +253,7 @@ impl Services {
     }
 }
 
-fn messages(entries: Vec<LogEntry>) -> Vec<Message> {
+fn messages(entries: &[LogEntry]) -> Vec<Message> {
     entries.iter().filter_map(|entry| Message::posted(entry.seq, &entry.event)).collect()
 }
 

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use natter_schemas::{
     code::Code,
-    event::{Kind, LogEntry, Member, Timestamp},
+    event::{Kind, LogEntry, Member, Message, Timestamp},
     id::{ConversationId, Seq, UserId},
+    limits,
     rpc::{Conversation, GetConversation, Page, Participant, User, Window},
 };
 use natter_store::{ListedRow, MemberRow};
@@ -44,8 +45,7 @@ impl Conversations {
         let id = row.conversation.id;
         let read = read_marks::read_through(user, row.read, &tail);
         let unread = read_marks::unread(&*self.store, (id, user), read, floor, &tail).await?;
-        let newest = Page { conversation: id, window: Window::Newest, limit: 1 };
-        let last_message = self.history.page_over(newest, floor, &tail, head).await?.messages.pop();
+        let last_message = self.preview(id, floor, &tail, head).await?;
         Ok(Conversation {
             id,
             shape: row.conversation.shape,
@@ -60,6 +60,22 @@ impl Conversations {
             participant_count: self.member_count(id, row.conversation.members, &tail).await?,
             participants: None,
         })
+    }
+
+    /// Most newest messages are not deleted: only behind one that is more are read.
+    async fn preview(
+        &self,
+        conversation: ConversationId,
+        floor: Seq,
+        tail: &Tail,
+        head: Seq,
+    ) -> Result<Option<Message>, Failure> {
+        let newest = |limit| Page { conversation, window: Window::Newest, limit };
+        let page = self.history.page_over(newest(1), floor, tail, head).await?;
+        if page.messages.iter().all(|message| message.deleted_at.is_none()) {
+            return Ok(page.preview());
+        }
+        Ok(self.history.page_over(newest(limits::PREVIEW), floor, tail, head).await?.preview())
     }
 
     async fn member_count(&self, id: ConversationId, stored: usize, tail: &Tail) -> Result<usize, Failure> {
