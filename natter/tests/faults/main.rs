@@ -12,6 +12,7 @@ mod lost; // a log, a store or a nats-server that is gone
 mod paused; // a nats-server that stands still
 mod slow; // a reader that never reads
 
+mod limits; // what one user is allowed
 mod http_edges; // connections that mean no good
 mod resume; // what a socket missed
 mod sessions; // access ends
