@@ -1,8 +1,8 @@
 //! Every header of the system that async-nats does not name. Values are numbers, ids and the program's own words: text
 //! of a client never enters one.
 
-/// Of a service call: when its caller stops waiting, in Unix milliseconds.
-pub const DEADLINE: &str = "Natter-Deadline";
+/// Of a service call: how many milliseconds more its caller waits. Not until when: the two clocks may differ.
+pub const BUDGET: &str = "Natter-Budget-Ms";
 
 /// Of a parked event: why no job can use it, in one line.
 pub const PARKED_REASON: &str = "Natter-Reason";

@@ -233,8 +233,11 @@ pub const PERSIST_ACK_PENDING: i64 = 20_000;
 pub const MIRROR_IN_FLIGHT: usize = 512;
 /// Deliveries of one partition waiting for Kafka: as many as may be on their way.
 pub const MIRROR_ACK_PENDING: i64 = 512;
-/// Requests one service answers at once; more wait in its NATS subscription.
+/// Requests one service answers at once; more wait for their turn.
 pub const SERVICE_CONCURRENCY: usize = 256;
+/// Requests of one service that wait for their turn; beyond them they are refused at once. At 256 in turn of 100 ms
+/// each, 4,096 wait 1.6 s; of 1 KiB and their tasks they are 8 MiB.
+pub const SERVICE_WAITING: usize = 4_096;
 /// Log-ins waiting for a hashing thread; the next one is answered with 429.
 pub const HASHES_WAITING: usize = 64;
 /// Exchanges of one session's refresh tokens within the grace that are kept: ten windows that open at once, three times.

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use natter_schemas::{
     backoff::Backoff,
     code::Code,
-    event::Timestamp,
     rpc::{Call, RpcError},
 };
 use tokio::time::{Instant, sleep};
@@ -73,15 +72,12 @@ impl RpcClient {
     async fn request<C: Call>(&self, payload: Bytes) -> Result<Message, RequestError> {
         let deadline = Instant::now() + C::DEADLINE;
         let present_by = Instant::now() + ABSENCE.min(C::DEADLINE);
-        let mut headers = HeaderMap::new();
-        let timeout_ms = i64::try_from(C::DEADLINE.as_millis()).unwrap_or(i64::MAX);
-        headers.insert(header::DEADLINE, Timestamp::now().0.saturating_add(timeout_ms).to_string());
         let mut backoff = Backoff::new(BACKOFF_MIN, BACKOFF_MAX);
         loop {
-            let request = Request::new()
-                .headers(headers.clone())
-                .payload(payload.clone())
-                .timeout(Some(deadline.saturating_duration_since(Instant::now())));
+            let left = deadline.saturating_duration_since(Instant::now());
+            let mut headers = HeaderMap::new();
+            headers.insert(header::BUDGET, left.as_millis().to_string());
+            let request = Request::new().headers(headers).payload(payload.clone()).timeout(Some(left));
             let answer = self.client.send_request(subject::service(C::SERVICE, C::NAME), request).await;
             let absent = answer.as_ref().is_err_and(|error| error.kind() == RequestErrorKind::NoResponders);
             let delay = backoff.next_delay();

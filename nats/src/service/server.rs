@@ -1,6 +1,6 @@
 //! The side that answers.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_nats::{
     Client,
@@ -9,11 +9,13 @@ use async_nats::{
 use futures_util::{FutureExt, StreamExt};
 use natter_schemas::{
     code::Code,
-    event::Timestamp,
     limits,
     rpc::{Call, RpcError, Service},
 };
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, timeout_at},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, warn};
 
@@ -34,7 +36,25 @@ pub struct RpcServer {
     offered: Arc<NatsService>,
     tracker: TaskTracker,
     stop: CancellationToken,
-    slots: Arc<Semaphore>,
+    capacity: Capacity,
+}
+
+/// What the calls of one service share.
+#[derive(Clone)]
+struct Capacity {
+    /// Calls being answered.
+    running: Arc<Semaphore>,
+    /// Calls that arrived and wait for their turn.
+    waiting: Arc<Semaphore>,
+}
+
+impl Capacity {
+    fn new() -> Self {
+        Self {
+            running: Arc::new(Semaphore::new(limits::SERVICE_CONCURRENCY)),
+            waiting: Arc::new(Semaphore::new(limits::SERVICE_WAITING)),
+        }
+    }
 }
 
 impl RpcServer {
@@ -53,9 +73,8 @@ impl RpcServer {
             .start(service.name(), env!("CARGO_PKG_VERSION"))
             .await
             .map_err(|source| ServiceError { service: service.name(), source })?;
-        let slots = Arc::new(Semaphore::new(limits::SERVICE_CONCURRENCY));
         let offered = Arc::new(offered);
-        Ok(Self { client, service, offered, tracker: tracker.clone(), stop, slots })
+        Ok(Self { client, service, offered, tracker: tracker.clone(), stop, capacity: Capacity::new() })
     }
 
     /// Answers one kind of question. When this returns, the server sends them here.
@@ -78,7 +97,7 @@ impl RpcServer {
             offered: Arc::clone(&self.offered),
             tracker: self.tracker.clone(),
             stop: self.stop.clone(),
-            slots: Arc::clone(&self.slots),
+            capacity: self.capacity.clone(),
         };
         self.tracker.spawn(calls.run::<C, F, Fut>(endpoint, handler));
         round_trip(&self.client).await;
@@ -93,7 +112,7 @@ struct Endpoint {
     offered: Arc<NatsService>,
     tracker: TaskTracker,
     stop: CancellationToken,
-    slots: Arc<Semaphore>,
+    capacity: Capacity,
 }
 
 impl Endpoint {
@@ -118,18 +137,72 @@ impl Endpoint {
                 request = endpoint.next() => request,
             };
             let Some(request) = request else { break };
-            // Beyond the limit questions wait in the subscription, where their deadline drops them.
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { break };
+            // Taken off the subscription at once: a call's budget runs from here, its wait for a turn included.
+            let arrival = Arrival { deadline: Instant::now() + budget::<C>(&request), request };
+            let Ok(waiting) = Arc::clone(&self.capacity.waiting).try_acquire_owned() else {
+                self.tracker.spawn(refuse::<C>(arrival.request));
+                continue;
+            };
             let (client, handler) = (self.client.clone(), handler.clone());
+            let running = Arc::clone(&self.capacity.running);
             self.tracker.spawn(async move {
-                answer::<C, F, Fut>(&client, &request, handler).await;
-                drop(slot);
+                let Some(turn) = arrival.turn::<C>(running, waiting).await else { return };
+                // Boxed: a call that only waits should not hold the memory of one that runs.
+                Box::pin(answer::<C, F, Fut>(&client, &arrival.request, handler)).await;
+                drop(turn);
             });
         }
         if let Some(service) = Arc::into_inner(self.offered) {
             // The last call is gone: it is no longer listed either.
             let _ = service.stop().await;
         }
+    }
+}
+
+/// A call that was taken off its subscription.
+struct Arrival {
+    request: Request,
+    /// When its caller stops waiting, on this process's monotonic clock.
+    deadline: Instant,
+}
+
+impl Arrival {
+    /// Waits for a free place among the calls being answered; `None` once nobody waits for the answer.
+    async fn turn<C: Call>(
+        &self,
+        running: Arc<Semaphore>,
+        waiting: OwnedSemaphorePermit,
+    ) -> Option<OwnedSemaphorePermit> {
+        let (service, call) = (C::SERVICE.name(), C::NAME);
+        let turn = timeout_at(self.deadline, running.acquire_owned()).await;
+        drop(waiting);
+        // Also when a place was free at once: a caller may have had no budget left as it sent.
+        if self.deadline > Instant::now()
+            && let Ok(turn) = turn
+        {
+            return turn.ok();
+        }
+        metrics::counter!("natter_rpc_expired_total", "service" => service, "call" => call).increment(1);
+        debug!(service, call, "the caller's budget is spent; not answered");
+        None
+    }
+}
+
+/// Without the header (a caller of an earlier version) or with one that makes no sense: what the call allows.
+fn budget<C: Call>(request: &Request) -> Duration {
+    let headers = request.message.headers.as_ref();
+    let ms = headers.and_then(|headers| headers.get(header::BUDGET)?.as_str().parse().ok());
+    ms.map_or(C::DEADLINE, |ms| Duration::from_millis(ms).min(C::DEADLINE))
+}
+
+/// The queue is full: an answer now is worth more than one that comes too late.
+async fn refuse<C: Call>(request: Request) {
+    let (service, call) = (C::SERVICE.name(), C::NAME);
+    metrics::counter!("natter_rpc_shed_total", "service" => service, "call" => call).increment(1);
+    let refused: Result<C::Reply, RpcError> = Err(Code::Unavailable.into());
+    let payload = postcard::to_allocvec(&refused).expect("a code and no text always encode");
+    if let Err(error) = request.respond(Ok(payload.into())).await {
+        debug!(service, call, %error, "refusal not sent; the caller will time out");
     }
 }
 
@@ -140,11 +213,6 @@ where
     Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
 {
     let (service, call) = (C::SERVICE.name(), C::NAME);
-    if deadline(request).is_some_and(|deadline| deadline <= Timestamp::now()) {
-        metrics::counter!("natter_rpc_expired_total", "service" => service, "call" => call).increment(1);
-        debug!(service, call, "deadline of the call has passed; not answered");
-        return;
-    }
     let outcome = match postcard::from_bytes::<C>(&request.message.payload) {
         Ok(question) => outcome::<C, F, Fut>(question, handler).await,
         Err(error) => {
@@ -156,10 +224,6 @@ where
     if let Err(error) = request.respond(Ok(payload.into())).await {
         warn!(service, call, %error, "answer not sent; the caller will time out");
     }
-}
-
-fn deadline(request: &Request) -> Option<Timestamp> {
-    request.message.headers.as_ref()?.get(header::DEADLINE)?.as_str().parse().ok().map(Timestamp)
 }
 
 async fn outcome<C, F, Fut>(question: C, handler: F) -> Result<C::Reply, RpcError>
