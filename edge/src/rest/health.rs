@@ -26,8 +26,10 @@ pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
     let nats = app.live.connection_state() == Connection::Connected;
     let services = app.rpc.call(&LogHeads).await.is_ok();
     let control = app.control.silent_for() < CONTROL_FRESH;
+    let redis = app.shared.ready().await.is_ok();
     let draining = app.lifecycle.stop().is_cancelled();
     let log = app.log_health.is_up();
+    // Without Redis a node does almost everything: taking all of them out of service would be worse.
     let healthy = nats && log && services && control && !draining;
     let state = |up: bool| if up { "up" } else { "down" };
     let body = json!({
@@ -38,6 +40,7 @@ pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
             "log": state(log),
             "services": state(services),
             "control": state(control),
+            "redis": state(redis),
         },
     });
     (if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body))

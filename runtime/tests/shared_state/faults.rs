@@ -123,6 +123,40 @@ async fn a_redis_that_hangs_is_unavailable_soon_and_recovers_by_itself() {
 }
 
 #[tokio::test]
+async fn while_redis_hangs_one_caller_waits_and_others_do_not() {
+    let server = RedisServer::start().await;
+    let state = Redis::connect(&server.url()).await.unwrap();
+    until_some("the first answer", async || state.ready().await.ok()).await;
+    server.pause();
+    assert_eq!(state.ready().await, Err(Unavailable));
+    // As requests do, one after the other: a second of them, each with a limit to ask for.
+    let begun = Instant::now();
+    let (mut waited, mut calls) = (Duration::ZERO, 0);
+    while begun.elapsed() < Duration::from_secs(1) {
+        let asked = Instant::now();
+        assert!(state.presence(&[UserId::fresh()]).await.is_err());
+        waited += asked.elapsed().saturating_sub(Duration::from_millis(50));
+        calls += 1;
+        tokio::task::yield_now().await;
+    }
+    assert!(calls > 1_000, "{calls} calls in a second");
+    assert!(waited < Duration::from_millis(500), "{waited:?} of a second spent waiting");
+    server.resume();
+    until_some("redis to answer again", async || state.ready().await.ok()).await;
+    assert!(state.presence(&[UserId::fresh()]).await.is_ok(), "every caller is let through again");
+}
+
+#[tokio::test]
+async fn an_error_that_redis_answers_keeps_no_other_call_away() {
+    let server = RedisServer::start().await;
+    let state = connected(&server).await;
+    let user = UserId::fresh();
+    server.run::<()>(&["RPUSH", &format!("natter:key:{user}:k"), "no record"]).await.unwrap();
+    assert_eq!(state.begin(user, "k", [1; 32]).await, Err(Unavailable));
+    assert!(state.ready().await.is_ok());
+}
+
+#[tokio::test]
 async fn a_redis_that_is_gone_is_unavailable_soon_and_found_again_when_it_returns() {
     let mut server = RedisServer::start().await;
     let state = Redis::connect(&server.url()).await.unwrap();

@@ -25,7 +25,7 @@ use std::{
 
 use async_trait::async_trait;
 use natter_schemas::{id::UserId, rpc::PresenceChange};
-use redis::{RedisResult, Script, aio::ConnectionManager};
+use redis::{ErrorKind, RedisResult, Script, aio::ConnectionManager};
 use tracing::{info, warn};
 
 use super::{
@@ -34,11 +34,13 @@ use super::{
 use crate::rates::{Class, Rule};
 
 mod connect;
+mod breaker; // in front of every call
 
 mod rate_limits;
 mod idempotency;
 mod presence;
 
+use breaker::Breaker;
 pub use connect::ConnectError;
 
 /// How long a call may take, network included. Redis answers in well under a millisecond; callers have a fallback
@@ -49,8 +51,9 @@ pub struct Redis {
     connection: ConnectionManager,
     scripts: Scripts,
     timeout: Duration,
-    /// Whether the last call succeeded: only changes are logged.
-    responding: AtomicBool,
+    breaker: Breaker,
+    /// Whether the last answer was an error: only changes are logged.
+    refusing: AtomicBool,
 }
 
 struct Scripts {
@@ -70,7 +73,8 @@ impl Redis {
         };
         // Also starts the clock of `remembers_every_key`, and detects a Redis that cannot run the scripts.
         connect::probe(&scripts.idempotency.age(), &connection).await?;
-        Ok(Self { connection, scripts, timeout: CALL_TIMEOUT, responding: AtomicBool::new(true) })
+        metrics::gauge!("natter_shared_state_responds").set(1);
+        Ok(Self { connection, scripts, timeout: CALL_TIMEOUT, breaker: Breaker::new(), refusing: AtomicBool::new(false) })
     }
 
     /// Another time-out than [`CALL_TIMEOUT`].
@@ -81,22 +85,50 @@ impl Redis {
 
     /// One call under its time-out. The connection is shared: many calls are under way at once.
     async fn call<T>(&self, answer: impl Future<Output = RedisResult<T>>) -> Result<T, Unavailable> {
+        if !self.breaker.lets_pass(self.timeout) {
+            metrics::counter!("natter_shared_state_skipped_total").increment(1);
+            return Err(Unavailable);
+        }
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(Ok(answer)) => {
-                if !self.responding.swap(true, Ordering::Relaxed) {
-                    info!("redis responds again: presence and shared rate limits work");
+                self.responded();
+                if self.refusing.load(Ordering::Relaxed) && self.refusing.swap(false, Ordering::Relaxed) {
+                    info!("redis works again: it answered a call without an error");
                 }
                 Ok(answer)
             }
-            Ok(Err(cause)) => Err(self.unavailable(cause)),
-            Err(elapsed) => Err(self.unavailable(elapsed)),
+            Ok(Err(cause)) if cause.kind() == ErrorKind::Io => Err(self.silent(cause)),
+            Ok(Err(cause)) => {
+                // An answer, if a bad one: it cost its caller no time.
+                self.responded();
+                Err(self.unavailable(cause))
+            }
+            Err(elapsed) => Err(self.silent(elapsed)),
         }
     }
 
+    fn responded(&self) {
+        if self.breaker.succeeded() {
+            metrics::gauge!("natter_shared_state_responds").set(1);
+            info!("redis responds again: presence and shared rate limits work");
+        }
+    }
+
+    /// No answer came: until one does, few callers wait for it.
+    fn silent(&self, cause: impl Display) -> Unavailable {
+        metrics::counter!("natter_shared_state_failures_total").increment(1);
+        if self.breaker.failed() {
+            metrics::gauge!("natter_shared_state_responds").set(0);
+            warn!(%cause, "redis does not respond; presence stands still and each node counts rate limits for itself");
+        }
+        Unavailable
+    }
+
+    /// Redis answers, but not what it should.
     fn unavailable(&self, cause: impl Display) -> Unavailable {
         metrics::counter!("natter_shared_state_failures_total").increment(1);
-        if self.responding.swap(false, Ordering::Relaxed) {
-            warn!(%cause, "redis does not respond; presence stands still and each node counts rate limits for itself");
+        if !self.refusing.swap(true, Ordering::Relaxed) {
+            warn!(%cause, "redis answers with errors; until it does not, what they concern stands still");
         }
         Unavailable
     }
