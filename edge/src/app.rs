@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use natter_nats::{async_nats, connect::Address, publisher::LogHealth, service::RpcClient};
+use natter_nats::{async_nats, clock::LogClock, connect::Address, publisher::LogHealth, service::RpcClient};
 use natter_runtime::{lifecycle::Lifecycle, rates::Rates, shared_state::SharedState};
 use natter_schemas::limits::Limits;
 
@@ -46,6 +46,7 @@ pub struct App {
     /// Whether the log takes what this edge publishes.
     pub log_health: LogHealth,
     pub shared: Arc<dyn SharedState>,
+    pub clock: LogClock,
 
     pub tokens: Arc<Tokens>,
     pub admission: Admission,

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
 use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode, errors::ErrorKind,
+    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode,
 };
+use natter_nats::clock::LogClock;
 use natter_schemas::{
     code::Code,
     event::Timestamp,
@@ -17,6 +18,8 @@ use serde::{Deserialize, Serialize};
 const ISSUER: &str = "natter";
 /// Whom tokens are for: one of the same secret that was made for something else is refused.
 const AUDIENCE: &str = "natter";
+/// Seconds. Edges measure the log's time to within a round trip; this is a generous one.
+const LEEWAY: i64 = 5;
 /// How far ahead the clock of the edge that issued a token may be. Later than that no edge issued it.
 const CLOCKS_APART: i64 = 10 * 60;
 
@@ -44,6 +47,9 @@ struct Claims {
     sid: SessionId,
     iat: i64,
     exp: i64,
+    /// Ours have none; a token that has one means it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
 }
 
 pub struct Tokens {
@@ -51,23 +57,25 @@ pub struct Tokens {
     verifying: DecodingKey,
     validation: Validation,
     lifetime: Duration,
+    /// Not this machine's: one edge issues a token and another one verifies it.
+    clock: LogClock,
 }
 
 impl Tokens {
-    pub fn new(secret: &[u8], lifetime: Duration) -> Self {
+    pub fn new(secret: &[u8], lifetime: Duration, clock: LogClock) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-        // Ours have none; a token that has one means it.
-        validation.validate_nbf = true;
-        // For clocks of edges that differ; the default of a minute would outlive a revocation.
-        validation.leeway = 5;
+        // The library would ask this machine's clock: `verify` compares the times.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
         Self {
             signing: EncodingKey::from_secret(secret),
             verifying: DecodingKey::from_secret(secret),
             validation,
             lifetime,
+            clock,
         }
     }
 
@@ -75,7 +83,7 @@ impl Tokens {
         let iat = now.0.div_euclid(1000);
         let exp = iat.saturating_add(i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX));
         let (iss, aud) = (ISSUER.to_owned(), AUDIENCE.to_owned());
-        let claims = Claims { iss, aud, sub: user, sid: session, iat, exp };
+        let claims = Claims { iss, aud, sub: user, sid: session, iat, exp, nbf: None };
         encode(&Header::new(Algorithm::HS256), &claims, &self.signing).map_err(|error| {
             tracing::error!(%error, %user, "access token not signed; answered 'internal'");
             Code::Internal
@@ -86,23 +94,25 @@ impl Tokens {
         if token.len() > limits::ACCESS_TOKEN {
             return Err(Code::Unauthenticated);
         }
+        let now = self.clock.now().0.div_euclid(1000);
         match decode::<Claims>(token, &self.verifying, &self.validation) {
-            Ok(data) if !is_ours(&data.header, &data.claims, Timestamp::now()) => Err(Code::Unauthenticated),
+            Ok(data) if !is_ours(&data.header, &data.claims, now) => Err(Code::Unauthenticated),
+            Ok(data) if data.claims.exp < now.saturating_sub(LEEWAY) => Err(Code::TokenExpired),
             Ok(data) => {
                 Ok(Identity { user: data.claims.sub, session: data.claims.sid, expires_at: data.claims.exp })
             }
-            Err(error) if matches!(error.kind(), ErrorKind::ExpiredSignature) => Err(Code::TokenExpired),
             Err(_) => Err(Code::Unauthenticated),
         }
     }
 }
 
 /// What the library leaves to its users: the type (RFC 8725 §3.11), extensions that must be understood (RFC 7515
-/// §4.1.11) and none of which is, and the time of issue.
-fn is_ours(header: &Header, claims: &Claims, now: Timestamp) -> bool {
+/// §4.1.11) and none of which is, and that its time has come.
+fn is_ours(header: &Header, claims: &Claims, now: i64) -> bool {
     let typ = header.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case("JWT"));
-    let latest = now.0.div_euclid(1000).saturating_add(CLOCKS_APART);
-    typ && header.crit.is_none() && claims.iat <= latest && claims.iat <= claims.exp
+    let begun = claims.nbf.is_none_or(|nbf| nbf <= now.saturating_add(LEEWAY));
+    let issued = claims.iat <= now.saturating_add(CLOCKS_APART) && claims.iat <= claims.exp;
+    typ && header.crit.is_none() && begun && issued
 }
 
 /// The token of `Authorization: Bearer <token>` (RFC 6750 §2.1).
@@ -117,7 +127,7 @@ mod tests {
     use super::*;
 
     fn tokens() -> Tokens {
-        Tokens::new(&[7; 32], Duration::from_mins(1))
+        Tokens::new(&[7; 32], Duration::from_mins(1), LogClock::own())
     }
 
     #[test]
@@ -133,7 +143,8 @@ mod tests {
     #[test]
     fn a_token_of_another_key_or_algorithm_is_refused() {
         let (user, session, now) = (UserId::fresh(), SessionId::fresh(), Timestamp::now());
-        let other = Tokens::new(&[8; 32], Duration::from_mins(1)).issue(user, session, now).expect("signs");
+        let other = Tokens::new(&[8; 32], Duration::from_mins(1), LogClock::own());
+        let other = other.issue(user, session, now).expect("signs");
         // {"alg":"none"} with the claims of a good token and no signature.
         let good = tokens().issue(user, session, now).expect("signs");
         let claims = good.split('.').nth(1).expect("three parts");

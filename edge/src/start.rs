@@ -5,6 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use natter_nats::{
     apply::Deployment,
     async_nats::jetstream,
+    clock::LogClock,
     connect::{self, Purpose, connect},
     event_log::EventLog,
     publisher::Publisher,
@@ -37,10 +38,11 @@ pub async fn start(
     config: Config,
     deployment: Deployment,
     shared: Arc<dyn SharedState>,
+    clock: LogClock,
     listener: TcpListener,
     lifecycle: Lifecycle,
 ) -> anyhow::Result<SocketAddr> {
-    let app = assemble(config, deployment, shared, lifecycle).await?;
+    let app = assemble(config, deployment, shared, clock, lifecycle).await?;
     run(&app, listener).await
 }
 
@@ -49,6 +51,7 @@ pub async fn assemble(
     config: Config,
     deployment: Deployment,
     shared: Arc<dyn SharedState>,
+    clock: LogClock,
     lifecycle: Lifecycle,
 ) -> anyhow::Result<Arc<App>> {
     // One connection is one task: answers to calls do not wait behind live traffic. Publishing shares the live one:
@@ -57,10 +60,10 @@ pub async fn assemble(
     let live = connect(&config.nats, Purpose::Live).await?;
     let publisher = if config.group_commits { Publisher::grouping } else { Publisher::new }(live.clone());
     let Deployment { partitions, epoch, event_key } = deployment;
-    let log = EventLog::new(publisher, partitions);
+    let log = EventLog::new(publisher, partitions, clock.clone());
     let log_health = log.health().clone();
 
-    let tokens = Arc::new(Tokens::new(&config.jwt_secret, config.jwt_expires_in));
+    let tokens = Arc::new(Tokens::new(&config.jwt_secret, config.jwt_expires_in, clock.clone()));
     let members = Arc::new(Members::new(rpc.clone()));
     let known = Arc::new(KnownPresence::default());
     let revoked = Arc::new(RevokedSessions::default());
@@ -114,6 +117,7 @@ pub async fn assemble(
         live,
         log_health,
         shared,
+        clock,
         tokens,
         members,
         heartbeats,

@@ -3,13 +3,14 @@
 
 use natter_schemas::{
     codec,
-    event::{Event, LogEntry},
+    event::{Event, LogEntry, Timestamp},
     id::{ConversationId, EventId, Partition, Seq},
 };
 
 use tracing::warn;
 
 use crate::{
+    clock::LogClock,
     publisher::{LogHealth, PublishError, Publisher},
     subject,
 };
@@ -43,12 +44,18 @@ pub struct Duplicate {
 pub struct EventLog {
     publisher: Publisher,
     partitions: u16,
+    clock: LogClock,
 }
 
 impl EventLog {
     /// `partitions` are the deployment's.
-    pub fn new(publisher: Publisher, partitions: u16) -> Self {
-        Self { publisher, partitions }
+    pub fn new(publisher: Publisher, partitions: u16, clock: LogClock) -> Self {
+        Self { publisher, partitions, clock }
+    }
+
+    /// The time of an event that is appended now. Activity is compared by it, so it is the log's and no machine's own.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Whether it takes what is appended.

@@ -8,6 +8,7 @@ pub mod header; // every header
 pub mod topology; // the streams and consumers a deployment has
 pub mod apply; // makes a server so, or says where it is not
 
+pub mod clock; // what time it is in the log
 pub mod connect; // one connection per purpose
 pub mod event_log; // an event enters the log once, and a repetition finds the stored one
 pub mod live; // stored events as they are republished

@@ -20,10 +20,18 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
 
+#[derive(Clone)]
+struct Part {
+    name: &'static str,
+    check: Check,
+    /// Whether the process works without it.
+    needed: bool,
+}
+
 #[derive(Clone, Default)]
 pub struct Readiness {
     started: Arc<AtomicBool>,
-    parts: Arc<Mutex<Vec<(&'static str, Check)>>>,
+    parts: Arc<Mutex<Vec<Part>>>,
 }
 
 /// Every part, and whether the process can work.
@@ -45,7 +53,24 @@ impl Readiness {
         F: Fn() -> Up + Send + Sync + 'static,
         Up: Future<Output = bool> + Send + 'static,
     {
-        self.parts.lock().push((name, Arc::new(move || Box::pin(check()))));
+        self.add(name, check, true);
+    }
+
+    /// A part that is only shown: its process works without.
+    pub fn shows<F, Up>(&self, name: &'static str, check: F)
+    where
+        F: Fn() -> Up + Send + Sync + 'static,
+        Up: Future<Output = bool> + Send + 'static,
+    {
+        self.add(name, check, false);
+    }
+
+    fn add<F, Up>(&self, name: &'static str, check: F, needed: bool)
+    where
+        F: Fn() -> Up + Send + Sync + 'static,
+        Up: Future<Output = bool> + Send + 'static,
+    {
+        self.parts.lock().push(Part { name, check: Arc::new(move || Box::pin(check())), needed });
     }
 
     /// Everything runs.
@@ -55,15 +80,17 @@ impl Readiness {
 
     pub async fn check(&self, stop: &CancellationToken) -> ReadinessReport {
         let parts = self.parts.lock().clone();
-        let checks = parts.into_iter().map(async |(name, check)| {
-            (name, tokio::time::timeout(CHECK_TIMEOUT, check()).await.unwrap_or(false))
+        let checks = parts.into_iter().map(async |Part { name, check, needed }| {
+            (name, needed, tokio::time::timeout(CHECK_TIMEOUT, check()).await.unwrap_or(false))
         });
-        let parts: BTreeMap<_, _> = join_all(checks).await.into_iter().collect();
+        let checked = join_all(checks).await;
+        let works = checked.iter().all(|(_, needed, up)| *up || !needed);
+        let parts = checked.into_iter().map(|(name, _, up)| (name, up)).collect();
         let status = if stop.is_cancelled() {
             "draining"
         } else if !self.started.load(Ordering::Acquire) {
             "starting"
-        } else if parts.values().all(|up| *up) {
+        } else if works {
             "ok"
         } else {
             "degraded"
@@ -89,6 +116,9 @@ mod tests {
         let report = readiness.check(&stop).await;
         assert_eq!((report.status, report.parts["store"]), ("degraded", false));
         up.store(true, Ordering::SeqCst);
+        readiness.shows("clock", || std::future::ready(false));
+        let report = readiness.check(&stop).await;
+        assert!(report.is_ready() && !report.parts["clock"], "shown, and no reason to be taken out of service");
         readiness.needs("stuck", std::future::pending);
         assert_eq!(readiness.check(&stop).await.status, "degraded");
         stop.cancel();

@@ -3,6 +3,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use natter_nats::{
     apply::Deployment,
     async_nats::{Client, jetstream},
+    clock::LogClock,
     event_log::EventLog,
     log::LogReader,
     publisher::Publisher,
@@ -36,6 +37,7 @@ pub struct Dependencies {
     pub js: jetstream::Context,
     pub publisher: Publisher,
     pub log: LogReader,
+    pub clock: LogClock,
     pub deployment: Arc<Deployment>,
     /// Where presence expires.
     pub shared: Arc<dyn SharedState>,
@@ -180,17 +182,17 @@ impl Start<'_> {
     }
 
     async fn accounts(&self) -> Result<(), StartError> {
-        let Dependencies { store, publisher, refresh, limits, .. } = self.dependencies.clone();
+        let Dependencies { store, publisher, refresh, limits, clock, .. } = self.dependencies.clone();
         let passwords = Passwords::new().await?;
-        let accounts = Accounts::new(store, publisher, passwords, refresh, limits);
+        let accounts = Accounts::new(store, publisher, passwords, refresh, limits, clock);
         Ok(accounts.serve(&mut self.server(Service::Accounts).await?).await?)
     }
 
     async fn conversations(&mut self) -> Result<(), StartError> {
         let history = self.history_reader().await?;
-        let Dependencies { store, publisher, log, deployment, limits, .. } = self.dependencies.clone();
+        let Dependencies { store, publisher, log, deployment, limits, clock, .. } = self.dependencies.clone();
         let partitions = deployment.partitions;
-        let events = EventLog::new(publisher.clone(), partitions);
+        let events = EventLog::new(publisher.clone(), partitions, clock);
         let conversations = Conversations { store, publisher, events, log, history, partitions, limits };
         Ok(conversations.serve(&mut self.server(Service::Conversations).await?).await?)
     }
@@ -202,8 +204,8 @@ impl Start<'_> {
 
     async fn inbox(&mut self) -> Result<(), StartError> {
         let history = self.history_reader().await?;
-        let Dependencies { store, publisher, deployment, .. } = self.dependencies.clone();
-        let read_marks = ReadMarks::new(store, publisher, history, deployment.partitions);
+        let Dependencies { store, publisher, deployment, clock, .. } = self.dependencies.clone();
+        let read_marks = ReadMarks::new(store, publisher, history, deployment.partitions, clock);
         Ok(read_marks.serve(&mut self.server(Service::Inbox).await?).await?)
     }
 

@@ -8,7 +8,7 @@ use natter_nats::{event_log::Appended, publisher::PublishError};
 use natter_schemas::{
     backoff::Backoff,
     code::Code,
-    event::{LogEntry, Timestamp},
+    event::LogEntry,
     id::{ConversationId, EventId, Partition, Seq},
     limits,
     rpc::{EventsAfter, GetTarget, Target},
@@ -81,7 +81,7 @@ impl Sender {
         let access = self.access(request).await?;
         let get = GetTarget { conversation, seq: target };
         let Target { message, last } = Box::pin(self.rpc.call(&get)).await?;
-        let at = Timestamp::now();
+        let at = self.log.now();
         let event = match admit(request.clone(), EventId::fresh(), at, access, message.as_ref())? {
             Decision::Publish(admitted) => admitted.into_event(),
             Decision::Done(seq) => return self.stored_at(conversation, seq).await.map(Some),

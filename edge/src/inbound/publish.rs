@@ -11,7 +11,7 @@ use natter_runtime::lifecycle::Lifecycle;
 use natter_schemas::{
     backoff::Backoff,
     code::Code,
-    event::{Body, Event, Kind, LogEntry, Message, Timestamp},
+    event::{Body, Event, Kind, LogEntry, Message},
     id::{EventId, EventKey, Origin},
     limits,
     rpc::{FindEvent, GetMessage, RpcError},
@@ -111,7 +111,7 @@ impl Sender {
         access: Access,
         target: Option<Message>,
     ) -> Result<Appended, ApiError> {
-        let Decision::Publish(admitted) = admit(request, id, Timestamp::now(), access, target.as_ref())?
+        let Decision::Publish(admitted) = admit(request, id, self.log.now(), access, target.as_ref())?
         else {
             tracing::error!(event = %id, "a message that is being sent was taken for one that is there; not sent");
             return Err(Code::Internal.into());

@@ -12,7 +12,6 @@ use cookie::{Cookie, SameSite};
 use natter_runtime::rates::Class;
 use natter_schemas::{
     code::Code,
-    event::Timestamp,
     rest::{Login, Refresh, Register, SessionView},
     rpc::{LogIn, LogOut, OpenedSession, RefreshSession, RegisterUser},
 };
@@ -75,7 +74,7 @@ fn session(
     opened: OpenedSession,
     headers: &HeaderMap,
 ) -> Result<Response, ApiError> {
-    let token = app.tokens.issue(opened.user.id, opened.session, Timestamp::now())?;
+    let token = app.tokens.issue(opened.user.id, opened.session, app.clock.now())?;
     let secure = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
     let cookie = set_cookie(&opened.refresh_token, app.config.refresh_expires_in, secure)?;
     let view = SessionView {

@@ -27,9 +27,11 @@ pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
     let services = app.rpc.call(&LogHeads).await.is_ok();
     let control = app.control.silent_for() < CONTROL_FRESH;
     let redis = app.shared.ready().await.is_ok();
+    let clock = app.clock.is_right();
     let draining = app.lifecycle.stop().is_cancelled();
     let log = app.log_health.is_up();
-    // Without Redis a node does almost everything: taking all of them out of service would be worse.
+    // Without Redis a node does almost everything, and with a wrong clock all of it: taking it out of service would
+    // be worse.
     let healthy = nats && log && services && control && !draining;
     let state = |up: bool| if up { "up" } else { "down" };
     let body = json!({
@@ -41,7 +43,9 @@ pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
             "services": state(services),
             "control": state(control),
             "redis": state(redis),
+            "clock": state(clock),
         },
+        "clockAheadMs": app.clock.ahead_ms(),
     });
     (if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body))
 }

@@ -1,10 +1,9 @@
 //! A socket after its hello: reads, answers and keeps time until it ends.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc};
 
 use natter_schemas::{
     code::Code,
-    event::Timestamp,
     frame::{Positions, ServerFrame},
     limits,
 };
@@ -51,7 +50,7 @@ impl Running {
             ping_at: Instant::now() + limits::PING_EVERY,
             heartbeat_at: Instant::now() + app.heartbeats.interval(),
             pong_by: None,
-            token_ends: Instant::now() + time_left(&identity),
+            token_ends: Instant::now() + identity.time_left(app.clock.now()),
             draining: false,
             _registration: registration,
         };
@@ -125,11 +124,15 @@ impl Running {
         }
     }
 
+    fn end_of(&self, identity: &Identity) -> Instant {
+        Instant::now() + identity.time_left(self.client.app.clock.now())
+    }
+
     fn follow(&mut self, answer: Answer) -> Result<(), Ended> {
         match answer {
             Answer::Done => {}
             Answer::Queued(queue, request) => self.requests.add(queue, request),
-            Answer::Renewed(identity) => self.token_ends = Instant::now() + time_left(&identity),
+            Answer::Renewed(identity) => self.token_ends = self.end_of(&identity),
             Answer::Close(code) => return Err(Some(code)),
         }
         Ok(())
@@ -187,8 +190,4 @@ impl Running {
         socket.queue.send(&ServerFrame::Goodbye { reason: Code::Restarting, retry_after_ms });
         socket.queue.close(Code::Restarting);
     }
-}
-
-fn time_left(identity: &Identity) -> Duration {
-    identity.time_left(Timestamp::now())
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use natter_nats::{
+    clock::LogClock,
     connect::Purpose,
     event_log::{Appended, Duplicate, EventLog},
     log::{LogError, LogReader},
@@ -47,7 +48,7 @@ impl Log {
     async fn of(server: &TestServer) -> Self {
         server.provision(PARTITIONS).await;
         let publisher = Publisher::new(server.client(Purpose::Publish).await);
-        let events = EventLog::new(publisher, PARTITIONS);
+        let events = EventLog::new(publisher, PARTITIONS, LogClock::own());
         Self { events, reader: LogReader::new(server.js().await, PARTITIONS) }
     }
 

@@ -3,6 +3,7 @@ use std::{future::ready, net::SocketAddr, sync::Arc};
 use natter_nats::{
     apply::Deployment,
     async_nats::{connection::State as Connection, jetstream},
+    clock::LogClock,
     connect::Purpose,
     log::LogReader,
 };
@@ -29,6 +30,7 @@ pub struct Node {
     pub process: Process,
     pub deployment: Deployment,
     pub shared: Arc<dyn SharedState>,
+    pub clock: LogClock,
 }
 
 impl Node {
@@ -38,13 +40,15 @@ impl Node {
         let metrics = observe(&backends.settings)?;
         let process = Process::start(&backends.settings, metrics).await?;
         let shared = backends.redis().await?;
-        let deployment = backends.deployment(&backends.jetstream(Purpose::Rpc).await?).await?;
+        let js = backends.jetstream(Purpose::Rpc).await?;
+        let deployment = backends.deployment(&js).await?;
+        let clock = process.clock(js).await?;
         let state = Arc::clone(&shared);
         process.readiness.needs("redis", move || {
             let state = Arc::clone(&state);
             async move { state.ready().await.is_ok() }
         });
-        Ok(Self { backends, process, deployment, shared })
+        Ok(Self { backends, process, deployment, shared, clock })
     }
 
     /// Starts `jobs`, or every one there is for an empty list.
@@ -86,6 +90,7 @@ impl Node {
             // The backlog of the log must not slow the answers down: a connection of its own.
             js: self.backends.jetstream(Purpose::Work).await?,
             publisher: self.backends.publisher().await?,
+            clock: self.clock.clone(),
             deployment: Arc::new(self.deployment.clone()),
             shared: Arc::clone(&self.shared),
             refresh: RefreshTokens { lifetime: settings.refresh_expires_in, grace: settings.refresh_grace },
@@ -123,8 +128,9 @@ impl Node {
             durability: settings.durability.name(),
             group_commits: settings.durability == Durability::Durable,
         };
-        let (deployment, shared) = (self.deployment.clone(), Arc::clone(&self.shared));
-        natter_edge::start(config, deployment, shared, listener, self.process.lifecycle.clone()).await
+        let (deployment, shared, clock) =
+            (self.deployment.clone(), Arc::clone(&self.shared), self.clock.clone());
+        natter_edge::start(config, deployment, shared, clock, listener, self.process.lifecycle.clone()).await
     }
 
     /// Everything runs; returns after a signal to stop, when all work under way is finished.

@@ -1,6 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Context;
+use natter_nats::{async_nats::jetstream, clock::LogClock};
 use metrics_exporter_prometheus::PrometheusHandle;
 use natter_runtime::{
     admin,
@@ -40,6 +41,15 @@ impl Process {
         let (lifecycle, readiness) = (Lifecycle::new(), Readiness::default());
         admin::serve(listener, metrics, readiness.clone(), &lifecycle);
         Ok(Self { lifecycle, readiness, admin })
+    }
+
+    /// The log's time; readiness shows whether this machine's clock agrees.
+    pub async fn clock(&self, js: jetstream::Context) -> anyhow::Result<LogClock> {
+        let (tracker, stop) = (self.lifecycle.tracker(), self.lifecycle.stop().clone());
+        let clock = LogClock::start(js, tracker, stop).await.context("the log's time is not known")?;
+        let shown = clock.clone();
+        self.readiness.shows("clock", move || std::future::ready(shown.is_right()));
+        Ok(clock)
     }
 
     /// Asks every task to end and waits for them.

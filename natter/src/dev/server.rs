@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context, bail};
 use natter_nats::{
-    connect::Address,
+    connect::{Address, Purpose},
     server::{self, Server},
 };
 use natter_runtime::{
@@ -49,7 +49,9 @@ impl DevServer {
             metrics::counter!("natter_log_lost_total").increment(1);
             warn!("{lost}; what was only there is lost, and clients load everything anew");
         }
-        let node = Node { backends, process, deployment, shared: Arc::new(shared_state::Memory::new()) };
+        let clock = process.clock(backends.jetstream(Purpose::Rpc).await?).await?;
+        let shared = Arc::new(shared_state::Memory::new());
+        let node = Node { backends, process, deployment, shared, clock };
         node.start_worker(store.clone(), &[]).await?;
         let secret = match &node.backends.settings.jwt_secret {
             Some(secret) => secret.expose_secret().as_bytes().to_vec(),

@@ -9,6 +9,7 @@ mod sessions; // log in, go on, log out
 use std::{sync::Arc, time::Duration};
 
 use natter_nats::{
+    clock::LogClock,
     publisher::Publisher,
     service::{RpcServer, ServiceError},
 };
@@ -39,6 +40,7 @@ pub struct Accounts {
     passwords: Passwords,
     refresh: RefreshTokens,
     limits: Limits,
+    clock: LogClock,
 }
 
 impl Accounts {
@@ -48,8 +50,9 @@ impl Accounts {
         passwords: Passwords,
         refresh: RefreshTokens,
         limits: Limits,
+        clock: LogClock,
     ) -> Self {
-        Self { store, publisher, passwords, refresh, limits }
+        Self { store, publisher, passwords, refresh, limits, clock }
     }
 
     pub async fn serve(self, server: &mut RpcServer) -> Result<(), ServiceError> {

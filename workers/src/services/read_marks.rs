@@ -6,13 +6,13 @@ mod unread; // pure but for one question to the store
 use std::{sync::Arc, time::Duration};
 
 use natter_nats::{
+    clock::LogClock,
     publisher::Publisher,
     service::{RpcServer, ServiceError},
     subject,
 };
 use natter_schemas::{
     code::Code,
-    event::Timestamp,
     id::Partition,
     limits,
     rpc::{MarkRead, ReadMark, ReadState},
@@ -32,6 +32,7 @@ pub struct ReadMarks {
     publisher: Publisher,
     history: Arc<History>,
     partitions: u16,
+    clock: LogClock,
 }
 
 impl ReadMarks {
@@ -40,8 +41,9 @@ impl ReadMarks {
         publisher: Publisher,
         history: Arc<History>,
         partitions: u16,
+        clock: LogClock,
     ) -> Self {
-        Self { store, publisher, history, partitions }
+        Self { store, publisher, history, partitions, clock }
     }
 
     pub async fn serve(self, server: &mut RpcServer) -> Result<(), ServiceError> {
@@ -56,7 +58,7 @@ impl ReadMarks {
 
         let floor = self.history.floor(conversation);
         let (tail, head) = self.history.tail_and_head(conversation, floor).await?;
-        let at = Timestamp::now();
+        let at = self.clock.now();
         let mark = self.store.advance_read(conversation, user, seq.min(head), at).await?;
         let read = read_through(user, mark, &tail);
         let unread = unread(&*self.store, (conversation, user), read, floor, &tail).await?;

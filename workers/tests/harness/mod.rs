@@ -6,7 +6,7 @@ pub mod faulty;
 use std::{sync::Arc, time::Duration};
 
 use natter_nats::{
-    async_nats::jetstream, connect::Purpose, log::LogReader, publisher::Publisher, service::RpcClient,
+    async_nats::jetstream, clock::LogClock, connect::Purpose, log::LogReader, publisher::Publisher, service::RpcClient,
     subject,
 };
 use natter_schemas::{
@@ -60,6 +60,7 @@ impl Harness {
         let js = jetstream::new(server.client(Purpose::Work).await);
         let rpc = server.client(Purpose::Rpc).await;
         let dependencies = Dependencies {
+            clock: LogClock::own(),
             persisting: PersistHealth::default(),
             store: Arc::clone(&store) as Arc<dyn Store>,
             client: rpc.clone(),

@@ -11,6 +11,7 @@ use natter_edge::{App, Config};
 use natter_nats::{
     apply::Deployment,
     async_nats::{Client, HeaderMap},
+    clock::LogClock,
     connect::Purpose,
     header,
     log::LogReader,
@@ -75,7 +76,7 @@ impl Edge {
             group_commits: false,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let app = natter_edge::assemble(config, deployment.clone(), shared.clone(), lifecycle.clone())
+        let app = natter_edge::assemble(config, deployment.clone(), shared.clone(), LogClock::own(), lifecycle.clone())
             .await
             .expect("an edge that can connect");
         let address = natter_edge::run(&app, listener).await.expect("an edge that runs");

@@ -2,7 +2,6 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures_util::future::try_join_all;
 use natter_schemas::{
     code::Code,
-    event::Timestamp,
     id::{SessionId, UserId},
     limits,
     rest::check as valid,
@@ -26,7 +25,7 @@ impl Accounts {
 
         let hash = self.passwords.hash(password).await?;
         let (username, email) = (call.username, call.email);
-        let user = User { id: UserId::fresh(), username, email, display_name, created_at: Timestamp::now() };
+        let user = User { id: UserId::fresh(), username, email, display_name, created_at: self.clock.now() };
         match self.store.add_user(&user, &hash).await? {
             AddUser::Added => self.open(Credentials { user, password_hash: hash }).await,
             AddUser::UsernameTaken => Err(Code::UsernameTaken.into()),
@@ -52,7 +51,7 @@ impl Accounts {
     async fn open(&self, checked: Credentials) -> Result<OpenedSession, Failure> {
         let (refresh_token, token) = fresh_token();
         let Credentials { user, password_hash } = checked;
-        let (session, expires_at) = (SessionId::fresh(), self.expiry(Timestamp::now()));
+        let (session, expires_at) = (SessionId::fresh(), self.expiry(self.clock.now()));
         let opened = NewSession { session, user: user.id, password_hash, token, expires_at };
         match self.store.add_session(&opened).await? {
             AddSession::Added => Ok(OpenedSession { user, session, refresh_token }),
@@ -64,7 +63,7 @@ impl Accounts {
     /// browser renew at once, and what was lost on the way is asked for again.
     pub(super) async fn renew(&self, call: RefreshSession) -> Result<OpenedSession, Failure> {
         let presented = call.refresh_token;
-        let (seed, now) = (rand::random::<Seed>(), Timestamp::now());
+        let (seed, now) = (rand::random::<Seed>(), self.clock.now());
         let exchange = Exchange {
             token: hash(&presented),
             next: hash(&successor(&presented, &seed)),
@@ -93,7 +92,7 @@ impl Accounts {
     pub(super) async fn log_out(&self, call: LogOut) -> Result<(), Failure> {
         let sessions = match call.session {
             Some(session) => vec![session],
-            None => self.store.sessions_of(call.user, Timestamp::now()).await?,
+            None => self.store.sessions_of(call.user, self.clock.now()).await?,
         };
         self.end(sessions).await
     }
@@ -107,7 +106,7 @@ impl Accounts {
         }
         let hash = self.passwords.hash(next).await?;
         self.store.set_password_hash(call.user, &hash, Some(call.session)).await?;
-        let mut others = self.store.sessions_of(call.user, Timestamp::now()).await?;
+        let mut others = self.store.sessions_of(call.user, self.clock.now()).await?;
         others.retain(|session| *session != call.session);
         self.end(others).await
     }

@@ -104,7 +104,7 @@ impl Conversations {
                 decided => decided?,
             };
             let same = unanswered.take().filter(|earlier| earlier.last == group.last);
-            let events = same.map_or_else(|| events(&request, kinds), |earlier| earlier.events);
+            let events = same.map_or_else(|| events(&request, kinds, self.events.now()), |earlier| earlier.events);
             let error = match self.events.append_after(group.last, events.clone()).await {
                 Ok(stored) => {
                     self.apply(&stored).await?;
@@ -167,10 +167,10 @@ impl Conversations {
     }
 }
 
-fn events(request: &Request, kinds: Vec<Kind>) -> Vec<Event> {
+fn events(request: &Request, kinds: Vec<Kind>, at: Timestamp) -> Vec<Event> {
     let event = |kind| {
         let trace = request.traceparent.clone();
-        record::event(EventId::fresh(), request.conversation, request.by, kind, trace)
+        record::event(EventId::fresh(), request.conversation, request.by, kind, trace, at)
     };
     kinds.into_iter().map(event).collect()
 }

@@ -18,8 +18,8 @@ pub fn event(
     author: UserId,
     kind: Kind,
     traceparent: Option<String>,
+    at: Timestamp,
 ) -> Event {
-    let at = Timestamp::now();
     Event { id, conversation, author, device: String::new(), client_id: None, at, kind, traceparent }
 }
 
