@@ -2,7 +2,7 @@
 //! always asked for, because the event that adds a member may still be on its way here.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -14,7 +14,6 @@ use moka::future::Cache;
 use natter_nats::service::RpcClient;
 use natter_schemas::{
     code::Code,
-    event::Timestamp,
     id::{ConversationId, UserId},
     rpc::{self, ListBlockedConversations, Membership, Memberships, RpcError},
 };
@@ -32,8 +31,8 @@ type CachedUser = Arc<Mutex<UserAccess>>;
 #[derive(Default)]
 struct UserAccess {
     memberships: HashMap<ConversationId, Membership>,
-    /// Direct conversations that are, or were, blocked by one side, and when that changed.
-    blocked: HashMap<ConversationId, (bool, Timestamp)>,
+    /// Direct conversations blocked by one side.
+    blocked: HashSet<ConversationId>,
 }
 
 /// What a user may do in a conversation.
@@ -96,18 +95,10 @@ impl Members {
         }
     }
 
-    /// A direct conversation of the user was blocked or unblocked.
-    pub async fn apply_block(
-        &self,
-        user: UserId,
-        conversation: ConversationId,
-        blocked: bool,
-        at: Timestamp,
-    ) {
+    /// A block of the user changed: whoever asks next gets what is stored by now.
+    pub async fn reload(&self, user: UserId) {
         self.change_slot(user).fetch_add(1, Ordering::SeqCst);
-        if let Some(cached) = self.users.get(&user).await {
-            cached.lock().apply_block(conversation, blocked, at);
-        }
+        self.users.invalidate(&user).await;
     }
 
     /// Changes may have been missed: forgets everything.
@@ -136,7 +127,7 @@ impl Members {
             if self.change_slot(user).load(Ordering::SeqCst) == before {
                 return Ok(Arc::new(Mutex::new(UserAccess {
                     memberships: memberships.into_iter().map(|m| (m.conversation, m)).collect(),
-                    blocked: blocked.into_iter().map(|c| (c, (true, Timestamp(0)))).collect(),
+                    blocked: blocked.into_iter().collect(),
                 })));
             }
         }
@@ -157,7 +148,7 @@ impl UserAccess {
     }
 
     fn is_blocked(&self, conversation: ConversationId) -> bool {
-        self.blocked.get(&conversation).is_some_and(|(blocked, _)| *blocked)
+        self.blocked.contains(&conversation)
     }
 
     /// Returns whether it is newer than what was known.
@@ -168,13 +159,6 @@ impl UserAccess {
                 self.memberships.insert(membership.conversation, membership);
                 true
             }
-        }
-    }
-
-    fn apply_block(&mut self, conversation: ConversationId, blocked: bool, at: Timestamp) {
-        let known = self.blocked.entry(conversation).or_insert((blocked, at));
-        if at >= known.1 {
-            *known = (blocked, at);
         }
     }
 }

@@ -6,7 +6,7 @@ use natter_nats::{
     subject,
 };
 use natter_schemas::{
-    event::{Event, Kind, LogEntry, Timestamp},
+    event::{Event, Kind, LogEntry},
     id::{ConversationId, EventId, SessionId, UserId},
     limits,
     rpc::Control,
@@ -77,17 +77,18 @@ pub async fn publish_session_ended(publisher: &Publisher, session: SessionId) ->
     Ok(())
 }
 
-/// Tells both sides of a direct conversation whether it is blocked.
-pub async fn publish_block(
+/// After a change is stored: edges load anew whether this direct conversation of both is blocked.
+pub async fn publish_block_changed(
     publisher: &Publisher,
     users: [UserId; 2],
     conversation: ConversationId,
-    blocked: bool,
-    at: Timestamp,
+    lifted: bool,
 ) -> Result<(), PublishError> {
+    // Each change is announced for itself: two within a millisecond must not be taken for one.
+    let change = EventId::fresh();
     for user in users {
-        let id = format!("block:{conversation}:{user}:{}", at.0);
-        let control = Control::Blocked { conversation, blocked, at };
+        let id = format!("block:{change}:{user}");
+        let control = Control::BlockChanged { conversation, lifted };
         publisher.publish(subject::control_user(user), &id, encode(&control)).await?;
     }
     Ok(())

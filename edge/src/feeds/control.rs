@@ -142,9 +142,9 @@ impl ControlFollower {
             (ControlTo::User(user), Control::Membership(membership)) => {
                 self.updates.apply(user, membership).await;
             }
-            (ControlTo::User(user), Control::Blocked { conversation, blocked, at }) => {
-                self.members.apply_block(user, conversation, blocked, at).await;
-                if !blocked {
+            (ControlTo::User(user), Control::BlockChanged { lifted, .. }) => {
+                self.members.reload(user).await;
+                if lifted {
                     self.known.resend(user);
                 }
             }

@@ -58,7 +58,10 @@ impl PresenceFeed {
                 message = changes.next() => {
                     let Some(message) = message else { return };
                     match decode(&message) {
-                        Ok(presence) => pending.add(presence),
+                        Ok(presence) => {
+                            self.shared.observe(presence.version);
+                            pending.add(presence);
+                        }
                         Err(error) => unreadable.report(&message.subject, error),
                     }
                 }

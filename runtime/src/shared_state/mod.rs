@@ -72,9 +72,9 @@ pub struct Presence {
     pub online: bool,
     /// Of a user online: the last heartbeat. `None`: not within [`LAST_SEEN_TTL`].
     pub last_seen: Option<Timestamp>,
-    /// Rises with every change of this user, also when the state was lost in between. Of an unknown user: 0
-    /// while the state is younger than one TTL, because users online may not have sent a heartbeat yet; later a
-    /// version above everything reported before the state began, so that "offline" wins.
+    /// Rises with every change, also when the state was lost in between. Of an unknown user: 0 while the state is
+    /// younger than one TTL, because users online may not have sent a heartbeat yet; later one as high as any that was
+    /// given out or [observed](SharedState::observe), so that "offline" wins.
     pub version: u64,
 }
 
@@ -117,6 +117,10 @@ pub trait SharedState: Send + Sync + 'static {
     async fn sweep(&self, limit: usize) -> Result<Vec<PresenceChange>, Unavailable>;
     /// Who is online, in the order asked.
     async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Unavailable>;
+
+    /// A version that another process was given: what the state counts from now on is above it. It decides with no
+    /// clock which of two reports is newer, and what it forgets in a restart its callers still know.
+    fn observe(&self, version: u64);
 
     /// Fails unless the state responds and takes writes.
     async fn ready(&self) -> Result<(), Unavailable>;

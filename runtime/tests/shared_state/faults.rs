@@ -32,11 +32,12 @@ async fn two_users_online(server: RedisServer) -> Outage {
 impl Outage {
     /// After a fault at `fault`, with sweeps and one user's heartbeats: the dead user is offline soon after a TTL,
     /// nobody else ever, and viewers who compare versions accept it.
-    async fn settles(&self, fault: Instant) {
+    async fn settles(&self, fault: Instant, also: &[UserId]) {
         let (mut quiet, mut back) = (true, vec![]);
         until_some("the dead to be shown offline", async || {
             // Down for a moment after a restart, until the connection is back.
-            back.extend(self.state.heartbeat(&devices(&[self.stays]), LIFE).await.ok()?);
+            let alive = [&[self.stays], also].concat();
+            back.extend(self.state.heartbeat(&devices(&alive), LIFE).await.ok()?);
             let gone = self.state.sweep(MANY).await.ok()?;
             assert!(gone.iter().all(|change| change.user == self.dies), "a live user was taken offline");
             quiet &= gone.is_empty() || fault.elapsed() >= LIFE;
@@ -47,7 +48,7 @@ impl Outage {
         assert!(quiet, "offline was not held back for one life");
         assert!(fault.elapsed() < LIFE * 3, "a ghost for {:?}", fault.elapsed());
         assert!(of(&self.state, self.stays).await.online);
-        assert!(back.iter().all(|change| change.user == self.stays && change.version > self.version));
+        assert!(back.iter().all(|change| change.user != self.dies && change.version > self.version));
     }
 }
 
@@ -55,7 +56,7 @@ impl Outage {
 async fn a_restart_that_forgets_everything_leaves_presence_correct() {
     let mut fixtures = two_users_online(RedisServer::start().await).await;
     fixtures.server.restart().await;
-    fixtures.settles(Instant::now()).await;
+    fixtures.settles(Instant::now(), &[]).await;
 }
 
 #[tokio::test]
@@ -67,7 +68,7 @@ async fn a_restart_with_old_deadlines_leaves_presence_correct() {
     fixtures.server.restart().await;
     let fault = Instant::now();
     assert!(of_when_back(&fixtures).await, "both were online before, and are until a life has passed");
-    fixtures.settles(fault).await;
+    fixtures.settles(fault, &[]).await;
 }
 
 async fn of_when_back(fixtures: &Outage) -> bool {
@@ -84,7 +85,48 @@ async fn a_flush_takes_no_live_user_offline_and_leaves_no_ghosts() {
     let fault = Instant::now();
     let unknown = of(&fixtures.state, fixtures.dies).await;
     assert!(!unknown.online && unknown.version == 0, "nothing is known yet: viewers keep what they know");
-    fixtures.settles(fault).await;
+    fixtures.settles(fault, &[]).await;
+}
+
+#[tokio::test]
+async fn a_flush_and_a_clock_set_back_leave_presence_correct() {
+    let fixtures = two_users_online(RedisServer::start().await).await;
+    // As of a server whose clock was a minute ahead until now.
+    let ahead = (fixtures.version + 60_000).to_string();
+    fixtures.server.run::<()>(&["HSET", "natter:presence", "version", &ahead]).await.unwrap();
+    let later = users(1);
+    let version = fixtures.state.heartbeat(&devices(&later), LIFE).await.unwrap()[0].version;
+    assert!(version > fixtures.version + 60_000);
+    fixtures.server.run::<()>(&["FLUSHALL"]).await.unwrap();
+    let back = fixtures.state.heartbeat(&devices(&later), LIFE).await.unwrap();
+    assert!(back[0].version > version, "viewers believe it only if it is higher");
+    fixtures.settles(Instant::now(), &later).await;
+}
+
+#[tokio::test]
+async fn a_version_seen_elsewhere_is_passed_by_the_next_one() {
+    let server = RedisServer::start().await;
+    let state = connected(&server).await;
+    let known = u64::MAX >> 12;
+    state.observe(known);
+    let changed = state.heartbeat(&devices(&users(1)), TTL).await.unwrap();
+    assert_eq!(changed[0].version, known + 1);
+}
+
+#[tokio::test]
+async fn a_clock_set_back_keeps_no_ghost_online() {
+    let server = RedisServer::start().await;
+    let state: State = Arc::new(connected(&server).await);
+    server.run::<()>(&["HSET", "natter:presence", "shift", "60000"]).await.unwrap();
+    let user = users(1);
+    state.heartbeat(&devices(&user), TTL).await.unwrap();
+    assert_eq!(state.sweep(MANY).await, Ok(vec![]));
+    // From here on the server's clock is a minute before what it was.
+    server.run::<()>(&["HSET", "natter:presence", "shift", "0"]).await.unwrap();
+    let back = Instant::now();
+    let gone = swept(&state).await;
+    assert!(gone.len() == 1 && !gone[0].online && gone[0].user == user[0], "{gone:?}");
+    assert!(back.elapsed() < 3 * TTL, "a ghost for {:?}", back.elapsed());
 }
 
 #[tokio::test]
@@ -98,7 +140,7 @@ async fn a_standstill_longer_than_a_life_takes_no_live_user_offline() {
     fixtures.server.resume();
     // The first to arrive is a sweep: it must not believe the deadlines.
     assert_eq!(fixtures.state.sweep(MANY).await, Ok(vec![]));
-    fixtures.settles(fault).await;
+    fixtures.settles(fault, &[]).await;
 }
 
 #[tokio::test]

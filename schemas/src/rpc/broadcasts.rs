@@ -15,14 +15,13 @@ pub enum Control {
     Membership(Membership),
     /// The session of the subject has ended.
     SessionEnded,
-    /// To the user of the subject: a direct conversation is blocked by one side, or no longer by any.
-    Blocked {
+    /// To the user of the subject: whether this direct conversation is blocked may have changed. What it is now, the
+    /// store says: of two changes at once, neither message knows which was the later one.
+    BlockChanged {
         /// Which.
         conversation: ConversationId,
-        /// Whether either side blocks the other.
-        blocked: bool,
-        /// When it changed.
-        at: Timestamp,
+        /// One side has lifted its block: viewers may be shown the user again.
+        lifted: bool,
     },
 }
 

@@ -61,6 +61,7 @@ macro_rules! conformance {
             blocks: [
                 a_block_is_seen_from_both_sides_until_it_is_removed
                 who_of_some_users_has_blocked_another_is_found
+                blocks_set_and_lifted_at_once_look_the_same_from_both_sides
             ]
             conversations: [
                 a_conversation_is_what_its_events_say

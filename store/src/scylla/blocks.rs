@@ -1,4 +1,5 @@
-//! Who has blocked whom.
+//! Who has blocked whom. Written conditionally, for the order that this gives: plain writes would be ordered by the
+//! clocks of whichever nodes coordinate them, and a block could lose against its own end.
 
 use std::collections::BTreeSet;
 
@@ -19,15 +20,23 @@ impl BlockStore for ScyllaStore {
     async fn set_block(&self, user: UserId, other: UserId, on: bool, at: Timestamp) -> Result<()> {
         let (db, s) = (&self.db, &self.db.statements);
         let (user, other) = (raw(user.as_bytes()), raw(other.as_bytes()));
-        if !on {
-            db.write(&s.delete_block, (user, other)).await?;
-            return db.write(&s.delete_blocked_by, (other, user)).await;
+        // Whether it is applied does not matter: the row is there, or gone, either way.
+        if on {
+            db.applied(&s.add_block, (user, other, time(at))).await?;
+        } else {
+            db.applied(&s.delete_block, (user, other)).await?;
         }
-        // The other side too if the row is here already: a crash may have been between the two.
-        db.write(&s.add_blocked_by, (other, user)).await?;
-        match db.first::<(Option<CqlTimestamp>,)>(&s.block, (user, other)).await? {
-            Some((Some(_),)) => Ok(()),
-            _ => db.write(&s.add_block, (user, other, time(at))).await,
+        // The other side follows what is here by now, which a concurrent call may have changed again: whoever writes
+        // there last has seen the last state here.
+        let mut on = self.blocks(user, other).await?;
+        loop {
+            let follow = if on { &s.add_blocked_by } else { &s.delete_blocked_by };
+            db.applied(follow, (other, user)).await?;
+            let now = self.blocks(user, other).await?;
+            if now == on {
+                return Ok(());
+            }
+            on = now;
         }
     }
 
@@ -54,5 +63,12 @@ impl BlockStore for ScyllaStore {
             Ok(row.map(|_| other))
         });
         Ok(found.await?.into_iter().flatten().collect())
+    }
+}
+
+impl ScyllaStore {
+    async fn blocks(&self, user: Uuid, other: Uuid) -> Result<bool> {
+        let row = self.db.first::<(Option<CqlTimestamp>,)>(&self.db.statements.block_serial, (user, other)).await?;
+        Ok(row.is_some())
     }
 }

@@ -50,6 +50,7 @@ impl Statements {
             statement.set_consistency(Consistency::Serial);
         }
         self.session_serial.set_consistency(Consistency::LocalSerial);
+        self.block_serial.set_consistency(Consistency::LocalSerial);
     }
 }
 
@@ -109,12 +110,14 @@ statements! {
     sessions_of: "SELECT session FROM sessions_by_user WHERE user = ?",
 
     // Blocks.
-    add_block: "INSERT INTO blocks (user, other, since) VALUES (?, ?, ?)",
-    delete_block: "DELETE FROM blocks WHERE user = ? AND other = ?",
+    add_block: "INSERT INTO blocks (user, other, since) VALUES (?, ?, ?) IF NOT EXISTS",
+    delete_block: "DELETE FROM blocks WHERE user = ? AND other = ? IF EXISTS",
     block: "SELECT since FROM blocks WHERE user = ? AND other = ?",
+    /// Sees what a conditional write has decided.
+    block_serial: "SELECT since FROM blocks WHERE user = ? AND other = ?",
     blocks: "SELECT other, since FROM blocks WHERE user = ?",
-    add_blocked_by: "INSERT INTO blocks_by_other (other, user) VALUES (?, ?)",
-    delete_blocked_by: "DELETE FROM blocks_by_other WHERE other = ? AND user = ?",
+    add_blocked_by: "INSERT INTO blocks_by_other (other, user) VALUES (?, ?) IF NOT EXISTS",
+    delete_blocked_by: "DELETE FROM blocks_by_other WHERE other = ? AND user = ? IF EXISTS",
     blocked_by: "SELECT user FROM blocks_by_other WHERE other = ?",
 
     // Messages and every other event.

@@ -82,6 +82,10 @@ impl SharedState for Fragile {
         self.memory.presence(users).await
     }
 
+    fn observe(&self, version: u64) {
+        self.memory.observe(version);
+    }
+
     async fn ready(&self) -> Result<(), Unavailable> {
         self.memory.ready().await
     }

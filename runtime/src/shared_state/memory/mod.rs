@@ -155,6 +155,10 @@ impl SharedState for Memory {
         Ok(self.presence.presence(users))
     }
 
+    fn observe(&self, version: u64) {
+        self.presence.observe(version);
+    }
+
     async fn ready(&self) -> Result<(), Unavailable> {
         Ok(())
     }

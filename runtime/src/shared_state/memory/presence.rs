@@ -12,13 +12,15 @@ use crate::shared_state::{Heartbeat, LAST_SEEN_TTL, Presence};
 
 pub struct PresenceTable {
     /// The version of unknown users: every socket of an earlier process has ended, so a user who has not come back
-    /// is offline. A millisecond before the first possible heartbeat.
+    /// is offline. Below that of the first heartbeat.
     unknown_version: u64,
     known: Mutex<PresenceState>,
 }
 
 #[derive(Default)]
 struct PresenceState {
+    /// The highest given out. The clock only says where the first one begins.
+    version: u64,
     users: HashMap<UserId, UserPresence>,
     /// Those online, by the deadline of their last session.
     due: BTreeSet<(Instant, UserId)>,
@@ -37,10 +39,11 @@ struct UserPresence {
 }
 
 impl UserPresence {
-    fn change(&mut self, user: UserId, online: bool, at: Timestamp) -> PresenceChange {
+    /// `last`: the highest version given out.
+    fn change(&mut self, user: UserId, online: bool, last: &mut u64) -> PresenceChange {
         self.online = online;
-        // The clock, so that it rises across restarts; one more, so that it rises within a millisecond.
-        self.version = (self.version + 1).max(at.0.unsigned_abs());
+        *last += 1;
+        self.version = *last;
         PresenceChange { user, online, last_seen: self.seen, version: self.version }
     }
 }
@@ -69,7 +72,7 @@ impl PresenceState {
         set.remove(&(presence.until, heartbeat.user));
         presence.until = if presence.online { presence.until.max(deadline) } else { deadline };
         self.due.insert((presence.until, heartbeat.user));
-        (!presence.online).then(|| presence.change(heartbeat.user, true, at))
+        (!presence.online).then(|| presence.change(heartbeat.user, true, &mut self.version))
     }
 
     fn leave(&mut self, heartbeat: &Heartbeat, now: Instant, at: Timestamp) -> Option<PresenceChange> {
@@ -84,10 +87,10 @@ impl PresenceState {
         }
         presence.until = now + LAST_SEEN_TTL;
         self.offline.insert((presence.until, heartbeat.user));
-        Some(presence.change(heartbeat.user, false, at))
+        Some(presence.change(heartbeat.user, false, &mut self.version))
     }
 
-    fn expire(&mut self, now: Instant, at: Timestamp) -> Option<PresenceChange> {
+    fn expire(&mut self, now: Instant) -> Option<PresenceChange> {
         let (deadline, user) = *self.due.first()?;
         if deadline > now {
             return None;
@@ -97,7 +100,7 @@ impl PresenceState {
         presence.sessions.clear();
         presence.until = now + LAST_SEEN_TTL;
         self.offline.insert((presence.until, user));
-        Some(presence.change(user, false, at))
+        Some(presence.change(user, false, &mut self.version))
     }
 
     fn forget(&mut self, now: Instant) {
@@ -110,7 +113,11 @@ impl PresenceState {
 
 impl PresenceTable {
     pub fn new() -> Self {
-        Self { unknown_version: Timestamp::now().0.unsigned_abs().saturating_sub(1), known: Mutex::default() }
+        let version = Timestamp::now().0.unsigned_abs();
+        Self {
+            unknown_version: version,
+            known: Mutex::new(PresenceState { version, ..PresenceState::default() }),
+        }
     }
 
     pub fn heartbeat(&self, heartbeats: &[Heartbeat], ttl: Duration) -> Vec<PresenceChange> {
@@ -125,9 +132,14 @@ impl PresenceTable {
 
     pub fn sweep(&self, limit: usize) -> Vec<PresenceChange> {
         let mut known = self.known.lock();
-        let (now, at) = (Instant::now(), Timestamp::now());
+        let now = Instant::now();
         known.forget(now);
-        std::iter::from_fn(|| known.expire(now, at)).take(limit).collect()
+        std::iter::from_fn(|| known.expire(now)).take(limit).collect()
+    }
+
+    pub fn observe(&self, version: u64) {
+        let mut known = self.known.lock();
+        known.version = known.version.max(version);
     }
 
     pub fn presence(&self, users: &[UserId]) -> Vec<Presence> {

@@ -7,7 +7,7 @@
 //!
 //! | Key | Type | What | Size, life |
 //! |---|---|---|---|
-//! | `natter:presence` | hash | since, ttl, swept: when the state began, when it was last swept | one, 150 B |
+//! | `natter:presence` | hash | since, ttl, swept; last, shift: a time that never falls; version: the highest | one, 250 B |
 //! | `natter:presence:due` | sorted set | users online, by the deadline of their last session | 140 B each |
 //! | `natter:presence:<user>` | hash | `s:<session>` → deadline; version; seen (ms) | 260 B with two sessions, 30 days |
 //! | `natter:key:<user>:<key>` | string | fingerprint, then the result once there is one | 220 B; 90 s, then 24 h |
@@ -19,7 +19,7 @@
 
 use std::{
     fmt::Display,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -54,6 +54,8 @@ pub struct Redis {
     breaker: Breaker,
     /// Whether the last answer was an error: only changes are logged.
     refusing: AtomicBool,
+    /// The highest version of presence that this process knows of.
+    version_seen: AtomicU64,
 }
 
 struct Scripts {
@@ -74,7 +76,14 @@ impl Redis {
         // Also starts the clock of `remembers_every_key`, and detects a Redis that cannot run the scripts.
         connect::probe(&scripts.idempotency.age(), &connection).await?;
         metrics::gauge!("natter_shared_state_responds").set(1);
-        Ok(Self { connection, scripts, timeout: CALL_TIMEOUT, breaker: Breaker::new(), refusing: AtomicBool::new(false) })
+        Ok(Self {
+            connection,
+            scripts,
+            timeout: CALL_TIMEOUT,
+            breaker: Breaker::new(),
+            refusing: AtomicBool::new(false),
+            version_seen: AtomicU64::new(0),
+        })
     }
 
     /// Another time-out than [`CALL_TIMEOUT`].
@@ -194,6 +203,10 @@ impl SharedState for Redis {
 
     async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Unavailable> {
         presence::presence(self, users).await
+    }
+
+    fn observe(&self, version: u64) {
+        presence::observe(self, version);
     }
 
     async fn ready(&self) -> Result<(), Unavailable> {

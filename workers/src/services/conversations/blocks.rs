@@ -1,6 +1,5 @@
 use natter_schemas::{
     code::Code,
-    event::Timestamp,
     id::{ConversationId, UserId, direct_conversation},
     rpc::{Blocks, ListBlockedConversations, RpcError, SetBlock},
 };
@@ -17,13 +16,10 @@ impl Conversations {
             return Err(RpcError::invalid("userId").into());
         }
         self.store.users(&[other]).await?.pop().ok_or(Code::NotFound)?;
-        let at = Timestamp::now();
-        self.store.set_block(user, other, on, at).await?;
-        // The other side may have a block of its own: what counts for both is whether any is left.
-        let blocked = self.store.blocked_with(user).await?.contains(&other);
+        self.store.set_block(user, other, on, self.events.now()).await?;
         let conversation = direct_conversation(user, other);
         if let Err(error) =
-            control::publish_block(&self.publisher, [user, other], conversation, blocked, at).await
+            control::publish_block_changed(&self.publisher, [user, other], conversation, !on).await
         {
             // Edges that missed it learn it when they load either of the two again.
             warn!(%conversation, %error, "block stored, but not sent to all edges; the request fails and can be repeated");
