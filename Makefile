@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dist test test-fast check gate lint bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages
+.PHONY: help run build dist test test-fast test-clocks check gate lint bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ FAST_TESTS := layers components bus sqlite frames golden message cloudevents fai
 test-fast: gate deps ## unit tests, SQLite, and one nats-server: minutes less than `make test`
 	@cargo test --workspace --all-features --quiet --locked --lib --bins $(FAST_TESTS:%=--test %) \
 		-- --skip scylla::
+
+# Every process's clock is wrong: one edge and one worker are as many seconds ahead as the others are behind.
+test-clocks: test-deps ## what a deployment does, with clocks that are five minutes wrong
+	@CLOCKS_APART=300 cargo test -p natter --all-features --quiet --locked --test cluster --test whole
 
 check: gate lint test ## the whole gate before a change lands: the checks of `make test`, lints, then every test
 
@@ -66,6 +70,7 @@ test-deps: deps
 	@scripts/fetch-redis
 	@scripts/fetch-cassandra
 	@scripts/fetch-kafka
+	@scripts/fetch-faketime
 
 gate-tools: cargo
 	@scripts/fetch-tools cargo-deny cargo-shear

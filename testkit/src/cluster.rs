@@ -1,6 +1,7 @@
 //! nats-server, Redis, two workers and two edges.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     process::{Command, Output, Stdio},
     time::Duration,
@@ -8,7 +9,7 @@ use std::{
 
 use tokio::sync::OnceCell;
 
-use crate::{Folder, NatsProcess, Process, Redis, User, text};
+use crate::{Clock, Folder, NatsProcess, Process, Redis, User, text};
 
 /// The shortest that can be set.
 pub const PRESENCE_TTL: Duration = Duration::from_secs(10);
@@ -17,6 +18,12 @@ pub const PRESENCE_TTL: Duration = Duration::from_secs(10);
 const PARTITIONS: &str = "4";
 const RATES: &str =
     "login=100000/s,send=100000/s,write=100000/s,read=100000/s,search=100000/s,frames=100000/s";
+
+/// How many seconds the clocks of processes are ahead and behind, in turn: `CLOCKS_APART` of the test run, which is 0
+/// without it.
+pub fn clocks_apart() -> i64 {
+    std::env::var("CLOCKS_APART").map_or(0, |seconds| seconds.parse().expect("CLOCKS_APART is in seconds"))
+}
 
 pub struct Cluster {
     // Dropped in this order: who needs others first.
@@ -27,6 +34,10 @@ pub struct Cluster {
     /// The binary under test.
     program: &'static str,
     started: usize,
+    /// In seconds.
+    clocks_apart: i64,
+    /// By the number of its process.
+    clocks: BTreeMap<usize, Clock>,
     home: Folder,
 }
 
@@ -44,7 +55,16 @@ impl Cluster {
 
     /// Of this binary of natter, `env!("CARGO_BIN_EXE_natter")`.
     pub async fn start(program: &'static str) -> Self {
-        let mut cluster = Self::bare(program).await;
+        Self::start_with(Self::bare(program).await).await
+    }
+
+    /// One worker and one edge so many seconds ahead, the others as much behind.
+    pub async fn start_with_clocks_apart(program: &'static str, seconds: i64) -> Self {
+        let cluster = Self::bare(program).await;
+        Self::start_with(Self { clocks_apart: seconds, ..cluster }).await
+    }
+
+    async fn start_with(mut cluster: Self) -> Self {
         let migrated = cluster.run(&["migrate"], &[]);
         assert!(migrated.status.success(), "{migrated:?}");
         for _ in 0..2 {
@@ -69,7 +89,9 @@ impl Cluster {
         };
         let nats = NatsProcess::start(&home, configure).await;
         let redis = Redis::start().await;
-        Self { edges: Vec::new(), workers: Vec::new(), redis, nats, program, started: 0, home }
+        let (edges, workers, clocks) = Default::default();
+        let clocks_apart = clocks_apart();
+        Self { edges, workers, redis, nats, program, started: 0, clocks_apart, clocks, home }
     }
 
     pub fn nats_url(&self) -> String {
@@ -124,7 +146,21 @@ impl Cluster {
     pub fn spawn(&mut self, role: &str, changed: &[(&str, &str)]) -> Process {
         self.started += 1;
         let log = self.home.file(&format!("{role}-{}.log", self.started));
-        Process::start(self.command(&[role], changed), &log)
+        let mut command = self.command(&[role], changed);
+        if self.clocks_apart != 0 {
+            let seconds = if self.started % 2 == 1 { self.clocks_apart } else { -self.clocks_apart };
+            let clock = Clock::ahead(&self.home, &format!("clock-{}", self.started), seconds);
+            clock.give_to(&mut command);
+            self.clocks.insert(self.started, clock);
+        }
+        Process::start(command, &log)
+    }
+
+    /// Sets the clock of every process, in seconds ahead of this machine's.
+    pub fn set_clocks(&self, seconds: i64) {
+        for clock in self.clocks.values() {
+            clock.set(seconds);
+        }
     }
 
     fn start_worker(&mut self) {

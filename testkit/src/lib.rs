@@ -11,6 +11,7 @@ mod until; // waiting for a condition, with a deadline and a sentence
 
 mod folder; // a temporary folder that goes in any case
 mod process; // a child process that ends with this one, and its log
+mod clock; // a clock that is wrong
 mod small_disk; // a file system that can be filled
 
 mod nats_server;
@@ -30,7 +31,8 @@ use std::net::TcpListener;
 
 pub use self::{
     cassandra::Cassandra,
-    cluster::{Cluster, PRESENCE_TTL},
+    clock::Clock,
+    cluster::{Cluster, PRESENCE_TTL, clocks_apart},
     conversation::{Room, chain, chain_seqs, kind, seq, text},
     dev_server::{DevServer, command, is_alive},
     device::Device,

@@ -1,0 +1,110 @@
+//! Machines whose clocks are wrong: nothing is decided by them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::NATTER;
+use natter_testkit::{Cluster, Device, Room, User, text, until, until_within};
+
+/// What operators see when nobody keeps the clocks.
+const APART: i64 = 300;
+const SOON: Duration = Duration::from_secs(2);
+
+/// The ids of the list of conversations, newest activity first.
+async fn list(user: &User) -> Vec<String> {
+    let found = user.get("/api/conversations").await.ok(200);
+    found["items"].as_array().unwrap().iter().map(|item| text(&item["id"])).collect()
+}
+
+async fn is_closed(device: &mut Device, room: &Room, closed: bool) {
+    until_within(SOON, &format!("sending is refused: {closed}"), async || {
+        (device.send(room, "x").await["code"] == "forbidden") == closed
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn edges_with_clocks_apart_order_the_list_by_what_came_last() {
+    let cluster = Cluster::start_with_clocks_apart(NATTER, APART).await;
+    // Edge 0 is ahead, edge 1 behind.
+    let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
+    let (first, second) = (alice.group(&[&bob]).await, alice.group(&[&bob]).await);
+    alice.post_message(&first, "from a clock that is ahead").await;
+    bob.post_message(&second, "from one that is behind, and later").await;
+    for user in [&alice, &alice.at(1)] {
+        assert_eq!(list(user).await, [second.id.clone(), first.id.clone()]);
+    }
+    bob.post_message(&first, "and the first again").await;
+    until("its order when it is stored", async || cluster.persisted() == 3).await;
+    assert_eq!(list(&bob).await, [first.id.clone(), second.id.clone()]);
+    let times: Vec<String> =
+        bob.history(&first).await.iter().map(|message| text(&message["createdAt"])).collect();
+    assert!(times.is_sorted() && times.len() == 2, "{times:?}");
+}
+
+#[tokio::test]
+async fn every_edge_and_worker_is_shown_with_its_wrong_clock() {
+    let cluster = Cluster::start_with_clocks_apart(NATTER, APART).await;
+    for (edge, ahead) in [(0, APART), (1, -APART)] {
+        let url = format!("{}/health/ready", cluster.addresses()[edge]);
+        let ready: Value = reqwest::get(&url).await.unwrap().json().await.unwrap();
+        assert_eq!((&ready["status"], &ready["parts"]["clock"]), (&json!("ok"), &json!("down")));
+        let shown = ready["clockAheadMs"].as_i64().unwrap();
+        assert!((shown - ahead * 1_000).abs() < 1_000, "{shown} ms, not {ahead} s");
+    }
+    let metrics = format!("{}/metrics", cluster.worker_admin(0).await);
+    let metrics = reqwest::get(&metrics).await.unwrap().text().await.unwrap();
+    let shown = metrics.lines().find_map(|line| line.strip_prefix("natter_clock_ahead_seconds "));
+    let shown: f64 = shown.expect("the metric").parse().unwrap();
+    assert!((shown - 300.0).abs() < 1.0, "{shown}");
+}
+
+#[tokio::test]
+async fn clocks_set_back_leave_blocks_presence_and_tokens_as_they_are() {
+    let cluster = Cluster::start_with_clocks_apart(NATTER, 60).await;
+    let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
+    let (room, group) = (alice.direct(&bob).await, alice.group(&[&bob]).await);
+    let (mut a, mut b) = (alice.device("a").await, bob.device("b").await);
+    a.join(&group).await;
+    let block = format!("/api/blocks/{}", bob.id);
+    alice.put(&block).await.ok(204);
+    is_closed(&mut b, &room, true).await;
+    until("he is online", async || alice.status_of(&bob).await["status"] == "online").await;
+
+    cluster.set_clocks(-120);
+    // Every process sees it within a second; until then this changes nothing.
+    for _ in 0..3 {
+        alice.delete(&block).await.ok(204);
+        is_closed(&mut b, &room, false).await;
+        alice.put(&block).await.ok(204);
+        is_closed(&mut b, &room, true).await;
+        is_closed(&mut a, &room, true).await;
+    }
+    alice.delete(&block).await.ok(204);
+    is_closed(&mut b, &room, false).await;
+
+    drop(b);
+    until("he is offline", async || alice.status_of(&bob).await["status"] == "offline").await;
+    let b = bob.device("b").await;
+    let statuses: Vec<Value> = until_some_statuses(&a, &bob).await;
+    assert_eq!(statuses.last().unwrap(), "online");
+    let seq = a.post(&group, "with the token of before").await;
+    b.wait_for_seq(&group, seq).await;
+    bob.log_in().await.get("/api/conversations").await.ok(200);
+    alice.at(1).get("/api/conversations").await.ok(200);
+}
+
+/// What this device was told of him, once that is that he came back.
+async fn until_some_statuses(device: &Device, user: &User) -> Vec<Value> {
+    let told = || -> Vec<Value> {
+        let frames = device.frames_of("presence").into_iter().filter(|frame| frame["userId"] == user.id);
+        frames.map(|mut frame| frame["status"].take()).collect()
+    };
+    until("he is shown as back", async || {
+        let told = told();
+        told.contains(&json!("offline")) && told.last() == Some(&json!("online"))
+    })
+    .await;
+    told()
+}
