@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
-use jsonwebtoken::{
-    Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode,
-};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use natter_nats::clock::LogClock;
 use natter_schemas::{
     code::Code,

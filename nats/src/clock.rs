@@ -76,9 +76,13 @@ impl LogClock {
     ///
     /// # Errors
     /// The log's server does not say what time it is.
-    pub async fn start(js: Context, tracker: &TaskTracker, stop: CancellationToken) -> Result<Self, LogError> {
+    pub async fn start(
+        js: Context,
+        tracker: &TaskTracker,
+        stop: CancellationToken,
+    ) -> Result<Self, LogError> {
         let clock = Self::own();
-        clock.follow(first(&js).await?);
+        clock.follow(&first(&js).await?);
         let (measured, task) = (clock.clone(), async move { clock.keep(&js).await });
         tracker.spawn(async move { stop.run_until_cancelled(task).await });
         Ok(measured)
@@ -104,15 +108,17 @@ impl LogClock {
         loop {
             sleep(EVERY).await;
             match measure(js).await {
-                Ok(found) if found.took <= SLOW => self.follow(found),
-                Ok(found) => debug!(took = ?found.took, "slow answer; the log's time is measured at the next"),
+                Ok(found) if found.took <= SLOW => self.follow(&found),
+                Ok(found) => {
+                    debug!(took = ?found.took, "slow answer; the log's time is measured at the next");
+                }
                 Err(error) => debug!(%error, "the log's time was not measured; counted on from the last"),
             }
         }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a gauge in seconds; milliseconds of an age fit a double")]
-    fn follow(&self, found: Measurement) {
+    fn follow(&self, found: &Measurement) {
         let elapsed = millis(found.at.saturating_duration_since(self.0.origin));
         self.0.at_origin.store(found.server.0.saturating_sub(elapsed), Ordering::Relaxed);
         let before = self.0.ahead.swap(found.ahead, Ordering::Relaxed);
@@ -163,7 +169,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_shows_the_servers_time_and_counts_on() {
         let clock = LogClock::own();
-        clock.follow(found(5_000_000_000_000, -300_000));
+        clock.follow(&found(5_000_000_000_000, -300_000));
         assert_eq!(clock.now(), Timestamp(5_000_000_000_000));
         tokio::time::advance(Duration::from_secs(7)).await;
         assert_eq!(clock.now(), Timestamp(5_000_000_007_000));
@@ -173,9 +179,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn behind_a_server_whose_clock_is_behind_it_stands_still() {
         let clock = LogClock::own();
-        clock.follow(found(5_000_000_000_000, 0));
+        clock.follow(&found(5_000_000_000_000, 0));
         let before = clock.now();
-        clock.follow(found(5_000_000_000_000 - 60_000, 60_000));
+        clock.follow(&found(5_000_000_000_000 - 60_000, 60_000));
         assert_eq!(clock.now(), before);
         tokio::time::advance(Duration::from_secs(61)).await;
         assert_eq!(clock.now().0, before.0 + 1_000);

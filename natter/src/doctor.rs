@@ -17,8 +17,10 @@ pub async fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
         Ok(settings) => {
             findings.push(("settings", Ok("readable".to_owned())));
             findings.push(("port", port(settings.host, settings.port, "PORT or --port")));
-            findings
-                .push(("admin port", port(settings.host, settings.admin_port, "ADMIN_PORT or --admin-port")));
+            findings.push((
+                "admin port",
+                port(settings.admin_host, settings.admin_port, "ADMIN_PORT or --admin-port"),
+            ));
         }
         Err(bad) => findings.push(("settings", Err((bad.to_string(), "correct the environment".to_owned())))),
     }

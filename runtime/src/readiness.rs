@@ -118,7 +118,10 @@ mod tests {
         up.store(true, Ordering::SeqCst);
         readiness.shows("clock", || std::future::ready(false));
         let report = readiness.check(&stop).await;
-        assert!(report.is_ready() && !report.parts["clock"], "shown, and no reason to be taken out of service");
+        assert!(
+            report.is_ready() && !report.parts["clock"],
+            "shown, and no reason to be taken out of service"
+        );
         readiness.needs("stuck", std::future::pending);
         assert_eq!(readiness.check(&stop).await.status, "degraded");
         stop.cancel();

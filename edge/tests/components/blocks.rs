@@ -36,8 +36,9 @@ impl Pair {
     /// One blocks the other, or no longer does; returns when the edge knows.
     async fn block(&self, blocked: bool) {
         let conversation = self.conversation;
+        self.edge.services.set_blocked(conversation, blocked);
         for user in self.users {
-            let change = Control::Blocked { conversation, blocked, at: Timestamp::now() };
+            let change = Control::BlockChanged { conversation, lifted: !blocked };
             self.edge.control(subject::control_user(user), change).await;
         }
         for user in self.users {
@@ -118,7 +119,8 @@ async fn presence_does_not_pass_a_block_and_is_right_again_after_it() {
     let offline = watching.wait_for("presence").await;
     assert_eq!((&offline["userId"], &offline["status"]), (&json!(third), &json!("offline")));
 
-    let change = Control::Blocked { conversation, blocked: false, at: Timestamp::now() };
+    edge.services.set_blocked(conversation, false);
+    let change = Control::BlockChanged { conversation, lifted: true };
     for user in users {
         edge.control(subject::control_user(user), change).await;
     }

@@ -7,6 +7,7 @@ use natter_schemas::{
     id::UserId,
     rpc::Control,
 };
+use natter_testkit::until;
 use serde_json::{Value, json};
 
 use crate::harness::{Edge, Socket, membership, posted};
@@ -82,6 +83,21 @@ async fn an_added_member_is_sent_the_conversation_and_its_events() {
     assert_eq!((&added["headSeq"], &added["unreadCount"]), (&json!(version), &json!(0)));
     assert_eq!(added["lastMessage"]["seq"], past);
     assert_eq!(next_event(&mut socket).await, (seq, version));
+}
+
+#[tokio::test]
+async fn a_notice_of_a_block_makes_the_edge_ask_what_is_stored() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let conversation = edge.conversation(&[user]);
+    let blocked = async || edge.app.members.access(user, conversation).await.expect("a member").blocked;
+    assert!(!blocked().await, "what the edge has loaded");
+    for stored in [true, false, true] {
+        edge.services.set_blocked(conversation, stored);
+        edge.control(subject::control_user(user), Control::BlockChanged { conversation, lifted: !stored })
+            .await;
+        until("what is stored counts", async || blocked().await == stored).await;
+    }
 }
 
 #[tokio::test]

@@ -305,7 +305,11 @@ impl LogReader {
     }
 }
 
-pub(crate) async fn info<T: DeserializeOwned>(js: &Context, question: String, body: &Value) -> Result<T, LogError> {
+pub(crate) async fn info<T: DeserializeOwned>(
+    js: &Context,
+    question: String,
+    body: &Value,
+) -> Result<T, LogError> {
     match js.request(question, body).await {
         Ok(Response::Ok(info)) => Ok(info),
         Ok(Response::Err { error }) => Err(LogError::from_answer(&error)),

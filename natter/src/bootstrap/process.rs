@@ -1,8 +1,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use anyhow::Context;
-use natter_nats::{async_nats::jetstream, clock::LogClock};
 use metrics_exporter_prometheus::PrometheusHandle;
+use natter_nats::{async_nats::jetstream, clock::LogClock};
 use natter_runtime::{
     admin,
     config::{Durability, Settings},
@@ -36,7 +36,7 @@ pub fn observe(settings: &Settings) -> anyhow::Result<PrometheusHandle> {
 impl Process {
     /// The admin port answers from now on, at first that the process is starting.
     pub async fn start(settings: &Settings, metrics: PrometheusHandle) -> anyhow::Result<Self> {
-        let listener = bind(settings.host, settings.admin_port, "--admin-port").await?;
+        let listener = bind(settings.admin_host, settings.admin_port, "--admin-port").await?;
         let admin = listener.local_addr()?;
         let (lifecycle, readiness) = (Lifecycle::new(), Readiness::default());
         admin::serve(listener, metrics, readiness.clone(), &lifecycle);

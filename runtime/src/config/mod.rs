@@ -75,6 +75,8 @@ pub type Source<'a> = dyn Fn(&str) -> Option<String> + 'a;
 pub struct Settings {
     pub host: IpAddr,
     pub port: u16,
+    /// Metrics tell much about a deployment, and no one who asks for them has to log in.
+    pub admin_host: IpAddr,
     pub admin_port: u16,
     pub nats_url: Option<String>,
     pub nats_creds: Option<PathBuf>,
@@ -114,6 +116,8 @@ impl Settings {
                 IpAddr::from([0, 0, 0, 0])
             }),
             port: number(source, "PORT", "a port from 0 (any free one) to 65535")?.unwrap_or(3000),
+            admin_host: number(source, "ADMIN_HOST", "an IP address")?
+                .unwrap_or(IpAddr::from([127, 0, 0, 1])),
             admin_port: number(source, "ADMIN_PORT", "a port from 0 (any free one) to 65535")?
                 .unwrap_or(9464),
             nats_url: text(source, "NATS_URL"),
@@ -298,6 +302,13 @@ mod tests {
         let worker = read(&[], Strictness::Tokenless).expect("a worker needs no secret");
         assert_eq!((worker.host, worker.log_format), (IpAddr::from([0, 0, 0, 0]), LogFormat::Json));
         assert_eq!(worker.partitions, 16);
+        assert_eq!(
+            worker.admin_host,
+            IpAddr::from([127, 0, 0, 1]),
+            "metrics are for this host until it is said"
+        );
+        let open = read(&[("ADMIN_HOST", "::")], Strictness::Tokenless).expect("allowed");
+        assert!(open.admin_host.is_unspecified() && open.host == worker.host);
         let error = read(&[], Strictness::Production).expect_err("a secret is needed");
         assert!(error.to_string().starts_with("JWT_SECRET is missing; allowed: a secret"), "{error}");
     }
@@ -308,6 +319,7 @@ mod tests {
             ("PORT", "http"),
             ("PORT", "70000"),
             ("ADMIN_PORT", "-1"),
+            ("ADMIN_HOST", "all"),
             ("HOST", "localhost:1"),
             ("REDIS_URL", "rediss://:hunter2@host"),
             ("REDIS_URL", "redis://:hunter2@host:port"),

@@ -68,7 +68,8 @@ impl BlockStore for ScyllaStore {
 
 impl ScyllaStore {
     async fn blocks(&self, user: Uuid, other: Uuid) -> Result<bool> {
-        let row = self.db.first::<(Option<CqlTimestamp>,)>(&self.db.statements.block_serial, (user, other)).await?;
+        let row =
+            self.db.first::<(Option<CqlTimestamp>,)>(&self.db.statements.block_serial, (user, other)).await?;
         Ok(row.is_some())
     }
 }

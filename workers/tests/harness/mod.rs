@@ -6,8 +6,8 @@ pub mod faulty;
 use std::{sync::Arc, time::Duration};
 
 use natter_nats::{
-    async_nats::jetstream, clock::LogClock, connect::Purpose, log::LogReader, publisher::Publisher, service::RpcClient,
-    subject,
+    async_nats::jetstream, clock::LogClock, connect::Purpose, log::LogReader, publisher::Publisher,
+    service::RpcClient, subject,
 };
 use natter_schemas::{
     codec,

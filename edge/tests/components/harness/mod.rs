@@ -76,9 +76,15 @@ impl Edge {
             group_commits: false,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let app = natter_edge::assemble(config, deployment.clone(), shared.clone(), LogClock::own(), lifecycle.clone())
-            .await
-            .expect("an edge that can connect");
+        let app = natter_edge::assemble(
+            config,
+            deployment.clone(),
+            shared.clone(),
+            LogClock::own(),
+            lifecycle.clone(),
+        )
+        .await
+        .expect("an edge that can connect");
         let address = natter_edge::run(&app, listener).await.expect("an edge that runs");
         let publisher = Publisher::new(nats.clone());
         Self { app, services, shared, nats, publisher, deployment, lifecycle, address, _server: server }

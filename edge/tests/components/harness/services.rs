@@ -2,7 +2,7 @@
 #![expect(clippy::unused_async, reason = "the handlers of all calls have one form")]
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -35,6 +35,8 @@ pub struct Services {
     overtaking: Mutex<VecDeque<Event>>,
     /// Every mark the inbox service was asked for.
     marks: Mutex<Vec<MarkRead>>,
+    /// Direct conversations that one side has blocked.
+    blocked: Mutex<HashSet<ConversationId>>,
     /// While true no call learns the head of a conversation.
     stalled: watch::Sender<bool>,
     /// Calls that looked for older events.
@@ -66,6 +68,7 @@ impl Services {
             publisher: Publisher::new(client.clone()),
             overtaking: Mutex::default(),
             marks: Mutex::default(),
+            blocked: Mutex::default(),
             stalled: watch::Sender::new(false),
             lookups: AtomicUsize::new(0),
             lookups_stalled: watch::Sender::new(false),
@@ -86,6 +89,15 @@ impl Services {
 
     pub fn add_membership(&self, user: UserId, membership: Membership) {
         self.memberships.lock().entry(user).or_default().push(membership);
+    }
+
+    pub fn set_blocked(&self, conversation: ConversationId, blocked: bool) {
+        let mut all = self.blocked.lock();
+        if blocked {
+            all.insert(conversation)
+        } else {
+            all.remove(&conversation)
+        };
     }
 
     pub fn add_to_history(&self, entry: LogEntry) {
@@ -140,7 +152,7 @@ impl Services {
     }
 
     async fn blocked(&self, _: ListBlockedConversations) -> Result<Vec<ConversationId>, RpcError> {
-        Ok(Vec::new())
+        Ok(self.blocked.lock().iter().copied().collect())
     }
 
     async fn conversation(&self, call: GetConversation) -> Result<Conversation, RpcError> {

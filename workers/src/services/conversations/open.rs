@@ -43,7 +43,14 @@ impl Conversations {
             return self.opened(call.creator, id, true).await;
         }
         self.check_opening(&call, &others).await?;
-        let event = record::event(opening_event(id), id, call.creator, kind.clone(), call.traceparent, self.events.now());
+        let event = record::event(
+            opening_event(id),
+            id,
+            call.creator,
+            kind.clone(),
+            call.traceparent,
+            self.events.now(),
+        );
         let Appended { entry: logged, duplicate: existed } = self.publish(event).await?;
         self.apply(std::slice::from_ref(&logged)).await?;
         check_same(call.shape, Some(&logged), &kind)?;
