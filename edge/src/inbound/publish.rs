@@ -111,8 +111,7 @@ impl Sender {
         access: Access,
         target: Option<Message>,
     ) -> Result<Appended, ApiError> {
-        let Decision::Publish(admitted) = admit(request, id, self.log.now(), access, target.as_ref())?
-        else {
+        let Decision::Publish(admitted) = admit(request, id, self.log.now(), access, target.as_ref())? else {
             tracing::error!(event = %id, "a message that is being sent was taken for one that is there; not sent");
             return Err(Code::Internal.into());
         };

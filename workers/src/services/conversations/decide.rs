@@ -8,7 +8,7 @@ use natter_nats::publisher::PublishError;
 use natter_schemas::{
     backoff::Backoff,
     code::Code,
-    event::{Event, Kind, LogEntry, Role, Shape},
+    event::{Event, Kind, LogEntry, Role, Shape, Timestamp},
     id::{ConversationId, EventId, Seq, UserId},
     limits,
     rpc::RpcError,
@@ -104,7 +104,8 @@ impl Conversations {
                 decided => decided?,
             };
             let same = unanswered.take().filter(|earlier| earlier.last == group.last);
-            let events = same.map_or_else(|| events(&request, kinds, self.events.now()), |earlier| earlier.events);
+            let events =
+                same.map_or_else(|| events(&request, kinds, self.events.now()), |earlier| earlier.events);
             let error = match self.events.append_after(group.last, events.clone()).await {
                 Ok(stored) => {
                     self.apply(&stored).await?;
