@@ -242,6 +242,12 @@ pub const SERVICE_WAITING: usize = 4_096;
 pub const HASHES_WAITING: usize = 64;
 /// Exchanges of one session's refresh tokens within the grace that are kept: ten windows that open at once, three times.
 pub const EXCHANGES_KEPT: usize = 32;
+/// Words by which a name is found: more than any name needs; 100 characters have 50 at most.
+pub const SEARCH_WORDS: usize = 16;
+/// Characters of such a word; longer ones are cut, in names and queries alike. Some characters stand for eighteen.
+pub const SEARCH_WORD: usize = 32;
+/// Words that begin with a searched one and are looked at: a longer query finds the rest. 1,024 × 60 B.
+pub const SEARCH_CANDIDATES: usize = 1_024;
 /// A call of a service that has no deadline of its own.
 pub const RPC: Duration = Duration::from_secs(5);
 /// A send waits for it: some milliseconds, unless workers hang.

@@ -37,8 +37,12 @@ pub trait AccountStore: Send + Sync + 'static {
     async fn credentials(&self, login: &str) -> Result<Option<Credentials>>;
     /// By id.
     async fn credentials_of(&self, user: UserId) -> Result<Option<Credentials>>;
-    /// Users whose username or display name begins with `prefix`, whatever the case, by username.
-    async fn search_users(&self, prefix: &str, limit: usize) -> Result<Vec<User>>;
+    /// Users who have, for each word of `query`, a word of the username or the display name that begins with it,
+    /// whatever the case, the accents and the form; by username. Beyond [`SEARCH_CANDIDATES`] words that begin with the
+    /// longest one, they are some of them.
+    ///
+    /// [`SEARCH_CANDIDATES`]: natter_schemas::limits::SEARCH_CANDIDATES
+    async fn search_users(&self, query: &str, limit: usize) -> Result<Vec<User>>;
     /// The user as changed; `None`: no such user.
     async fn set_display_name(&self, user: UserId, name: &str) -> Result<Option<User>>;
     /// From then on no session of the user can be renewed but `by`, which changed it, and those opened with the new

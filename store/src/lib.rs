@@ -26,6 +26,7 @@ pub mod migration; // where a store's schema is
 pub mod conformance; // what every implementation must do
 
 mod fold; // upper and lower case made alike
+mod words; // users are found by words of their names
 
 use async_trait::async_trait;
 

@@ -216,6 +216,27 @@ async fn profiles_are_found_and_changed() {
 }
 
 #[tokio::test]
+async fn names_are_kept_trimmed_and_composed_and_none_deceives() {
+    let harness = accounts().await;
+    let as_shown =
+        |name: &str, shown: &str| RegisterUser { display_name: Some(shown.to_owned()), ..registration(name) };
+    let zoe = harness.rpc.call(&as_shown("zoe-s", "  Zoe\u{308} Smith \u{3000}")).await.unwrap().user;
+    assert_eq!(zoe.display_name, "Zoë Smith");
+    for query in ["zoe", "smith", "SMI zo", "s"] {
+        let found = harness.rpc.call(&SearchUsers { query: query.to_owned(), limit: 5 }).await.unwrap();
+        assert_eq!(found, std::slice::from_ref(&zoe), "{query}");
+    }
+    let rename = |name: &str| UpdateUser { user: zoe.id, display_name: name.to_owned() };
+    for bad in ["\u{200B}", "\u{3164}", "\u{2800}", "\0", "Al\u{202E}ice", "Al\u{200B}ice", "\u{FEFF}Alice"] {
+        let invalid = (Code::Invalid, Some("displayName".to_owned()));
+        assert_eq!(code(harness.rpc.call(&rename(bad)).await), invalid, "{bad:?}");
+        assert_eq!(code(harness.rpc.call(&as_shown("mallory", bad)).await), invalid, "{bad:?}");
+    }
+    assert_eq!(harness.rpc.call(&rename(" A\u{30A}sa ")).await.unwrap().display_name, "Åsa");
+    assert_eq!(harness.rpc.call(&SearchUsers { query: "asa".to_owned(), limit: 5 }).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_login_storm_is_answered_or_refused_and_both_in_time() {
     let harness = accounts().await;
     register(&harness, "alice").await;

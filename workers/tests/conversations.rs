@@ -177,8 +177,10 @@ async fn only_owners_and_admins_rename_and_only_groups() {
     assert_eq!((view.name.as_deref(), view.head), (Some("Mad tea party"), logged.seq));
     assert_eq!(code(harness.rpc.call(&rename(bob, room, "Mine")).await).0, Code::Forbidden);
     assert_eq!(code(harness.rpc.call(&rename(carol, room, "Mine")).await).0, Code::NotFound);
-    let blank = harness.rpc.call(&rename(alice, room, "\n")).await;
-    assert_eq!(code(blank), (Code::Invalid, Some("name".to_owned())));
+    for bad in ["\n", "\u{3164}", "\u{200B}", "the \u{202E}moor"] {
+        let refused = harness.rpc.call(&rename(alice, room, bad)).await;
+        assert_eq!(code(refused), (Code::Invalid, Some("name".to_owned())), "{bad:?}");
+    }
     let direct = harness.rpc.call(&opening(alice, Shape::Direct, &[bob])).await.unwrap().conversation.id;
     assert_eq!(code(harness.rpc.call(&rename(alice, direct, "Us")).await).0, Code::Forbidden);
 }

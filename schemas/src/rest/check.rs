@@ -2,7 +2,10 @@
 
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::limits::{self, Limits};
+use crate::{
+    limits::{self, Limits},
+    text,
+};
 
 type Checked = garde::Result;
 
@@ -21,9 +24,9 @@ pub fn client_id(text: &str, limits: &Limits) -> Checked {
     })
 }
 
-pub fn content(text: &str, limits: &Limits) -> Checked {
-    must(text.len() <= limits.content, || format!("must be at most {} bytes of UTF-8", limits.content))?;
-    must(!text.trim().is_empty(), || "must not be blank".to_owned())
+pub fn content(content: &str, limits: &Limits) -> Checked {
+    must(content.len() <= limits.content, || format!("must be at most {} bytes of UTF-8", limits.content))?;
+    must(!text::is_blank(content), || "must not be blank".to_owned())
 }
 
 pub fn username(text: &str, limits: &Limits) -> Checked {
@@ -50,15 +53,21 @@ pub fn password(text: &str, limits: &Limits) -> Checked {
     })
 }
 
-pub fn name(text: &str, limits: &Limits) -> Checked {
-    let fits = limits.name.contains(&text.chars().count());
-    must(fits && !text.trim().is_empty() && !text.chars().any(char::is_control), || {
-        format!(
-            "must be {} to {} characters, not blank, without control characters",
-            limits.name.start(),
-            limits.name.end()
-        )
-    })
+pub fn name(name: &str, limits: &Limits) -> Checked {
+    normalized_name(name, limits).map(drop)
+}
+
+/// A name as it is kept, for those who keep it. What is measured is what is kept.
+pub fn normalized_name(name: &str, limits: &Limits) -> Result<String, garde::Error> {
+    let name = text::normalized_name(name);
+    let fits = limits.name.contains(&name.chars().count());
+    must(fits && !text::is_blank(&name), || {
+        format!("must be {} to {} characters, not blank", limits.name.start(), limits.name.end())
+    })?;
+    match text::deceptive_character(&name) {
+        None => Ok(name),
+        Some(c) => Err(garde::Error::new(format!("must not have U+{:04X}, which is not seen", u32::from(c)))),
+    }
 }
 
 /// One grapheme cluster that is not text: Unicode's emoji are outside ASCII, or end in an emoji selector
@@ -106,7 +115,27 @@ mod tests {
         let limits = Limits::default();
         assert!(content(&"é".repeat(4096), &limits).is_ok());
         assert!(content(&"é".repeat(4097), &limits).is_err());
-        assert!(content(" \n\t\u{3000}", &limits).is_err());
+        for blank in
+            ["", " \n\t\u{3000}", "\u{200B}", "\u{3164}", "\u{2800}", "\u{AD}\u{2060}", "\u{FE0F}", "\0"]
+        {
+            assert!(content(blank, &limits).is_err(), "{blank:?}");
+        }
+        assert!(content("\u{202B}שלום\u{202C}", &limits).is_ok(), "messages may have a direction");
+    }
+
+    #[test]
+    fn a_name_is_checked_in_the_form_that_is_kept() {
+        let limits = Limits { name: 1..=4, ..Limits::default() };
+        assert_eq!(normalized_name("  Zoe\u{308} \u{3000}", &limits), Ok("Zoë".to_owned()));
+        let four = "e\u{301}".repeat(4);
+        assert_eq!(normalized_name(&four, &limits), Ok("éééé".to_owned()));
+        for bad in
+            ["", " ", "\u{3164}", "\u{200B}", "\u{2800}", "\0", "fives", "a\u{202E}b", "a\u{200B}b", "a\nb"]
+        {
+            assert!(name(bad, &limits).is_err(), "{bad:?}");
+        }
+        let error = name("a\u{202E}b", &limits).expect_err("it would be shown from right to left");
+        assert_eq!(error.to_string(), "must not have U+202E, which is not seen");
     }
 
     #[test]

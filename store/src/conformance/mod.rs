@@ -38,7 +38,10 @@ macro_rules! conformance {
                 usernames_and_emails_are_unique_whatever_the_case
                 of_many_registrations_of_one_name_at_once_one_succeeds
                 adding_the_same_user_again_is_no_conflict
-                search_finds_prefixes_of_names_whatever_the_case_by_username
+                search_finds_beginnings_of_words_by_username
+                search_finds_any_word_without_accents_case_and_form
+                a_name_of_many_words_is_found_by_the_first_of_them
+                nobody_is_found_by_a_word_of_before
                 search_takes_wildcards_literally
                 a_display_name_and_a_password_can_be_changed
                 hostile_names_come_back_as_they_were

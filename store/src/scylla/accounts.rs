@@ -20,7 +20,7 @@ use super::{
     concurrent::each,
     names,
 };
-use crate::{AccountStore, AddUser, Credentials, Result, StoreError, fold::fold};
+use crate::{AccountStore, AddUser, Credentials, Result, StoreError, fold::fold, words::Query};
 
 /// Seconds: ten times the longest that storing a user may take.
 const RESERVATION_TTL: i32 = 60;
@@ -70,8 +70,9 @@ impl AccountStore for ScyllaStore {
         credentials_of(&self.db, user).await
     }
 
-    async fn search_users(&self, prefix: &str, limit: usize) -> Result<Vec<User>> {
-        names::search(&self.db, prefix, limit).await
+    async fn search_users(&self, query: &str, limit: usize) -> Result<Vec<User>> {
+        let Some(query) = Query::parse(query) else { return Ok(Vec::new()) };
+        names::search(&self.db, &query, limit).await
     }
 
     async fn set_display_name(&self, user: UserId, name: &str) -> Result<Option<User>> {

@@ -1,45 +1,51 @@
-//! Users found by a prefix of a name.
+//! Users found by words of their names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use natter_schemas::{id::UserId, rpc::User};
+use natter_schemas::{id::UserId, limits, rpc::User};
 use uuid::Uuid;
 
 use super::{accounts, cluster::Cluster, columns::raw, concurrent::each};
-use crate::{Result, fold::fold};
+use crate::{
+    Result,
+    fold::fold,
+    words::{self, Query},
+};
 
 const SHARDS: i8 = 16;
-const USERNAME: i8 = 1;
-const DISPLAY_NAME: i8 = 2;
-/// Display names read from one shard.
-const DISPLAY_NAMES_PER_SHARD: usize = 64;
+/// Of rows that list a user by a word. Kinds 1 and 2 were of an earlier version.
+const WORD: i8 = 3;
+/// Words read from one shard.
+const WORDS_PER_SHARD: usize = limits::SEARCH_CANDIDATES / SHARDS as usize;
 
-/// The primary key under which a name is listed.
-struct NameKey {
-    initial: String,
-    shard: i8,
-    kind: i8,
-    folded: String,
+/// The primary key under which a word is listed.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub struct NameKey {
+    pub initial: String,
+    pub shard: i8,
+    pub kind: i8,
+    pub folded: String,
 }
 
-fn name_keys(user: &User) -> [Option<NameKey>; 2] {
-    [name_key(user, USERNAME, &user.username), name_key(user, DISPLAY_NAME, &user.display_name)]
+pub fn keys(user: &User) -> BTreeSet<NameKey> {
+    let key = |folded: String| {
+        Some(NameKey { initial: initial(&folded)?, shard: shard(user.id), kind: WORD, folded })
+    };
+    words::of(user).into_iter().filter_map(key).collect()
 }
 
-fn name_key(user: &User, kind: i8, name: &str) -> Option<NameKey> {
-    let folded = fold(name);
-    let [.., last] = *user.id.as_bytes();
-    let shard = i8::try_from(last % 16).unwrap_or_default();
-    Some(NameKey { initial: initial(&folded)?, shard, kind, folded })
+pub fn shard(user: UserId) -> i8 {
+    let [.., last] = *user.as_bytes();
+    i8::try_from(last % 16).unwrap_or_default()
 }
 
 /// `None` for an empty name, which no search finds.
-fn initial(folded: &str) -> Option<String> {
+pub fn initial(folded: &str) -> Option<String> {
     folded.chars().next().map(String::from)
 }
 
 pub async fn add(db: &Cluster, user: &User) -> Result<()> {
-    for NameKey { initial, shard, kind, folded } in name_keys(user).into_iter().flatten() {
+    for NameKey { initial, shard, kind, folded } in keys(user) {
         let row = (initial, shard, kind, folded.as_bytes(), raw(user.id.as_bytes()), &user.username);
         db.write(&db.statements.add_name, row).await?;
     }
@@ -47,18 +53,19 @@ pub async fn add(db: &Cluster, user: &User) -> Result<()> {
 }
 
 pub async fn remove(db: &Cluster, user: &User) -> Result<()> {
-    for name_key in name_keys(user).into_iter().flatten() {
-        delete(db, user, name_key).await?;
+    for key in keys(user) {
+        delete(db, user, key).await?;
     }
     Ok(())
 }
 
-/// Removes the old display name, unless it folds like the new one.
+/// Removes the words of before that are not among the present ones.
 pub async fn replace(db: &Cluster, before: &User, after: &User) -> Result<()> {
-    match name_key(before, DISPLAY_NAME, &before.display_name) {
-        Some(old) if old.folded != fold(&after.display_name) => delete(db, before, old).await,
-        _ => Ok(()),
+    let present = keys(after);
+    for old in keys(before).into_iter().filter(|old| !present.contains(old)) {
+        delete(db, before, old).await?;
     }
+    Ok(())
 }
 
 async fn delete(db: &Cluster, user: &User, NameKey { initial, shard, kind, folded }: NameKey) -> Result<()> {
@@ -66,20 +73,18 @@ async fn delete(db: &Cluster, user: &User, NameKey { initial, shard, kind, folde
     db.write(&db.statements.delete_name, row).await
 }
 
-/// By username. Of users found by their username these are the first `most`. By display name 16 × 64 users
-/// are read, the first by display name: beyond 1,024 with the same prefix the result is some of them, not the
-/// first by username; a longer prefix makes it exact. An empty prefix finds no user.
-pub async fn search(db: &Cluster, prefix: &str, most: usize) -> Result<Vec<User>> {
-    let from = fold(prefix);
-    let Some(initial) = initial(&from).filter(|_| most > 0) else { return Ok(Vec::new()) };
-    // No byte of UTF-8 is 0xFF: everything that begins with the prefix lies between.
+/// By username. 16 × 64 words are read, the first that begin with the query's longest: beyond 1,024 the result is some
+/// of the users, not the first by username; a longer query makes it exact.
+pub async fn search(db: &Cluster, query: &Query, most: usize) -> Result<Vec<User>> {
+    let from = query.longest();
+    let Some(initial) = initial(from).filter(|_| most > 0) else { return Ok(Vec::new()) };
+    // No byte of UTF-8 is 0xFF: everything that begins with the word lies between.
     let to = [from.as_bytes(), &[0xFF]].concat();
-    let ranges = (0..SHARDS)
-        .flat_map(|shard| [(shard, USERNAME, most), (shard, DISPLAY_NAME, DISPLAY_NAMES_PER_SHARD)]);
-    let (from, to) = (from.as_str(), to.as_slice());
-    let found = each(ranges, |(shard, kind, most)| {
-        let range = (initial.clone(), shard, kind, from.as_bytes(), to);
-        db.scan(&db.statements.names_from, range, most, |row: (Uuid, Option<String>)| Ok(Some(row)))
+    let to = to.as_slice();
+    let found = each(0..SHARDS, |shard| {
+        let range = (initial.clone(), shard, WORD, from.as_bytes(), to);
+        let keep = |row: (Uuid, Option<String>)| Ok(Some(row));
+        db.scan(&db.statements.names_from, range, WORDS_PER_SHARD, keep)
     })
     .await?;
     let mut by_username: BTreeMap<String, UserId> = BTreeMap::new();
@@ -90,8 +95,7 @@ pub async fn search(db: &Cluster, prefix: &str, most: usize) -> Result<Vec<User>
     let mut users = Vec::new();
     for ids in ids.chunks(most) {
         // A name that was changed may still be listed.
-        let current = |user: &User| name_keys(user).into_iter().flatten().any(|p| p.folded.starts_with(from));
-        users.extend(accounts::users(db, ids).await?.into_iter().filter(current));
+        users.extend(accounts::users(db, ids).await?.into_iter().filter(|user| query.finds(user)));
         if users.len() >= most {
             break;
         }

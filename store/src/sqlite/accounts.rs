@@ -9,9 +9,14 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     SqliteStore,
-    columns::{count, time, user as user_id},
+    columns::{time, user as user_id},
+    user_words,
 };
-use crate::{AccountStore, AddUser, Credentials, Result, fold::fold};
+use crate::{AccountStore, AddUser, Credentials, Result, fold::fold, words::Query};
+
+/// By id.
+pub(super) const SELECT: &str =
+    "SELECT id, username, email, display_name, created_at FROM users WHERE id = ?1";
 
 #[async_trait]
 impl AccountStore for SqliteStore {
@@ -24,9 +29,7 @@ impl AccountStore for SqliteStore {
         let ids = ids.to_owned();
         self.readers
             .read(move |db| {
-                let mut one = db.prepare_cached(
-                    "SELECT id, username, email, display_name, created_at FROM users WHERE id = ?1",
-                )?;
+                let mut one = db.prepare_cached(SELECT)?;
                 let mut found = Vec::with_capacity(ids.len());
                 for id in ids {
                     found.extend(one.query_row([id.as_bytes()], user).optional()?);
@@ -68,17 +71,9 @@ impl AccountStore for SqliteStore {
             .await
     }
 
-    async fn search_users(&self, prefix: &str, limit: usize) -> Result<Vec<User>> {
-        let from = fold(prefix).into_bytes();
-        // No byte of UTF-8 is 0xFF: everything that begins with the prefix lies between.
-        let to = [from.as_slice(), &[0xFF]].concat();
-        self.readers
-            .read(move |db| {
-                let mut search = db.prepare_cached(SEARCH)?;
-                let found = search.query_map(params![from, to, count(limit)], user)?;
-                Ok(found.collect::<rusqlite::Result<_>>()?)
-            })
-            .await
+    async fn search_users(&self, query: &str, limit: usize) -> Result<Vec<User>> {
+        let Some(query) = Query::parse(query) else { return Ok(Vec::new()) };
+        self.readers.read(move |db| user_words::search(db, &query, limit)).await
     }
 
     async fn set_display_name(&self, id: UserId, name: &str) -> Result<Option<User>> {
@@ -87,11 +82,14 @@ impl AccountStore for SqliteStore {
             .write(1, move |db| {
                 let renamed = db
                     .prepare_cached(
-                        "UPDATE users SET display_name = ?2, display_fold = ?3 WHERE id = ?1
+                        "UPDATE users SET display_name = ?2 WHERE id = ?1
                          RETURNING id, username, email, display_name, created_at",
                     )?
-                    .query_row(params![id.as_bytes(), name, fold(&name).as_bytes()], user)
+                    .query_row(params![id.as_bytes(), name], user)
                     .optional()?;
+                if let Some(renamed) = &renamed {
+                    user_words::enter(db, renamed)?;
+                }
                 Ok(renamed)
             })
             .await
@@ -115,15 +113,6 @@ impl AccountStore for SqliteStore {
     }
 }
 
-const SEARCH: &str = "
-    SELECT id, username, email, display_name, created_at FROM users WHERE id IN (
-        SELECT id FROM (SELECT id FROM users WHERE username_fold >= ?1 AND username_fold < ?2
-                        ORDER BY username_fold LIMIT ?3)
-        UNION
-        SELECT id FROM (SELECT id FROM users WHERE display_fold >= ?1 AND display_fold < ?2
-                        ORDER BY username_fold LIMIT ?3))
-    ORDER BY username_fold LIMIT ?3";
-
 fn add(db: &Connection, user: &User, password_hash: &str) -> Result<AddUser> {
     let (username, email) = (fold(&user.username), fold(&user.email));
     let holder = |sql: &str, fold: &str| -> Result<Option<UserId>> {
@@ -137,26 +126,28 @@ fn add(db: &Connection, user: &User, password_hash: &str) -> Result<AddUser> {
     if rival(holder("SELECT id FROM users WHERE email_fold = ?1", &email)?) {
         return Ok(AddUser::EmailTaken);
     }
-    db.prepare_cached(
-        "INSERT INTO users (id, username, username_fold, email, email_fold, display_name, display_fold,
-                            password_hash, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO NOTHING",
-    )?
-    .execute(params![
+    let insert =
+        "INSERT INTO users (id, username, username_fold, email, email_fold, display_name, password_hash,
+                                    created_at)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING";
+    let added = db.prepare_cached(insert)?.execute(params![
         user.id.as_bytes(),
         user.username,
         username.as_bytes(),
         user.email,
         email.as_bytes(),
         user.display_name,
-        fold(&user.display_name).as_bytes(),
         password_hash,
         user.created_at.0,
     ])?;
+    // What is stored already stays as it is, and so do its words.
+    if added > 0 {
+        user_words::enter(db, user)?;
+    }
     Ok(AddUser::Added)
 }
 
-fn user(row: &Row<'_>) -> rusqlite::Result<User> {
+pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {
     Ok(User {
         id: user_id(row, 0)?,
         username: row.get(1)?,

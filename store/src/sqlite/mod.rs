@@ -13,6 +13,7 @@ mod readers; // calls that only read
 mod writer; // calls that change something, committed in groups
 
 mod accounts; // users and passwords
+mod user_words; // by which users are found
 mod sessions; // log-ins and their refresh tokens
 
 mod blocks; // who has blocked whom

@@ -5,6 +5,7 @@ use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path, time::D
 use refinery::{Migration, error::Kind};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
+use super::user_words;
 use crate::{Result, StoreError};
 
 pub(super) mod embedded {
@@ -34,6 +35,7 @@ pub fn for_writing(path: &Path) -> Result<Connection> {
     check_owner(&db).map_err(|e| at(path, e))?;
     configure(&db).map_err(|e| at(path, e))?;
     migrate(&mut db).map_err(|e| at(path, e))?;
+    user_words::fill(&mut db).map_err(|e| at(path, e))?;
     Ok(db)
 }
 

@@ -16,6 +16,7 @@ use natter_nats::{
 use natter_schemas::{
     event::Timestamp,
     limits::Limits,
+    rest::check,
     rpc::{
         FindUser, FindUsers, LogIn, LogOut, NewPassword, RefreshSession, RegisterUser, RpcError, SearchUsers,
         UpdateUser,
@@ -79,6 +80,11 @@ impl Accounts {
     fn check(&self, field: &str, text: &str, rule: Validator) -> Result<(), RpcError> {
         rule(text, &self.limits).map_err(|_| RpcError::invalid(field))
     }
+}
+
+/// A display name as it is kept.
+fn display_name(name: &str, limits: &Limits) -> Result<String, RpcError> {
+    check::normalized_name(name, limits).map_err(|_| RpcError::invalid("displayName"))
 }
 
 type Validator = fn(&str, &Limits) -> Result<(), garde::Error>;

@@ -5,7 +5,7 @@ use scylla::{
     errors::{DbError, ExecutionError, RequestAttemptError},
 };
 
-use super::{Applied, files::Migration, records, state};
+use super::{Applied, files::Migration, fill, records, state};
 use crate::{Result, StoreError};
 
 /// Applies what is not there yet. The lock is held.
@@ -41,8 +41,9 @@ async fn one(session: &Session, migration: &Migration, resumed: Option<usize>) -
     }
     let first = resumed.unwrap_or(0);
     for (at, statement) in migration.statements.iter().enumerate().skip(first) {
-        let outcome = session.query_unpaged(statement.as_str(), ()).await;
-        if let Err(error) = outcome
+        if statement == fill::USER_WORDS {
+            fill::user_words(session).await?;
+        } else if let Err(error) = session.query_unpaged(statement.as_str(), ()).await
             && !(resumed == Some(at) && already_done(statement, &error))
         {
             return Err(StoreError::Unavailable(format!(

@@ -24,6 +24,7 @@ const FILES: &[File] = files![
     "migrations" "0001_accounts",
     "migrations" "0002_log",
     "migrations" "0003_session_credentials",
+    "migrations" "0004_user_words",
     "scylla" "0001_compaction",
 ];
 

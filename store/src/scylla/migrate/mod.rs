@@ -9,6 +9,7 @@ mod records; // what the keyspace records of them
 mod state; // both compared
 mod lock; // one runner at a time
 mod apply; // statement by statement
+mod fill; // rows that no CQL can make
 
 #[cfg(test)]
 mod tests;

@@ -8,9 +8,12 @@ use super::{
     *,
 };
 use crate::{
+    AccountStore,
+    conformance::fixtures::user,
     migration::State,
-    scylla::{connect, options::new_keyspace},
+    scylla::{ScyllaStore, connect, names, options::new_keyspace},
 };
+use natter_schemas::rpc::User;
 use natter_testkit::Cassandra;
 
 const ONE: (&str, &str) = ("0001_ones", "CREATE TABLE IF NOT EXISTS one (a int PRIMARY KEY);");
@@ -220,4 +223,34 @@ async fn an_overlay_is_applied_to_scylladb_alone_and_recorded() {
     let names: Vec<_> = done.iter().map(|applied| applied.name.as_str()).collect();
     assert_eq!(names, ["ones", "more (ScyllaDB)"]);
     assert_eq!(states(&options, &own).await, [State::Applied; 2]);
+}
+
+#[tokio::test]
+async fn users_of_before_are_listed_by_every_word_of_their_names() {
+    let options = new_keyspace(Cassandra::shared().await);
+    let session = connect_for_schema(&options).await.unwrap();
+    let mut older = files::all(false);
+    older.retain(|migration| migration.version < 4);
+    run(&session, &options, &older, &|_: &str| ()).await.unwrap();
+    let zoe = User { display_name: "Zoë Smith-Jones".to_owned(), ..user("zsj") };
+    let id = uuid::Uuid::from_bytes(*zoe.id.as_bytes());
+    let insert = "INSERT INTO users (id, username, email, display_name, password_hash, created_at)
+                  VALUES (?, ?, ?, ?, 'h', ?)";
+    let created_at = scylla::value::CqlTimestamp(zoe.created_at.0);
+    let row = (id, &zoe.username, &zoe.email, &zoe.display_name, created_at);
+    session.query_unpaged(insert, row).await.unwrap();
+    let list = "INSERT INTO names (initial, shard, kind, folded, user, username) VALUES (?, ?, ?, ?, ?, ?)";
+    let shard = names::shard(zoe.id);
+    for (kind, folded) in [(1_i8, "zsj"), (2, "zoë smith-jones")] {
+        session.query_unpaged(list, ("z", shard, kind, folded.as_bytes(), id, "zsj")).await.unwrap();
+    }
+
+    migrate(&options, |_| ()).await.unwrap();
+    let store = Box::pin(ScyllaStore::open(&options)).await.unwrap();
+    for query in ["zoe", "smith", "JON", "zsj"] {
+        assert_eq!(store.search_users(query, 5).await.unwrap(), std::slice::from_ref(&zoe), "{query}");
+    }
+    let rows = session.query_unpaged("SELECT kind FROM names", ()).await.unwrap().into_rows_result().unwrap();
+    let kinds: Vec<i8> = rows.rows::<(i8,)>().unwrap().map(|row| row.unwrap().0).collect();
+    assert_eq!(kinds, [3; 4], "those of before are gone");
 }

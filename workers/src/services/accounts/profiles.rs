@@ -1,11 +1,10 @@
 use natter_schemas::{
     code::Code,
     limits,
-    rest::check as valid,
     rpc::{FindUser, FindUsers, SearchUsers, UpdateUser, User},
 };
 
-use super::Accounts;
+use super::{Accounts, display_name};
 use crate::services::Failure;
 
 impl Accounts {
@@ -20,18 +19,17 @@ impl Accounts {
         Ok(self.store.users(&call.users).await?)
     }
 
-    /// Nobody is found by nothing, or by more than a name can hold.
+    /// No user is found by nothing, or by more than a name can hold.
     pub(super) async fn search(&self, call: SearchUsers) -> Result<Vec<User>, Failure> {
-        let prefix = call.query.trim();
-        if !limits::NAME.contains(&prefix.chars().count()) {
+        if !limits::NAME.contains(&call.query.trim().chars().count()) {
             return Ok(Vec::new());
         }
-        Ok(self.store.search_users(prefix, call.limit.clamp(1, limits::USER_SEARCH_PAGE)).await?)
+        Ok(self.store.search_users(&call.query, call.limit.clamp(1, limits::USER_SEARCH_PAGE)).await?)
     }
 
     pub(super) async fn update(&self, call: UpdateUser) -> Result<User, Failure> {
-        self.check("displayName", &call.display_name, valid::name)?;
-        let user = self.store.set_display_name(call.user, &call.display_name).await?;
+        let name = display_name(&call.display_name, &self.limits)?;
+        let user = self.store.set_display_name(call.user, &name).await?;
         user.ok_or_else(|| Code::NotFound.into())
     }
 }

@@ -11,7 +11,7 @@ use natter_store::{AddSession, AddUser, Credentials, Exchange, NewSession, Renew
 use tracing::info;
 use zeroize::Zeroizing;
 
-use super::{Accounts, passwords::Password};
+use super::{Accounts, display_name as normalized, passwords::Password};
 use crate::{control, services::Failure};
 
 impl Accounts {
@@ -21,7 +21,7 @@ impl Accounts {
         self.check("email", &call.email, valid::email)?;
         self.check("password", &password, valid::password)?;
         let display_name = call.display_name.unwrap_or_else(|| call.username.clone());
-        self.check("displayName", &display_name, valid::name)?;
+        let display_name = normalized(&display_name, &self.limits)?;
 
         let hash = self.passwords.hash(password).await?;
         let (username, email) = (call.username, call.email);

@@ -123,10 +123,8 @@ fn others(call: &OpenConversation, limits: &Limits) -> Result<Vec<UserId>, RpcEr
 }
 
 fn name(name: Option<String>, limits: &Limits) -> Result<Option<String>, RpcError> {
-    match name {
-        Some(text) if check::name(&text, limits).is_err() => Err(RpcError::invalid("name")),
-        name => Ok(name),
-    }
+    let normalized = name.map(|name| check::normalized_name(&name, limits)).transpose();
+    normalized.map_err(|_| RpcError::invalid("name"))
 }
 
 /// A group belongs to its creator; the two members of a direct conversation are equal.

@@ -11,7 +11,7 @@ use crate::services::Failure;
 impl Conversations {
     pub(super) async fn rename(&self, call: Rename) -> Result<LogEntry, Failure> {
         let Rename { user: by, conversation, name, traceparent } = call;
-        check::name(&name, &self.limits).map_err(|_| RpcError::invalid("name"))?;
+        let name = check::normalized_name(&name, &self.limits).map_err(|_| RpcError::invalid("name"))?;
         let request = Request { by, conversation, returns: false, traceparent };
         let stored = self
             .change(request, |group| {
