@@ -3,13 +3,17 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ipnet::IpNet;
 use natter_nats::{async_nats, clock::LogClock, connect::Address, publisher::LogHealth, service::RpcClient};
-use natter_runtime::{lifecycle::Lifecycle, rates::Rates, shared_state::SharedState};
+use natter_runtime::{
+    config::ConnectionLimits, lifecycle::Lifecycle, rates::Rates, shared_state::SharedState,
+};
 use natter_schemas::limits::Limits;
 
 use crate::{
     admission::Admission,
     auth::Tokens,
+    connections::Connections,
     feeds::{control::ControlState, membership_updates::MembershipUpdates},
     inbound::{hello::Hello, publish::Sender, read_marks::ReadMarks, typing::Typing, watchers::Watchers},
     membership::Members,
@@ -25,6 +29,9 @@ pub struct Config {
     pub jwt_expires_in: Duration,
     pub refresh_expires_in: Duration,
     pub cors_origins: Vec<String>,
+    /// Proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    pub connections: ConnectionLimits,
     pub rates: Rates,
     /// What clients may send.
     pub limits: Limits,
@@ -49,7 +56,8 @@ pub struct App {
     pub clock: LogClock,
 
     pub tokens: Arc<Tokens>,
-    pub admission: Admission,
+    pub admission: Arc<Admission>,
+    pub connections: Arc<Connections>,
     pub members: Arc<Members>,
     pub heartbeats: Heartbeats,
     pub known_presence: Arc<KnownPresence>,

@@ -88,6 +88,14 @@ impl Tokens {
         })
     }
 
+    /// For a socket, which ends with its token: within its leeway an expired one verifies, and would end the socket in the
+    /// moment in which it is welcomed.
+    pub fn verify_for_socket(&self, token: &str) -> Result<Identity, Code> {
+        let identity = self.verify(token)?;
+        let ended = identity.time_left(self.clock.now()).is_zero();
+        if ended { Err(Code::TokenExpired) } else { Ok(identity) }
+    }
+
     pub fn verify(&self, token: &str) -> Result<Identity, Code> {
         if token.len() > limits::ACCESS_TOKEN {
             return Err(Code::Unauthenticated);

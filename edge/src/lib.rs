@@ -6,10 +6,13 @@
 
 // 0: values of the border, without state.
 mod api_error; // how a failure is reported to a client
+mod costs; // what every frame and route takes of whose tokens
+mod client_address; // who is at the other end, behind proxies
 mod auth; // access tokens
 mod wire; // bytes become frames and frames become bytes
 
 // 1: what this edge knows.
+mod connections; // how many there are, and their bytes
 mod admission; // rate limits in front of everything
 mod membership; // who is in which conversation, from cache and CONTROL
 mod presence; // heartbeats of every socket, and what viewers know of others
@@ -38,5 +41,6 @@ pub use start::start;
 #[doc(hidden)]
 pub use {
     app::App,
+    costs::{ROUTES, RouteCost},
     start::{assemble, run},
 };

@@ -1,10 +1,11 @@
-//! The accept loop: every connection has a task, a deadline for its header, and an end at drain.
+//! The accept loop: every connection is counted, has a task, a deadline for its header, and an end at drain.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{io::Write, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, extract::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use natter_runtime::sampled::Sampled;
 use natter_schemas::limits;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -13,15 +14,37 @@ use tracing::{debug, warn};
 
 use crate::{
     app::App,
-    rest::{self, Peer},
+    client_address::{TrustedProxies, network},
+    connections::{Connection, Connections, Full, Permit},
+    rest,
 };
 
 /// Out of file descriptors: accepting again at once would spin.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
+/// What a connection that is refused is sent, before anything of it is read.
+const REFUSED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n\
+    Retry-After: 5\r\nConnection: close\r\nContent-Length: 141\r\n\r\n\
+    {\"type\":\"urn:natter:problem:unavailable\",\"title\":\"Temporarily unavailable\",\"status\":503,\
+    \"detail\":\"too many connections\",\"code\":\"unavailable\"}";
+
+struct Server {
+    router: Router,
+    proxies: TrustedProxies,
+    connections: Arc<Connections>,
+    stop: CancellationToken,
+    refusals: Sampled,
+}
+
 pub fn start(app: &Arc<App>, listener: TcpListener) {
-    let router = rest::router(app);
     let lifecycle = app.lifecycle.clone();
+    let server = Arc::new(Server {
+        router: rest::router(app),
+        proxies: TrustedProxies::new(app.config.trusted_proxies.clone()),
+        connections: app.connections.clone(),
+        stop: lifecycle.stop().clone(),
+        refusals: Sampled::once_a(Duration::from_mins(1)),
+    });
     let task = lifecycle.clone();
     lifecycle.spawn("accept loop", async move {
         loop {
@@ -30,10 +53,14 @@ pub fn start(app: &Arc<App>, listener: TcpListener) {
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => {
-                    let (router, stop) = (router.clone(), task.stop().clone());
-                    task.tracker().spawn(async move { connection(router, stream, peer, stop).await });
-                }
+                Ok((stream, peer)) => match server.admit(peer) {
+                    Ok(permit) => {
+                        let connection = Connection::new(stream, permit, limits::HTTP_WRITE_STALL);
+                        let server = server.clone();
+                        task.tracker().spawn(async move { server.serve(connection, peer).await });
+                    }
+                    Err(full) => server.refuse(stream, peer, full),
+                },
                 Err(error) => {
                     warn!(%error, "cannot accept a connection; trying again");
                     tokio::time::sleep(ACCEPT_RETRY).await;
@@ -43,31 +70,61 @@ pub fn start(app: &Arc<App>, listener: TcpListener) {
     });
 }
 
-async fn connection(router: Router, stream: TcpStream, peer: SocketAddr, stop: CancellationToken) {
-    // Every write is a complete frame or response: waiting to fill a packet only adds latency.
-    if let Err(error) = stream.set_nodelay(true) {
-        debug!(%peer, %error, "TCP_NODELAY not set");
+impl Server {
+    fn admit(&self, peer: SocketAddr) -> Result<Permit, Full> {
+        let ip = peer.ip();
+        self.connections.admit((!self.proxies.trusts(ip)).then(|| network(ip)))
     }
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
-        let router = router.clone();
-        router.oneshot(request.map(axum::body::Body::new))
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits::HTTP_HEADER)
-        .max_buf_size(32 * 1024)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    tokio::pin!(connection);
-    let served = tokio::select! {
-        served = &mut connection => served,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+
+    fn refuse(&self, stream: TcpStream, peer: SocketAddr, full: Full) {
+        // What cannot be written at once is not written: the end of the connection says enough.
+        if let Ok(mut stream) = stream.into_std() {
+            let _ = stream.write(REFUSED);
         }
-    };
-    if let Err(error) = served {
-        debug!(%peer, %error, "connection ended");
+        if let Some(count) = self.refusals.due() {
+            warn!(%peer, ?full, count, most = self.connections.most(), "connections refused: there are too many");
+        }
+    }
+
+    async fn serve(&self, connection: Connection, peer: SocketAddr) {
+        // Every write is a complete frame or response: waiting to fill a packet only adds latency.
+        if let Err(error) = connection.set_nodelay() {
+            debug!(%peer, %error, "TCP_NODELAY not set");
+        }
+        let service = service_fn(|mut request: Request<Incoming>| {
+            let client = self.proxies.client(peer.ip(), request.headers());
+            request.extensions_mut().insert(client);
+            self.router.clone().oneshot(request.map(axum::body::Body::new))
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits::HTTP_HEADER)
+            .max_buf_size(32 * 1024)
+            .serve_connection(TokioIo::new(connection), service)
+            .with_upgrades();
+        tokio::pin!(connection);
+        let served = tokio::select! {
+            served = &mut connection => served,
+            () = self.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = served {
+            debug!(%peer, %error, "connection ended");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_a_whole_answer() {
+        let text = std::str::from_utf8(REFUSED).expect("text");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}: {}", body.len());
+        assert!(serde_json::from_str::<serde_json::Value>(body).is_ok(), "{body}");
     }
 }

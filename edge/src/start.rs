@@ -12,15 +12,20 @@ use natter_nats::{
     service::RpcClient,
 };
 use natter_runtime::{lifecycle::Lifecycle, shared_state::SharedState};
+use nix::sys::resource::{Resource, getrlimit};
 use tokio::net::TcpListener;
 
 use crate::{
     admission::Admission,
     app::{App, Config},
     auth::Tokens,
+    connections::Connections,
     feeds::{
-        control::ControlFollower, live::LiveFeed, membership_updates::MembershipUpdates,
-        presence::PresenceFeed, typing::TypingFeed,
+        control::{ControlFollower, ControlState},
+        live::LiveFeed,
+        membership_updates::MembershipUpdates,
+        presence::PresenceFeed,
+        typing::TypingFeed,
     },
     inbound::{
         hello::Hello, publish::Sender, read_marks::ReadMarks, registration::Registry, typing::Typing,
@@ -49,7 +54,7 @@ pub async fn start(
 /// Connects and builds every component; nothing arrives yet.
 pub async fn assemble(
     config: Config,
-    deployment: Deployment,
+    Deployment { partitions, epoch, event_key }: Deployment,
     shared: Arc<dyn SharedState>,
     clock: LogClock,
     lifecycle: Lifecycle,
@@ -59,29 +64,29 @@ pub async fn assemble(
     let rpc = RpcClient::new(connect(&config.nats, Purpose::Rpc).await?);
     let live = connect(&config.nats, Purpose::Live).await?;
     let publisher = if config.group_commits { Publisher::grouping } else { Publisher::new }(live.clone());
-    let Deployment { partitions, epoch, event_key } = deployment;
     let log = EventLog::new(publisher, partitions, clock.clone());
-    let log_health = log.health().clone();
 
     let tokens = Arc::new(Tokens::new(&config.jwt_secret, config.jwt_expires_in, clock.clone()));
     let members = Arc::new(Members::new(rpc.clone()));
-    let known = Arc::new(KnownPresence::default());
-    let revoked = Arc::new(RevokedSessions::default());
+    let (known, revoked) = (Arc::<KnownPresence>::default(), Arc::<RevokedSessions>::default());
+    let admission = Arc::new(Admission::new(shared.clone(), config.rates.clone()));
     let stop = lifecycle.stop().clone();
     let (heartbeats, writing) = Heartbeats::new(shared.clone(), live.clone(), config.presence_ttl, stop);
     lifecycle.spawn("presence heartbeats", writing);
 
-    let sockets = Arc::new(Sockets::default());
+    let (sockets, control) = (Arc::<Sockets>::default(), Arc::<ControlState>::default());
     let hub = Hub::new(partitions, rpc.clone(), lifecycle.clone());
     let catch_up = Arc::new(CatchUp::new(members.clone(), rpc.clone()));
 
     Ok(Arc::new(App {
         partitions,
-        admission: Admission::new(shared.clone(), config.rates.clone()),
+        connections: Arc::new(Connections::new(config.connections, file_limit())),
         flushers: Flushers::start(&lifecycle),
         hello: Hello {
             tokens: tokens.clone(),
             revoked: revoked.clone(),
+            control: control.clone(),
+            admission: admission.clone(),
             members: members.clone(),
             registry: Arc::new(Registry {
                 sockets: sockets.clone(),
@@ -91,6 +96,7 @@ pub async fn assemble(
             epoch,
             limits: config.limits.clone(),
         },
+        log_health: log.health().clone(),
         sender: Sender::new(members.clone(), rpc.clone(), &lifecycle, log, event_key),
         read_marks: ReadMarks { members: members.clone(), rpc: rpc.clone() },
         typing: Typing { members: members.clone(), bus: live.clone(), partitions },
@@ -109,13 +115,13 @@ pub async fn assemble(
             rpc: rpc.clone(),
             lifecycle: lifecycle.clone(),
         },
-        control: Arc::default(),
+        control,
+        admission,
         known_presence: known,
         config,
         lifecycle,
         rpc,
         live,
-        log_health,
         shared,
         clock,
         tokens,
@@ -126,6 +132,12 @@ pub async fn assemble(
         hub,
         catch_up,
     }))
+}
+
+/// As many files as this process may open: its start has raised the limit as far as it goes.
+fn file_limit() -> usize {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+    usize::try_from(limit).unwrap_or(usize::MAX)
 }
 
 /// Starts the feeds, then accepts connections.

@@ -9,14 +9,17 @@ use axum::{
 };
 use hyper_util::rt::TokioIo;
 use natter_schemas::{code::Code, frame::SUBPROTOCOL};
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::{api_error::ApiError, app::App, socket, wire::source::Source};
+use crate::{
+    api_error::ApiError, app::App, client_address::ClientAddress, connections::Connection, socket,
+    wire::source::Source,
+};
 
 pub async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -> Result<Response<Body>, ApiError> {
     let key = handshake(request.headers())?;
-    check_origin(&app, request.headers())?;
+    let client = ClientAddress::of(request.extensions());
+    check_origin(&app, request.headers(), client)?;
     let accept = derive_accept_key(key.as_bytes());
     let offered = subprotocol(request.headers())?;
     let on_upgrade = hyper::upgrade::on(&mut request);
@@ -26,9 +29,11 @@ pub async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -> Resul
             Ok(upgraded) => upgraded,
             Err(error) => return tracing::debug!(%error, "client left during the upgrade"),
         };
-        match upgraded.downcast::<TokioIo<TcpStream>>() {
+        match upgraded.downcast::<TokioIo<Connection>>() {
             Ok(parts) => {
-                let (half, sink) = parts.io.into_inner().into_split();
+                // The socket counts as a connection until it ends.
+                let (stream, _permit) = parts.io.into_inner().into_parts();
+                let (half, sink) = stream.into_split();
                 let source = Source::new(half, parts.read_buf.to_vec(), app.config.limits.frame);
                 // It holds the 8 KiB in which the handshake was read.
                 drop(parts.read_buf);
@@ -75,12 +80,14 @@ fn subprotocol(headers: &HeaderMap) -> Result<bool, ApiError> {
     }
 }
 
-/// Browsers always send `Origin`; other clients need none. Pages of this very host are always allowed.
-fn check_origin(app: &App, headers: &HeaderMap) -> Result<(), ApiError> {
+/// Browsers always send `Origin`; other clients need none. Pages of this very origin are always allowed: scheme, host and
+/// port (RFC 6454 §4). The scheme is that of the client's connection, as far as trusted proxies report it.
+fn check_origin(app: &App, headers: &HeaderMap, client: ClientAddress) -> Result<(), ApiError> {
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or_default();
     let own = headers.get(header::HOST).and_then(|h| h.to_str().ok());
-    let same = own.is_some_and(|host| origin.split_once("://").is_some_and(|(_, from)| from == host));
+    let scheme = if client.secure { "https" } else { "http" };
+    let same = own.is_some_and(|host| origin.split_once("://") == Some((scheme, host)));
     if same || app.config.cors_origins.iter().any(|allowed| allowed == origin) {
         Ok(())
     } else {

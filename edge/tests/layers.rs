@@ -4,8 +4,8 @@ use std::{fs, path::Path};
 
 /// The modules of `edge/src`, lowest layer first. A socket owns its send queue, so `outbound` has both.
 const LAYERS: [&[&str]; 6] = [
-    &["api_error", "auth", "wire"],
-    &["admission", "membership", "presence", "revoked_sessions"],
+    &["api_error", "auth", "client_address", "costs", "wire"],
+    &["admission", "connections", "membership", "presence", "revoked_sessions"],
     &["outbound"],
     &["inbound", "feeds"],
     &["app", "socket", "upgrade", "rest"],

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, num::NonZeroU32, time::Duration};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// Register, log in, renew, change password: by address.
+    /// Register, log in: by address; change the password: by user.
     Login,
     /// Messages, edits, deletions, reactions: by user.
     Send,
@@ -13,17 +13,30 @@ pub enum Class {
     Write,
     /// New groups, besides [`Class::Write`]: by user.
     Groups,
-    /// Reads: by user.
+    /// Reads, and what sockets ask for beside sending: by user.
     Read,
     /// Prefix search of users: by user.
     Search,
     /// Frames of any kind: by socket; above it the socket is closed (4029).
     Frames,
+    /// Renewing a session: by session.
+    Renew,
+    /// Renewing and opening sockets: by address, for each node. It bounds those who have no account.
+    Address,
 }
 
 impl Class {
-    pub const ALL: [Self; 7] =
-        [Self::Login, Self::Send, Self::Write, Self::Groups, Self::Read, Self::Search, Self::Frames];
+    pub const ALL: [Self; 9] = [
+        Self::Login,
+        Self::Send,
+        Self::Write,
+        Self::Groups,
+        Self::Read,
+        Self::Search,
+        Self::Frames,
+        Self::Renew,
+        Self::Address,
+    ];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -34,7 +47,35 @@ impl Class {
             Self::Read => "read",
             Self::Search => "search",
             Self::Frames => "frames",
+            Self::Renew => "renew",
+            Self::Address => "address",
         }
+    }
+}
+
+/// What a request takes: tokens of one class, the more the dearer it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    pub class: Class,
+    pub weight: NonZeroU32,
+}
+
+impl Cost {
+    pub const fn new(class: Class, weight: u32) -> Self {
+        let Some(weight) = NonZeroU32::new(weight) else { panic!("a request takes something") };
+        Self { class, weight }
+    }
+
+    /// Tokens to take under this rule: what is dearer than a full bucket takes all of it.
+    pub fn tokens(self, rule: Rule) -> NonZeroU32 {
+        self.weight.min(rule.burst)
+    }
+}
+
+/// Of one token.
+impl From<Class> for Cost {
+    fn from(class: Class) -> Self {
+        Self { class, weight: NonZeroU32::MIN }
     }
 }
 
@@ -79,6 +120,8 @@ impl Rates {
             (Class::Read, Rule::new(50, SECOND, 200)),
             (Class::Search, Rule::new(5, SECOND, 20)),
             (Class::Frames, Rule::new(100, SECOND, 1_000)),
+            (Class::Renew, Rule::new(10, MINUTE, 20)),
+            (Class::Address, Rule::new(100, SECOND, 2_000)),
         ]))
     }
 
@@ -92,6 +135,8 @@ impl Rates {
             (Class::Read, Rule::new(500, SECOND, 2_000)),
             (Class::Search, Rule::new(50, SECOND, 200)),
             (Class::Frames, Rule::new(1_000, SECOND, 10_000)),
+            (Class::Renew, Rule::new(600, MINUTE, 600)),
+            (Class::Address, Rule::new(1_000, SECOND, 10_000)),
         ]))
     }
 

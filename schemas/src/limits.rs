@@ -154,6 +154,18 @@ pub const LOG_BYTES: i64 = 8 * 1024 * 1024 * 1024;
 /// `LOG_MAX_BYTES`, of one partition: about 100 of the biggest messages.
 pub const LOG_BYTES_MIN: i64 = 1024 * 1024;
 
+// Log-ins.
+
+/// Attempts to log in to one account that are answered at once: people mistype.
+pub const LOG_INS_AT_ONCE: u32 = 5;
+/// What an attempt beyond these waits for, from the first one to all later ones: each wait is twice the one before. At one
+/// a minute, a list of the 10,000 most common passwords takes a week.
+pub const LOG_IN_WAIT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(1);
+/// After so long without an attempt the next ones are answered at once again.
+pub const LOG_INS_FORGOTTEN: Duration = Duration::from_hours(1);
+/// So long an account knows the networks that it was logged in to from: the default life of a session without use.
+pub const LOG_IN_NETWORK_KNOWN: Duration = Duration::from_hours(30 * 24);
+
 // Sockets.
 
 /// From the upgrade to `hello`.
@@ -191,6 +203,14 @@ pub const HEARTBEATS_WAITING: usize = 16_384;
 pub const ACCESS_TOKEN: usize = 2_048;
 /// From the header to the end of the body.
 pub const HTTP_BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// A connection whose client takes none of the answer for this long is ended: what waits in it is held by this side.
+pub const HTTP_WRITE_STALL: Duration = Duration::from_secs(15);
+/// Connections of one node by default, a socket or an HTTP connection each: at 40 KiB, 4 GB.
+pub const CONNECTIONS: usize = 100_000;
+/// Of all connections, one address has this part by default: a fourth.
+pub const CONNECTIONS_PART_OF_ADDRESS: usize = 4;
+/// Open files that connections never get: the store, NATS, Redis, and what is open to refuse a connection.
+pub const RESERVED_FILES: usize = 256;
 /// Of a body that is too large, so much is read and discarded; then the connection is cut.
 pub const HTTP_BODY_DISCARDED: usize = 1024 * 1024;
 

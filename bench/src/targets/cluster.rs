@@ -4,12 +4,13 @@ use anyhow::Context as _;
 
 use super::{
     Kind, Launch, LaunchContext, NatsServer, Process, Profile, STARTS_WITHIN, Server, free_port, local,
-    natter::TOKEN_LIFE,
+    natter::{CONNECTIONS, TOKEN_LIFE},
 };
 use crate::{dialect::Natter, seed::Seeder};
 
 /// Edges of a cluster have no `off`.
-const NO_LIMITS: &str = "login=1000000/s,send=1000000/s,write=1000000/s,groups=1000000/s,read=1000000/s,search=1000000/s,frames=1000000/s";
+const NO_LIMITS: &str = "login=1000000/s,send=1000000/s,write=1000000/s,groups=1000000/s,read=1000000/s,\
+                         search=1000000/s,frames=1000000/s,renew=1000000/s,address=1000000/s";
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 struct Parts<'a> {
@@ -58,6 +59,7 @@ impl Parts<'_> {
             .env("JWT_SECRET", SECRET)
             .env("JWT_EXPIRES_IN", TOKEN_LIFE)
             .env("RATE_LIMITS", NO_LIMITS)
+            .env("MAX_CONNECTIONS_PER_ADDRESS", CONNECTIONS)
             .core(self.context.core)
     }
 

@@ -5,6 +5,8 @@ use crate::{dialect::Natter, seed::Seeder};
 
 /// Longer than any run: tokens are not renewed.
 pub const TOKEN_LIFE: &str = "1h";
+/// All clients have one address; the number of open files is what bounds them.
+pub const CONNECTIONS: &str = "1000000";
 
 pub fn start(profile: Profile, context: &LaunchContext) -> anyhow::Result<Server> {
     let (port, admin) = (free_port()?, free_port()?);
@@ -13,6 +15,7 @@ pub fn start(profile: Profile, context: &LaunchContext) -> anyhow::Result<Server
         .args(&["dev", "--port", &port.to_string(), "--admin-port", &admin.to_string()])
         .args(&["--data-dir", &data.display().to_string()])
         .env("RATE_LIMITS", "off")
+        .env("MAX_CONNECTIONS_PER_ADDRESS", CONNECTIONS)
         .env("DURABILITY", profile.name())
         .env("JWT_EXPIRES_IN", TOKEN_LIFE)
         .core(context.core);

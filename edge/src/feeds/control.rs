@@ -26,7 +26,9 @@ use crate::{
 };
 
 /// Guarantee 7: after so long without contact an edge can no longer know who may listen.
-const CUT_OFF: Duration = Duration::from_secs(30);
+const CUT_OFF_AFTER: Duration = Duration::from_secs(30);
+/// What clients are answered then.
+pub const CUT_OFF: &str = "this node is cut off from the others; try another one, or this one later";
 const CHECK: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -46,6 +48,11 @@ impl Default for ControlState {
 impl ControlState {
     pub fn silent_for(&self) -> Duration {
         self.last_contact.lock().elapsed()
+    }
+
+    /// Sessions may have ended, and members been removed, without this edge knowing.
+    pub fn is_cut_off(&self) -> bool {
+        self.silent_for() > CUT_OFF_AFTER
     }
 
     fn position(&self) -> u64 {
@@ -81,7 +88,7 @@ impl ControlFollower {
         lifecycle.spawn("control watch", async move {
             stop.run_until_cancelled(follower.watch_contact()).await;
         });
-        tokio::time::timeout(CUT_OFF, position.wait_for(|position| *position >= head))
+        tokio::time::timeout(CUT_OFF_AFTER, position.wait_for(|position| *position >= head))
             .await
             .context("the CONTROL stream does not deliver")??;
         Ok(())
@@ -161,7 +168,7 @@ impl ControlFollower {
                 self.state.contact();
                 continue;
             }
-            if self.state.silent_for() > CUT_OFF {
+            if self.state.is_cut_off() {
                 let sockets = self.sockets.all();
                 if !sockets.is_empty() {
                     let silent_ms = self.state.silent_for().as_millis();

@@ -14,8 +14,11 @@ use natter_schemas::{
 
 use super::registration::{Registration, Registry};
 use crate::{
+    admission::{Admission, UserLimits},
     api_error::ApiError,
     auth::{Identity, Tokens},
+    costs,
+    feeds::control::{CUT_OFF, ControlState},
     membership::Members,
     outbound::{
         catch_up::{self, PendingResume},
@@ -28,6 +31,8 @@ use crate::{
 pub struct Hello {
     pub tokens: Arc<Tokens>,
     pub revoked: Arc<RevokedSessions>,
+    pub control: Arc<ControlState>,
+    pub admission: Arc<Admission>,
     pub members: Arc<Members>,
     pub registry: Arc<Registry>,
     pub epoch: String,
@@ -38,6 +43,8 @@ pub struct Hello {
 pub struct Accepted {
     pub registration: Registration,
     pub identity: Identity,
+    /// The tokens that its frames take.
+    pub limits: Arc<UserLimits>,
     /// What it missed, its live traffic held back until it has it; `None` when it asked for nothing.
     pub resume: Option<PendingResume>,
 }
@@ -51,17 +58,22 @@ impl Hello {
         device: Option<String>,
         resume: Option<Resume>,
     ) -> Result<Accepted, ApiError> {
-        let identity = self.tokens.verify(token)?;
+        let identity = self.tokens.verify_for_socket(token)?;
         if self.revoked.contains(identity.session).await {
             return Err(Code::SessionRevoked.into());
         }
+        if self.control.is_cut_off() {
+            return Err(ApiError::new(Code::Unavailable, CUT_OFF));
+        }
+        let limits = self.admission.of_user(identity.user).await;
+        limits.take(costs::of_hello(resume.as_ref()))?;
         let device = device.unwrap_or_else(|| EventId::fresh().to_string());
         let socket = Arc::new(Socket::new(identity.user, identity.session, device));
         socket.queue.send(&self.welcome(&socket));
-        let registration = self.registry.register(socket)?;
+        let registration = self.registry.register(socket);
         let resume = self.enter_rooms(&registration, resume).await?;
         self.registry.heartbeats.send(&registration.heartbeat);
-        Ok(Accepted { registration, identity, resume })
+        Ok(Accepted { registration, identity, limits, resume })
     }
 
     async fn enter_rooms(

@@ -20,10 +20,12 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Enters a socket, or refuses it when its user has too many here. It stays until the guard is dropped.
-    pub fn register(self: &Arc<Self>, socket: Arc<Socket>) -> Result<Registration, Code> {
-        self.sockets.add(&socket)?;
-        Ok(Registration { registry: self.clone(), socket })
+    /// Enters a socket; one of its user's goes for it when there are too many here. It stays until the guard is dropped.
+    pub fn register(self: &Arc<Self>, socket: Arc<Socket>) -> Registration {
+        if let Some(replaced) = self.sockets.add(&socket) {
+            replaced.queue.close(Code::TooManySockets);
+        }
+        Registration { registry: self.clone(), socket }
     }
 }
 

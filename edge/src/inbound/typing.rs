@@ -9,7 +9,11 @@ use natter_schemas::{
     limits, rpc,
 };
 
-use crate::{api_error::ApiError, membership::Members, outbound::sockets::Socket};
+use crate::{
+    api_error::ApiError,
+    membership::Members,
+    outbound::sockets::{Socket, TypingReport},
+};
 
 pub struct Typing {
     pub members: Arc<Members>,
@@ -18,7 +22,7 @@ pub struct Typing {
 }
 
 impl Typing {
-    /// Passes typing on, at most once in [`limits::TYPING_EVERY`], and its end once. A lost signal is made up for by
+    /// Passes typing on, at most once in [`limits::TYPING_EVERY`], and after each time its end once. A lost signal is made up for by
     /// the next one.
     pub async fn pass_on(
         &self,
@@ -50,14 +54,35 @@ fn is_due(socket: &Socket, conversation: ConversationId, on: bool) -> bool {
     let mut joined = socket.joined.lock();
     // It has left in between.
     let Some(last) = joined.get_mut(&conversation) else { return false };
-    let recent = last.is_some_and(|at| at.elapsed() < limits::TYPING_EVERY);
-    match (on, recent) {
-        (true, true) => false,
-        (true, false) => {
-            *last = Some(Instant::now());
-            true
-        }
-        // `last` stays while it is recent: alternating passes no more on than typing does.
-        (false, _) => last.is_some(),
+    let due = match last {
+        Some(report) if on => report.begun.elapsed() >= limits::TYPING_EVERY,
+        Some(report) => report.on,
+        None => on,
+    };
+    if due {
+        let begun = last.filter(|_| !on).map_or_else(Instant::now, |report| report.begun);
+        *last = Some(TypingReport { begun, on });
+    }
+    due
+}
+
+#[cfg(test)]
+mod tests {
+    use natter_schemas::id::{SessionId, UserId};
+
+    use super::*;
+
+    #[test]
+    fn alternating_is_passed_on_no_more_often_than_typing() {
+        let socket = Socket::new(UserId::fresh(), SessionId::fresh(), String::new());
+        let conversation = ConversationId::fresh();
+        socket.joined.lock().insert(conversation, None);
+        let due = |on| is_due(&socket, conversation, on);
+        assert!(!due(false), "nothing began");
+        assert!(due(true) && due(false));
+        assert!((0..100).all(|number| !due(number % 2 == 0)));
+        let long_ago = Instant::now().checked_sub(limits::TYPING_EVERY).expect("a machine that is up");
+        socket.joined.lock().insert(conversation, Some(TypingReport { begun: long_ago, on: false }));
+        assert!(!due(false) && due(true) && !due(true) && due(false) && !due(false));
     }
 }

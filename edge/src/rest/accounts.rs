@@ -9,87 +9,125 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use cookie::{Cookie, SameSite};
-use natter_runtime::rates::Class;
+use natter_runtime::{rates::Class, shared_state::LogInOutcome};
 use natter_schemas::{
     code::Code,
+    id::SessionId,
     rest::{Login, Refresh, Register, SessionView},
     rpc::{LogIn, LogOut, OpenedSession, RefreshSession, RegisterUser},
 };
 
-use super::extract::{Address, Caller, Json, OptionalJson};
-use crate::{api_error::ApiError, app::App, wire::encode};
+use super::extract::{Caller, Json, OptionalJson};
+use crate::{api_error::ApiError, app::App, client_address::ClientAddress, wire::encode};
 
 const COOKIE: &str = "natter_refresh";
 
 pub async fn register(
     State(app): State<Arc<App>>,
-    Address(address): Address,
-    headers: HeaderMap,
+    client: ClientAddress,
     Json(body): Json<Register>,
 ) -> Result<Response, ApiError> {
-    app.admission.take(Class::Login, &address).await?;
     let Register { username, email, password, display_name } = body;
     let opened = app.rpc.call(&RegisterUser { username, email, password, display_name }).await?;
-    session(&app, StatusCode::CREATED, opened, &headers)
+    session(&app, StatusCode::CREATED, opened, client)
 }
 
+/// Beside the address, which the gate has counted, the account is counted: it may be tried from many addresses.
 pub async fn login(
     State(app): State<Arc<App>>,
-    Address(address): Address,
-    headers: HeaderMap,
+    client: ClientAddress,
     Json(body): Json<Login>,
 ) -> Result<Response, ApiError> {
-    app.admission.take(Class::Login, &address).await?;
-    let opened = app.rpc.call(&LogIn { login: body.login, password: body.password }).await?;
-    session(&app, StatusCode::OK, opened, &headers)
+    let attempt = app.admission.attempt_log_in(&body.login, client.network()).await?;
+    let opened = app.rpc.call(&LogIn { login: body.login, password: body.password }).await;
+    match &opened {
+        Ok(_) => attempt.settle(LogInOutcome::Succeeded).await,
+        Err(error) if error.code == Code::BadCredentials => {}
+        Err(_) => attempt.settle(LogInOutcome::Undecided).await,
+    }
+    session(&app, StatusCode::OK, opened?, client)
 }
 
+/// Counted by session: people who share an address do not use up each other's renewals.
 pub async fn refresh(
     State(app): State<Arc<App>>,
-    Address(address): Address,
+    client: ClientAddress,
     headers: HeaderMap,
     OptionalJson(body): OptionalJson<Refresh>,
 ) -> Result<Response, ApiError> {
-    app.admission.take(Class::Login, &address).await?;
-    let refresh_token = body.refresh_token.or_else(|| refresh_cookie(&headers)).ok_or_else(|| {
+    let token = body.refresh_token.or_else(|| refresh_cookie(&headers)).ok_or_else(|| {
         ApiError::new(Code::Unauthenticated, "neither refreshToken nor the cookie was sent")
     })?;
-    let opened = app.rpc.call(&RefreshSession { refresh_token }).await?;
-    session(&app, StatusCode::OK, opened, &headers)
+    let RefreshToken { session: named, secret } = RefreshToken::read(&token);
+    let bucket =
+        named.map_or_else(|| blake3::hash(secret.as_bytes()).to_hex().to_string(), |id| id.to_string());
+    app.admission.take(Class::Renew, &bucket).await?;
+    let opened = app.rpc.call(&RefreshSession { refresh_token: secret.to_owned() }).await?;
+    session(&app, StatusCode::OK, opened, client)
 }
 
-pub async fn logout(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
+/// A refresh token as clients have it: opaque to them. The session in front of the secret proves nothing, it says whose
+/// limit a renewal counts against before the secret is looked up.
+struct RefreshToken<'a> {
+    /// `None` in tokens from before there was one.
+    session: Option<SessionId>,
+    secret: &'a str,
+}
+
+impl<'a> RefreshToken<'a> {
+    fn read(text: &'a str) -> Self {
+        let named = text.split_once('.').and_then(|(id, secret)| Some((id.parse().ok()?, secret)));
+        match named {
+            Some((session, secret)) => Self { session: Some(session), secret },
+            None => Self { session: None, secret: text },
+        }
+    }
+
+    fn write(opened: &OpenedSession) -> String {
+        format!("{}.{}", opened.session, opened.refresh_token)
+    }
+}
+
+pub async fn logout(
+    State(app): State<Arc<App>>,
+    client: ClientAddress,
+    caller: Caller,
+) -> Result<Response, ApiError> {
     app.rpc.call(&LogOut { user: caller.user(), session: Some(caller.session()) }).await?;
-    logged_out()
+    logged_out(client)
 }
 
-pub async fn logout_all(State(app): State<Arc<App>>, caller: Caller) -> Result<Response, ApiError> {
+pub async fn logout_all(
+    State(app): State<Arc<App>>,
+    client: ClientAddress,
+    caller: Caller,
+) -> Result<Response, ApiError> {
     app.rpc.call(&LogOut { user: caller.user(), session: None }).await?;
-    logged_out()
+    logged_out(client)
 }
 
 fn session(
     app: &App,
     status: StatusCode,
     opened: OpenedSession,
-    headers: &HeaderMap,
+    client: ClientAddress,
 ) -> Result<Response, ApiError> {
     let token = app.tokens.issue(opened.user.id, opened.session, app.clock.now())?;
-    let secure = headers.get("x-forwarded-proto").is_some_and(|proto| proto == "https");
-    let cookie = set_cookie(&opened.refresh_token, app.config.refresh_expires_in, secure)?;
+    let refresh_token = RefreshToken::write(&opened);
+    let cookie = set_cookie(&refresh_token, app.config.refresh_expires_in, client.secure)?;
     let view = SessionView {
         user: encode::own_user(opened.user),
         session_id: opened.session,
         token,
-        refresh_token: opened.refresh_token,
+        refresh_token,
         expires_in: app.config.jwt_expires_in.as_secs(),
     };
     Ok((status, cookie, Reply(view)).into_response())
 }
 
 /// The cookie is removed by one that is empty and has expired.
-fn logged_out() -> Result<Response, ApiError> {
-    let cookie = set_cookie("", Duration::ZERO, false)?;
+fn logged_out(client: ClientAddress) -> Result<Response, ApiError> {
+    let cookie = set_cookie("", Duration::ZERO, client.secure)?;
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }
 
@@ -119,6 +157,18 @@ fn refresh_cookie(headers: &HeaderMap) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refresh_token_names_its_session_and_older_ones_name_none() {
+        let session = SessionId::fresh();
+        let text = format!("{session}.s3cret");
+        let token = RefreshToken::read(&text);
+        assert_eq!((token.session, token.secret), (Some(session), "s3cret"));
+        for older in ["s3cret", "no-session.s3cret", ""] {
+            let token = RefreshToken::read(older);
+            assert_eq!((token.session, token.secret), (None, older));
+        }
+    }
 
     #[test]
     fn a_cookie_that_was_set_is_found_among_others() {

@@ -26,7 +26,7 @@ pub async fn create(
     headers: HeaderMap,
     Json(body): Json<CreateConversation>,
 ) -> Result<(StatusCode, HeaderMap, Reply<ConversationView>), ApiError> {
-    let creator = caller.limit(&app, Class::Write).await?;
+    let creator = caller.user();
     if body.shape == Shape::Group {
         app.admission.take(Class::Groups, &creator.to_string()).await?;
     }
@@ -58,7 +58,7 @@ pub async fn list(
     caller: Caller,
     params: Params,
 ) -> Result<Reply<ConversationPage>, ApiError> {
-    let user = caller.limit(&app, Class::Read).await?;
+    let user = caller.user();
     let limit = params.limit(limits::PAGE_DEFAULT, *limits::PAGE.end())?;
     let after = match params.get::<String>("cursor", "text")? {
         Some(text) => Some(
@@ -79,7 +79,7 @@ pub async fn get(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Reply<ConversationView>, ApiError> {
-    let user = caller.limit(&app, Class::Read).await?;
+    let user = caller.user();
     let conversation: ConversationId = segment(&id)?;
     app.members.access(user, conversation).await?;
     Ok(Reply(encode::conversation(app.rpc.call(&GetConversation { user, conversation }).await?)))
@@ -92,7 +92,7 @@ pub async fn rename(
     headers: HeaderMap,
     Json(body): Json<RenameConversation>,
 ) -> Result<Reply<ConversationView>, ApiError> {
-    let user = caller.limit(&app, Class::Write).await?;
+    let user = caller.user();
     let conversation: ConversationId = segment(&id)?;
     app.members.access(user, conversation).await?;
     let traceparent = traceparent(&headers);

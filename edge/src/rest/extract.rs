@@ -1,6 +1,6 @@
 //! What a request carries: its body, query, path and caller, each refused with the contract's code.
 
-use std::{net::SocketAddr, str::FromStr, sync::Arc};
+use std::{convert::Infallible, str::FromStr, sync::Arc};
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Request},
@@ -9,7 +9,6 @@ use axum::{
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use garde::Validate;
-use natter_runtime::rates::Class;
 use natter_schemas::{
     code::Code,
     id::{SessionId, UserId},
@@ -18,7 +17,7 @@ use natter_schemas::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::{api_error::ApiError, app::App, auth};
+use crate::{api_error::ApiError, app::App, auth::Identity, client_address::ClientAddress};
 
 /// A validated JSON body.
 pub struct Json<T>(pub T);
@@ -128,8 +127,9 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
     }
 }
 
-/// The authenticated caller, by the bearer token of a session that has not ended.
-pub struct Caller(pub auth::Identity);
+/// The authenticated caller, as the gate found it. Behind a gate that asks for no token there is none.
+#[derive(Clone, Copy)]
+pub struct Caller(Identity);
 
 impl Caller {
     pub fn user(&self) -> UserId {
@@ -139,38 +139,28 @@ impl Caller {
     pub fn session(&self) -> SessionId {
         self.0.session
     }
-
-    /// Takes a token of the caller's bucket.
-    pub async fn limit(&self, app: &App, class: Class) -> Result<UserId, ApiError> {
-        app.admission.take(class, &self.user().to_string()).await?;
-        Ok(self.user())
-    }
 }
 
 impl FromRequestParts<Arc<App>> for Caller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, ApiError> {
-        let token = auth::bearer(&parts.headers).ok_or_else(|| {
-            ApiError::new(Code::Unauthenticated, "an Authorization: Bearer header is needed")
-        })?;
-        let identity = app.tokens.verify(token)?;
-        if app.revoked.contains(identity.session).await {
-            return Err(ApiError::new(Code::Unauthenticated, "the session has ended"));
-        }
-        Ok(Self(identity))
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
+        let caller = parts.extensions.get::<Identity>().copied();
+        caller.map(Self).ok_or_else(|| {
+            tracing::error!(
+                path = parts.uri.path(),
+                "a handler wants a caller, and its route asks for no token"
+            );
+            ApiError::from(Code::Internal)
+        })
     }
 }
 
-/// The client's address, for limits on those who have no token yet.
-pub struct Address(pub String);
+impl FromRequestParts<Arc<App>> for ClientAddress {
+    type Rejection = Infallible;
 
-impl FromRequestParts<Arc<App>> for Address {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, ApiError> {
-        let peer = parts.extensions.get::<Peer>();
-        Ok(Self(peer.map_or_else(String::new, |Peer(address)| address.ip().to_string())))
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<App>) -> Result<Self, Infallible> {
+        Ok(Self::of(&parts.extensions))
     }
 }
 
@@ -214,10 +204,6 @@ impl Params {
         }
     }
 }
-
-/// The client's address, in every request's extensions.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
 
 /// A part of the path. What is not of its form names nothing that exists.
 pub fn segment<T: FromStr>(text: &str) -> Result<T, ApiError> {

@@ -30,9 +30,10 @@ pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
     let clock = app.clock.is_right();
     let draining = app.lifecycle.stop().is_cancelled();
     let log = app.log_health.is_up();
+    let connections = !app.connections.are_scarce();
     // Without Redis a node does almost everything, and with a wrong clock all of it: taking it out of service would
     // be worse.
-    let healthy = nats && log && services && control && !draining;
+    let healthy = nats && log && services && control && connections && !draining;
     let state = |up: bool| if up { "up" } else { "down" };
     let body = json!({
         "status": if healthy { "ok" } else if draining { "draining" } else { "degraded" },
@@ -44,6 +45,7 @@ pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
             "control": state(control),
             "redis": state(redis),
             "clock": state(clock),
+            "connections": state(connections),
         },
         "clockAheadMs": app.clock.ahead_ms(),
     });

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::{Json as Reply, extract::State};
-use natter_runtime::rates::Class;
 use natter_schemas::{
     rest::{InboxItemView, InboxView},
     rpc::ListInbox,
@@ -13,7 +12,7 @@ use super::extract::Caller;
 use crate::{api_error::ApiError, app::App, wire::encode};
 
 pub async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Reply<InboxView>, ApiError> {
-    let user = caller.limit(&app, Class::Read).await?;
+    let user = caller.user();
     let found = app.rpc.call(&ListInbox { user }).await?;
     let items = found.items.into_iter().map(|item| InboxItemView {
         conversation_id: item.conversation,

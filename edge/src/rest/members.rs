@@ -7,7 +7,6 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
 };
-use natter_runtime::rates::Class;
 use natter_schemas::{
     id::{ConversationId, UserId},
     rest::{AddParticipants, ChangeRole, ConversationView, Items, UserView},
@@ -24,7 +23,7 @@ pub async fn add(
     headers: HeaderMap,
     Json(body): Json<AddParticipants>,
 ) -> Result<Reply<ConversationView>, ApiError> {
-    let by = caller.limit(&app, Class::Write).await?;
+    let by = caller.user();
     let conversation = segment(&id)?;
     // Who left a group comes back by adding themselves: the service knows of former members.
     if body.user_ids != [by] {
@@ -61,7 +60,7 @@ pub async fn remove(
 }
 
 async fn authorize(app: &Arc<App>, caller: &Caller, id: &str) -> Result<(UserId, ConversationId), ApiError> {
-    let user = caller.limit(app, Class::Write).await?;
+    let user = caller.user();
     let conversation = segment(id)?;
     app.members.access(user, conversation).await?;
     Ok((user, conversation))
@@ -92,13 +91,13 @@ pub async fn unblock(
 }
 
 async fn set_block(app: &Arc<App>, caller: &Caller, id: &str, on: bool) -> Result<StatusCode, ApiError> {
-    let user = caller.limit(app, Class::Write).await?;
+    let user = caller.user();
     app.rpc.call(&SetBlock { user, other: segment(id)?, on }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 pub async fn blocks(State(app): State<Arc<App>>, caller: Caller) -> Result<Reply<Items<UserView>>, ApiError> {
-    let user = caller.limit(&app, Class::Read).await?;
+    let user = caller.user();
     let users = app.rpc.call(&Blocks { user }).await?;
     let found = app.rpc.call(&FindUsers { users }).await?;
     Ok(Reply(Items { items: found.into_iter().map(encode::user).collect() }))

@@ -9,10 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use natter_nats::event_log::Appended;
-use natter_runtime::{
-    rates::Class,
-    shared_state::{Fingerprint, KeyClaim, RecordedResult, Unavailable},
-};
+use natter_runtime::shared_state::{Fingerprint, KeyClaim, RecordedResult, Unavailable};
 use natter_schemas::{
     code::Code,
     event::{LogEntry, Message},
@@ -38,7 +35,7 @@ pub async fn list(
     caller: Caller,
     params: Params,
 ) -> Result<Reply<MessagePage>, ApiError> {
-    let user = caller.limit(&app, Class::Read).await?;
+    let user = caller.user();
     let conversation: ConversationId = params.required("conversationId", "a conversation id")?;
     let window = window(&params)?;
     let limit = params.limit(limits::PAGE_DEFAULT, *limits::PAGE.end())?;
@@ -71,7 +68,7 @@ pub async fn read(
     caller: Caller,
     Json(body): Json<MarkReadBody>,
 ) -> Result<Reply<ReadView>, ApiError> {
-    let user = caller.limit(&app, Class::Write).await?;
+    let user = caller.user();
     let (conversation, seq) = (body.conversation_id, body.seq);
     let mark = app.read_marks.mark(user, conversation, seq).await?;
     Ok(Reply(ReadView { conversation_id: conversation, seq: mark.seq, unread_count: mark.unread }))
@@ -83,7 +80,7 @@ pub async fn post(
     headers: HeaderMap,
     Json(body): Json<PostMessage>,
 ) -> Result<Response, ApiError> {
-    let user = caller.limit(&app, Class::Send).await?;
+    let user = caller.user();
     match idempotency_key(&headers, &app.config.limits)? {
         None => {
             let dedup = if body.client_id.is_some() { DedupKey::ClientId } else { DedupKey::None };

@@ -7,11 +7,11 @@ use axum::{
     Router,
     http::{HeaderValue, Method, header},
     middleware,
-    routing::{get, patch, post, put},
 };
 use natter_schemas::code::Code;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
 
+mod gate; // who calls, and what the route takes of their tokens
 mod extract; // bodies, queries, paths, headers, the caller
 mod respond; // request ids, problem documents, security headers
 
@@ -25,50 +25,59 @@ mod moderate; // edit, delete, react
 mod presence; // who is online
 mod users; // profiles
 
-pub use extract::Peer;
-
 use crate::{api_error::ApiError, app::App, upgrade::upgrade};
 
+/// One line a route. What it costs, and whose tokens it takes, is in `costs.rs`.
 pub fn router(app: &Arc<App>) -> Router {
-    Router::new()
-        .route("/api/auth/register", post(accounts::register))
-        .route("/api/auth/login", post(accounts::login))
-        .route("/api/auth/refresh", post(accounts::refresh))
-        .route("/api/auth/logout", post(accounts::logout))
-        .route("/api/auth/logout-all", post(accounts::logout_all))
-        .route("/api/me", get(users::me).patch(users::update_me))
-        .route("/api/me/password", post(users::change_password))
-        .route("/api/users", get(users::search))
-        .route("/api/users/{id}", get(users::get))
-        .route("/api/conversations", get(conversations::list).post(conversations::create))
-        .route("/api/conversations/{id}", get(conversations::get).patch(conversations::rename))
-        .route("/api/conversations/{id}/messages/{seq}", patch(moderate::edit).delete(moderate::delete))
-        .route(
-            "/api/conversations/{id}/messages/{seq}/reactions/{emoji}",
-            put(moderate::react).delete(moderate::unreact),
-        )
-        .route("/api/messages", get(messages::list).post(messages::post))
-        .route("/api/messages/read", post(messages::read))
-        .route("/api/conversations/{id}/participants", post(members::add))
-        .route(
-            "/api/conversations/{id}/participants/{user}",
-            patch(members::set_role).delete(members::remove),
-        )
-        .route("/api/inbox", get(inbox::list))
-        .route("/api/blocks", get(members::blocks))
-        .route("/api/blocks/{user}", put(members::block).delete(members::unblock))
-        .route("/api/presence/heartbeat", post(presence::heartbeat))
-        .route("/api/presence/status/{user}", get(presence::status))
-        .route("/api/presence/status/batch", post(presence::batch))
-        .route("/health", get(health::health))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/ws", get(upgrade))
+    let mut router = Router::new();
+    macro_rules! routes {
+        ($($method:ident $path:literal $handler:path;)*) => {
+            $(router = router.route($path, gate::route(app, Method::$method, $path, $handler));)*
+        };
+    }
+    routes! {
+        POST "/api/auth/register" accounts::register;
+        POST "/api/auth/login" accounts::login;
+        POST "/api/auth/refresh" accounts::refresh;
+        POST "/api/auth/logout" accounts::logout;
+        POST "/api/auth/logout-all" accounts::logout_all;
+        GET "/api/me" users::me;
+        PATCH "/api/me" users::update_me;
+        POST "/api/me/password" users::change_password;
+        GET "/api/users" users::search;
+        GET "/api/users/{id}" users::get;
+        GET "/api/conversations" conversations::list;
+        POST "/api/conversations" conversations::create;
+        GET "/api/conversations/{id}" conversations::get;
+        PATCH "/api/conversations/{id}" conversations::rename;
+        PATCH "/api/conversations/{id}/messages/{seq}" moderate::edit;
+        DELETE "/api/conversations/{id}/messages/{seq}" moderate::delete;
+        PUT "/api/conversations/{id}/messages/{seq}/reactions/{emoji}" moderate::react;
+        DELETE "/api/conversations/{id}/messages/{seq}/reactions/{emoji}" moderate::unreact;
+        GET "/api/messages" messages::list;
+        POST "/api/messages" messages::post;
+        POST "/api/messages/read" messages::read;
+        POST "/api/conversations/{id}/participants" members::add;
+        PATCH "/api/conversations/{id}/participants/{user}" members::set_role;
+        DELETE "/api/conversations/{id}/participants/{user}" members::remove;
+        GET "/api/inbox" inbox::list;
+        GET "/api/blocks" members::blocks;
+        PUT "/api/blocks/{user}" members::block;
+        DELETE "/api/blocks/{user}" members::unblock;
+        POST "/api/presence/heartbeat" presence::heartbeat;
+        GET "/api/presence/status/{user}" presence::status;
+        POST "/api/presence/status/batch" presence::batch;
+        GET "/health" health::health;
+        GET "/health/live" health::live;
+        GET "/health/ready" health::ready;
+        GET "/ws" upgrade;
+    }
+    router
         .fallback(|| async { ApiError::new(Code::NotFound, "no such address") })
         .method_not_allowed_fallback(|| async { ApiError::from(Code::MethodNotAllowed) })
         .layer(CatchPanicLayer::custom(respond::panicked))
         .layer(cors(app))
-        .layer(middleware::from_fn(respond::finish))
+        .layer(middleware::from_fn_with_state(Arc::new(respond::Refusals::default()), respond::finish))
         .with_state(app.clone())
 }
 

@@ -7,7 +7,6 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, StatusCode},
 };
-use natter_runtime::rates::Class;
 use natter_schemas::{
     code::Code,
     id::{ConversationId, Seq},
@@ -89,7 +88,7 @@ async fn publish(
     command: Command,
     headers: &HeaderMap,
 ) -> Result<(), ApiError> {
-    let author = caller.limit(app, Class::Send).await?;
+    let author = caller.user();
     let traceparent = traceparent(headers);
     let request =
         CommandRequest { author, conversation, device: String::new(), client_id: None, command, traceparent };

@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use natter_runtime::{rates::Class, shared_state::Heartbeat};
+use natter_runtime::shared_state::Heartbeat;
 use natter_schemas::{
     code::Code,
     frame::Status,
@@ -20,7 +20,7 @@ use super::extract::{Caller, Json, segment};
 use crate::{api_error::ApiError, app::App};
 
 pub async fn heartbeat(State(app): State<Arc<App>>, caller: Caller) -> Result<StatusCode, ApiError> {
-    let user = caller.limit(&app, Class::Write).await?;
+    let user = caller.user();
     app.heartbeats.send(&Heartbeat { user, session: format!("rest-{}", caller.session()) });
     Ok(StatusCode::NO_CONTENT)
 }
@@ -30,7 +30,7 @@ pub async fn status(
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<Reply<PresenceView>, ApiError> {
-    let user = caller.limit(&app, Class::Read).await?;
+    let user = caller.user();
     let mut views = look_up(&app, user, vec![segment(&id)?]).await?;
     Ok(Reply(views.pop().ok_or(Code::NotFound)?))
 }
@@ -40,7 +40,7 @@ pub async fn batch(
     caller: Caller,
     Json(body): Json<PresenceBatch>,
 ) -> Result<Reply<Items<PresenceView>>, ApiError> {
-    let user = caller.limit(&app, Class::Read).await?;
+    let user = caller.user();
     Ok(Reply(Items { items: look_up(&app, user, body.user_ids).await? }))
 }
 

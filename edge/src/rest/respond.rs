@@ -2,25 +2,27 @@
 
 use std::{
     any::Any,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use axum::{
     body::Body,
-    extract::{MatchedPath, Request},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header},
     middleware::Next,
     response::IntoResponse,
 };
+use natter_runtime::sampled::Sampled;
 use natter_schemas::{
     code::Code,
     id::EventId,
     limits,
     rest::{Problem, check},
 };
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
-use crate::api_error::ApiError;
+use crate::{api_error::ApiError, client_address::ClientAddress};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -35,12 +37,35 @@ const SECURITY: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
+/// The log lines of requests that fail: all that are a fault of ours, of the others one a second for each code. A client
+/// chooses how many there are.
+pub struct Refusals(Vec<(Code, Sampled)>);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(Code::ALL.iter().map(|code| (*code, Sampled::once_a(Duration::from_secs(1)))).collect())
+    }
+}
+
+impl Refusals {
+    fn log(&self, id: &str, method: &str, route: Option<&str>, code: Code) {
+        if code == Code::Internal {
+            return error!(request = %id, method, route, "request failed; answered 500");
+        }
+        let sampled = self.0.iter().find(|(of, _)| *of == code);
+        match sampled.and_then(|(_, sampled)| sampled.due()) {
+            Some(count) => info!(request = %id, method, route, %code, count, "request refused"),
+            None => debug!(request = %id, method, route, %code, "request refused"),
+        }
+    }
+}
+
 /// The outermost layer.
-pub async fn finish(request: Request, next: Next) -> Response<Body> {
+pub async fn finish(State(refusals): State<Arc<Refusals>>, request: Request, next: Next) -> Response<Body> {
     let id = request_id(request.headers());
     let method = method_name(request.method());
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let secure = request.headers().get("x-forwarded-proto").is_some_and(|proto| proto == "https");
+    let secure = ClientAddress::of(request.extensions()).secure;
     let started = Instant::now();
     let result = tokio::time::timeout(limits::HTTP_REQUEST, next.run(request)).await;
     let mut response = result
@@ -48,11 +73,7 @@ pub async fn finish(request: Request, next: Next) -> Response<Body> {
     let error = response.extensions_mut().remove::<ApiError>().or_else(|| refused_by_framework(&response));
     if let Some(error) = error {
         write_problem(&mut response, &error, &id);
-        if error.code == Code::Internal {
-            error!(request = %id, method, route, "request failed; answered 500");
-        } else {
-            info!(request = %id, method, route, code = %error.code, "request refused");
-        }
+        refusals.log(&id, method, route.as_deref(), error.code);
     }
     let status = response.status().as_u16().to_string();
     metrics::histogram!(

@@ -7,7 +7,6 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use natter_runtime::rates::Class;
 use natter_schemas::{
     id::UserId,
     limits,
@@ -19,7 +18,7 @@ use super::extract::{Caller, Json, Params, segment};
 use crate::{api_error::ApiError, app::App, wire::encode};
 
 pub async fn me(State(app): State<Arc<App>>, caller: Caller) -> Result<Reply<UserView>, ApiError> {
-    let user = caller.limit(&app, Class::Read).await?;
+    let user = caller.user();
     Ok(Reply(encode::own_user(app.rpc.call(&FindUser { user }).await?)))
 }
 
@@ -28,7 +27,7 @@ pub async fn update_me(
     caller: Caller,
     Json(body): Json<UpdateMe>,
 ) -> Result<Reply<UserView>, ApiError> {
-    let user = caller.limit(&app, Class::Write).await?;
+    let user = caller.user();
     let updated = app.rpc.call(&UpdateUser { user, display_name: body.display_name }).await?;
     Ok(Reply(encode::own_user(updated)))
 }
@@ -38,18 +37,13 @@ pub async fn change_password(
     caller: Caller,
     Json(body): Json<ChangePassword>,
 ) -> Result<StatusCode, ApiError> {
-    let user = caller.limit(&app, Class::Login).await?;
+    let user = caller.user();
     let ChangePassword { current, next } = body;
     app.rpc.call(&NewPassword { user, session: caller.session(), current, next }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub async fn search(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    params: Params,
-) -> Result<Reply<Items<UserView>>, ApiError> {
-    caller.limit(&app, Class::Search).await?;
+pub async fn search(State(app): State<Arc<App>>, params: Params) -> Result<Reply<Items<UserView>>, ApiError> {
     let query: String = params.required("query", "text")?;
     if query.trim().is_empty() || query.chars().count() > *limits::NAME.end() {
         return Err(ApiError::invalid("query", format!("must be 1 to {} characters", limits::NAME.end())));
@@ -59,12 +53,7 @@ pub async fn search(
     Ok(Reply(Items { items: found.into_iter().map(encode::user).collect() }))
 }
 
-pub async fn get(
-    State(app): State<Arc<App>>,
-    caller: Caller,
-    Path(id): Path<String>,
-) -> Result<Reply<UserView>, ApiError> {
-    caller.limit(&app, Class::Read).await?;
+pub async fn get(State(app): State<Arc<App>>, Path(id): Path<String>) -> Result<Reply<UserView>, ApiError> {
     let user: UserId = segment(&id)?;
     Ok(Reply(encode::user(app.rpc.call(&FindUser { user }).await?)))
 }

@@ -8,11 +8,16 @@ use natter_schemas::{
 };
 
 use super::request_queues::{Request, RequestQueue};
-use crate::{app::App, auth::Identity, inbound::read_marks::SocketReads, outbound::sockets::Socket};
+use crate::{
+    admission::UserLimits, app::App, auth::Identity, inbound::read_marks::SocketReads,
+    outbound::sockets::Socket,
+};
 
 pub struct Client {
     pub app: Arc<App>,
     pub socket: Arc<Socket>,
+    /// What its frames take tokens of.
+    pub limits: Arc<UserLimits>,
     pub reads: SocketReads,
 }
 

@@ -12,7 +12,11 @@ use crate::{
     app::App,
     inbound::hello::Accepted,
     outbound::send_queue::Ended,
-    wire::{decode::decode, frame::Frame, source::Source},
+    wire::{
+        decode::decode,
+        frame::Frame,
+        source::{Received, Source},
+    },
 };
 
 pub struct Handshake<'a> {
@@ -25,7 +29,8 @@ pub struct Handshake<'a> {
 impl Handshake<'_> {
     pub async fn accept(self) -> Result<Accepted, Ended> {
         loop {
-            let (message, reply) = self.source.next().await;
+            let Received { message, reply, frames } = self.source.next().await;
+            self.frames.take(frames).map_err(|_| Some(Code::TooManyFrames))?;
             if let Some(reply) = reply {
                 self.write(&reply).await?;
             }
@@ -38,7 +43,6 @@ impl Handshake<'_> {
                 }
                 Incoming::End(ended) => return Err(ended),
             };
-            self.frames.take().map_err(|_| Some(Code::TooManyFrames))?;
             let error = match decode(&text, &self.app.config.limits) {
                 Ok(ClientFrame::Hello { token, device_id, resume }) => {
                     match self.app.hello.accept(&token, device_id, resume).await {
@@ -53,6 +57,7 @@ impl Handshake<'_> {
             match error.code {
                 Code::Malformed | Code::Invalid => {}
                 Code::Unavailable | Code::Internal => return Err(Some(Code::Restarting)),
+                Code::RateLimited => return Err(Some(Code::TooManyFrames)),
                 code => return Err(Some(code)),
             }
         }

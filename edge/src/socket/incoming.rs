@@ -7,15 +7,16 @@ use crate::{api_error::ApiError, outbound::send_queue::Ended};
 
 pub enum Incoming {
     Text(Utf8Bytes),
-    /// A frame of the WebSocket protocol itself.
+    /// A frame of the WebSocket protocol itself, or a part of a message.
     Control,
     /// Binary frames are not part of `natter.v1`: answered with this, then the socket ends.
     Binary(ApiError),
     End(Ended),
 }
 
-impl From<Result<Message, Error>> for Incoming {
-    fn from(message: Result<Message, Error>) -> Self {
+impl From<Option<Result<Message, Error>>> for Incoming {
+    fn from(message: Option<Result<Message, Error>>) -> Self {
+        let Some(message) = message else { return Self::Control };
         match message {
             Ok(Message::Text(text)) => Self::Text(text),
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => Self::Control,

@@ -8,7 +8,6 @@ use natter_schemas::{
     limits,
 };
 use tokio::time::{Instant, sleep_until};
-use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::{
     answer::{self, resume},
@@ -18,11 +17,17 @@ use super::{
 };
 use crate::{
     admission::FrameLimit,
+    api_error::ApiError,
     app::App,
     auth::Identity,
+    costs,
     inbound::{hello::Accepted, read_marks::SocketReads, registration::Registration},
     outbound::send_queue::Ended,
-    wire::{decode::decode, frame::Frame, source::Source},
+    wire::{
+        decode,
+        frame::Frame,
+        source::{Received, Source},
+    },
 };
 
 pub struct Running {
@@ -41,10 +46,10 @@ pub struct Running {
 
 impl Running {
     pub fn new(app: &Arc<App>, accepted: Accepted, frames: FrameLimit) -> Self {
-        let Accepted { registration, identity, resume } = accepted;
+        let Accepted { registration, identity, limits, resume } = accepted;
         let socket = registration.clone();
         let mut running = Self {
-            client: Arc::new(Client { app: app.clone(), socket, reads: SocketReads::default() }),
+            client: Arc::new(Client { app: app.clone(), socket, limits, reads: SocketReads::default() }),
             frames,
             requests: RequestQueues::default(),
             ping_at: Instant::now() + limits::PING_EVERY,
@@ -81,11 +86,8 @@ impl Running {
                     kept
                 }
                 () = self.requests.progress() => Ok(()),
-                (message, reply) = source.next(), if self.requests.len() < limits::SOCKET_PENDING => {
-                    if let Some(reply) = reply {
-                        queue.push(reply);
-                    }
-                    let received = self.receive(message).await;
+                received = source.next(), if self.requests.len() < limits::SOCKET_PENDING => {
+                    let received = self.receive(received).await;
                     // A deadline that moved away is noticed when it comes; one that came nearer is not.
                     if self.next_deadline() < timer.deadline() {
                         timer.as_mut().reset(self.next_deadline());
@@ -99,9 +101,15 @@ impl Running {
         }
     }
 
-    async fn receive(&mut self, message: Result<Message, Error>) -> Result<(), Ended> {
+    async fn receive(&mut self, received: Received) -> Result<(), Ended> {
         // Whatever came, the client is alive.
         self.pong_by = None;
+        self.client.socket.activity.heard();
+        let Received { message, reply, frames } = received;
+        self.frames.take(frames).map_err(|_| Some(Code::TooManyFrames))?;
+        if let Some(reply) = reply {
+            self.client.socket.queue.push(reply);
+        }
         let text = match Incoming::from(message) {
             Incoming::Text(text) => text,
             Incoming::Control => return Ok(()),
@@ -111,13 +119,16 @@ impl Running {
             }
             Incoming::End(ended) => return Err(ended),
         };
-        self.frames.take().map_err(|_| Some(Code::TooManyFrames))?;
-        match decode(&text, &self.client.app.config.limits) {
+        match decode::decode(&text, &self.client.app.config.limits) {
             Err(rejected) => {
                 self.client.send(&rejected.error.frame(rejected.id));
                 Ok(())
             }
             Ok(frame) => {
+                if let Err(error) = self.client.limits.take(costs::of_frame(&frame)) {
+                    self.client.send(&error.frame(decode::id_of(&frame).cloned()));
+                    return Ok(());
+                }
                 let answer = answer::answer(&self.client, frame).await;
                 self.follow(answer)
             }
@@ -145,6 +156,7 @@ impl Running {
     fn keep_time(&mut self) -> Result<(), Ended> {
         let now = Instant::now();
         if now >= self.token_ends {
+            self.client.send(&ApiError::from(Code::TokenExpired).frame(None));
             return Err(Some(Code::TokenExpired));
         }
         // While this side does not read, a pong that was not seen is no fault of the client.
@@ -167,6 +179,7 @@ impl Running {
         self.ping_at = now + limits::PING_EVERY;
         self.pong_by = Some(now + limits::PONG_WITHIN);
         self.send_heads();
+        self.client.socket.activity.pinged();
         self.client.socket.queue.push(Frame::ping());
     }
 

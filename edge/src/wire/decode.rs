@@ -84,7 +84,7 @@ fn check_positions(frame: &ClientFrame, limits: &Limits) -> Result<(), DecodeErr
 }
 
 /// The id a client gave its request.
-fn id_of(frame: &ClientFrame) -> Option<&RequestId> {
+pub fn id_of(frame: &ClientFrame) -> Option<&RequestId> {
     match frame {
         ClientFrame::Hello { .. } | ClientFrame::Typing { .. } => None,
         ClientFrame::Send { id, .. }

@@ -1,5 +1,7 @@
 //! What every HTTP answer has, whoever gives it.
 
+use std::net::IpAddr;
+
 use natter_schemas::id::UserId;
 
 use crate::harness::Edge;
@@ -35,4 +37,29 @@ async fn pages_of_other_origins_may_trace_and_see_the_rate_limit() {
     let exposed =
         answer.lines().find(|line| line.starts_with("access-control-expose-headers")).expect(&answer);
     assert!(exposed.contains("ratelimit,") && exposed.contains("ratelimit-policy"), "{answer}");
+}
+
+#[tokio::test]
+async fn pages_of_the_same_host_and_another_scheme_may_not_open_sockets() {
+    let proxied = Edge::start_with(|config| {
+        config.trusted_proxies = vec![IpAddr::from([127, 0, 0, 1]).into()];
+    });
+    let (plain, proxied) = tokio::join!(Edge::start(), proxied);
+    let upgrade = async |edge: &Edge, headers: &str| {
+        let handshake = "Upgrade: websocket\r\nConnection: upgrade\r\nSec-WebSocket-Version: 13\r\n\
+                         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+        edge.head("/ws", &format!("{handshake}\r\n{headers}")).await
+    };
+    let https = "X-Forwarded-Proto: https\r\nX-Forwarded-For: 192.0.2.1";
+    for (edge, headers, expected) in [
+        (&plain, "Origin: http://x".to_owned(), 101),
+        (&plain, "Origin: https://x".to_owned(), 403),
+        // What is not from a trusted proxy proves nothing.
+        (&plain, format!("Origin: https://x\r\n{https}"), 403),
+        (&proxied, format!("Origin: https://x\r\n{https}"), 101),
+        (&proxied, format!("Origin: http://x\r\n{https}"), 403),
+        (&proxied, format!("Origin: https://chat.example\r\n{https}"), 101),
+    ] {
+        assert_eq!(upgrade(edge, &headers).await, expected, "{headers}");
+    }
 }

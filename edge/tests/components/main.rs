@@ -6,6 +6,10 @@ mod harness;
 mod hello; // what stays behind of a socket: nothing
 mod closing; // how a connection ends
 mod http; // what every answer has
+mod costs; // every frame and every route takes tokens
+mod log_ins; // limits by address, by account, by session
+mod connections; // how many there are
+mod expiry; // how access ends
 mod resume; // what a socket missed, in order and once
 mod commands; // sending: stored once, acked, refused
 mod signals; // read marks and typing: a few for many

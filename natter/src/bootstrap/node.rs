@@ -122,6 +122,8 @@ impl Node {
             jwt_expires_in: settings.jwt_expires_in,
             refresh_expires_in: settings.refresh_expires_in,
             cors_origins: settings.cors_origins.clone(),
+            trusted_proxies: settings.trusted_proxies.clone(),
+            connections: settings.connections,
             rates: settings.rates.clone(),
             limits: settings.limits.clone(),
             presence_ttl: settings.presence_ttl,

@@ -8,13 +8,15 @@ use tokio::{
     net::TcpStream,
 };
 
-use natter_testkit::{DevServer, Socket, User};
+use natter_testkit::{DevServer, Socket, User, until};
 
 use crate::NATTER;
 
 /// The contract's 10 s, and what two busy cores add.
 const HEADER: Duration = Duration::from_secs(15);
 const BODY: Duration = Duration::from_secs(25);
+/// Of the contract's 15 s without progress, once both kernels hold all they can.
+const STALL: Duration = Duration::from_secs(40);
 const MIB: usize = 1024 * 1024;
 
 async fn connect(natter: &DevServer) -> TcpStream {
@@ -64,8 +66,20 @@ async fn connections_without_a_whole_request_are_closed_in_time() {
         let mut socket = Socket::open(&natter.http).await;
         assert_eq!(tokio::time::timeout(HEADER, socket.closed()).await, Ok(4001));
     };
-    tokio::join!(silent, half, drip, idle, body, no_hello);
+    let unread = unread(connect(&natter).await);
+    tokio::join!(silent, half, drip, idle, body, no_hello, unread);
+    assert!(natter.metric("natter_connections_stalled_total").await >= 1.0);
     assert_eq!(reqwest::get(format!("{}/health", natter.http)).await.unwrap().status(), 200);
+}
+
+/// Requests whose answers are never read, until there is no more room for answers; then the server has to end it.
+async fn unread(mut stream: TcpStream) {
+    let requests = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1_000);
+    let flooding = async { while stream.write_all(requests.as_bytes()).await.is_ok() {} };
+    assert!(
+        tokio::time::timeout(STALL, flooding).await.is_ok(),
+        "unread answers: still open after {STALL:?}"
+    );
 }
 
 #[tokio::test]
@@ -147,4 +161,25 @@ async fn what_clients_invent_makes_no_series_and_takes_no_memory() {
     let grown = natter.metric("process_resident_memory_bytes").await - memory;
     assert!(natter.series().await.abs_diff(series) < 20, "{series} series became {}", natter.series().await);
     assert!(grown < 24.0 * 1024.0 * 1024.0, "{grown} bytes more");
+}
+
+#[tokio::test]
+async fn a_flood_of_refusals_is_a_few_log_lines() {
+    let natter = DevServer::start(NATTER, &[]).await;
+    invented_methods(&natter, 0, 10_000).await;
+    let log = natter.log();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains("request refused")).collect();
+    assert!((1..50).contains(&lines.len()), "{} lines", lines.len());
+    // None is left out of the count, but for those that the next line will name.
+    invented_methods(&natter, 10_000, 500).await;
+    until("a later line counts those before it", async || {
+        invented_methods(&natter, 20_000, 500).await;
+        let log = natter.log();
+        let counts = log
+            .lines()
+            .filter(|line| line.contains("request refused"))
+            .filter_map(|line| line.split("count=").nth(1)?.split_whitespace().next()?.parse::<u64>().ok());
+        counts.sum::<u64>() >= 10_000
+    })
+    .await;
 }

@@ -31,8 +31,8 @@ pub struct Deployment {
 }
 
 /// A hundred people from one address who never pause are no deployment's guests.
-const RATES: &str =
-    "login=100000/s,send=100000/s,write=100000/s,groups=100000/s,read=100000/s,frames=100000/s";
+const RATES: &str = "login=100000/s,send=100000/s,write=100000/s,groups=100000/s,read=100000/s,frames=100000/s,\
+     renew=100000/s,address=100000/s";
 
 impl Deployment {
     pub async fn start() -> Self {

@@ -2,11 +2,14 @@
 
 mod kafka;
 mod limits;
+mod network;
 
 pub use kafka::{Kafka, KafkaSecurity, Sasl};
+pub use network::ConnectionLimits;
 
 use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
+use ipnet::IpNet;
 use natter_schemas::limits::{
     CONTROL_AGE, JWT_SECRET_MIN, LOG_BYTES, LOG_BYTES_MIN, Limits, PRESENCE_TTL, REFRESH_GRACE_MAX,
     REFRESH_MAX,
@@ -94,6 +97,9 @@ pub struct Settings {
     /// How long after its exchange a refresh token is answered with the same successor.
     pub refresh_grace: Duration,
     pub cors_origins: Vec<String>,
+    /// Proxies whose forwarding headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    pub connections: ConnectionLimits,
     pub rates: Rates,
     /// What clients may send.
     pub limits: Limits,
@@ -131,6 +137,8 @@ impl Settings {
             refresh_expires_in: lifetime(source, "REFRESH_EXPIRES_IN", 30 * 86_400, SECOND..=REFRESH_MAX)?,
             refresh_grace: lifetime(source, "REFRESH_GRACE", 30, Duration::ZERO..=REFRESH_GRACE_MAX)?,
             cors_origins: cors(source)?,
+            trusted_proxies: network::trusted_proxies(source)?,
+            connections: network::connections(source)?,
             rates: rates(source, dev)?,
             limits: limits::read(source)?,
             partitions,
@@ -335,6 +343,8 @@ mod tests {
             ("REFRESH_GRACE", "61s"),
             ("CORS_ORIGINS", "*"),
             ("CORS_ORIGINS", "https://a.example/path"),
+            ("TRUSTED_PROXIES", "the-proxy"),
+            ("MAX_CONNECTIONS_PER_ADDRESS", "0"),
             ("RATE_LIMITS", "login=often"),
             ("PARTITIONS", "0"),
             ("PARTITIONS", "257"),

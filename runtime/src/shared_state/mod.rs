@@ -10,7 +10,7 @@ use natter_schemas::{
     rpc::PresenceChange,
 };
 
-use crate::rates::{Class, Rule};
+use crate::rates::{Cost, Rule};
 
 mod memory; // one process
 mod redis; // several
@@ -50,6 +50,14 @@ pub enum KeyClaim {
     /// The key was used with another request.
     Mismatch,
     Finished(RecordedResult),
+}
+
+/// How an attempt to log in ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogInOutcome {
+    Succeeded,
+    /// The password was not checked: a service was away or busy.
+    Undecided,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,8 +103,23 @@ pub trait SharedState: Send + Sync + 'static {
     async fn abandon(&self, user: UserId, key: &str) -> Result<(), Unavailable>;
     /// Whether a key used within [`KEY_LIFE`] would be known: false while the state itself is younger.
     async fn remembers_every_key(&self) -> bool;
-    /// Takes one token from the token bucket of `who` in `class`.
-    async fn take(&self, class: Class, who: &str, rule: Rule) -> Result<RateDecision, Unavailable>;
+    /// Takes the tokens of a request from the token bucket of `who` in its class, all of them or none.
+    async fn take(&self, cost: Cost, who: &str, rule: Rule) -> Result<RateDecision, Unavailable>;
+
+    /// Counts an attempt to log in to an account before its password is checked, so that attempts at the same moment
+    /// are no way around. Returns how long to wait instead, when there were too many: they are
+    /// [`limits::LOG_INS_AT_ONCE`](natter_schemas::limits::LOG_INS_AT_ONCE), then one after each wait, which doubles.
+    ///
+    /// A network that the account was logged in to from is counted for itself: attempts from elsewhere do not keep its
+    /// owner out. Both texts are names that callers choose, of 64 visible ASCII characters at most.
+    async fn attempt_log_in(&self, account: &str, network: &str) -> Result<Option<Duration>, Unavailable>;
+    /// Takes back an attempt that was not a wrong password.
+    async fn settle_log_in(
+        &self,
+        account: &str,
+        network: &str,
+        outcome: LogInOutcome,
+    ) -> Result<(), Unavailable>;
 
     /// Keeps these sessions alive for `ttl` and returns the users who come online by it. Heartbeats are due every
     /// third of `ttl`, so that one may be lost. `Unavailable` when none of the heartbeats is known to have arrived.

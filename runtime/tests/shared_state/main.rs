@@ -25,4 +25,5 @@ mod fixtures; // waiting, heartbeats, sweeps
 mod presence; // for both
 mod keys; // for both: idempotency
 mod rate_limits; // for both
+mod log_ins; // for both
 mod faults; // redis: restart, flush, pause, wrong addresses

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use natter_nats::event_log::Appended;
-use natter_runtime::rates::Class;
 use natter_schemas::{
     frame::{RequestId, ServerFrame},
     id::ConversationId,
@@ -56,7 +55,6 @@ pub fn answer(
 }
 
 async fn publish(client: &Client, request: CommandRequest, retry: bool) -> Result<Appended, ApiError> {
-    client.app.admission.take_local(Class::Send, &client.socket.user.to_string()).await?;
     let earlier = if retry { EarlierAttempt::Likely } else { EarlierAttempt::Possible };
     client.app.sender.send(request, &DedupKey::ClientId, earlier).await
 }

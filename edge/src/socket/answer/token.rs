@@ -8,9 +8,9 @@ use crate::{
 };
 
 pub async fn answer(client: &Client, id: Option<RequestId>, token: &str) -> Answer {
-    let identity = match client.app.tokens.verify(token) {
+    let identity = match client.app.tokens.verify_for_socket(token) {
         Ok(identity) => identity,
-        Err(code) => return Answer::Close(code),
+        Err(code) => return close(client, id, code),
     };
     if identity.user != client.socket.user || identity.session != client.socket.session {
         let error = ApiError::new(Code::Forbidden, "the token is of another session");
@@ -22,4 +22,9 @@ pub async fn answer(client: &Client, id: Option<RequestId>, token: &str) -> Answ
     }
     client.send_ack(id);
     Answer::Renewed(identity)
+}
+
+fn close(client: &Client, id: Option<RequestId>, code: Code) -> Answer {
+    client.send(&ApiError::from(code).frame(id));
+    Answer::Close(code)
 }

@@ -19,6 +19,7 @@ use natter_nats::{
     subject,
 };
 use natter_runtime::{
+    config::ConnectionLimits,
     lifecycle::{DRAIN, Lifecycle},
     rates::Rates,
 };
@@ -36,7 +37,11 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-pub use self::{services::Services, shared::Fragile, socket::Socket};
+pub use self::{
+    services::{PASSWORD, Services},
+    shared::Fragile,
+    socket::Socket,
+};
 
 /// For anything that must happen; far above what it takes.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -56,6 +61,11 @@ pub struct Edge {
 
 impl Edge {
     pub async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    /// With other settings than those of most tests.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let server = TestServer::start().await;
         let deployment = server.provision(1).await;
         let nats = server.client(Purpose::Live).await;
@@ -63,18 +73,21 @@ impl Edge {
         let log = LogReader::new(server.js().await, deployment.partitions);
         let services = Services::start(&nats, log, &lifecycle).await;
         let shared = Arc::new(Fragile::default());
-        let config = Config {
+        let mut config = Config {
             nats: server.address(),
             jwt_secret: vec![7; 32],
             jwt_expires_in: Duration::from_mins(15),
             refresh_expires_in: Duration::from_hours(1),
             cors_origins: vec!["https://chat.example".to_owned()],
+            trusted_proxies: Vec::new(),
+            connections: ConnectionLimits::default(),
             rates: Rates::off(),
             limits: Limits::default(),
             presence_ttl: Duration::from_mins(1),
             durability: "relaxed",
             group_commits: false,
         };
+        change(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let app = natter_edge::assemble(
             config,
@@ -112,6 +125,34 @@ impl Edge {
         let read = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await;
         read.expect("an answer in time").expect("text");
         answer
+    }
+
+    /// The status of the answer to a GET; what follows it is not waited for.
+    pub async fn head(&self, path: &str, headers: &str) -> u16 {
+        let mut stream = TcpStream::connect(self.address).await.expect("the edge accepts");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("the edge reads");
+        let mut head = [0; 12];
+        let read = tokio::time::timeout(PATIENCE, stream.read_exact(&mut head)).await;
+        read.expect("an answer in time").expect("an answer");
+        std::str::from_utf8(&head[9..]).ok().and_then(|status| status.parse().ok()).expect("a status")
+    }
+
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.address
+    }
+
+    /// A POST without a token, as a proxy forwards it for a client of this address: status and whole answer.
+    pub async fn forwarded(&self, client: &str, path: &str, body: &Value) -> (u16, String) {
+        let body = body.to_string();
+        let headers = format!(
+            "X-Forwarded-For: {client}\r\nX-Forwarded-Proto: https\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = self.http("POST", path, &headers).await;
+        let status = answer.get(9..12).and_then(|status| status.parse().ok());
+        (status.expect(&answer), answer)
     }
 
     /// A welcomed socket after this `hello`.

@@ -15,15 +15,19 @@ use natter_schemas::{
     code::Code,
     codec,
     event::{Body, Event, Kind, LogEntry, Message, Role, Shape, Timestamp},
-    id::{ConversationId, Partition, Seq, UserId},
+    id::{ConversationId, Partition, Seq, SessionId, UserId},
     rpc::{
         Conversation, EventsAfter, FindEvent, FindOlderEvents, GetConversation, GetMembership, GetMessage,
-        GetTarget, Heads, ListBlockedConversations, LogHeads, MarkRead, Membership, Memberships, Page,
-        PageReply, Participant, ReadState, Replay, RpcError, Service, Target, Window,
+        GetTarget, Heads, ListBlockedConversations, LogHeads, LogIn, MarkRead, Membership, Memberships,
+        OpenedSession, Page, PageReply, Participant, ReadState, RefreshSession, Replay, RpcError, Service,
+        Target, User, Window,
     },
 };
 use parking_lot::Mutex;
 use tokio::sync::watch;
+
+/// Of every account.
+pub const PASSWORD: &str = "correct horse";
 
 pub struct Services {
     log: LogReader,
@@ -84,6 +88,8 @@ impl Services {
             FindEvent => find, FindOlderEvents => find_older, GetMessage => message, GetTarget => target, Page => page);
         let mut inbox = offer(Service::Inbox).await.expect("offered");
         serve!(inbox, services, MarkRead => mark);
+        let mut accounts = offer(Service::Accounts).await.expect("offered");
+        serve!(accounts, services, LogIn => log_in, RefreshSession => renew);
         services
     }
 
@@ -256,6 +262,19 @@ impl Services {
         Ok(ReadState { seq: call.seq, unread: 0 })
     }
 
+    async fn log_in(&self, call: LogIn) -> Result<OpenedSession, RpcError> {
+        if call.password == PASSWORD {
+            Ok(opened(SessionId::fresh()))
+        } else {
+            Err(Code::BadCredentials.into())
+        }
+    }
+
+    /// Refresh tokens here are the session's id, and stay the same.
+    async fn renew(&self, call: RefreshSession) -> Result<OpenedSession, RpcError> {
+        call.refresh_token.parse().map(opened).map_err(|_| Code::Unauthenticated.into())
+    }
+
     async fn history(&self, conversation: ConversationId) -> Result<Vec<LogEntry>, RpcError> {
         let logged = self.log.from(conversation, 0, 1_000).await.map_err(|_| Code::Unavailable)?;
         let logged = logged.iter().map(|event| event.decode().expect("an event"));
@@ -267,6 +286,13 @@ impl Services {
 
 fn messages(entries: &[LogEntry]) -> Vec<Message> {
     entries.iter().filter_map(|entry| Message::posted(entry.seq, &entry.event)).collect()
+}
+
+fn opened(session: SessionId) -> OpenedSession {
+    let (id, name) = (UserId::fresh(), "alice".to_owned());
+    let email = format!("{name}@example.org");
+    let user = User { id, username: name.clone(), email, display_name: name, created_at: Timestamp(0) };
+    OpenedSession { user, session, refresh_token: session.to_string() }
 }
 
 fn participant(user: UserId) -> Participant {

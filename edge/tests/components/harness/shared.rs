@@ -7,10 +7,10 @@ use std::{
 
 use async_trait::async_trait;
 use natter_runtime::{
-    rates::{Class, Rule},
+    rates::{Cost, Rule},
     shared_state::{
-        Fingerprint, Heartbeat, KeyClaim, Memory, Presence, RateDecision, RecordedResult, SharedState,
-        Unavailable,
+        Fingerprint, Heartbeat, KeyClaim, LogInOutcome, Memory, Presence, RateDecision, RecordedResult,
+        SharedState, Unavailable,
     },
 };
 use natter_schemas::{id::UserId, rpc::PresenceChange};
@@ -57,8 +57,21 @@ impl SharedState for Fragile {
         self.memory.remembers_every_key().await
     }
 
-    async fn take(&self, class: Class, who: &str, rule: Rule) -> Result<RateDecision, Unavailable> {
-        self.memory.take(class, who, rule).await
+    async fn take(&self, cost: Cost, who: &str, rule: Rule) -> Result<RateDecision, Unavailable> {
+        self.memory.take(cost, who, rule).await
+    }
+
+    async fn attempt_log_in(&self, account: &str, network: &str) -> Result<Option<Duration>, Unavailable> {
+        self.memory.attempt_log_in(account, network).await
+    }
+
+    async fn settle_log_in(
+        &self,
+        account: &str,
+        network: &str,
+        outcome: LogInOutcome,
+    ) -> Result<(), Unavailable> {
+        self.memory.settle_log_in(account, network, outcome).await
     }
 
     async fn heartbeat(

@@ -21,18 +21,34 @@ pub struct Socket(WebSocketStream<TcpStream>);
 impl Socket {
     /// A welcomed socket after this `hello`.
     pub async fn hello(address: SocketAddr, hello: &Value) -> Self {
-        let stream = TcpStream::connect(address).await.expect("the edge accepts");
-        let mut request = format!("ws://{address}/ws").into_client_request().expect("a request");
-        request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("natter.v1"));
-        let (stream, _) = client_async(request, stream).await.expect("an upgrade");
-        let mut socket = Self(stream);
+        let mut socket = Self::connect(address).await;
         socket.send(hello).await;
         socket.expect("welcome").await;
         socket
     }
 
+    /// A socket that has not said anything.
+    pub async fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the edge accepts");
+        let mut request = format!("ws://{address}/ws").into_client_request().expect("a request");
+        request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("natter.v1"));
+        let (stream, _) = client_async(request, stream).await.expect("an upgrade");
+        Self(stream)
+    }
+
     pub async fn send(&mut self, frame: &Value) {
         self.0.send(Message::text(frame.to_string())).await.expect("the socket is open");
+    }
+
+    /// Sends messages of any kind for as long as the server takes them.
+    pub async fn flood(&mut self, messages: impl IntoIterator<Item = Message>) {
+        for message in messages {
+            if self.0.feed(message).await.is_err() {
+                return;
+            }
+        }
+        // The server may have closed by now.
+        let _ = self.0.flush().await;
     }
 
     pub async fn post(&mut self, conversation: ConversationId, client_id: &str) {

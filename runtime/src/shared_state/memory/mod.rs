@@ -18,13 +18,15 @@ use natter_schemas::{id::UserId, rpc::PresenceChange};
 use parking_lot::Mutex;
 
 use super::{
-    CLAIM_TTL, Fingerprint, Heartbeat, KEY_TTL, KeyClaim, Presence, RateDecision, RecordedResult,
-    SharedState, Unavailable,
+    CLAIM_TTL, Fingerprint, Heartbeat, KEY_TTL, KeyClaim, LogInOutcome, Presence, RateDecision,
+    RecordedResult, SharedState, Unavailable,
 };
-use crate::rates::{Class, Rule};
+use crate::rates::{Class, Cost, Rule};
 
+mod log_ins;
 mod presence;
 
+use log_ins::LogIns;
 use presence::PresenceTable;
 
 /// 100,000 keys × about 200 B = 20 MB.
@@ -47,6 +49,7 @@ pub struct Memory {
     keys: Cache<(UserId, String), Arc<Mutex<Option<Record>>>>,
     token_buckets: Cache<(Class, String), Arc<TokenBucket>>,
     clock: DefaultClock,
+    log_ins: LogIns,
     presence: PresenceTable,
 }
 
@@ -60,6 +63,7 @@ impl Memory {
                 .time_to_idle(TOKEN_BUCKET_IDLE)
                 .build(),
             clock: DefaultClock::default(),
+            log_ins: LogIns::new(),
             presence: PresenceTable::new(),
         }
     }
@@ -126,13 +130,29 @@ impl SharedState for Memory {
         self.started.elapsed() > KEY_TTL
     }
 
-    async fn take(&self, class: Class, who: &str, rule: Rule) -> Result<RateDecision, Unavailable> {
+    async fn take(&self, cost: Cost, who: &str, rule: Rule) -> Result<RateDecision, Unavailable> {
         let make = async { Arc::new(token_bucket(rule)) };
-        let token_bucket = self.token_buckets.get_with((class, who.to_owned()), make).await;
-        Ok(match token_bucket.check() {
-            Ok(state) => RateDecision::Allowed { remaining: state.remaining_burst_capacity() },
-            Err(until) => RateDecision::Limited { retry_after: until.wait_time_from(self.clock.now()) },
+        let token_bucket = self.token_buckets.get_with((cost.class, who.to_owned()), make).await;
+        Ok(match token_bucket.check_n(cost.tokens(rule)) {
+            Ok(Ok(state)) => RateDecision::Allowed { remaining: state.remaining_burst_capacity() },
+            Ok(Err(until)) => RateDecision::Limited { retry_after: until.wait_time_from(self.clock.now()) },
+            // The bucket was made under a rule with a smaller burst: it takes longer than its window to fill.
+            Err(_) => RateDecision::Limited { retry_after: rule.window },
         })
+    }
+
+    async fn attempt_log_in(&self, account: &str, network: &str) -> Result<Option<Duration>, Unavailable> {
+        Ok(self.log_ins.attempt(account, network).await)
+    }
+
+    async fn settle_log_in(
+        &self,
+        account: &str,
+        network: &str,
+        outcome: LogInOutcome,
+    ) -> Result<(), Unavailable> {
+        self.log_ins.settle(account, network, outcome).await;
+        Ok(())
     }
 
     async fn heartbeat(

@@ -12,6 +12,8 @@
 //! | `natter:presence:<user>` | hash | `s:<session>` → deadline; version; seen (ms) | 260 B with two sessions, 30 days |
 //! | `natter:key:<user>:<key>` | string | fingerprint, then the result once there is one | 220 B; 90 s, then 24 h |
 //! | `natter:bucket:<class>:<who>` | string | µs when the token bucket is full again | 100 B, until it is full |
+//! | `natter:log-ins:<account>` | hash | attempts, last, due: attempts to log in, and when the next may come | 150 B, an hour |
+//! | `natter:log-ins:<account>:<network>` | hash | the same from a network that the account knows | 170 B, 30 days |
 //! | `natter:born` | hash | run, at: since when nothing can have been forgotten | one, 150 B |
 //! | `natter:ready` | string | proves that writes are taken | one, a minute |
 //!
@@ -29,14 +31,16 @@ use redis::{ErrorKind, RedisResult, Script, aio::ConnectionManager};
 use tracing::{info, warn};
 
 use super::{
-    Fingerprint, Heartbeat, KeyClaim, Presence, RateDecision, RecordedResult, SharedState, Unavailable,
+    Fingerprint, Heartbeat, KeyClaim, LogInOutcome, Presence, RateDecision, RecordedResult, SharedState,
+    Unavailable,
 };
-use crate::rates::{Class, Rule};
+use crate::rates::{Cost, Rule};
 
 mod connect;
 mod breaker; // in front of every call
 
 mod rate_limits;
+mod log_ins;
 mod idempotency;
 mod presence;
 
@@ -62,6 +66,7 @@ struct Scripts {
     presence: presence::Scripts,
     idempotency: idempotency::Scripts,
     rate_limits: rate_limits::Scripts,
+    log_ins: log_ins::Scripts,
 }
 
 impl Redis {
@@ -72,6 +77,7 @@ impl Redis {
             presence: presence::Scripts::new(),
             idempotency: idempotency::Scripts::new(),
             rate_limits: rate_limits::Scripts::new(),
+            log_ins: log_ins::Scripts::new(),
         };
         // Also starts the clock of `remembers_every_key`, and detects a Redis that cannot run the scripts.
         connect::probe(&scripts.idempotency.age(), &connection).await?;
@@ -181,8 +187,21 @@ impl SharedState for Redis {
         idempotency::remembers_every_key(self).await
     }
 
-    async fn take(&self, class: Class, who: &str, rule: Rule) -> Result<RateDecision, Unavailable> {
-        rate_limits::take(self, class, who, rule).await
+    async fn take(&self, cost: Cost, who: &str, rule: Rule) -> Result<RateDecision, Unavailable> {
+        rate_limits::take(self, cost, who, rule).await
+    }
+
+    async fn attempt_log_in(&self, account: &str, network: &str) -> Result<Option<Duration>, Unavailable> {
+        log_ins::attempt(self, account, network).await
+    }
+
+    async fn settle_log_in(
+        &self,
+        account: &str,
+        network: &str,
+        outcome: LogInOutcome,
+    ) -> Result<(), Unavailable> {
+        log_ins::settle(self, account, network, outcome).await
     }
 
     async fn heartbeat(

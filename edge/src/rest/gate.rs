@@ -1,0 +1,74 @@
+//! In front of every handler: who calls, and whether they have the tokens that the route takes. No route is without it:
+//! the router is made of routes and their costs together.
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{
+    extract::{Request, State},
+    handler::Handler,
+    http::{HeaderMap, Method},
+    middleware::{Next, from_fn_with_state},
+    response::Response,
+    routing::{MethodFilter, MethodRouter, on},
+};
+use natter_schemas::code::Code;
+
+use crate::{
+    api_error::ApiError,
+    app::App,
+    auth::{self, Identity},
+    client_address::ClientAddress,
+    costs::{self, RouteCost},
+    feeds::control::CUT_OFF,
+};
+
+#[derive(Clone)]
+struct Gate {
+    app: Arc<App>,
+    cost: RouteCost,
+}
+
+/// A handler behind its gate.
+pub fn route<H, T>(app: &Arc<App>, method: Method, path: &str, handler: H) -> MethodRouter<Arc<App>>
+where
+    H: Handler<T, Arc<App>>,
+    T: 'static,
+{
+    let cost = costs::of_route(method.as_str(), path);
+    let cost = cost.unwrap_or_else(|| panic!("{method} {path} has no line in edge/src/costs.rs"));
+    let filter = MethodFilter::try_from(method).expect("one of the methods that axum knows");
+    let gate = Gate { app: app.clone(), cost };
+    on(filter, handler).route_layer(from_fn_with_state(gate, pass))
+}
+
+async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Result<Response, ApiError> {
+    let Gate { app, cost } = gate;
+    match cost {
+        RouteCost::User(cost) => {
+            let caller = caller(&app, request.headers()).await?;
+            if app.control.is_cut_off() {
+                return Err(ApiError::new(Code::Unavailable, CUT_OFF));
+            }
+            app.admission.take(cost, &caller.user.to_string()).await?;
+            request.extensions_mut().insert(caller);
+        }
+        RouteCost::Address(cost) => app.admission.take(cost, &network(&request).to_string()).await?,
+        RouteCost::Free => {}
+    }
+    Ok(next.run(request).await)
+}
+
+/// The owner of the bearer token, of a session that has not ended.
+async fn caller(app: &App, headers: &HeaderMap) -> Result<Identity, ApiError> {
+    let token = auth::bearer(headers)
+        .ok_or_else(|| ApiError::new(Code::Unauthenticated, "an Authorization: Bearer header is needed"))?;
+    let identity = app.tokens.verify(token)?;
+    if app.revoked.contains(identity.session).await {
+        return Err(ApiError::new(Code::Unauthenticated, "the session has ended"));
+    }
+    Ok(identity)
+}
+
+fn network(request: &Request) -> IpAddr {
+    ClientAddress::of(request.extensions()).network()
+}
