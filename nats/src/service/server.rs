@@ -148,7 +148,12 @@ impl Endpoint {
             self.tracker.spawn(async move {
                 let Some(turn) = arrival.turn::<C>(running, waiting).await else { return };
                 // Boxed: a call that only waits should not hold the memory of one that runs.
-                Box::pin(answer::<C, F, Fut>(&client, &arrival.request, handler)).await;
+                let answered = Box::pin(answer::<C, F, Fut>(&client, &arrival.request, handler));
+                if C::CHANGES {
+                    answered.await;
+                } else if timeout_at(arrival.deadline, answered).await.is_err() {
+                    expired::<C>();
+                }
                 drop(turn);
             });
         }
@@ -173,7 +178,6 @@ impl Arrival {
         running: Arc<Semaphore>,
         waiting: OwnedSemaphorePermit,
     ) -> Option<OwnedSemaphorePermit> {
-        let (service, call) = (C::SERVICE.name(), C::NAME);
         let turn = timeout_at(self.deadline, running.acquire_owned()).await;
         drop(waiting);
         // Also when a place was free at once: a caller may have had no budget left as it sent.
@@ -182,10 +186,15 @@ impl Arrival {
         {
             return turn.ok();
         }
-        metrics::counter!("natter_rpc_expired_total", "service" => service, "call" => call).increment(1);
-        debug!(service, call, "the caller's budget is spent; not answered");
+        expired::<C>();
         None
     }
+}
+
+fn expired<C: Call>() {
+    let (service, call) = (C::SERVICE.name(), C::NAME);
+    metrics::counter!("natter_rpc_expired_total", "service" => service, "call" => call).increment(1);
+    debug!(service, call, "the caller's budget is spent; not answered");
 }
 
 /// Without the header (a caller of an earlier version) or with one that makes no sense: what the call allows.

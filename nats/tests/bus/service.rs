@@ -22,7 +22,7 @@ use natter_schemas::{
 };
 use natter_testkit::TestServer;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Answered with so many bytes, or as it says.
@@ -240,6 +240,65 @@ async fn the_wait_for_a_turn_counts_into_the_budget() {
     go_on.add_permits(limits::SERVICE_CONCURRENCY + 1);
     assert_eq!(f.rpc.call(&Probe::Bytes(1)).await.unwrap(), [7]);
     assert_eq!(handled.load(Ordering::Relaxed), limits::SERVICE_CONCURRENCY + 1);
+}
+
+/// A call that changes something.
+#[derive(Debug, Serialize, Deserialize)]
+struct Change;
+
+impl Call for Change {
+    type Reply = ();
+    const SERVICE: Service = Service::History;
+    const NAME: &'static str = "change";
+    const CHANGES: bool = true;
+}
+
+/// Reports the end of a call's work, however it ends.
+struct Work(mpsc::Sender<&'static str>);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        let _ = self.0.try_send("ended");
+    }
+}
+
+#[tokio::test]
+async fn work_ends_with_the_callers_budget_unless_it_changes_something() {
+    let f = fixture().await;
+    let (report, mut reports) = mpsc::channel(2);
+    let go_on = Arc::new(Semaphore::new(0));
+    let mut host = f.host().await;
+    let work = report.clone();
+    host.serve::<Probe, _, _>(move |probe| {
+        let work = Work(work.clone());
+        async move {
+            let answer = handle(probe).await;
+            drop(work);
+            answer
+        }
+    })
+    .await
+    .unwrap();
+    let gate = Arc::clone(&go_on);
+    host.serve::<Change, _, _>(move |Change| {
+        let (gate, report) = (Arc::clone(&gate), report.clone());
+        async move {
+            gate.acquire().await.unwrap().forget();
+            report.try_send("changed").unwrap();
+            Ok(())
+        }
+    })
+    .await
+    .unwrap();
+    let change = postcard::to_allocvec(&Change).unwrap().into();
+    for (name, payload) in [(Change::NAME, change), (Probe::NAME, question(&Probe::Never))] {
+        let (subject, inbox) = (subject::service(Service::History, name), f.client.new_inbox());
+        f.client.publish_with_reply_and_headers(subject, inbox, with_budget(100), payload).await.unwrap();
+    }
+    assert_eq!(reports.recv().await, Some("ended"), "nobody waits for what it reads");
+    // The change came first, so its caller has stopped waiting too.
+    go_on.add_permits(1);
+    assert_eq!(reports.recv().await, Some("changed"));
 }
 
 #[tokio::test]

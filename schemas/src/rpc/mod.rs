@@ -60,6 +60,9 @@ pub trait Call: Serialize + DeserializeOwned + Send + Sync + 'static {
     const NAME: &'static str;
     /// How long the caller waits; a service drops calls whose caller has stopped waiting.
     const DEADLINE: std::time::Duration = crate::limits::RPC;
+    /// Whether it changes something. Then it is finished although its caller has stopped waiting; a call that only reads
+    /// ends with its caller's patience.
+    const CHANGES: bool = false;
 }
 
 /// A failed call: a code, and for `invalid` the field at fault, spelled as in JSON.
@@ -86,41 +89,45 @@ impl From<Code> for RpcError {
 }
 
 macro_rules! calls {
-    ($($service:ident { $($call:ident => $name:literal -> $reply:ty $(, $deadline:expr)?;)* })*) => {$($(
+    ($($service:ident { $($call:ident $([$changes:ident])? => $name:literal -> $reply:ty $(, $deadline:expr)?;)* })*) => {$($(
         impl Call for $call {
             type Reply = $reply;
             const SERVICE: Service = Service::$service;
             const NAME: &'static str = $name;
             $(const DEADLINE: std::time::Duration = $deadline;)?
+            $(const CHANGES: bool = $changes;)?
         }
     )*)*};
 }
 
+/// Marks the calls that change something.
+const CHANGES: bool = true;
+
 calls! {
     Accounts {
-        RegisterUser => "register" -> OpenedSession, crate::limits::RPC_HASHING;
-        LogIn => "login" -> OpenedSession, crate::limits::RPC_HASHING;
-        RefreshSession => "renew" -> OpenedSession;
-        LogOut => "logout" -> ();
+        RegisterUser [CHANGES] => "register" -> OpenedSession, crate::limits::RPC_HASHING;
+        LogIn [CHANGES] => "login" -> OpenedSession, crate::limits::RPC_HASHING;
+        RefreshSession [CHANGES] => "renew" -> OpenedSession;
+        LogOut [CHANGES] => "logout" -> ();
         FindUser => "user" -> User;
         FindUsers => "users" -> Vec<User>;
         SearchUsers => "search" -> Vec<User>;
-        UpdateUser => "update" -> User;
-        NewPassword => "password" -> (), crate::limits::RPC_HASHING;
+        UpdateUser [CHANGES] => "update" -> User;
+        NewPassword [CHANGES] => "password" -> (), crate::limits::RPC_HASHING;
     }
     Conversations {
-        OpenConversation => "open" -> OpenedConversation;
+        OpenConversation [CHANGES] => "open" -> OpenedConversation;
         GetConversation => "get" -> Conversation;
         ListConversations => "list" -> ConversationList;
         ListInbox => "inbox" -> Inbox;
-        Rename => "rename" -> LogEntry;
+        Rename [CHANGES] => "rename" -> LogEntry;
         Memberships => "memberships" -> Vec<Membership>;
         GetMembership => "access" -> Option<Membership>;
-        AddMembers => "add-members" -> ();
-        RemoveMember => "remove-member" -> ();
-        SetRole => "set-role" -> ();
+        AddMembers [CHANGES] => "add-members" -> ();
+        RemoveMember [CHANGES] => "remove-member" -> ();
+        SetRole [CHANGES] => "set-role" -> ();
         FindSharingUsers => "sharing" -> Vec<UserId>;
-        SetBlock => "set-block" -> ();
+        SetBlock [CHANGES] => "set-block" -> ();
         Blocks => "blocks" -> Vec<UserId>;
         ListBlockedConversations => "blocked" -> Vec<ConversationId>;
     }
@@ -135,6 +142,6 @@ calls! {
         GetTarget => "target" -> Target;
     }
     Inbox {
-        MarkRead => "read" -> ReadState;
+        MarkRead [CHANGES] => "read" -> ReadState;
     }
 }
