@@ -5,7 +5,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use natter_testkit::{Cassandra, Folder, Kafka, NatsProcess, Process, Redis, text};
+use natter_testkit::{Cassandra, Clock, Folder, Kafka, NatsProcess, Process, Redis, clocks_apart, text};
 use serde_json::Value;
 
 use crate::{
@@ -73,6 +73,11 @@ impl Deployment {
         }
         command.envs([("HOST", "127.0.0.1"), ("PORT", "0"), ("ADMIN_PORT", "0")]);
         command.env("RATE_LIMITS", RATES);
+        // Of two of a role one is ahead and one behind.
+        let seconds = if service.ends_with('1') { clocks_apart() } else { -clocks_apart() };
+        if seconds != 0 {
+            Clock::ahead(&self.home, &format!("clock-{service}"), seconds).give_to(&mut command);
+        }
         command
     }
 
