@@ -21,7 +21,7 @@ pub struct MemberRow {
 /// Who is in which conversation, derived from its events.
 #[async_trait]
 pub trait MemberStore: Send + Sync + 'static {
-    /// Present members, by time of joining.
+    /// Present members, in the order in which they joined by the log: the clocks of who added them may differ.
     async fn members(&self, id: ConversationId) -> Result<Vec<MemberRow>>;
     /// `None`: never a member. A former member has `role: None`.
     async fn membership(&self, conversation: ConversationId, user: UserId) -> Result<Option<Membership>>;

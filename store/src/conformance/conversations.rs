@@ -55,6 +55,19 @@ pub async fn a_member_who_left_is_a_former_one(store: Arc<dyn Store>) {
     assert_eq!(store.members(sample.id).await.unwrap()[1].joined_at, at(back));
 }
 
+pub async fn members_are_in_the_order_of_the_log_whatever_their_times(store: Arc<dyn Store>) {
+    let (anna, ben) = (UserId::fresh(), UserId::fresh());
+    let mut sample = SampleLog::of(&[]);
+    sample.add(sample.owner, added(ben));
+    sample.add(sample.owner, added(anna));
+    // By a process whose clock was behind.
+    sample.log[2].event.at = at(1);
+    sample.persist(&*store).await;
+    let members: Vec<UserId> =
+        store.members(sample.id).await.unwrap().iter().map(|row| row.member.user).collect();
+    assert_eq!(members, [sample.owner, ben, anna]);
+}
+
 pub async fn a_role_change_keeps_the_time_of_joining_and_cannot_bring_a_former_member_back(
     store: Arc<dyn Store>,
 ) {

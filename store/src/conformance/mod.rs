@@ -69,6 +69,7 @@ macro_rules! conformance {
             conversations: [
                 a_conversation_is_what_its_events_say
                 a_member_who_left_is_a_former_one
+                members_are_in_the_order_of_the_log_whatever_their_times
                 a_role_change_keeps_the_time_of_joining_and_cannot_bring_a_former_member_back
                 a_role_change_that_arrives_before_the_joining_counts
                 events_that_arrive_before_created_are_not_lost

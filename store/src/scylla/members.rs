@@ -117,7 +117,7 @@ async fn list(db: &Cluster, id: ConversationId) -> Result<Vec<MemberRow>> {
         let read = read.map_or(0, columns::seq);
         present.push((joined_seq, MemberRow { member, joined_at, read }));
     }
-    present.sort_by_key(|(joined_seq, row)| (row.joined_at, *joined_seq, row.member.user));
+    present.sort_by_key(|(joined_seq, row)| (*joined_seq, row.member.user));
     Ok(present.into_iter().map(|(_, row)| row).collect())
 }
 

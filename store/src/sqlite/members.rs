@@ -182,7 +182,7 @@ fn list(db: &Connection, id: ConversationId) -> Result<Vec<MemberRow>> {
         "SELECT m.user, m.role, m.joined_at, coalesce(r.seq, 0) FROM members m
            LEFT JOIN reads r ON r.conversation = m.conversation AND r.user = m.user
           WHERE m.conversation = ?1 AND m.role IS NOT NULL
-          ORDER BY m.joined_at, m.joined_seq, m.user",
+          ORDER BY m.joined_seq, m.user",
     )?;
     let mut rows = list.query([id.as_bytes()])?;
     let mut members = Vec::new();
