@@ -129,6 +129,8 @@ pub enum ClientFrame {
         id: Option<RequestId>,
         conversation_id: ConversationId,
         seq: Seq,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unread: bool,
     },
     Resume {
         id: Option<RequestId>,
@@ -307,6 +309,9 @@ pub enum ServerFrame {
         user_id: UserId,
         seq: Seq,
         read_at: Timestamp,
+        /// In one's own only.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        version: Option<u64>,
     },
     Typing {
         conversation_id: ConversationId,

@@ -139,6 +139,8 @@ pub struct EditMessage {
 pub struct MarkRead {
     pub conversation_id: ConversationId,
     pub seq: Seq,
+    #[serde(default)]
+    pub unread: bool,
 }
 
 /// A public profile; `email` only in one's own.

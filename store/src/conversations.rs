@@ -5,7 +5,7 @@ use natter_schemas::{
     rpc::ListCursor,
 };
 
-use crate::Result;
+use crate::{ReadPosition, Result};
 
 /// A conversation's present state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +33,8 @@ pub struct ListedRow {
     pub conversation: ConversationRow,
     /// The member's role.
     pub role: Role,
-    /// The member's read mark.
-    pub read: Seq,
+    /// How far the member has read.
+    pub read: ReadPosition,
 }
 
 /// What conversations are, derived from their events.
@@ -49,7 +49,7 @@ pub trait ConversationStore: Send + Sync + 'static {
         after: Option<ListCursor>,
         limit: usize,
     ) -> Result<Vec<ListedRow>>;
-    /// The user's conversations with messages of others above the read mark that are not deleted, in any order, and how
+    /// The user's conversations with messages of others above what was read that are not deleted, in any order, and how
     /// many these are, each counted to `most`.
     async fn unread(&self, user: UserId, most: usize) -> Result<Vec<(ListedRow, usize)>>;
     /// Newest persisted seq of each, 0 for none.

@@ -16,6 +16,7 @@ mod messages; // read back in their present state
 mod conversations; // shape, name, activity
 mod members; // who is in, as what, since when
 mod read_marks; // how far users have read
+mod read_position; //   and what they want to read again
 
 pub mod sqlite; // the embedded store: one file, no server
 pub mod scylla; // the store at scale: CQL
@@ -38,6 +39,7 @@ pub use events::EventStore;
 pub use members::{MemberRow, MemberStore};
 pub use messages::MessageStore;
 pub use read_marks::ReadMarkStore;
+pub use read_position::{ReadPosition, UnreadMark};
 pub use sessions::{AddSession, Exchange, NewSession, Renewal, Seed, SessionStore, TokenHash};
 
 /// Why a call failed, by what the caller can do about it.

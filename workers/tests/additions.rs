@@ -172,7 +172,11 @@ async fn a_block_hides_presence_and_read_marks_unless_a_group_is_shared() {
     let (mut harness, [alice, bob]) = deployment(Limits::default()).await;
     let room = open(&harness, alice, Shape::Direct, &[bob]).await.unwrap();
     let seq = harness.post(bob, room, "hello").await;
-    harness.rpc.call(&MarkRead { user: alice, conversation: room, seq, private: false }).await.unwrap();
+    harness
+        .rpc
+        .call(&MarkRead { user: alice, conversation: room, seq, private: false, unread: false })
+        .await
+        .unwrap();
     let read_of = async |harness: &Harness, viewer: UserId, reader: UserId| -> [Seq; 2] {
         let list = ListConversations { user: viewer, limit: 10, after: None };
         let listed = harness.rpc.call(&list).await.unwrap().items.into_iter().find(|item| item.id == room);

@@ -10,7 +10,7 @@ use natter_schemas::{
     event::Kind,
     id::{ConversationId, Seq, UserId},
     limits,
-    rpc::{GetConversation, MarkRead, ReadMark, ReadState},
+    rpc::{GetConversation, MarkRead, OwnMark, ReadMark, ReadState},
 };
 use natter_workers::Job;
 
@@ -24,7 +24,11 @@ async fn pair() -> (Harness, ConversationId, UserId, UserId) {
 }
 
 async fn mark(harness: &Harness, user: UserId, conversation: ConversationId, seq: Seq) -> ReadState {
-    harness.rpc.call(&MarkRead { user, conversation, seq, private: false }).await.unwrap()
+    harness.rpc.call(&MarkRead { user, conversation, seq, private: false, unread: false }).await.unwrap()
+}
+
+async fn mark_unread(harness: &Harness, user: UserId, conversation: ConversationId, seq: Seq) -> ReadState {
+    harness.rpc.call(&MarkRead { user, conversation, seq, private: false, unread: true }).await.unwrap()
 }
 
 #[tokio::test]
@@ -47,7 +51,7 @@ async fn a_read_mark_moves_forward_only_and_not_past_the_head() {
 async fn only_members_have_a_read_mark() {
     let (harness, room, _, _) = pair().await;
     let carol = harness.person("carol").await;
-    let ask = MarkRead { user: carol, conversation: room, seq: 1, private: false };
+    let ask = MarkRead { user: carol, conversation: room, seq: 1, private: false, unread: false };
     assert_eq!(harness.rpc.call(&ask).await.unwrap_err().code, Code::NotFound);
 }
 
@@ -101,4 +105,66 @@ async fn a_send_moves_the_senders_own_mark_before_it_is_stored() {
         assert_eq!(read, own);
         assert_eq!(mark(&harness, alice, room, 0).await, ReadState { seq: own, unread: 0 });
     }
+}
+
+#[tokio::test]
+async fn what_is_marked_as_unread_is_so_until_it_is_read_again() {
+    let (mut harness, room, alice, bob) = pair().await;
+    let mut seqs = Vec::new();
+    for n in 0..5 {
+        seqs.push(harness.post(bob, room, &n.to_string()).await);
+    }
+    mark(&harness, alice, room, seqs[4]).await;
+    let before = |seq| seq - 1;
+    let state = mark_unread(&harness, alice, room, seqs[2]).await;
+    assert_eq!(state, ReadState { seq: before(seqs[2]), unread: 3 });
+    for persisted in [false, true] {
+        if persisted {
+            harness.settle(&SERVICES).await;
+        }
+        let view = harness.rpc.call(&GetConversation { user: alice, conversation: room }).await.unwrap();
+        assert_eq!((view.read, view.unread), (before(seqs[2]), 3));
+        // Others see what she had read.
+        let read = view.participants.unwrap().iter().find(|p| p.user == alice).unwrap().read;
+        assert_eq!(read, seqs[4]);
+    }
+    // Further on it is unread already; further back it is not.
+    assert_eq!(mark_unread(&harness, alice, room, seqs[3]).await.unread, 3);
+    assert_eq!(mark_unread(&harness, alice, room, seqs[1]).await.unread, 4);
+    // Read step by step, then up to where it was read before.
+    assert_eq!(mark(&harness, alice, room, seqs[1]).await, ReadState { seq: seqs[1], unread: 3 });
+    assert_eq!(mark(&harness, alice, room, seqs[0]).await, ReadState { seq: seqs[1], unread: 3 });
+    assert_eq!(mark(&harness, alice, room, seqs[4]).await, ReadState { seq: seqs[4], unread: 0 });
+    assert_eq!(mark(&harness, alice, room, 0).await, ReadState { seq: seqs[4], unread: 0 });
+}
+
+#[tokio::test]
+async fn a_post_or_a_read_of_something_newer_ends_a_mark_as_unread() {
+    let (mut harness, room, alice, bob) = pair().await;
+    let first = harness.post(bob, room, "first").await;
+    mark(&harness, alice, room, first).await;
+    assert_eq!(mark_unread(&harness, alice, room, first).await.unread, 1);
+    let own = harness.post(alice, room, "own").await;
+    for persisted in [false, true] {
+        if persisted {
+            harness.settle(&SERVICES).await;
+        }
+        assert_eq!(mark(&harness, alice, room, 0).await, ReadState { seq: own, unread: 0 });
+    }
+    assert_eq!(mark_unread(&harness, alice, room, first).await.unread, 1);
+    let newer = harness.post(bob, room, "newer").await;
+    assert_eq!(mark(&harness, alice, room, newer).await, ReadState { seq: newer, unread: 0 });
+}
+
+#[tokio::test]
+async fn marks_as_unread_are_published_with_rising_versions() {
+    let (harness, room, alice, bob) = pair().await;
+    let seq = harness.post(bob, room, "read me").await;
+    mark(&harness, alice, room, seq).await;
+    mark_unread(&harness, alice, room, seq).await;
+    mark(&harness, alice, room, seq).await;
+    mark_unread(&harness, alice, room, seq).await;
+    let published = harness.stored(topology::READS).await;
+    let last: ReadMark = postcard::from_bytes(&published.last().unwrap().payload).unwrap();
+    assert_eq!((last.seq, last.own), (seq, OwnMark { seq: seq - 1, version: 3 }));
 }

@@ -99,7 +99,7 @@ impl Dialect for Natter {
     }
 
     fn read_mark(&self, room: &str, seq: Seq) -> Option<String> {
-        Some(json(&ClientFrame::Read { id: None, conversation_id: id(room)?, seq }))
+        Some(json(&ClientFrame::Read { id: None, conversation_id: id(room)?, seq, unread: false }))
     }
 
     fn post(&self, OutgoingMessage { number, room, content }: OutgoingMessage<'_>) -> Option<HttpRequest> {

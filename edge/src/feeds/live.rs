@@ -57,8 +57,8 @@ async fn follow_read_marks(hub: Arc<Hub>, mut marks: Subscriber, unreadable: Arc
     while let Some(message) = marks.next().await {
         match postcard::from_bytes::<ReadMark>(&message.payload) {
             Ok(mark) => {
-                let only = mark.private.then_some(mark.user);
-                hub.broadcast(mark.conversation, &receipt(&mark), only);
+                let others = (mark.moved && !mark.private).then(|| receipt(&mark));
+                hub.broadcast(mark.conversation, mark.user, &own_receipt(&mark), others.as_ref());
             }
             Err(error) => unreadable.report(&message.subject, error),
         }
@@ -71,5 +71,17 @@ fn receipt(mark: &ReadMark) -> ServerFrame {
         user_id: mark.user,
         seq: mark.seq,
         read_at: mark.at,
+        version: None,
+    }
+}
+
+/// To the devices of the reader: further back while something is marked as unread.
+fn own_receipt(mark: &ReadMark) -> ServerFrame {
+    ServerFrame::ReadReceipt {
+        conversation_id: mark.conversation,
+        user_id: mark.user,
+        seq: mark.own.seq,
+        read_at: mark.at,
+        version: Some(mark.own.version),
     }
 }

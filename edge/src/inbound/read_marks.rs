@@ -70,6 +70,13 @@ impl SocketReads {
         self.0.lock().get_mut(&conversation).map_or(0, |reading| std::mem::take(&mut reading.reported))
     }
 
+    /// What was marked before says nothing about what is read after this.
+    fn forget_last(&self, conversation: ConversationId) {
+        if let Some(reading) = self.0.lock().get_mut(&conversation) {
+            reading.last = None;
+        }
+    }
+
     fn set_last(&self, conversation: ConversationId, last: LastMark) {
         self.0.lock().entry(conversation).or_default().last = Some(last);
     }
@@ -81,10 +88,23 @@ impl ReadMarks {
         &self,
         user: UserId,
         conversation: ConversationId,
-        seq: Seq,
+        (seq, unread): (Seq, bool),
     ) -> Result<ReadState, ApiError> {
         let private = self.members.access(user, conversation).await?.blocked;
-        Ok(self.rpc.call(&MarkRead { user, conversation, seq, private }).await?)
+        Ok(self.rpc.call(&MarkRead { user, conversation, seq, private, unread }).await?)
+    }
+
+    /// Makes the message at `seq` and what follows it unread again.
+    pub async fn unread(
+        &self,
+        reads: &SocketReads,
+        user: UserId,
+        conversation: ConversationId,
+        seq: Seq,
+    ) -> Result<ReadState, ApiError> {
+        let marked = self.mark(user, conversation, (seq, true)).await;
+        reads.forget_last(conversation);
+        marked
     }
 
     /// The last mark if it was begun after this `read` was noted, else a new one: an older count may lack what was
@@ -104,7 +124,7 @@ impl ReadMarks {
         }
         let begun = Instant::now();
         let requested = reads.take_reported(conversation).max(seq);
-        let mark = self.mark(user, conversation, requested).await?;
+        let mark = self.mark(user, conversation, (requested, false)).await?;
         reads.set_last(conversation, LastMark { requested, mark, begun });
         Ok(mark)
     }

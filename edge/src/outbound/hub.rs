@@ -157,9 +157,15 @@ impl Hub {
         }
     }
 
-    /// Queues a frame that is not an event for every socket of a conversation, or for those of `only` one user.
-    pub fn broadcast(&self, conversation: ConversationId, frame: &ServerFrame, only: Option<UserId>) {
-        self.with_room(conversation, |room| room.broadcast(frame, only));
+    /// Queues a frame that is not an event for one user's sockets, and perhaps another one for the others'.
+    pub fn broadcast(
+        &self,
+        conversation: ConversationId,
+        user: UserId,
+        own: &ServerFrame,
+        others: Option<&ServerFrame>,
+    ) {
+        self.with_room(conversation, |room| room.broadcast(user, own, others));
     }
 
     /// The sockets that watch any of the conversations, each once.

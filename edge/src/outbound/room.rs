@@ -135,11 +135,14 @@ impl Room {
         self.deliver_waiting()
     }
 
-    /// Queues a frame that is not part of the chain for every socket here, or for those of `only` one user.
-    pub fn broadcast(&self, frame: &ServerFrame, only: Option<UserId>) {
-        let frame = Frame::text(frame);
-        for socket in self.sockets.iter().filter(|socket| only.is_none_or(|user| socket.user == user)) {
-            socket.queue.push(frame.clone());
+    /// Queues a frame that is not part of the chain for one user's sockets, and perhaps another one for the others'.
+    pub fn broadcast(&self, user: UserId, own: &ServerFrame, others: Option<&ServerFrame>) {
+        let (own, others) = (Frame::text(own), others.map(Frame::text));
+        for socket in &self.sockets {
+            let frame = if socket.user == user { Some(&own) } else { others.as_ref() };
+            if let Some(frame) = frame {
+                socket.queue.push(frame.clone());
+            }
         }
     }
 

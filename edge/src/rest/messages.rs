@@ -69,8 +69,8 @@ pub async fn read(
     Json(body): Json<MarkReadBody>,
 ) -> Result<Reply<ReadView>, ApiError> {
     let user = caller.user();
-    let (conversation, seq) = (body.conversation_id, body.seq);
-    let mark = app.read_marks.mark(user, conversation, seq).await?;
+    let MarkReadBody { conversation_id: conversation, seq, unread } = body;
+    let mark = app.read_marks.mark(user, conversation, (seq, unread)).await?;
     Ok(Reply(ReadView { conversation_id: conversation, seq: mark.seq, unread_count: mark.unread }))
 }
 

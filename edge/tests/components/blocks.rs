@@ -5,7 +5,7 @@ use natter_nats::subject;
 use natter_schemas::{
     event::Timestamp,
     id::{ConversationId, UserId},
-    rpc::{Control, ReadMark},
+    rpc::{Control, OwnMark, ReadMark},
 };
 use natter_testkit::until;
 use serde_json::json;
@@ -84,7 +84,15 @@ async fn a_receipt_of_a_blocked_conversation_is_the_readers_alone() {
     }
     let subject = format!("live-reads.{}.{conversation}.{reader}", pair.edge.partition(conversation));
     for (seq, private) in [(7, true), (8, false)] {
-        let mark = ReadMark { conversation, user: reader, seq, at: Timestamp(1), private };
+        let mark = ReadMark {
+            conversation,
+            user: reader,
+            seq,
+            at: Timestamp(1),
+            private,
+            moved: true,
+            own: OwnMark { seq, version: 0 },
+        };
         let payload = postcard::to_allocvec(&mark).expect("encodes").into();
         pair.edge.nats.publish(subject.clone(), payload).await.expect("connected");
     }

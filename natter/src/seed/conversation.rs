@@ -137,7 +137,7 @@ impl<'a> ConversationSeeder<'a> {
         let marked = marks.into_iter().any(|mark| mark.user_id == reader.id && mark.read_seq >= seq);
         report.reads.record(!marked);
         if !marked {
-            let body = serde_json::to_value(MarkRead { conversation_id: self.view.id, seq })?;
+            let body = serde_json::to_value(MarkRead { conversation_id: self.view.id, seq, unread: false })?;
             reader.send(Method::POST, "/api/messages/read", &body).await.with_context(|| {
                 format!("reading in {}", self.plan.name.as_deref().unwrap_or("a direct conversation"))
             })?;

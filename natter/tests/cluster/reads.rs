@@ -144,3 +144,47 @@ async fn ones_own_message_reads_what_came_before_it_and_deleted_ones_do_not_coun
     alice.at(1).delete(&room.path(&format!("/messages/{three}"))).await.ok(204);
     assert_eq!(unread(&bob, &room).await, 1);
 }
+
+#[tokio::test]
+async fn a_mark_as_unread_reaches_own_devices_and_nobody_else() {
+    let cluster = shared().await;
+    let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
+    let room = alice.group(&[&bob]).await;
+    let (mut sender, mut reader) = (alice.device("a").await, bob.device("reader").await);
+    let other = bob.at(0).device("other").await;
+    let mut seqs = Vec::new();
+    for number in 0..3 {
+        seqs.push(sender.post(&room, &number.to_string()).await);
+    }
+    mark(&mut reader, &room, seqs[2]).await;
+    is_told(&sender, &room, &bob, seqs[2]).await;
+
+    let frame = json!({"seq": seqs[1], "unread": true});
+    let marked = reader.call(room.frame("read", &frame)).await;
+    assert_eq!((&marked["type"], &marked["unreadCount"]), (&json!("read:ack"), &json!(2)));
+    assert_eq!(marked["seq"], seqs[1] - 1);
+    for device in [&other, &reader] {
+        assert_eq!(is_told(device, &room, &bob, seqs[1] - 1).await["version"], 1);
+    }
+    assert_eq!(unread(&bob, &room).await, 2);
+    assert_eq!(bob.conversation(&room).await["readSeq"], seqs[1] - 1);
+
+    // Over HTTP the same, and a later read moves forward again.
+    let body = json!({"conversationId": room.id, "seq": seqs[0], "unread": true});
+    assert_eq!(bob.at(0).post("/api/messages/read", &body).await.ok(200)["unreadCount"], 3);
+    assert_eq!(unread(&bob, &room).await, 3);
+    assert_eq!(bob.mark_read(&room, seqs[2]).await["unreadCount"], 0);
+    assert_eq!(unread(&bob, &room).await, 0);
+    let again = |frame: &Value| frame["type"] == "read:receipt" && frame["version"] == 4;
+    assert_eq!(other.wait_for_frame("the end of it", again).await["seq"], seqs[2]);
+
+    // To others he has read all of it, once.
+    sender.ping().await;
+    let receipts = sender.frames_of("read:receipt").into_iter();
+    let bobs: Vec<Value> = receipts.filter(|frame| frame["userId"] == bob.id).collect();
+    assert_eq!(bobs.len(), 1, "{bobs:?}");
+    assert_eq!((&bobs[0]["seq"], &bobs[0]["version"]), (&json!(seqs[2]), &Value::Null));
+    let participants = alice.conversation(&room).await["participants"].take();
+    let seen = participants.as_array().unwrap().iter().find(|p| p["userId"] == bob.id).unwrap();
+    assert_eq!(seen["readSeq"], seqs[2]);
+}

@@ -32,12 +32,25 @@ pub struct ReadMark {
     pub conversation: ConversationId,
     /// Who.
     pub user: UserId,
-    /// The newest seq that is read.
+    /// The newest seq that was ever read: what others see.
     pub seq: Seq,
     /// When it moved there.
     pub at: Timestamp,
     /// Only the reader's own devices are sent the receipt.
     pub private: bool,
+    /// Whether it moved; otherwise only what the own devices see did.
+    pub moved: bool,
+    /// What the user's own devices see.
+    pub own: OwnMark,
+}
+
+/// How far a user has read as the own devices see it: further back while the conversation is marked as unread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnMark {
+    /// The newest seq that is read.
+    pub seq: Seq,
+    /// Rises whenever a conversation is marked as unread and when that ends; within a version only `seq` rises.
+    pub version: u64,
 }
 
 /// A user types, or stops (core NATS, never stored).

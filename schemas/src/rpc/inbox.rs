@@ -7,20 +7,23 @@ use crate::{
     id::{ConversationId, Seq, UserId},
 };
 
-/// Moves a read mark forward, never back and never past the head.
+/// Moves a read mark forward, never back and never past the head; or makes what was read unread again, for the reader
+/// alone.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct MarkRead {
     /// The reader.
     pub user: UserId,
     /// The conversation it belongs to.
     pub conversation: ConversationId,
-    /// The newest seq that is read.
+    /// The newest seq that is read, or the first that is to be unread.
     pub seq: Seq,
     /// Only the reader's own devices are sent the receipt.
     pub private: bool,
+    /// The message at `seq` and everything after it is to be unread.
+    pub unread: bool,
 }
 
-/// Where a read mark is now.
+/// Where a read mark is now, as its reader sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadState {
     /// The newest seq that is read.

@@ -156,10 +156,10 @@ pub async fn a_list_is_by_newest_activity_and_pages_without_loss_or_repeat(store
         assert_eq!(listed, expected, "in pages of {page}");
     }
     let row = store.list_conversations(anna, None, 1).await.unwrap().remove(0);
-    assert_eq!((row.role, row.read, row.conversation.members), (Role::Member, 0, 2));
+    assert_eq!((row.role, row.read.read, row.conversation.members), (Role::Member, 0, 2));
     assert_eq!(Some(row.conversation.clone()), store.conversation(row.conversation.id).await.unwrap());
     store.advance_read(row.conversation.id, anna, 100, at(1)).await.unwrap();
-    assert_eq!(store.list_conversations(anna, None, 1).await.unwrap()[0].read, 100);
+    assert_eq!(store.list_conversations(anna, None, 1).await.unwrap()[0].read.read, 100);
 }
 
 pub async fn edits_deletions_and_reactions_are_no_activity(store: Arc<dyn Store>) {

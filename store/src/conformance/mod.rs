@@ -102,6 +102,8 @@ macro_rules! conformance {
             ]
             reads: [
                 a_read_mark_only_moves_forward
+                the_newest_mark_as_unread_counts_until_it_is_ended
+                of_marks_as_unread_of_one_version_the_furthest_counts
                 posting_reads_up_to_the_own_message
                 a_new_member_has_no_unread_messages_from_before
                 countable_are_others_messages_that_are_not_deleted

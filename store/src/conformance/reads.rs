@@ -7,7 +7,11 @@ use super::{
     Arc,
     fixtures::{SampleLog, at, plain, posted},
 };
-use crate::{ListedRow, Store};
+use crate::{ListedRow, ReadPosition, Store, UnreadMark};
+
+fn read_to(read: Seq) -> ReadPosition {
+    ReadPosition { read, ..ReadPosition::default() }
+}
 
 pub async fn a_read_mark_only_moves_forward(store: Arc<dyn Store>) {
     let anna = UserId::fresh();
@@ -22,6 +26,41 @@ pub async fn a_read_mark_only_moves_forward(store: Arc<dyn Store>) {
     let members = store.members(sample.id).await.unwrap();
     let read = |user| members.iter().find(|m| m.member.user == user).unwrap().read;
     assert_eq!((read(anna), read(sample.owner)), (25, 0));
+}
+
+pub async fn the_newest_mark_as_unread_counts_until_it_is_ended(store: Arc<dyn Store>) {
+    let anna = UserId::fresh();
+    let sample = SampleLog::of(&[anna]);
+    sample.persist(&*store).await;
+    assert_eq!(store.read_position(sample.id, anna).await.unwrap(), ReadPosition::default());
+    let mark = |version, position| UnreadMark { version, position, over: 25 };
+    // Before anything is read, and again after it.
+    store.mark_unread(sample.id, anna, mark(1, 3)).await.unwrap();
+    store.advance_read(sample.id, anna, 25, at(25)).await.unwrap();
+    for (version, position) in [(2, 7), (1, 20), (2, 7)] {
+        store.mark_unread(sample.id, anna, mark(version, position)).await.unwrap();
+    }
+    let expected = ReadPosition { read: 25, unread: mark(2, 7), ended: 0 };
+    assert_eq!(store.read_position(sample.id, anna).await.unwrap(), expected);
+    for ended in [1, 2, 1] {
+        store.end_unread(sample.id, anna, ended).await.unwrap();
+    }
+    let expected = ReadPosition { ended: 2, ..expected };
+    assert_eq!(store.read_position(sample.id, anna).await.unwrap(), expected);
+    assert_eq!(store.list_conversations(anna, None, 1).await.unwrap()[0].read, expected);
+    assert_eq!(store.read_mark(sample.id, anna).await.unwrap(), 25);
+    assert_eq!(store.read_position(sample.id, sample.owner).await.unwrap(), ReadPosition::default());
+}
+
+pub async fn of_marks_as_unread_of_one_version_the_furthest_counts(store: Arc<dyn Store>) {
+    let anna = UserId::fresh();
+    let sample = SampleLog::of(&[anna]);
+    sample.persist(&*store).await;
+    for position in [5, 300, 9] {
+        let mark = UnreadMark { version: 1, position, over: 1_000 };
+        store.mark_unread(sample.id, anna, mark).await.unwrap();
+    }
+    assert_eq!(store.read_position(sample.id, anna).await.unwrap().unread.position, 300);
 }
 
 pub async fn posting_reads_up_to_the_own_message(store: Arc<dyn Store>) {
@@ -95,6 +134,14 @@ pub async fn unread_conversations_are_those_with_something_countable(store: Arc<
     assert_eq!(store.unread(anna, 100).await.unwrap(), [(row.clone(), 7)]);
     assert_eq!(store.unread(anna, 5).await.unwrap(), [(row.clone(), 5)]);
     store.advance_read(logs[0].id, anna, first, at(1)).await.unwrap();
-    assert_eq!(store.unread(anna, 100).await.unwrap(), [(ListedRow { read: first, ..row }, 6)]);
+    assert_eq!(store.unread(anna, 100).await.unwrap(), [(ListedRow { read: read_to(first), ..row }, 6)]);
+    // What was read and is marked as unread counts again, until that is ended.
+    let mark = UnreadMark { version: 1, position: seen - 1, over: seen };
+    store.mark_unread(logs[1].id, anna, mark).await.unwrap();
+    let unread = store.unread(anna, 100).await.unwrap();
+    let (row, count) = unread.iter().find(|(row, _)| row.conversation.id == logs[1].id).unwrap();
+    assert_eq!((*count, row.read.own().seq), (1, seen - 1));
+    store.end_unread(logs[1].id, anna, 1).await.unwrap();
+    assert_eq!(store.unread(anna, 100).await.unwrap().len(), 1);
     assert!(store.unread(UserId::fresh(), 100).await.unwrap().is_empty());
 }

@@ -11,8 +11,10 @@ use natter_schemas::{
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 
-use super::{ScyllaStore, cluster::Cluster, columns, columns::raw, concurrent::each};
-use crate::{ConversationRow, ConversationStore, ListedRow, MemberStore, ReadMarkStore, Result};
+use super::{ScyllaStore, cluster::Cluster, columns, columns::raw, concurrent::each, read_marks};
+use crate::{
+    ConversationRow, ConversationStore, ListedRow, MemberStore, ReadMarkStore, ReadPosition, Result,
+};
 
 #[async_trait]
 impl ConversationStore for ScyllaStore {
@@ -43,7 +45,7 @@ impl ConversationStore for ScyllaStore {
                 };
                 // As it was ranked: the next page goes on from there.
                 conversation.last_activity_at = activity;
-                let read = self.read_mark(id, user).await?;
+                let read = self.read_position(id, user).await?;
                 Ok(Some(ListedRow { conversation, role, read }))
             }
         });
@@ -56,7 +58,7 @@ impl ConversationStore for ScyllaStore {
         let found = each(behind, |(id, read)| {
             let role = roles.get(&id).copied();
             async move {
-                let unread = self.countable(id, user, read, Seq::MAX, most).await?.len();
+                let unread = self.countable(id, user, read.own().seq, Seq::MAX, most).await?.len();
                 if unread == 0 {
                     return Ok(None);
                 }
@@ -100,9 +102,16 @@ async fn activities(db: &Cluster, ids: Vec<ConversationId>) -> Result<Vec<(Times
     Ok(rows.await?.into_iter().flatten().filter_map(activity).collect())
 }
 
-/// Those whose newest event is above the user's read mark, with that.
-async fn behind(db: &Cluster, ids: Vec<ConversationId>, user: UserId) -> Result<Vec<(ConversationId, Seq)>> {
+/// Those whose newest event is above what the user has read, with that.
+async fn behind(
+    db: &Cluster,
+    ids: Vec<ConversationId>,
+    user: UserId,
+) -> Result<Vec<(ConversationId, ReadPosition)>> {
     type Row = (Uuid, Option<i64>);
+    type Unread = (Uuid, Option<(i64, i64, i64)>, Option<i64>);
+    let unread = db.all::<Unread>(&db.statements.unread_marks, (raw(user.as_bytes()),)).await?;
+    let unread: BTreeMap<Uuid, _> = unread.into_iter().map(|(id, mark, ended)| (id, (mark, ended))).collect();
     let asked = each(chunks(&ids), |ids| async move {
         let s = &db.statements;
         let marks = db.all::<Row>(&s.read_marks, (&ids, raw(user.as_bytes())));
@@ -114,7 +123,9 @@ async fn behind(db: &Cluster, ids: Vec<ConversationId>, user: UserId) -> Result<
             marks.into_iter().map(|(id, read)| (id, read.map_or(0, columns::seq))).collect();
         for (id, head) in heads {
             let read = marks.get(&id).copied().unwrap_or(0);
-            if head.map_or(0, columns::seq) > read {
+            let (mark, ended) = unread.get(&id).copied().unwrap_or_default();
+            let read = read_marks::position(read, mark, ended);
+            if head.map_or(0, columns::seq) > read.own().seq {
                 behind.push((ConversationId::from_uuid(id), read));
             }
         }

@@ -184,6 +184,10 @@ statements! {
               WHERE conversation = ? AND user = ?",
     read_mark: "SELECT read FROM members WHERE conversation = ? AND user = ?",
     read_marks: "SELECT conversation, read FROM members WHERE conversation IN ? AND user = ?",
+    mark_unread: "UPDATE unread_marks USING TIMESTAMP ? SET mark = ? WHERE user = ? AND conversation = ?",
+    end_unread: "UPDATE unread_marks USING TIMESTAMP ? SET ended = ? WHERE user = ? AND conversation = ?",
+    unread_mark: "SELECT mark, ended FROM unread_marks WHERE user = ? AND conversation = ?",
+    unread_marks: "SELECT conversation, mark, ended FROM unread_marks WHERE user = ?",
 
     set_membership_presence: "UPDATE memberships USING TIMESTAMP ? SET present_seq = ?, present_role = ?
              WHERE user = ? AND conversation = ?",

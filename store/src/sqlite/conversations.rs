@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::{
     SqliteStore,
     columns::{conversation, count, int, of_shape, role, seq, shape, time},
+    read_marks::position,
 };
 use crate::{ConversationRow, ConversationStore, ListedRow, Result};
 
@@ -144,7 +145,8 @@ fn list(db: &Connection, user: UserId, after: Option<ListCursor>, most: usize) -
                 AND (c.last_activity_at, c.id) < (?2, ?3)
               ORDER BY c.last_activity_at DESC, c.id DESC LIMIT ?4)
          SELECT c.id, c.shape, c.name, c.created_at, c.members, c.head, c.last_activity_at, p.role,
-                coalesce(r.seq, 0)
+                coalesce(r.seq, 0), coalesce(r.unread_version, 0), coalesce(r.unread_position, 0),
+                coalesce(r.unread_over, 0), coalesce(r.unread_ended, 0)
            FROM page p JOIN conversations c ON c.id = p.id
            LEFT JOIN reads r ON r.conversation = c.id AND r.user = ?1
           ORDER BY c.last_activity_at DESC, c.id DESC",
@@ -154,33 +156,42 @@ fn list(db: &Connection, user: UserId, after: Option<ListCursor>, most: usize) -
     while let Some(line) = rows.next()? {
         // The query selects present members only.
         let Some(role) = role(line, 7)? else { continue };
-        listed.push(ListedRow { conversation: row(line)?, role, read: seq(line, 8)? });
+        listed.push(ListedRow { conversation: row(line)?, role, read: position(line, 8)? });
     }
     Ok(listed)
 }
 
-/// One pass over the user's conversations; messages are counted only where something came after the read mark.
+/// One pass over the user's conversations; messages are counted only where something came after what was read.
 const UNREAD: &str = "
-    SELECT c.id, c.shape, c.name, c.created_at, c.members, c.head, c.last_activity_at, m.role, coalesce(r.seq, 0),
+    WITH place AS (
+        SELECT m.role, c.id, c.head, coalesce(r.seq, 0) AS read, coalesce(r.unread_version, 0) AS version,
+               coalesce(r.unread_position, 0) AS position, coalesce(r.unread_over, 0) AS over_,
+               coalesce(r.unread_ended, 0) AS ended,
+               CASE WHEN r.unread_version > r.unread_ended AND r.seq <= r.unread_over
+                    THEN min(r.unread_position, r.seq) ELSE coalesce(r.seq, 0) END AS own
+          FROM members m JOIN conversations c ON c.id = m.conversation
+          LEFT JOIN reads r ON r.conversation = c.id AND r.user = ?1
+         WHERE m.user = ?1 AND m.role IS NOT NULL AND c.created_seq IS NOT NULL)
+    SELECT c.id, c.shape, c.name, c.created_at, c.members, c.head, c.last_activity_at, p.role, p.read,
+           p.version, p.position, p.over_, p.ended,
            (SELECT count(*) FROM (
-               SELECT 1 FROM messages p
-                WHERE p.conversation = c.id AND p.seq > coalesce(r.seq, 0) AND p.author <> ?1
+               SELECT 1 FROM messages m
+                WHERE m.conversation = p.id AND m.seq > p.own AND m.author <> ?1
                   AND NOT EXISTS (SELECT 1 FROM changes d INDEXED BY changes_by_target
-                                   WHERE d.conversation = p.conversation AND d.target = p.seq AND d.kind = 3
-                                     AND d.seq > p.seq)
+                                   WHERE d.conversation = m.conversation AND d.target = m.seq AND d.kind = 3
+                                     AND d.seq > m.seq)
                 LIMIT ?2))
-      FROM members m JOIN conversations c ON c.id = m.conversation
-      LEFT JOIN reads r ON r.conversation = c.id AND r.user = ?1
-     WHERE m.user = ?1 AND m.role IS NOT NULL AND c.created_seq IS NOT NULL AND c.head > coalesce(r.seq, 0)";
+      FROM place p JOIN conversations c ON c.id = p.id
+     WHERE p.head > p.own";
 
 fn unread(db: &Connection, user: UserId, most: usize) -> Result<Vec<(ListedRow, usize)>> {
     let mut of = db.prepare_cached(UNREAD)?;
     let mut rows = of.query(params![user.as_bytes(), count(most)])?;
     let mut found = Vec::new();
     while let Some(line) = rows.next()? {
-        let unread = usize::try_from(line.get::<_, i64>(9)?).unwrap_or(0);
+        let unread = usize::try_from(line.get::<_, i64>(13)?).unwrap_or(0);
         let Some(role) = role(line, 7)?.filter(|_| unread > 0) else { continue };
-        found.push((ListedRow { conversation: row(line)?, role, read: seq(line, 8)? }, unread));
+        found.push((ListedRow { conversation: row(line)?, role, read: position(line, 8)? }, unread));
     }
     Ok(found)
 }

@@ -5,13 +5,13 @@ use natter_schemas::{
     event::Timestamp,
     id::{ConversationId, Seq, UserId},
 };
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     SqliteStore,
     columns::{count, int, seq as seq_of},
 };
-use crate::{ReadMarkStore, Result};
+use crate::{ReadMarkStore, ReadPosition, Result, UnreadMark};
 
 #[async_trait]
 impl ReadMarkStore for SqliteStore {
@@ -32,6 +32,58 @@ impl ReadMarkStore for SqliteStore {
 
     async fn read_mark(&self, conversation: ConversationId, user: UserId) -> Result<Seq> {
         self.readers.read(move |db| mark(db, conversation, user)).await
+    }
+
+    async fn read_position(&self, conversation: ConversationId, user: UserId) -> Result<ReadPosition> {
+        self.readers
+            .read(move |db| {
+                let found = db
+                    .prepare_cached(
+                        "SELECT seq, unread_version, unread_position, unread_over, unread_ended
+                           FROM reads WHERE conversation = ?1 AND user = ?2",
+                    )?
+                    .query_row(params![conversation.as_bytes(), user.as_bytes()], |row| position(row, 0))
+                    .optional()?;
+                Ok(found.unwrap_or_default())
+            })
+            .await
+    }
+
+    async fn mark_unread(&self, conversation: ConversationId, user: UserId, mark: UnreadMark) -> Result<()> {
+        self.writer
+            .write(1, move |db| {
+                let UnreadMark { version, position, over } = mark;
+                db.prepare_cached(
+                    "INSERT INTO reads (conversation, user, seq, at, unread_version, unread_position, unread_over)
+                     VALUES (?1, ?2, 0, 0, ?3, ?4, ?5)
+                     ON CONFLICT (conversation, user) DO UPDATE
+                        SET unread_version = excluded.unread_version,
+                            unread_position = excluded.unread_position, unread_over = excluded.unread_over
+                      WHERE (excluded.unread_version, excluded.unread_position)
+                          > (reads.unread_version, reads.unread_position)",
+                )?
+                .execute(params![
+                    conversation.as_bytes(),
+                    user.as_bytes(),
+                    int(version),
+                    int(position),
+                    int(over)
+                ])?;
+                Ok(())
+            })
+            .await
+    }
+
+    async fn end_unread(&self, conversation: ConversationId, user: UserId, version: u64) -> Result<()> {
+        self.writer
+            .write(1, move |db| {
+                db.prepare_cached(
+                    "UPDATE reads SET unread_ended = max(unread_ended, ?3) WHERE conversation = ?1 AND user = ?2",
+                )?
+                .execute(params![conversation.as_bytes(), user.as_bytes(), int(version)])?;
+                Ok(())
+            })
+            .await
     }
 
     async fn countable(
@@ -76,6 +128,16 @@ pub fn advance(
     )?
     .execute(params![conversation.as_bytes(), user.as_bytes(), int(seq), at.0])?;
     Ok(())
+}
+
+/// Of a row's columns from `first` on.
+pub fn position(row: &Row<'_>, first: usize) -> rusqlite::Result<ReadPosition> {
+    let unread = UnreadMark {
+        version: seq_of(row, first + 1)?,
+        position: seq_of(row, first + 2)?,
+        over: seq_of(row, first + 3)?,
+    };
+    Ok(ReadPosition { read: seq_of(row, first)?, unread, ended: seq_of(row, first + 4)? })
 }
 
 fn mark(db: &Connection, conversation: ConversationId, user: UserId) -> Result<Seq> {

@@ -1,5 +1,5 @@
-//! What was not read yet. A read mark is a position that only rises; the number of unread messages follows
-//! from it and is never kept anywhere.
+//! What was not read yet. A read mark is a position that only rises; its user may mark something as unread again, for
+//! the own devices alone. The number of unread messages follows from these and is never kept anywhere.
 
 mod unread; // pure but for one question to the store
 
@@ -13,11 +13,11 @@ use natter_nats::{
 };
 use natter_schemas::{
     code::Code,
-    id::Partition,
+    id::{ConversationId, Partition, Seq, UserId},
     limits,
     rpc::{MarkRead, ReadMark, ReadState},
 };
-use natter_store::Store;
+use natter_store::{ReadPosition, Store, UnreadMark};
 use tracing::warn;
 
 pub use unread::{read_through, unread};
@@ -52,24 +52,72 @@ impl ReadMarks {
     }
 
     async fn read(&self, call: MarkRead) -> Result<ReadState, Failure> {
-        let MarkRead { user, conversation, seq, private } = call;
+        let MarkRead { user, conversation, seq, private, unread: again } = call;
         let membership = self.store.membership(conversation, user).await?;
         membership.and_then(|m| m.role).ok_or(Code::NotFound)?;
 
         let floor = self.history.floor(conversation);
         let (tail, head) = self.history.tail_and_head(conversation, floor).await?;
         let at = self.clock.now();
-        let mark = self.store.advance_read(conversation, user, seq.min(head), at).await?;
-        let read = read_through(user, mark, &tail);
-        let unread = unread(&*self.store, (conversation, user), read, floor, &tail).await?;
-        self.publish_mark(ReadMark { conversation, user, seq: read, at, private }).await;
-        Ok(ReadState { seq: read, unread })
+        let place = (conversation, user);
+        if !again {
+            self.store.advance_read(conversation, user, seq.min(head), at).await?;
+        }
+        let known = read_through(user, self.store.read_position(conversation, user).await?, &tail);
+        // While something counts as unread nothing beyond the mark was read.
+        let moved = !again && known.counting().is_none();
+        let position = if again {
+            self.mark_unread(place, known, seq.saturating_sub(1)).await?
+        } else {
+            self.read_again(place, known, seq.min(head)).await?
+        };
+        let own = position.own();
+        let unread = unread(&*self.store, place, own.seq, floor, &tail).await?;
+        self.publish_mark(ReadMark { conversation, user, seq: position.read, at, private, moved, own }).await;
+        Ok(ReadState { seq: own.seq, unread })
+    }
+
+    /// What is unread already stays so.
+    async fn mark_unread(
+        &self,
+        (conversation, user): (ConversationId, UserId),
+        known: ReadPosition,
+        position: Seq,
+    ) -> Result<ReadPosition, Failure> {
+        if position >= known.own().seq {
+            return Ok(known);
+        }
+        let version = known.unread.version.max(known.ended) + 1;
+        let unread = UnreadMark { version, position, over: known.read };
+        self.store.mark_unread(conversation, user, unread).await?;
+        Ok(ReadPosition { unread, ..known })
+    }
+
+    /// Up to where it was read before, what is marked as unread is read step by step.
+    async fn read_again(
+        &self,
+        (conversation, user): (ConversationId, UserId),
+        known: ReadPosition,
+        seq: Seq,
+    ) -> Result<ReadPosition, Failure> {
+        match known.counting() {
+            Some(mark) if seq >= mark.over => {
+                self.store.end_unread(conversation, user, mark.version).await?;
+                Ok(ReadPosition { ended: mark.version, ..known })
+            }
+            Some(mark) if seq > mark.position => {
+                let unread = UnreadMark { position: seq, ..mark };
+                self.store.mark_unread(conversation, user, unread).await?;
+                Ok(ReadPosition { unread, ..known })
+            }
+            _ => Ok(known),
+        }
     }
 
     /// The last mark of each user is kept by the stream; a repeat is dropped as a duplicate.
     async fn publish_mark(&self, mark: ReadMark) {
-        let ReadMark { conversation, user, seq, .. } = mark;
-        let id = format!("{conversation}:{user}:{seq}");
+        let ReadMark { conversation, user, seq, own, .. } = mark;
+        let id = format!("{conversation}:{user}:{seq}:{}:{}", own.version, own.seq);
         let subject = subject::reads(Partition::of(conversation, self.partitions), conversation, user);
         let payload = postcard::to_allocvec(&mark)
             .expect("postcard into a Vec fails only for lengths unknown up front");

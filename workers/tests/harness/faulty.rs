@@ -11,7 +11,7 @@ use natter_schemas::{
 use natter_store::{
     AccountStore, AddSession, AddUser, BlockStore, ConversationRow, ConversationStore, Credentials,
     EventStore, Exchange, ListedRow, MemberRow, MemberStore, MessageStore, NewSession, ReadMarkStore,
-    Renewal, Result, SessionStore, Store, StoreError, sqlite::SqliteStore,
+    ReadPosition, Renewal, Result, SessionStore, Store, StoreError, UnreadMark, sqlite::SqliteStore,
 };
 
 pub struct Faulty {
@@ -110,6 +110,9 @@ pass! {
     ReadMarkStore {
         fn advance_read(conversation: ConversationId, user: UserId, seq: Seq, at: Timestamp) -> Seq;
         fn read_mark(conversation: ConversationId, user: UserId) -> Seq;
+        fn read_position(conversation: ConversationId, user: UserId) -> ReadPosition;
+        fn mark_unread(conversation: ConversationId, user: UserId, mark: UnreadMark) -> ();
+        fn end_unread(conversation: ConversationId, user: UserId, version: u64) -> ();
         fn countable(conversation: ConversationId, user: UserId, after: Seq, up_to: Seq, limit: usize) -> Vec<Seq>;
     }
 }

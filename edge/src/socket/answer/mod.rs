@@ -38,7 +38,9 @@ pub async fn answer(client: &Arc<Client>, frame: ClientFrame) -> Answer {
         ClientFrame::Typing { conversation_id, is_typing } => {
             Box::pin(typing::answer(client, conversation_id, is_typing)).await
         }
-        ClientFrame::Read { id, conversation_id, seq } => read::answer(client, id, conversation_id, seq),
+        ClientFrame::Read { id, conversation_id, seq, unread } => {
+            read::answer(client, id, conversation_id, (seq, unread))
+        }
         ClientFrame::Resume { id, positions } => resume::answer(client, id, &positions),
         ClientFrame::Ping { id } => ping::answer(client, id),
         ClientFrame::Token { id, token } => Box::pin(token::answer(client, id, &token)).await,

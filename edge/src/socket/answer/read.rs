@@ -12,11 +12,20 @@ use crate::socket::{
     request_queues::RequestQueue,
 };
 
-pub fn answer(client: &Arc<Client>, id: Option<RequestId>, conversation: ConversationId, seq: Seq) -> Answer {
-    let noted = client.reads.note(conversation, seq);
+pub fn answer(
+    client: &Arc<Client>,
+    id: Option<RequestId>,
+    conversation: ConversationId,
+    (seq, unread): (Seq, bool),
+) -> Answer {
+    let noted = if unread { None } else { Some(client.reads.note(conversation, seq)) };
     client.queued(RequestQueue::ReadMarks(conversation), |client| async move {
         let (marks, user) = (&client.app.read_marks, client.socket.user);
-        let frame = match marks.coalesced(&client.reads, user, conversation, (seq, noted)).await {
+        let marked = match noted {
+            Some(noted) => marks.coalesced(&client.reads, user, conversation, (seq, noted)).await,
+            None => marks.unread(&client.reads, user, conversation, seq).await,
+        };
+        let frame = match marked {
             Ok(mark) => ServerFrame::ReadAck {
                 id,
                 conversation_id: conversation,

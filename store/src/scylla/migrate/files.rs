@@ -25,6 +25,7 @@ const FILES: &[File] = files![
     "migrations" "0002_log",
     "migrations" "0003_session_credentials",
     "migrations" "0004_user_words",
+    "migrations" "0005_unread",
     "scylla" "0001_compaction",
 ];
 

@@ -97,7 +97,7 @@ impl Conversations {
     }
 
     async fn unread(&self, user: UserId, snapshot: &Snapshot) -> Result<usize, Failure> {
-        let read = read_marks::read_through(user, snapshot.row.read, &snapshot.tail);
+        let read = read_marks::read_through(user, snapshot.row.read, &snapshot.tail).own().seq;
         let place = (snapshot.row.conversation.id, user);
         Ok(read_marks::unread(&*self.store, place, read, snapshot.floor, &snapshot.tail).await?)
     }
@@ -153,7 +153,7 @@ impl Conversations {
         let Membership { conversation, role: Some(role), .. } = membership else { return Ok(None) };
         let (tail, head) = self.history.tail_and_head(conversation, floor).await?;
         let Some(row) = self.store.conversation(conversation).await? else { return Ok(None) };
-        let read = self.store.read_mark(conversation, user).await?;
+        let read = self.store.read_position(conversation, user).await?;
         Ok(Some(Snapshot { row: ListedRow { conversation: row, role, read }, floor, tail, head }))
     }
 }

@@ -30,7 +30,8 @@ impl Conversations {
         let rows = self.store.members(conversation).await?;
         let mut members = members(rows, &tail);
         let own = members.iter().find(|row| row.member.user == user).ok_or(Code::NotFound)?;
-        let (role, read) = (own.member.role, own.read);
+        let role = own.member.role;
+        let read = self.store.read_position(conversation, user).await?;
         let row = self.store.conversation(conversation).await?.ok_or(Code::NotFound)?;
         let snapshot = Snapshot { row: ListedRow { conversation: row, role, read }, floor, tail, head };
         let view = self.view(user, snapshot).await?;
@@ -43,7 +44,7 @@ impl Conversations {
     pub(super) async fn view(&self, user: UserId, snapshot: Snapshot) -> Result<Conversation, Failure> {
         let Snapshot { row, floor, tail, head } = snapshot;
         let id = row.conversation.id;
-        let read = read_marks::read_through(user, row.read, &tail);
+        let read = read_marks::read_through(user, row.read, &tail).own().seq;
         let unread = read_marks::unread(&*self.store, (id, user), read, floor, &tail).await?;
         let last_message = self.preview(id, floor, &tail, head).await?;
         Ok(Conversation {

@@ -5,14 +5,14 @@ use natter_schemas::{
     id::{ConversationId, Seq, UserId},
     limits,
 };
-use natter_store::{Store, StoreError};
+use natter_store::{ReadPosition, Store, StoreError};
 
 use crate::services::history::Tail;
 
-/// Where the user has read to: the stored mark, or what is not stored yet of one's own newest post or joining.
-pub fn read_through(user: UserId, mark: Seq, tail: &Tail) -> Seq {
+/// Where the user has read to: what is stored, and of one's own newest post or joining what is not stored yet.
+pub fn read_through(user: UserId, stored: ReadPosition, tail: &Tail) -> ReadPosition {
     let own = |logged: &&LogEntry| logged.event.marks_read_for() == Some(user);
-    tail.iter().rev().find(own).map_or(mark, |logged| mark.max(logged.seq))
+    tail.iter().rev().find(own).map_or(stored, |logged| stored.read_through(logged.seq))
 }
 
 /// Others' messages after `read` that are not deleted: rows up to the floor, then the log above it. Counted
