@@ -4,7 +4,11 @@
 use std::{sync::Arc, time::Duration};
 
 use natter_nats::{async_nats::Client, subject};
-use natter_runtime::shared_state::SharedState;
+use natter_runtime::shared_state::{Heartbeat, SharedState};
+use natter_schemas::{
+    id::{SessionId, UserId},
+    rpc::PresenceChange,
+};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -33,15 +37,30 @@ pub async fn sweep(shared: Arc<dyn SharedState>, bus: Client, stop: Cancellation
             was_down = false;
             let more = gone.len() == LIMIT;
             for change in gone {
-                let payload = postcard::to_allocvec(&change)
-                    .expect("postcard into a Vec fails only for lengths unknown up front");
-                if let Err(error) = bus.publish(subject::presence(change.user), payload.into()).await {
-                    warn!(%error, user = %change.user, "offline presence not published; edges show the user online until their next look-up");
-                }
+                publish(&bus, &change).await;
             }
             if !more {
                 break;
             }
         }
+    }
+}
+
+/// Ends the heartbeats that a session sent without a socket; its sockets end theirs.
+pub async fn end_session(shared: &dyn SharedState, bus: &Client, user: UserId, session: SessionId) {
+    match shared.leave(&Heartbeat::without_socket(user, session)).await {
+        Ok(Some(change)) => publish(bus, &change).await,
+        Ok(None) => {}
+        Err(error) => {
+            warn!(%error, %user, "end of a session not written; it stays online for one TTL at most");
+        }
+    }
+}
+
+async fn publish(bus: &Client, change: &PresenceChange) {
+    let payload =
+        postcard::to_allocvec(change).expect("postcard into a Vec fails only for lengths unknown up front");
+    if let Err(error) = bus.publish(subject::presence(change.user), payload.into()).await {
+        warn!(%error, user = %change.user, "offline presence not published; edges show the user online until their next look-up");
     }
 }

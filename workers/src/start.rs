@@ -182,9 +182,10 @@ impl Start<'_> {
     }
 
     async fn accounts(&self) -> Result<(), StartError> {
-        let Dependencies { store, publisher, refresh, limits, clock, .. } = self.dependencies.clone();
+        let Dependencies { store, publisher, refresh, limits, clock, shared, client: bus, .. } =
+            self.dependencies.clone();
         let passwords = Passwords::new().await?;
-        let accounts = Accounts::new(store, publisher, passwords, refresh, limits, clock);
+        let accounts = Accounts { store, publisher, passwords, refresh, limits, clock, shared, bus };
         Ok(accounts.serve(&mut self.server(Service::Accounts).await?).await?)
     }
 

@@ -5,16 +5,17 @@ mod harness;
 
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, future::join_all};
 use harness::Harness;
-use natter_nats::{subject, topology};
+use natter_nats::{connect::Purpose, subject, topology};
+use natter_runtime::shared_state::Heartbeat;
 use natter_schemas::{
     code::Code,
     id::{SessionId, UserId},
     limits,
     rpc::{
-        FindUser, FindUsers, LogIn, LogOut, NewPassword, OpenedSession, RefreshSession, RegisterUser,
-        RpcError, SearchUsers, UpdateUser,
+        FindUser, FindUsers, LogIn, LogOut, NewPassword, OpenedSession, PresenceChange, RefreshSession,
+        RegisterUser, RpcError, SearchUsers, UpdateUser,
     },
 };
 use natter_store::AccountStore;
@@ -165,6 +166,25 @@ async fn logging_out_ends_one_session_or_all_of_them() {
     received.sort();
     expected.sort();
     assert_eq!(received, expected);
+}
+
+#[tokio::test]
+async fn a_log_out_ends_the_heartbeats_of_its_session() {
+    let harness = accounts().await;
+    let first = register(&harness, "alice").await;
+    let second = log_in(&harness, "alice", PASSWORD).await.unwrap();
+    let (user, shared) = (first.user.id, &harness.dependencies.shared);
+    let heartbeats = [first.session, second.session].map(|session| Heartbeat::without_socket(user, session));
+    shared.heartbeat(&heartbeats, Duration::from_mins(5)).await.unwrap();
+    let online = async || shared.presence(&[user]).await.unwrap()[0].online;
+    harness.rpc.call(&LogOut { user, session: Some(first.session) }).await.unwrap();
+    assert!(online().await, "the other session keeps her online");
+    let mut changes = harness.server.client(Purpose::Live).await.subscribe(subject::PRESENCES).await.unwrap();
+    harness.rpc.call(&LogOut { user, session: None }).await.unwrap();
+    assert!(!online().await);
+    let change = tokio::time::timeout(natter_testkit::PATIENCE, changes.next()).await.unwrap().unwrap();
+    let change: PresenceChange = postcard::from_bytes(&change.payload).unwrap();
+    assert_eq!((change.user, change.online), (user, false));
 }
 
 #[tokio::test]

@@ -22,7 +22,7 @@ use tracing::warn;
 
 use crate::{membership::Members, outbound::hub::Hub, presence::KnownPresence, wire::frame::Frame};
 
-/// A page that reloads goes offline and online within this: viewers see neither.
+/// Changes of one user within this are sent as one.
 const COALESCE: Duration = Duration::from_millis(500);
 /// Guarantee 8: a user who is gone is shown online for a TTL and this at most.
 const REFRESH: Duration = Duration::from_secs(15);

@@ -210,6 +210,9 @@ impl Room {
         }
         metrics::counter!("natter_deliveries_total").increment(self.sockets.len() as u64);
         self.last = Some(entry.seq);
+        if let Kind::Posted { .. } = entry.event.kind {
+            self.end_typing(entry.event.author);
+        }
     }
 
     /// Too much is missing to send it all: every socket reloads the newest page.

@@ -19,9 +19,11 @@ use natter_schemas::{
 use super::extract::{Caller, Json, segment};
 use crate::{api_error::ApiError, app::App};
 
+/// Answered once it is written: a status read next is `online`.
 pub async fn heartbeat(State(app): State<Arc<App>>, caller: Caller) -> Result<StatusCode, ApiError> {
     let user = caller.user();
-    app.heartbeats.send(&Heartbeat { user, session: format!("rest-{}", caller.session()) });
+    let heartbeat = Heartbeat::without_socket(user, caller.session());
+    app.heartbeats.write(heartbeat).await.map_err(|_| ApiError::from(Code::Unavailable))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -50,11 +52,17 @@ async fn look_up(app: &Arc<App>, user: UserId, asked: Vec<UserId>) -> Result<Vec
     let mut known: HashSet<UserId> = app.rpc.call(&request).await?.into_iter().collect();
     known.insert(user);
     let presences = app.shared.presence(&asked).await.map_err(|_| ApiError::from(Code::Unavailable))?;
+    // A socket is open before its first heartbeat is written.
+    let here = |asked: UserId| asked == user && !app.sockets.of_user(user).is_empty();
     let view = |presence: natter_runtime::shared_state::Presence| {
         let visible = known.contains(&presence.user);
         PresenceView {
             user_id: presence.user,
-            status: if visible && presence.online { Status::Online } else { Status::Offline },
+            status: if visible && presence.online || here(presence.user) {
+                Status::Online
+            } else {
+                Status::Offline
+            },
             last_seen_at: presence.last_seen.filter(|_| visible),
         }
     };

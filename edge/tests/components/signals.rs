@@ -1,8 +1,12 @@
 //! Read marks and typing: a client may send many, a few are passed on.
 
+use std::time::{Duration, Instant};
+
 use futures_util::StreamExt;
 use natter_nats::subject;
+use natter_runtime::shared_state::SharedState;
 use natter_schemas::{id::UserId, rpc::Typing};
+use natter_testkit::until;
 use serde_json::json;
 use tokio::time::timeout;
 
@@ -60,4 +64,58 @@ async fn typing_without_a_join_is_refused() {
     let mut socket = edge.socket(user).await;
     socket.send(&json!({"type": "typing", "conversationId": conversation, "isTyping": true})).await;
     assert_eq!(socket.expect("error").await["code"], "forbidden");
+}
+
+#[tokio::test]
+async fn typing_ends_with_the_message() {
+    let edge = Edge::start().await;
+    let (typist, reader) = (UserId::fresh(), UserId::fresh());
+    let conversation = edge.conversation(&[typist, reader]);
+    let (mut socket, mut readers) = (edge.socket(typist).await, edge.socket(reader).await);
+    for socket in [&mut socket, &mut readers] {
+        socket.send(&json!({"type": "join", "conversationId": conversation})).await;
+        socket.wait_for("joined").await;
+    }
+    socket.send(&json!({"type": "typing", "conversationId": conversation, "isTyping": true})).await;
+    assert_eq!(readers.wait_for("typing").await["isTyping"], true);
+    let content =
+        json!({"type": "send", "id": 1, "conversationId": conversation, "content": "hi", "clientId": "c"});
+    socket.send(&content).await;
+    readers.wait_for("message:new").await;
+    // Well before it would expire.
+    let ended = timeout(Duration::from_secs(2), readers.wait_for("typing")).await.expect("at once");
+    assert_eq!(ended["isTyping"], false);
+}
+
+#[tokio::test]
+async fn who_joins_first_of_all_is_online_for_herself() {
+    let edge = Edge::start().await;
+    for _ in 0..12 {
+        let user = UserId::fresh();
+        let conversation = edge.conversation(&[user]);
+        let mut socket = edge.socket(user).await;
+        socket.send(&json!({"type": "join", "conversationId": conversation})).await;
+        assert_eq!(socket.wait_for("joined").await["online"], json!([user]));
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_reloads_never_goes_offline() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let online = async || edge.shared.presence(&[user]).await.expect("it answers")[0];
+    let first = edge.socket(user).await;
+    until("the first socket counts", async || online().await.online).await;
+    let version = online().await.version;
+    drop(first);
+    let second = edge.socket(user).await;
+    // The first one's session has ended when the sessions' grace is over; no change came of it.
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(4) {
+        let now = online().await;
+        assert!(now.online && now.version == version, "{now:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    drop(second);
+    until("the user has gone", async || !online().await.online).await;
 }

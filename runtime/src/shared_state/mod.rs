@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use natter_schemas::{
     event::Timestamp,
-    id::{EventId, Seq, UserId},
+    id::{EventId, Seq, SessionId, UserId},
     rpc::PresenceChange,
 };
 
@@ -72,6 +72,13 @@ pub struct Heartbeat {
     pub user: UserId,
     /// Unique per socket, 64 visible ASCII characters at most.
     pub session: String,
+}
+
+impl Heartbeat {
+    /// Of a session that sends heartbeats itself; it ends with the session.
+    pub fn without_socket(user: UserId, session: SessionId) -> Self {
+        Self { user, session: format!("rest-{session}") }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

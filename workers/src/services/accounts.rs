@@ -9,10 +9,12 @@ mod sessions; // log in, go on, log out
 use std::{sync::Arc, time::Duration};
 
 use natter_nats::{
+    async_nats::Client,
     clock::LogClock,
     publisher::Publisher,
     service::{RpcServer, ServiceError},
 };
+use natter_runtime::shared_state::SharedState;
 use natter_schemas::{
     event::Timestamp,
     limits::Limits,
@@ -36,26 +38,19 @@ pub struct RefreshTokens {
 }
 
 pub struct Accounts {
-    store: Arc<dyn Store>,
-    publisher: Publisher,
-    passwords: Passwords,
-    refresh: RefreshTokens,
-    limits: Limits,
-    clock: LogClock,
+    pub store: Arc<dyn Store>,
+    pub publisher: Publisher,
+    pub passwords: Passwords,
+    pub refresh: RefreshTokens,
+    pub limits: Limits,
+    pub clock: LogClock,
+    /// Where a session that ends is online no more.
+    pub shared: Arc<dyn SharedState>,
+    /// Where that is published.
+    pub bus: Client,
 }
 
 impl Accounts {
-    pub const fn new(
-        store: Arc<dyn Store>,
-        publisher: Publisher,
-        passwords: Passwords,
-        refresh: RefreshTokens,
-        limits: Limits,
-        clock: LogClock,
-    ) -> Self {
-        Self { store, publisher, passwords, refresh, limits, clock }
-    }
-
     pub async fn serve(self, server: &mut RpcServer) -> Result<(), ServiceError> {
         answer!(server, Arc::new(self), {
             RegisterUser => register,

@@ -50,6 +50,13 @@ impl Room {
         !self.typing.is_empty()
     }
 
+    /// Who has sent a message types no more: the message shows it.
+    pub(super) fn end_typing(&mut self, author: UserId) {
+        if self.typing.remove(&author).is_some() {
+            self.send_typing(author, false);
+        }
+    }
+
     /// Ends typing that was not repeated in time. Returns whether a user still types.
     pub fn expire_typing(&mut self, now: Instant) -> bool {
         let expired: Vec<_> =
@@ -93,6 +100,12 @@ mod tests {
         assert!(!room.expire_typing(now + limits::TYPING_EXPIRES));
         assert!(!room.typing(typist, false, now));
         let typing = |is_typing| ServerFrame::Typing { conversation_id, user_id: typist, is_typing };
+        assert_eq!(socket.queue.take(), [typing(true), typing(false)]);
+        // A message ends it, once.
+        assert!(room.typing(typist, true, now));
+        room.end_typing(typist);
+        room.end_typing(typist);
+        assert!(!room.expire_typing(now + limits::TYPING_EXPIRES));
         assert_eq!(socket.queue.take(), [typing(true), typing(false)]);
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use natter_runtime::shared_state::Presence;
 use natter_schemas::{
     frame::{RequestId, ServerFrame},
-    id::ConversationId,
+    id::{ConversationId, UserId},
 };
 
 use crate::socket::{
@@ -20,10 +21,18 @@ pub fn answer(client: &Arc<Client>, id: Option<RequestId>, conversation: Convers
                 conversation_id: conversation,
                 head_seq: found.head,
                 read_seq: found.read,
-                online: presences.iter().filter(|p| p.online).map(|p| p.user).collect(),
+                online: online(client.socket.user, &presences),
             },
             Err(error) => error.frame(id),
         };
         client.send(&frame);
     })
+}
+
+/// The caller is among them, whose socket this is: its first heartbeat may not have been written yet. While the shared
+/// state is away no user is known to be online.
+fn online(caller: UserId, presences: &[Presence]) -> Vec<UserId> {
+    let online = presences.iter().filter(|presence| presence.online && presence.user != caller);
+    let caller = (!presences.is_empty()).then_some(caller);
+    caller.into_iter().chain(online.map(|presence| presence.user)).collect()
 }

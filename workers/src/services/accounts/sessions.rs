@@ -12,7 +12,7 @@ use tracing::info;
 use zeroize::Zeroizing;
 
 use super::{Accounts, display_name as normalized, passwords::Password};
-use crate::{control, services::Failure};
+use crate::{control, presence, services::Failure};
 
 impl Accounts {
     pub(super) async fn register(&self, call: RegisterUser) -> Result<OpenedSession, Failure> {
@@ -84,7 +84,7 @@ impl Accounts {
             Renewal::Unknown => return Err(Code::Unauthenticated.into()),
         };
         info!(%user, %session, why, "a session is ended instead of renewed");
-        control::publish_session_ended(&self.publisher, session).await?;
+        self.announce_end(user, session).await?;
         Err(Code::Unauthenticated.into())
     }
 
@@ -94,7 +94,7 @@ impl Accounts {
             Some(session) => vec![session],
             None => self.store.sessions_of(call.user, self.clock.now()).await?,
         };
-        self.end(sessions).await
+        self.end(call.user, sessions).await
     }
 
     pub(super) async fn new_password(&self, call: NewPassword) -> Result<(), Failure> {
@@ -108,17 +108,23 @@ impl Accounts {
         self.store.set_password_hash(call.user, &hash, Some(call.session)).await?;
         let mut others = self.store.sessions_of(call.user, self.clock.now()).await?;
         others.retain(|session| *session != call.session);
-        self.end(others).await
+        self.end(call.user, others).await
     }
 
     /// First the store, then the sockets: a client whose socket closes cannot come back with the old token.
-    async fn end(&self, sessions: Vec<SessionId>) -> Result<(), Failure> {
+    async fn end(&self, user: UserId, sessions: Vec<SessionId>) -> Result<(), Failure> {
         try_join_all(sessions.into_iter().map(|session| async move {
             self.store.end_session(session).await?;
-            control::publish_session_ended(&self.publisher, session).await?;
-            Ok::<_, Failure>(())
+            self.announce_end(user, session).await
         }))
         .await?;
+        Ok(())
+    }
+
+    /// To every edge, and to those who see the user online by it.
+    async fn announce_end(&self, user: UserId, session: SessionId) -> Result<(), Failure> {
+        control::publish_session_ended(&self.publisher, session).await?;
+        presence::end_session(&*self.shared, &self.bus, user, session).await;
         Ok(())
     }
 }
