@@ -17,7 +17,7 @@ pub const PRESENCE_TTL: Duration = Duration::from_secs(10);
 /// Small enough for two cores, several enough to be several.
 const PARTITIONS: &str = "4";
 const RATES: &str = "login=100000/s,send=100000/s,write=100000/s,read=100000/s,search=100000/s,frames=100000/s,\
-                     renew=100000/s,address=100000/s";
+                     renew=100000/s,address=100000/s,groups=100000/s";
 
 /// How many seconds the clocks of processes are ahead and behind, in turn: `CLOCKS_APART` of the test run, which is 0
 /// without it.
