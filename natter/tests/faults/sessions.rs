@@ -89,6 +89,7 @@ async fn a_token_that_expires_closes_its_socket_unless_it_is_renewed_in_place() 
     renewed.ping().await;
     // Without another token it ends like any other.
     assert_eq!(renewed.closed().await, 4001);
+    alice.refresh().await;
     let mut late = alice.socket("phone").await;
     late.send_frame(&json!({"type": "token", "token": "rubbish"})).await;
     assert_eq!(late.closed().await, 4001);
