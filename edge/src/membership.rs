@@ -121,14 +121,39 @@ impl Members {
     async fn load(&self, user: UserId) -> Result<CachedUser, RpcError> {
         loop {
             let before = self.change_slot(user).load(Ordering::SeqCst);
-            let (memberships, blocked) = (Memberships { user }, ListBlockedConversations { user });
             let (memberships, blocked) =
-                tokio::try_join!(self.rpc.call(&memberships), self.rpc.call(&blocked))?;
+                tokio::try_join!(self.load_memberships(user), self.load_blocked(user))?;
             if self.change_slot(user).load(Ordering::SeqCst) == before {
                 return Ok(Arc::new(Mutex::new(UserAccess {
                     memberships: memberships.into_iter().map(|m| (m.conversation, m)).collect(),
                     blocked: blocked.into_iter().collect(),
                 })));
+            }
+        }
+    }
+
+    async fn load_memberships(&self, user: UserId) -> Result<Vec<Membership>, RpcError> {
+        let mut all: Vec<Membership> = Vec::new();
+        loop {
+            let after = all.last().map(|membership| membership.conversation);
+            let page = self.rpc.call(&Memberships { user, after }).await?;
+            let last = !page.has_more || page.items.is_empty();
+            all.extend(page.items);
+            if last {
+                return Ok(all);
+            }
+        }
+    }
+
+    async fn load_blocked(&self, user: UserId) -> Result<Vec<ConversationId>, RpcError> {
+        let mut all: Vec<ConversationId> = Vec::new();
+        loop {
+            let after = all.last().copied();
+            let page = self.rpc.call(&ListBlockedConversations { user, after }).await?;
+            let last = !page.has_more || page.items.is_empty();
+            all.extend(page.items);
+            if last {
+                return Ok(all);
             }
         }
     }

@@ -310,7 +310,7 @@ async def changes(w):
     page = await w.bob.ok("GET", "/api/messages", params={"conversationId": w.room, "limit": 1})
     now = page["items"][-1]
     expect((now["seq"], now["content"]) == (target["seq"], "first") and now["editedAt"], f"edited in history: {now}")
-    reaction = {"emoji": "👍", "count": 1, "userIds": [w.bob.user["id"]]}
+    reaction = {"emoji": "👍", "count": 1, "me": True, "userIds": [w.bob.user["id"]]}
     expect(now["reactions"] == [reaction], f"a reaction in history: {now['reactions']}")
     await w.a.ask({"type": "delete", **place})
     await w.b.until(lambda: w.b.of_type("message:deleted", target=target["seq"]), "message:deleted")

@@ -3,10 +3,14 @@
 //! Variants and fields are only ever appended: logs of old versions are read for ever (golden bytes in
 //! `tests/golden.rs` prove it).
 
+mod message; // what they make of a message
+
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
+
+pub use message::{Message, Reaction};
 
 use crate::id::{ConversationId, EventId, Seq, UserId};
 
@@ -98,7 +102,7 @@ pub enum Kind {
     Reacted {
         /// Seq of the message.
         target: Seq,
-        /// As the client sent it.
+        /// In its canonical spelling; in old logs as the client sent it.
         emoji: String,
         /// Set, or withdrawn.
         on: bool,
@@ -241,106 +245,36 @@ pub struct LogEntry {
     pub event: Event,
 }
 
-/// A message as it stands now: the posted event with every edit, deletion and reaction up to some moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
-    /// Its id.
-    pub id: EventId,
-    /// The conversation it belongs to.
-    pub conversation: ConversationId,
-    /// Position in the partition's log.
-    pub seq: Seq,
-    /// Who caused it.
-    pub author: UserId,
-    /// The sender's own id for it.
-    pub client_id: Option<String>,
-    /// `None` once deleted: the message keeps its place, not its content.
-    pub body: Option<Body>,
-    /// Seq of the message it answers.
-    pub reply_to: Option<Seq>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When its body was last replaced.
-    pub edited_at: Option<Timestamp>,
-    /// When its content was removed.
-    pub deleted_at: Option<Timestamp>,
-    /// Seq of the deletion, else of the newest edit applied, else of the message itself.
-    pub version: Seq,
-    /// The event whose body this is: what a sealed body is bound to.
-    pub body_event: EventId,
-    /// In the order in which each emoji was first used.
-    pub reactions: Vec<Reaction>,
-}
-
-/// Everyone who reacted with one emoji, oldest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reaction {
-    /// One grapheme, as the client sent it.
-    pub emoji: String,
-    /// Whom it is about.
-    pub users: Vec<UserId>,
-}
-
-impl Message {
-    /// The message a `Posted` event begins; `None` for any other event.
-    pub fn posted(seq: Seq, event: &Event) -> Option<Self> {
-        let Kind::Posted { body, reply_to } = &event.kind else { return None };
-        Some(Self {
-            id: event.id,
-            conversation: event.conversation,
-            seq,
-            author: event.author,
-            client_id: event.client_id.clone(),
-            body: Some(body.clone()),
-            reply_to: *reply_to,
-            created_at: event.at,
-            edited_at: None,
-            deleted_at: None,
-            version: seq,
-            body_event: event.id,
-            reactions: Vec::new(),
-        })
-    }
-
-    /// Applies a later event of the same conversation. Events that do not target this message change nothing.
-    /// Edits and deletions may come in any order, any number of times: the newest edit counts, and the first
-    /// deletion is final. Reactions of one user must come in the order of the log; repeats are harmless.
-    pub fn apply(&mut self, seq: Seq, event: &Event) {
-        match (&event.kind, self.deleted_at) {
-            (Kind::Edited { target, body }, None) if *target == self.seq && seq > self.version => {
-                self.body = Some(body.clone());
-                self.body_event = event.id;
-                self.edited_at = Some(event.at);
-                self.version = seq;
-            }
-            (Kind::Deleted { target }, None) if *target == self.seq => self.delete(seq, event.at),
-            (Kind::Deleted { target }, Some(_)) if *target == self.seq && seq < self.version => {
-                self.delete(seq, event.at);
-            }
-            (Kind::Reacted { target, emoji, on }, None) if *target == self.seq => {
-                self.react(event.author, emoji, *on);
-            }
-            _ => {}
+impl LogEntry {
+    /// Seq of the message whose content it has.
+    pub const fn content_of(&self) -> Option<Seq> {
+        match self.event.kind {
+            Kind::Posted { .. } => Some(self.seq),
+            Kind::Edited { target, .. } => Some(target),
+            Kind::Deleted { .. }
+            | Kind::Reacted { .. }
+            | Kind::MemberAdded { .. }
+            | Kind::MemberRemoved { .. }
+            | Kind::RoleChanged { .. }
+            | Kind::Renamed { .. }
+            | Kind::Created { .. } => None,
         }
     }
 
-    /// Leaves nothing that depends on which edits were applied before.
-    fn delete(&mut self, seq: Seq, at: Timestamp) {
-        self.body = None;
-        self.body_event = self.id;
-        self.edited_at = None;
-        self.deleted_at = Some(at);
-        self.version = seq;
-        self.reactions.clear();
-    }
-
-    fn react(&mut self, user: UserId, emoji: &str, on: bool) {
-        match (self.reactions.iter_mut().find(|r| r.emoji == emoji), on) {
-            (Some(reaction), true) if !reaction.users.contains(&user) => reaction.users.push(user),
-            (Some(reaction), false) => reaction.users.retain(|u| *u != user),
-            (None, true) => self.reactions.push(Reaction { emoji: emoji.to_owned(), users: vec![user] }),
-            _ => {}
+    /// Without the content it has: of a message that is deleted by now.
+    pub fn remove_content(&mut self) {
+        if let Kind::Posted { body, .. } | Kind::Edited { body, .. } = &mut self.event.kind {
+            *body = Body::Plain(String::new());
         }
-        self.reactions.retain(|r| !r.users.is_empty());
+    }
+}
+
+impl Body {
+    /// Bytes of it.
+    pub const fn size(&self) -> usize {
+        match self {
+            Self::Plain(text) => text.len(),
+            Self::Sealed { ciphertext, .. } => ciphertext.len(),
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     code::Code,
     event::{Role, Timestamp},
     id::{ConversationId, EventId, Seq, SessionId, UserId},
-    limits::Limits,
+    limits::{self, Limits},
     rest::{ConversationView, MessageView, check},
 };
 
@@ -109,7 +109,7 @@ pub enum ClientFrame {
         id: Option<RequestId>,
         conversation_id: ConversationId,
         seq: Seq,
-        #[garde(custom(check::emoji))]
+        #[garde(length(bytes, min = 1, max = limits::EMOJI))]
         emoji: String,
         on: bool,
     },
@@ -253,7 +253,8 @@ pub enum ServerFrame {
         #[serde(flatten)]
         position: EventPosition,
         target: Seq,
-        content: String,
+        /// `None`: the message is deleted by now.
+        content: Option<String>,
         at: Timestamp,
         user_id: UserId,
     },

@@ -7,6 +7,7 @@
 pub mod id; // who and what: typed ids, partitions, event ids
 pub mod limits; // every bound, with its arithmetic
 pub mod text; // what is seen, what deceives, what is the same word
+pub mod emoji; // which texts are one emoji
 
 pub mod event; // the log's vocabulary
 pub mod codec; // events as bytes on the bus

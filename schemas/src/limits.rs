@@ -24,7 +24,7 @@ pub const EMAIL: usize = 254;
 pub const NAME: RangeInclusive<usize> = 1..=100;
 /// People named in one call.
 pub const PARTICIPANTS_PER_CALL: usize = 500;
-/// People in one group: a page of members (10,000 × about 120 B) still fits one NATS message.
+/// People in one group: about 170 KB as the event that opens it.
 pub const PARTICIPANTS: usize = 10_000;
 /// Conversations one user is in: what a user loads at a connect is 20,000 × about 30 B, within one NATS message.
 pub const MEMBERSHIPS: usize = 20_000;
@@ -32,10 +32,22 @@ pub const MEMBERSHIPS: usize = 20_000;
 pub const CLIENT_ID: usize = 64;
 /// One emoji as people see it, in bytes: the longest family with skin tones has 41.
 pub const EMOJI: usize = 64;
+/// Different emoji on one message: more than fit a screen's width.
+pub const REACTIONS: usize = 20;
+/// Different emoji of one user on one message.
+pub const REACTIONS_OF_USER: usize = 10;
+/// Different emoji that are held of one message. Reactions set at the same moment may pass [`REACTIONS`] by as many as
+/// are under way; old logs have more. What is beyond is ignored.
+pub const REACTIONS_HELD: usize = 256;
+/// Users listed with a reaction; the others are paged. 20 × 20 × 16 B are 6 KiB a message.
+pub const REACTORS: usize = 20;
 /// Positions in one `resume`: 1,000 × 60 B of JSON is one frame.
 pub const RESUME_POSITIONS: usize = 1_000;
 /// Missing events that are sent again; with more, loading a page is cheaper for both sides.
 pub const RESUME_EVENTS: usize = 500;
+/// Missed events in one answer of history, in bytes of their content; the rest is asked for when these are queued. A
+/// quarter of what may wait for a socket, which has four under way at most.
+pub const REPLAY: usize = 64 * 1024;
 /// Items a page may be asked for.
 pub const PAGE: RangeInclusive<usize> = 1..=100;
 /// Items of a page without a limit.
@@ -44,11 +56,20 @@ pub const PAGE_DEFAULT: usize = 50;
 pub const USER_SEARCH_PAGE: usize = 50;
 /// Users one question about presence names at most.
 pub const PRESENCE_BATCH: usize = 200;
-/// Conversations an inbox shows: 500 × 8 KiB of last messages is 4 MiB, within one NATS message.
+/// Items of one answer together, as JSON. One item more than fits is never part of it, unless it is the first: a message
+/// of control characters with every reaction has 70 KiB.
+pub const ANSWER: usize = 1024 * 1024;
+/// Conversations an inbox shows at once, if they fit [`ANSWER`].
 pub const INBOX: usize = 500;
 /// Messages that are looked at for one to show as a conversation's last, beginning with the newest: who deletes more at
 /// the end of a conversation sees that it was deleted.
 pub const PREVIEW: usize = 20;
+/// Participants that are part of a conversation requested by id: 1,000 × 700 B are within [`ANSWER`]. All are paged.
+pub const PARTICIPANTS_SHOWN: usize = 1_000;
+/// Participants in a frame: 70 KiB, a quarter of what may wait for a socket.
+pub const PARTICIPANTS_IN_FRAME: usize = 100;
+/// Memberships, or blocked conversations, in one answer to an edge: 20,000 × 40 B are 800 KB.
+pub const MEMBERSHIPS_PER_CALL: usize = 20_000;
 /// Unread messages are counted to here and no further; clients show `99+`.
 pub const UNREAD: usize = 100;
 
@@ -176,6 +197,8 @@ pub const PING_EVERY: Duration = Duration::from_secs(25);
 pub const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// 256 KiB holds about 1,000 frames: 20 s for a reader at 50/s; 2.6 GB worst case at 10,000 sockets.
 pub const OUT_QUEUE: usize = 256 * 1024;
+/// A connection that took no byte for so long, while some waited, is of a slow reader.
+pub const READER_STALLED: Duration = Duration::from_secs(20);
 /// How long a slow reader's close frame waits for room in the kernel's buffer before the socket is cut.
 pub const SLOW_CLOSE_GRACE: Duration = Duration::from_secs(30);
 /// Requests of one socket waiting for their answers; beyond it the socket is not read. 256 × 8 KiB = 2 MiB.

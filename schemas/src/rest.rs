@@ -172,6 +172,14 @@ pub struct Items<T> {
     pub items: Vec<T>,
 }
 
+/// Items of a list, page by page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListPage<T> {
+    pub items: Vec<T>,
+    pub next_cursor: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConversationPage {
@@ -225,6 +233,9 @@ pub struct MessageView {
     pub edited_at: Option<Timestamp>,
     pub deleted_at: Option<Timestamp>,
     pub reactions: Vec<ReactionView>,
+    /// A placeholder: what is stored of the message cannot be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unreadable: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -232,7 +243,21 @@ pub struct MessageView {
 pub struct ReactionView {
     pub emoji: String,
     pub count: usize,
+    /// Whether the caller is one of them.
+    pub me: bool,
+    /// The first to react, at most [`limits::REACTORS`].
     pub user_ids: Vec<UserId>,
+}
+
+/// Everyone who reacted with one emoji, page by page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReactorsPage {
+    pub emoji: String,
+    pub count: usize,
+    pub me: bool,
+    pub user_ids: Vec<UserId>,
+    pub next_cursor: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -258,6 +283,7 @@ pub struct InboxView {
     /// Over all conversations; of a hundred and more unread messages in one, 100 are counted.
     pub total_unread: usize,
     pub items: Vec<InboxItemView>,
+    pub next_cursor: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

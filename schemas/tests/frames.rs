@@ -51,7 +51,13 @@ fn message() -> MessageView {
         created_at: AT,
         edited_at: Some(AT),
         deleted_at: None,
-        reactions: vec![ReactionView { emoji: "👍".into(), count: 2, user_ids: vec![user(1), user(2)] }],
+        reactions: vec![ReactionView {
+            emoji: "👍".into(),
+            count: 2,
+            me: true,
+            user_ids: vec![user(1), user(2)],
+        }],
+        unreadable: false,
     }
 }
 
@@ -159,7 +165,7 @@ fn events() -> Vec<ServerFrame> {
     vec![
         MessageNew { position, message: message() },
         MessageNew { position, message: deleted_message() },
-        MessageEdited { position, target: 9, content: "better".into(), at, user_id },
+        MessageEdited { position, target: 9, content: Some("better".into()), at, user_id },
         MessageDeleted { position, target: 9, at, user_id },
         ReactionChanged { position, target: 9, emoji: "👍".into(), on: true, at, user_id },
         changed(MemberChange::Added, Some(Role::Member)),

@@ -26,6 +26,7 @@ pub mod migration; // where a store's schema is
 #[cfg(feature = "conformance")]
 pub mod conformance; // what every implementation must do
 
+mod damage; // stored events that cannot be read
 mod fold; // upper and lower case made alike
 mod words; // users are found by words of their names
 

@@ -12,7 +12,8 @@ use crate::Result;
 pub trait MessageStore: Send + Sync + 'static {
     /// Messages with seq ≤ `up_to`, ascending: the `limit` nearest to the window's edge (`Newest` and `Before`: the
     /// highest; `After`: the lowest). Their bodies in the present state, whatever was persisted ahead of others;
-    /// their reactions as they were at `up_to`, so that those of later events fall into place behind them.
+    /// their reactions as they were at `up_to`, so that those of later events fall into place behind them. A message
+    /// whose event or present state cannot be read is a placeholder ([`Message::unreadable`]), counted and logged.
     async fn messages(
         &self,
         conversation: ConversationId,

@@ -198,6 +198,11 @@ impl DevServer {
         .await;
     }
 
+    /// From here `VmHWM` is the peak since now.
+    pub fn reset_peak_memory(&self) {
+        fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").unwrap();
+    }
+
     /// A line of `/proc/<pid>/status` in KiB, such as `VmRSS`.
     pub fn memory_kib(&self, line: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();

@@ -13,6 +13,8 @@ pub mod services; // questions become answers: accounts, conversations, history,
 
 pub mod control; // memberships, blocks and ended sessions, for every edge
 
+mod readable_rows; // what the store has, also around what it cannot read
+
 pub mod parked; // parked events, taken up by a person
 pub mod replay; // a partition's log persisted again
 pub mod capped_list; // findings counted in full and shown in part

@@ -20,5 +20,7 @@ pub mod conversations; // who talks where: open, list, rename
 pub mod history; // pages, replays, heads
 pub mod read_marks; // what was not read yet
 
+mod person_pages; // parts of lists of people
+
 mod failure; // what can go wrong below, and the code it becomes
 pub use failure::Failure;

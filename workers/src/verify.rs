@@ -2,7 +2,6 @@
 //! logged. Both are read in order, in chunks, so memory grows with conversations and not with events.
 
 mod compare; // pure: two sorted runs of events, and where they differ
-mod rows; // what the store has, also around what it cannot read
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,7 +18,7 @@ use natter_store::{Store, StoreError};
 
 pub use compare::{Difference, Digests};
 
-use crate::{capped_list::CappedList, consume::Delivery, persist};
+use crate::{capped_list::CappedList, consume::Delivery, persist, readable_rows};
 use compare::Digest;
 
 /// Events of one chunk, at the least; 500 more and 4 MiB at most. The fewer chunks, the fewer questions: one
@@ -169,7 +168,7 @@ impl PartitionCheck<'_> {
         }
         let store = &*self.verifier.store;
         let rows = asked.into_iter().map(|(c, from, events)| async move {
-            Ok::<_, StoreError>((c, events, rows::read(store, c, from, up_to).await?))
+            Ok::<_, StoreError>((c, events, readable_rows::read(store, c, (from, up_to), usize::MAX).await?))
         });
         let read: Vec<_> = stream::iter(rows).buffer_unordered(AT_ONCE).try_collect().await?;
         for (c, events, rows) in read {

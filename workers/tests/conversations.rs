@@ -197,8 +197,10 @@ async fn a_conversation_is_not_there_for_others() {
     assert_eq!(harness.rpc.call(&access(carol)).await.unwrap(), None);
     let place = harness.rpc.call(&access(bob)).await.unwrap().unwrap();
     assert_eq!(place.role, Some(Role::Member));
-    assert_eq!(harness.rpc.call(&Memberships { user: bob }).await.unwrap(), [place]);
-    assert!(harness.rpc.call(&Memberships { user: carol }).await.unwrap().is_empty());
+    let all = |user| Memberships { user, after: None };
+    let of_bob = harness.rpc.call(&all(bob)).await.unwrap();
+    assert_eq!((of_bob.items, of_bob.has_more), (vec![place], false));
+    assert!(harness.rpc.call(&all(carol)).await.unwrap().items.is_empty());
 }
 
 #[tokio::test]

@@ -11,7 +11,10 @@ use natter_schemas::{
     code::Code,
     event::{Body, Kind},
     id::{ConversationId, EventId, Seq, UserId},
-    rpc::{EventsAfter, FindEvent, FindOlderEvents, GetMessage, GetTarget, Heads, LogHeads, Page, Window},
+    rpc::{
+        EventsAfter, FindEvent, FindOlderEvents, GetMessage, GetPage, GetTarget, Heads, LogHeads, Page,
+        Window,
+    },
 };
 use natter_workers::Job;
 
@@ -104,11 +107,16 @@ async fn events_above_the_floor_change_the_rows_below_it() {
     assert_eq!(page.messages[2].reactions[0].users, [alice]);
     assert_eq!(page.head, head);
 
-    let message = harness.rpc.call(&GetMessage { conversation: room, seq: first }).await.unwrap().unwrap();
+    let message =
+        harness.rpc.call(&GetMessage { user: alice, conversation: room, seq: first }).await.unwrap().unwrap();
     assert_eq!(message, page.messages[0]);
-    let message = harness.rpc.call(&GetMessage { conversation: room, seq: head }).await.unwrap().unwrap();
+    let message =
+        harness.rpc.call(&GetMessage { user: alice, conversation: room, seq: head }).await.unwrap().unwrap();
     assert_eq!(message, page.messages[3]);
-    assert_eq!(harness.rpc.call(&GetMessage { conversation: room, seq: head + 1 }).await.unwrap(), None);
+    assert_eq!(
+        harness.rpc.call(&GetMessage { user: alice, conversation: room, seq: head + 1 }).await.unwrap(),
+        None
+    );
 }
 
 #[tokio::test]
@@ -118,7 +126,8 @@ async fn a_target_is_as_it_stands_at_the_end_that_comes_with_it() {
     let first = harness.post(alice, room, "first").await;
     harness.post(bob, room, "second").await;
     harness.settle(&SERVICES).await;
-    let target = async |seq| harness.rpc.call(&GetTarget { conversation: room, seq }).await.unwrap();
+    let target =
+        async |seq| harness.rpc.call(&GetTarget { user: alice, conversation: room, seq }).await.unwrap();
     let stored = target(first).await;
     assert_eq!((stored.message.unwrap().version, stored.last), (first, first + 1));
     let deleted = harness.say(alice, room, Kind::Deleted { target: first }).await;
@@ -146,15 +155,17 @@ async fn while_the_store_is_away_the_log_answers_what_it_can_and_nothing_is_made
     assert_eq!(texts(&harness.page(room, Window::Newest, 3).await), ["m8", "m9", "m10"]);
     assert_eq!(texts(&harness.page(room, Window::After(seqs[7]), 2).await), ["m8", "m9"]);
     assert_eq!(texts(&harness.page(room, Window::Before(seqs[2]), 5).await), ["m0", "m1"]);
-    let message = harness.rpc.call(&GetMessage { conversation: room, seq: seqs[1] }).await.unwrap();
+    let message =
+        harness.rpc.call(&GetMessage { user: alice, conversation: room, seq: seqs[1] }).await.unwrap();
     assert_eq!(message.unwrap().seq, seqs[1]);
-    let replay = EventsAfter { conversation: room, after: seqs[8], limit: 500 };
+    let replay = EventsAfter { conversation: room, after: seqs[8], limit: 500, scanned: 0 };
     let replay = harness.rpc.call(&replay).await.unwrap();
     assert_eq!(replay.events.iter().map(|e| e.seq).collect::<Vec<_>>(), [seqs[9], seqs[10]]);
     assert!(replay.anchored && !replay.more);
 
     // A position that is no event: the log cannot prove what lies between.
-    let elsewhere = Page { conversation: ConversationId::fresh(), window: Window::Newest, limit: 3 };
+    let page = Page { conversation: ConversationId::fresh(), window: Window::Newest, limit: 3 };
+    let elsewhere = GetPage { user: alice, page };
     assert_eq!(harness.rpc.call(&elsewhere).await.unwrap_err().code, Code::Unavailable);
     let unknown = FindEvent { conversation: room, event: EventId::fresh() };
     assert_eq!(harness.rpc.call(&unknown).await.unwrap_err().code, Code::Unavailable);
@@ -168,7 +179,7 @@ async fn a_replay_begins_where_the_client_was_and_says_when_it_cannot() {
     for n in 0..6 {
         seqs.push(harness.post(alice, room, &format!("m{n}")).await);
     }
-    let ask = |after, limit| EventsAfter { conversation: room, after, limit };
+    let ask = |after, limit| EventsAfter { conversation: room, after, limit, scanned: 0 };
     for persisted in [false, true] {
         if persisted {
             harness.settle(&SERVICES).await;
@@ -214,7 +225,7 @@ async fn a_replay_from_far_back_is_the_same_out_of_the_store_and_without_it() {
     harness.settle(&SERVICES).await;
     seqs.push(harness.post(alice, room, "m12").await);
 
-    let ask = |after, limit| EventsAfter { conversation: room, after, limit };
+    let ask = |after, limit| EventsAfter { conversation: room, after, limit, scanned: 0 };
     for away in [false, true] {
         harness.store.set_away(away);
         let replay = harness.rpc.call(&ask(seqs[1], 500)).await.unwrap();

@@ -66,7 +66,7 @@ async fn a_list_and_an_inbox_cost_what_they_show() {
         assert_eq!(newest, [7, 500, 900, 3].map(|n: usize| conversations[n]));
         assert!(calls < 100 && messages < 100, "a list: {calls} calls of the store, {messages} messages");
 
-        let inbox = ListInbox { user };
+        let inbox = ListInbox { user, after: None };
         let (inbox, calls, messages) = cost(&harness, async || harness.rpc.call(&inbox).await.unwrap()).await;
         assert_eq!(inbox.total, 5);
         let unread: Vec<_> = inbox.items.iter().map(|item| (item.conversation, item.unread)).collect();

@@ -10,7 +10,7 @@ use natter_schemas::{
     frame::ServerFrame,
     id::{Seq, UserId},
     limits,
-    rpc::{Conversation, GetConversation, Membership, Page, RpcError, Window},
+    rpc::{Conversation, GetConversation, GetPage, Membership, Page, RpcError, Window},
 };
 use tracing::warn;
 
@@ -106,22 +106,30 @@ impl MembershipUpdates {
     async fn announce(&self, socket: &Arc<Socket>, membership: Membership) -> Result<(), RpcError> {
         let Membership { conversation, version, .. } = membership;
         self.hub.subscribe(socket, &[conversation]).await?;
-        let found = self.rpc.call(&GetConversation { user: socket.user, conversation }).await?;
-        let conversation = Box::new(encode::conversation(self.as_of(found, version).await?));
+        let mut found = self.rpc.call(&GetConversation { user: socket.user, conversation }).await?;
+        if let Some(participants) = &mut found.participants {
+            participants.truncate(limits::PARTICIPANTS_IN_FRAME);
+        }
+        let found = self.as_of(socket.user, found, version).await?;
+        let conversation = Box::new(encode::conversation(found));
         socket.queue.send(&ServerFrame::ConversationAdded { conversation });
         Ok(())
     }
 
     /// The conversation as it was when the member came: its head is the position after which every event is sent, and
     /// what these events bring is not in it already. Nothing before was unread for the new member.
-    async fn as_of(&self, mut view: Conversation, begin: Seq) -> Result<Conversation, RpcError> {
+    async fn as_of(
+        &self,
+        user: UserId,
+        mut view: Conversation,
+        begin: Seq,
+    ) -> Result<Conversation, RpcError> {
         if view.head <= begin {
             return Ok(Conversation { head: begin, ..view });
         }
         if view.last_message.as_ref().is_some_and(|message| message.seq > begin) {
-            let before =
-                Page { conversation: view.id, window: Window::Before(begin), limit: limits::PREVIEW };
-            view.last_message = self.rpc.call(&before).await?.preview();
+            let page = Page { conversation: view.id, window: Window::Before(begin), limit: limits::PREVIEW };
+            view.last_message = self.rpc.call(&GetPage { user, page }).await?.preview();
         }
         Ok(Conversation { head: begin, unread: 0, ..view })
     }

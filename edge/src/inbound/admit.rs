@@ -2,8 +2,10 @@
 
 use natter_schemas::{
     code::Code,
+    emoji,
     event::{Body, Event, Kind, Message, Role, Shape, Timestamp},
     id::{ConversationId, EventId, Seq, UserId},
+    limits,
 };
 
 use crate::{api_error::ApiError, membership::Access};
@@ -29,6 +31,24 @@ pub enum Command {
 }
 
 impl Command {
+    /// A reaction under the emoji's one name. What an old log has under another text can still be withdrawn.
+    pub fn react(target: Seq, emoji: String, on: bool) -> Result<Self, ApiError> {
+        match emoji::canonical(&emoji) {
+            Some(emoji) => Ok(Self::React { target, emoji: emoji.to_owned(), on }),
+            None if !on && emoji.len() <= limits::EMOJI => Ok(Self::React { target, emoji, on }),
+            None => Err(ApiError::invalid("emoji", "must be one emoji")),
+        }
+    }
+
+    /// Whether the message is already what the command would make it: then nothing is written.
+    pub fn changes_nothing(&self, message: &Message) -> bool {
+        let Self::React { emoji, on, .. } = self else { return false };
+        match message.reactions.iter().find(|reaction| reaction.is(emoji)) {
+            Some(reaction) => reaction.me == *on,
+            None => !on,
+        }
+    }
+
     /// The message that a new one answers.
     pub fn reply_to(&self) -> Option<Seq> {
         match self {
@@ -62,6 +82,8 @@ pub enum Decision {
     Publish(Admitted),
     /// The event at this seq did it: a message is deleted once, however often that is asked for.
     Done(Seq),
+    /// It is so already: nothing is to be stored.
+    Unchanged,
 }
 
 /// Decides on a command. `target` is the message that it answers or changes, if it was found.
@@ -79,6 +101,7 @@ pub fn admit(
     if access.blocked && !matches!(request.command, Command::Delete { .. }) {
         return Err(ApiError::new(Code::Forbidden, "one of you has blocked the other"));
     }
+    let unchanged = target.is_some_and(|message| request.command.changes_nothing(message));
     let kind = match request.command {
         Command::Post { content, reply_to } => {
             if reply_to.is_some() && target.is_none() {
@@ -107,7 +130,13 @@ pub fn admit(
             Kind::Deleted { target: seq }
         }
         Command::React { target: seq, emoji, on } => {
-            present(target)?;
+            let message = present(target)?;
+            if unchanged {
+                return Ok(Decision::Unchanged);
+            }
+            if on {
+                check_reactions(message, &emoji)?;
+            }
             Kind::Reacted { target: seq, emoji, on }
         }
     };
@@ -134,6 +163,22 @@ fn present(message: Option<&Message>) -> Result<&Message, ApiError> {
         return Err(ApiError::new(Code::Conflict, "the message is deleted"));
     }
     Ok(message)
+}
+
+/// `message` is as its reactor knows it. Reactions that are set at the same moment may together pass the bounds by as
+/// many as there are; the first of the log are shown.
+fn check_reactions(message: &Message, emoji: &str) -> Result<(), ApiError> {
+    let is_new = !message.reactions.iter().any(|reaction| reaction.is(emoji));
+    if is_new && message.reactions.len() >= limits::REACTIONS {
+        let rule = format!("a message has at most {} different reactions", limits::REACTIONS);
+        return Err(ApiError::new(Code::Conflict, rule));
+    }
+    let own = message.reactions.iter().filter(|reaction| reaction.me && !reaction.is(emoji)).count();
+    if own >= limits::REACTIONS_OF_USER {
+        let rule = format!("a user has at most {} reactions to one message", limits::REACTIONS_OF_USER);
+        return Err(ApiError::new(Code::Conflict, rule));
+    }
+    Ok(())
 }
 
 /// In a direct conversation neither user may moderate the other.
@@ -231,6 +276,46 @@ mod tests {
         let error =
             admit(request, EventId::fresh(), Timestamp(1), elsewhere, None).expect_err("another room");
         assert_eq!(error.code, Code::NotFound);
+    }
+
+    #[test]
+    fn a_message_has_twenty_reactions_and_ten_of_one_user() {
+        let (me, room) = (UserId::fresh(), ConversationId::fresh());
+        let access = member(room, Shape::Group, Some(Role::Member));
+        let emoji: Vec<&str> =
+            "👍 👎 🎉 🙈 🙉 🙊 👻 ✅ 🍏 🍎 🍐 🍊 🍋 🍌 🍉 🍇 🍓 🫐 🍈 🍒".split(' ').collect();
+        let reacted = |mine: usize, all: usize| {
+            let reaction = |n: usize| {
+                let users = if n < mine { vec![me] } else { vec![UserId::fresh()] };
+                natter_schemas::event::Reaction::of(emoji[n], users)
+            };
+            Message { reactions: (0..all).map(reaction).collect(), ..message(me, room) }.shown_to(me)
+        };
+        let decide = |message: &Message, emoji: &str| {
+            let command = Command::react(7, emoji.to_owned(), true).map_err(|error| error.code)?;
+            assert!(!command.changes_nothing(message), "{emoji}");
+            let id = EventId::fresh();
+            admit(request(me, room, command), id, Timestamp(1), access, Some(message))
+                .map(|_| ())
+                .map_err(|error| error.code)
+        };
+        assert_eq!(decide(&reacted(0, 19), emoji[19]), Ok(()));
+        assert_eq!(decide(&reacted(0, 20), "🥝"), Err(Code::Conflict));
+        assert_eq!(decide(&reacted(0, 20), emoji[3]), Ok(()), "one more of an emoji that is there");
+        assert_eq!(decide(&reacted(9, 12), emoji[11]), Ok(()));
+        assert_eq!(decide(&reacted(10, 12), emoji[11]), Err(Code::Conflict));
+        assert_eq!(decide(&reacted(0, 0), "👍\u{301}"), Err(Code::Invalid));
+
+        let heart = |text: &str, on| Command::react(7, text.to_owned(), on).expect("an emoji");
+        let message = Message {
+            reactions: vec![natter_schemas::event::Reaction::of("❤️", vec![me])],
+            ..message(me, room)
+        }
+        .shown_to(me);
+        assert!(heart("❤", true).changes_nothing(&message));
+        assert!(!heart("❤", false).changes_nothing(&message));
+        assert!(heart("👍", false).changes_nothing(&message));
+        assert!(Command::react(7, "any old text".to_owned(), false).is_ok());
     }
 
     #[test]

@@ -47,15 +47,29 @@ impl Turns {
     }
 }
 
+/// What became of one attempt.
+enum Outcome {
+    Stored(Box<Appended>),
+    Unchanged,
+    /// Something was stored in the conversation meanwhile.
+    Overtaken,
+}
+
 impl Sender {
-    pub(super) async fn change(&self, request: CommandRequest, target: Seq) -> Result<Appended, ApiError> {
+    /// `None`: the message is as it should be already.
+    pub(super) async fn change(
+        &self,
+        request: CommandRequest,
+        target: Seq,
+    ) -> Result<Option<Appended>, ApiError> {
         let deadline = Instant::now() + limits::PUBLISH_ATTEMPT;
         let mut backoff = Backoff::new(BACKOFF_MIN, BACKOFF_MAX);
         let mut turn = None;
         loop {
             match self.decide_and_append(&request, target).await? {
-                Some(appended) => return Ok(appended),
-                None => metrics::counter!("natter_changes_repeated_total").increment(1),
+                Outcome::Stored(appended) => return Ok(Some(*appended)),
+                Outcome::Unchanged => return Ok(None),
+                Outcome::Overtaken => metrics::counter!("natter_changes_repeated_total").increment(1),
             }
             if turn.is_some() {
                 sleep(backoff.next_delay()).await;
@@ -71,33 +85,31 @@ impl Sender {
         }
     }
 
-    /// `None`: something was stored in the conversation meanwhile.
-    async fn decide_and_append(
-        &self,
-        request: &CommandRequest,
-        target: Seq,
-    ) -> Result<Option<Appended>, ApiError> {
+    async fn decide_and_append(&self, request: &CommandRequest, target: Seq) -> Result<Outcome, ApiError> {
         let conversation = request.conversation;
         let access = self.access(request).await?;
-        let get = GetTarget { conversation, seq: target };
+        let get = GetTarget { user: request.author, conversation, seq: target };
         let Target { message, last } = Box::pin(self.rpc.call(&get)).await?;
         let at = self.log.now();
         let event = match admit(request.clone(), EventId::fresh(), at, access, message.as_ref())? {
             Decision::Publish(admitted) => admitted.into_event(),
-            Decision::Done(seq) => return self.stored_at(conversation, seq).await.map(Some),
+            Decision::Done(seq) => {
+                return self.stored_at(conversation, seq).await.map(|found| Outcome::Stored(Box::new(found)));
+            }
+            Decision::Unchanged => return Ok(Outcome::Unchanged),
         };
         match self.log.append_after(last, vec![event]).await {
             Ok(stored) => {
                 let entry = stored.into_iter().next().ok_or(Code::Internal)?;
-                Ok(Some(Appended { entry, duplicate: false }))
+                Ok(Outcome::Stored(Box::new(Appended { entry, duplicate: false })))
             }
-            Err(PublishError::Moved) => Ok(None),
+            Err(PublishError::Moved) => Ok(Outcome::Overtaken),
             Err(error) => Err(error.into()),
         }
     }
 
     async fn stored_at(&self, conversation: ConversationId, seq: Seq) -> Result<Appended, ApiError> {
-        let after = EventsAfter { conversation, after: seq.saturating_sub(1), limit: 1 };
+        let after = EventsAfter { conversation, after: seq.saturating_sub(1), limit: 1, scanned: 0 };
         let found = self.rpc.call(&after).await?.events.into_iter().find(|entry: &LogEntry| entry.seq == seq);
         let entry = found.ok_or_else(|| {
             tracing::error!(%conversation, seq, "history does not have the deletion of a message that it has as deleted");

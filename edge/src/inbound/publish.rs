@@ -84,7 +84,8 @@ impl Sender {
         earlier: EarlierAttempt,
     ) -> Result<Appended, ApiError> {
         if let Some(target) = request.command.changes() {
-            return Box::pin(self.change(request, target)).await;
+            // Only a reaction may find nothing to do.
+            return Box::pin(self.change(request, target)).await?.ok_or_else(|| Code::Internal.into());
         }
         let access = self.access(&request).await?;
         let Some(id) = self.event_id(&request, dedup) else {
@@ -102,6 +103,14 @@ impl Sender {
             return Err(Code::IdempotencyMismatch.into());
         }
         Ok(appended)
+    }
+
+    /// Publishes a reaction; `None`: it is as it should be already, and nothing is written.
+    pub async fn react(&self, request: CommandRequest) -> Result<Option<Appended>, ApiError> {
+        match request.command.changes() {
+            Some(target) => Box::pin(self.change(request, target)).await,
+            None => Err(Code::Internal.into()),
+        }
     }
 
     async fn publish(
@@ -145,7 +154,7 @@ impl Sender {
     async fn target(&self, request: &CommandRequest) -> Result<Option<Message>, ApiError> {
         match request.command.reply_to() {
             Some(seq) => {
-                let get = GetMessage { conversation: request.conversation, seq };
+                let get = GetMessage { user: request.author, conversation: request.conversation, seq };
                 Ok(Box::pin(self.rpc.call(&get)).await?)
             }
             None => Ok(None),

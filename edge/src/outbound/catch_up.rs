@@ -9,15 +9,14 @@ use natter_schemas::{
     code::Code,
     frame::{Positions, ServerFrame},
     id::{ConversationId, Seq},
-    limits,
-    rpc::{EventsAfter, Heads, RpcError},
+    rpc::{Heads, RpcError},
 };
 
-use super::sockets::Socket;
+use super::{missed::Missed, sockets::Socket};
 use crate::{api_error::ApiError, membership::Members, wire::encode};
 
-/// Conversations of one socket caught up at once.
-const AT_ONCE: usize = 8;
+/// Conversations of one socket caught up at once: with 64 KiB of events each, as much as may wait for it.
+const AT_ONCE: usize = 4;
 
 /// JetStream counts with 64 bits, stores keep 63 of them.
 const SEQ_MAX: Seq = i64::MAX.unsigned_abs();
@@ -106,7 +105,8 @@ impl CatchUp {
         Ok(head)
     }
 
-    /// Queues the missed events; returns the seq up to which the socket now has everything.
+    /// Queues the missed events, and asks for them, as those before are read; returns the seq up to which the socket now
+    /// has everything.
     async fn send_missed(
         &self,
         socket: &Arc<Socket>,
@@ -117,20 +117,28 @@ impl CatchUp {
             Position::At(seq) if seq <= SEQ_MAX => seq,
             _ => return self.reload(socket, conversation).await,
         };
-        let request = EventsAfter { conversation, after, limit: limits::RESUME_EVENTS };
-        let replay = self.rpc.call(&request).await?;
-        // A position past the head belongs to some other log: nothing is known to follow it.
-        if replay.more || after > replay.head {
-            return self.reload(socket, conversation).await;
+        // 0 before the first event of a position that may not be one of this conversation.
+        let mut prev = 0;
+        let mut missed = Missed::new(conversation, after);
+        while socket.queue.wait_for_room().await {
+            let after = missed.after;
+            let replay = missed.next(&self.rpc).await?;
+            // A position past the head belongs to some other log: nothing is known to follow it.
+            if replay.more || after > replay.head {
+                return self.reload(socket, conversation).await;
+            }
+            if replay.anchored {
+                prev = after;
+            }
+            for entry in &replay.events {
+                socket.queue.wait_for_room().await;
+                socket.queue.push(encode::event(entry, prev, replay.deleted_at(entry)));
+                prev = entry.seq;
+            }
+            if !replay.cut {
+                break;
+            }
         }
-        let mut prev = if replay.anchored { after } else { 0 };
-        let mut sent = after;
-        for entry in &replay.events {
-            socket.queue.wait_for_room().await;
-            socket.queue.push(encode::event(entry, prev));
-            prev = entry.seq;
-            sent = entry.seq;
-        }
-        Ok(sent)
+        Ok(missed.after)
     }
 }

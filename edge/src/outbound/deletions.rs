@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use natter_schemas::{
-    event::{Kind, LogEntry},
+    event::{Kind, LogEntry, Timestamp},
     id::Seq,
 };
 
@@ -20,8 +20,8 @@ pub struct Deletions(VecDeque<Seq>);
 
 impl Deletions {
     /// The frame of the next event. An edit behind the deletion becomes the deletion once more, which changes nothing
-    /// for clients and keeps the chain.
-    pub fn encode(&mut self, entry: &LogEntry, prev: Seq) -> Frame {
+    /// for clients and keeps the chain. `deleted_at`: see [`encode::event`].
+    pub fn encode(&mut self, entry: &LogEntry, prev: Seq, deleted_at: Option<Timestamp>) -> Frame {
         match entry.event.kind {
             Kind::Deleted { target } => {
                 if self.0.len() == REMEMBERED {
@@ -33,10 +33,10 @@ impl Deletions {
                 metrics::counter!("natter_edits_of_deleted_total").increment(1);
                 let mut entry = entry.clone();
                 entry.event.kind = Kind::Deleted { target };
-                return encode::event(&entry, prev);
+                return encode::event(&entry, prev, None);
             }
             _ => {}
         }
-        encode::event(entry, prev)
+        encode::event(entry, prev, deleted_at)
     }
 }

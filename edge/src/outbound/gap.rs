@@ -6,12 +6,11 @@ use std::{sync::Arc, time::Duration};
 use natter_schemas::{
     backoff::Backoff,
     id::{ConversationId, Partition, Seq},
-    limits,
-    rpc::{EventsAfter, Heads, LogHeads, Replay},
+    rpc::{Heads, LogHeads, Replay},
 };
 use tracing::{debug, warn};
 
-use super::{hub::Hub, room::Action};
+use super::{hub::Hub, missed::Missed, room::Action};
 
 /// Twice this, plus the repair, is below the contract's 2 s.
 const WATCH: Duration = Duration::from_millis(500);
@@ -26,10 +25,14 @@ pub async fn repair(hub: Arc<Hub>, conversation: ConversationId) {
     metrics::counter!("natter_gaps_found_total").increment(1);
     let started = std::time::Instant::now();
     let mut backoff = Backoff::new(RETRY, RETRY_MAX);
+    let mut missed: Option<Missed> = None;
     loop {
         let Some(after) = hub.last(conversation) else { return };
-        match hub.fetch(conversation, after).await {
+        let part = missed.take().filter(|missed| missed.after == after);
+        let mut part = part.unwrap_or_else(|| Missed::new(conversation, after));
+        match fetch(&hub, &mut part, conversation).await {
             Some(replay) => {
+                missed = Some(part);
                 let progress = replay.more || !replay.events.is_empty();
                 if hub.with_room(conversation, |room| room.replay(&replay)) != Some(Action::Repair) {
                     break;
@@ -96,15 +99,13 @@ pub async fn check(hub: &Arc<Hub>, partition: Partition) {
     }
 }
 
-impl Hub {
-    async fn fetch(&self, conversation: ConversationId, after: Seq) -> Option<Replay> {
-        let request = EventsAfter { conversation, after, limit: limits::RESUME_EVENTS };
-        match self.rpc.call(&request).await {
-            Ok(replay) => Some(replay),
-            Err(error) => {
-                warn!(%conversation, after, %error, "history did not return the events of a gap; asking again");
-                None
-            }
+async fn fetch(hub: &Hub, missed: &mut Missed, conversation: ConversationId) -> Option<Replay> {
+    match missed.next(&hub.rpc).await {
+        Ok(replay) => Some(replay),
+        Err(error) => {
+            let after = missed.after;
+            warn!(%conversation, after, %error, "history did not return the events of a gap; asking again");
+            None
         }
     }
 }

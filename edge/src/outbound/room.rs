@@ -12,7 +12,7 @@ use natter_nats::live::LiveEvent;
 use natter_runtime::unreadable::Unreadable;
 use natter_schemas::{
     codec,
-    event::{Kind, LogEntry},
+    event::{Kind, LogEntry, Timestamp},
     frame::ServerFrame,
     id::{ConversationId, Seq, UserId},
     limits,
@@ -28,6 +28,8 @@ pub struct Room {
     conversation: ConversationId,
     /// Everything up to here was sent to the sockets; `None` until the head at joining is known.
     last: Option<Seq>,
+    /// What the next frame chains to: the last event that could be read, as in a replay.
+    chained: Seq,
     /// Highest seq known to exist: while `last` is below it, there is a gap.
     highest: Seq,
     /// Events that came after a gap, by seq, with the seq each of them chains to.
@@ -62,6 +64,7 @@ impl Room {
         Self {
             conversation,
             last: None,
+            chained: 0,
             highest: 0,
             waiting: BTreeMap::new(),
             repairing: false,
@@ -110,7 +113,7 @@ impl Room {
     /// The conversation's head is at least `head`. The first one reported is where this room begins.
     pub fn head(&mut self, head: Seq) -> Action {
         if self.last.is_none() {
-            self.last = Some(head);
+            (self.last, self.chained) = (Some(head), head);
             return self.deliver_waiting();
         }
         self.highest = self.highest.max(head);
@@ -124,8 +127,11 @@ impl Room {
         } else {
             for entry in &replay.events {
                 if self.last.is_some_and(|last| entry.seq > last) {
-                    self.send(entry);
+                    self.send(entry, replay.deleted_at(entry));
                 }
+            }
+            if replay.cut {
+                self.highest = self.highest.max(replay.head);
             }
             // History was read up to its head: anything it does not have at or below it does not exist.
             let last = self.last.unwrap_or(0);
@@ -188,7 +194,7 @@ impl Room {
 
     fn deliver(&mut self, seq: Seq, payload: &Bytes) {
         match codec::decode(payload) {
-            Ok(event) => self.send(&LogEntry { seq, event }),
+            Ok(event) => self.send(&LogEntry { seq, event }, None),
             Err(error) => {
                 metrics::counter!("natter_undecodable_events_total").increment(1);
                 self.unreadable.report(&format!("{} seq {seq}", self.conversation), error);
@@ -197,19 +203,19 @@ impl Room {
         }
     }
 
-    fn send(&mut self, entry: &LogEntry) {
+    fn send(&mut self, entry: &LogEntry, deleted_at: Option<Timestamp>) {
         if let Kind::MemberAdded { user, .. } = entry.event.kind
             && !self.watchers.is_empty()
         {
             self.new_members.push(user);
             self.watched_users = self.watched_users.iter().copied().chain([user]).collect();
         }
-        let frame = self.deletions.encode(entry, self.last.unwrap_or(0));
+        let frame = self.deletions.encode(entry, self.chained, deleted_at);
         for socket in &self.sockets {
             socket.queue.push_event(self.conversation, entry.seq, &frame);
         }
         metrics::counter!("natter_deliveries_total").increment(self.sockets.len() as u64);
-        self.last = Some(entry.seq);
+        (self.last, self.chained) = (Some(entry.seq), entry.seq);
         if let Kind::Posted { .. } = entry.event.kind {
             self.end_typing(entry.event.author);
         }
@@ -222,14 +228,14 @@ impl Room {
         for socket in &self.sockets {
             socket.queue.push_event(self.conversation, head, &frame);
         }
-        self.last = Some(head);
+        (self.last, self.chained) = (Some(head), head);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use natter_schemas::{
-        event::{Body, Event, Timestamp},
+        event::{Body, Event},
         id::{EventId, Partition, SessionId},
     };
 
@@ -275,7 +281,7 @@ mod tests {
     }
 
     fn replay(events: Vec<LogEntry>, more: bool, head: Seq) -> Replay {
-        Replay { events, more, anchored: true, head }
+        Replay { events, deleted: Vec::new(), more, cut: false, anchored: true, head }
     }
 
     #[test]
@@ -300,6 +306,20 @@ mod tests {
         assert_eq!(chain(&socket), [(4, 2), (6, 4), (8, 6), (9, 8)]);
         assert_eq!(room.receive(live(c, 8, 9)), Action::None);
         assert_eq!(chain(&socket), []);
+    }
+
+    #[test]
+    fn a_gap_larger_than_one_answer_is_filled_answer_by_answer() {
+        let (mut room, socket, c) = room();
+        assert_eq!(room.head(1), Action::None);
+        assert_eq!(room.head(8), Action::Repair);
+        let part = |seqs: [Seq; 2], cut| {
+            let events = seqs.map(|seq| entry(c, seq)).to_vec();
+            Replay { cut, ..replay(events, false, 9) }
+        };
+        assert_eq!(room.replay(&part([2, 4], true)), Action::Repair);
+        assert_eq!(room.replay(&part([6, 9], false)), Action::None);
+        assert_eq!(chain(&socket), [(2, 1), (4, 2), (6, 4), (9, 6)]);
     }
 
     #[test]
@@ -355,6 +375,17 @@ mod tests {
         assert_eq!(room.head(0), Action::None);
         assert_eq!(room.receive(live(c, 0, 20)), Action::None);
         assert_eq!(chain(&socket), [(20, 0)]);
+    }
+
+    #[test]
+    fn what_follows_an_unreadable_event_chains_to_what_was_before_it() {
+        let (mut room, socket, c) = room();
+        assert_eq!(room.head(1), Action::None);
+        assert_eq!(room.receive(live(c, 1, 2)), Action::None);
+        let unreadable = LiveEvent { payload: vec![0xff].into(), ..live(c, 2, 3) };
+        assert_eq!(room.receive(unreadable), Action::None);
+        assert_eq!(room.receive(live(c, 3, 4)), Action::None);
+        assert_eq!(chain(&socket), [(2, 1), (4, 2)]);
     }
 
     #[test]

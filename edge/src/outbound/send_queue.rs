@@ -21,6 +21,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     net::{TcpStream, tcp::OwnedWriteHalf},
     sync::Notify,
+    time::{Instant, sleep_until},
 };
 
 use super::{flush::Flusher, queue::Queue};
@@ -44,6 +45,8 @@ struct State {
     scheduled: bool,
     /// The connection takes no more; the socket's task waits for it.
     blocked: bool,
+    /// Since when it takes no byte although some wait.
+    stalled: Option<Instant>,
     /// The connection is broken.
     broken: bool,
 }
@@ -104,14 +107,15 @@ impl SendQueue {
         self.update(|queue| queue.close(code));
     }
 
-    /// Resolves when less than half of the bound is queued, or the socket closes.
-    pub async fn wait_for_room(&self) {
+    /// Resolves when less than half of the bound is queued, or the socket closes; returns whether it is still open.
+    pub async fn wait_for_room(&self) -> bool {
         loop {
             let drained = self.drained.notified();
             {
                 let State { queue, broken, .. } = &*self.state.lock();
-                if queue.bytes() < limits::OUT_QUEUE / 2 || queue.closing().is_some() || *broken {
-                    return;
+                let open = queue.closing().is_none() && !*broken;
+                if queue.bytes() < limits::OUT_QUEUE / 2 || !open {
+                    return open;
                 }
             }
             drained.await;
@@ -142,20 +146,23 @@ impl SendQueue {
     }
 
     /// For the socket's task: while the connection takes no more, waits for it and writes. Resolves when the socket is
-    /// to be closed; an orderly close waits until everything is written.
-    pub async fn ended(&self) -> Ended {
+    /// to be closed; an orderly close waits until everything is written. A connection that takes nothing for
+    /// [`limits::READER_STALLED`] is a slow reader's, however little waits for it.
+    pub async fn ended(self: &Arc<Self>) -> Ended {
         loop {
-            let blocked = {
-                let State { queue, broken, blocked, .. } = &*self.state.lock();
+            let (blocked, stalled) = {
+                let State { queue, broken, blocked, stalled, .. } = &*self.state.lock();
                 match queue.closing() {
                     _ if *broken => return None,
                     Some(code) if code != Code::Restarting || queue.is_empty() => return Some(code),
-                    _ => *blocked,
+                    _ => (*blocked, *stalled),
                 }
             };
+            let give_up = stalled.unwrap_or_else(Instant::now) + limits::READER_STALLED;
             tokio::select! {
                 () = self.task.notified() => {}
                 () = self.write_when_ready(), if blocked => {}
+                () = sleep_until(give_up), if blocked => self.close(Code::SlowReader),
             }
         }
     }
@@ -235,8 +242,14 @@ impl State {
         while !self.queue.is_empty() && !self.broken && !self.blocked {
             writes += 1;
             match write(sink, &self.queue) {
-                Ok(bytes) => self.queue.written(bytes),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.blocked = true,
+                Ok(bytes) => {
+                    self.queue.written(bytes);
+                    self.stalled = None;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.blocked = true;
+                    self.stalled.get_or_insert_with(Instant::now);
+                }
                 Err(_) => self.broken = true,
             }
         }

@@ -7,17 +7,19 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, HeaderValue, StatusCode},
 };
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use natter_runtime::rates::Class;
 use natter_schemas::{
-    event::{Shape, Timestamp},
+    event::Shape,
     id::ConversationId,
     limits,
     rest::{ConversationPage, ConversationView, CreateConversation, RenameConversation},
-    rpc::{GetConversation, ListConversations, ListCursor, OpenConversation, Rename},
+    rpc::{GetConversation, ListConversations, OpenConversation, Rename},
 };
 
-use super::extract::{Caller, Json, Params, REPLAYED, idempotency_key, segment, traceparent};
+use super::{
+    cursors,
+    extract::{Caller, Json, Params, REPLAYED, idempotency_key, segment, traceparent},
+};
 use crate::{api_error::ApiError, app::App, wire::encode};
 
 pub async fn create(
@@ -60,17 +62,11 @@ pub async fn list(
 ) -> Result<Reply<ConversationPage>, ApiError> {
     let user = caller.user();
     let limit = params.limit(limits::PAGE_DEFAULT, *limits::PAGE.end())?;
-    let after = match params.get::<String>("cursor", "text")? {
-        Some(text) => Some(
-            read_cursor(&text)
-                .ok_or_else(|| ApiError::invalid("cursor", "must be the nextCursor of an earlier page"))?,
-        ),
-        None => None,
-    };
+    let after = params.cursor(cursors::read_list)?;
     let page = app.rpc.call(&ListConversations { user, limit, after }).await?;
     Ok(Reply(ConversationPage {
         items: page.items.into_iter().map(encode::conversation).collect(),
-        next_cursor: page.next.map(write_cursor),
+        next_cursor: page.next.map(cursors::write_list),
     }))
 }
 
@@ -98,34 +94,4 @@ pub async fn rename(
     let traceparent = traceparent(&headers);
     app.rpc.call(&Rename { user, conversation, name: body.name, traceparent }).await?;
     Ok(Reply(encode::conversation(app.rpc.call(&GetConversation { user, conversation }).await?)))
-}
-
-/// Opaque to clients: the last item's time and id.
-fn write_cursor(cursor: ListCursor) -> String {
-    let mut bytes = cursor.last_activity_at.0.to_be_bytes().to_vec();
-    bytes.extend(cursor.conversation.as_bytes());
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-fn read_cursor(text: &str) -> Option<ListCursor> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
-    let (time, id) = bytes.split_first_chunk::<8>()?;
-    Some(ListCursor {
-        last_activity_at: Timestamp(i64::from_be_bytes(*time)),
-        conversation: ConversationId::from_bytes(id.try_into().ok()?),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cursor_is_read_back_and_garbage_is_not() {
-        let cursor = ListCursor { last_activity_at: Timestamp(-5), conversation: ConversationId::fresh() };
-        assert_eq!(read_cursor(&write_cursor(cursor)), Some(cursor));
-        for bad in ["", "x", "////", &"A".repeat(100)] {
-            assert_eq!(read_cursor(bad), None, "{bad}");
-        }
-    }
 }

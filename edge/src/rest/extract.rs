@@ -193,6 +193,15 @@ impl Params {
         self.get(name, what)?.ok_or_else(|| ApiError::invalid(name, "is missing"))
     }
 
+    /// `cursor`, as an earlier page of the same list gave it.
+    pub fn cursor<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, ApiError> {
+        let Some(text) = self.get::<String>("cursor", "text")? else { return Ok(None) };
+        let cursor = read(&text);
+        cursor
+            .map(Some)
+            .ok_or_else(|| ApiError::invalid("cursor", "must be the nextCursor of an earlier page"))
+    }
+
     /// `limit`, from 1 to `most`.
     pub fn limit(&self, default: usize, most: usize) -> Result<usize, ApiError> {
         let what = format!("a number from 1 to {most}");

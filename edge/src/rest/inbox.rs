@@ -8,12 +8,20 @@ use natter_schemas::{
     rpc::ListInbox,
 };
 
-use super::extract::Caller;
+use super::{
+    cursors,
+    extract::{Caller, Params},
+};
 use crate::{api_error::ApiError, app::App, wire::encode};
 
-pub async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Reply<InboxView>, ApiError> {
+pub async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    params: Params,
+) -> Result<Reply<InboxView>, ApiError> {
     let user = caller.user();
-    let found = app.rpc.call(&ListInbox { user }).await?;
+    let after = params.cursor(cursors::read_list)?;
+    let found = app.rpc.call(&ListInbox { user, after }).await?;
     let items = found.items.into_iter().map(|item| InboxItemView {
         conversation_id: item.conversation,
         unread_count: item.unread,
@@ -21,5 +29,9 @@ pub async fn list(State(app): State<Arc<App>>, caller: Caller) -> Result<Reply<I
         read_seq: item.read,
         last_message: item.last_message.map(encode::message),
     });
-    Ok(Reply(InboxView { total_unread: found.total, items: items.collect() }))
+    Ok(Reply(InboxView {
+        total_unread: found.total,
+        items: items.collect(),
+        next_cursor: found.next.map(cursors::write_list),
+    }))
 }

@@ -9,11 +9,17 @@ use axum::{
 };
 use natter_schemas::{
     id::{ConversationId, UserId},
-    rest::{AddParticipants, ChangeRole, ConversationView, Items, UserView},
-    rpc::{AddMembers, Blocks, FindUsers, GetConversation, RemoveMember, SetBlock, SetRole},
+    limits,
+    rest::{AddParticipants, ChangeRole, ConversationView, ListPage, ParticipantView, UserView},
+    rpc::{
+        AddMembers, Blocks, FindUsers, GetConversation, ListParticipants, RemoveMember, SetBlock, SetRole,
+    },
 };
 
-use super::extract::{Caller, Json, segment, traceparent};
+use super::{
+    cursors,
+    extract::{Caller, Json, Params, segment, traceparent},
+};
 use crate::{api_error::ApiError, app::App, wire::encode};
 
 pub async fn add(
@@ -32,6 +38,22 @@ pub async fn add(
     let traceparent = traceparent(&headers);
     app.rpc.call(&AddMembers { by, conversation, users: body.user_ids, traceparent }).await?;
     view(&app, by, conversation).await
+}
+
+pub async fn list(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    params: Params,
+) -> Result<Reply<ListPage<ParticipantView>>, ApiError> {
+    let user = caller.user();
+    let conversation: ConversationId = segment(&id)?;
+    let limit = params.limit(limits::PAGE_DEFAULT, *limits::PAGE.end())?;
+    let after = params.cursor(cursors::read_person)?;
+    app.members.access(user, conversation).await?;
+    let page = app.rpc.call(&ListParticipants { user, conversation, after, limit }).await?;
+    let items = page.items.into_iter().map(encode::participant).collect();
+    Ok(Reply(ListPage { items, next_cursor: page.next.map(cursors::write_person) }))
 }
 
 pub async fn set_role(
@@ -96,9 +118,16 @@ async fn set_block(app: &Arc<App>, caller: &Caller, id: &str, on: bool) -> Resul
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub async fn blocks(State(app): State<Arc<App>>, caller: Caller) -> Result<Reply<Items<UserView>>, ApiError> {
+pub async fn blocks(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    params: Params,
+) -> Result<Reply<ListPage<UserView>>, ApiError> {
     let user = caller.user();
-    let users = app.rpc.call(&Blocks { user }).await?;
-    let found = app.rpc.call(&FindUsers { users }).await?;
-    Ok(Reply(Items { items: found.into_iter().map(encode::user).collect() }))
+    let limit = params.limit(limits::PAGE_DEFAULT, *limits::PAGE.end())?;
+    let after = params.cursor(cursors::read_person)?;
+    let page = app.rpc.call(&Blocks { user, after, limit }).await?;
+    let found = app.rpc.call(&FindUsers { users: page.items }).await?;
+    let items = found.into_iter().map(encode::user).collect();
+    Ok(Reply(ListPage { items, next_cursor: page.next.map(cursors::write_person) }))
 }

@@ -16,7 +16,7 @@ use natter_schemas::{
     id::{ConversationId, UserId},
     limits,
     rest::{MarkRead as MarkReadBody, MessagePage, MessageView, PostMessage, ReadView},
-    rpc::{Page, Window},
+    rpc::{GetPage, Page, Window},
 };
 
 use super::extract::{Caller, Json, Params, REPLAYED, idempotency_key, traceparent};
@@ -40,7 +40,8 @@ pub async fn list(
     let window = window(&params)?;
     let limit = params.limit(limits::PAGE_DEFAULT, *limits::PAGE.end())?;
     app.members.access(user, conversation).await?;
-    let page = app.rpc.call(&Page { conversation, window, limit }).await?;
+    let page = Page { conversation, window, limit };
+    let page = app.rpc.call(&GetPage { user, page }).await?;
     Ok(Reply(MessagePage {
         items: page.messages.into_iter().map(encode::message).collect(),
         has_more: page.has_more,
@@ -183,6 +184,7 @@ fn replayed(user: UserId, body: &PostMessage, receipt: RecordedResult) -> Messag
         edited_at: None,
         deleted_at: None,
         reactions: Vec::new(),
+        unreadable: false,
     }
 }
 

@@ -12,6 +12,7 @@ use natter_schemas::code::Code;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
 
 mod gate; // who calls, and what the route takes of their tokens
+mod cursors; // where a page ended
 mod extract; // bodies, queries, paths, headers, the caller
 mod respond; // request ids, problem documents, security headers
 
@@ -52,11 +53,13 @@ pub fn router(app: &Arc<App>) -> Router {
         PATCH "/api/conversations/{id}" conversations::rename;
         PATCH "/api/conversations/{id}/messages/{seq}" moderate::edit;
         DELETE "/api/conversations/{id}/messages/{seq}" moderate::delete;
+        GET "/api/conversations/{id}/messages/{seq}/reactions/{emoji}" moderate::reactors;
         PUT "/api/conversations/{id}/messages/{seq}/reactions/{emoji}" moderate::react;
         DELETE "/api/conversations/{id}/messages/{seq}/reactions/{emoji}" moderate::unreact;
         GET "/api/messages" messages::list;
         POST "/api/messages" messages::post;
         POST "/api/messages/read" messages::read;
+        GET "/api/conversations/{id}/participants" members::list;
         POST "/api/conversations/{id}/participants" members::add;
         PATCH "/api/conversations/{id}/participants/{user}" members::set_role;
         DELETE "/api/conversations/{id}/participants/{user}" members::remove;

@@ -10,11 +10,15 @@ use axum::{
 use natter_schemas::{
     code::Code,
     id::{ConversationId, Seq},
-    rest::{EditMessage, MessageView, check},
-    rpc::GetMessage,
+    limits,
+    rest::{EditMessage, MessageView, ReactorsPage},
+    rpc::{GetMessage, ListReactors, Reactors},
 };
 
-use super::extract::{Caller, Json, segment, traceparent};
+use super::{
+    cursors,
+    extract::{Caller, Json, Params, segment, traceparent},
+};
 use crate::{
     api_error::ApiError,
     app::App,
@@ -35,7 +39,8 @@ pub async fn edit(
     let (conversation, target): (ConversationId, Seq) = (segment(&id)?, segment(&seq)?);
     let command = Command::Edit { target, content: body.content };
     publish(&app, &caller, conversation, command, &headers).await?;
-    let message = app.rpc.call(&GetMessage { conversation, seq: target }).await?;
+    let user = caller.user();
+    let message = app.rpc.call(&GetMessage { user, conversation, seq: target }).await?;
     Ok(Reply(encode::message(message.ok_or(Code::NotFound)?)))
 }
 
@@ -75,10 +80,36 @@ async fn set_reaction(
     on: bool,
     headers: &HeaderMap,
 ) -> Result<StatusCode, ApiError> {
-    check::emoji(&emoji, &()).map_err(|error| ApiError::invalid("emoji", error.to_string()))?;
     let (conversation, target) = (segment(&id)?, segment(&seq)?);
-    publish(app, caller, conversation, Command::React { target, emoji, on }, headers).await?;
+    let command = Command::react(target, emoji, on)?;
+    let request = request(caller, conversation, command, headers);
+    app.sender.react(request).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+pub async fn reactors(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((id, seq, emoji)): Path<(String, String, String)>,
+    params: Params,
+) -> Result<Reply<ReactorsPage>, ApiError> {
+    let user = caller.user();
+    let (conversation, seq): (ConversationId, Seq) = (segment(&id)?, segment(&seq)?);
+    if emoji.len() > limits::EMOJI {
+        return Err(ApiError::invalid("emoji", "must be one emoji"));
+    }
+    let limit = params.limit(limits::PAGE_DEFAULT, *limits::PAGE.end())?;
+    let after = params.cursor(cursors::read_person)?;
+    app.members.access(user, conversation).await?;
+    let call = ListReactors { user, conversation, seq, emoji, after, limit };
+    let Reactors { reaction, next } = app.rpc.call(&call).await?;
+    Ok(Reply(ReactorsPage {
+        emoji: reaction.emoji,
+        count: reaction.count,
+        me: reaction.me,
+        user_ids: reaction.users,
+        next_cursor: next.map(cursors::write_person),
+    }))
 }
 
 async fn publish(
@@ -88,9 +119,16 @@ async fn publish(
     command: Command,
     headers: &HeaderMap,
 ) -> Result<(), ApiError> {
-    let author = caller.user();
-    let traceparent = traceparent(headers);
-    let request =
-        CommandRequest { author, conversation, device: String::new(), client_id: None, command, traceparent };
+    let request = request(caller, conversation, command, headers);
     app.sender.send(request, &DedupKey::None, EarlierAttempt::Possible).await.map(|_| ())
+}
+
+fn request(
+    caller: &Caller,
+    conversation: ConversationId,
+    command: Command,
+    headers: &HeaderMap,
+) -> CommandRequest {
+    let (author, traceparent) = (caller.user(), traceparent(headers));
+    CommandRequest { author, conversation, device: String::new(), client_id: None, command, traceparent }
 }

@@ -43,6 +43,15 @@ async fn a_socket_whose_task_panics_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_socket_enters_all_rooms_of_its_user_although_an_answer_names_two() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let rooms: Vec<_> = (0..5).map(|_| edge.conversation(&[user])).collect();
+    let _socket = edge.socket(user).await;
+    assert!(rooms.iter().all(|room| edge.has_room(*room)));
+}
+
+#[tokio::test]
 async fn a_socket_that_is_closed_leaves_nothing() {
     let edge = Edge::start().await;
     let user = UserId::fresh();

@@ -96,6 +96,17 @@ pub struct End {
     pub events: Vec<RawEvent>,
     /// Newest seq of the conversation, also if it lies below the position; `None`: the log has nothing of it.
     pub newest: Option<Seq>,
+    /// More events follow the last one.
+    pub cut: bool,
+}
+
+/// How much of a conversation's log is read at once: whichever is reached first.
+#[derive(Debug, Clone, Copy)]
+pub struct Portion {
+    /// Events.
+    pub events: usize,
+    /// Bytes of their payloads; at most twice as many are read.
+    pub bytes: usize,
 }
 
 /// The newest event of a conversation.
@@ -133,34 +144,43 @@ impl LogReader {
     /// question. The next seq may be anywhere above the last one: a partition numbers all its conversations
     /// together.
     pub async fn from(&self, c: ConversationId, from: Seq, limit: usize) -> Result<Vec<RawEvent>, LogError> {
-        Ok(self.end(c, from, limit, false).await?.events)
+        let all = Portion { events: limit, bytes: usize::MAX };
+        Ok(self.end(c, from, all, false).await?.events)
     }
 
     /// The same, and where the conversation ends. `near`: few events of other conversations lie above `from`.
-    pub async fn end(&self, c: ConversationId, from: Seq, limit: usize, near: bool) -> Result<End, LogError> {
+    pub async fn end(
+        &self,
+        c: ConversationId,
+        from: Seq,
+        portion: Portion,
+        near: bool,
+    ) -> Result<End, LogError> {
         let p = Partition::of(c, self.partitions);
         let (stream, subject) = (log_stream(p), subject::conv(p, c));
         // Asked first, so that no further question is needed to know whether more follows the last one.
         let Some(mut newest) = self.newest(&stream, &subject).await? else { return Ok(End::default()) };
         let singles = if near { 0 } else { SINGLES };
         let wait = FollowerWait::new();
-        let mut events: Vec<RawEvent> = Vec::new();
+        let (mut events, mut bytes) = (Vec::<RawEvent>::new(), 0);
         let mut next = from.max(1);
-        while events.len() < limit && next <= newest.seq {
+        while events.len() < portion.events && bytes < portion.bytes && next <= newest.seq {
             if let Some(event) = newest.event.take_if(|event| event.seq == next) {
+                next += 1;
                 events.push(event);
                 break;
             }
-            let batch = (events.len() >= singles).then(|| (limit - events.len()).min(BATCH));
+            let batch = (events.len() >= singles).then(|| (portion.events - events.len()).min(BATCH));
             let query = Query {
                 seq: Some(next),
                 next_by_subj: Some(&subject),
                 batch,
-                max_bytes: batch.map(|_| BATCH_BYTES),
+                max_bytes: batch.map(|_| BATCH_BYTES.min(portion.bytes)),
                 ..Query::default()
             };
             let found = direct::get(&self.js, &stream, &query).await?.messages;
             let went_on = !found.is_empty();
+            bytes += found.iter().map(|found| found.payload.len()).sum::<usize>();
             events.extend(found.into_iter().map(RawEvent::from));
             next = events.last().map_or(next, |last| last.seq + 1);
             if !went_on {
@@ -171,7 +191,7 @@ impl LogReader {
             }
         }
         let last = events.last().map_or(newest.seq, |last| last.seq.max(newest.seq));
-        Ok(End { events, newest: Some(last) })
+        Ok(End { events, newest: Some(last), cut: next <= last })
     }
 
     /// The newest seq of each conversation; one without events in the log is missing from the answer.

@@ -5,7 +5,7 @@ use natter_nats::{
     apply,
     async_nats::jetstream::{self, consumer::pull},
     connect::Purpose,
-    log::{LogError, LogReader},
+    log::{LogError, LogReader, Portion},
     publisher::Publisher,
     topology,
 };
@@ -74,16 +74,37 @@ async fn the_end_of_a_conversation_is_the_same_read_in_a_batch_or_one_by_one() {
     let last = wanted[wanted.len() - 1];
     for near in [true, false] {
         let read = async |from, limit| {
-            let end = f.log.end(c, from, limit, near).await.unwrap();
-            (seqs(&end.events), end.newest)
+            let portion = Portion { events: limit, bytes: usize::MAX };
+            let end = f.log.end(c, from, portion, near).await.unwrap();
+            (seqs(&end.events), end.newest, end.cut)
         };
-        assert_eq!(read(0, 5_000).await, (wanted.clone(), Some(last)));
-        assert_eq!(read(wanted[3], 20).await, (wanted[3..23].to_vec(), Some(last)));
-        assert_eq!(read(last, 10).await, (vec![last], Some(last)));
-        assert_eq!(read(last + 1, 10).await, (vec![], Some(last)));
-        let nothing = f.log.end(ConversationId::fresh(), 0, 10, near).await.unwrap();
-        assert!(nothing.events.is_empty() && nothing.newest.is_none());
+        assert_eq!(read(0, 5_000).await, (wanted.clone(), Some(last), false));
+        assert_eq!(read(0, 600).await, (wanted.clone(), Some(last), false));
+        assert_eq!(read(wanted[3], 20).await, (wanted[3..23].to_vec(), Some(last), true));
+        assert_eq!(read(last, 10).await, (vec![last], Some(last), false));
+        assert_eq!(read(last + 1, 10).await, (vec![], Some(last), false));
+        let all = Portion { events: 10, bytes: usize::MAX };
+        let nothing = f.log.end(ConversationId::fresh(), 0, all, near).await.unwrap();
+        assert!(nothing.events.is_empty() && nothing.newest.is_none() && !nothing.cut);
     }
+}
+
+#[tokio::test]
+async fn a_portion_of_the_log_ends_at_its_bytes_and_the_next_one_goes_on() {
+    let f = fixture(1).await;
+    let c = ConversationId::fresh();
+    let wanted = f.publish_many(c, 60, 9_000).await;
+    let (mut next, mut read) = (0, Vec::new());
+    loop {
+        let end = f.log.end(c, next, Portion { events: 500, bytes: 100_000 }, false).await.unwrap();
+        assert!(end.events.iter().map(|event| event.payload.len()).sum::<usize>() <= 200_000);
+        read.extend(seqs(&end.events));
+        next = read[read.len() - 1] + 1;
+        if !end.cut {
+            break;
+        }
+    }
+    assert_eq!(read, wanted);
 }
 
 #[tokio::test]

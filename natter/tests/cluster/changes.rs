@@ -94,9 +94,31 @@ async fn agree(user: &User, room: &Room, devices: &[Device]) -> Shapes {
     for edge in [0, 1] {
         let positions = json!({room.id.clone(): room.head});
         let replay = user.at(edge).resume("replay", &devices[0].epoch(), &positions).await;
-        assert_eq!(chain(&replay.frames(), room, room.head), chain(&devices[0].frames(), room, room.head));
+        let live = without_deleted(chain(&devices[0].frames(), room, room.head));
+        assert_eq!(chain(&replay.frames(), room, room.head), live);
     }
     history
+}
+
+/// As a replay has it: what is deleted by now is without its content.
+fn without_deleted(mut events: Vec<Value>) -> Vec<Value> {
+    let mut deleted = BTreeMap::new();
+    for event in events.iter().filter(|event| kind(event) == "message:deleted") {
+        deleted.entry(event["target"].as_u64()).or_insert(event["at"].clone());
+    }
+    for event in &mut events {
+        match kind(event) {
+            "message:new" if deleted.contains_key(&event["seq"].as_u64()) => {
+                event["message"]["deletedAt"] = deleted[&event["seq"].as_u64()].clone();
+                event["message"]["content"] = Value::Null;
+            }
+            "message:edited" if deleted.contains_key(&event["target"].as_u64()) => {
+                event["content"] = Value::Null;
+            }
+            _ => {}
+        }
+    }
+    events
 }
 
 fn edit(room: &Room, seq: u64, content: &str) -> Value {
@@ -237,4 +259,80 @@ async fn reactions_of_many_at_once_are_counted_once_each() {
     }
     let shapes = agree(&bob, &room, &devices).await;
     assert_eq!(shapes[&target].reactions, BTreeMap::from([(THUMB.to_owned(), vec![bob.id.clone()])]));
+}
+
+/// 21 emoji, one of them in its short spelling.
+const EMOJI: &str = "❤ 👎 🎉 🙈 🙉 🙊 👻 ✅ 🍏 🍎 🍐 🍊 🍋 🍌 🍉 🍇 🍓 🫐 🍈 🍒 🥝";
+
+#[tokio::test]
+async fn a_message_has_twenty_reactions_and_ten_of_one_user() {
+    let cluster = shared().await;
+    let (alice, bob, carl) =
+        (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(1, "carl").await);
+    let room = alice.group(&[&bob, &carl]).await;
+    let target = alice.post_message(&room, "react").await;
+    let emoji: Vec<&str> = EMOJI.split(' ').collect();
+    let path = |emoji: &str| room.path(&format!("/messages/{target}/reactions/{emoji}"));
+    for emoji in &emoji[..10] {
+        alice.put(&path(emoji)).await.ok(204);
+    }
+    assert_eq!(alice.put(&path(emoji[10])).await.code(), (409, "conflict"));
+    for emoji in &emoji[10..20] {
+        bob.put(&path(emoji)).await.ok(204);
+    }
+    assert_eq!(carl.put(&path(emoji[20])).await.code(), (409, "conflict"));
+    for text in ["👍\u{301}", "party", "%00", "👍👍"] {
+        assert_eq!(carl.put(&path(text)).await.code(), (422, "invalid"), "{text}");
+    }
+
+    // What is set already, in either spelling, and what is not set write nothing.
+    let head = carl.conversation(&room).await["headSeq"].clone();
+    alice.put(&path("❤️")).await.ok(204);
+    alice.put(&path("❤")).await.ok(204);
+    carl.delete(&path("❤")).await.ok(204);
+    carl.delete(&path(emoji[20])).await.ok(204);
+    let mut device = carl.device("phone").await;
+    let ack = device.call_acked(reaction(&room, target, false)).await;
+    assert_eq!((&ack["seq"], &ack["duplicate"]), (&Value::Null, &json!(true)));
+    assert_eq!(carl.conversation(&room).await["headSeq"], head);
+
+    carl.put(&path("❤️")).await.ok(204);
+    let shown = &carl.history(&room).await[0]["reactions"];
+    assert_eq!(shown.as_array().unwrap().len(), 20);
+    let both = json!([alice.id, carl.id]);
+    assert_eq!(shown[0], json!({"emoji": "❤️", "count": 2, "me": true, "userIds": both}));
+    assert_eq!(shown[1], json!({"emoji": "👎", "count": 1, "me": false, "userIds": [alice.id]}));
+    let first = bob.get(&format!("{}?limit=1", path("❤"))).await.ok(200);
+    assert_eq!(
+        (&first["count"], &first["me"], &first["userIds"]),
+        (&json!(2), &json!(false), &json!([alice.id]))
+    );
+    let next = format!("{}?limit=1&cursor={}", path("❤️"), first["nextCursor"].as_str().unwrap());
+    let second = bob.get(&next).await.ok(200);
+    assert_eq!((&second["userIds"], &second["nextCursor"]), (&json!([carl.id]), &Value::Null));
+    let eve = cluster.user(0, "eve").await;
+    assert_eq!(eve.get(&path("❤")).await.code(), (404, "not_found"));
+}
+
+#[tokio::test]
+async fn reactions_at_once_make_no_message_larger_than_its_bound() {
+    let cluster = shared().await;
+    let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
+    let room = alice.group(&[&bob]).await;
+    let target = alice.post_message(&room, "react").await;
+    let emoji: Vec<&str> = EMOJI.split(' ').collect();
+    let set = async |user: &User, emoji: &[&str]| {
+        let puts = emoji.iter().map(|emoji| {
+            let path = room.path(&format!("/messages/{target}/reactions/{emoji}"));
+            async move { user.put(&path).await.status }
+        });
+        futures_util::future::join_all(puts).await
+    };
+    let (of_alice, of_bob) = tokio::join!(set(&alice, &emoji), set(&bob, &emoji));
+    assert!(of_alice.iter().chain(&of_bob).all(|status| [204, 409, 429].contains(status)), "{of_alice:?}");
+    for user in [&alice, &bob] {
+        let message = &user.history(&room).await[0];
+        assert!(message["reactions"].as_array().unwrap().len() <= 20);
+        assert_eq!(user.put(&room.path(&format!("/messages/{target}/reactions/👾"))).await.code().0, 409);
+    }
 }

@@ -62,14 +62,14 @@ async fn somebody_who_was_away_gets_rooms_counts_and_last_messages_newest_first(
 async fn a_user_with_nothing_unread_gets_nothing() {
     let cluster = shared().await;
     let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
-    assert_eq!(inbox(&alice).await, json!({"totalUnread": 0, "items": []}));
+    assert_eq!(inbox(&alice).await, json!({"totalUnread": 0, "items": [], "nextCursor": null}));
     let room = alice.group(&[&bob]).await;
-    assert_eq!(inbox(&bob).await, json!({"totalUnread": 0, "items": []}));
+    assert_eq!(inbox(&bob).await, json!({"totalUnread": 0, "items": [], "nextCursor": null}));
     let last = alice.post_message(&room, "hello").await;
-    assert_eq!(inbox(&alice).await, json!({"totalUnread": 0, "items": []}));
+    assert_eq!(inbox(&alice).await, json!({"totalUnread": 0, "items": [], "nextCursor": null}));
     assert_eq!(inbox(&bob).await["totalUnread"], 1);
     bob.mark_read(&room, last).await;
-    assert_eq!(inbox(&bob).await, json!({"totalUnread": 0, "items": []}));
+    assert_eq!(inbox(&bob).await, json!({"totalUnread": 0, "items": [], "nextCursor": null}));
     // Everything else that happens is no message.
     alice.patch(&room.path(""), &json!({"name": "Renamed"})).await.ok(200);
     alice.put(&room.path(&format!("/messages/{last}/reactions/%F0%9F%91%8D"))).await.ok(204);
@@ -84,5 +84,5 @@ async fn a_conversation_left_is_in_the_inbox_no_more() {
     alice.post_message(&room, "hello").await;
     assert_eq!(inbox(&bob).await["totalUnread"], 1);
     alice.delete(&room.path(&format!("/participants/{}", bob.id))).await.ok(204);
-    assert_eq!(inbox(&bob).await, json!({"totalUnread": 0, "items": []}));
+    assert_eq!(inbox(&bob).await, json!({"totalUnread": 0, "items": [], "nextCursor": null}));
 }

@@ -8,6 +8,7 @@ mod start; // when it refuses to start, and how it ends
 mod death; // kill -9 of nats-server and of everything
 mod full; // a log without room
 mod disk; // a disk without room
+mod damage; // rows of the store that cannot be read
 mod lost; // a log, a store or a nats-server that is gone
 mod paused; // a nats-server that stands still
 mod slow; // a reader that never reads

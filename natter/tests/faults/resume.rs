@@ -164,6 +164,37 @@ async fn a_new_socket_gets_everything_that_was_sent_after_its_welcome() {
     natter.expect_gaps_filled().await;
 }
 
+#[tokio::test]
+async fn what_was_deleted_while_a_device_was_away_keeps_its_place_without_content() {
+    let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "off")]).await;
+    let (alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let room = alice.group(&[&bob]).await;
+    let before = alice.post_message(&room, "secret before").await;
+    let mut writer = alice.socket("phone").await;
+    let epoch = writer.epoch();
+    let deleted = alice.post_message(&room, "secret").await;
+    for (target, text) in [(before, "secret edited"), (deleted, "secret again")] {
+        alice.patch(&room.path(&format!("/messages/{target}")), &json!({"content": text})).await.ok(200);
+    }
+    // More than one answer of history lies between a message and its deletion.
+    writer.flood(&room, 40, &"x".repeat(8 * 1024)).await;
+    for target in [before, deleted] {
+        alice.delete(&room.path(&format!("/messages/{target}"))).await.ok(204);
+    }
+    let mut socket = bob.resume_socket("phone", &epoch, &json!({&room.id: before})).await;
+    let missed = until_done(&mut socket).await;
+    assert_eq!(chain_seqs(&missed, &room, before).len(), 45);
+    assert!(!format!("{missed:?}").contains("secret"), "a deleted text was sent");
+    let message = &missed[0]["message"];
+    assert_eq!((&missed[0]["seq"], &message["content"]), (&json!(deleted), &Value::Null));
+    assert!(message["deletedAt"].is_string() && message["senderId"] == alice.id, "{message}");
+    for edited in &missed[1..3] {
+        assert_eq!((&edited["type"], &edited["content"]), (&json!("message:edited"), &Value::Null));
+    }
+    assert_eq!(types(&missed[43..]), ["message:deleted", "message:deleted"]);
+}
+
 /// History is read while repeats of the same events are on their way: each must be shown once.
 #[tokio::test]
 async fn a_socket_that_resumes_while_others_write_sees_no_event_twice_and_no_hole() {

@@ -71,6 +71,45 @@ async fn read_the_rest(reader: &mut Socket, room: &Room) -> Vec<u64> {
     chain_seqs(&reader.frames, room, room.head)
 }
 
+/// As many as one user may have.
+const IDLE_READERS: usize = 50;
+
+#[tokio::test]
+async fn sockets_that_do_not_read_their_resume_cost_little_and_are_closed() {
+    let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "off")]).await;
+    let (alice, bob) =
+        (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
+    let room = alice.group(&[&bob]).await;
+    let mut writer = alice.socket("phone").await;
+    writer.flood(&room, 499, &"x".repeat(8 * 1024)).await;
+    let resume = json!({"epoch": writer.epoch(), "positions": {&room.id: room.head}});
+    let hello = json!({"type": "hello", "token": bob.token, "resume": resume});
+    // One that reads gets all 4 MiB, and warms what is shared.
+    let mut reader = Socket::hello(bob.address(), &hello).await;
+    reader.wait_for("resume:done").await;
+    assert_eq!(chain_length(&reader, &room), 499);
+    drop(reader);
+
+    natter.reset_peak_memory();
+    let before = natter.memory_kib("VmRSS");
+    let mut readers = Vec::new();
+    for _ in 0..IDLE_READERS {
+        let mut reader = Socket::narrow(bob.address(), &hello).await;
+        reader.wait_for("message:new").await;
+        readers.push(reader);
+    }
+    until("every reader without progress is closed", async || {
+        natter.metric("natter_slow_readers_total").await >= f64::from(u32::try_from(IDLE_READERS).unwrap())
+    })
+    .await;
+    let grown = natter.memory_kib("VmHWM").saturating_sub(before);
+    assert!(grown <= 64 * 1024, "{grown} KiB more at the peak");
+    for reader in &mut readers[..3] {
+        let rest = read_the_rest(reader, &room).await;
+        assert!(rest.len() < 499, "{}", rest.len());
+    }
+}
+
 #[tokio::test]
 async fn a_client_that_answers_no_ping_is_closed_with_4009() {
     let natter = DevServer::start(NATTER, &[]).await;

@@ -35,7 +35,32 @@ pub struct OpenedConversation {
     pub existed: bool,
 }
 
-/// With `participants`.
+/// The place of the last item of a page in a list of people, and who it is: `None` of it is the beginning.
+pub type PersonCursor = (usize, UserId);
+
+/// A page of the people in a conversation, by time of joining.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListParticipants {
+    /// Whom it is about; for calls of a user, the caller.
+    pub user: UserId,
+    /// The conversation it belongs to.
+    pub conversation: ConversationId,
+    /// Where to go on; `None`: from the first.
+    pub after: Option<PersonCursor>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// The answer to [`ListParticipants`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ParticipantPage {
+    /// As many as fit.
+    pub items: Vec<Participant>,
+    /// Where the next page begins; `None`: this was the last.
+    pub next: Option<PersonCursor>,
+}
+
+/// With the first [`limits::PARTICIPANTS_SHOWN`](crate::limits::PARTICIPANTS_SHOWN) participants.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GetConversation {
     /// Whom it is about; for calls of a user, the caller.
@@ -86,11 +111,23 @@ pub struct Rename {
     pub traceparent: Option<String>,
 }
 
-/// Every conversation the user is in.
+/// The conversations the user is in, by id: at most
+/// [`limits::MEMBERSHIPS_PER_CALL`](crate::limits::MEMBERSHIPS_PER_CALL) of them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Memberships {
     /// Whom it is about; for calls of a user, the caller.
     pub user: UserId,
+    /// Those behind this one; `None`: from the first.
+    pub after: Option<ConversationId>,
+}
+
+/// The answer to [`Memberships`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MembershipPage {
+    /// Ascending by the conversation's id.
+    pub items: Vec<Membership>,
+    /// More follow the last one.
+    pub has_more: bool,
 }
 
 /// The membership of one user in one conversation, if there is or was one.

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    event::{LogEntry, Message},
-    id::{ConversationId, EventId, Seq},
+    event::{LogEntry, Message, Reaction, Timestamp},
+    id::{ConversationId, EventId, Seq, UserId},
+    rpc::PersonCursor,
 };
 
 /// Where a page of messages lies.
@@ -18,6 +19,15 @@ pub enum Window {
     After(Seq),
 }
 
+/// A page as one user is shown it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetPage {
+    /// The reader.
+    pub user: UserId,
+    /// Which.
+    pub page: Page,
+}
+
 /// Messages in their present state, ascending by seq.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Page {
@@ -29,7 +39,7 @@ pub struct Page {
     pub limit: usize,
 }
 
-/// The answer to [`Page`].
+/// The answer to [`GetPage`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PageReply {
     /// Ascending by seq.
@@ -50,28 +60,43 @@ impl PageReply {
     }
 }
 
-/// Every event after a position, as it was logged.
+/// The events after a position, the first of them, as they were logged. What is deleted by now is without its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventsAfter {
     /// The conversation it belongs to.
     pub conversation: ConversationId,
     /// The position; 0 for the beginning.
     pub after: Seq,
-    /// At most so many.
+    /// With more than so many the answer is [`Replay::more`].
     pub limit: usize,
+    /// The [`Replay::head`] of the part before: up to there everything is counted and looked through for deletions. 0 for the
+    /// first part.
+    pub scanned: Seq,
 }
 
 /// The answer to [`EventsAfter`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replay {
-    /// Ascending; at most `limit`.
+    /// Ascending; at most `limit`, and as many as [`limits::REPLAY`](crate::limits::REPLAY) bytes hold.
     pub events: Vec<LogEntry>,
+    /// Messages that were deleted above `scanned`, and when.
+    pub deleted: Vec<(Seq, Timestamp)>,
     /// More than `limit` follow the position.
     pub more: bool,
+    /// Not all that follow are in `events`: the rest is to be asked for from the last of them.
+    pub cut: bool,
     /// An event of this conversation is known at `after`, so the first of `events` chains to it.
     pub anchored: bool,
     /// Newest seq of the conversation when this was read.
     pub head: Seq,
+}
+
+impl Replay {
+    /// When the message that an event posts or edits was deleted; `None`: it is not.
+    pub fn deleted_at(&self, logged: &LogEntry) -> Option<Timestamp> {
+        let target = logged.content_of()?;
+        self.deleted.iter().find(|(deleted, _)| *deleted == target).map(|(_, at)| *at)
+    }
 }
 
 /// Newest seq of each conversation, in the order asked; 0 for one without events.
@@ -105,6 +130,8 @@ pub struct FindOlderEvents {
 /// The message at a seq in its present state.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct GetMessage {
+    /// Who is shown it.
+    pub user: UserId,
     /// The conversation it belongs to.
     pub conversation: ConversationId,
     /// Position in the partition's log.
@@ -115,6 +142,8 @@ pub struct GetMessage {
 /// state includes, behind which the decision can be stored.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct GetTarget {
+    /// Who decides.
+    pub user: UserId,
     /// The conversation it belongs to.
     pub conversation: ConversationId,
     /// Position in the partition's log.
@@ -128,4 +157,30 @@ pub struct Target {
     pub message: Option<Message>,
     /// The conversation's last event in the log; 0: the log has none of it.
     pub last: Seq,
+}
+
+/// Who reacted to a message with one emoji, oldest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListReactors {
+    /// Who asks.
+    pub user: UserId,
+    /// The conversation it belongs to.
+    pub conversation: ConversationId,
+    /// The message's.
+    pub seq: Seq,
+    /// In whichever spelling.
+    pub emoji: String,
+    /// Where to go on; `None`: from the first.
+    pub after: Option<PersonCursor>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// The answer to [`ListReactors`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reactors {
+    /// Of everyone; its users are those of the page.
+    pub reaction: Reaction,
+    /// Where the next page begins; `None`: this was the last.
+    pub next: Option<PersonCursor>,
 }

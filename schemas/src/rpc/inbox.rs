@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event::Message,
     id::{ConversationId, Seq, UserId},
+    rpc::ListCursor,
 };
 
 /// Moves a read mark forward, never back and never past the head; or makes what was read unread again, for the reader
@@ -37,6 +38,8 @@ pub struct ReadState {
 pub struct ListInbox {
     /// The reader.
     pub user: UserId,
+    /// Where to go on; `None`: from the top.
+    pub after: Option<ListCursor>,
 }
 
 /// The answer to [`ListInbox`].
@@ -44,8 +47,10 @@ pub struct ListInbox {
 pub struct Inbox {
     /// Over all conversations, each counted to [`limits::UNREAD`](crate::limits::UNREAD).
     pub total: usize,
-    /// Newest activity first; at most [`limits::INBOX`](crate::limits::INBOX).
+    /// Newest activity first; at most [`limits::INBOX`](crate::limits::INBOX), and as many as fit.
     pub items: Vec<InboxItem>,
+    /// Where the next page begins; `None`: this was the last.
+    pub next: Option<ListCursor>,
 }
 
 /// One conversation with something unread.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event::Role,
     id::{ConversationId, UserId},
+    rpc::PersonCursor,
 };
 
 /// Adds people to a group, as members. Those who are in already change nothing.
@@ -69,11 +70,24 @@ pub struct SetBlock {
     pub on: bool,
 }
 
-/// Whom the user has blocked.
+/// Whom the user has blocked, oldest first.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct Blocks {
     /// Whom it is about; for calls of a user, the caller.
     pub user: UserId,
+    /// Where to go on; `None`: from the first.
+    pub after: Option<PersonCursor>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// The answer to [`Blocks`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserPage {
+    /// In the order of the list.
+    pub items: Vec<UserId>,
+    /// Where the next page begins; `None`: this was the last.
+    pub next: Option<PersonCursor>,
 }
 
 /// The user's direct conversations in which one side has blocked the other: neither side can send into them.
@@ -81,4 +95,15 @@ pub struct Blocks {
 pub struct ListBlockedConversations {
     /// Whom it is about; for calls of a user, the caller.
     pub user: UserId,
+    /// Those behind this one; `None`: from the first.
+    pub after: Option<ConversationId>,
+}
+
+/// The answer to [`ListBlockedConversations`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationIdPage {
+    /// Ascending; at most [`limits::MEMBERSHIPS_PER_CALL`](crate::limits::MEMBERSHIPS_PER_CALL).
+    pub items: Vec<ConversationId>,
+    /// More follow the last one.
+    pub has_more: bool,
 }

@@ -8,6 +8,7 @@ mod conversations; // conversations as their members see them
 mod members; // members of groups, and blocks
 mod history; // messages and events
 mod inbox; // read marks, and what is above them
+mod json_size; // how long answers become
 mod broadcasts; // what is published to every edge, without a call
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::{
     code::Code,
     event::{LogEntry, Message},
-    id::{ConversationId, Seq, UserId},
+    id::{Seq, UserId},
 };
 
 pub use accounts::*;
@@ -23,6 +24,7 @@ pub use broadcasts::*;
 pub use conversations::*;
 pub use history::*;
 pub use inbox::*;
+pub use json_size::{JsonSize, fitting};
 pub use members::*;
 
 /// The services; each is a NATS queue group of its own.
@@ -121,18 +123,19 @@ calls! {
         ListConversations => "list" -> ConversationList;
         ListInbox => "inbox" -> Inbox;
         Rename [CHANGES] => "rename" -> LogEntry;
-        Memberships => "memberships" -> Vec<Membership>;
+        ListParticipants => "participants" -> ParticipantPage;
+        Memberships => "memberships" -> MembershipPage;
         GetMembership => "access" -> Option<Membership>;
         AddMembers [CHANGES] => "add-members" -> ();
         RemoveMember [CHANGES] => "remove-member" -> ();
         SetRole [CHANGES] => "set-role" -> ();
         FindSharingUsers => "sharing" -> Vec<UserId>;
         SetBlock [CHANGES] => "set-block" -> ();
-        Blocks => "blocks" -> Vec<UserId>;
-        ListBlockedConversations => "blocked" -> Vec<ConversationId>;
+        Blocks => "blocks" -> UserPage;
+        ListBlockedConversations => "blocked" -> ConversationIdPage;
     }
     History {
-        Page => "page" -> PageReply;
+        GetPage => "page" -> PageReply;
         EventsAfter => "after" -> Replay;
         Heads => "heads" -> Vec<Seq>;
         LogHeads => "log-heads" -> Vec<Seq>;
@@ -140,6 +143,7 @@ calls! {
         FindOlderEvents => "find-older" -> Vec<Option<LogEntry>>, crate::limits::RPC_BEFORE_SEND;
         GetMessage => "message" -> Option<Message>;
         GetTarget => "target" -> Target;
+        ListReactors => "reactors" -> Reactors;
     }
     Inbox {
         MarkRead [CHANGES] => "read" -> ReadState;

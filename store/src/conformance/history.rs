@@ -112,8 +112,7 @@ pub async fn reactions_keep_the_order_in_which_they_came(store: Arc<dyn Store>) 
         store.persist(sample.partition, std::slice::from_ref(logged)).await.unwrap();
     }
     let message = store.message(sample.id, target, Seq::MAX).await.unwrap().unwrap();
-    let reaction =
-        |emoji: &str, users: &[UserId]| Reaction { emoji: emoji.to_owned(), users: users.to_vec() };
+    let reaction = |emoji: &str, users: &[UserId]| Reaction::of(emoji, users.to_vec());
     assert_eq!(message.reactions, [reaction("👍", &[ben, anna]), reaction("🎉", &[ben])]);
 }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use natter_schemas::{
     event::{LogEntry, Message},
-    id::{ConversationId, Seq},
+    id::{ConversationId, EventId, Seq, UserId},
     rpc::Window,
 };
 use uuid::Uuid;
@@ -12,11 +12,11 @@ use super::{
     ScyllaStore,
     buckets::{self, SeqRange},
     cluster::Cluster,
-    columns::{holds, logged},
+    columns::{self, holds, logged},
     concurrent::each,
     reactions,
 };
-use crate::{MessageStore, Result, StoreError};
+use crate::{MessageStore, Result, StoreError, damage};
 
 #[async_trait]
 impl MessageStore for ScyllaStore {
@@ -36,7 +36,7 @@ impl MessageStore for ScyllaStore {
         }
         let db = &self.db;
         let row = db.first::<Row>(&db.statements.messages_up, buckets::of_seq(conversation, seq)).await?;
-        match row.map(stored).transpose()?.flatten() {
+        match row.and_then(|row| stored(conversation, row)) {
             Some(stored) => present(db, stored, up_to).await.map(Some),
             None => Ok(None),
         }
@@ -45,27 +45,45 @@ impl MessageStore for ScyllaStore {
 
 /// A row of `messages` whose message has come.
 struct MessageRow {
-    posted: LogEntry,
-    edit: Option<LogEntry>,
-    deletion: Option<LogEntry>,
+    /// With its deletion, or else its newest edit.
+    message: Message,
     reacted: bool,
 }
 
 type Blob = Option<Vec<u8>>;
-type Row = (i64, Option<Uuid>, Blob, Blob, Option<i64>, Blob, Option<i64>, Option<bool>);
+type Row = (i64, Option<Uuid>, Blob, Blob, Option<i64>, Blob, Option<i64>, Option<bool>, Option<Uuid>);
 
 fn stored(
-    (seq, id, data, edit, edit_seq, deletion, deletion_seq, reacted): Row,
-) -> Result<Option<MessageRow>> {
-    let (Some(_id), Some(data)) = (id, data) else { return Ok(None) };
-    let change =
-        |seq: Option<i64>, data: Blob| seq.zip(data).map(|(seq, data)| logged(seq, &data)).transpose();
-    Ok(Some(MessageRow {
-        posted: logged(seq, &data)?,
-        edit: change(edit_seq, edit)?,
-        deletion: change(deletion_seq, deletion)?,
-        reacted: reacted.unwrap_or(false),
-    }))
+    conversation: ConversationId,
+    (seq, id, data, edit, edit_seq, deletion, deletion_seq, reacted, author): Row,
+) -> Option<MessageRow> {
+    let (id, data) = (EventId::from_uuid(id?), data?);
+    let author = author.map_or(UserId::from_bytes([0; 16]), UserId::from_uuid);
+    let change = deletion_seq.zip(deletion).or(edit_seq.zip(edit));
+    let known = || Message::unreadable(conversation, columns::seq(seq), id, author);
+    let message = logged(seq, &data).and_then(posted).unwrap_or_else(|error| {
+        damage::report(conversation, columns::seq(seq), &error);
+        known()
+    });
+    let message = match change.map(|(seq, data)| (seq, logged(seq, &data))) {
+        None => message,
+        Some((_, Ok(change))) => changed(message, &change),
+        Some((seq, Err(error))) => {
+            damage::report(conversation, columns::seq(seq), &error);
+            message.without_content()
+        }
+    };
+    Some(MessageRow { message, reacted: reacted.unwrap_or(false) })
+}
+
+fn posted(LogEntry { seq, event }: LogEntry) -> Result<Message> {
+    Message::posted(seq, &event)
+        .ok_or_else(|| StoreError::Corrupt(format!("event {} is not a posted message", event.id)))
+}
+
+fn changed(mut message: Message, LogEntry { seq, event }: &LogEntry) -> Message {
+    message.apply(*seq, event);
+    message
 }
 
 async fn page(
@@ -84,7 +102,8 @@ async fn page(
         Window::After(seq) => (SeqRange::up(conversation, seq.checked_add(1), up_to), &s.messages_up),
     };
     let Some(range) = range else { return Ok(Vec::new()) };
-    let read = |bucket, most| db.scan(statement, range.of_bucket(bucket), most, stored);
+    let keep = move |row| Ok(stored(conversation, row));
+    let read = |bucket, most| db.scan(statement, range.of_bucket(bucket), most, keep);
     let page = buckets::scan(db, range, &[holds::MESSAGES], most, read).await?;
     let mut messages = each(page, |stored| present(db, stored, up_to)).await?;
     if !matches!(window, Window::After(_)) {
@@ -93,20 +112,11 @@ async fn page(
     Ok(messages)
 }
 
-/// The message as it stands: its first deletion, or else its newest edit; with the reactions of `up_to`.
+/// With the reactions of `up_to`.
 async fn present(db: &Cluster, stored: MessageRow, up_to: Seq) -> Result<Message> {
-    let LogEntry { seq, event } = stored.posted;
-    let mut message = Message::posted(seq, &event)
-        .ok_or_else(|| StoreError::Corrupt(format!("event {} is not a posted message", event.id)))?;
-    if let Some(LogEntry { seq, event }) = stored.deletion {
-        message.apply(seq, &event);
-        return Ok(message);
-    }
-    if let Some(LogEntry { seq, event }) = stored.edit {
-        message.apply(seq, &event);
-    }
-    if stored.reacted {
-        message.reactions = reactions::of(db, (message.conversation, seq), up_to).await?;
+    let MessageRow { mut message, reacted } = stored;
+    if reacted && message.deleted_at.is_none() {
+        message.reactions = reactions::of(db, (message.conversation, message.seq), up_to).await?;
     }
     Ok(message)
 }

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use natter_schemas::{
+    emoji::canonical,
     event::Reaction,
     id::{ConversationId, Seq, UserId},
+    limits,
 };
 use uuid::Uuid;
 
@@ -52,7 +54,8 @@ fn fold(updates: Vec<ReactionUpdate>) -> Vec<Reaction> {
     }
     let mut all: HashMap<String, Emoji> = HashMap::new();
     for ReactionUpdate { seq, user, emoji, on } in updates {
-        let emoji = all.entry(emoji).or_default();
+        // Old logs have emoji as they were sent.
+        let emoji = all.entry(canonical(&emoji).map_or(emoji, str::to_owned)).or_default();
         if on {
             if emoji.users.is_empty() {
                 emoji.since = seq;
@@ -64,10 +67,11 @@ fn fold(updates: Vec<ReactionUpdate>) -> Vec<Reaction> {
     }
     let mut shown: Vec<_> = all.into_iter().filter(|(_, emoji)| !emoji.users.is_empty()).collect();
     shown.sort_by_key(|(_, emoji)| emoji.since);
+    shown.truncate(limits::REACTIONS_HELD);
     let reaction = |(emoji, Emoji { users, .. }): (String, Emoji)| {
         let mut users: Vec<_> = users.into_iter().collect();
         users.sort_by_key(|(_, since)| *since);
-        Reaction { emoji, users: users.into_iter().map(|(user, _)| user).collect() }
+        Reaction::of(&emoji, users.into_iter().map(|(user, _)| user).collect())
     };
     shown.into_iter().map(reaction).collect()
 }

@@ -143,9 +143,11 @@ statements! {
     buckets_up: "SELECT bucket FROM buckets WHERE conversation = ? AND kind = ? AND bucket >= ? AND bucket <= ?
                   ORDER BY kind DESC, bucket ASC",
     buckets_down: "SELECT bucket FROM buckets WHERE conversation = ? AND kind = ? AND bucket >= ? AND bucket <= ?",
-    messages_up: "SELECT seq, id, data, edit, edit_seq, deletion, deletion_seq, reacted FROM messages
+    messages_up: "SELECT seq, id, data, edit, edit_seq, deletion, deletion_seq, reacted, author
+                    FROM messages
                    WHERE conversation = ? AND bucket = ? AND seq >= ? AND seq <= ?",
-    messages_down: "SELECT seq, id, data, edit, edit_seq, deletion, deletion_seq, reacted FROM messages
+    messages_down: "SELECT seq, id, data, edit, edit_seq, deletion, deletion_seq, reacted, author
+                      FROM messages
                      WHERE conversation = ? AND bucket = ? AND seq >= ? AND seq <= ? ORDER BY seq DESC",
     posted_up: "SELECT seq, data FROM messages
                  WHERE conversation = ? AND bucket = ? AND seq >= ? AND seq <= ?",

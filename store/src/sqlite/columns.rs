@@ -4,7 +4,9 @@ use natter_schemas::{
     event::{Event, Kind, LogEntry, Role, Shape, Timestamp},
     id::{ConversationId, Seq, UserId},
 };
-use rusqlite::{Error, Result, Row};
+use rusqlite::{Error, Result, Row, Rows};
+
+use crate::damage;
 
 /// Seqs of a real log stay far below 2⁶³; one that a client invented above it names nothing either way.
 pub fn int(seq: Seq) -> i64 {
@@ -86,6 +88,27 @@ pub fn of_kind(of: &Kind) -> (i64, Option<i64>) {
         | Kind::Renamed { .. }
         | Kind::Created { .. } => (kind::OTHER, None),
     }
+}
+
+/// Those of the rows that can be read.
+pub fn readable<T>(
+    list: &'static str,
+    mut rows: Rows<'_>,
+    read: impl Fn(&Row<'_>) -> Result<T>,
+) -> crate::Result<Vec<T>> {
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        match read(row) {
+            Ok(item) => found.push(item),
+            Err(
+                error @ (Error::IntegralValueOutOfRange(..)
+                | Error::InvalidColumnType(..)
+                | Error::FromSqlConversionFailure(..)),
+            ) => damage::report_row(list, error),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(found)
 }
 
 /// Of a query that selects seq and data.

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     SqliteStore,
-    columns::{conversation, count, int, of_shape, role, seq, shape, time},
+    columns::{conversation, count, int, of_shape, readable, role, seq, shape, time},
     read_marks::position,
 };
 use crate::{ConversationRow, ConversationStore, ListedRow, Result};
@@ -151,14 +151,13 @@ fn list(db: &Connection, user: UserId, after: Option<ListCursor>, most: usize) -
            LEFT JOIN reads r ON r.conversation = c.id AND r.user = ?1
           ORDER BY c.last_activity_at DESC, c.id DESC",
     )?;
-    let mut rows = list.query(params![user.as_bytes(), activity.0, id.as_bytes(), count(most)])?;
-    let mut listed = Vec::new();
-    while let Some(line) = rows.next()? {
+    let rows = list.query(params![user.as_bytes(), activity.0, id.as_bytes(), count(most)])?;
+    let listed = readable("conversations", rows, |line| {
         // The query selects present members only.
-        let Some(role) = role(line, 7)? else { continue };
-        listed.push(ListedRow { conversation: row(line)?, role, read: position(line, 8)? });
-    }
-    Ok(listed)
+        let Some(role) = role(line, 7)? else { return Ok(None) };
+        Ok(Some(ListedRow { conversation: row(line)?, role, read: position(line, 8)? }))
+    })?;
+    Ok(listed.into_iter().flatten().collect())
 }
 
 /// One pass over the user's conversations; messages are counted only where something came after what was read.
@@ -186,14 +185,12 @@ const UNREAD: &str = "
 
 fn unread(db: &Connection, user: UserId, most: usize) -> Result<Vec<(ListedRow, usize)>> {
     let mut of = db.prepare_cached(UNREAD)?;
-    let mut rows = of.query(params![user.as_bytes(), count(most)])?;
-    let mut found = Vec::new();
-    while let Some(line) = rows.next()? {
+    let found = readable("conversations", of.query(params![user.as_bytes(), count(most)])?, |line| {
         let unread = usize::try_from(line.get::<_, i64>(13)?).unwrap_or(0);
-        let Some(role) = role(line, 7)?.filter(|_| unread > 0) else { continue };
-        found.push((ListedRow { conversation: row(line)?, role, read: position(line, 8)? }, unread));
-    }
-    Ok(found)
+        let Some(role) = role(line, 7)?.filter(|_| unread > 0) else { return Ok(None) };
+        Ok(Some((ListedRow { conversation: row(line)?, role, read: position(line, 8)? }, unread)))
+    })?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<ConversationRow> {

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::{
     SqliteStore,
-    columns::{conversation, count, int, of_role, of_shape, role, seq, shape, time, user},
+    columns::{conversation, count, int, of_role, of_shape, readable, role, seq, shape, time, user},
     conversations,
 };
 use crate::{MemberRow, MemberStore, Result};
@@ -47,7 +47,7 @@ impl MemberStore for SqliteStore {
                        FROM members m JOIN conversations c ON c.id = m.conversation
                       WHERE m.user = ?1 AND m.role IS NOT NULL AND c.created_seq IS NOT NULL",
                 )?;
-                Ok(of.query_map([user.as_bytes()], membership)?.collect::<rusqlite::Result<_>>()?)
+                readable("memberships", of.query([user.as_bytes()])?, membership)
             })
             .await
     }
@@ -184,15 +184,13 @@ fn list(db: &Connection, id: ConversationId) -> Result<Vec<MemberRow>> {
           WHERE m.conversation = ?1 AND m.role IS NOT NULL
           ORDER BY m.joined_seq, m.user",
     )?;
-    let mut rows = list.query([id.as_bytes()])?;
-    let mut members = Vec::new();
-    while let Some(row) = rows.next()? {
+    let members = readable("members", list.query([id.as_bytes()])?, |row| {
         // The query selects present members only.
-        let Some(role) = role(row, 1)? else { continue };
+        let Some(role) = role(row, 1)? else { return Ok(None) };
         let member = Member { user: user(row, 0)?, role };
-        members.push(MemberRow { member, joined_at: time(row, 2)?, read: seq(row, 3)? });
-    }
-    Ok(members)
+        Ok(Some(MemberRow { member, joined_at: time(row, 2)?, read: seq(row, 3)? }))
+    })?;
+    Ok(members.into_iter().flatten().collect())
 }
 
 fn membership(row: &Row<'_>) -> rusqlite::Result<Membership> {

@@ -3,9 +3,13 @@
 //! In order, an event is one or two rows. Out of order, the reactions of that emoji to that message are built
 //! again from the log: rare, because events arrive in order but for redeliveries and rival workers.
 
+use std::collections::{HashMap, HashSet};
+
 use natter_schemas::{
+    emoji::canonical,
     event::{Kind, LogEntry, Reaction},
     id::{ConversationId, Seq, UserId},
+    limits,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -36,6 +40,32 @@ pub struct ReactionUpdate {
 }
 
 pub fn apply(db: &Connection, key: ReactionKey<'_>, update: ReactionUpdate) -> Result<()> {
+    if !update.on {
+        for emoji in other_spellings(db, key)? {
+            apply_to(db, ReactionKey { emoji: &emoji, ..key }, update)?;
+        }
+    }
+    apply_to(db, key, update)
+}
+
+/// Old logs have emoji as they were sent: what is withdrawn is withdrawn in every spelling.
+fn other_spellings(db: &Connection, key: ReactionKey<'_>) -> Result<Vec<String>> {
+    let Some(same) = canonical(key.emoji) else { return Ok(Vec::new()) };
+    let mut every = db.prepare_cached(
+        "SELECT emoji FROM reactions WHERE conversation = ?1 AND target = ?2 AND since IS NOT NULL",
+    )?;
+    let mut rows = every.query(params![key.conversation.as_bytes(), int(key.target)])?;
+    let mut spellings = Vec::new();
+    while let Some(row) = rows.next()? {
+        let emoji: String = row.get(0)?;
+        if emoji != key.emoji && canonical(&emoji) == Some(same) {
+            spellings.push(emoji);
+        }
+    }
+    Ok(spellings)
+}
+
+fn apply_to(db: &Connection, key: ReactionKey<'_>, update: ReactionUpdate) -> Result<()> {
     let last: Option<i64> = db
         .prepare_cached(
             "SELECT last_seq FROM reactions WHERE conversation = ?1 AND target = ?2 AND emoji = ?3",
@@ -88,12 +118,16 @@ fn rebuild(db: &Connection, key: ReactionKey<'_>) -> Result<()> {
     let all = params![key.conversation.as_bytes(), int(key.target), kind::REACTED, int(Seq::MAX)];
     for LogEntry { seq, event } in log::readable(key.conversation, &mut every, all)? {
         if let Kind::Reacted { emoji, on, .. } = &event.kind
-            && emoji == key.emoji
+            && (emoji == key.emoji || (!on && is_same(emoji, key.emoji)))
         {
             apply_newest(db, key, ReactionUpdate { seq, user: event.author, on: *on })?;
         }
     }
     Ok(())
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    canonical(one).is_some_and(|same| canonical(other) == Some(same))
 }
 
 /// Whether reactions to this message were persisted ahead of `up_to`: the stored reactions are newer than `up_to`.
@@ -114,7 +148,11 @@ pub fn events(
     up_to: Seq,
 ) -> Result<Vec<LogEntry>> {
     let mut every = db.prepare_cached(EVENTS)?;
-    log::all(&mut every, params![conversation.as_bytes(), int(target), kind::REACTED, int(up_to)])
+    log::readable(
+        conversation,
+        &mut every,
+        params![conversation.as_bytes(), int(target), kind::REACTED, int(up_to)],
+    )
 }
 
 /// In the order in which they came to be.
@@ -126,13 +164,24 @@ pub fn of(db: &Connection, conversation: ConversationId, target: Seq) -> Result<
           ORDER BY r.since, u.since",
     )?;
     let mut rows = of.query(params![conversation.as_bytes(), int(target)])?;
-    let mut reactions: Vec<Reaction> = Vec::new();
+    let mut users: Vec<(String, Vec<UserId>)> = Vec::new();
+    // Of an old log also in several spellings of one emoji.
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut seen = HashSet::new();
     while let Some(row) = rows.next()? {
         let (emoji, by) = (row.get::<_, String>(0)?, user(row, 1)?);
-        match reactions.last_mut() {
-            Some(same) if same.emoji == emoji => same.users.push(by),
-            _ => reactions.push(Reaction { emoji, users: vec![by] }),
+        let emoji = canonical(&emoji).map_or(emoji, str::to_owned);
+        let place = places.get(&emoji).copied().unwrap_or(users.len());
+        if place >= limits::REACTIONS_HELD {
+            break;
+        }
+        if place == users.len() {
+            places.insert(emoji.clone(), place);
+            users.push((emoji, Vec::new()));
+        }
+        if seen.insert((place, by)) {
+            users[place].1.push(by);
         }
     }
-    Ok(reactions)
+    Ok(users.into_iter().map(|(emoji, users)| Reaction::of(&emoji, users)).collect())
 }

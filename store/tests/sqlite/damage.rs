@@ -6,7 +6,7 @@ use natter_schemas::{
     rpc::Window,
 };
 use natter_store::{
-    ConversationStore, EventStore, MessageStore, StoreError,
+    ConversationStore, EventStore, MemberStore, MessageStore, StoreError,
     conformance::fixtures::{SampleLog, plain, posted},
     sqlite::SqliteStore,
 };
@@ -218,6 +218,54 @@ async fn an_event_with_damaged_bytes_keeps_its_place() {
         assert!(ids.iter().all(|id| why.contains(id)), "{why}");
     }
     assert_eq!(fixtures.count("events"), 2);
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_a_placeholder_in_its_place() {
+    let mut fixtures = DamagedStore::new();
+    let seqs: Vec<Seq> = (0..6).map(|_| fixtures.says()).collect();
+    let owner = fixtures.sample.owner;
+    let edit = fixtures.sample.add(owner, Kind::Edited { target: seqs[2], body: plain("better") });
+    let deletion = fixtures.sample.add(owner, Kind::Deleted { target: seqs[3] });
+    fixtures.reacts(owner, seqs[4], true);
+    let reaction = fixtures.reacts(fixtures.anna, seqs[4], true);
+    fixtures.sample.add(owner, Kind::Deleted { target: seqs[1] });
+    fixtures.persist().await;
+    for seq in [seqs[0], seqs[1], edit, deletion, reaction, seqs[5]] {
+        fixtures.garble(seq);
+    }
+    let id = fixtures.sample.id;
+    for window in [Window::Newest, Window::After(0), Window::Before(Seq::MAX)] {
+        let page = fixtures.store.messages(id, window, Seq::MAX, 10).await.unwrap();
+        assert_eq!(page.iter().map(|message| message.seq).collect::<Vec<_>>(), seqs);
+        let unreadable: Vec<bool> = page.iter().map(|message| message.unreadable).collect();
+        assert_eq!(unreadable, [true, false, true, true, false, true]);
+        assert!(page.iter().all(|message| message.body.is_none() || message.seq == seqs[4]));
+        assert!(page[1].deleted_at.is_some(), "what is deleted has nothing to be read");
+        let known = &fixtures.logged(seqs[0]).event;
+        assert_eq!((page[0].id, page[0].author), (known.id, owner));
+    }
+    let newest = fixtures.store.message(id, seqs[5], Seq::MAX).await.unwrap().unwrap();
+    assert!(newest.unreadable);
+    // Paging goes past it.
+    let below = fixtures.store.messages(id, Window::Before(seqs[5]), Seq::MAX, 1).await.unwrap();
+    assert_eq!(below[0].seq, seqs[4]);
+}
+
+#[tokio::test]
+async fn a_conversation_that_cannot_be_read_is_missing_from_lists_alone() {
+    let mut fixtures = DamagedStore::new();
+    fixtures.says();
+    fixtures.persist().await;
+    let anna = fixtures.anna;
+    let other = SampleLog::of(&[anna]);
+    other.persist(&fixtures.store).await;
+    let damage = "UPDATE conversations SET shape = 9 WHERE id = ?1";
+    assert_eq!(fixtures.execute(damage, [fixtures.sample.id.as_bytes()]), 1);
+    let listed = fixtures.store.list_conversations(anna, None, 10).await.unwrap();
+    assert_eq!(listed.iter().map(|row| row.conversation.id).collect::<Vec<_>>(), [other.id]);
+    let memberships = fixtures.store.memberships(anna).await.unwrap();
+    assert_eq!(memberships.iter().map(|m| m.conversation).collect::<Vec<_>>(), [other.id]);
 }
 
 #[tokio::test]

@@ -21,16 +21,16 @@ use natter_nats::{
     service::{RpcServer, ServiceError},
 };
 use natter_schemas::{
-    limits::Limits,
+    limits::{self, Limits},
     rpc::{
         AddMembers, Blocks, FindSharingUsers, GetConversation, GetMembership, ListBlockedConversations,
-        ListConversations, ListInbox, Membership, Memberships, OpenConversation, RemoveMember, Rename,
-        SetBlock, SetRole,
+        ListConversations, ListInbox, ListParticipants, Membership, MembershipPage, Memberships,
+        OpenConversation, RemoveMember, Rename, SetBlock, SetRole,
     },
 };
 use natter_store::Store;
 
-use super::{Failure, history::History};
+use super::{Failure, history::History, person_pages};
 
 /// Conversations looked at side by side for one answer.
 const CONCURRENCY: usize = 16;
@@ -55,6 +55,7 @@ impl Conversations {
             ListConversations => list,
             ListInbox => inbox,
             Rename => rename,
+            ListParticipants => list_participants,
             Memberships => memberships,
             GetMembership => access,
             AddMembers => add_members,
@@ -68,8 +69,11 @@ impl Conversations {
         Ok(())
     }
 
-    async fn memberships(&self, call: Memberships) -> Result<Vec<Membership>, Failure> {
-        Ok(self.store.memberships(call.user).await?)
+    async fn memberships(&self, call: Memberships) -> Result<MembershipPage, Failure> {
+        let all = self.store.memberships(call.user).await?;
+        let most = limits::MEMBERSHIPS_PER_CALL;
+        let (items, has_more) = person_pages::behind(all, |m| m.conversation, call.after, most);
+        Ok(MembershipPage { items, has_more })
     }
 
     async fn access(&self, call: GetMembership) -> Result<Option<Membership>, Failure> {

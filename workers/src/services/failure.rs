@@ -18,9 +18,6 @@ pub enum Failure {
     Publish(#[from] PublishError),
     #[error(transparent)]
     Hash(#[from] HashError),
-    /// The part of the log above the rows is longer than one answer may read.
-    #[error("more than {0} events wait to be persisted in this conversation")]
-    TooFarBehind(usize),
     #[error("{0}")]
     Broken(&'static str),
 }
@@ -37,8 +34,9 @@ impl Failure {
             Self::Rejected(refused) => refused.code,
             Self::Store(StoreError::Unavailable(_))
             | Self::Log(_)
-            | Self::Publish(PublishError::TimedOut | PublishError::Full | PublishError::NotWritten)
-            | Self::TooFarBehind(_) => Code::Unavailable,
+            | Self::Publish(PublishError::TimedOut | PublishError::Full | PublishError::NotWritten) => {
+                Code::Unavailable
+            }
             Self::Publish(PublishError::Moved) => Code::Conflict,
             Self::Hash(HashError::Busy) => Code::RateLimited,
             Self::Store(StoreError::Corrupt(_))

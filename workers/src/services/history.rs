@@ -7,8 +7,10 @@ mod floors; // up to where everything is stored
 mod heads; // newest positions
 mod recent; // which conversations have events above the floor
 mod page; // messages in their present state
+mod reactors; // who reacted to a message
 mod replay; // events as they were logged
 mod tail; // the log above the floor
+mod older_events; //   what is held of one that is too long
 mod read_tail; // read from the log, and remembered
 
 use std::{sync::Arc, time::Duration};
@@ -25,9 +27,13 @@ use natter_schemas::{
     event::{LogEntry, Message},
     id::{ConversationId, Partition, Seq},
     limits,
-    rpc::{EventsAfter, FindEvent, FindOlderEvents, GetMessage, GetTarget, Heads, LogHeads, Page, Target},
+    rpc::{
+        EventsAfter, FindEvent, FindOlderEvents, GetMessage, GetPage, GetTarget, Heads, ListReactors,
+        LogHeads, Page, PageReply, Target, Window,
+    },
 };
 use natter_store::{Store, StoreError};
+use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use compose::{cut, present};
@@ -56,6 +62,7 @@ pub struct History {
     log_heads: Cache<(), Arc<Vec<Seq>>>,
     /// Events of the log, left out of answers.
     unreadable: Unreadable,
+    replays: Semaphore,
     /// Busy conversations' logs above their floors.
     tails: Cache<ConversationId, Arc<tail::CachedTail>>,
     /// By partition.
@@ -82,23 +89,36 @@ impl History {
         let tails = Cache::builder()
             .max_capacity(TAILS)
             .weigher(|_, known: &Arc<tail::CachedTail>| known.weight())
-            .time_to_live(tail::CACHED_FOR)
+            .time_to_live(tail::CACHED_LONG_FOR)
             .build();
         let unreadable = Unreadable::new("event");
         let recent = Partition::all(partitions).map(|_| recent::Recent::default()).collect();
-        Ok(Arc::new(Self { store, log, partitions, floors, rows, log_heads, unreadable, tails, recent }))
+        let replays = Semaphore::new(replay::AT_ONCE);
+        Ok(Arc::new(Self {
+            store,
+            log,
+            partitions,
+            floors,
+            rows,
+            log_heads,
+            unreadable,
+            replays,
+            tails,
+            recent,
+        }))
     }
 
     pub async fn serve(self: &Arc<Self>, server: &mut RpcServer) -> Result<(), ServiceError> {
         answer!(server, Arc::clone(self), {
-            Page => page,
+            GetPage => page_for,
             EventsAfter => after,
             Heads => heads,
             LogHeads => log_heads,
             FindEvent => find,
             FindOlderEvents => find_older,
             GetMessage => message,
-            GetTarget => message_and_end,
+            GetTarget => target,
+            ListReactors => reactors,
         });
         Ok(())
     }
@@ -119,11 +139,19 @@ impl History {
         if let Ok(Some(found)) = stored {
             return Ok(Some(found));
         }
+        let mut found = None;
         let tail = self.tail(call.conversation, floor + 1).await?;
-        match tail.events.into_iter().find(|logged| logged.event.id == call.event) {
-            Some(found) => Ok(Some(Arc::unwrap_or_clone(found))),
-            None => Ok(stored?),
+        if tail.is_cut() {
+            let mut look = |logged: &LogEntry| {
+                if found.is_none() && logged.event.id == call.event {
+                    found = Some(logged.clone());
+                }
+            };
+            self.each_event(call.conversation, floor + 1, &mut look).await?;
+        } else {
+            found = tail.iter().find(|logged| logged.event.id == call.event).cloned();
         }
+        if found.is_some() { Ok(found) } else { Ok(stored?) }
     }
 
     /// Asked before sends, which may be repeats: one look into an index for each, and no reading of the log while
@@ -143,33 +171,65 @@ impl History {
         Ok(self.store.find_event(find.conversation, find.event).await?)
     }
 
+    async fn page_for(&self, call: GetPage) -> Result<PageReply, Failure> {
+        let GetPage { user, page } = call;
+        let PageReply { messages, has_more, head } = self.page(page).await?;
+        let messages = messages.into_iter().map(|message| message.shown_to(user)).collect();
+        let (messages, cut) = compose::fit(messages, page.window);
+        Ok(PageReply { messages, has_more: has_more || cut, head })
+    }
+
     async fn message(&self, call: GetMessage) -> Result<Option<Message>, Failure> {
-        let GetMessage { conversation, seq } = call;
-        Ok(self.message_and_end(GetTarget { conversation, seq }).await?.message)
+        let GetMessage { user, conversation, seq } = call;
+        let found = self.message_at(conversation, seq).await?;
+        Ok(found.map(|message| message.known_to(user)))
+    }
+
+    async fn target(&self, call: GetTarget) -> Result<Target, Failure> {
+        let GetTarget { user, conversation, seq } = call;
+        let Target { message, last } = self.message_and_end(conversation, seq).await?;
+        Ok(Target { message: message.map(|message| message.known_to(user)), last })
+    }
+
+    async fn message_at(&self, conversation: ConversationId, seq: Seq) -> Result<Option<Message>, Failure> {
+        Ok(self.message_and_end(conversation, seq).await?.message)
     }
 
     /// The end is that of the tail: the message has everything up to there.
-    async fn message_and_end(&self, call: GetTarget) -> Result<Target, Failure> {
-        let GetTarget { conversation, seq } = call;
+    async fn message_and_end(&self, conversation: ConversationId, seq: Seq) -> Result<Target, Failure> {
         let floor = self.floor(conversation);
-        let posted_in =
-            |tail: Tail| Target { message: compose::one(seq, &tail), last: tail.head.unwrap_or(0) };
         if seq > floor {
-            return Ok(posted_in(self.tail(conversation, seq).await?));
+            return Ok(self.changed(None, conversation, (seq, seq)).await?.1);
         }
         match self.store.message(conversation, seq, floor).await {
             Ok(None) => Ok(Target { message: None, last: 0 }),
-            Ok(Some(row)) => {
-                let tail = self.tail(conversation, floor + 1).await?;
-                let mut messages = compose::present(vec![row], &tail).into_iter();
-                let message = messages.find(|message| message.seq == seq);
-                Ok(Target { message, last: tail.head.unwrap_or(0) })
-            }
+            Ok(row) => Ok(self.changed(row, conversation, (seq, floor + 1)).await?.1),
             Err(away @ StoreError::Unavailable(_)) => {
-                let tail = self.tail(conversation, seq).await?;
-                if tail.first == Some(seq) { Ok(posted_in(tail)) } else { Err(away.into()) }
+                let (first, target) = self.changed(None, conversation, (seq, seq)).await?;
+                if first == Some(seq) { Ok(target) } else { Err(away.into()) }
             }
             Err(e) => Err(e.into()),
         }
+    }
+
+    /// The message at `seq` after every event from `from` on, given what was known of it before; and the first seq that the
+    /// log has from there.
+    async fn changed(
+        &self,
+        row: Option<Message>,
+        conversation: ConversationId,
+        (seq, from): (Seq, Seq),
+    ) -> Result<(Option<Seq>, Target), Failure> {
+        let rows = row.into_iter().collect();
+        let of_seq = |messages: Vec<Message>| messages.into_iter().find(|message| message.seq == seq);
+        let tail = self.tail(conversation, from).await?;
+        if !tail.is_cut() {
+            let message = of_seq(compose::present(rows, &tail));
+            return Ok((tail.first, Target { message, last: tail.head.unwrap_or(0) }));
+        }
+        let mut page = compose::PageBuilder::new(Window::After(seq.saturating_sub(1)), 1, rows);
+        let newest = self.each_event(conversation, from, |logged| page.add(logged)).await?;
+        let first = page.first().map(|(seq, _)| seq);
+        Ok((first, Target { message: of_seq(page.finish().0), last: newest.unwrap_or(0) }))
     }
 }

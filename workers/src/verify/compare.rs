@@ -8,8 +8,7 @@ use natter_schemas::{
     id::{ConversationId, Seq},
 };
 
-use super::rows::Rows;
-use crate::capped_list::CappedList;
+use crate::{capped_list::CappedList, readable_rows::Rows};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Difference {

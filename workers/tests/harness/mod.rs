@@ -14,7 +14,7 @@ use natter_schemas::{
     event::{Body, Event, Kind, Shape, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, UserId},
     limits::Limits,
-    rpc::{OpenConversation, Page, PageReply, User, Window},
+    rpc::{GetPage, OpenConversation, Page, PageReply, User, Window},
 };
 use natter_store::{AccountStore, Store, sqlite::SqliteStore};
 use natter_testkit::{TestServer, until_some};
@@ -142,7 +142,8 @@ impl Harness {
     }
 
     pub async fn page(&self, conversation: ConversationId, window: Window, limit: usize) -> PageReply {
-        self.rpc.call(&Page { conversation, window, limit }).await.unwrap()
+        let page = Page { conversation, window, limit };
+        self.rpc.call(&GetPage { user: UserId::from_bytes([0; 16]), page }).await.unwrap()
     }
 
     /// Messages of a stream from its beginning, as raw as they are.

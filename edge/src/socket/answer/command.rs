@@ -47,16 +47,37 @@ pub fn answer(
     };
     client.queued(RequestQueue::Commands(conversation), |client| async move {
         let frame = match publish(&client, request, retry).await {
-            Ok(acked) => ack(id, acked),
+            Ok(Some(acked)) => ack(id, acked),
+            Ok(None) => unchanged(id, conversation),
             Err(error) => error.frame(id),
         };
         client.send(&frame);
     })
 }
 
-async fn publish(client: &Client, request: CommandRequest, retry: bool) -> Result<Appended, ApiError> {
+/// `None`: what it asks for is so already, and nothing was written.
+async fn publish(
+    client: &Client,
+    request: CommandRequest,
+    retry: bool,
+) -> Result<Option<Appended>, ApiError> {
+    if matches!(request.command, Command::React { .. }) {
+        return client.app.sender.react(request).await;
+    }
     let earlier = if retry { EarlierAttempt::Likely } else { EarlierAttempt::Possible };
-    client.app.sender.send(request, &DedupKey::ClientId, earlier).await
+    client.app.sender.send(request, &DedupKey::ClientId, earlier).await.map(Some)
+}
+
+fn unchanged(id: Option<RequestId>, conversation: ConversationId) -> ServerFrame {
+    ServerFrame::Ack {
+        id,
+        conversation_id: Some(conversation),
+        message_id: None,
+        client_id: None,
+        seq: None,
+        created_at: None,
+        duplicate: Some(true),
+    }
 }
 
 fn ack(id: Option<RequestId>, Appended { entry, duplicate }: Appended) -> ServerFrame {

@@ -20,5 +20,11 @@ pub fn answer(
     target: Seq,
     (emoji, on): (String, bool),
 ) -> Answer {
-    command::answer(client, id, conversation, Command::React { target, emoji, on }, None)
+    match Command::react(target, emoji, on) {
+        Ok(command) => command::answer(client, id, conversation, command, None),
+        Err(error) => {
+            client.send(&error.frame(id));
+            Answer::Done
+        }
+    }
 }

@@ -17,10 +17,10 @@ use natter_schemas::{
     event::{Body, Event, Kind, LogEntry, Message, Role, Shape, Timestamp},
     id::{ConversationId, Partition, Seq, SessionId, UserId},
     rpc::{
-        Conversation, EventsAfter, FindEvent, FindOlderEvents, GetConversation, GetMembership, GetMessage,
-        GetTarget, Heads, ListBlockedConversations, LogHeads, LogIn, MarkRead, Membership, Memberships,
-        OpenedSession, Page, PageReply, Participant, ReadState, RefreshSession, Replay, RpcError, Service,
-        Target, User, Window,
+        Conversation, ConversationIdPage, EventsAfter, FindEvent, FindOlderEvents, GetConversation,
+        GetMembership, GetMessage, GetPage, GetTarget, Heads, ListBlockedConversations, LogHeads, LogIn,
+        MarkRead, Membership, MembershipPage, Memberships, OpenedSession, PageReply, Participant, ReadState,
+        RefreshSession, Replay, RpcError, Service, Target, User, Window,
     },
 };
 use parking_lot::Mutex;
@@ -85,7 +85,7 @@ impl Services {
             GetConversation => conversation);
         let mut history = offer(Service::History).await.expect("offered");
         serve!(history, services, Heads => heads, LogHeads => log_heads, EventsAfter => events_after,
-            FindEvent => find, FindOlderEvents => find_older, GetMessage => message, GetTarget => target, Page => page);
+            FindEvent => find, FindOlderEvents => find_older, GetMessage => message, GetTarget => target, GetPage => page);
         let mut inbox = offer(Service::Inbox).await.expect("offered");
         serve!(inbox, services, MarkRead => mark);
         let mut accounts = offer(Service::Accounts).await.expect("offered");
@@ -148,17 +148,26 @@ impl Services {
         self.lookups_stalled.send_replace(stalled);
     }
 
-    async fn memberships(&self, call: Memberships) -> Result<Vec<Membership>, RpcError> {
-        Ok(self.memberships.lock().get(&call.user).cloned().unwrap_or_default())
+    /// Two in an answer.
+    async fn memberships(&self, call: Memberships) -> Result<MembershipPage, RpcError> {
+        let mut items = self.of(call.user);
+        items.sort_by_key(|membership| membership.conversation);
+        items.retain(|membership| call.after.is_none_or(|after| membership.conversation > after));
+        let has_more = items.len() > 2;
+        items.truncate(2);
+        Ok(MembershipPage { items, has_more })
+    }
+
+    fn of(&self, user: UserId) -> Vec<Membership> {
+        self.memberships.lock().get(&user).cloned().unwrap_or_default()
     }
 
     async fn access(&self, call: GetMembership) -> Result<Option<Membership>, RpcError> {
-        let memberships = self.memberships(Memberships { user: call.user }).await?;
-        Ok(memberships.into_iter().find(|m| m.conversation == call.conversation))
+        Ok(self.of(call.user).into_iter().find(|m| m.conversation == call.conversation))
     }
 
-    async fn blocked(&self, _: ListBlockedConversations) -> Result<Vec<ConversationId>, RpcError> {
-        Ok(self.blocked.lock().iter().copied().collect())
+    async fn blocked(&self, _: ListBlockedConversations) -> Result<ConversationIdPage, RpcError> {
+        Ok(ConversationIdPage { items: self.blocked.lock().iter().copied().collect(), has_more: false })
     }
 
     async fn conversation(&self, call: GetConversation) -> Result<Conversation, RpcError> {
@@ -205,7 +214,7 @@ impl Services {
         let mut events: Vec<_> = all.into_iter().filter(|entry| entry.seq > call.after).collect();
         let more = events.len() > call.limit;
         events.truncate(call.limit);
-        Ok(Replay { events, more, anchored, head })
+        Ok(Replay { events, deleted: Vec::new(), more, cut: false, anchored, head })
     }
 
     async fn find(&self, call: FindEvent) -> Result<Option<LogEntry>, RpcError> {
@@ -225,7 +234,7 @@ impl Services {
         Ok(entry.and_then(|entry| Message::posted(entry.seq, &entry.event)))
     }
 
-    async fn page(&self, call: Page) -> Result<PageReply, RpcError> {
+    async fn page(&self, GetPage { page: call, .. }: GetPage) -> Result<PageReply, RpcError> {
         let mut messages = messages(&self.history(call.conversation).await?);
         let head = messages.last().map_or(0, |message| message.seq);
         match call.window {

@@ -1,13 +1,17 @@
 use natter_schemas::{
     code::Code,
     id::{ConversationId, UserId, direct_conversation},
-    rpc::{Blocks, ListBlockedConversations, RpcError, SetBlock},
+    limits,
+    rpc::{Blocks, ConversationIdPage, ListBlockedConversations, RpcError, SetBlock, UserPage},
 };
 use natter_store::MemberRow;
 use tracing::warn;
 
 use super::Conversations;
-use crate::{control, services::Failure};
+use crate::{
+    control,
+    services::{Failure, person_pages},
+};
 
 impl Conversations {
     pub(super) async fn set_block(&self, call: SetBlock) -> Result<(), Failure> {
@@ -28,16 +32,22 @@ impl Conversations {
         Ok(())
     }
 
-    pub(super) async fn blocks(&self, call: Blocks) -> Result<Vec<UserId>, Failure> {
-        Ok(self.store.blocks_of(call.user).await?)
+    pub(super) async fn blocks(&self, call: Blocks) -> Result<UserPage, Failure> {
+        let users = self.store.blocks_of(call.user).await?;
+        let shown = person_pages::range(&users, call.after, call.limit);
+        let next = person_pages::next(&users, &shown);
+        Ok(UserPage { items: users[shown].to_vec(), next })
     }
 
     pub(super) async fn blocked(
         &self,
         call: ListBlockedConversations,
-    ) -> Result<Vec<ConversationId>, Failure> {
+    ) -> Result<ConversationIdPage, Failure> {
         let others = self.store.blocked_with(call.user).await?;
-        Ok(others.into_iter().map(|other| direct_conversation(call.user, other)).collect())
+        let ids = others.into_iter().map(|other| direct_conversation(call.user, other)).collect();
+        let (items, has_more) =
+            person_pages::behind(ids, |id: &ConversationId| *id, call.after, limits::MEMBERSHIPS_PER_CALL);
+        Ok(ConversationIdPage { items, has_more })
     }
 
     /// In a direct conversation that either side has blocked, a member does not see how far the other has read.

@@ -1,19 +1,21 @@
 //! The order of the list is the store's, except for conversations with events above the floor: these are
 //! looked at one by one and put where those events put them, so that persisting moves nothing.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, pin::pin};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use natter_schemas::{
+    code::Code,
     event::{Shape, Timestamp},
     id::{ConversationId, Partition, Seq, UserId},
     limits,
     rpc::{
-        Conversation, ConversationList, Inbox, InboxItem, ListConversations, ListCursor, ListInbox,
+        Conversation, ConversationList, Inbox, InboxItem, JsonSize, ListConversations, ListCursor, ListInbox,
         Membership,
     },
 };
 use natter_store::ListedRow;
+use tracing::error;
 
 use super::{
     Conversations,
@@ -49,10 +51,12 @@ impl Conversations {
         let mut items = self.newest(user, after, limit + 1).await?;
         let more = items.len() > limit;
         items.truncate(limit);
-        let next = items.last().filter(|_| more).map(key);
-        let views =
-            stream::iter(items).map(|snapshot| self.listed(user, snapshot)).buffered(super::CONCURRENCY);
-        Ok(ConversationList { items: views.try_collect::<Vec<Conversation>>().await?, next })
+        let views = stream::iter(items).map(|snapshot| async move {
+            let key = key(&snapshot);
+            Ok::<_, Failure>((key, readable(key.conversation, self.listed(user, snapshot).await)?))
+        });
+        let Fitting { views, last, cut } = fitting(views.buffered(super::CONCURRENCY)).await?;
+        Ok(ConversationList { items: views, next: last.filter(|_| more || cut) })
     }
 
     /// A direct conversation has no name: it is listed with its two people, so that clients can show one.
@@ -69,31 +73,29 @@ impl Conversations {
 
     /// What is unread, of all conversations; how much it is costs a count that stops at its limit.
     pub(super) async fn inbox(&self, call: ListInbox) -> Result<Inbox, Failure> {
-        let user = call.user;
+        let ListInbox { user, after } = call;
         let Unpersisted { snapshots, heads, floors } = self.unpersisted(user).await?;
         let counted = stream::iter(snapshots).map(|snapshot| async move {
-            let unread = self.unread(user, &snapshot).await?;
-            Ok::<_, Failure>((snapshot, unread))
+            let unread = readable(snapshot.row.conversation.id, self.unread(user, &snapshot).await)?;
+            Ok::<_, Failure>((snapshot, unread.unwrap_or(0)))
         });
         let mut all: Vec<(Snapshot, usize)> = counted.buffered(super::CONCURRENCY).try_collect().await?;
         let rows = self.store.unread(user, limits::UNREAD).await?.into_iter();
         let persisted = rows.filter(|(row, _)| !heads.contains_key(&row.conversation.id));
         all.extend(persisted.map(|(row, unread)| (snapshot_of_row(row, &floors), unread)));
         all.retain(|(_, unread)| *unread > 0);
-        all.sort_by_key(|(snapshot, _)| std::cmp::Reverse(rank(snapshot)));
         let total = all.iter().map(|(_, unread)| unread).sum();
+        all.retain(|(snapshot, _)| after.is_none_or(|cursor| is_after(key(snapshot), cursor)));
+        all.sort_by_key(|(snapshot, _)| std::cmp::Reverse(rank(snapshot)));
+        let more = all.len() > limits::INBOX;
         all.truncate(limits::INBOX);
-        let items = stream::iter(all).map(|(snapshot, unread)| async move {
-            let view = self.view(user, snapshot).await?;
-            Ok::<_, Failure>(InboxItem {
-                conversation: view.id,
-                unread,
-                head: view.head,
-                read: view.read,
-                last_message: view.last_message,
-            })
+        let views = stream::iter(all).map(|(snapshot, unread)| async move {
+            let key = key(&snapshot);
+            let view = readable(key.conversation, self.view(user, snapshot).await)?;
+            Ok::<_, Failure>((key, view.map(|view| inbox_item(view, unread))))
         });
-        Ok(Inbox { total, items: items.buffered(super::CONCURRENCY).try_collect().await? })
+        let Fitting { views, last, cut } = fitting(views.buffered(super::CONCURRENCY)).await?;
+        Ok(Inbox { total, items: views, next: last.filter(|_| more || cut) })
     }
 
     async fn unread(&self, user: UserId, snapshot: &Snapshot) -> Result<usize, Failure> {
@@ -137,7 +139,11 @@ impl Conversations {
         floors: &FloorSnapshot,
     ) -> Result<Vec<Snapshot>, Failure> {
         let snapshot: Vec<Option<Snapshot>> = stream::iter(memberships)
-            .map(|membership| self.snapshot_with_tail(user, membership, floors.of(membership.conversation)))
+            .map(|membership| async move {
+                let id = membership.conversation;
+                let snapshot = self.snapshot_with_tail(user, membership, floors.of(id)).await;
+                Ok::<_, Failure>(readable(id, snapshot)?.flatten())
+            })
             .buffer_unordered(super::CONCURRENCY)
             .try_collect()
             .await?;
@@ -155,6 +161,53 @@ impl Conversations {
         let Some(row) = self.store.conversation(conversation).await? else { return Ok(None) };
         let read = self.store.read_position(conversation, user).await?;
         Ok(Some(Snapshot { row: ListedRow { conversation: row, role, read }, floor, tail, head }))
+    }
+}
+
+fn inbox_item(view: Conversation, unread: usize) -> InboxItem {
+    let Conversation { id, head, read, last_message, .. } = view;
+    InboxItem { conversation: id, unread, head, read, last_message }
+}
+
+/// What of a list fits one answer.
+struct Fitting<T> {
+    views: Vec<T>,
+    /// The place of the last item.
+    last: Option<ListCursor>,
+    /// One more did not fit.
+    cut: bool,
+}
+
+/// Takes items until one no longer fits: then the page ends before it.
+async fn fitting<T: JsonSize>(
+    views: impl Stream<Item = Result<(ListCursor, Option<T>), Failure>>,
+) -> Result<Fitting<T>, Failure> {
+    let mut views = pin!(views);
+    let (mut fitting, mut bytes) = (Fitting { views: Vec::new(), last: None, cut: false }, 0);
+    while let Some((key, view)) = views.try_next().await? {
+        if let Some(view) = view {
+            bytes += view.json_size();
+            if bytes > limits::ANSWER && !fitting.views.is_empty() {
+                return Ok(Fitting { cut: true, ..fitting });
+            }
+            fitting.views.push(view);
+        }
+        fitting.last = Some(key);
+    }
+    Ok(fitting)
+}
+
+/// One conversation that cannot be read is left out of its members' lists, counted and logged; what is only away fails
+/// the answer.
+fn readable<T>(conversation: ConversationId, read: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.code() == Code::Internal => {
+            metrics::counter!("natter_unreadable_conversations_total").increment(1);
+            error!(%conversation, %error, "conversation cannot be read; left out of a list");
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 

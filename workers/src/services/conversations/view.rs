@@ -7,12 +7,14 @@ use natter_schemas::{
     event::{Kind, LogEntry, Member, Message, Timestamp},
     id::{ConversationId, Seq, UserId},
     limits,
-    rpc::{Conversation, GetConversation, Page, Participant, User, Window},
+    rpc::{
+        Conversation, GetConversation, ListParticipants, Page, Participant, ParticipantPage, User, Window,
+    },
 };
 use natter_store::{ListedRow, MemberRow};
 
 use super::Conversations;
-use crate::services::{Failure, history::Tail, read_marks};
+use crate::services::{Failure, history::Tail, person_pages, read_marks};
 
 /// A row, and the log above the floor it was read over.
 pub struct Snapshot {
@@ -36,8 +38,23 @@ impl Conversations {
         let snapshot = Snapshot { row: ListedRow { conversation: row, role, read }, floor, tail, head };
         let view = self.view(user, snapshot).await?;
         self.hide_read_mark(user, conversation, &mut members).await?;
-        let participants = self.participants(&members).await?;
+        let shown = members.len().min(limits::PARTICIPANTS_SHOWN);
+        let participants = self.participants(&members[..shown]).await?;
         Ok(Conversation { participant_count: members.len(), participants: Some(participants), ..view })
+    }
+
+    pub(super) async fn list_participants(&self, call: ListParticipants) -> Result<ParticipantPage, Failure> {
+        let ListParticipants { user, conversation, after, limit } = call;
+        let floor = self.history.floor(conversation);
+        let (tail, _) = self.history.tail_and_head(conversation, floor).await?;
+        let members = members(self.store.members(conversation).await?, &tail);
+        let people: Vec<UserId> = members.iter().map(|row| row.member.user).collect();
+        if !people.contains(&user) {
+            return Err(Code::NotFound.into());
+        }
+        let shown = person_pages::range(&people, after, limit);
+        let next = person_pages::next(&people, &shown);
+        Ok(ParticipantPage { items: self.participants(&members[shown]).await?, next })
     }
 
     /// Without the participants.
@@ -57,7 +74,7 @@ impl Conversations {
             read,
             unread,
             last_activity_at: activity(row.conversation.last_activity_at, &tail),
-            last_message,
+            last_message: last_message.map(|message| message.shown_to(user)),
             participant_count: self.member_count(id, row.conversation.members, &tail).await?,
             participants: None,
         })

@@ -8,7 +8,10 @@ use natter_schemas::{
 };
 use natter_store::StoreError;
 
-use super::{History, Tail, compose};
+use super::{
+    History, Tail,
+    compose::{self, PageBuilder},
+};
 use crate::services::Failure;
 
 /// How far back the log is read, in positions of its partition, to find a page in it without the store.
@@ -19,8 +22,8 @@ impl History {
         let ask = Page { limit: call.limit.clamp(*limits::PAGE.start(), *limits::PAGE.end()), ..call };
         let floor = self.floor(ask.conversation);
         match self.page_of_both(ask, floor).await {
-            Err(short @ (Failure::Store(StoreError::Unavailable(_)) | Failure::TooFarBehind(_))) => {
-                self.page_of_log(ask, floor).await?.ok_or(short)
+            Err(away @ Failure::Store(StoreError::Unavailable(_))) => {
+                self.page_of_log(ask, floor).await?.ok_or(away)
             }
             result => result,
         }
@@ -38,11 +41,11 @@ impl History {
             }
         };
         let rows = match rows {
-            _ if is_above(ask, floor, &tail) => Vec::new(),
+            _ if is_above(ask, floor, &tail) => return Ok(finish(ask, Vec::new(), &tail, head)),
             Some(rows) => rows?.to_vec(),
             None => store.await?.to_vec(),
         };
-        Ok(finish(ask, rows, &tail, head))
+        self.over_rows(ask, rows, floor, (&tail, head)).await
     }
 
     /// The page, given the log above the floor.
@@ -53,9 +56,27 @@ impl History {
         tail: &Tail,
         head: Seq,
     ) -> Result<PageReply, Failure> {
-        let above = is_above(ask, floor, tail);
-        let rows = if above { Vec::new() } else { self.rows_below(ask, floor).await?.to_vec() };
-        Ok(finish(ask, rows, tail, head))
+        if is_above(ask, floor, tail) {
+            return Ok(finish(ask, Vec::new(), tail, head));
+        }
+        let rows = self.rows_below(ask, floor).await?.to_vec();
+        self.over_rows(ask, rows, floor, (tail, head)).await
+    }
+
+    /// A tail that is too long to be held whole is read once more, for this page.
+    async fn over_rows(
+        &self,
+        ask: Page,
+        rows: Vec<Message>,
+        floor: Seq,
+        (tail, head): (&Tail, Seq),
+    ) -> Result<PageReply, Failure> {
+        if !tail.is_cut() {
+            return Ok(finish(ask, rows, tail, head));
+        }
+        let mut page = PageBuilder::new(ask.window, ask.limit, rows);
+        let newest = self.each_event(ask.conversation, floor + 1, |logged| page.add(logged)).await?;
+        Ok(built(page, newest.unwrap_or(head)))
     }
 
     /// One more than the page has: whether there are more is part of the answer. The same page asked many
@@ -76,26 +97,54 @@ impl History {
             Window::After(edge) => {
                 let tail = self.tail(ask.conversation, edge).await?;
                 let sure = edge >= floor || tail.first == Some(edge) || tail.is_whole();
-                let head = tail.head.unwrap_or(head);
-                return Ok(sure.then(|| finish(ask, Vec::new(), &tail, head)));
+                if tail.is_cut() {
+                    return self.page_of_long_log(ask, edge, (edge >= floor, head)).await;
+                }
+                return Ok(sure.then(|| finish(ask, Vec::new(), &tail, tail.head.unwrap_or(head))));
             }
         };
         for reach in LOOK_BACK {
-            let tail = self.tail(ask.conversation, edge.saturating_sub(reach)).await?;
+            let from = edge.saturating_sub(reach);
+            let tail = self.tail(ask.conversation, from).await?;
             if tail.is_whole() || compose::posts(&tail, ask.window) > ask.limit {
-                let head = tail.head.unwrap_or(head);
-                return Ok(Some(finish(ask, Vec::new(), &tail, head)));
+                return Ok(Some(finish(ask, Vec::new(), &tail, tail.head.unwrap_or(head))));
+            }
+            if tail.is_cut()
+                && let Some(page) = self.page_of_long_log(ask, from, (false, head)).await?
+            {
+                return Ok(Some(page));
             }
         }
         Ok(None)
     }
+
+    /// The same where the log from there on is too long to be held whole; `sure`: it certainly reaches far enough.
+    async fn page_of_long_log(
+        &self,
+        ask: Page,
+        from: Seq,
+        (sure, head): (bool, Seq),
+    ) -> Result<Option<PageReply>, Failure> {
+        let mut page = PageBuilder::new(ask.window, ask.limit, Vec::new());
+        let newest = self.each_event(ask.conversation, from, |logged| page.add(logged)).await?;
+        let begins = page.first().is_some_and(|(seq, opens)| match ask.window {
+            Window::After(edge) => opens || seq == edge,
+            Window::Newest | Window::Before(_) => opens || page.messages() > ask.limit,
+        });
+        Ok((sure || begins).then(|| built(page, newest.unwrap_or(head))))
+    }
+}
+
+fn built(page: PageBuilder, head: Seq) -> PageReply {
+    let (messages, has_more) = page.finish();
+    PageReply { messages, has_more, head }
 }
 
 /// Whether the log above the floor has the whole page.
 fn is_above(ask: Page, floor: Seq, tail: &Tail) -> bool {
     let above = match ask.window {
         Window::Newest | Window::Before(_) => compose::posts(tail, ask.window) > ask.limit,
-        Window::After(edge) => edge >= floor,
+        Window::After(edge) => edge >= floor && edge >= tail.complete_from.saturating_sub(1),
     };
     above || tail.is_whole()
 }

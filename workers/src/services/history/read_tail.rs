@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use natter_schemas::id::{ConversationId, Seq};
+use natter_nats::log;
+use natter_schemas::{
+    event::LogEntry,
+    id::{ConversationId, Seq},
+};
 
 use super::{
     History, Portion,
@@ -10,30 +14,30 @@ use super::{
 };
 use crate::services::Failure;
 
-/// Events of one conversation that one answer may read above the floor: at about 300 B each 3 MB. A healthy
-/// persister leaves some seconds' worth; this many mean that it has stood still for long.
-const MAX_TAIL_EVENTS: usize = 10_000;
-/// Events of one portion: at about 300 B each 300 kB.
-const PORTION: usize = 1_000;
+/// Read from the log at once.
+const PORTION: log::Portion = log::Portion { events: 500, bytes: 1024 * 1024 };
 /// Fewer events are read again as cheaply as they are kept.
 const WORTH_CACHING: usize = 4;
 
 impl History {
-    /// All events of the conversation with seq ≥ `from` that the log has.
+    /// The conversation from there to its end: every event, or if there are too many to be held, the newest and what
+    /// counts of the others.
     pub async fn tail(&self, conversation: ConversationId, from: Seq) -> Result<Tail, Failure> {
         let from = from.max(1);
         let known = self.tails.get(&conversation).await;
         let mut tail = known.map_or_else(|| CachedTail::nothing(from), |known| known.since(from));
-        let room = MAX_TAIL_EVENTS + 1 - tail.entries.len();
-        let near = !tail.entries.is_empty();
-        let end = self.log.end(conversation, tail.next(), room, near).await?;
-        tail.learn(&end.events, &self.unreadable);
-        if tail.entries.len() > MAX_TAIL_EVENTS {
-            return Err(Failure::TooFarBehind(MAX_TAIL_EVENTS));
-        }
-        let mut answer: Tail = tail.entries.iter().cloned().collect();
-        answer.head = answer.head.max(end.newest);
-        if tail.entries.len() >= WORTH_CACHING && !end.events.is_empty() {
+        let mut learned = false;
+        let newest = loop {
+            let part = self.log.end(conversation, tail.next(), PORTION, tail.len() > 0).await?;
+            learned |= !part.events.is_empty();
+            tail.learn(&part.events, &self.unreadable);
+            if !part.cut {
+                break part.newest;
+            }
+        };
+        let mut answer = tail.tail();
+        answer.head = answer.head.max(newest);
+        if tail.len() >= WORTH_CACHING && learned {
             self.tails.insert(conversation, Arc::new(tail)).await;
         }
         Ok(answer)
@@ -44,6 +48,25 @@ impl History {
         let end = self.log.end(conversation, from, PORTION, false).await?;
         let next = end.events.last().map_or(from, |last| last.seq + 1);
         Ok(Portion { events: Tail::of(&end.events, &self.unreadable), next, newest: end.newest })
+    }
+
+    /// Hands every event from there on to `each`, in order, however many there are; returns the conversation's newest
+    /// seq, `None` if the log has nothing of it.
+    pub(super) async fn each_event(
+        &self,
+        conversation: ConversationId,
+        from: Seq,
+        mut each: impl FnMut(&LogEntry) + Send,
+    ) -> Result<Option<Seq>, Failure> {
+        let mut next = from.max(1);
+        loop {
+            let part = self.log.end(conversation, next, PORTION, next > from).await?;
+            next = part.events.last().map_or(next, |last| last.seq + 1);
+            Tail::of(&part.events, &self.unreadable).iter().for_each(&mut each);
+            if !part.cut {
+                return Ok(part.newest);
+            }
+        }
     }
 
     /// The log above the floor, and the conversation's head at that moment: the page made of both has

@@ -1,3 +1,5 @@
+//! What a store has of a conversation, also around what it cannot read.
+
 use natter_schemas::{
     event::LogEntry,
     id::{ConversationId, Seq},
@@ -6,7 +8,7 @@ use natter_store::{Result, Store, StoreError};
 
 /// Rows in one answer.
 const PAGE: usize = 1_000;
-/// Places it cannot read in one range: with more the store is broken as a whole, and the command fails.
+/// Places it cannot read in one range: with more the store is broken as a whole, and the call fails.
 const UNREADABLE: usize = 64;
 
 /// What the store has of a conversation in a range.
@@ -18,18 +20,19 @@ pub struct Rows {
     pub unreadable: Vec<Seq>,
 }
 
-/// Everything from `from` to `to`, both included. What cannot be read is closed in on by halves: the rows around
-/// it still count.
-pub async fn read(store: &dyn Store, c: ConversationId, from: Seq, to: Seq) -> Result<Rows> {
+/// The first `most` events from `from` to `to`, both included. What cannot be read is closed in on by halves: the rows
+/// around it still count.
+pub async fn read(store: &dyn Store, c: ConversationId, (from, to): (Seq, Seq), most: usize) -> Result<Rows> {
     let mut rows = Rows::default();
     let mut ranges = vec![(from, to)];
     while let Some((from, to)) = ranges.pop() {
-        if from > to {
+        let wanted = (most - rows.events.len()).min(PAGE);
+        if from > to || wanted == 0 {
             continue;
         }
-        match store.events_from(c, from, to, PAGE).await {
+        match store.events_from(c, from, to, wanted).await {
             Ok(events) => {
-                if events.len() >= PAGE
+                if events.len() >= wanted
                     && let Some(last) = events.last()
                 {
                     ranges.push((last.seq + 1, to));
