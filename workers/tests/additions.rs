@@ -10,8 +10,8 @@ use natter_schemas::{
     id::{ConversationId, Seq, UserId},
     limits::{AddBy, Limits},
     rpc::{
-        AddMembers, Conversation, FindSharingUsers, GetConversation, ListConversations, MarkRead,
-        OpenConversation, RemoveMember, RpcError, SetBlock, SetRole,
+        AddMembers, Conversation, FindSharingUsers, GetConversation, ListConversations, ListParticipants,
+        MarkRead, OpenConversation, Participant, RemoveMember, RpcError, SetBlock, SetRole,
     },
 };
 use natter_workers::Job;
@@ -177,24 +177,28 @@ async fn a_block_hides_presence_and_read_marks_unless_a_group_is_shared() {
         .call(&MarkRead { user: alice, conversation: room, seq, private: false, unread: false })
         .await
         .unwrap();
-    let read_of = async |harness: &Harness, viewer: UserId, reader: UserId| -> [Seq; 2] {
+    let read_of = async |harness: &Harness, viewer: UserId, reader: UserId| -> [Seq; 3] {
+        let of = |people: Vec<Participant>| people.iter().find(|p| p.user == reader).unwrap().read;
         let list = ListConversations { user: viewer, limit: 10, after: None };
         let listed = harness.rpc.call(&list).await.unwrap().items.into_iter().find(|item| item.id == room);
-        [get(harness, viewer, room).await.unwrap(), listed.unwrap()]
-            .map(|view| view.participants.unwrap().iter().find(|p| p.user == reader).unwrap().read)
+        let page = ListParticipants { user: viewer, conversation: room, after: None, limit: 10 };
+        let page = harness.rpc.call(&page).await.unwrap();
+        let views = [get(harness, viewer, room).await.unwrap(), listed.unwrap()];
+        let [shown, listed] = views.map(|view| of(view.participants.unwrap()));
+        [shown, listed, of(page.items)]
     };
-    assert_eq!(read_of(&harness, bob, alice).await, [seq; 2]);
+    assert_eq!(read_of(&harness, bob, alice).await, [seq; 3]);
     assert!(sharing(&harness, bob, alice).await);
     block(&harness, alice, bob, true).await;
     for _ in 0..2 {
-        assert_eq!(read_of(&harness, bob, alice).await, [0; 2]);
-        assert_eq!(read_of(&harness, alice, bob).await, [0; 2]);
-        assert_eq!(read_of(&harness, alice, alice).await, [seq; 2], "her own");
+        assert_eq!(read_of(&harness, bob, alice).await, [0; 3]);
+        assert_eq!(read_of(&harness, alice, bob).await, [0; 3]);
+        assert_eq!(read_of(&harness, alice, alice).await, [seq; 3], "her own");
         harness.settle(&SERVICES).await;
     }
     assert!(!sharing(&harness, bob, alice).await && !sharing(&harness, alice, bob).await);
     harness.group(alice, &[bob]).await;
     assert!(sharing(&harness, bob, alice).await, "who share a group see each other there");
     block(&harness, alice, bob, false).await;
-    assert_eq!(read_of(&harness, bob, alice).await, [seq; 2]);
+    assert_eq!(read_of(&harness, bob, alice).await, [seq; 3]);
 }

@@ -47,7 +47,8 @@ impl Conversations {
         let ListParticipants { user, conversation, after, limit } = call;
         let floor = self.history.floor(conversation);
         let (tail, _) = self.history.tail_and_head(conversation, floor).await?;
-        let members = members(self.store.members(conversation).await?, &tail);
+        let mut members = members(self.store.members(conversation).await?, &tail);
+        self.hide_read_mark(user, conversation, &mut members).await?;
         let people: Vec<UserId> = members.iter().map(|row| row.member.user).collect();
         if !people.contains(&user) {
             return Err(Code::NotFound.into());
