@@ -172,7 +172,7 @@ struct Arrival {
 }
 
 impl Arrival {
-    /// Waits for a free place among the calls being answered; `None` once nobody waits for the answer.
+    /// Waits for a free place among the calls being answered; `None` once the caller has stopped waiting.
     async fn turn<C: Call>(
         &self,
         running: Arc<Semaphore>,

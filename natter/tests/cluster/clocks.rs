@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{NATTER, presence::told};
 use natter_testkit::{Cluster, Device, Room, User, text, until, until_within};
 
-/// What operators see when nobody keeps the clocks.
+/// What operators see when clocks are not synchronized.
 const APART: i64 = 300;
 const SOON: Duration = Duration::from_secs(2);
 
@@ -95,7 +95,7 @@ async fn clocks_set_back_leave_blocks_presence_and_tokens_as_they_are() {
     alice.at(1).get("/api/conversations").await.ok(200);
 }
 
-/// As the newest of what this device was told of him, with versions that only rise.
+/// As the newest of the statuses this device received of him, with versions that only rise.
 async fn shown(device: &Device, user: &User, status: &str) {
     until(&format!("he is shown {status}"), async || told(device, user).last().is_some_and(|s| s == status))
         .await;
