@@ -1,0 +1,213 @@
+/**
+ * What is loaded over HTTP: the list, single conversations, pages of messages. Only while a socket is welcomed, so that
+ * every answer is newer than the moment from which on every event arrives; what was on its way when the socket was lost
+ * is asked for again.
+ */
+
+import { afterError } from "../wire/codes";
+import type { Conversation, MessagePage, Page } from "../wire/rest";
+import { boundedBack, gap } from "./events";
+import type { LoadBody } from "./io";
+import * as limits from "./limits";
+import { changed, held } from "./messages";
+import { settle } from "./outbox";
+import { insert, type Segment } from "./segments";
+import { type ConversationState, isWelcomed, type Load, type LoadWhat, type State } from "./state";
+import type { Turn } from "./turn";
+import { adopted, recounted } from "./unread";
+
+/** Messages that an open conversation has at least, if there are as many. */
+const FILL = 20;
+
+const keyOf = (what: LoadWhat): string => {
+  switch (what.kind) {
+    case "list":
+      return "list";
+    case "conversation":
+      return `conversation:${what.conversationId}`;
+    case "page":
+      return `page:${what.conversationId}:${what.before ?? ""}:${what.after ?? ""}`;
+  }
+};
+
+export function want(turn: Turn, what: LoadWhat): void {
+  const key = keyOf(what);
+  const known = turn.state.loads.get(key);
+  if (known && known.status !== "failed") return;
+  turn.map("loads").set(key, { key, what, status: "wanted", attempts: 0, notBefore: 0, code: null, startedAt: 0 });
+}
+
+/** After a welcome: everything that was on its way belongs to the socket before. */
+export function restart(turn: Turn): void {
+  const loads = turn.map("loads");
+  for (const [key, load] of loads) loads.set(key, { ...load, status: "wanted", notBefore: 0 });
+  loads.delete("list");
+  want(turn, { kind: "list", cursor: null, page: 1 });
+}
+
+/** Wants what views need, and starts what may be started. */
+export function pump(turn: Turn): void {
+  if (!isWelcomed(turn.state)) return;
+  for (const conversation of turn.state.conversations.values()) {
+    if (conversation.open) fill(turn, conversation);
+  }
+  refreshOne(turn);
+  let running = 0;
+  for (const { status } of turn.state.loads.values()) if (status === "running") running += 1;
+  for (const [key, load] of turn.state.loads) {
+    if (running >= limits.LOADS_AT_ONCE) return;
+    if (load.status !== "wanted" || load.notBefore > turn.now) continue;
+    running += 1;
+    turn.map("loads").set(key, { ...load, status: "running", startedAt: turn.state.inputs });
+    turn.emit({ type: "load", key, socket: turn.state.socket, what: load.what });
+  }
+}
+
+function fill(turn: Turn, { id, segments, position, info }: ConversationState): void {
+  if (!info?.participants && !turn.state.loads.has(`conversation:${id}`)) {
+    want(turn, { kind: "conversation", conversationId: id });
+  }
+  const live = segments.at(-1);
+  if (position === null || !live || live.after === 0 || live.messages.length >= FILL) return;
+  const what = { kind: "page", conversationId: id, before: live.after + 1, after: null } as const;
+  if (!turn.state.loads.has(keyOf(what))) want(turn, what);
+}
+
+/** Conversations whose copy may be wrong, one at a time: after a long absence there may be many. */
+function refreshOne(turn: Turn): void {
+  for (const load of turn.state.loads.values()) {
+    if (load.what.kind !== "page" && load.status !== "failed") return;
+  }
+  for (const { id, stale } of turn.state.conversations.values()) {
+    if (stale && !turn.state.loads.has(`conversation:${id}`)) {
+      return want(turn, { kind: "conversation", conversationId: id });
+    }
+  }
+}
+
+export const times = ({ loads }: State): number[] =>
+  [...loads.values()].map(({ status, notBefore }) => (status === "wanted" ? notBefore : Infinity));
+
+export function failed(turn: Turn, key: string, code: string, retryAfterMs: number | undefined): void {
+  const load = turn.state.loads.get(key);
+  if (load?.status !== "running") return;
+  if (afterError(code) === "fix") {
+    turn.map("loads").set(key, { ...load, status: "failed", code });
+    const { what } = load;
+    // Not found is not a member any more; what else is refused stays refused until it is asked for again.
+    if (what.kind === "conversation") {
+      if (code === "not_found") forget(turn, what.conversationId);
+      else turn.update(what.conversationId, { stale: false });
+    }
+    return;
+  }
+  const wait = retryAfterMs ?? turn.backoff(load.attempts);
+  const attempts = load.attempts + 1;
+  turn.map("loads").set(key, { ...load, status: "wanted", code, attempts, notBefore: turn.now + wait });
+}
+
+export function loaded(turn: Turn, key: string, body: LoadBody): void {
+  const load = turn.state.loads.get(key);
+  if (load?.status !== "running") return;
+  turn.map("loads").delete(key);
+  switch (load.what.kind) {
+    case "list":
+      list(turn, load, body as Page<Conversation>);
+      break;
+    case "conversation":
+      view(turn, body as Conversation, load.startedAt);
+      break;
+    case "page":
+      page(turn, load, body as MessagePage);
+      break;
+  }
+}
+
+function list(turn: Turn, { what, startedAt }: Load, { items, nextCursor }: Page<Conversation>): void {
+  if (what.kind !== "list") return;
+  const unknown = items.some(({ id }) => !turn.conversation(id)?.info);
+  for (const item of items) view(turn, item, startedAt);
+  const before = turn.state.list;
+  const isFirst = what.cursor === null;
+  // What was known of the end of the list stays known: new conversations come in at its beginning.
+  const cursor = isFirst && before.loaded && !unknown ? before.cursor : nextCursor;
+  const complete = isFirst && before.loaded && !unknown ? before.complete : nextCursor === null;
+  turn.state.list = { cursor, complete, loaded: true };
+  const isAway = before.loaded && unknown && nextCursor !== null && what.page < limits.LIST_PAGES;
+  if (isAway) want(turn, { kind: "list", cursor: nextCursor, page: what.page + 1 });
+}
+
+/** Takes what the server says of a conversation, unless events or read marks have gone beyond it. */
+export function view(turn: Turn, item: Conversation, startedAt: number): void {
+  const before = turn.conversation(item.id);
+  const position = before?.position ?? item.headSeq;
+  const segments: readonly Segment[] =
+    before && before.position !== null ? before.segments : [{ after: item.headSeq, to: item.headSeq, messages: [] }];
+  const isOlder = item.headSeq < position;
+  const { type, name, role, createdAt, participantCount } = item;
+  const participants = item.participants ?? before?.info?.participants ?? null;
+  const info = isOlder && before?.info ? before.info : { type, name, role, createdAt, participantCount, participants };
+  const marked = before !== undefined && (before.markedAt > startedAt || before.wish !== null);
+  const after = turn.update(item.id, {
+    info,
+    position,
+    segments,
+    ...(isOlder && before?.lastMessage
+      ? {}
+      : { lastMessage: item.lastMessage, lastActivityAt: item.lastActivityAt }),
+    ...(marked ? {} : { readSeq: item.readSeq }),
+    reads: { ...Object.fromEntries((item.participants ?? []).map((p) => [p.userId, p.readSeq])), ...before?.reads },
+    stale: false,
+  });
+  const unread =
+    recounted(after, turn.me) ??
+    (marked && after.readSeq !== item.readSeq ? null : adopted(item, after, turn.me));
+  // Marks and events crossed this answer: the next one will fit.
+  if (unread) turn.keep(item.id, { unread });
+  else turn.update(item.id, { stale: before?.wish === null });
+  if (item.lastMessage) settle(turn, item.lastMessage);
+}
+
+function page(turn: Turn, { what }: Load, { items, hasMore, headSeq }: MessagePage): void {
+  if (what.kind !== "page") return;
+  const before = turn.conversation(what.conversationId);
+  if (!before) return;
+  const position = before.position ?? headSeq;
+  if (before.changes.length >= limits.CHANGES && headSeq < position) {
+    // More came meanwhile than was remembered.
+    turn.update(before.id, { changes: [] });
+    return want(turn, what);
+  }
+  const [first, last] = [items[0]?.seq, items.at(-1)?.seq];
+  const after = what.after ?? (hasMore && first !== undefined ? first - 1 : 0);
+  const to = what.before !== null ? what.before - 1 : hasMore && last !== undefined ? last : Math.max(headSeq, last ?? 0);
+  const late = before.changes.filter(({ seq }) => seq > headSeq);
+  const messages = items.map((message) => {
+    const changes = late.filter(({ target }) => target === message.seq);
+    const now = changes.reduce((m, frame) => changed(m, frame, turn.me), held(message, headSeq));
+    return { ...now, asOf: Math.max(headSeq, position) };
+  });
+  const current = before.position === null ? [{ after: headSeq, to: headSeq, messages: [] }] : before.segments;
+  const live = current.at(-1);
+  if (live && after > live.to) {
+    // All of it comes after what this socket has sent: it arrives as events, or is a gap and is asked for.
+    return gap(turn, before.id, headSeq);
+  }
+  const merged = insert(current, { after, to, messages });
+  const conversation = turn.update(before.id, { position });
+  const segments = what.before !== null ? boundedBack(merged, conversation) : merged;
+  const next = turn.keep(before.id, { segments });
+  const unread = recounted(next, turn.me);
+  if (unread) turn.update(before.id, { unread });
+  for (const message of items) settle(turn, message);
+}
+
+/** The user is in it no more. */
+export function forget(turn: Turn, id: string): void {
+  if (!turn.conversation(id)) return;
+  turn.map("conversations").delete(id);
+  turn.emit({ type: "forgetCopy", conversationId: id });
+  for (const [key, { what }] of turn.state.loads) {
+    if (what.kind !== "list" && what.conversationId === id) turn.map("loads").delete(key);
+  }
+}

@@ -1,0 +1,170 @@
+import { describe, expect, test } from "vitest";
+
+import { changed, held } from "../src/core/messages";
+import { initial, type State } from "../src/core/state";
+import { change, insert, keepNewest, keepOldest, type Held, type Segment } from "../src/core/segments";
+import { step } from "../src/core/step";
+import { timeline } from "../src/views";
+import type { Message } from "../src/wire/rest";
+
+const message = (seq: number, more: Partial<Message> = {}): Held =>
+  held(
+    {
+      id: `message-${seq}`,
+      conversationId: "c",
+      seq,
+      senderId: "other",
+      clientId: null,
+      content: "text",
+      replyTo: null,
+      createdAt: "2026-01-01T00:00:00.000Z",
+      editedAt: null,
+      deletedAt: null,
+      reactions: [],
+      ...more,
+    },
+    seq,
+  );
+const segment = (after: number, to: number, ...seqs: number[]): Segment => ({
+  after,
+  to,
+  messages: seqs.map((seq) => message(seq)),
+});
+const shape = (segments: readonly Segment[]): unknown =>
+  segments.map(({ after, to, messages }) => [after, to, messages.map(({ seq }) => seq)]);
+
+describe("segments", () => {
+  test("a page between two segments makes one of them", () => {
+    const apart = [segment(0, 10, 5), segment(20, 30, 25)];
+    expect(shape(insert(apart, segment(10, 20, 12)))).toEqual([[0, 30, [5, 12, 25]]]);
+  });
+
+  test("a page apart from what is held stays apart", () => {
+    expect(shape(insert([segment(20, 30, 25)], segment(0, 10, 5)))).toEqual([
+      [0, 10, [5]],
+      [20, 30, [25]],
+    ]);
+  });
+
+  test("of two copies of a message the newer one stays", () => {
+    const [joined] = insert([segment(0, 10, 5)], { after: 0, to: 10, messages: [{ ...message(5), content: "new", asOf: 9 }] });
+    expect(joined?.messages[0]?.content).toBe("new");
+  });
+
+  test("keeping the newest leaves no seam at their end", () => {
+    expect(shape(keepNewest([segment(0, 10, 5), segment(20, 30, 21, 25, 28)], 2))).toEqual([[24, 30, [25, 28]]]);
+  });
+
+  test("keeping the oldest shows a seam before the live end", () => {
+    expect(shape(keepOldest([segment(0, 30, 5, 10, 25)], 2, 30))).toEqual([
+      [0, 10, [5, 10]],
+      [30, 30, []],
+    ]);
+  });
+
+  test("a change of what is not held changes nothing", () => {
+    const segments = [segment(0, 10, 5)];
+    expect(change(segments, 7, (m) => ({ ...m, content: "x" }))).toBe(segments);
+  });
+});
+
+describe("a message", () => {
+  const reacted = (seq: number, userId: string, on: boolean) =>
+    ({ type: "reaction:changed", conversationId: "c", seq, prevSeq: 0, target: 5, emoji: "👍", on, at: "", userId }) as const;
+  const many = { emoji: "👍", count: 25, me: false, userIds: Array.from({ length: 20 }, (_, i) => `user-${i}`) };
+
+  test("does not count a reaction that its page had already", () => {
+    const loaded = { ...message(5, { reactions: [many] }), asOf: 40 };
+    expect(changed(loaded, reacted(38, "user-24", true), "me").reactions[0]?.count).toBe(25);
+    expect(changed(loaded, reacted(41, "user-25", true), "me").reactions[0]?.count).toBe(26);
+  });
+
+  test("names the first users of a reaction and counts the others", () => {
+    const after = changed(message(5, { reactions: [many] }), reacted(41, "me", true), "me").reactions[0];
+    expect(after).toEqual({ ...many, count: 26, me: true });
+    expect(changed(message(5, { reactions: [many] }), reacted(41, "user-22", false), "me").reactions[0]?.count).toBe(24);
+  });
+
+  test("gets nothing back once it is deleted", () => {
+    const gone = changed(message(5), { ...reacted(9, "u", true), type: "message:deleted" } as never, "me");
+    expect(changed(gone, reacted(10, "u", true), "me").reactions).toEqual([]);
+  });
+});
+
+describe("the timeline", () => {
+  test("shows a seam where messages are not known", () => {
+    const { items, before } = timeline(withSegments([segment(4, 10, 5), segment(20, 30, 25)]), "c");
+    expect(items.map(({ kind }) => kind)).toEqual(["message", "seam", "message"]);
+    expect(items[1]).toMatchObject({ after: 10, before: 21 });
+    expect(before).toBe(5);
+  });
+
+  test("has no key twice when devices use the same clientId", () => {
+    const twins = [message(5, { clientId: "1" }), message(7, { clientId: "1" })];
+    const { items } = timeline(withSegments([{ after: 0, to: 10, messages: twins }]), "c");
+    expect(new Set(items.map(({ key }) => key)).size).toBe(2);
+  });
+
+  test("is the same object while nothing of it changes", () => {
+    const state = withSegments([segment(0, 10, 5)]);
+    expect(timeline({ ...state, attempt: 3 }, "c")).toBe(timeline(state, "c"));
+  });
+});
+
+describe("the outbox", () => {
+  const send = (content: string, clientId: string) =>
+    ({ type: "command", ref: "r", command: { type: "send", conversationId: "c", content, clientId, replyTo: null, at: "" } }) as const;
+  const code = (state: State, content: string, clientId = "id") =>
+    step(state, send(content, clientId), { now: 0, random: 0 }).effects.find(({ type }) => type === "answer");
+
+  test.each([
+    ["nothing", ""],
+    ["white space", " \n "],
+    ["more than the server takes", "é".repeat(4097)],
+  ])("refuses %s before it is stored", (_, content) => {
+    expect(code(initial("d"), content)).toMatchObject({ code: "invalid" });
+  });
+
+  test("refuses a clientId that the server would refuse", () => {
+    expect(code(initial("d"), "text", "ü")).toMatchObject({ code: "invalid" });
+    expect(code(initial("d"), "text", "x".repeat(65))).toMatchObject({ code: "invalid" });
+  });
+
+  test("has a bound", () => {
+    let state = initial("d");
+    for (let i = 0; i < 1_000; i += 1) ({ state } = step(state, send("text", `id-${i}`), { now: 0, random: 0 }));
+    expect(code(state, "text", "one-more")).toMatchObject({ code: "outbox_full" });
+  });
+
+  test("takes a command once that another tab repeats", () => {
+    const { state } = step(initial("d"), send("text", "id"), { now: 0, random: 0 });
+    expect(step(state, send("text", "id"), { now: 0, random: 0 }).state.outbox).toHaveLength(1);
+  });
+});
+
+function withSegments(segments: Segment[]): State {
+  const { state } = step(
+    initial("d"),
+    {
+      type: "restored",
+      meta: null,
+      outbox: [],
+      copies: [
+        {
+          id: "c",
+          info: null,
+          position: 30,
+          segments,
+          lastMessage: null,
+          lastActivityAt: "",
+          readSeq: 0,
+          readVersion: 0,
+          unread: { count: 0, asOf: 0 },
+          wish: null,
+        },
+      ],
+    },
+    { now: 0, random: 0 },
+  );
+  return state;
+}
