@@ -74,8 +74,10 @@ pub async fn assemble(
     let (heartbeats, writing) = Heartbeats::new(shared.clone(), live.clone(), config.presence_ttl, stop);
     lifecycle.spawn("presence heartbeats", writing);
 
-    let (sockets, control) = (Arc::<Sockets>::default(), Arc::<ControlState>::default());
+    let (sockets, control, prefixes) =
+        (Arc::<Sockets>::default(), Arc::<ControlState>::default(), Arc::default());
     let hub = Hub::new(partitions, rpc.clone(), lifecycle.clone());
+    let registry = Registry { sockets: sockets.clone(), hub: hub.clone(), heartbeats: heartbeats.clone() };
     let catch_up = Arc::new(CatchUp::new(members.clone(), rpc.clone()));
 
     Ok(Arc::new(App {
@@ -88,16 +90,13 @@ pub async fn assemble(
             control: control.clone(),
             admission: admission.clone(),
             members: members.clone(),
-            registry: Arc::new(Registry {
-                sockets: sockets.clone(),
-                hub: hub.clone(),
-                heartbeats: heartbeats.clone(),
-            }),
+            registry: Arc::new(registry),
+            prefixes: Arc::clone(&prefixes),
             epoch,
             limits: config.limits.clone(),
         },
         log_health: log.health().clone(),
-        sender: Sender::new(members.clone(), rpc.clone(), &lifecycle, log, event_key),
+        sender: Sender::new(members.clone(), rpc.clone(), prefixes, &lifecycle, log, event_key),
         read_marks: ReadMarks { members: members.clone(), rpc: rpc.clone() },
         typing: Typing { members: members.clone(), bus: live.clone(), partitions },
         watchers: Watchers {

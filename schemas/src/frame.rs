@@ -187,6 +187,9 @@ pub enum ServerFrame {
         session_id: SessionId,
         device_id: String,
         epoch: String,
+        /// A client id that begins with the newest prefix costs no look-up in the history.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_id_prefix: Option<String>,
         heartbeat_ms: u64,
         server_time: Timestamp,
         limits: LimitsView,
@@ -205,6 +208,9 @@ pub enum ServerFrame {
         created_at: Option<Timestamp>,
         #[serde(skip_serializing_if = "Option::is_none")]
         duplicate: Option<bool>,
+        /// When there is a newer one than the socket was given.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_id_prefix: Option<String>,
     },
     Joined {
         id: Option<RequestId>,

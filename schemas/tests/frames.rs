@@ -110,6 +110,7 @@ fn empty_ack(id: Option<RequestId>) -> ServerFrame {
         seq: None,
         created_at: None,
         duplicate: None,
+        client_id_prefix: None,
     }
 }
 
@@ -121,6 +122,7 @@ fn answers() -> Vec<ServerFrame> {
             session_id: SessionId::from_bytes([5; 16]),
             device_id: "laptop".into(),
             epoch: "e1".into(),
+            client_id_prefix: Some("9XkQ2mVb7TzL1.".into()),
             heartbeat_ms: 25_000,
             server_time: AT,
             limits: LimitsView {
@@ -139,6 +141,7 @@ fn answers() -> Vec<ServerFrame> {
             seq: Some(12),
             created_at: Some(AT),
             duplicate: Some(false),
+            client_id_prefix: None,
         },
         empty_ack(word("renewal")),
         Joined { id: id(8), conversation_id: room(), head_seq: 12, read_seq: 9, online: vec![user(1)] },

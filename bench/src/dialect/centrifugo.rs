@@ -53,15 +53,15 @@ impl Dialect for Centrifugo {
             Reply { id, error: Some(_), .. } => {
                 ServerMessage::Rejected { number: id.filter(|id| *id < CONNECT), code: "error" }
             }
-            Reply { id: Some(CONNECT), .. } => ServerMessage::Welcome { epoch: None },
+            Reply { id: Some(CONNECT), .. } => ServerMessage::Welcome { epoch: None, prefix: None },
             Reply { id: Some(number), .. } if number < CONNECT => {
-                ServerMessage::Acked { number, seq: none, id: None }
+                ServerMessage::Acked { number, seq: none, id: None, prefix: None }
             }
             Reply { .. } => ServerMessage::Joined,
         })
     }
 
-    fn send(&self, OutgoingMessage { number, room, content }: OutgoingMessage<'_>) -> Option<String> {
+    fn send(&self, OutgoingMessage { number, room, content, .. }: OutgoingMessage<'_>) -> Option<String> {
         Some(json!({ "id": number, "publish": { "channel": room, "data": content } }).to_string())
     }
 
@@ -103,12 +103,12 @@ mod tests {
         let read = |text| Centrifugo.read(text);
         assert_eq!(
             read(r#"{"id":4000000000,"connect":{"client":"x"}}"#),
-            Some(ServerMessage::Welcome { epoch: None })
+            Some(ServerMessage::Welcome { epoch: None, prefix: None })
         );
         assert_eq!(read(r#"{"id":4000000003,"subscribe":{}}"#), Some(ServerMessage::Joined));
         assert_eq!(
             read(r#"{"id":5,"publish":{}}"#),
-            Some(ServerMessage::Acked { number: 5, seq: 0, id: None })
+            Some(ServerMessage::Acked { number: 5, seq: 0, id: None, prefix: None })
         );
         assert_eq!(read("{}"), Some(ServerMessage::Ping("{}")));
         let push = ServerMessage::Event { room: "r", seq: 0, prev: 0, number: Some(9) };

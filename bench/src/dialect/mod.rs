@@ -36,9 +36,10 @@ pub struct ResumeState {
 pub enum ServerMessage<'a> {
     /// It waits for our hello.
     Greeting,
-    /// We are in. `epoch` where there is one.
+    /// We are in. `epoch` and `prefix` where there is one.
     Welcome {
         epoch: Option<&'a str>,
+        prefix: Option<&'a str>,
     },
     Joined,
     ResumeDone,
@@ -58,6 +59,8 @@ pub enum ServerMessage<'a> {
         number: Number,
         seq: Seq,
         id: Option<Uuid>,
+        /// For the client ids of what this socket sends from now on.
+        prefix: Option<&'a str>,
     },
     Rejected {
         number: Option<Number>,
@@ -80,6 +83,8 @@ pub struct HttpAck {
 #[derive(Debug, Clone, Copy)]
 pub struct OutgoingMessage<'a> {
     pub number: Number,
+    /// Of its client id, as the server wants it.
+    pub prefix: &'a str,
     pub room: &'a str,
     pub content: &'a str,
 }

@@ -1,14 +1,17 @@
 //! Natter's socket frames and HTTP bodies, as `docs/protocol.md` has them. The bare relay speaks the part of it
 //! that a relay can.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    fmt::{self, Display},
+};
 
 use natter_schemas::{
     frame::{ClientFrame, RequestId, Resume, SUBPROTOCOL},
     id::{ConversationId, EventId, Seq},
     rest::{Login, PostMessage},
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::{ClientIdentity, Dialect, HttpAck, OutgoingMessage, PASSWORD, ResumeState, ServerMessage};
@@ -59,9 +62,9 @@ impl Dialect for Natter {
                     number: message.content.as_deref().and_then(number_in),
                 }
             }
-            "ack" => match parse::<Ack>(text)? {
-                Ack { id: Some(number), seq: Some(seq), message_id } => {
-                    ServerMessage::Acked { number, seq, id: message_id.map(uuid) }
+            "ack" => match parse::<Ack<'_>>(text)? {
+                Ack { id: Some(number), seq: Some(seq), message_id, client_id_prefix: prefix } => {
+                    ServerMessage::Acked { number, seq, id: message_id.map(uuid), prefix }
                 }
                 _ => ServerMessage::Other,
             },
@@ -69,7 +72,10 @@ impl Dialect for Natter {
                 let ErrorFrame { id, code } = parse(text)?;
                 ServerMessage::Rejected { number: id, code }
             }
-            "welcome" => ServerMessage::Welcome { epoch: parse::<Welcome<'_>>(text)?.epoch },
+            "welcome" => {
+                let Welcome { epoch, client_id_prefix: prefix } = parse(text)?;
+                ServerMessage::Welcome { epoch, prefix }
+            }
             "joined" => ServerMessage::Joined,
             "resume:done" => ServerMessage::ResumeDone,
             "resume:gap" => {
@@ -89,9 +95,11 @@ impl Dialect for Natter {
         message.split('\u{0}')
     }
 
-    fn send(&self, OutgoingMessage { number, room, content }: OutgoingMessage<'_>) -> Option<String> {
+    fn send(&self, message: OutgoingMessage<'_>) -> Option<String> {
+        let OutgoingMessage { number, prefix, room, content } = message;
         // As `ClientFrame::Send` is written, without its owned strings: this is the generator's hottest line.
-        Some(json(&Send { kind: "send", id: number, conversation_id: room, content, client_id: number }))
+        let client_id = ClientId { prefix, number };
+        Some(json(&Send { kind: "send", id: number, conversation_id: room, content, client_id }))
     }
 
     fn typing(&self, room: &str) -> Option<String> {
@@ -102,7 +110,8 @@ impl Dialect for Natter {
         Some(json(&ClientFrame::Read { id: None, conversation_id: id(room)?, seq, unread: false }))
     }
 
-    fn post(&self, OutgoingMessage { number, room, content }: OutgoingMessage<'_>) -> Option<HttpRequest> {
+    fn post(&self, message: OutgoingMessage<'_>) -> Option<HttpRequest> {
+        let OutgoingMessage { number, room, content, .. } = message;
         let body = PostMessage {
             conversation_id: id(room)?,
             content: content.to_owned(),
@@ -154,13 +163,25 @@ struct Send<'a> {
     id: Number,
     conversation_id: &'a str,
     content: &'a str,
-    #[serde(serialize_with = "as_text")]
-    client_id: Number,
+    client_id: ClientId<'a>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
-fn as_text<S: serde::Serializer>(number: &Number, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(number)
+/// With the newest prefix that the server gave: what else it begins with costs the server a look-up.
+struct ClientId<'a> {
+    prefix: &'a str,
+    number: Number,
+}
+
+impl Display for ClientId<'_> {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(to, "{}{}", self.prefix, self.number)
+    }
+}
+
+impl Serialize for ClientId<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
 }
 
 #[derive(Deserialize)]
@@ -182,10 +203,11 @@ struct Text<'a> {
 /// Of a message; other requests of the load have no number.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Ack {
+struct Ack<'a> {
     id: Option<Number>,
     seq: Option<Seq>,
     message_id: Option<EventId>,
+    client_id_prefix: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -195,8 +217,10 @@ struct ErrorFrame<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Welcome<'a> {
     epoch: Option<&'a str>,
+    client_id_prefix: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -228,12 +252,13 @@ mod tests {
 
     #[test]
     fn what_is_sent_is_a_frame_of_the_contract() {
-        let text = Natter.send(OutgoingMessage { number: 5, room: ROOM, content: "n5 xxx" }).unwrap();
+        let text =
+            Natter.send(OutgoingMessage { number: 5, prefix: "p.", room: ROOM, content: "n5 xxx" }).unwrap();
         let frame: ClientFrame = serde_json::from_str(&text).unwrap();
         let ClientFrame::Send { id, conversation_id, content, client_id, .. } = frame else {
             panic!("{text}")
         };
-        assert_eq!((id, content.as_str(), client_id.as_str()), (Some(RequestId::Number(5)), "n5 xxx", "5"));
+        assert_eq!((id, content.as_str(), client_id.as_str()), (Some(RequestId::Number(5)), "n5 xxx", "p.5"));
         assert_eq!(conversation_id.to_string(), ROOM);
     }
 
@@ -248,7 +273,10 @@ mod tests {
         );
         let ack = format!(r#"{{"type":"ack","id":3,"messageId":"{ROOM}","seq":9}}"#);
         let id = ROOM.parse().ok();
-        assert_eq!(Natter.read(&ack), Some(ServerMessage::Acked { number: 3, seq: 9, id }));
+        assert_eq!(Natter.read(&ack), Some(ServerMessage::Acked { number: 3, seq: 9, id, prefix: None }));
+        let ack = format!(r#"{{"type":"ack","id":3,"messageId":"{ROOM}","seq":9,"clientIdPrefix":"p2."}}"#);
+        let acked = ServerMessage::Acked { number: 3, seq: 9, id, prefix: Some("p2.") };
+        assert_eq!(Natter.read(&ack), Some(acked));
         let changed =
             format!(r#"{{"type":"member:changed","conversationId":"{ROOM}","seq":10,"prevSeq":9}}"#);
         assert_eq!(

@@ -61,7 +61,10 @@ impl Dialect for SeedNode {
         Some(format!("42{}", json!(["typing", { "conversationId": room, "isTyping": true }])))
     }
 
-    fn post(&self, OutgoingMessage { number, room, content }: OutgoingMessage<'_>) -> Option<HttpRequest> {
+    fn post(
+        &self,
+        OutgoingMessage { number, room, content, .. }: OutgoingMessage<'_>,
+    ) -> Option<HttpRequest> {
         let body = json!({ "conversationId": room, "content": content });
         let mut request = HttpRequest::post("/api/messages", body.to_string());
         request.headers = format!("idempotency-key: {number}\r\n");
@@ -91,7 +94,7 @@ impl Dialect for SeedNode {
 fn packet(text: &str) -> Option<ServerMessage<'_>> {
     let (kind, rest) = text.split_at_checked(1)?;
     match kind {
-        "0" => Some(ServerMessage::Welcome { epoch: None }),
+        "0" => Some(ServerMessage::Welcome { epoch: None, prefix: None }),
         "2" => event(rest.trim_start_matches(|c: char| c.is_ascii_digit())),
         "3" => {
             let answer = rest.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -141,7 +144,10 @@ mod tests {
         let who = ClientIdentity { token: "t".to_owned(), ..ClientIdentity::default() };
         assert_eq!(SeedNode.read(r#"0{"sid":"x","pingInterval":25000}"#), Some(ServerMessage::Greeting));
         assert_eq!(SeedNode.after_greeting(&who), r#"40{"token":"t"}"#);
-        assert_eq!(SeedNode.read(r#"40{"sid":"y"}"#), Some(ServerMessage::Welcome { epoch: None }));
+        assert_eq!(
+            SeedNode.read(r#"40{"sid":"y"}"#),
+            Some(ServerMessage::Welcome { epoch: None, prefix: None })
+        );
         let join = format!(r#"427["join",{{"conversationId":"{ROOM}"}}]"#);
         assert_eq!(SeedNode.join(7, ROOM), Some(join));
         assert_eq!(SeedNode.read(r#"437[{"ok":true}]"#), Some(ServerMessage::Joined));

@@ -48,6 +48,8 @@ pub enum Stage {
 
 pub struct Socket {
     pub who: ClientIdentity,
+    /// Of the client ids of what it sends.
+    pub prefix: String,
     pub at: SocketAddr,
     pub conn: Option<Conn>,
     pub stage: Stage,
@@ -58,6 +60,14 @@ pub struct Socket {
     pub stalled: bool,
     /// Stalled once in this run, or a visitor: neither its deliveries nor its close are measured.
     pub unmeasured: bool,
+}
+
+impl Socket {
+    pub(super) fn renew_prefix(&mut self, newer: Option<&str>) {
+        if let Some(newer) = newer {
+            newer.clone_into(&mut self.prefix);
+        }
+    }
 }
 
 pub struct Engine {
@@ -223,6 +233,7 @@ impl Socket {
             receivers,
             stalled: false,
             unmeasured: client.rooms.is_empty(),
+            prefix: String::new(),
         }
     }
 }

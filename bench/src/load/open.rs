@@ -192,7 +192,8 @@ impl Engine {
                 let text = self.dialect.after_greeting(&self.sockets[index].who);
                 self.write_frame(index, frame::TEXT, text.as_bytes());
             }
-            (Stage::Greeting, ServerMessage::Welcome { epoch }) => {
+            (Stage::Greeting, ServerMessage::Welcome { epoch, prefix }) => {
+                self.sockets[index].renew_prefix(*prefix);
                 if let Some(epoch) = epoch.filter(|_| self.epoch.is_empty()) {
                     epoch.clone_into(&mut self.epoch);
                 }

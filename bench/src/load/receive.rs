@@ -129,7 +129,10 @@ impl Engine {
             return;
         }
         match *message {
-            ServerMessage::Acked { number, seq, id } => self.answered(number, SendOutcome::Acked { seq, id }),
+            ServerMessage::Acked { number, seq, id, prefix } => {
+                self.sockets[index].renew_prefix(prefix);
+                self.answered(number, SendOutcome::Acked { seq, id });
+            }
             ServerMessage::Rejected { number, code } => {
                 self.counters.refuse(code);
                 match number {

@@ -138,7 +138,8 @@ impl Engine {
         self.waiting_deliveries += u64::from(left);
         self.counters.sent += 1;
         let content = content(number, plan.bytes);
-        let message = OutgoingMessage { number, room: &self.rooms[room as usize], content: &content };
+        let prefix = &self.sockets[socket as usize].prefix;
+        let message = OutgoingMessage { number, prefix, room: &self.rooms[room as usize], content: &content };
         let over_socket = (plan.transport == Transport::Socket).then(|| self.dialect.send(message)).flatten();
         match over_socket {
             Some(text) => {
@@ -158,7 +159,8 @@ impl Engine {
 
     fn post(&mut self, socket: usize, number: u32, room: u32, content: &str) {
         let due = self.oracle.sends[number as usize].due;
-        match self.dialect.post(OutgoingMessage { number, room: &self.rooms[room as usize], content }) {
+        let message = OutgoingMessage { number, prefix: "", room: &self.rooms[room as usize], content };
+        match self.dialect.post(message) {
             Some(request) => {
                 let token = &self.sockets[socket].who.token;
                 let request = request.bytes(&self.http_pool.host.to_string(), Some(token));

@@ -12,7 +12,10 @@ use natter_schemas::{
     rpc::RpcError,
 };
 
-use super::registration::{Registration, Registry};
+use super::{
+    client_id_prefixes::{ClientIdPrefixes, SocketPrefix},
+    registration::{Registration, Registry},
+};
 use crate::{
     admission::{Admission, UserLimits},
     api_error::ApiError,
@@ -35,6 +38,7 @@ pub struct Hello {
     pub admission: Arc<Admission>,
     pub members: Arc<Members>,
     pub registry: Arc<Registry>,
+    pub prefixes: Arc<ClientIdPrefixes>,
     pub epoch: String,
     pub limits: Limits,
 }
@@ -45,6 +49,7 @@ pub struct Accepted {
     pub identity: Identity,
     /// The tokens that its frames take.
     pub limits: Arc<UserLimits>,
+    pub prefix: SocketPrefix,
     /// What it missed, its live traffic held back until it has it; `None` when it asked for nothing.
     pub resume: Option<PendingResume>,
 }
@@ -69,11 +74,12 @@ impl Hello {
         limits.take(costs::of_hello(resume.as_ref()))?;
         let device = device.unwrap_or_else(|| EventId::fresh().to_string());
         let socket = Arc::new(Socket::new(identity.user, identity.session, device));
-        socket.queue.send(&self.welcome(&socket));
+        let prefix = SocketPrefix::new(self.prefixes.clone());
+        socket.queue.send(&self.welcome(&socket, &prefix));
         let registration = self.registry.register(socket);
         let resume = self.enter_rooms(&registration, resume).await?;
         self.registry.heartbeats.send(&registration.heartbeat);
-        Ok(Accepted { registration, identity, limits, resume })
+        Ok(Accepted { registration, identity, limits, prefix, resume })
     }
 
     async fn enter_rooms(
@@ -96,12 +102,13 @@ impl Hello {
         Ok(pending)
     }
 
-    fn welcome(&self, socket: &Socket) -> ServerFrame {
+    fn welcome(&self, socket: &Socket, prefix: &SocketPrefix) -> ServerFrame {
         ServerFrame::Welcome {
             user_id: socket.user,
             session_id: socket.session,
             device_id: socket.device.clone(),
             epoch: self.epoch.clone(),
+            client_id_prefix: prefix.renew(),
             heartbeat_ms: u64::try_from(limits::PING_EVERY.as_millis()).unwrap_or(u64::MAX),
             server_time: Timestamp::now(),
             limits: LimitsView {

@@ -21,6 +21,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     admit::{Command, CommandRequest, Decision, admit},
     change::Turns,
+    client_id_prefixes::ClientIdPrefixes,
     earlier_sends::EarlierSends,
 };
 use crate::{
@@ -46,7 +47,8 @@ pub enum DedupKey {
 /// Whether a command with a name was sent before the log's duplicate window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EarlierAttempt {
-    /// It is looked up, and sent if there is no answer: sending does not depend on the store.
+    /// It is looked up unless its client id shows that it was not, and sent if there is no answer: sending does not
+    /// depend on the store.
     Possible,
     /// It is looked up, and fails without an answer.
     Likely,
@@ -56,6 +58,7 @@ pub enum EarlierAttempt {
 pub struct Sender {
     members: Arc<Members>,
     pub(super) rpc: RpcClient,
+    prefixes: Arc<ClientIdPrefixes>,
     earlier: EarlierSends,
     pub(super) log: EventLog,
     event_key: EventKey,
@@ -67,12 +70,13 @@ impl Sender {
     pub fn new(
         members: Arc<Members>,
         rpc: RpcClient,
+        prefixes: Arc<ClientIdPrefixes>,
         lifecycle: &Lifecycle,
         log: EventLog,
         event_key: EventKey,
     ) -> Self {
         let earlier = EarlierSends::new(rpc.clone(), lifecycle.tracker().clone());
-        Self { members, rpc, earlier, log, event_key, turns: Turns::default() }
+        Self { members, rpc, prefixes, earlier, log, event_key, turns: Turns::default() }
     }
 
     /// Looks up, admits and publishes. What has a name was perhaps sent before: the log recognizes it for five
@@ -94,7 +98,9 @@ impl Sender {
         };
         let command = request.command.clone();
         let find = FindEvent { conversation: request.conversation, event: id };
-        let (found, target) = tokio::join!(self.find_earlier(find, earlier), self.target(&request));
+        let is_recent = self.is_recent(&request, dedup) && earlier == EarlierAttempt::Possible;
+        let found = async { if is_recent { Ok(None) } else { self.find_earlier(find, earlier).await } };
+        let (found, target) = tokio::join!(found, self.target(&request));
         let appended = match found? {
             Some(entry) => Appended { entry, duplicate: true },
             None => self.publish(request, id, access, target?).await?,
@@ -149,6 +155,11 @@ impl Sender {
             }
             found => found,
         }
+    }
+
+    fn is_recent(&self, request: &CommandRequest, dedup: &DedupKey) -> bool {
+        let client_id = request.client_id.as_deref().filter(|_| *dedup == DedupKey::ClientId);
+        client_id.is_some_and(|client_id| self.prefixes.is_recent(client_id))
     }
 
     async fn target(&self, request: &CommandRequest) -> Result<Option<Message>, ApiError> {

@@ -9,7 +9,10 @@ use natter_schemas::{
 
 use super::request_queues::{Request, RequestQueue};
 use crate::{
-    admission::UserLimits, app::App, auth::Identity, inbound::read_marks::SocketReads,
+    admission::UserLimits,
+    app::App,
+    auth::Identity,
+    inbound::{client_id_prefixes::SocketPrefix, read_marks::SocketReads},
     outbound::sockets::Socket,
 };
 
@@ -19,6 +22,7 @@ pub struct Client {
     /// What its frames take tokens of.
     pub limits: Arc<UserLimits>,
     pub reads: SocketReads,
+    pub prefix: SocketPrefix,
 }
 
 /// What the socket's loop does after a frame.
@@ -55,6 +59,7 @@ impl Client {
             seq: None,
             created_at: None,
             duplicate: None,
+            client_id_prefix: None,
         });
     }
 }

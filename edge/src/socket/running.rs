@@ -46,10 +46,16 @@ pub struct Running {
 
 impl Running {
     pub fn new(app: &Arc<App>, accepted: Accepted, frames: FrameLimit) -> Self {
-        let Accepted { registration, identity, limits, resume } = accepted;
+        let Accepted { registration, identity, limits, prefix, resume } = accepted;
         let socket = registration.clone();
         let mut running = Self {
-            client: Arc::new(Client { app: app.clone(), socket, limits, reads: SocketReads::default() }),
+            client: Arc::new(Client {
+                app: app.clone(),
+                socket,
+                limits,
+                reads: SocketReads::default(),
+                prefix,
+            }),
             frames,
             requests: RequestQueues::default(),
             ping_at: Instant::now() + limits::PING_EVERY,

@@ -100,6 +100,40 @@ async fn sends_that_wait_together_are_looked_up_together() {
 }
 
 #[tokio::test]
+async fn a_client_id_with_a_recent_prefix_is_not_looked_up() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let conversation = edge.conversation(&[user]);
+    let mut socket = Socket::connect(edge.address()).await;
+    socket.send(&json!({"type": "hello", "token": edge.token(user), "deviceId": "phone"})).await;
+    let prefix = socket.expect("welcome").await["clientIdPrefix"].as_str().expect("a prefix").to_owned();
+    let client_id = format!("{prefix}1");
+
+    socket.post(conversation, &client_id).await;
+    let first = socket.wait_for("ack").await;
+    assert_eq!((&first["duplicate"], &first["clientIdPrefix"]), (&json!(false), &Value::Null));
+    socket.post(conversation, &client_id).await;
+    let again = socket.wait_for("ack").await;
+    assert_eq!((&again["seq"], &again["duplicate"]), (&first["seq"], &json!(true)));
+    let body = json!({
+        "conversationId": conversation, "content": format!("content of {client_id}"), "clientId": client_id,
+        "deviceId": "phone",
+    });
+    let (status, message) = edge.post_message(user, None, &body).await;
+    assert_eq!((status, &message["id"]), (201, &first["messageId"]));
+    assert_eq!(edge.services.lookups(), 0);
+
+    let mut retry = body.clone();
+    (retry["type"], retry["retry"]) = (json!("send"), json!(true));
+    socket.send(&retry).await;
+    assert_eq!(socket.wait_for("ack").await["seq"], first["seq"]);
+    assert_eq!(edge.services.lookups(), 1, "a retry is always looked up");
+    socket.post(conversation, &format!("!{}", &client_id[1..])).await;
+    socket.wait_for("ack").await;
+    assert_eq!(edge.services.lookups(), 2, "a prefix of another origin is looked up");
+}
+
+#[tokio::test]
 async fn sends_do_not_wait_for_a_history_that_does_not_answer() {
     let edge = Edge::start().await;
     let user = UserId::fresh();

@@ -47,7 +47,10 @@ pub fn answer(
     };
     client.queued(RequestQueue::Commands(conversation), |client| async move {
         let frame = match publish(&client, request, retry).await {
-            Ok(Some(acked)) => ack(id, acked),
+            Ok(Some(acked)) => {
+                let prefix = new_prefix(&client, &acked);
+                ack(id, acked, prefix)
+            }
             Ok(None) => unchanged(id, conversation),
             Err(error) => error.frame(id),
         };
@@ -77,10 +80,21 @@ fn unchanged(id: Option<RequestId>, conversation: ConversationId) -> ServerFrame
         seq: None,
         created_at: None,
         duplicate: Some(true),
+        client_id_prefix: None,
     }
 }
 
-fn ack(id: Option<RequestId>, Appended { entry, duplicate }: Appended) -> ServerFrame {
+/// Acks of sends bring their client a newer prefix, so that the next send needs no look-up.
+fn new_prefix(client: &Client, acked: &Appended) -> Option<String> {
+    acked.entry.event.client_id.as_ref()?;
+    client.prefix.renew()
+}
+
+fn ack(
+    id: Option<RequestId>,
+    Appended { entry, duplicate }: Appended,
+    client_id_prefix: Option<String>,
+) -> ServerFrame {
     ServerFrame::Ack {
         id,
         conversation_id: Some(entry.event.conversation),
@@ -89,5 +103,6 @@ fn ack(id: Option<RequestId>, Appended { entry, duplicate }: Appended) -> Server
         seq: Some(entry.seq),
         created_at: Some(entry.event.at),
         duplicate: Some(duplicate),
+        client_id_prefix,
     }
 }
