@@ -19,9 +19,10 @@ dist: cargo packages ## the program to ship, slow to build: target/dist/natter, 
 	@cargo build --profile dist --locked -p natter
 	@scripts/split-symbols target/dist/natter
 
-test: gate test-deps ## what takes seconds to check, then every test, then an independent client against the real program
+test: gate test-deps ## what takes seconds to check, then every test, then independent clients against the real program
 	@cargo test --workspace --all-features --quiet --locked
 	@scripts/external-client target/debug/natter
+	@scripts/quick-starts target/debug/natter
 
 # Everything that needs neither Redis, Cassandra and Kafka nor several processes.
 FAST_TESTS := layers components bus sqlite frames golden message cloudevents failure_table \
@@ -71,6 +72,8 @@ test-deps: deps
 	@scripts/fetch-cassandra
 	@scripts/fetch-kafka
 	@scripts/fetch-faketime
+	@scripts/fetch-npm examples/typescript
+	@scripts/fetch-go
 
 gate-tools: cargo
 	@scripts/fetch-tools cargo-deny cargo-shear
