@@ -225,7 +225,11 @@ export class ModelServer {
     this.known.set(key, message);
     const { id: messageId, seq, createdAt } = message;
     const { id, conversationId, clientId } = frame;
-    socket.out.push({ type: "ack", id, conversationId, messageId, clientId, seq, createdAt, duplicate: known !== undefined });
+    const duplicate = known !== undefined;
+    socket.out.push({
+      ...{ type: "ack", id, conversationId, messageId, clientId, seq, createdAt, duplicate },
+      clientIdPrefix: "second-",
+    });
   }
 
   /** The heads of all rooms, as with each heartbeat. */
@@ -265,6 +269,7 @@ export class ModelServer {
       sessionId: "session",
       deviceId: socket.device,
       epoch: this.epoch,
+      clientIdPrefix: "first-",
       heartbeatMs: 25_000,
       serverTime: TIME,
       limits: {

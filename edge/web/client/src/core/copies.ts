@@ -13,7 +13,6 @@ export function restore(turn: Turn, meta: Meta | null, copies: readonly Copy[]):
     state.userId = meta.userId;
     state.epoch = meta.epoch;
     state.limits = meta.limits;
-    state.clientIdPrefix = meta.clientIdPrefix;
   }
   for (const { wish, ...copy } of copies) {
     turn.update(copy.id, { ...copy, wish: wish && { ...wish, notBefore: 0, request: null }, stale: false });

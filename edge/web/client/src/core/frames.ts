@@ -75,10 +75,7 @@ function answered(turn: Turn, id: number | string | null | undefined): Request |
 }
 
 function ack(turn: Turn, received: Ack): void {
-  if (received.clientIdPrefix !== undefined && received.clientIdPrefix !== turn.state.clientIdPrefix) {
-    turn.state.clientIdPrefix = received.clientIdPrefix;
-    turn.saveMeta();
-  }
+  turn.state.clientIdPrefix = received.clientIdPrefix ?? turn.state.clientIdPrefix;
   const request = answered(turn, received.id);
   if (request?.kind === "send") outbox.acked(turn, request.clientId, received);
   else if (request?.kind === "change") turn.emit({ type: "answer", ref: request.ref, code: null });

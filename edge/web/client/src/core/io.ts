@@ -19,7 +19,6 @@ export interface Meta {
   userId: string | null;
   epoch: string | null;
   limits: SocketLimits | null;
-  clientIdPrefix: string | null;
 }
 
 /** What is kept of a conversation: to be read offline, and to resume from. */

@@ -160,7 +160,7 @@ export interface State {
   readonly epoch: string | null;
   readonly heartbeatMs: number;
   readonly limits: SocketLimits | null;
-  /** The newest prefix that makes a clientId cheap to recognize. */
+  /** The newest prefix that makes a clientId cheap to recognize; good for minutes, so it is not stored. */
   readonly clientIdPrefix: string | null;
 
   readonly nextRequest: number;

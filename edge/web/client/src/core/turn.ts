@@ -79,8 +79,8 @@ export class Turn {
   }
 
   saveMeta(): void {
-    const { deviceId, userId, epoch, limits, clientIdPrefix } = this.state;
-    const meta: Meta = { deviceId, userId, epoch, limits, clientIdPrefix };
+    const { deviceId, userId, epoch, limits } = this.state;
+    const meta: Meta = { deviceId, userId, epoch, limits };
     this.emit({ type: "saveMeta", meta });
   }
 
