@@ -8,7 +8,7 @@ use natter_nats::{async_nats, clock::LogClock, connect::Address, publisher::LogH
 use natter_runtime::{
     config::ConnectionLimits, lifecycle::Lifecycle, rates::Rates, shared_state::SharedState,
 };
-use natter_schemas::limits::Limits;
+use natter_schemas::{limits::Limits, rest::DemoPersonView};
 
 use crate::{
     admission::Admission,
@@ -20,6 +20,7 @@ use crate::{
     outbound::{catch_up::CatchUp, flush::Flushers, hub::Hub, sockets::Sockets},
     presence::{Heartbeats, KnownPresence},
     revoked_sessions::RevokedSessions,
+    web::Web,
 };
 
 /// What an edge is given at start.
@@ -41,6 +42,9 @@ pub struct Config {
     pub durability: &'static str,
     /// The log syncs at every commit, so events that wait are committed together.
     pub group_commits: bool,
+    pub web: Web,
+    /// Who anyone may log in as; empty outside of the demo.
+    pub demo: Vec<DemoPersonView>,
 }
 
 pub struct App {

@@ -10,6 +10,7 @@ mod costs; // what every frame and route takes of whose tokens
 mod client_address; // who is at the other end, behind proxies
 mod auth; // access tokens
 mod wire; // bytes become frames and frames become bytes
+mod web; // the web client's files
 
 // 1: what this edge knows.
 mod connections; // how many there are, and their bytes
@@ -37,6 +38,7 @@ mod serve; // the accept loop
 
 pub use app::Config;
 pub use start::start;
+pub use web::{Source, Web};
 /// For tests: the components before they run, and the rest of the start.
 #[doc(hidden)]
 pub use {

@@ -19,7 +19,7 @@ pub async fn edge(args: &EdgeArgs) -> anyhow::Result<()> {
     let settings = &node.backends.settings;
     let listener = bootstrap::bind(settings.host, settings.port, "--port").await?;
     let secret = settings.jwt_secret.as_ref().context("JWT_SECRET is missing")?;
-    let address = node.start_edge(secret.expose_secret().as_bytes().to_vec(), listener).await?;
+    let address = node.start_edge(secret.expose_secret().as_bytes().to_vec(), listener, Vec::new()).await?;
     info!(%address, admin = %node.process.admin, durability = settings.durability.name(), "edge is ready");
     node.run().await
 }

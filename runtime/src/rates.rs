@@ -21,7 +21,7 @@ pub enum Class {
     Frames,
     /// Renewing a session: by session.
     Renew,
-    /// Renewing and opening sockets: by address, for each node. It bounds those who have no account.
+    /// Renewing, opening sockets, files of the web client: by address, for each node. It bounds those who have no account.
     Address,
 }
 

@@ -313,6 +313,15 @@ pub struct PresenceView {
     pub last_seen_at: Option<Timestamp>,
 }
 
+/// Who anyone may log in as, in the demo.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DemoPersonView {
+    pub username: String,
+    pub display_name: String,
+    pub password: String,
+}
+
 /// RFC 9457 problem details.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

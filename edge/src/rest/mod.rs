@@ -25,6 +25,7 @@ mod messages; // read and post
 mod moderate; // edit, delete, react
 mod presence; // who is online
 mod users; // profiles
+mod web; // the web client, and who the demo is for
 
 use crate::{api_error::ApiError, app::App, upgrade::upgrade};
 
@@ -70,6 +71,16 @@ pub fn router(app: &Arc<App>) -> Router {
         POST "/api/presence/heartbeat" presence::heartbeat;
         GET "/api/presence/status/{user}" presence::status;
         POST "/api/presence/status/batch" presence::batch;
+        GET "/api/demo" web::demo;
+        GET "/" web::page;
+        GET "/login" web::page;
+        GET "/register" web::page;
+        GET "/settings" web::page;
+        GET "/c/{conversation}" web::page;
+        GET "/c/{conversation}/{seq}" web::page;
+        GET "/assets/{name}" web::asset;
+        GET "/icon.svg" web::file;
+        GET "/manifest.webmanifest" web::file;
         GET "/health" health::health;
         GET "/health/live" health::live;
         GET "/health/ready" health::ready;

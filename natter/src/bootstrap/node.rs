@@ -12,6 +12,7 @@ use natter_runtime::{
     lifecycle,
     shared_state::SharedState,
 };
+use natter_schemas::rest::DemoPersonView;
 use natter_store::{Database, Store};
 use natter_workers::{Dependencies, Job, RefreshTokens, kafka_sink, persist::PersistHealth};
 use tokio::net::TcpListener;
@@ -113,8 +114,13 @@ impl Node {
         });
     }
 
-    /// Serves sockets and HTTP; returns where.
-    pub async fn start_edge(&self, jwt_secret: Vec<u8>, listener: TcpListener) -> anyhow::Result<SocketAddr> {
+    /// Serves sockets and HTTP; returns where. Anyone may log in as one of `demo`.
+    pub async fn start_edge(
+        &self,
+        jwt_secret: Vec<u8>,
+        listener: TcpListener,
+        demo: Vec<DemoPersonView>,
+    ) -> anyhow::Result<SocketAddr> {
         let settings = &self.backends.settings;
         let config = natter_edge::Config {
             nats: self.backends.nats.clone(),
@@ -129,6 +135,8 @@ impl Node {
             presence_ttl: settings.presence_ttl,
             durability: settings.durability.name(),
             group_commits: settings.durability == Durability::Durable,
+            web: natter_edge::Web::embedded(),
+            demo,
         };
         let (deployment, shared, clock) =
             (self.deployment.clone(), Arc::clone(&self.shared), self.clock.clone());

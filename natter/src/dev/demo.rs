@@ -6,7 +6,7 @@ use anyhow::Context;
 use natter_runtime::lifecycle::Lifecycle;
 use natter_schemas::{
     event::Shape,
-    rest::{ConversationPage, CreateConversation, PostMessage, Register},
+    rest::{ConversationPage, CreateConversation, DemoPersonView, PostMessage, Register},
 };
 
 use super::bot;
@@ -21,6 +21,16 @@ pub struct Person {
 pub const PASSWORD: &str = "natter-demo";
 pub const PEOPLE: [Person; 2] =
     [Person { username: "alice", display_name: "Alice" }, Person { username: "bob", display_name: "Bob" }];
+/// For the log-in page.
+pub fn people() -> Vec<DemoPersonView> {
+    let view = |person: &Person| DemoPersonView {
+        username: person.username.to_owned(),
+        display_name: person.display_name.to_owned(),
+        password: PASSWORD.to_owned(),
+    };
+    PEOPLE.iter().map(view).collect()
+}
+
 const BOT: Person = Person { username: "echo", display_name: "Echo (a bot)" };
 
 pub async fn seed(address: SocketAddr, lifecycle: &Lifecycle) -> anyhow::Result<()> {

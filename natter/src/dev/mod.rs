@@ -28,7 +28,7 @@ pub async fn run(args: &DevArgs) -> anyhow::Result<()> {
     let process = Process::start(&settings, metrics).await?;
 
     let server = tokio::select! {
-        started = DevServer::start(settings, &folder, listener, process, args.accept_new_log) => started?,
+        started = DevServer::start(settings, &folder, listener, process, args) => started?,
         asked = lifecycle::asked_to_stop() => return Ok(asked?),
     };
     if args.demo {

@@ -17,8 +17,11 @@ use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tracing::warn;
 
-use super::folder::Folder;
-use crate::bootstrap::{self, Backends, Node, Process, Provisioned};
+use super::{demo, folder::Folder};
+use crate::{
+    bootstrap::{self, Backends, Node, Process, Provisioned},
+    cli::DevArgs,
+};
 
 pub struct DevServer {
     pub public: SocketAddr,
@@ -33,7 +36,7 @@ impl DevServer {
         folder: &Folder,
         listener: TcpListener,
         process: Process,
-        accept_new_log: bool,
+        args: &DevArgs,
     ) -> anyhow::Result<Self> {
         if settings.durability == Durability::Replicated {
             bail!(
@@ -44,7 +47,8 @@ impl DevServer {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("natter.db"))?);
         let address = Address { url: nats.url().to_owned(), creds: None };
         let backends = Backends { settings, nats: address };
-        let Provisioned { deployment, lost, .. } = backends.provision(store.as_ref(), accept_new_log).await?;
+        let Provisioned { deployment, lost, .. } =
+            backends.provision(store.as_ref(), args.accept_new_log).await?;
         if lost.anything() {
             metrics::counter!("natter_log_lost_total").increment(1);
             warn!("{lost}; what was only there is lost, and clients load everything anew");
@@ -57,7 +61,8 @@ impl DevServer {
             Some(secret) => secret.expose_secret().as_bytes().to_vec(),
             None => folder.secret("jwt.secret")?,
         };
-        let public = node.start_edge(secret, listener).await?;
+        let people = if args.demo { demo::people() } else { Vec::new() };
+        let public = node.start_edge(secret, listener, people).await?;
         node.process.readiness.started();
         Ok(Self { public, node, nats, store })
     }

@@ -7,7 +7,7 @@ mod socket;
 
 use std::{sync::Arc, time::Duration};
 
-use natter_edge::{App, Config};
+use natter_edge::{App, Config, Web};
 use natter_nats::{
     apply::Deployment,
     async_nats::{Client, HeaderMap},
@@ -86,6 +86,8 @@ impl Edge {
             presence_ttl: Duration::from_mins(1),
             durability: "relaxed",
             group_commits: false,
+            web: Web::of(&[]),
+            demo: Vec::new(),
         };
         change(&mut config);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");

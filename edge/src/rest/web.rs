@@ -1,0 +1,43 @@
+//! The web client: its page under every address that the client has a view for, and its files.
+
+use std::sync::Arc;
+
+use axum::{
+    Json as Reply,
+    extract::{Path, State},
+    http::{HeaderMap, Uri},
+    response::Response,
+};
+use natter_schemas::{
+    code::Code,
+    rest::{DemoPersonView, Items},
+};
+
+use crate::{api_error::ApiError, app::App};
+
+pub async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, ApiError> {
+    app.config.web.page(&headers).ok_or_else(absent)
+}
+
+/// Files whose names have a hash.
+pub async fn asset(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    app.config.web.answer(&format!("assets/{name}"), &headers).ok_or_else(absent)
+}
+
+/// Files that browsers look for by their names.
+pub async fn file(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
+    app.config.web.answer(uri.path().trim_start_matches('/'), &headers).ok_or_else(absent)
+}
+
+/// Who anyone may log in as: there is someone in `natter dev --demo` alone.
+pub async fn demo(State(app): State<Arc<App>>) -> Reply<Items<DemoPersonView>> {
+    Reply(Items { items: app.config.demo.clone() })
+}
+
+fn absent() -> ApiError {
+    ApiError::new(Code::NotFound, "no such file")
+}
