@@ -47,8 +47,12 @@ export function randomText(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(21)), (byte) => alphabet[byte & 63]).join("");
 }
 
+/** Tabs of another version are in another state: raised when the state or an input changes. */
+const MIRROR = 1;
+
 /** Tabs that share one socket: the one that holds the lock leads, and the browser gives it on when that one is gone. */
-export function browserTabs(name: string): Tabs {
+export function browserTabs(user: string): Tabs {
+  const name = `${user}.${MIRROR}`;
   const channel = new BroadcastChannel(name);
   let release: () => void = () => undefined;
   const stop = new AbortController();

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 
-import { ApiError, type Auth, memoryStorage, NatterClient, type Ports, type Storage, timeline } from "../src/index";
+import { Account, ApiError, type Auth, memoryStorage, NatterClient, type Ports, type Storage, timeline } from "../src/index";
 import type { ClientFrame } from "../src/wire/frames";
 import { nodePorts, until } from "./program";
 import { ModelServer, type ServerSocket } from "./server";
@@ -78,8 +78,11 @@ describe("tabs", () => {
     for (const tab of tabs) {
       await until(() => world.texts(tab).length === 4 && tab.state.outbox.length === 0, "every tab has all of them");
       expect(world.texts(tab)).toEqual(world.stored());
-      expect(tab.state.conversations.get(ROOM)?.unread).toEqual(tabs[0]?.state.conversations.get(ROOM)?.unread);
     }
+    const [first, ...others] = tabs;
+    const isSame = (): boolean => others.every((tab) => tab.state.inputs === first?.state.inputs);
+    await until(isSame, "every input has reached every tab");
+    for (const other of others) expect(other.state).toEqual(first?.state);
   });
 
   test("take over one after the other, and nothing is sent twice or lost", async () => {
@@ -118,6 +121,15 @@ describe("tabs", () => {
     await first.close();
     await until(() => second.leads && isLive(second), "the other one is live", 2_000);
     expect(world.sockets).toBe(2);
+  });
+
+  test("sign out even before a tab leads", async () => {
+    const world = new World();
+    const client = world.client("one");
+    client.signOut();
+    await until(() => client.state.connection.phase === "stopped" && client.leads, "it stops");
+    await client.close();
+    expect([client.state.connection, world.sockets]).toEqual([{ phase: "stopped", reason: "signedOut" }, 0]);
   });
 
   test("sign out together, and nothing stays in storage", async () => {
@@ -193,6 +205,14 @@ describe("a client", () => {
     expect(await client.send(ROOM, "one")).toMatch(/^first-[\w-]{21}$/);
     await until(() => client.state.outbox.length === 0, "it is acked");
     expect(await client.send(ROOM, "two")).toMatch(/^second-[\w-]{21}$/);
+  });
+
+  test("waits, and wipes nothing, while a proxy answers in place of the server", async () => {
+    const world = new World();
+    const page = async (): Promise<Response> => new Response("<h1>Log in to this network</h1>", { status: 403 });
+    const client = world.client("one", {}, new Account("http://model", page, { keepRefreshToken: true }));
+    await until(() => client.state.connection.phase === "waiting", "it waits");
+    expect(client.state.connection).toMatchObject({ code: "unavailable" });
   });
 
   test("refuses changes while it is not connected", async () => {

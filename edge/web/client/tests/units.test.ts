@@ -5,7 +5,8 @@ import { initial, type State } from "../src/core/state";
 import { change, insert, keepNewest, keepOldest, type Held, type Segment } from "../src/core/segments";
 import { step } from "../src/core/step";
 import { timeline } from "../src/views";
-import type { Message } from "../src/wire/rest";
+import type { Command } from "../src/core/io";
+import type { Conversation, Message } from "../src/wire/rest";
 
 const message = (seq: number, more: Partial<Message> = {}): Held =>
   held(
@@ -139,6 +140,80 @@ describe("the outbox", () => {
   test("takes a command once that another tab repeats", () => {
     const { state } = step(initial("d"), send("text", "id"), { now: 0, random: 0 });
     expect(step(state, send("text", "id"), { now: 0, random: 0 }).state.outbox).toHaveLength(1);
+  });
+});
+
+describe("the connection", () => {
+  test("is tried less and less often while the token cannot be renewed", () => {
+    let { state } = step(initial("d"), { type: "start" }, { now: 0, random: 0 });
+    const waits: number[] = [];
+    for (let i = 0; i < 10; i += 1) {
+      const now = state.connection.phase === "waiting" ? state.connection.until : 0;
+      ({ state } = step(state, { type: "tick" }, { now, random: 0 }));
+      ({ state } = step(state, { type: "tokenFailed", code: "unavailable" }, { now, random: 0 }));
+      waits.push(state.connection.phase === "waiting" ? state.connection.until - now : Number.NaN);
+    }
+    expect(waits).toEqual(waits.toSorted((a, b) => a - b));
+    expect(waits.at(-1)).toBe(15_000);
+  });
+
+  test.each(["forbidden", "not_found", "a_code_of_tomorrow"])("keeps everything when a renewal is answered %s", (code) => {
+    const { state } = step(withSegments([segment(0, 30, 5)]), { type: "start" }, { now: 0, random: 0 });
+    const after = step(state, { type: "tokenFailed", code }, { now: 0, random: 0 });
+    expect(after.state.connection.phase).toBe("waiting");
+    expect(after.effects.map(({ type }) => type)).not.toContain("wipe");
+  });
+});
+
+describe("storage", () => {
+  const live = (): State => {
+    let state = initial("d");
+    const take = (input: Parameters<typeof step>[1]): void => {
+      ({ state } = step(state, input, { now: 0, random: 0 }));
+    };
+    take({ type: "start" });
+    take({ type: "token", token: "t", expiresInMs: 900_000 });
+    take({ type: "opened", socket: 1 });
+    const limits = { contentBytes: 1, frameBytes: 1, resumePositions: 1, resumeEvents: 1, pendingRequests: 1 };
+    const welcome = { userId: "me", sessionId: "s", deviceId: "d", epoch: "e", heartbeatMs: 25_000, serverTime: "", limits };
+    take({ type: "frame", socket: 1, frame: { type: "welcome", ...welcome } });
+    return state;
+  };
+
+  test("has copies of the thirty most active conversations, and of no other", () => {
+    let state = live();
+    const stored = new Set<string>();
+    for (let i = 0; i < 50; i += 1) {
+      const id = `c${i}`;
+      const at = `2026-01-01T00:00:${String(i).padStart(2, "0")}.000Z`;
+      const conversation: Conversation = {
+        ...{ id, type: "group" as const, name: id, role: "member" as const, createdAt: at, headSeq: 1, readSeq: 1 },
+        ...{ unreadCount: 0, lastActivityAt: at, lastMessage: null, participantCount: 1 },
+      };
+      for (const [now, input] of [
+        [i * 2_000, { type: "frame", socket: 1, frame: { type: "conversation:added", conversation } }],
+        [i * 2_000 + 1_500, { type: "frame", socket: 1, frame: { type: "pong", id: null, serverTime: "" } }],
+      ] as const) {
+        const next = step(state, input, { now, random: 0 });
+        state = next.state;
+        for (const effect of next.effects) {
+          if (effect.type === "saveCopy") stored.add(effect.copy.id);
+          if (effect.type === "forgetCopy") stored.delete(effect.conversationId);
+        }
+      }
+    }
+    expect([...stored].sort()).toEqual(Array.from({ length: 30 }, (_, i) => `c${i + 20}`).sort());
+  });
+
+  test("a conversation that is not found is known as such, and is not asked for again and again", () => {
+    const show: Command = { type: "show", tab: "t", conversationIds: ["gone"] };
+    const asked = step(live(), { type: "command", ref: "r", command: show }, { now: 0, random: 0 });
+    expect(asked.effects).toContainEqual(expect.objectContaining({ type: "load", key: "conversation:gone" }));
+    const input = { type: "loadFailed", key: "conversation:gone", socket: 1, code: "not_found" } as const;
+    const after = step(asked.state, input, { now: 0, random: 0 });
+    expect(after.state.conversations.has("gone")).toBe(false);
+    expect(after.state.loads.get("conversation:gone")).toMatchObject({ status: "failed", code: "not_found" });
+    expect(after.effects.map(({ type }) => type)).not.toContain("load");
   });
 });
 

@@ -9,6 +9,9 @@ import * as outbox from "./outbox";
 import { isWelcomed, type State } from "./state";
 import type { Turn } from "./turn";
 
+/** Answers to a renewal after which there is no session any more. */
+const SESSION_ENDED = new Set(["unauthenticated", "token_expired", "bad_credentials", "session_revoked"]);
+
 /** Opens a socket, after the token was renewed if it needs to be. */
 export function connect(turn: Turn): void {
   const { state } = turn;
@@ -40,13 +43,13 @@ export function renewed(turn: Turn, value: string, expiresInMs: number): void {
 export function notRenewed(turn: Turn, code: string, retryAfterMs: number | undefined): void {
   const { state } = turn;
   state.renewing = false;
-  if (afterError(code) === "later") {
-    const wait = retryAfterMs ?? turn.backoff(state.attempt);
-    state.renewNotBefore = turn.now + wait;
-    if (state.connection.phase === "renewing") pause(turn, wait, code);
-    return;
-  }
-  stop(turn, "sessionEnded");
+  // Only a server that knows the session and ends it makes the client wipe what may not have been sent yet.
+  if (SESSION_ENDED.has(code)) return stop(turn, "sessionEnded");
+  const wait = retryAfterMs ?? turn.backoff(state.attempt);
+  state.renewNotBefore = turn.now + wait;
+  if (state.connection.phase !== "renewing") return;
+  pause(turn, wait, code);
+  state.attempt += 1;
 }
 
 export function opened(turn: Turn): void {

@@ -15,7 +15,7 @@ export function restore(turn: Turn, meta: Meta | null, copies: readonly Copy[]):
     state.limits = meta.limits;
   }
   for (const { wish, ...copy } of copies) {
-    turn.update(copy.id, { ...copy, wish: wish && { ...wish, notBefore: 0, request: null }, stale: false });
+    turn.update(copy.id, { ...copy, wish: wish && { ...wish, notBefore: 0, request: null }, stale: false, isSaved: true });
   }
 }
 
@@ -25,9 +25,14 @@ export function pump(turn: Turn): void {
   if (due.length === 0) return;
   const kept = new Set(newest(turn.state).map(({ id }) => id));
   for (const conversation of due) {
-    turn.update(conversation.id, { saveAt: null });
-    if (kept.has(conversation.id)) turn.emit({ type: "saveCopy", copy: copyOf(conversation) });
-    else turn.emit({ type: "forgetCopy", conversationId: conversation.id });
+    const isKept = kept.has(conversation.id);
+    turn.update(conversation.id, { saveAt: null, isSaved: conversation.isSaved || isKept });
+    if (isKept) turn.emit({ type: "saveCopy", copy: copyOf(conversation) });
+  }
+  for (const { id, isSaved } of turn.state.conversations.values()) {
+    if (!isSaved || kept.has(id)) continue;
+    turn.update(id, { isSaved: false });
+    turn.emit({ type: "forgetCopy", conversationId: id });
   }
 }
 

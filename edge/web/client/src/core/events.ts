@@ -34,13 +34,15 @@ function isResuming(turn: Turn, id: string): boolean {
   return turn.state.connection.phase === "catchingUp" || turn.conversation(id)?.repair?.request != null;
 }
 
-/** Something up to `beyond` is missing. */
-export function gap(turn: Turn, id: string, beyond: number): void {
+/** Something up to `beyond` is missing, or will be after that wait. */
+export function gap(turn: Turn, id: string, beyond: number, wait = 0): void {
   const conversation = turn.conversation(id);
   if (!conversation || conversation.position === null || beyond <= conversation.position) return;
   // A resume that is on its way sends everything; `resume:done` compares what came with this.
-  const repair = conversation.repair ?? { request: null, attempts: 0, beyond, notBefore: turn.now };
-  turn.update(id, { repair: { ...repair, beyond: Math.max(repair.beyond, beyond) } });
+  const known = conversation.repair ?? { request: null, attempts: 0, beyond, notBefore: turn.now + wait };
+  // The wait after a refusal stays.
+  const notBefore = known.attempts > 0 ? known.notBefore : Math.min(known.notBefore, turn.now + wait);
+  turn.update(id, { repair: { ...known, beyond: Math.max(known.beyond, beyond), notBefore } });
 }
 
 /** Asks for what gaps lack, once for each. */
@@ -102,8 +104,10 @@ function take(turn: Turn, frame: EventFrame): void {
       turn.update(id, { info: before.info && { ...before.info, name: frame.name ?? before.info.name } });
       break;
   }
-  const after = turn.conversation(id) as ConversationState;
-  turn.keep(id, { position: frame.seq, segments: extend(after.segments, frame.seq) });
+  const { segments, repair } = turn.conversation(id) as ConversationState;
+  // What was thought to be missing was only late.
+  const isClosed = repair !== null && repair.request === null && frame.seq >= repair.beyond;
+  turn.keep(id, { position: frame.seq, segments: extend(segments, frame.seq), ...(isClosed ? { repair: null } : {}) });
 }
 
 function posted(turn: Turn, before: ConversationState, { message }: MessageNew): void {

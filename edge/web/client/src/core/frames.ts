@@ -3,6 +3,7 @@
 import type { Ack, ErrorFrame, ServerFrame } from "../wire/frames";
 import * as connection from "./connection";
 import { event, gap, reset } from "./events";
+import * as limits from "./limits";
 import * as loads from "./loads";
 import * as outbox from "./outbox";
 import * as presence from "./presence";
@@ -32,7 +33,7 @@ export function frame(turn: Turn, received: ServerFrame): void {
     }
     case "joined":
       if (answered(turn, received.id)?.kind !== "join") return;
-      gap(turn, received.conversationId, received.headSeq);
+      gap(turn, received.conversationId, received.headSeq, limits.ARRIVES_WITHIN);
       return presence.joined(turn, received.conversationId, received.online);
     case "resume:gap":
       return reset(turn, received.conversationId, received.headSeq);
@@ -105,8 +106,7 @@ function resumeRefused(turn: Turn, ids: readonly string[], received: ErrorFrame)
   const notBefore = turn.now + (received.retryAfterMs ?? turn.backoff(0));
   for (const id of ids) {
     const repair = turn.conversation(id)?.repair;
-    // It was not tried: three that were close the matter.
-    if (repair) turn.update(id, { repair: { ...repair, request: null, attempts: repair.attempts - 1, notBefore } });
+    if (repair) turn.update(id, { repair: { ...repair, request: null, notBefore } });
   }
 }
 

@@ -26,6 +26,8 @@ export const CONTENT_BYTES = 8 * 1024;
 
 /** Positions in one hello before `welcome` has said it. */
 export const RESUME_POSITIONS = 1_000;
+/** An answer may overtake an event that is on its way: only after this long it is a gap. */
+export const ARRIVES_WITHIN = 1_000;
 /** A gap that three resumes do not close is loaded from history. */
 export const RESUME_ATTEMPTS = 3;
 

@@ -92,13 +92,11 @@ export function failed(turn: Turn, key: string, code: string, retryAfterMs: numb
   const load = turn.state.loads.get(key);
   if (load?.status !== "running") return;
   if (afterError(code) === "fix") {
-    turn.map("loads").set(key, { ...load, status: "failed", code });
     const { what } = load;
-    // Not found is not a member any more; what else is refused stays refused until it is asked for again.
-    if (what.kind === "conversation") {
-      if (code === "not_found") forget(turn, what.conversationId);
-      else turn.update(what.conversationId, { stale: false });
-    }
+    // Not found: not a member any more. What else is refused stays so until it is asked for again.
+    if (what.kind !== "list" && code === "not_found") forget(turn, what.conversationId);
+    else if (what.kind === "conversation") turn.update(what.conversationId, { stale: false });
+    turn.map("loads").set(key, { ...load, status: "failed", code });
     return;
   }
   const wait = retryAfterMs ?? turn.backoff(load.attempts);
@@ -191,7 +189,7 @@ function page(turn: Turn, { what }: Load, { items, hasMore, headSeq }: MessagePa
   const live = current.at(-1);
   if (live && after > live.to) {
     // All of it comes after what this socket has sent: it arrives as events, or is a gap and is asked for.
-    return gap(turn, before.id, headSeq);
+    return gap(turn, before.id, headSeq, limits.ARRIVES_WITHIN);
   }
   const merged = insert(current, { after, to, messages });
   const conversation = turn.update(before.id, { position });

@@ -92,6 +92,8 @@ export interface ConversationState {
   /** The number of the input that touched the read mark last: an older answer does not undo it. */
   readonly markedAt: number;
   readonly saveAt: number | null;
+  /** Storage has a copy. */
+  readonly isSaved: boolean;
 }
 
 export interface Repair {
@@ -244,6 +246,7 @@ export function unknownConversation(id: string): ConversationState {
     typedAt: null,
     markedAt: 0,
     saveAt: null,
+    isSaved: false,
   };
 }
 

@@ -47,6 +47,8 @@ export class Replica {
   /** Inputs that arrived while one was taken. */
   private readonly queue: Input[] = [];
   private isTaking = false;
+  /** Inputs from before there was a tab that leads. */
+  private early: Input[] = [];
 
   constructor(
     url: string,
@@ -72,6 +74,11 @@ export class Replica {
     if (this.shown.length > 0) this.show(this.shown);
     for (const [ref, { command, isTaken }] of this.pending) if (!isTaken) this.lead({ type: "command", ref, command });
     this.startIfNew();
+    this.flushEarly();
+  }
+
+  private flushEarly(): void {
+    for (const input of this.early.splice(0)) this.input(input);
   }
 
   /** A state that was stopped stays so until the user signs in again. */
@@ -85,7 +92,9 @@ export class Replica {
   input(input: Input): void {
     if (input.type === "start") this.wantsStart = true;
     if (this.isLeading) this.lead(input);
-    else this.ports.tabs.post({ kind: "input", input } satisfies Message);
+    else if (this.isSynced) this.ports.tabs.post({ kind: "input", input } satisfies Message);
+    // No tab may lead yet: a sign-out must not be lost. Commands wait by themselves.
+    else if (input.type !== "command" && input.type !== "start") this.early.push(input);
   }
 
   /** The code of a refusal, or null once it was done. */
@@ -206,6 +215,7 @@ export class Replica {
       if (!isTaken) this.ports.tabs.post({ kind: "input", input: { type: "command", ref, command } } satisfies Message);
     }
     if (this.shown.length > 0) this.show(this.shown);
+    this.flushEarly();
   }
 
   private setTimer(): void {

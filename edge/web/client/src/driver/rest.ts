@@ -52,9 +52,9 @@ async function refusal(response: Response): Promise<ApiError> {
     const problem = (await response.json()) as Problem;
     if (typeof problem.code === "string") return new ApiError(problem.code, response.status, retryAfterMs, problem);
   } catch {
-    // A proxy's own page: its status is all there is.
+    // A proxy's own page, which does not know what is there and who may see it.
   }
-  const code = response.status === 429 ? "rate_limited" : response.status >= 500 ? "unavailable" : "not_found";
+  const code = response.status === 429 ? "rate_limited" : "unavailable";
   return new ApiError(code, response.status, retryAfterMs, null);
 }
 
