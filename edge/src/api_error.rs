@@ -107,7 +107,7 @@ impl From<PublishError> for ApiError {
             PublishError::Full => Self::new(Code::Unavailable, "the log is full"),
             PublishError::NotWritten => Self::new(
                 Code::Unavailable,
-                "the log cannot write: the disk of its server is full or failing; send it again later with the same \
+                "the log cannot write: the disks of its servers are full or failing; send it again later with the same \
                  clientId",
             ),
             PublishError::Moved => Self::from(Code::Conflict),

@@ -15,6 +15,7 @@ mod clock; // a clock that is wrong
 mod small_disk; // a file system that can be filled
 
 mod nats_server;
+mod nats_cluster;
 mod redis;
 mod cassandra;
 mod kafka;
@@ -38,6 +39,7 @@ pub use self::{
     device::Device,
     folder::Folder,
     kafka::Kafka,
+    nats_cluster::{NatsCluster, leader_of},
     nats_server::{NatsProcess, TestServer, small},
     process::Process,
     redis::Redis,
@@ -54,4 +56,17 @@ const START_ATTEMPTS: usize = 3;
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener.local_addr().expect("it is bound").port()
+}
+
+/// Ports that nothing listens on now and that differ: all are held until all are chosen. From below those that the
+/// system hands out, of which one may be taken before the server listens, or between a kill and a restart.
+fn free_server_ports<const COUNT: usize>() -> [u16; COUNT] {
+    let bound = || {
+        // Random by the id's last bytes.
+        let [.., a, b] = *uuid::Uuid::now_v7().as_bytes();
+        TcpListener::bind(("127.0.0.1", 20_000 + u16::from_be_bytes([a, b]) % 12_000)).ok()
+    };
+    let mut free = std::iter::repeat_with(bound).flatten();
+    let held: [TcpListener; COUNT] = std::array::from_fn(|_| free.next().expect("it goes on for ever"));
+    held.map(|listener| listener.local_addr().expect("it is bound").port())
 }

@@ -65,7 +65,7 @@ async fn send(client: &Client, health: &LogHealth, events: &[QueuedEvent]) -> Re
     let answer = tokio::select! {
         biased;
         answer = client.send_request(last.subject.clone(), request) => answer.map_err(|e| e.to_string())?,
-        () = health.dropped(&last.subject) => return Err("the log dropped it".to_owned()),
+        () = health.refused(&last.subject) => return Err("the log dropped it".to_owned()),
         () = connection::replaced(client, carrier) => return Err("the connection broke".to_owned()),
     };
     match serde_json::from_slice::<Response<Committed>>(&answer.payload) {

@@ -93,7 +93,7 @@ impl Publisher {
             answer = client.send_request(subject.to_owned(), request) => {
                 answer.map_err(|_| PublishError::TimedOut)?
             }
-            () = self.health.dropped(subject) => return Err(PublishError::NotWritten),
+            () = self.health.refused(subject) => return Err(PublishError::NotWritten),
             () = connection::replaced(client, carrier) => return Err(PublishError::TimedOut),
         };
         read_commit(&answer.payload, events.len() as Seq)

@@ -4,6 +4,9 @@
 //! restarted. Silence alone proves nothing: a leader may have died, a disk may be slow. But a server of one copy works
 //! a stream's messages off in their order, so it is asked something behind the silent publish that it can only refuse:
 //! when that is answered, the publish was dropped.
+//!
+//! In a cluster a server that cannot write takes no part in any stream. As long as most servers can, the others go on
+//! without it; when they cannot, the stream takes nothing until some of them have been restarted ([`majority`]).
 
 use std::{
     collections::HashMap,
@@ -16,11 +19,18 @@ use std::{
 
 use async_nats::{Client, HeaderMap, Request, header::NATS_EXPECTED_LAST_SEQUENCE, jetstream::ErrorCode};
 use parking_lot::Mutex;
-use serde_json::Value;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until},
+};
 use tracing::{error, info};
 
-use super::PublishError;
+use super::{
+    PublishError,
+    ask::{ask, stream_info},
+    majority,
+    servers::Servers,
+};
 use crate::{subject, topology};
 
 /// An ack that takes longer is looked into: with a healthy disk it takes milliseconds.
@@ -30,6 +40,8 @@ const ANSWER: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_millis(200);
 /// While a stream takes nothing, one publish in this time is tried; the others are refused at once.
 const TRIAL: Duration = Duration::from_secs(1);
+/// A stream without a majority that has not stored a publish within this time has none yet.
+const TRIAL_ANSWER: Duration = Duration::from_secs(2);
 /// What publishing met this long ago says nothing about now.
 const FRESH: Duration = Duration::from_secs(30);
 
@@ -37,46 +49,71 @@ const FRESH: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct LogHealth {
     client: Client,
+    failing: Arc<FailingStreams>,
+    /// By stream: one question at a time, whoever suspects.
+    asking: Arc<Mutex<HashMap<String, Turn>>>,
+    servers: Servers,
+    /// One for each stream without a majority; they end with the last clone.
+    watches: Arc<Mutex<JoinSet<()>>>,
+}
+
+type Turn = Arc<tokio::sync::Mutex<()>>;
+
+#[derive(Default)]
+struct FailingStreams {
     /// By the first words of their subjects: as many as there are streams.
-    failing: Arc<Mutex<HashMap<String, Failing>>>,
-    /// Whether `failing` has any: what a publish looks at.
-    any: Arc<AtomicBool>,
-    /// One question at a time, whoever suspects.
-    asking: Arc<tokio::sync::Mutex<()>>,
+    all: Mutex<HashMap<String, Failing>>,
+    /// Whether there are any: what a publish looks at.
+    any: AtomicBool,
 }
 
 struct Failing {
-    /// The last publish that failed.
+    /// The last publish that failed, or was tried.
     at: Instant,
-    /// Of the client at that time: a server that is connected anew may have been restarted.
-    connects: u64,
-    /// Proven to store nothing; else it was only silent.
-    drops: bool,
+    how: Failure,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Failure {
+    /// It did not answer, or refused.
+    Silent,
+    /// Its only copy was proven to store nothing. After so many connections of the client: a server that is connected
+    /// anew may have been restarted.
+    Drops { connects: u64 },
+    /// Most of its servers were proven to take no part in it. Whether they have been restarted does not show in the
+    /// connection, so it is watched.
+    NoMajority,
 }
 
 impl LogHealth {
     /// `client` is the one that is published over.
     pub fn new(client: Client) -> Self {
-        Self { client, failing: Arc::default(), any: Arc::default(), asking: Arc::default() }
+        let servers = Servers::start(client.clone());
+        Self { client, servers, failing: Arc::default(), asking: Arc::default(), watches: Arc::default() }
     }
 
     /// Whether no stream has refused or ignored its last publish of the last half minute.
     pub fn is_up(&self) -> bool {
-        !self.any.load(Ordering::Acquire) || {
-            let failing = self.failing.lock();
-            failing.values().all(|f| f.at.elapsed() > FRESH || self.is_past(f))
+        !self.failing.any() || {
+            let failing = self.failing.all.lock();
+            failing.values().all(|f| match f.how {
+                Failure::NoMajority => false,
+                Failure::Silent | Failure::Drops { .. } => f.at.elapsed() > FRESH || self.is_past(f),
+            })
         }
     }
 
     /// Fails at once for a stream that is known to store nothing, except for one publish a second, which finds out.
     pub(super) fn admit(&self, subject: &str) -> Result<(), PublishError> {
-        if !self.any.load(Ordering::Acquire) {
+        if !self.failing.any() {
             return Ok(());
         }
-        let mut failing = self.failing.lock();
+        let mut failing = self.failing.all.lock();
         match failing.get_mut(stream_key(subject)) {
-            Some(f) if f.drops && !self.is_past(f) && f.at.elapsed() < TRIAL => Err(PublishError::NotWritten),
-            Some(f) if f.drops => {
+            Some(f) if f.is_proven() && !self.is_past(f) && f.at.elapsed() < TRIAL => {
+                Err(PublishError::NotWritten)
+            }
+            Some(f) if f.is_proven() => {
                 f.at = Instant::now();
                 Ok(())
             }
@@ -85,14 +122,9 @@ impl LogHealth {
     }
 
     pub(super) fn stored(&self, subject: &str) {
-        if !self.any.load(Ordering::Acquire) {
-            return;
+        if self.failing.any() {
+            self.failing.forget(stream_key(subject));
         }
-        let mut failing = self.failing.lock();
-        if failing.remove(stream_key(subject)).is_some_and(|f| f.drops) {
-            info!(stream = stream_key(subject), "the log stores events again");
-        }
-        self.any.store(!failing.is_empty(), Ordering::Release);
     }
 
     /// A publish failed for a reason that lies with the log.
@@ -105,18 +137,62 @@ impl LogHealth {
             PublishError::Moved | PublishError::Rejected(_) => return,
         };
         metrics::counter!("natter_publish_failed_total", "reason" => reason).increment(1);
-        if *failure != PublishError::NotWritten {
-            self.note(subject, false);
+        match failure {
+            PublishError::NotWritten => {}
+            // Nothing was stored since: that has not changed.
+            PublishError::TimedOut if self.is_without_majority(subject) => {}
+            _ => self.note(subject, Failure::Silent),
         }
     }
 
-    /// Returns when the stream of `subject` has been proven to drop what was sent to it before this was called; else
-    /// never.
+    /// Returns when the stream of `subject` has been proven to store nothing of what was sent to it before this was
+    /// called; else never.
+    pub(super) async fn refused(&self, subject: &str) {
+        tokio::select! {
+            () = self.dropped(subject) => {}
+            () = self.stalled(subject) => {}
+        }
+    }
+
+    /// Returns when the stream of `subject` has lost its majority to disks, and a publish that began now has waited for
+    /// it in vain; else never.
+    pub(super) async fn stalled(&self, subject: &str) {
+        let began = Instant::now();
+        loop {
+            sleep(SUSPECT).await;
+            // Boxed: hardly a publish comes here, and all would have to carry it.
+            if Box::pin(self.has_lost_majority(subject)).await {
+                sleep_until(began + TRIAL_ANSWER).await;
+                if self.is_without_majority(subject) {
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn has_lost_majority(&self, subject: &str) -> bool {
+        let Some(stream) = stream_name(subject) else { return false };
+        let turn = self.turn(subject);
+        let _asking = turn.lock().await;
+        if self.is_without_majority(subject) {
+            return true;
+        }
+        let lost = majority::is_lost(&self.client, &self.servers, &stream).await;
+        if lost {
+            self.note(subject, Failure::NoMajority);
+            self.watch(subject, stream);
+        }
+        lost
+    }
+
+    /// Returns when the only copy of the stream of `subject` has been proven to drop what was sent to it before this
+    /// was called; else never.
     pub(super) async fn dropped(&self, subject: &str) {
         let (began, connects) = (Instant::now(), self.connects());
         sleep(SUSPECT).await;
-        let asking = self.asking.lock().await;
-        let proven = self.drops_since(subject, began)
+        let turn = self.turn(subject);
+        let asking = turn.lock().await;
+        let proven = self.proven_since(subject, began)
             || (self.answers_behind(subject).await && {
                 sleep(GRACE).await;
                 // What was sent over an earlier connection may never have arrived.
@@ -126,29 +202,62 @@ impl LogHealth {
             drop(asking);
             return std::future::pending().await;
         }
-        self.note(subject, true);
+        self.note(subject, Failure::Drops { connects });
     }
 
-    fn note(&self, subject: &str, drops: bool) {
+    fn note(&self, subject: &str, how: Failure) {
         let stream = stream_key(subject);
-        let now = Failing { at: Instant::now(), connects: self.connects(), drops };
-        let before = self.failing.lock().insert(stream.to_owned(), now);
-        self.any.store(true, Ordering::Release);
-        if drops && before.is_none_or(|f| !f.drops) {
-            error!(
+        let now = Failing { at: Instant::now(), how };
+        let before = self.failing.insert(stream, now);
+        if before.is_some_and(|f| f.is_proven()) {
+            return;
+        }
+        match how {
+            Failure::Silent => {}
+            Failure::Drops { .. } => error!(
                 stream,
                 "the log stores nothing: the disk of its nats-server is full or failing; publishes are refused until \
                  there is room and that server has been restarted"
-            );
+            ),
+            Failure::NoMajority => error!(
+                stream,
+                "the log stores nothing: the disks of most of its nats-servers are full or failing; publishes are \
+                 refused until there is room and those servers have been restarted"
+            ),
         }
     }
 
-    fn drops_since(&self, subject: &str, began: Instant) -> bool {
-        self.failing.lock().get(stream_key(subject)).is_some_and(|f| f.drops && f.at > began)
+    /// Until the stream has a majority again, also while nothing is published: readiness depends on it.
+    fn watch(&self, subject: &str, stream: String) {
+        let (client, failing, key) =
+            (self.client.clone(), Arc::clone(&self.failing), stream_key(subject).to_owned());
+        let mut watches = self.watches.lock();
+        while watches.try_join_next().is_some() {}
+        watches.spawn(async move {
+            while failing.has(&key, Failure::NoMajority) {
+                sleep(TRIAL).await;
+                if majority::is_there(&client, &stream).await && failing.has(&key, Failure::NoMajority) {
+                    failing.forget(&key);
+                }
+            }
+        });
+    }
+
+    fn turn(&self, subject: &str) -> Turn {
+        Arc::clone(self.asking.lock().entry(stream_key(subject).to_owned()).or_default())
+    }
+
+    fn proven_since(&self, subject: &str, began: Instant) -> bool {
+        let failing = self.failing.all.lock();
+        failing.get(stream_key(subject)).is_some_and(|f| f.is_proven() && f.at > began)
+    }
+
+    fn is_without_majority(&self, subject: &str) -> bool {
+        self.failing.has(stream_key(subject), Failure::NoMajority)
     }
 
     fn is_past(&self, failing: &Failing) -> bool {
-        failing.drops && failing.connects != self.connects()
+        matches!(failing.how, Failure::Drops { connects } if connects != self.connects())
     }
 
     fn connects(&self) -> u64 {
@@ -158,22 +267,47 @@ impl LogHealth {
     /// Whether the stream's only copy answers a publish that it must refuse.
     async fn answers_behind(&self, subject: &str) -> bool {
         let Some(stream) = stream_name(subject) else { return false };
-        let info = self.ask(format!("$JS.API.STREAM.INFO.{stream}"), Request::new()).await;
+        let info = stream_info(&self.client, &stream, ANSWER).await;
         // Several copies agree on an order first, and answer other questions meanwhile.
         if info.is_none_or(|info| info["config"]["num_replicas"].as_u64() != Some(1)) {
             return false;
         }
         let mut headers = HeaderMap::new();
         headers.insert(NATS_EXPECTED_LAST_SEQUENCE, i64::MAX.to_string().as_str());
-        let refused = self.ask(subject.to_owned(), Request::new().headers(headers)).await;
+        let request = Request::new().headers(headers);
+        let refused = ask(&self.client, subject.to_owned(), request, ANSWER).await;
         let wrong = ErrorCode::STREAM_WRONG_LAST_SEQUENCE.0;
         refused.is_some_and(|answer| answer["error"]["err_code"].as_u64() == Some(wrong))
     }
+}
 
-    async fn ask(&self, subject: String, request: Request) -> Option<Value> {
-        let request = request.timeout(None);
-        let answer = timeout(ANSWER, self.client.send_request(subject, request)).await.ok()?.ok()?;
-        serde_json::from_slice(&answer.payload).ok()
+impl FailingStreams {
+    fn any(&self) -> bool {
+        self.any.load(Ordering::Acquire)
+    }
+
+    fn has(&self, stream: &str, how: Failure) -> bool {
+        self.all.lock().get(stream).is_some_and(|f| f.how == how)
+    }
+
+    fn insert(&self, stream: &str, now: Failing) -> Option<Failing> {
+        let mut all = self.all.lock();
+        self.any.store(true, Ordering::Release);
+        all.insert(stream.to_owned(), now)
+    }
+
+    fn forget(&self, stream: &str) {
+        let mut all = self.all.lock();
+        if all.remove(stream).is_some_and(|f| f.is_proven()) {
+            info!(stream, "the log stores events again");
+        }
+        self.any.store(!all.is_empty(), Ordering::Release);
+    }
+}
+
+impl Failing {
+    fn is_proven(&self) -> bool {
+        self.how != Failure::Silent
     }
 }
 

@@ -14,6 +14,9 @@ mod ack_router; // single events to the log, and its acks back
 mod batch; // queued events, in one commit
 mod connection; // which connection carries what
 mod health; // whether the log takes them
+mod majority; // whether a stream has lost most of its servers to disks
+mod servers; // which servers run
+mod ask; // one question to them
 
 use std::{sync::Arc, time::Duration};
 
@@ -57,8 +60,8 @@ pub enum PublishError {
     /// By its bytes, its messages or the disk.
     #[error("the log is full: not stored")]
     Full,
-    /// The server keeps a write error. What it wrote before that may include the event.
-    #[error("the log cannot write to its disk: it is full or failing")]
+    /// The server keeps a write error, or most servers of a cluster do. What was written before may include the event.
+    #[error("the log cannot write: the disks of its servers are full or failing")]
     NotWritten,
     /// Not stored: the conversation's last event is another than the expected one.
     #[error("the conversation has moved on: not stored")]
@@ -142,12 +145,29 @@ impl Publisher {
         event: SingleEvent,
         (started, permit): (Instant, Option<Permit>),
     ) -> Result<Stored, PublishError> {
-        let (subject, id) = (&event.subject, &event.id);
         let deadline = started + limits::PUBLISH;
         let Ok(Ok(_slot)) = timeout_at(deadline, self.slots.acquire()).await else {
             return Err(PublishError::TimedOut);
         };
-        let mut attempts = permit.as_ref().map_or(0, Permit::attempts);
+        let attempts = permit.as_ref().map_or(0, Permit::attempts);
+        tokio::select! {
+            biased;
+            stored = self.publish_until(deadline, &event, attempts) => stored,
+            () = self.health.stalled(&event.subject) => {
+                let error = PublishError::NotWritten;
+                warn!(subject = %event.subject, id = %event.id, %error, "event not published");
+                Err(error)
+            }
+        }
+    }
+
+    async fn publish_until(
+        &self,
+        deadline: Instant,
+        event: &SingleEvent,
+        mut attempts: u32,
+    ) -> Result<Stored, PublishError> {
+        let (subject, id) = (&event.subject, &event.id);
         let mut backoff = Backoff::new(BACKOFF_MIN, BACKOFF_MAX);
         loop {
             attempts += 1;

@@ -129,6 +129,10 @@ async fn each_user_of_a_cluster_can_do_its_work() {
         .await
         .unwrap();
     assert_eq!(changes.next().await.unwrap().unwrap().subject.as_str(), subject_of_user);
+    for user in [&edge, &worker] {
+        let answer = user.request("$SYS.REQ.ACCOUNT.PING.STATZ", "".into()).await.unwrap();
+        assert!(String::from_utf8_lossy(&answer.payload).contains(r#""server":"#), "{answer:?}");
+    }
 
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     let mut host =

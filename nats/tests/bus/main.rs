@@ -4,8 +4,9 @@
 mod apply; // provisioning, drift, epochs
 mod event_log; // appending, and what was there before
 mod cluster; // three servers
-mod config;
-mod disk; // the committed configurations
+mod config; // the committed configurations
+mod disk; // a full one
+mod cluster_disks; // several full ones
 mod log; // Direct Get, positions
 mod publish; // storing, republishing, retries
 mod pull; // durable consumers

@@ -15,6 +15,8 @@ pub fn java(files: &Files) -> Command {
         format!("-Dcassandra.config=file://{}", files.config().display()),
         format!("-Dlogback.configurationFile={}", files.logback().display()),
         format!("-Dcassandra.storagedir={}", files.data().display()),
+        // On a full disk it may end by a bus error: its commit log is mapped into memory.
+        format!("-XX:ErrorFile={}", files.crash().display()),
     ];
     let main = [
         "-cp".to_owned(),
@@ -41,12 +43,13 @@ fn jars() -> PathBuf {
 }
 
 /// A start takes half the time when code is compiled quickly rather than well.
-const JVM: [&str; 7] = [
+const JVM: [&str; 8] = [
     "-Xms256m",
     "-Xmx512m",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     "-XX:+ExitOnOutOfMemoryError",
+    "-XX:-CreateCoredumpOnCrash",
     "-Djdk.attach.allowAttachSelf=true",
     "-Djava.security.manager=allow",
 ];

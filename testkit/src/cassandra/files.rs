@@ -15,11 +15,15 @@ const KEYSTORE_PASSWORD: &str = "cassandra";
 
 pub struct Files {
     folder: Folder,
+    data: PathBuf,
 }
 
 impl Files {
-    pub fn prepare(port: u16, storage_port: u16, guarded: bool) -> Self {
-        let files = Self { folder: Folder::new() };
+    /// `data`: where its data go, if not into the folder.
+    pub fn prepare(port: u16, storage_port: u16, guarded: bool, data: Option<&Path>) -> Self {
+        let folder = Folder::new();
+        let data = data.map_or_else(|| folder.file("data"), Path::to_owned);
+        let files = Self { folder, data };
         let mut yaml = cassandra_yaml(&files.name(), port, storage_port);
         if guarded {
             files.make_key();
@@ -66,8 +70,12 @@ impl Files {
         keytool(&["-exportcert", "-rfc"], &["-file".as_ref(), &self.certificate()]);
     }
 
-    pub fn data(&self) -> PathBuf {
-        self.folder.file("data")
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    pub fn crash(&self) -> PathBuf {
+        self.folder.file("crash")
     }
 
     pub fn log(&self) -> PathBuf {
@@ -94,7 +102,8 @@ impl Files {
     }
 }
 
-/// With a commit log that is synced before each ack: what was acked survives a kill -9.
+/// With a commit log that is synced before each ack: what was acked survives a kill -9. The policies are those of the
+/// configuration that Cassandra is shipped with.
 fn cassandra_yaml(name: &str, port: u16, storage_port: u16) -> String {
     format!(
         "cluster_name: {name}
@@ -111,6 +120,8 @@ rpc_address: 127.0.0.1
 native_transport_port: {port}
 commitlog_sync: batch
 commitlog_segment_size: 16MiB
+disk_failure_policy: stop
+commit_failure_policy: stop
 auto_snapshot: false
 "
     )

@@ -4,7 +4,7 @@
 mod command; // the command line of java
 mod files; // its folder: configuration, log, data
 
-use std::{net::TcpListener, time::Duration};
+use std::{path::Path, time::Duration};
 
 use natter_store::scylla::{Options, connect};
 use parking_lot::Mutex;
@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::Process;
+use crate::{Process, free_server_ports};
 use files::Files;
 
 /// On a busy machine of two cores; alone it takes about five seconds.
@@ -40,30 +40,35 @@ impl Cassandra {
 
     /// Without users or encryption.
     pub async fn start() -> Self {
-        Self::with(false).await
+        Self::with(false, None).await
     }
 
     /// Requires TLS and a password.
     pub async fn start_guarded() -> Self {
-        Self::with(true).await
+        Self::with(true, None).await
     }
 
-    async fn with(guarded: bool) -> Self {
+    /// Its data are below that folder, such as a mount.
+    pub async fn start_in(folder: &Path) -> Self {
+        Self::with(false, Some(&folder.join("cassandra"))).await
+    }
+
+    async fn with(guarded: bool, data: Option<&Path>) -> Self {
         for _ in 1..crate::START_ATTEMPTS {
-            let server = Self::spawn(guarded);
+            let server = Self::spawn(guarded, data);
             if server.is_up().await {
                 return server;
             }
             assert!(server.files.port_was_taken(), "{}", server.files.failure());
         }
-        let server = Self::spawn(guarded);
+        let server = Self::spawn(guarded, data);
         assert!(server.is_up().await, "{}", server.files.failure());
         server
     }
 
-    fn spawn(guarded: bool) -> Self {
-        let (port, storage) = free_ports();
-        let files = Files::prepare(port, storage, guarded);
+    fn spawn(guarded: bool, data: Option<&Path>) -> Self {
+        let [port, storage] = free_server_ports();
+        let files = Files::prepare(port, storage, guarded, data);
         let process = Mutex::new(Some(Process::start(command::java(&files), &files.log())));
         Self { port, guarded, process, files }
     }
@@ -140,19 +145,4 @@ impl Cassandra {
         let found = session.query_unpaged("SELECT cluster_name FROM system.local", ()).await.ok()?;
         Some(found.into_rows_result().ok()?.single_row::<(String,)>().ok()?.0)
     }
-}
-
-/// Both are held until both are chosen: they differ. From below those that the system hands out, of which one may
-/// be taken between a kill and a restart.
-fn free_ports() -> (u16, u16) {
-    let bound = || {
-        // Random by the id's last bytes.
-        let [.., a, b] = *uuid::Uuid::now_v7().as_bytes();
-        TcpListener::bind(("127.0.0.1", 20_000 + u16::from_be_bytes([a, b]) % 12_000)).ok()
-    };
-    let mut free = std::iter::repeat_with(bound).flatten();
-    let mut next = || free.next().expect("it goes on for ever");
-    let (one, two) = (next(), next());
-    let port = |listener: &TcpListener| listener.local_addr().expect("it is bound").port();
-    (port(&one), port(&two))
 }

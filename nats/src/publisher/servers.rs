@@ -1,0 +1,206 @@
+//! Which processes of NATS run, by their own answers. One whose disk is full goes on answering: it only stores nothing,
+//! so it differs from one that has died, and from one that has just been started and is about to store again.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_nats::{Client, StatusCode};
+use futures_util::StreamExt;
+use natter_schemas::limits;
+use parking_lot::Mutex;
+use serde::Deserialize;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, interval, timeout_at},
+};
+use tracing::warn;
+
+/// Answered by every server of the cluster, whatever the state of its JetStream.
+const QUESTION: &str = "$SYS.REQ.ACCOUNT.PING.STATZ";
+/// Without this, servers to which no client of the account is connected are silent.
+const ALL: &str = r#"{"include_unused":true}"#;
+const ANSWERS: Duration = Duration::from_millis(300);
+const MOST_ANSWERS: usize = 256;
+const LOOK: Duration = Duration::from_secs(30);
+/// A process this old has nothing left to start or to elect. As long as a publish waits at most.
+const SETTLED: Duration = limits::PUBLISH;
+/// Whatever the death of a process set off is over by then. More than [`LOOK`]: each is seen once in this time.
+const FORGOTTEN: Duration = Duration::from_secs(45);
+/// Looks that nothing answers before it is given up: this user may not ask.
+const UNANSWERED: u32 = 3;
+
+/// Looks from time to time; ends with the last clone.
+#[derive(Clone)]
+pub struct Servers {
+    client: Client,
+    seen: Arc<Mutex<Seen>>,
+    _task: Arc<JoinSet<()>>,
+}
+
+/// Who answers now.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Running {
+    /// The names of those that have run for long enough to store, if they could.
+    pub settled: HashSet<String>,
+    /// Nothing else was seen lately: no server has died or been started.
+    pub unchanged: bool,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    server: Server,
+}
+
+/// One process: a restarted one has another id.
+#[derive(Debug, Clone, Deserialize)]
+struct Server {
+    id: String,
+    name: String,
+}
+
+/// Processes that answered lately, by their ids.
+#[derive(Default)]
+struct Seen {
+    all: HashMap<String, Times>,
+    begun: bool,
+}
+
+struct Times {
+    /// `None`: at the first look. Whoever publishes has read the log's configuration, so these have worked.
+    first: Option<Instant>,
+    last: Instant,
+}
+
+impl Servers {
+    pub fn start(client: Client) -> Self {
+        let seen = Arc::default();
+        let mut task = JoinSet::new();
+        task.spawn(look_again(client.clone(), Arc::clone(&seen)));
+        Self { client, seen, _task: Arc::new(task) }
+    }
+
+    /// Asks; takes about 0.3 s.
+    pub async fn running(&self) -> Running {
+        let answers = ask_all(&self.client).await;
+        self.seen.lock().judge(&answers, Instant::now())
+    }
+}
+
+async fn look_again(client: Client, seen: Arc<Mutex<Seen>>) {
+    let (mut looks, mut unanswered) = (interval(LOOK), 0);
+    while unanswered < UNANSWERED {
+        looks.tick().await;
+        let answers = ask_all(&client).await;
+        let mut seen = seen.lock();
+        seen.judge(&answers, Instant::now());
+        unanswered = if seen.begun { 0 } else { unanswered + 1 };
+    }
+    warn!(
+        subject = QUESTION,
+        "nats servers do not say whether they run: while the disks of most servers of a cluster are full, sends are \
+         refused after {} s only; this user must be allowed to publish to the subject",
+        limits::PUBLISH.as_secs()
+    );
+}
+
+async fn ask_all(client: &Client) -> Vec<Server> {
+    let mut found = Vec::new();
+    let (inbox, end) = (client.new_inbox(), Instant::now() + ANSWERS);
+    let Ok(mut answers) = client.subscribe(inbox.clone()).await else { return found };
+    if client.publish_with_reply(QUESTION, inbox, ALL.into()).await.is_err() {
+        return found;
+    }
+    while let Ok(Some(answer)) = timeout_at(end, answers.next()).await {
+        if answer.status == Some(StatusCode::NO_RESPONDERS) || found.len() >= MOST_ANSWERS {
+            break;
+        }
+        // What cannot be read proves nothing.
+        if let Ok(Answer { server }) = serde_json::from_slice(&answer.payload) {
+            found.push(server);
+        }
+    }
+    found
+}
+
+impl Seen {
+    /// What the answers say beside those before; remembers them.
+    fn judge(&mut self, answers: &[Server], now: Instant) -> Running {
+        self.all.retain(|_, times| now.duration_since(times.last) < FORGOTTEN);
+        let answering: HashSet<&str> = answers.iter().map(|server| server.id.as_str()).collect();
+        let all_answer = self.all.keys().all(|id| answering.contains(id.as_str()));
+        let is_settled = |server: &&Server| {
+            let times = self.all.get(&server.id);
+            times.is_some_and(|times| times.first.is_none_or(|first| now.duration_since(first) >= SETTLED))
+        };
+        let settled: HashSet<String> = answers.iter().filter(is_settled).map(|s| s.name.clone()).collect();
+        let unchanged = all_answer && !answers.is_empty() && settled.len() == answering.len();
+        let first = self.begun.then_some(now);
+        for server in answers {
+            let times = self.all.entry(server.id.clone()).or_insert(Times { first, last: now });
+            times.last = now;
+        }
+        self.begun |= !answers.is_empty();
+        Running { settled, unchanged }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn servers(ids: &[&str]) -> Vec<Server> {
+        let server = |id: &&str| Server { id: (*id).to_owned(), name: id[..2].to_owned() };
+        ids.iter().map(server).collect()
+    }
+
+    fn names(names: &[&str]) -> HashSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn servers_of_the_first_look_are_settled_and_later_ones_in_time() {
+        let (mut seen, start) = (Seen::default(), Instant::now());
+        assert_eq!(seen.judge(&servers(&["n0-a", "n1-a"]), start), Running::default());
+        let whole = Running { settled: names(&["n0", "n1"]), unchanged: true };
+        assert_eq!(seen.judge(&servers(&["n0-a", "n1-a"]), start), whole);
+
+        let more = servers(&["n0-a", "n1-a", "n2-a"]);
+        for after in [LOOK, LOOK + SETTLED / 2] {
+            let early = Running { settled: names(&["n0", "n1"]), unchanged: false };
+            assert_eq!(seen.judge(&more, start + after), early);
+        }
+        let later = Running { settled: names(&["n0", "n1", "n2"]), unchanged: true };
+        assert_eq!(seen.judge(&more, start + LOOK + SETTLED), later);
+    }
+
+    #[test]
+    fn a_server_that_died_is_missed_until_its_death_is_long_ago() {
+        let (mut seen, start) = (Seen::default(), Instant::now());
+        seen.judge(&servers(&["n0-a", "n1-a", "n2-a"]), start);
+        let left = servers(&["n1-a", "n2-a"]);
+        let without = |unchanged| Running { settled: names(&["n1", "n2"]), unchanged };
+        assert_eq!(seen.judge(&left, start + Duration::from_secs(2)), without(false));
+        assert_eq!(seen.judge(&left, start + LOOK), without(false));
+        assert_eq!(seen.judge(&left, start + FORGOTTEN), without(true));
+        assert_eq!(seen.all.len(), 2);
+    }
+
+    #[test]
+    fn a_restarted_server_is_another_process() {
+        let (mut seen, start) = (Seen::default(), Instant::now());
+        seen.judge(&servers(&["n0-a", "n1-a", "n2-a"]), start);
+        let restarted = servers(&["n0-b", "n1-a", "n2-a"]);
+        let early = Running { settled: names(&["n1", "n2"]), unchanged: false };
+        assert_eq!(seen.judge(&restarted, start + Duration::from_secs(2)), early);
+    }
+
+    #[test]
+    fn without_an_answer_nothing_is_known() {
+        let mut seen = Seen::default();
+        assert_eq!(seen.judge(&[], Instant::now()), Running::default());
+        assert!(!seen.begun);
+    }
+}
