@@ -172,6 +172,30 @@ async fn while_the_store_is_away_the_log_answers_what_it_can_and_nothing_is_made
 }
 
 #[tokio::test]
+async fn a_store_that_does_not_answer_is_not_waited_for() {
+    let mut harness = Harness::with(&SERVICES).await;
+    let (room, alice, _) = group_of_two(&harness).await;
+    let mut seqs = Vec::new();
+    for n in 0..10 {
+        seqs.push(harness.post(alice, room, &format!("m{n}")).await);
+    }
+    harness.settle(&SERVICES).await;
+    let last = harness.say(alice, room, posted("m10")).await;
+    harness.store.set_gone(true);
+
+    assert_eq!(texts(&harness.page(room, Window::Newest, 3).await), ["m8", "m9", "m10"]);
+    assert_eq!(texts(&harness.page(room, Window::Before(seqs[2]), 5).await), ["m0", "m1"]);
+    let message =
+        harness.rpc.call(&GetMessage { user: alice, conversation: room, seq: seqs[1] }).await.unwrap();
+    assert_eq!(message.unwrap().seq, seqs[1]);
+    let after = EventsAfter { conversation: room, after: seqs[9], limit: 500, scanned: 0 };
+    let event = harness.rpc.call(&after).await.unwrap().events.pop().unwrap();
+    assert_eq!(event.seq, last);
+    let find = FindEvent { conversation: room, event: event.event.id };
+    assert_eq!(harness.rpc.call(&find).await.unwrap().unwrap().seq, last);
+}
+
+#[tokio::test]
 async fn a_replay_begins_where_the_client_was_and_says_when_it_cannot() {
     let mut harness = Harness::with(&SERVICES).await;
     let (room, alice, _) = group_of_two(&harness).await;

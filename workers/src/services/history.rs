@@ -33,7 +33,7 @@ use natter_schemas::{
     },
 };
 use natter_store::{Store, StoreError};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use compose::{cut, present};
@@ -48,6 +48,9 @@ const PAGES: u64 = 64 * 1024 * 1024;
 const PAGE_IDLE: Duration = Duration::from_secs(30);
 /// Tails in memory: 64 MiB are about 130,000 events.
 const TAILS: u64 = 64 * 1024 * 1024;
+/// A store that has not answered by then is away: what is left of a call's five seconds is the log's. A cluster says so
+/// after six only, when nobody waits any more.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
 /// Edges ask for the log's heads once a second each.
 const LOG_HEADS_AGE: Duration = Duration::from_millis(250);
 
@@ -133,9 +136,16 @@ impl History {
         Partition::all(self.partitions).map(|p| self.floors.of(p)).collect()
     }
 
+    /// What the store answers in time, where the log can answer as well.
+    async fn in_time<T>(&self, read: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+        let late =
+            |_| Err(StoreError::Unavailable(format!("no answer within {} s", STORE_PATIENCE.as_secs())));
+        timeout(STORE_PATIENCE, read).await.unwrap_or_else(late)
+    }
+
     async fn find(&self, call: FindEvent) -> Result<Option<LogEntry>, Failure> {
         let floor = self.floor(call.conversation);
-        let stored = self.store.find_event(call.conversation, call.event).await;
+        let stored = self.in_time(self.store.find_event(call.conversation, call.event)).await;
         if let Ok(Some(found)) = stored {
             return Ok(Some(found));
         }
@@ -201,7 +211,7 @@ impl History {
         if seq > floor {
             return Ok(self.changed(None, conversation, (seq, seq)).await?.1);
         }
-        match self.store.message(conversation, seq, floor).await {
+        match self.in_time(self.store.message(conversation, seq, floor)).await {
             Ok(None) => Ok(Target { message: None, last: 0 }),
             Ok(row) => Ok(self.changed(row, conversation, (seq, floor + 1)).await?.1),
             Err(away @ StoreError::Unavailable(_)) => {

@@ -1,6 +1,9 @@
 //! A real store that fails on command, as one does whose disk is full or whose server is gone.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use natter_schemas::{
@@ -13,21 +16,33 @@ use natter_store::{
     EventStore, Exchange, ListedRow, MemberRow, MemberStore, MessageStore, NewSession, ReadMarkStore,
     ReadPosition, Renewal, Result, SessionStore, Store, StoreError, UnreadMark, sqlite::SqliteStore,
 };
+use tokio::time::sleep;
+
+/// What a call of a cluster takes that is gone, with all attempts.
+const GIVES_UP: Duration = Duration::from_secs(6);
 
 pub struct Faulty {
     real: SqliteStore,
     away: AtomicBool,
+    slow: AtomicBool,
     calls: AtomicUsize,
     failures: AtomicUsize,
 }
 
 impl Faulty {
     pub fn new(real: SqliteStore) -> Self {
-        Self { real, away: AtomicBool::new(false), calls: AtomicUsize::new(0), failures: AtomicUsize::new(0) }
+        let [away, slow] = Default::default();
+        Self { real, away, slow, calls: AtomicUsize::new(0), failures: AtomicUsize::new(0) }
     }
 
     pub fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// Away like a cluster, whose driver looks for a node before it says so.
+    pub fn set_gone(&self, gone: bool) {
+        self.slow.store(gone, Ordering::SeqCst);
+        self.set_away(gone);
     }
 
     /// Calls so far.
@@ -40,9 +55,12 @@ impl Faulty {
         self.failures.load(Ordering::SeqCst)
     }
 
-    fn check(&self) -> Result<()> {
+    async fn check(&self) -> Result<()> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         if self.away.load(Ordering::SeqCst) {
+            if self.slow.load(Ordering::SeqCst) {
+                sleep(GIVES_UP).await;
+            }
             self.failures.fetch_add(1, Ordering::SeqCst);
             return Err(StoreError::Unavailable("made unavailable".to_owned()));
         }
@@ -55,7 +73,7 @@ macro_rules! pass {
         $(#[async_trait]
         impl $noun for Faulty {
             $(async fn $name(&self, $($arg: $type),*) -> Result<$reply> {
-                self.check()?;
+                self.check().await?;
                 self.real.$name($($arg),*).await
             })*
         })*
@@ -120,7 +138,7 @@ pass! {
 #[async_trait]
 impl Store for Faulty {
     async fn ready(&self) -> Result<()> {
-        self.check()?;
+        self.check().await?;
         self.real.ready().await
     }
 

@@ -84,7 +84,8 @@ impl History {
     async fn rows_below(&self, ask: Page, floor: Seq) -> Result<Arc<Vec<Message>>, StoreError> {
         let Page { conversation, window, limit } = ask;
         let read = async { self.store.messages(conversation, window, floor, limit + 1).await.map(Arc::new) };
-        self.rows.try_get_with((ask, floor), read).await.map_err(|e| (*e).clone())
+        let rows = self.rows.try_get_with((ask, floor), read);
+        self.in_time(async { rows.await.map_err(|e| (*e).clone()) }).await
     }
 
     /// The page without the store; `None`: the log does not reach far enough back to be sure of it.

@@ -74,7 +74,8 @@ impl History {
         let mut replay = ReplayBuilder::new(call);
         let mut next = after;
         while !replay.more() && next <= floor {
-            let rows = readable_rows::read(&*self.store, conversation, (next, floor), ROWS).await?;
+            let rows = readable_rows::read(&*self.store, conversation, (next, floor), ROWS);
+            let rows = self.in_time(rows).await?;
             rows.events.iter().for_each(|logged| replay.add(logged));
             match rows.events.last() {
                 Some(last) if rows.events.len() >= ROWS => next = replay.skip_to(last.seq + 1),
