@@ -24,6 +24,7 @@ mod example; // the one that docs/testing.md shows
 #[cfg(target_os = "linux")]
 mod clocks; // machines whose clocks are wrong
 
+mod disks; // full ones
 mod health; // who can work, as orchestrators ask
 mod migrate; // schema and log, made and looked at
 mod start; // when the roles refuse to start
