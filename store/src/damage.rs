@@ -5,12 +5,24 @@ use std::fmt::Display;
 use natter_schemas::id::{ConversationId, Seq};
 use tracing::warn;
 
-use crate::StoreError;
+use crate::{Result, StoreError};
 
 /// An event; its message is shown as a placeholder.
 pub fn report(conversation: ConversationId, seq: Seq, error: &StoreError) {
     metrics::counter!("natter_store_unreadable_events_total").increment(1);
     warn!(%conversation, seq, %error, "a stored event cannot be decoded; its message is shown without content");
+}
+
+/// Nothing instead of a row of a list that cannot be read.
+pub fn readable_row<T>(list: &'static str, row: Result<T>) -> Result<Option<T>> {
+    match row {
+        Ok(row) => Ok(Some(row)),
+        Err(error @ StoreError::Corrupt(_)) => {
+            report_row(list, error);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// A row of a list; it is left out.

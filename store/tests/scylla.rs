@@ -7,6 +7,8 @@ mod scylla {
 
     mod absence; // a cluster that stands still, is gone, is back
     mod buckets; // conversations over many buckets
+    mod clocks; // nodes whose clocks are wrong
+    mod damage; // rows that cannot be read
     mod names; // registrations that died half way
     mod workers; // several of them, and a log that is not the one they know
 }

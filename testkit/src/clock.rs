@@ -40,6 +40,8 @@ impl Clock {
             .env("FAKETIME_TIMESTAMP_FILE", &self.file)
             .env("FAKETIME_CACHE_DURATION", "1")
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-            .env("DONT_FAKE_MONOTONIC", "1");
+            .env("DONT_FAKE_MONOTONIC", "1")
+            // Its remedy for an old C library makes every timed wait of a JVM end at once.
+            .env("FAKETIME_FORCE_MONOTONIC_FIX", "0");
     }
 }

@@ -1,3 +1,4 @@
+use futures_util::future::join_all;
 use natter_schemas::{id::UserId, limits, rpc::User};
 
 use super::{
@@ -152,6 +153,23 @@ pub async fn a_display_name_and_a_password_can_be_changed(store: Arc<dyn Store>)
     assert_eq!(store.set_display_name(UserId::fresh(), "x").await.unwrap(), None);
     store.set_password_hash(user.id, "$argon2id$other", None).await.unwrap();
     assert_eq!(store.credentials_of(user.id).await.unwrap().unwrap().password_hash, "$argon2id$other");
+    let unknown = UserId::fresh();
+    store.set_password_hash(unknown, "$argon2id$other", None).await.unwrap();
+    assert!(store.credentials_of(unknown).await.unwrap().is_none());
+}
+
+pub async fn of_names_changed_at_once_the_one_shown_is_found(store: Arc<dyn Store>) {
+    let user = added(&*store, &unique_name()).await;
+    let names: Vec<String> = (0..4).map(|_| unique_name()).collect();
+    for _ in 0..5 {
+        let changes = names.iter().map(|name| store.set_display_name(user.id, name));
+        assert!(join_all(changes).await.into_iter().all(|changed| changed.unwrap().is_some()));
+        let shown = store.users(&[user.id]).await.unwrap().remove(0);
+        for name in &names {
+            let found = store.search_users(name, 5).await.unwrap();
+            assert_eq!(found.contains(&shown), *name == shown.display_name, "{name} of {shown:?}");
+        }
+    }
 }
 
 pub async fn hostile_names_come_back_as_they_were(store: Arc<dyn Store>) {

@@ -44,6 +44,7 @@ macro_rules! conformance {
                 nobody_is_found_by_a_word_of_before
                 search_takes_wildcards_literally
                 a_display_name_and_a_password_can_be_changed
+                of_names_changed_at_once_the_one_shown_is_found
                 hostile_names_come_back_as_they_were
             ]
             sessions: [

@@ -3,6 +3,9 @@
 //! A username and an email address are reserved for a minute, the user is stored, the reservations are made
 //! permanent. A crash in between leaves reservations that expire, and perhaps a row that no name leads to. The
 //! same call again finds its own reservations and carries on.
+//!
+//! A user's row is written conditionally only, for the order that this gives: plain writes would be ordered by the clocks
+//! of whichever nodes coordinate them, and a new password could lose against the one it replaces.
 
 use async_trait::async_trait;
 use natter_schemas::{
@@ -76,14 +79,20 @@ impl AccountStore for ScyllaStore {
     }
 
     async fn set_display_name(&self, user: UserId, name: &str) -> Result<Option<User>> {
-        let Some(Credentials { user: before, .. }) = credentials_of(&self.db, user).await? else {
+        let db = &self.db;
+        let Some(before) = named(db, user).await? else { return Ok(None) };
+        let after = User { display_name: name.to_owned(), ..before.user.clone() };
+        // First, so that a search finds the user at every moment, also after a crash; users found by a name that they do
+        // not have are filtered out.
+        names::add(db, &after, before.version + 1).await?;
+        if !db.applied(&db.statements.set_display_name, (name, raw(user.as_bytes()))).await? {
             return Ok(None);
-        };
-        let after = User { display_name: name.to_owned(), ..before.clone() };
-        // In this order a search finds the user at every moment; users found by an old name are filtered out.
-        names::add(&self.db, &after).await?;
-        self.db.write(&self.db.statements.set_display_name, (name, raw(user.as_bytes()))).await?;
-        names::replace(&self.db, &before, &after).await?;
+        }
+        // Words follow the name that is stored by now, which a concurrent call may have changed again: of what the two
+        // write, that with the version of the later name stays.
+        let Some(now) = named(db, user).await? else { return Ok(None) };
+        names::add(db, &now.user, now.version).await?;
+        names::remove_former(db, &[&before.user, &after], &now).await?;
         Ok(Some(after))
     }
 
@@ -93,13 +102,9 @@ impl AccountStore for ScyllaStore {
         password_hash: &str,
         by: Option<SessionId>,
     ) -> Result<()> {
-        // An update would make a row of a user who does not exist.
-        if credentials_of(&self.db, user).await?.is_some() {
-            let by = by.map_or(Uuid::nil(), |by| raw(by.as_bytes()));
-            let row = (password_hash, by, raw(user.as_bytes()));
-            self.db.write(&self.db.statements.set_password_hash, row).await?;
-        }
-        Ok(())
+        let by = by.map_or(Uuid::nil(), |by| raw(by.as_bytes()));
+        let row = (password_hash, by, raw(user.as_bytes()));
+        self.db.applied(&self.db.statements.set_password_hash, row).await.map(drop)
     }
 }
 
@@ -138,16 +143,15 @@ async fn add(db: &Cluster, user: &User, password_hash: &str) -> Result<AddUser> 
     } else {
         return Ok(AddUser::Added);
     };
-    names::remove(db, user).await?;
-    db.write(&s.delete_user, (raw(user.id.as_bytes()),)).await?;
+    if let Some(stored) = named(db, user.id).await? {
+        names::remove(db, &stored.user, stored.version).await?;
+    }
+    db.applied(&s.delete_user, (raw(user.id.as_bytes()),)).await?;
     Ok(outcome)
 }
 
 /// What is stored stays as it is: the same call again must not undo what was changed since.
 async fn store(db: &Cluster, user: &User, password_hash: &str) -> Result<()> {
-    if let Some(Credentials { user, .. }) = credentials_of(db, user.id).await? {
-        return names::add(db, &user).await;
-    }
     let row = (
         raw(user.id.as_bytes()),
         &user.username,
@@ -156,8 +160,11 @@ async fn store(db: &Cluster, user: &User, password_hash: &str) -> Result<()> {
         password_hash,
         time(user.created_at),
     );
-    db.write(&db.statements.add_user, row).await?;
-    names::add(db, user).await
+    db.applied(&db.statements.add_user, row).await?;
+    let Some(stored) = named(db, user.id).await? else {
+        return Err(StoreError::Corrupt(format!("the row of user {} is incomplete", user.id)));
+    };
+    names::add(db, &stored.user, stored.version).await
 }
 
 impl UniqueNames<'_> {
@@ -190,6 +197,23 @@ impl UniqueNames<'_> {
     }
 }
 
+/// A user, and the version of the name: of two names the later one has the higher.
+pub struct NamedUser {
+    pub user: User,
+    pub version: i64,
+}
+
+/// A serial read: it sees every conditional write that may still be under way.
+async fn named(db: &Cluster, id: UserId) -> Result<Option<NamedUser>> {
+    type Row = (Option<String>, Option<String>, Option<String>, Option<CqlTimestamp>, Option<i64>);
+    let row = db.first::<Row>(&db.statements.named_user, (raw(id.as_bytes()),)).await?;
+    let Some((Some(username), Some(email), Some(display_name), Some(created_at), Some(version))) = row else {
+        return Ok(None);
+    };
+    let user = User { id, username, email, display_name, created_at: Timestamp(created_at.0) };
+    Ok(Some(NamedUser { user, version }))
+}
+
 pub async fn users(db: &Cluster, ids: &[UserId]) -> Result<Vec<User>> {
     let found = each(ids.to_owned(), |id| credentials_of(db, id)).await?;
     Ok(found.into_iter().flatten().map(|found| found.user).collect())
@@ -198,7 +222,7 @@ pub async fn users(db: &Cluster, ids: &[UserId]) -> Result<Vec<User>> {
 pub async fn credentials_of(db: &Cluster, id: UserId) -> Result<Option<Credentials>> {
     type Row = (Option<String>, Option<String>, Option<String>, Option<String>, Option<CqlTimestamp>);
     let row = db.first::<Row>(&db.statements.user, (raw(id.as_bytes()),)).await?;
-    // An incomplete row is what an update leaves of a row that was removed at the same time.
+    // An incomplete row is what an update of an earlier version left of a row that was removed at the same time.
     let Some((Some(username), Some(email), Some(display_name), Some(password_hash), Some(created_at))) = row
     else {
         return Ok(None);

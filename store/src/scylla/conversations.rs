@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::{ScyllaStore, cluster::Cluster, columns, columns::raw, concurrent::each, read_marks};
 use crate::{
-    ConversationRow, ConversationStore, ListedRow, MemberStore, ReadMarkStore, ReadPosition, Result,
+    ConversationRow, ConversationStore, ListedRow, MemberStore, ReadMarkStore, ReadPosition, Result, damage,
 };
 
 #[async_trait]
@@ -40,7 +40,7 @@ impl ConversationStore for ScyllaStore {
         let found = each(page, |(activity, id)| {
             let role = roles.get(&id).copied();
             async move {
-                let Some((mut conversation, role)) = find(&self.db, id).await?.zip(role) else {
+                let Some((mut conversation, role)) = listed(&self.db, id).await?.zip(role) else {
                     return Ok(None);
                 };
                 // As it was ranked: the next page goes on from there.
@@ -62,7 +62,9 @@ impl ConversationStore for ScyllaStore {
                 if unread == 0 {
                     return Ok(None);
                 }
-                let Some((conversation, role)) = find(&self.db, id).await?.zip(role) else { return Ok(None) };
+                let Some((conversation, role)) = listed(&self.db, id).await?.zip(role) else {
+                    return Ok(None);
+                };
                 Ok(Some((ListedRow { conversation, role, read }, unread)))
             }
         });
@@ -131,6 +133,11 @@ async fn behind(
         }
     }
     Ok(behind)
+}
+
+/// For a list, which goes without a row that cannot be read.
+async fn listed(db: &Cluster, id: ConversationId) -> Result<Option<ConversationRow>> {
+    Ok(damage::readable_row("conversations", find(db, id).await)?.flatten())
 }
 
 /// `None`: unknown, or its Created has not arrived yet.

@@ -18,7 +18,7 @@ use super::{
     concurrent::each,
     conversations,
 };
-use crate::{MemberRow, MemberStore, Result};
+use crate::{MemberRow, MemberStore, Result, damage};
 
 #[async_trait]
 impl MemberStore for ScyllaStore {
@@ -51,28 +51,17 @@ impl MemberStore for ScyllaStore {
         }
         let mine = &mine;
         let sharing = each(others.to_owned(), |other| async move {
-            for (id, _, present_seq, present_role, role_seq, role_given) in
-                membership_rows(&self.db, other).await?
-            {
-                let standing = standing((present_seq, present_role, role_seq, role_given))?;
-                if matches!(standing, Some((Some(_), _))) && mine.contains(&ConversationId::from_uuid(id)) {
-                    return Ok(Some(other));
-                }
-            }
-            Ok(None)
+            let theirs = membership_rows(&self.db, other).await?;
+            let shared =
+                |row: &MembershipRow| is_present(row) && mine.contains(&ConversationId::from_uuid(row.0));
+            Ok(theirs.iter().any(shared).then_some(other))
         });
         Ok(sharing.await?.into_iter().flatten().collect())
     }
 
     async fn full(&self, users: &[UserId], most: usize) -> Result<Vec<UserId>> {
         let full = each(users.to_owned(), |user| async move {
-            let mut joined = 0;
-            for (_, _, present_seq, present_role, role_seq, role_given) in
-                membership_rows(&self.db, user).await?
-            {
-                let standing = standing((present_seq, present_role, role_seq, role_given))?;
-                joined += usize::from(matches!(standing, Some((Some(_), _))));
-            }
+            let joined = membership_rows(&self.db, user).await?.iter().filter(|row| is_present(row)).count();
             Ok((joined >= most).then_some(user))
         });
         Ok(full.await?.into_iter().flatten().collect())
@@ -111,7 +100,8 @@ async fn list(db: &Cluster, id: ConversationId) -> Result<Vec<MemberRow>> {
     let mut present = Vec::new();
     for (user, present_seq, present_role, joined_seq, joined_at, role_seq, role_given, read) in rows {
         let registers = (present_seq, present_role, role_seq, role_given);
-        let Some((Some(role), _)) = standing(registers)? else { continue };
+        let standing = damage::readable_row("members", standing(registers))?.flatten();
+        let Some((Some(role), _)) = standing else { continue };
         let member = Member { user: UserId::from_uuid(user), role };
         let joined_at = Timestamp(joined_at.map_or(0, |at| at.0));
         let read = read.map_or(0, columns::seq);
@@ -137,7 +127,17 @@ async fn membership_rows(db: &Cluster, user: UserId) -> Result<Vec<MembershipRow
     db.all(&db.statements.memberships, (raw(user.as_bytes()),)).await
 }
 
-async fn present(
+/// Whatever the role is, also when it cannot be read: as many as the log has.
+fn is_present(&(_, _, present_seq, present_role, ..): &MembershipRow) -> bool {
+    present_seq.is_some() && present_role.is_some_and(|role| role != ABSENT)
+}
+
+/// Nothing for a row that cannot be read: it is left out.
+async fn present(db: &Cluster, row: MembershipRow) -> Result<Option<Membership>> {
+    Ok(damage::readable_row("memberships", present_of(db, row).await)?.flatten())
+}
+
+async fn present_of(
     db: &Cluster,
     (id, shape, present_seq, present_role, role_seq, role_given): MembershipRow,
 ) -> Result<Option<Membership>> {

@@ -3,7 +3,8 @@
 //! Every row of the log's tables is a register that any worker may write any number of times in any order: its
 //! write timestamp is the seq of the event it comes from, so of two events the right one wins inside the
 //! database and nothing is read before it is written. What must be decided once (unique names, the next
-//! refresh token) is a lightweight transaction in a table of its own.
+//! refresh token) is a lightweight transaction in a table of its own, and so is everything that users change without an
+//! event (names, passwords, blocks): the cluster's consensus orders it, where plain writes would be ordered by clocks.
 
 mod connect; // options become a session
 mod options; // where the cluster is

@@ -1,11 +1,17 @@
-//! Users found by words of their names.
+//! Users found by words of their names. The rows of a user's words are registers: their write timestamp is the version of
+//! the name that has them or no longer has them, so that the later name decides, whichever is written last.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use natter_schemas::{id::UserId, limits, rpc::User};
 use uuid::Uuid;
 
-use super::{accounts, cluster::Cluster, columns::raw, concurrent::each};
+use super::{
+    accounts::{self, NamedUser},
+    cluster::Cluster,
+    columns::raw,
+    concurrent::each,
+};
 use crate::{
     Result,
     fold::fold,
@@ -19,7 +25,7 @@ const WORD: i8 = 3;
 const WORDS_PER_SHARD: usize = limits::SEARCH_CANDIDATES / SHARDS as usize;
 
 /// The primary key under which a word is listed.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NameKey {
     pub initial: String,
     pub shard: i8,
@@ -44,32 +50,35 @@ pub fn initial(folded: &str) -> Option<String> {
     folded.chars().next().map(String::from)
 }
 
-pub async fn add(db: &Cluster, user: &User) -> Result<()> {
+pub async fn add(db: &Cluster, user: &User, version: i64) -> Result<()> {
     for NameKey { initial, shard, kind, folded } in keys(user) {
-        let row = (initial, shard, kind, folded.as_bytes(), raw(user.id.as_bytes()), &user.username);
+        let row = (initial, shard, kind, folded.as_bytes(), raw(user.id.as_bytes()), &user.username, version);
         db.write(&db.statements.add_name, row).await?;
     }
     Ok(())
 }
 
-pub async fn remove(db: &Cluster, user: &User) -> Result<()> {
+/// What was added with the same version is gone as well.
+pub async fn remove(db: &Cluster, user: &User, version: i64) -> Result<()> {
     for key in keys(user) {
-        delete(db, user, key).await?;
+        delete(db, user.id, key, version).await?;
     }
     Ok(())
 }
 
-/// Removes the words of before that are not among the present ones.
-pub async fn replace(db: &Cluster, before: &User, after: &User) -> Result<()> {
-    let present = keys(after);
-    for old in keys(before).into_iter().filter(|old| !present.contains(old)) {
-        delete(db, before, old).await?;
+/// Removes the words of names of before that are not among the present ones.
+pub async fn remove_former(db: &Cluster, before: &[&User], now: &NamedUser) -> Result<()> {
+    let present = keys(&now.user);
+    let former: BTreeSet<NameKey> = before.iter().flat_map(|user| keys(user)).collect();
+    for key in former.difference(&present) {
+        delete(db, now.user.id, key.clone(), now.version).await?;
     }
     Ok(())
 }
 
-async fn delete(db: &Cluster, user: &User, NameKey { initial, shard, kind, folded }: NameKey) -> Result<()> {
-    let row = (initial, shard, kind, folded.as_bytes(), raw(user.id.as_bytes()));
+async fn delete(db: &Cluster, user: UserId, key: NameKey, version: i64) -> Result<()> {
+    let NameKey { initial, shard, kind, folded } = key;
+    let row = (version, initial, shard, kind, folded.as_bytes(), raw(user.as_bytes()));
     db.write(&db.statements.delete_name, row).await
 }
 

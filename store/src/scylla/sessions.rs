@@ -103,6 +103,8 @@ impl SessionStore for ScyllaStore {
     }
 }
 
+/// Plain writes, whose order by the nodes' clocks decides nothing: of a token all writes are the same, and whether a listed
+/// session lives is looked up in its own row.
 async fn issue(
     db: &Cluster,
     session: SessionId,

@@ -1,4 +1,5 @@
-//! Every statement, prepared once. Those of the log's tables name their write timestamp, all of them.
+//! Every statement, prepared once. No two writes of one cell are ordered by the clocks of the nodes that coordinate them:
+//! those of the log's tables name their write timestamp, all of them, and what users change is written conditionally.
 
 use scylla::{
     client::session::Session,
@@ -33,7 +34,8 @@ async fn prepare(session: &Session, cql: &str) -> Result<PreparedStatement> {
 }
 
 impl Statements {
-    /// Names are unique in all datacenters; what a transaction left undecided a reader of these settles.
+    /// Names are unique in all datacenters, and what a user has changed is ordered in all of them; what a transaction
+    /// left undecided a reader of these settles.
     fn decide_in_all_datacenters(&mut self) {
         use scylla::statement::SerialConsistency::Serial;
         for statement in [
@@ -43,10 +45,14 @@ impl Statements {
             &mut self.reserve_email,
             &mut self.confirm_email,
             &mut self.release_email,
+            &mut self.add_user,
+            &mut self.delete_user,
+            &mut self.set_display_name,
+            &mut self.set_password_hash,
         ] {
             statement.set_serial_consistency(Some(Serial));
         }
-        for statement in [&mut self.username_serial, &mut self.email_serial] {
+        for statement in [&mut self.username_serial, &mut self.email_serial, &mut self.named_user] {
             statement.set_consistency(Consistency::Serial);
         }
         self.session_serial.set_consistency(Consistency::LocalSerial);
@@ -78,14 +84,17 @@ statements! {
     email: "SELECT user FROM emails WHERE folded = ?",
     email_serial: "SELECT user FROM emails WHERE folded = ?",
     add_user: "INSERT INTO users (id, username, email, display_name, password_hash, created_at)
-               VALUES (?, ?, ?, ?, ?, ?)",
-    delete_user: "DELETE FROM users WHERE id = ?",
+               VALUES (?, ?, ?, ?, ?, ?) IF NOT EXISTS",
+    delete_user: "DELETE FROM users WHERE id = ? IF EXISTS",
     user: "SELECT username, email, display_name, password_hash, created_at FROM users WHERE id = ?",
-    set_display_name: "UPDATE users SET display_name = ? WHERE id = ?",
-    set_password_hash: "UPDATE users SET password_hash = ?, password_set_by = ? WHERE id = ?",
+    /// Sees what a conditional write has decided, and when: of two names the later one has the higher write time.
+    named_user: "SELECT username, email, display_name, created_at, writetime(display_name) FROM users WHERE id = ?",
+    set_display_name: "UPDATE users SET display_name = ? WHERE id = ? IF EXISTS",
+    set_password_hash: "UPDATE users SET password_hash = ?, password_set_by = ? WHERE id = ? IF EXISTS",
     password: "SELECT password_hash, password_set_by FROM users WHERE id = ?",
-    add_name: "INSERT INTO names (initial, shard, kind, folded, user, username) VALUES (?, ?, ?, ?, ?, ?)",
-    delete_name: "DELETE FROM names WHERE initial = ? AND shard = ? AND kind = ? AND folded = ? AND user = ?",
+    add_name: "INSERT INTO names (initial, shard, kind, folded, user, username) VALUES (?, ?, ?, ?, ?, ?)
+               USING TIMESTAMP ?",
+    delete_name: "DELETE FROM names USING TIMESTAMP ? WHERE initial = ? AND shard = ? AND kind = ? AND folded = ? AND user = ?",
     names_from: "SELECT user, username FROM names
                   WHERE initial = ? AND shard = ? AND kind = ? AND folded >= ? AND folded < ?",
 

@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use crate::Folder;
+use crate::{Clock, Folder};
 
 /// Lines of the log that a failed start shows.
 const TAIL: usize = 40;
@@ -32,6 +32,10 @@ impl Files {
         fs::write(files.config(), yaml).expect("the folder is ours");
         fs::write(files.logback(), LOGBACK).expect("the folder is ours");
         files
+    }
+
+    pub fn clock(&self, ahead: i64) -> Clock {
+        Clock::ahead(&self.folder, "clock", ahead)
     }
 
     /// The cluster's; no other has it.

@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{Process, free_server_ports};
+use crate::{Clock, Process, free_server_ports};
 use files::Files;
 
 /// On a busy machine of two cores; alone it takes about five seconds.
@@ -27,8 +27,19 @@ pub struct Cassandra {
     port: u16,
     guarded: bool,
     process: Mutex<Option<Process>>,
+    /// `None`: this machine's.
+    clock: Option<Clock>,
     // Dropped after the process, which writes into it.
     files: Files,
+}
+
+/// What is special about one.
+#[derive(Clone, Copy, Default)]
+struct Setup<'a> {
+    guarded: bool,
+    data: Option<&'a Path>,
+    /// In seconds; `None`: this machine's.
+    clock_ahead: Option<i64>,
 }
 
 impl Cassandra {
@@ -40,37 +51,57 @@ impl Cassandra {
 
     /// Without users or encryption.
     pub async fn start() -> Self {
-        Self::with(false, None).await
+        Self::with(Setup::default()).await
     }
 
     /// Requires TLS and a password.
     pub async fn start_guarded() -> Self {
-        Self::with(true, None).await
+        Self::with(Setup { guarded: true, ..Setup::default() }).await
     }
 
     /// Its data are below that folder, such as a mount.
     pub async fn start_in(folder: &Path) -> Self {
-        Self::with(false, Some(&folder.join("cassandra"))).await
+        Self::with(Setup { data: Some(&folder.join("cassandra")), ..Setup::default() }).await
     }
 
-    async fn with(guarded: bool, data: Option<&Path>) -> Self {
+    /// Its clock is so many seconds ahead of this machine's.
+    pub async fn start_with_clock(ahead: i64) -> Self {
+        Self::with(Setup { clock_ahead: Some(ahead), ..Setup::default() }).await
+    }
+
+    async fn with(setup: Setup<'_>) -> Self {
         for _ in 1..crate::START_ATTEMPTS {
-            let server = Self::spawn(guarded, data);
+            let server = Self::spawn(setup);
             if server.is_up().await {
                 return server;
             }
             assert!(server.files.port_was_taken(), "{}", server.files.failure());
         }
-        let server = Self::spawn(guarded, data);
+        let server = Self::spawn(setup);
         assert!(server.is_up().await, "{}", server.files.failure());
         server
     }
 
-    fn spawn(guarded: bool, data: Option<&Path>) -> Self {
+    fn spawn(Setup { guarded, data, clock_ahead }: Setup<'_>) -> Self {
         let [port, storage] = free_server_ports();
         let files = Files::prepare(port, storage, guarded, data);
-        let process = Mutex::new(Some(Process::start(command::java(&files), &files.log())));
-        Self { port, guarded, process, files }
+        let clock = clock_ahead.map(|seconds| files.clock(seconds));
+        let server = Self { port, guarded, process: Mutex::new(None), clock, files };
+        server.run();
+        server
+    }
+
+    fn run(&self) {
+        let mut command = command::java(&self.files);
+        if let Some(clock) = &self.clock {
+            clock.give_to(&mut command);
+        }
+        *self.process.lock() = Some(Process::start(command, &self.files.log()));
+    }
+
+    /// Of one that was started with a clock of its own.
+    pub fn set_clock(&self, ahead: i64) {
+        self.clock.as_ref().expect("it has a clock of its own").set(ahead);
     }
 
     /// `host:port`.
@@ -109,7 +140,7 @@ impl Cassandra {
     /// kill -9 if it still runs, then a new process with the same data on the same port.
     pub async fn restart(&self) {
         self.kill();
-        *self.process.lock() = Some(Process::start(command::java(&self.files), &self.files.log()));
+        self.run();
         assert!(self.is_up().await, "{}", self.files.failure());
     }
 

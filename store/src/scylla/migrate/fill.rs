@@ -18,9 +18,9 @@ pub const USER_WORDS: &str = "FILL names WITH user words";
 /// Users under way at once.
 const CONCURRENCY: usize = 32;
 
-const SELECT: &str = "SELECT id, username, display_name FROM users";
-const ADD: &str =
-    "INSERT INTO names (initial, shard, kind, folded, user, username) VALUES (?, ?, ?, ?, ?, ?)";
+const SELECT: &str = "SELECT id, username, display_name, writetime(display_name) FROM users";
+const ADD: &str = "INSERT INTO names (initial, shard, kind, folded, user, username) VALUES (?, ?, ?, ?, ?, ?)
+     USING TIMESTAMP ?";
 const DELETE: &str =
     "DELETE FROM names WHERE initial = ? AND shard = ? AND kind = ? AND folded = ? AND user = ?";
 /// Rows of before: usernames and display names from their beginning.
@@ -32,15 +32,17 @@ pub async fn user_words(session: &Session) -> Result<()> {
     let (add, delete) = (prepare(ADD).await?, prepare(DELETE).await?);
     let users = session.query_iter(SELECT, ()).await.map_err(|e| failed("users", e))?;
     let rows = users
-        .rows_stream::<(Uuid, Option<String>, Option<String>)>()
+        .rows_stream::<(Uuid, Option<String>, Option<String>, Option<i64>)>()
         .map_err(|e| failed("users", e))?
         .map_err(|e| failed("users", e));
-    rows.try_for_each_concurrent(CONCURRENCY, async |(id, username, display_name)| {
+    rows.try_for_each_concurrent(CONCURRENCY, async |(id, username, display_name, version)| {
         // An incomplete row is what an update leaves of a row that was removed at the same time.
-        let (Some(username), Some(display_name)) = (username, display_name) else { return Ok(()) };
+        let (Some(username), Some(display_name), Some(version)) = (username, display_name, version) else {
+            return Ok(());
+        };
         let user = user(id, username, display_name);
         for NameKey { initial, shard, kind, folded } in names::keys(&user) {
-            let row = (initial, shard, kind, folded.as_bytes(), id, &user.username);
+            let row = (initial, shard, kind, folded.as_bytes(), id, &user.username, version);
             session.execute_unpaged(&add, row).await.map_err(|e| failed("names", e))?;
         }
         for (kind, name) in OLD_KINDS.into_iter().zip([&user.username, &user.display_name]) {

@@ -26,7 +26,7 @@ use super::{
     concurrent::each,
     conversations, members,
 };
-use crate::Result;
+use crate::{Result, damage};
 
 pub async fn persist(
     db: &Cluster,
@@ -73,7 +73,9 @@ async fn shapes(db: &Cluster, events: &[&LogEntry]) -> Result<Shapes> {
     };
     let conversations: BTreeSet<ConversationId> = events.iter().filter_map(added).collect();
     let found = each(conversations, |id| async move {
-        Ok(conversations::created(db, id).await?.map(|created| (id, created)))
+        // Without a shape that can be read: whoever lists the membership looks for it again.
+        let created = damage::readable_row("conversations", conversations::created(db, id).await)?;
+        Ok(created.flatten().map(|created| (id, created)))
     });
     Ok(found.await?.into_iter().flatten().collect())
 }
