@@ -77,6 +77,8 @@ pub struct NewSession {
     pub password_hash: String,
     /// The first refresh token.
     pub token: TokenHash,
+    /// By the caller's clock: rows are kept from then on.
+    pub now: Timestamp,
     /// When the session ends unless it is renewed.
     pub expires_at: Timestamp,
 }

@@ -50,6 +50,7 @@ async fn what_was_stored_is_there_after_reopening() {
         user: user.id,
         password_hash: "hash".to_owned(),
         token: [1; 32],
+        now: Timestamp(1),
         expires_at: Timestamp(2),
     };
     assert_eq!(store.add_session(&opened).await.unwrap(), AddSession::Added);

@@ -37,7 +37,7 @@ async fn opened_until(store: &dyn Store, user: UserId, expires_at: Timestamp) ->
 
 fn log_in(user: UserId, password_hash: &str, expires_at: Timestamp) -> NewSession {
     let password_hash = password_hash.to_owned();
-    NewSession { session: SessionId::fresh(), user, password_hash, token: token(), expires_at }
+    NewSession { session: SessionId::fresh(), user, password_hash, token: token(), now: NOW, expires_at }
 }
 
 /// Without grace unless the test gives one: then any second use is theft.

@@ -32,9 +32,9 @@ const EXPIRED_KEPT: i64 = 86_400;
 /// CQL's limit, in seconds: 20 years.
 const TTL_MAX: i64 = 630_720_000;
 
-/// For removal only: whether a session has expired is decided by the caller's clock and the row's own time.
-fn ttl(expires_at: Timestamp) -> i32 {
-    let left = expires_at.0.saturating_sub(Timestamp::now().0) / 1_000;
+/// For removal only: whether a session has expired is decided by the caller's `now` and the row's own time.
+fn ttl(expires_at: Timestamp, now: Timestamp) -> i32 {
+    let left = expires_at.0.saturating_sub(now.0) / 1_000;
     let seconds = left.max(0).saturating_add(EXPIRED_KEPT).min(TTL_MAX);
     i32::try_from(seconds).unwrap_or(i32::MAX)
 }
@@ -68,11 +68,12 @@ impl SessionStore for ScyllaStore {
     /// The token and the list first: alone they are nothing. The credential last: a change of the password
     /// writes the new hash and then reads the list, so of the two one sees the other.
     async fn add_session(&self, opened: &NewSession) -> Result<AddSession> {
-        let NewSession { session, user, token, expires_at, password_hash } = opened;
-        issue(&self.db, *session, *user, token, *expires_at).await?;
+        let NewSession { session, user, token, now, expires_at, password_hash } = opened;
+        let kept = ttl(*expires_at, *now);
+        issue(&self.db, (*session, *user), token, *expires_at, kept).await?;
         let (id, holder) = (raw(session.as_bytes()), raw(user.as_bytes()));
         let version = credential_version(password_hash);
-        let row = (id, holder, version.as_slice(), token.as_slice(), time(*expires_at), ttl(*expires_at));
+        let row = (id, holder, version.as_slice(), token.as_slice(), time(*expires_at), kept);
         // A repeated call, after a lost response, changes nothing.
         self.db.applied(&self.db.statements.add_session, row).await?;
         let current = credentials_of(&self.db, *user).await?;
@@ -107,14 +108,14 @@ impl SessionStore for ScyllaStore {
 /// session lives is looked up in its own row.
 async fn issue(
     db: &Cluster,
-    session: SessionId,
-    user: UserId,
+    (session, user): (SessionId, UserId),
     token: &TokenHash,
     expires_at: Timestamp,
+    kept: i32,
 ) -> Result<()> {
-    let (id, ttl) = (raw(session.as_bytes()), ttl(expires_at));
-    db.write(&db.statements.add_token, (token.as_slice(), id, time(expires_at), ttl)).await?;
-    db.write(&db.statements.list_session, (raw(user.as_bytes()), id, ttl)).await
+    let id = raw(session.as_bytes());
+    db.write(&db.statements.add_token, (token.as_slice(), id, time(expires_at), kept)).await?;
+    db.write(&db.statements.list_session, (raw(user.as_bytes()), id, kept)).await
 }
 
 async fn renew(db: &Cluster, exchange: &Exchange) -> Result<Renewal> {
@@ -145,11 +146,12 @@ async fn renew(db: &Cluster, exchange: &Exchange) -> Result<Renewal> {
 
 /// Whether this call exchanged the token.
 async fn rotate(db: &Cluster, session: SessionId, open: &OpenSession, exchange: &Exchange) -> Result<bool> {
-    let Exchange { token, next, seed, expires_at, grace, .. } = exchange;
+    let Exchange { token, next, seed, now, expires_at, grace } = exchange;
+    let kept = ttl(*expires_at, *now);
     // Before it counts: should the response be lost, the row of the unused token expires.
-    issue(db, session, open.user, next, *expires_at).await?;
+    issue(db, (session, open.user), next, *expires_at, kept).await?;
     let (id, user) = (raw(session.as_bytes()), raw(open.user.as_bytes()));
-    let (kept, credential, ends) = (ttl(*expires_at), open.credential.as_deref(), time(*expires_at));
+    let (credential, ends) = (open.credential.as_deref(), time(*expires_at));
     let (token, next) = (token.as_slice(), next.as_slice());
     let grace = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
     // To CQL a TTL of zero is none: it would stay for good.

@@ -51,8 +51,9 @@ impl Accounts {
     async fn open(&self, checked: Credentials) -> Result<OpenedSession, Failure> {
         let (refresh_token, token) = fresh_token();
         let Credentials { user, password_hash } = checked;
-        let (session, expires_at) = (SessionId::fresh(), self.expiry(self.clock.now()));
-        let opened = NewSession { session, user: user.id, password_hash, token, expires_at };
+        let (session, now) = (SessionId::fresh(), self.clock.now());
+        let expires_at = self.expiry(now);
+        let opened = NewSession { session, user: user.id, password_hash, token, now, expires_at };
         match self.store.add_session(&opened).await? {
             AddSession::Added => Ok(OpenedSession { user, session, refresh_token }),
             AddSession::PasswordChanged => Err(Code::BadCredentials.into()),
