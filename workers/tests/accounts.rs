@@ -6,7 +6,7 @@ mod harness;
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, future::join_all};
-use harness::Harness;
+use harness::{Harness, refusal};
 use natter_nats::{connect::Purpose, subject, topology};
 use natter_runtime::shared_state::Heartbeat;
 use natter_schemas::{
@@ -56,11 +56,6 @@ async fn ended(harness: &Harness) -> Vec<String> {
     harness.stored(topology::CONTROL).await.iter().map(|message| message.subject.to_string()).collect()
 }
 
-fn code<T>(answer: Result<T, RpcError>) -> (Code, Option<String>) {
-    let refused = answer.err().unwrap();
-    (refused.code, refused.field)
-}
-
 #[tokio::test]
 async fn a_user_logs_in_by_name_or_address_in_any_case() {
     let harness = accounts().await;
@@ -71,9 +66,9 @@ async fn a_user_logs_in_by_name_or_address_in_any_case() {
         assert_eq!(session.user, alice.user);
         assert_ne!(session.session, alice.session);
     }
-    assert_eq!(code(log_in(&harness, "alice", "wrong horse").await).0, Code::BadCredentials);
-    assert_eq!(code(log_in(&harness, "nobody", PASSWORD).await).0, Code::BadCredentials);
-    assert_eq!(code(log_in(&harness, "", "").await).0, Code::BadCredentials);
+    assert_eq!(refusal(log_in(&harness, "alice", "wrong horse").await).0, Code::BadCredentials);
+    assert_eq!(refusal(log_in(&harness, "nobody", PASSWORD).await).0, Code::BadCredentials);
+    assert_eq!(refusal(log_in(&harness, "", "").await).0, Code::BadCredentials);
 }
 
 #[tokio::test]
@@ -81,18 +76,18 @@ async fn what_is_taken_or_against_the_rules_is_named() {
     let harness = accounts().await;
     register(&harness, "alice").await;
     let same_name = RegisterUser { email: "other@example.org".to_owned(), ..registration("alice") };
-    assert_eq!(code(harness.rpc.call(&same_name).await).0, Code::UsernameTaken);
+    assert_eq!(refusal(harness.rpc.call(&same_name).await).0, Code::UsernameTaken);
     let same_address = RegisterUser { email: "ALICE@example.org".to_owned(), ..registration("alicia") };
-    assert_eq!(code(harness.rpc.call(&same_address).await).0, Code::EmailTaken);
+    assert_eq!(refusal(harness.rpc.call(&same_address).await).0, Code::EmailTaken);
     let field = |field: &str| (Code::Invalid, Some(field.to_owned()));
     let bad = RegisterUser { username: "Alice Smith".to_owned(), ..registration("x") };
-    assert_eq!(code(harness.rpc.call(&bad).await), field("username"));
+    assert_eq!(refusal(harness.rpc.call(&bad).await), field("username"));
     let bad = RegisterUser { email: "nowhere".to_owned(), ..registration("carol") };
-    assert_eq!(code(harness.rpc.call(&bad).await), field("email"));
+    assert_eq!(refusal(harness.rpc.call(&bad).await), field("email"));
     let bad = RegisterUser { password: "short".to_owned(), ..registration("carol") };
-    assert_eq!(code(harness.rpc.call(&bad).await), field("password"));
+    assert_eq!(refusal(harness.rpc.call(&bad).await), field("password"));
     let bad = RegisterUser { display_name: Some(" ".to_owned()), ..registration("carol") };
-    assert_eq!(code(harness.rpc.call(&bad).await), field("displayName"));
+    assert_eq!(refusal(harness.rpc.call(&bad).await), field("displayName"));
 }
 
 #[tokio::test]
@@ -199,15 +194,15 @@ async fn a_new_password_ends_the_other_sessions_and_needs_the_old_one() {
         next: next.to_owned(),
     };
     assert_eq!(
-        code(harness.rpc.call(&change("wrong horse", "battery staple")).await).0,
+        refusal(harness.rpc.call(&change("wrong horse", "battery staple")).await).0,
         Code::BadCredentials
     );
     assert_eq!(
-        code(harness.rpc.call(&change(PASSWORD, "short")).await),
+        refusal(harness.rpc.call(&change(PASSWORD, "short")).await),
         (Code::Invalid, Some("next".to_owned()))
     );
     harness.rpc.call(&change(PASSWORD, "battery staple")).await.unwrap();
-    assert_eq!(code(log_in(&harness, "alice", PASSWORD).await).0, Code::BadCredentials);
+    assert_eq!(refusal(log_in(&harness, "alice", PASSWORD).await).0, Code::BadCredentials);
     log_in(&harness, "alice", "battery staple").await.unwrap();
     renew(&harness, &here.refresh_token).await.unwrap();
     assert_eq!(renew(&harness, &there.refresh_token).await.err(), Some(Code::Unauthenticated));
@@ -230,7 +225,7 @@ async fn profiles_are_found_and_changed() {
     assert_eq!(harness.rpc.call(&renamed).await.unwrap().display_name, "Alice Liddell");
     assert_eq!(harness.rpc.call(&FindUser { user: alice.id }).await.unwrap().display_name, "Alice Liddell");
     let nobody = UserId::fresh();
-    assert_eq!(code(harness.rpc.call(&FindUser { user: nobody }).await).0, Code::NotFound);
+    assert_eq!(refusal(harness.rpc.call(&FindUser { user: nobody }).await).0, Code::NotFound);
     let some = harness.rpc.call(&FindUsers { users: vec![nobody, alan.id] }).await.unwrap();
     assert_eq!(some, [alan]);
 }
@@ -249,8 +244,8 @@ async fn names_are_kept_trimmed_and_composed_and_none_deceives() {
     let rename = |name: &str| UpdateUser { user: zoe.id, display_name: name.to_owned() };
     for bad in ["\u{200B}", "\u{3164}", "\u{2800}", "\0", "Al\u{202E}ice", "Al\u{200B}ice", "\u{FEFF}Alice"] {
         let invalid = (Code::Invalid, Some("displayName".to_owned()));
-        assert_eq!(code(harness.rpc.call(&rename(bad)).await), invalid, "{bad:?}");
-        assert_eq!(code(harness.rpc.call(&as_shown("mallory", bad)).await), invalid, "{bad:?}");
+        assert_eq!(refusal(harness.rpc.call(&rename(bad)).await), invalid, "{bad:?}");
+        assert_eq!(refusal(harness.rpc.call(&as_shown("mallory", bad)).await), invalid, "{bad:?}");
     }
     assert_eq!(harness.rpc.call(&rename(" A\u{30A}sa ")).await.unwrap().display_name, "Åsa");
     assert_eq!(harness.rpc.call(&SearchUsers { query: "asa".to_owned(), limit: 5 }).await.unwrap().len(), 1);
@@ -279,7 +274,7 @@ async fn an_unknown_login_takes_as_long_as_a_wrong_password() {
     for _ in 0..5 {
         for (login, best) in ["alice", "nobody"].iter().zip(&mut fastest) {
             let begun = Instant::now();
-            assert_eq!(code(log_in(&harness, login, "wrong horse").await).0, Code::BadCredentials);
+            assert_eq!(refusal(log_in(&harness, login, "wrong horse").await).0, Code::BadCredentials);
             *best = (*best).min(begun.elapsed());
         }
     }

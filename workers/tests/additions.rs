@@ -10,8 +10,8 @@ use natter_schemas::{
     id::{ConversationId, Seq, UserId},
     limits::{AddBy, Limits},
     rpc::{
-        AddMembers, Conversation, FindSharingUsers, GetConversation, ListConversations, ListParticipants,
-        MarkRead, OpenConversation, Participant, RemoveMember, RpcError, SetBlock, SetRole,
+        AddMembers, FindSharingUsers, ListConversations, ListParticipants, MarkRead, OpenConversation,
+        Participant, RemoveMember, RpcError, SetBlock, SetRole,
     },
 };
 use natter_workers::Job;
@@ -19,9 +19,7 @@ use natter_workers::Job;
 const SERVICES: [Job; 3] = [Job::Conversations, Job::History, Job::Inbox];
 
 async fn deployment<const N: usize>(limits: Limits) -> (Harness, [UserId; N]) {
-    let mut harness = Harness::with(&[]).await;
-    harness.dependencies.limits = limits;
-    harness.start(&SERVICES).await;
+    let harness = Harness::with_limits(&SERVICES, limits).await;
     let mut users = [UserId::fresh(); N];
     for (n, user) in users.iter_mut().enumerate() {
         *user = harness.person(&format!("user-{n}")).await;
@@ -55,14 +53,6 @@ async fn open(
     harness.rpc.call(&opening(by, shape, others)).await.map(|opened| opened.conversation.id)
 }
 
-async fn get(
-    harness: &Harness,
-    user: UserId,
-    conversation: ConversationId,
-) -> Result<Conversation, RpcError> {
-    harness.rpc.call(&GetConversation { user, conversation }).await
-}
-
 async fn block(harness: &Harness, user: UserId, other: UserId, on: bool) {
     harness.rpc.call(&SetBlock { user, other, on }).await.unwrap();
 }
@@ -85,7 +75,7 @@ async fn a_blocked_user_adds_the_blocker_to_nothing() {
     assert_eq!(open(&harness, bob, Shape::Direct, &[alice]).await, Err(forbidden()));
     // Who has blocked may add, and who is not blocked may add both.
     let hers = open(&harness, alice, Shape::Group, &[bob]).await.unwrap();
-    assert_eq!(get(&harness, bob, hers).await.unwrap().participant_count, 2);
+    assert_eq!(harness.view(bob, hers).await.unwrap().participant_count, 2);
     set_role(&harness, alice, hers, bob, Role::Admin).await;
     assert_eq!(add(&harness, bob, hers, &[alice]).await, Ok(()), "she is in already");
     assert!(open(&harness, carol, Shape::Group, &[alice, bob]).await.is_ok());
@@ -113,11 +103,11 @@ async fn who_left_a_group_comes_back_only_by_their_own_call() {
         for by in [owner, admin] {
             assert_eq!(add(&harness, by, room, &[other, leaver]).await, Err(forbidden()));
         }
-        assert_eq!(get(&harness, leaver, room).await.unwrap_err().code, Code::NotFound);
+        assert_eq!(harness.view(leaver, room).await.unwrap_err().code, Code::NotFound);
         assert_eq!(add(&harness, leaver, room, &[leaver]).await, Ok(()));
-        assert_eq!(get(&harness, leaver, room).await.unwrap().role, Role::Member);
+        assert_eq!(harness.view(leaver, room).await.unwrap().role, Role::Member);
     }
-    assert_eq!(get(&harness, owner, room).await.unwrap().participant_count, 3, "nobody else was added");
+    assert_eq!(harness.view(owner, room).await.unwrap().participant_count, 3, "nobody else was added");
 }
 
 #[tokio::test]
@@ -183,7 +173,7 @@ async fn a_block_hides_presence_and_read_marks_unless_a_group_is_shared() {
         let listed = harness.rpc.call(&list).await.unwrap().items.into_iter().find(|item| item.id == room);
         let page = ListParticipants { user: viewer, conversation: room, after: None, limit: 10 };
         let page = harness.rpc.call(&page).await.unwrap();
-        let views = [get(harness, viewer, room).await.unwrap(), listed.unwrap()];
+        let views = [harness.view(viewer, room).await.unwrap(), listed.unwrap()];
         let [shown, listed] = views.map(|view| of(view.participants.unwrap()));
         [shown, listed, of(page.items)]
     };

@@ -6,11 +6,11 @@ mod harness;
 use std::collections::HashSet;
 
 use futures_util::{StreamExt, stream};
-use harness::{Harness, event, posted, texts};
+use harness::{Harness, edited, event, posted, reacted, texts};
 use natter_schemas::{
     code::Code,
-    event::{Body, Kind},
-    id::{ConversationId, Seq, UserId},
+    event::Kind,
+    id::{Seq, UserId},
     limits,
     rpc::{
         AddMembers, FindEvent, GetConversation, GetMessage, JsonSize, ListConversations, ListInbox,
@@ -21,23 +21,10 @@ use natter_workers::Job;
 
 const SERVICES: [Job; 3] = [Job::Conversations, Job::History, Job::Inbox];
 
-async fn two(harness: &Harness) -> (ConversationId, UserId, UserId) {
-    let (alice, bob) = (harness.person("alice").await, harness.person("bob").await);
-    (harness.group(alice, &[bob]).await, alice, bob)
-}
-
-fn edited(target: Seq, text: &str) -> Kind {
-    Kind::Edited { target, body: Body::Plain(text.to_owned()) }
-}
-
-fn reacted(target: Seq, on: bool) -> Kind {
-    Kind::Reacted { target, emoji: "👍".to_owned(), on }
-}
-
 #[tokio::test]
 async fn what_an_old_log_holds_of_reactions_is_shown_in_part_and_paged() {
     let mut harness = Harness::with(&SERVICES).await;
-    let (room, alice, bob) = two(&harness).await;
+    let (room, alice, bob) = harness.group_of_two().await;
     let target = harness.post(alice, room, "react").await;
     let reacted = |emoji: &str, on| Kind::Reacted { target, emoji: emoji.to_owned(), on };
     let crowd: Vec<UserId> = (0..30).map(|_| UserId::fresh()).collect();
@@ -92,7 +79,7 @@ async fn what_an_old_log_holds_of_reactions_is_shown_in_part_and_paged() {
 #[tokio::test]
 async fn any_number_of_events_above_the_floor_is_read() {
     let harness = Harness::with(&SERVICES).await;
-    let (room, alice, bob) = two(&harness).await;
+    let (room, alice, bob) = harness.group_of_two().await;
     let (first, second) =
         (harness.post(alice, room, "first").await, harness.post(alice, room, "second").await);
     let early = event(bob, room, posted("early"));

@@ -3,7 +3,7 @@
 
 mod harness;
 
-use harness::{Harness, event, opening};
+use harness::{Harness, event, opening, refusal};
 use natter_nats::{subject, topology};
 use natter_schemas::{
     code::Code,
@@ -12,7 +12,7 @@ use natter_schemas::{
     limits::Limits,
     rpc::{
         AddMembers, Conversation, GetConversation, GetMembership, ListConversations, Memberships,
-        OpenConversation, Rename, RpcError,
+        OpenConversation, Rename,
     },
 };
 use natter_store::MemberStore;
@@ -20,22 +20,6 @@ use natter_testkit::until_some;
 use natter_workers::Job;
 
 const SERVICES: [Job; 2] = [Job::Conversations, Job::History];
-
-fn code<T>(answer: Result<T, RpcError>) -> (Code, Option<String>) {
-    let refused = answer.err().unwrap();
-    (refused.code, refused.field)
-}
-
-async fn three() -> (Harness, UserId, UserId, UserId) {
-    let harness = Harness::with(&SERVICES).await;
-    let [a, b, c] = ["alice", "bob", "carol"].map(|name| harness.person(name));
-    let (alice, bob, carol) = (a.await, b.await, c.await);
-    (harness, alice, bob, carol)
-}
-
-async fn get(harness: &Harness, user: UserId, conversation: ConversationId) -> Conversation {
-    harness.rpc.call(&GetConversation { user, conversation }).await.unwrap()
-}
 
 async fn list(harness: &Harness, user: UserId, limit: usize) -> Vec<Conversation> {
     let (mut items, mut after) = (Vec::new(), None);
@@ -56,7 +40,7 @@ fn ids(conversations: &[Conversation]) -> Vec<ConversationId> {
 
 #[tokio::test]
 async fn two_people_opening_the_same_direct_conversation_at_once_get_one() {
-    let (harness, alice, bob, _) = three().await;
+    let (harness, [alice, bob, _]) = Harness::with_three(&SERVICES).await;
     let from_alice = opening(alice, Shape::Direct, &[bob]);
     let from_bob = opening(bob, Shape::Direct, &[alice]);
     let (a, b) = tokio::join!(harness.rpc.call(&from_alice), harness.rpc.call(&from_bob));
@@ -78,7 +62,7 @@ async fn two_people_opening_the_same_direct_conversation_at_once_get_one() {
 
 #[tokio::test]
 async fn an_opening_that_died_before_it_was_stored_is_finished_by_the_next() {
-    let (harness, alice, bob, _) = three().await;
+    let (harness, [alice, bob, _]) = Harness::with_three(&SERVICES).await;
     let room = direct_conversation(alice, bob);
     let members = [alice, bob].map(|user| Member { user, role: Role::Member }).to_vec();
     let mut created = event(bob, room, Kind::Created { shape: Shape::Direct, name: None, members });
@@ -95,7 +79,7 @@ async fn an_opening_that_died_before_it_was_stored_is_finished_by_the_next() {
 
 #[tokio::test]
 async fn a_group_has_an_owner_and_everybody_once() {
-    let (harness, alice, bob, carol) = three().await;
+    let (harness, [alice, bob, carol]) = Harness::with_three(&SERVICES).await;
     let call = OpenConversation {
         name: Some("Tea party".to_owned()),
         ..opening(alice, Shape::Group, &[bob, carol, bob, alice])
@@ -126,7 +110,7 @@ async fn a_group_has_an_owner_and_everybody_once() {
 
 #[tokio::test]
 async fn who_cannot_take_part_is_named() {
-    let (harness, alice, bob, carol) = three().await;
+    let (harness, [alice, bob, carol]) = Harness::with_three(&SERVICES).await;
     let participants = (Code::Invalid, Some("participantIds".to_owned()));
     let stranger = UserId::fresh();
     for (shape, others) in [
@@ -139,32 +123,35 @@ async fn who_cannot_take_part_is_named() {
         (Shape::Group, vec![bob, stranger]),
         (Shape::Group, vec![bob; 501]),
     ] {
-        assert_eq!(code(harness.rpc.call(&opening(alice, shape, &others)).await), participants, "{shape:?}");
+        assert_eq!(
+            refusal(harness.rpc.call(&opening(alice, shape, &others)).await),
+            participants,
+            "{shape:?}"
+        );
     }
     let call = OpenConversation { name: Some(" ".to_owned()), ..opening(alice, Shape::Group, &[bob]) };
-    assert_eq!(code(harness.rpc.call(&call).await), (Code::Invalid, Some("name".to_owned())));
+    assert_eq!(refusal(harness.rpc.call(&call).await), (Code::Invalid, Some("name".to_owned())));
     assert_eq!(harness.dependencies.log.last_seqs().await.unwrap(), [0, 0], "nothing was published");
 }
 
 #[tokio::test]
 async fn a_group_has_no_more_members_than_its_deployment_allows() {
-    let mut harness = Harness::with(&[]).await;
-    harness.dependencies.limits = Limits { participants: 3, ..Limits::default() };
-    harness.start(&SERVICES).await;
+    let limits = Limits { participants: 3, ..Limits::default() };
+    let harness = Harness::with_limits(&SERVICES, limits).await;
     let people = ["alice", "bob", "carol", "dave"].map(|name| harness.person(name));
     let people = futures_util::future::join_all(people).await;
     let (creator, others) = (people[0], &people[1..]);
     let four = opening(creator, Shape::Group, others);
-    assert_eq!(code(harness.rpc.call(&four).await).0, Code::Invalid);
+    assert_eq!(refusal(harness.rpc.call(&four).await).0, Code::Invalid);
     let conversation = harness.group(creator, &others[..2]).await;
     let fourth = AddMembers { by: creator, conversation, users: vec![people[3]], traceparent: None };
-    assert_eq!(code(harness.rpc.call(&fourth).await).0, Code::Invalid);
-    assert_eq!(get(&harness, creator, conversation).await.participant_count, 3);
+    assert_eq!(refusal(harness.rpc.call(&fourth).await).0, Code::Invalid);
+    assert_eq!(harness.view(creator, conversation).await.unwrap().participant_count, 3);
 }
 
 #[tokio::test]
 async fn only_owners_and_admins_rename_and_only_groups() {
-    let (harness, alice, bob, carol) = three().await;
+    let (harness, [alice, bob, carol]) = Harness::with_three(&SERVICES).await;
     let room = harness.group(alice, &[bob]).await;
     let rename = |user, conversation, name: &str| Rename {
         user,
@@ -173,26 +160,26 @@ async fn only_owners_and_admins_rename_and_only_groups() {
         traceparent: None,
     };
     let logged = harness.rpc.call(&rename(alice, room, "Mad tea party")).await.unwrap();
-    let view = get(&harness, bob, room).await;
+    let view = harness.view(bob, room).await.unwrap();
     assert_eq!((view.name.as_deref(), view.head), (Some("Mad tea party"), logged.seq));
-    assert_eq!(code(harness.rpc.call(&rename(bob, room, "Mine")).await).0, Code::Forbidden);
-    assert_eq!(code(harness.rpc.call(&rename(carol, room, "Mine")).await).0, Code::NotFound);
+    assert_eq!(refusal(harness.rpc.call(&rename(bob, room, "Mine")).await).0, Code::Forbidden);
+    assert_eq!(refusal(harness.rpc.call(&rename(carol, room, "Mine")).await).0, Code::NotFound);
     for bad in ["\n", "\u{3164}", "\u{200B}", "the \u{202E}moor"] {
         let refused = harness.rpc.call(&rename(alice, room, bad)).await;
-        assert_eq!(code(refused), (Code::Invalid, Some("name".to_owned())), "{bad:?}");
+        assert_eq!(refusal(refused), (Code::Invalid, Some("name".to_owned())), "{bad:?}");
     }
     let direct = harness.rpc.call(&opening(alice, Shape::Direct, &[bob])).await.unwrap().conversation.id;
-    assert_eq!(code(harness.rpc.call(&rename(alice, direct, "Us")).await).0, Code::Forbidden);
+    assert_eq!(refusal(harness.rpc.call(&rename(alice, direct, "Us")).await).0, Code::Forbidden);
 }
 
 #[tokio::test]
 async fn a_conversation_is_not_there_for_others() {
-    let (harness, alice, bob, carol) = three().await;
+    let (harness, [alice, bob, carol]) = Harness::with_three(&SERVICES).await;
     let room = harness.group(alice, &[bob]).await;
     let ask = GetConversation { user: carol, conversation: room };
-    assert_eq!(code(harness.rpc.call(&ask).await).0, Code::NotFound);
+    assert_eq!(refusal(harness.rpc.call(&ask).await).0, Code::NotFound);
     let ask = GetConversation { user: alice, conversation: ConversationId::fresh() };
-    assert_eq!(code(harness.rpc.call(&ask).await).0, Code::NotFound);
+    assert_eq!(refusal(harness.rpc.call(&ask).await).0, Code::NotFound);
     let access = |user| GetMembership { user, conversation: room };
     assert_eq!(harness.rpc.call(&access(carol)).await.unwrap(), None);
     let place = harness.rpc.call(&access(bob)).await.unwrap().unwrap();
@@ -205,7 +192,7 @@ async fn a_conversation_is_not_there_for_others() {
 
 #[tokio::test]
 async fn a_view_is_the_same_before_and_after_persisting() {
-    let (mut harness, alice, bob, carol) = three().await;
+    let (mut harness, [alice, bob, carol]) = Harness::with_three(&SERVICES).await;
     let room = harness.group(alice, &[bob]).await;
     let first = harness.post(alice, room, "hello").await;
     harness.say(alice, room, Kind::MemberAdded { user: carol, role: Role::Member }).await;
@@ -214,9 +201,9 @@ async fn a_view_is_the_same_before_and_after_persisting() {
     let reply = harness.post(bob, room, "hello yourself").await;
     let head = harness.say(alice, room, Kind::Deleted { target: first }).await;
 
-    let before = [get(&harness, alice, room).await, get(&harness, bob, room).await];
+    let before = [harness.view(alice, room).await.unwrap(), harness.view(bob, room).await.unwrap()];
     harness.settle(&SERVICES).await;
-    let after = [get(&harness, alice, room).await, get(&harness, bob, room).await];
+    let after = [harness.view(alice, room).await.unwrap(), harness.view(bob, room).await.unwrap()];
     assert_eq!(format!("{before:?}"), format!("{after:?}"));
     let [of_alice, of_bob] = after;
     assert_eq!((of_alice.head, of_alice.read, of_alice.unread), (head, first, 1));
@@ -227,7 +214,7 @@ async fn a_view_is_the_same_before_and_after_persisting() {
 
 #[tokio::test]
 async fn the_list_has_the_newest_activity_first_also_before_it_is_persisted() {
-    let (mut harness, alice, bob, _) = three().await;
+    let (mut harness, [alice, bob, _]) = Harness::with_three(&SERVICES).await;
     let mut rooms = Vec::new();
     for _ in 0..7 {
         rooms.push(harness.group(alice, &[bob]).await);
@@ -258,14 +245,14 @@ async fn the_list_has_the_newest_activity_first_also_before_it_is_persisted() {
 
 #[tokio::test]
 async fn the_last_message_shown_is_the_newest_that_is_not_deleted() {
-    let (mut harness, alice, bob, _) = three().await;
+    let (mut harness, [alice, bob, _]) = Harness::with_three(&SERVICES).await;
     let room = harness.group(alice, &[bob]).await;
     let mut seqs = Vec::new();
     for n in 0..30 {
         seqs.push(harness.post(bob, room, &n.to_string()).await);
     }
     let shown = async |harness: &Harness| {
-        let message = get(harness, alice, room).await.last_message.unwrap();
+        let message = harness.view(alice, room).await.unwrap().last_message.unwrap();
         (message.seq, message.deleted_at.is_some())
     };
     for deleted in [1, 5] {
@@ -296,16 +283,16 @@ async fn a_former_member_sees_nothing_any_more() {
     };
     until_some("the removal is stored", gone).await;
     let ask = GetConversation { user: bob, conversation: room };
-    assert_eq!(code(harness.rpc.call(&ask).await).0, Code::NotFound);
+    assert_eq!(refusal(harness.rpc.call(&ask).await).0, Code::NotFound);
     assert!(list(&harness, bob, 50).await.is_empty());
     harness.post(alice, room, "alone").await;
-    assert_eq!(get(&harness, alice, room).await.participant_count, 1);
+    assert_eq!(harness.view(alice, room).await.unwrap().participant_count, 1);
     harness.stop().await;
 }
 
 #[tokio::test]
 async fn a_key_makes_one_group_and_is_refused_with_other_members() {
-    let (mut harness, alice, bob, carol) = three().await;
+    let (mut harness, [alice, bob, carol]) = Harness::with_three(&SERVICES).await;
     let keyed = |creator, others: &[UserId]| OpenConversation {
         key: Some("k".to_owned()),
         ..opening(creator, Shape::Group, others)

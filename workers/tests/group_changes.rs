@@ -10,36 +10,25 @@ use natter_schemas::{
     event::{Kind, Role},
     id::{ConversationId, UserId},
     limits::Limits,
-    rpc::{AddMembers, Conversation, GetConversation, RemoveMember, Rename, SetRole},
+    rpc::{AddMembers, RemoveMember, Rename, SetRole},
 };
 use natter_store::MemberStore;
 use natter_workers::Job;
 
 const SERVICES: [Job; 2] = [Job::Conversations, Job::History];
 
-async fn three() -> (Harness, UserId, UserId, UserId) {
-    let harness = Harness::with(&SERVICES).await;
-    let [a, b, c] = ["alice", "bob", "carol"].map(|name| harness.person(name));
-    let (alice, bob, carol) = (a.await, b.await, c.await);
-    (harness, alice, bob, carol)
-}
-
-async fn get(harness: &Harness, user: UserId, conversation: ConversationId) -> Conversation {
-    harness.rpc.call(&GetConversation { user, conversation }).await.unwrap()
-}
-
 fn hand_over(by: UserId, conversation: ConversationId, user: UserId) -> SetRole {
     SetRole { by, conversation, user, role: Role::Owner, traceparent: None }
 }
 
 async fn owners(harness: &Harness, by: UserId, conversation: ConversationId) -> Vec<UserId> {
-    let participants = get(harness, by, conversation).await.participants.unwrap();
+    let participants = harness.view(by, conversation).await.unwrap().participants.unwrap();
     participants.iter().filter(|one| one.role == Role::Owner).map(|one| one.user).collect()
 }
 
 #[tokio::test]
 async fn of_hand_overs_at_once_one_wins_and_the_others_conflict() {
-    let (harness, alice, bob, carol) = three().await;
+    let (harness, [alice, bob, carol]) = Harness::with_three(&SERVICES).await;
     let dave = harness.person("dave").await;
     for _ in 0..10 {
         let group = harness.group(alice, &[bob, carol, dave]).await;
@@ -55,7 +44,7 @@ async fn of_hand_overs_at_once_one_wins_and_the_others_conflict() {
 
 #[tokio::test]
 async fn an_owner_who_leaves_during_the_hand_over_leaves_one_owner() {
-    let (harness, alice, bob, carol) = three().await;
+    let (harness, [alice, bob, carol]) = Harness::with_three(&SERVICES).await;
     for _ in 0..10 {
         let group = harness.group(alice, &[bob, carol]).await;
         let leave = RemoveMember { by: alice, conversation: group, user: alice, traceparent: None };
@@ -63,13 +52,13 @@ async fn an_owner_who_leaves_during_the_hand_over_leaves_one_owner() {
         let (_, left) = tokio::join!(harness.rpc.call(&call), harness.rpc.call(&leave));
         left.unwrap();
         assert_eq!(owners(&harness, bob, group).await.len(), 1);
-        assert_eq!(get(&harness, bob, group).await.participant_count, 2);
+        assert_eq!(harness.view(bob, group).await.unwrap().participant_count, 2);
     }
 }
 
 #[tokio::test]
 async fn an_addition_to_a_busy_group_is_made_between_its_messages() {
-    let (harness, alice, bob, carol) = three().await;
+    let (harness, [alice, bob, carol]) = Harness::with_three(&SERVICES).await;
     let group = harness.group(alice, &[bob]).await;
     let call = AddMembers { by: alice, conversation: group, users: vec![carol], traceparent: None };
     let (harness, stop) = (&harness, std::sync::atomic::AtomicBool::new(false));
@@ -87,12 +76,12 @@ async fn an_addition_to_a_busy_group_is_made_between_its_messages() {
     };
     let (added, ()) = tokio::join!(change, posts);
     added.unwrap();
-    assert_eq!(get(harness, carol, group).await.participant_count, 3);
+    assert_eq!(harness.view(carol, group).await.unwrap().participant_count, 3);
 }
 
 #[tokio::test]
 async fn a_member_leaves_however_far_the_persister_is_behind() {
-    let (harness, alice, bob, _) = three().await;
+    let (harness, [alice, bob, _]) = Harness::with_three(&SERVICES).await;
     let group = harness.group(alice, &[bob]).await;
     let posts = stream::iter(0..10_050).map(|_| harness.post(alice, group, "x"));
     assert_eq!(posts.buffer_unordered(256).count().await, 10_050);
@@ -104,7 +93,7 @@ async fn a_member_leaves_however_far_the_persister_is_behind() {
 
 #[tokio::test]
 async fn a_rename_by_an_admin_who_is_demoted_at_once_is_refused() {
-    let (harness, alice, bob, _) = three().await;
+    let (harness, [alice, bob, _]) = Harness::with_three(&SERVICES).await;
     for n in 0..10 {
         let group = harness.group(alice, &[bob]).await;
         let role = |role| SetRole { by: alice, conversation: group, user: bob, role, traceparent: None };
@@ -127,9 +116,8 @@ async fn a_rename_by_an_admin_who_is_demoted_at_once_is_refused() {
 
 #[tokio::test]
 async fn additions_at_once_do_not_pass_the_bound() {
-    let mut harness = Harness::with(&[]).await;
-    harness.dependencies.limits = Limits { participants: 4, ..Limits::default() };
-    harness.start(&SERVICES).await;
+    let limits = Limits { participants: 4, ..Limits::default() };
+    let harness = Harness::with_limits(&SERVICES, limits).await;
     let mut people = Vec::new();
     for n in 0..12 {
         people.push(harness.person(&format!("person{n}")).await);
@@ -147,5 +135,5 @@ async fn additions_at_once_do_not_pass_the_bound() {
     for refused in answers.into_iter().filter_map(Result::err) {
         assert!(matches!(refused.code, Code::Conflict | Code::Invalid), "{refused:?}");
     }
-    assert_eq!(get(&harness, people[0], group).await.participant_count, 4);
+    assert_eq!(harness.view(people[0], group).await.unwrap().participant_count, 4);
 }

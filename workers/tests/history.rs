@@ -6,11 +6,11 @@ mod harness;
 use std::cell::{Cell, RefCell};
 
 use futures_util::{StreamExt, stream};
-use harness::{Harness, event, posted, texts};
+use harness::{Harness, edited, event, posted, reacted, texts};
 use natter_schemas::{
     code::Code,
-    event::{Body, Kind},
-    id::{ConversationId, EventId, Seq, UserId},
+    event::Kind,
+    id::{ConversationId, EventId, Seq},
     rpc::{
         EventsAfter, FindEvent, FindOlderEvents, GetMessage, GetPage, GetTarget, Heads, LogHeads, Page,
         Window,
@@ -20,23 +20,10 @@ use natter_workers::Job;
 
 const SERVICES: [Job; 2] = [Job::Conversations, Job::History];
 
-async fn group_of_two(harness: &Harness) -> (ConversationId, UserId, UserId) {
-    let (alice, bob) = (harness.person("alice").await, harness.person("bob").await);
-    (harness.group(alice, &[bob]).await, alice, bob)
-}
-
-fn edited(target: Seq, text: &str) -> Kind {
-    Kind::Edited { target, body: Body::Plain(text.to_owned()) }
-}
-
-fn reacted(target: Seq, on: bool) -> Kind {
-    Kind::Reacted { target, emoji: "👍".to_owned(), on }
-}
-
 #[tokio::test]
 async fn a_page_right_after_the_ack_has_the_message_before_it_is_stored() {
     let harness = Harness::with(&SERVICES).await;
-    let (room, alice, _) = group_of_two(&harness).await;
+    let (room, alice, _) = harness.group_of_two().await;
     for n in 1..=20 {
         let seq = harness.post(alice, room, &format!("message {n}")).await;
         let page = harness.page(room, Window::Newest, 50).await;
@@ -48,7 +35,7 @@ async fn a_page_right_after_the_ack_has_the_message_before_it_is_stored() {
 #[tokio::test]
 async fn a_page_is_the_same_out_of_the_log_and_out_of_the_store() {
     let mut harness = Harness::with(&SERVICES).await;
-    let (room, alice, bob) = group_of_two(&harness).await;
+    let (room, alice, bob) = harness.group_of_two().await;
     let mut seqs = Vec::new();
     for n in 0..12 {
         seqs.push(harness.post(alice, room, &format!("m{n}")).await);
@@ -91,7 +78,7 @@ async fn a_page_is_the_same_out_of_the_log_and_out_of_the_store() {
 #[tokio::test]
 async fn events_above_the_floor_change_the_rows_below_it() {
     let mut harness = Harness::with(&SERVICES).await;
-    let (room, alice, bob) = group_of_two(&harness).await;
+    let (room, alice, bob) = harness.group_of_two().await;
     let first = harness.post(alice, room, "first").await;
     let second = harness.post(alice, room, "second").await;
     let third = harness.post(bob, room, "third").await;
@@ -122,7 +109,7 @@ async fn events_above_the_floor_change_the_rows_below_it() {
 #[tokio::test]
 async fn a_target_is_as_it_stands_at_the_end_that_comes_with_it() {
     let mut harness = Harness::with(&SERVICES).await;
-    let (room, alice, bob) = group_of_two(&harness).await;
+    let (room, alice, bob) = harness.group_of_two().await;
     let first = harness.post(alice, room, "first").await;
     harness.post(bob, room, "second").await;
     harness.settle(&SERVICES).await;
@@ -143,7 +130,7 @@ async fn a_target_is_as_it_stands_at_the_end_that_comes_with_it() {
 #[tokio::test]
 async fn while_the_store_is_away_the_log_answers_what_it_can_and_nothing_is_made_up() {
     let mut harness = Harness::with(&SERVICES).await;
-    let (room, alice, _) = group_of_two(&harness).await;
+    let (room, alice, _) = harness.group_of_two().await;
     let mut seqs = Vec::new();
     for n in 0..10 {
         seqs.push(harness.post(alice, room, &format!("m{n}")).await);
@@ -198,7 +185,7 @@ async fn a_store_that_does_not_answer_is_not_waited_for() {
 #[tokio::test]
 async fn a_replay_begins_where_the_client_was_and_says_when_it_cannot() {
     let mut harness = Harness::with(&SERVICES).await;
-    let (room, alice, _) = group_of_two(&harness).await;
+    let (room, alice, _) = harness.group_of_two().await;
     let mut seqs = Vec::new();
     for n in 0..6 {
         seqs.push(harness.post(alice, room, &format!("m{n}")).await);
@@ -236,7 +223,7 @@ async fn a_replay_begins_where_the_client_was_and_says_when_it_cannot() {
 #[tokio::test]
 async fn a_replay_from_far_back_is_the_same_out_of_the_store_and_without_it() {
     let mut harness = Harness::with(&SERVICES).await;
-    let (room, alice, _) = group_of_two(&harness).await;
+    let (room, alice, _) = harness.group_of_two().await;
     let mut seqs = Vec::new();
     for n in 0..12 {
         seqs.push(harness.post(alice, room, &format!("m{n}")).await);
@@ -268,7 +255,7 @@ async fn a_replay_from_far_back_is_the_same_out_of_the_store_and_without_it() {
 #[tokio::test]
 async fn heads_and_events_are_found_before_and_after_persisting() {
     let mut harness = Harness::with(&SERVICES).await;
-    let (room, alice, _) = group_of_two(&harness).await;
+    let (room, alice, _) = harness.group_of_two().await;
     let silent = ConversationId::fresh();
     let sent = event(alice, room, posted("where am I"));
     let head = harness.publish(&sent).await;
@@ -296,7 +283,7 @@ async fn heads_and_events_are_found_before_and_after_persisting() {
 #[tokio::test]
 async fn many_readers_of_one_page_at_once_all_see_it() {
     let mut harness = Harness::with(&SERVICES).await;
-    let (room, alice, _) = group_of_two(&harness).await;
+    let (room, alice, _) = harness.group_of_two().await;
     for n in 0..5 {
         harness.post(alice, room, &format!("m{n}")).await;
     }
@@ -311,7 +298,7 @@ async fn many_readers_of_one_page_at_once_all_see_it() {
 async fn a_reader_never_sees_a_hole_while_the_store_comes_and_goes() {
     let harness = Harness::with(&[Job::Conversations, Job::History, Job::Persist]).await;
     harness.start(&[Job::Persist]).await;
-    let (room, alice, bob) = group_of_two(&harness).await;
+    let (room, alice, bob) = harness.group_of_two().await;
     let (acked, done) = (RefCell::new(Vec::new()), Cell::new(false));
     let write = async {
         for n in 0..400 {

@@ -18,8 +18,7 @@ const SERVICES: [Job; 3] = [Job::Conversations, Job::History, Job::Inbox];
 
 async fn pair() -> (Harness, ConversationId, UserId, UserId) {
     let harness = Harness::with(&SERVICES).await;
-    let (alice, bob) = (harness.person("alice").await, harness.person("bob").await);
-    let room = harness.group(alice, &[bob]).await;
+    let (room, alice, bob) = harness.group_of_two().await;
     (harness, room, alice, bob)
 }
 

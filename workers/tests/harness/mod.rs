@@ -10,11 +10,14 @@ use natter_nats::{
     service::RpcClient, subject,
 };
 use natter_schemas::{
+    code::Code,
     codec,
     event::{Body, Event, Kind, Shape, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, UserId},
     limits::Limits,
-    rpc::{GetPage, OpenConversation, Page, PageReply, User, Window},
+    rpc::{
+        Conversation, GetConversation, GetPage, OpenConversation, Page, PageReply, RpcError, User, Window,
+    },
 };
 use natter_store::{AccountStore, Store, sqlite::SqliteStore};
 use natter_testkit::{TestServer, until_some};
@@ -79,6 +82,22 @@ impl Harness {
         harness
     }
 
+    /// What users may do is limited so.
+    pub async fn with_limits(jobs: &[Job], limits: Limits) -> Self {
+        let mut harness = Self::with(&[]).await;
+        harness.dependencies.limits = limits;
+        harness.start(jobs).await;
+        harness
+    }
+
+    /// With three people: Alice, Bob and Carol.
+    pub async fn with_three(jobs: &[Job]) -> (Self, [UserId; 3]) {
+        let harness = Self::with(jobs).await;
+        let people =
+            [harness.person("alice").await, harness.person("bob").await, harness.person("carol").await];
+        (harness, people)
+    }
+
     pub async fn start(&self, jobs: &[Job]) {
         start(&self.dependencies, jobs, &self.running.tracker, self.running.stop.clone()).await.unwrap();
     }
@@ -124,6 +143,17 @@ impl Harness {
     pub async fn group(&self, creator: UserId, others: &[UserId]) -> ConversationId {
         let call = opening(creator, Shape::Group, others);
         self.rpc.call(&call).await.unwrap().conversation.id
+    }
+
+    /// A new group of Alice, who made it, and Bob.
+    pub async fn group_of_two(&self) -> (ConversationId, UserId, UserId) {
+        let (alice, bob) = (self.person("alice").await, self.person("bob").await);
+        (self.group(alice, &[bob]).await, alice, bob)
+    }
+
+    /// A conversation as this user sees it.
+    pub async fn view(&self, user: UserId, conversation: ConversationId) -> Result<Conversation, RpcError> {
+        self.rpc.call(&GetConversation { user, conversation }).await
     }
 
     /// What an edge does with what a client sends.
@@ -175,6 +205,20 @@ pub fn opening(creator: UserId, shape: Shape, others: &[UserId]) -> OpenConversa
 
 pub fn posted(text: &str) -> Kind {
     Kind::Posted { body: Body::Plain(text.to_owned()), reply_to: None }
+}
+
+pub fn edited(target: Seq, text: &str) -> Kind {
+    Kind::Edited { target, body: Body::Plain(text.to_owned()) }
+}
+
+pub fn reacted(target: Seq, on: bool) -> Kind {
+    Kind::Reacted { target, emoji: "👍".to_owned(), on }
+}
+
+/// Why a call was refused, and for which of its fields.
+pub fn refusal<T>(answer: Result<T, RpcError>) -> (Code, Option<String>) {
+    let refused = answer.err().unwrap();
+    (refused.code, refused.field)
 }
 
 pub fn event(author: UserId, conversation: ConversationId, kind: Kind) -> Event {
