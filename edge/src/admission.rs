@@ -38,8 +38,7 @@ impl Admission {
     /// Takes the tokens of a request from those of `who`, counted over all nodes, or refuses with the time to come back.
     /// While the shared state is away this node counts by itself, and log-ins more strictly: guessing passwords must
     /// not get easier.
-    pub async fn take(&self, cost: impl Into<Cost>, who: &str) -> Result<(), ApiError> {
-        let cost = cost.into();
+    pub async fn take(&self, cost: Cost, who: &str) -> Result<(), ApiError> {
         let Some(rule) = self.rates.rule(cost.class) else { return Ok(()) };
         if cost.class == Class::Address {
             return self.take_local(cost, who, rule).await;

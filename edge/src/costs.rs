@@ -1,5 +1,5 @@
 //! What everything that a client may ask for takes of whose tokens: one table of frames, one of routes. A frame without
-//! a line does not compile, a route without one does not start.
+//! a line does not compile, a route without one does not start. No cost is spelled anywhere else.
 
 use natter_runtime::rates::{Class, Cost};
 use natter_schemas::frame::{ClientFrame, Resume};
@@ -60,7 +60,7 @@ const fn address(class: Class) -> RouteCost {
 pub const ROUTES: &[(&str, &str, RouteCost)] = &[
     ("POST", "/api/auth/register", address(Class::Login)),
     ("POST", "/api/auth/login", address(Class::Login)),
-    // And one token of the session, once it is known which.
+    // And RENEWAL.
     ("POST", "/api/auth/refresh", address(Class::Address)),
     ("POST", "/api/auth/logout", user(Class::Write, 1)),
     ("POST", "/api/auth/logout-all", user(Class::Write, 1)),
@@ -71,7 +71,7 @@ pub const ROUTES: &[(&str, &str, RouteCost)] = &[
     ("GET", "/api/users/{id}", user(Class::Read, 1)),
     // Heads, marks and last messages of up to a hundred conversations.
     ("GET", "/api/conversations", user(Class::Read, 5)),
-    // An event, and a membership for everyone who is named.
+    // An event, and a membership for everyone who is named. And NEW_GROUP.
     ("POST", "/api/conversations", user(Class::Write, 5)),
     ("GET", "/api/conversations/{id}", user(Class::Read, 2)),
     ("PATCH", "/api/conversations/{id}", user(Class::Write, 1)),
@@ -110,6 +110,13 @@ pub const ROUTES: &[(&str, &str, RouteCost)] = &[
     ("GET", "/health/ready", RouteCost::Free),
     ("GET", "/ws", address(Class::Address)),
 ];
+
+// What a request takes besides, by what its body says: its handler takes it.
+
+/// A group that is made, of its creator: a direct conversation exists at most once for two people, groups do not.
+pub const NEW_GROUP: Cost = Cost::new(Class::Groups, 1);
+/// Of the session that is renewed: people who share an address do not use up each other's renewals.
+pub const RENEWAL: Cost = Cost::new(Class::Renew, 1);
 
 /// The line of a route.
 pub fn of_route(method: &str, path: &str) -> Option<RouteCost> {

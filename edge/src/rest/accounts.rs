@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use cookie::{Cookie, SameSite};
-use natter_runtime::{rates::Class, shared_state::LogInOutcome};
+use natter_runtime::shared_state::LogInOutcome;
 use natter_schemas::{
     code::Code,
     id::SessionId,
@@ -18,7 +18,7 @@ use natter_schemas::{
 };
 
 use super::extract::{Caller, Json, OptionalJson};
-use crate::{api_error::ApiError, app::App, client_address::ClientAddress, wire::encode};
+use crate::{api_error::ApiError, app::App, client_address::ClientAddress, costs, wire::encode};
 
 const COOKIE: &str = "natter_refresh";
 
@@ -48,7 +48,6 @@ pub async fn login(
     session(&app, StatusCode::OK, opened?, client)
 }
 
-/// Counted by session: people who share an address do not use up each other's renewals.
 pub async fn refresh(
     State(app): State<Arc<App>>,
     client: ClientAddress,
@@ -61,7 +60,7 @@ pub async fn refresh(
     let RefreshToken { session: named, secret } = RefreshToken::read(&token);
     let bucket =
         named.map_or_else(|| blake3::hash(secret.as_bytes()).to_hex().to_string(), |id| id.to_string());
-    app.admission.take(Class::Renew, &bucket).await?;
+    app.admission.take(costs::RENEWAL, &bucket).await?;
     let opened = app.rpc.call(&RefreshSession { refresh_token: secret.to_owned() }).await?;
     session(&app, StatusCode::OK, opened, client)
 }

@@ -7,7 +7,6 @@ use axum::{
     extract::{Path, State},
     http::{HeaderMap, HeaderValue, StatusCode},
 };
-use natter_runtime::rates::Class;
 use natter_schemas::{
     event::Shape,
     id::ConversationId,
@@ -20,7 +19,7 @@ use super::{
     cursors,
     extract::{Caller, Json, Params, REPLAYED, idempotency_key, segment, traceparent},
 };
-use crate::{api_error::ApiError, app::App, wire::encode};
+use crate::{api_error::ApiError, app::App, costs, wire::encode};
 
 pub async fn create(
     State(app): State<Arc<App>>,
@@ -30,7 +29,7 @@ pub async fn create(
 ) -> Result<(StatusCode, HeaderMap, Reply<ConversationView>), ApiError> {
     let creator = caller.user();
     if body.shape == Shape::Group {
-        app.admission.take(Class::Groups, &creator.to_string()).await?;
+        app.admission.take(costs::NEW_GROUP, &creator.to_string()).await?;
     }
     let key = idempotency_key(&headers, &app.config.limits)?;
     let keyed = key.is_some() && body.shape == Shape::Group;

@@ -81,6 +81,21 @@ fn there_is_no_way_into_the_router_but_through_the_gate() {
     assert!(!source.contains(".nest(") && !source.contains(".route_service("));
 }
 
+#[test]
+fn no_handler_takes_tokens_that_the_table_does_not_name() {
+    let rest = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rest");
+    let mut taken = Vec::new();
+    for file in fs::read_dir(rest).expect("a folder") {
+        let file = file.expect("a file").path();
+        let source = fs::read_to_string(&file).expect("text");
+        assert!(!source.contains("Class::"), "{} spells a cost", file.display());
+        let costs = source.split("admission.take(").skip(1).filter_map(|rest| rest.split(',').next());
+        taken.extend(costs.map(str::to_owned));
+    }
+    taken.sort();
+    assert_eq!(taken, ["cost", "cost", "costs::NEW_GROUP", "costs::RENEWAL"]);
+}
+
 /// A frame of this type.
 fn frame(kind: &str) -> Value {
     json!({
