@@ -25,11 +25,9 @@ test: gate test-deps ## what takes seconds to check, then every test, then indep
 	@scripts/quick-starts target/debug/natter
 
 # Everything that needs neither Redis, Cassandra and Kafka nor several processes.
-FAST_TESTS := layers components bus sqlite frames golden message cloudevents failure_table \
-	accounts any_floor conversations history persist read_marks
 test-fast: gate deps ## unit tests, SQLite, and one nats-server: minutes less than `make test`
-	@cargo test --workspace --all-features --quiet --locked --lib --bins $(FAST_TESTS:%=--test %) \
-		-- --skip scylla::
+	@suites=$$(scripts/fast-tests) && cargo test --workspace --all-features --quiet --locked --lib --bins \
+		$$suites -- --skip scylla::
 
 # Every process's clock is wrong: one edge and one worker are as many seconds ahead as the others are behind.
 test-clocks: test-deps ## what a deployment does, with clocks that are five minutes wrong
