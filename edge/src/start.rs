@@ -21,11 +21,8 @@ use crate::{
     auth::Tokens,
     connections::Connections,
     feeds::{
-        control::{ControlFollower, ControlState},
-        live::LiveFeed,
-        membership_updates::MembershipUpdates,
-        presence::PresenceFeed,
-        typing::TypingFeed,
+        control::ControlFollower, live::LiveFeed, membership_updates::MembershipUpdates,
+        presence::PresenceFeed, typing::TypingFeed,
     },
     inbound::{
         hello::Hello, publish::Sender, read_marks::ReadMarks, registration::Registry, typing::Typing,
@@ -74,11 +71,10 @@ pub async fn assemble(
     let (heartbeats, writing) = Heartbeats::new(shared.clone(), live.clone(), config.presence_ttl, stop);
     lifecycle.spawn("presence heartbeats", writing);
 
-    let (sockets, control, prefixes) =
-        (Arc::<Sockets>::default(), Arc::<ControlState>::default(), Arc::default());
+    let (sockets, control, prefixes) = (Arc::<Sockets>::default(), Arc::default(), Arc::default());
     let hub = Hub::new(partitions, rpc.clone(), lifecycle.clone());
-    let registry = Registry { sockets: sockets.clone(), hub: hub.clone(), heartbeats: heartbeats.clone() };
     let catch_up = Arc::new(CatchUp::new(members.clone(), rpc.clone()));
+    let registry = Registry { sockets: sockets.clone(), hub: hub.clone(), heartbeats: heartbeats.clone() };
 
     Ok(Arc::new(App {
         partitions,
@@ -87,11 +83,12 @@ pub async fn assemble(
         hello: Hello {
             tokens: tokens.clone(),
             revoked: revoked.clone(),
-            control: control.clone(),
+            control: Arc::clone(&control),
             admission: admission.clone(),
             members: members.clone(),
             registry: Arc::new(registry),
             prefixes: Arc::clone(&prefixes),
+            clock: clock.clone(),
             epoch,
             limits: config.limits.clone(),
         },

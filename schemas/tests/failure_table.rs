@@ -16,6 +16,22 @@ fn advice(advice: Advice) -> &'static str {
     }
 }
 
+/// What follows the table.
+const CLOCKS: &str = r#"
+## Where a clock decides
+
+The clocks of edges, workers and the store decide nothing ("Time" in [architecture.md](architecture.md)). That of the nats-server
+which leads a stream does, in two ways:
+
+- An id counts as a repeat within the stream's duplicate window, 5 minutes. If this clock jumps ahead by more, a message that is
+  sent again just then, by the edge itself or under a client id with a recent prefix, is stored twice under one id; a client that
+  keeps one message per id shows it once. Messages under other client ids are looked up in the history.
+- Events leave the log after a week, and those of `CONTROL` after an hour, which no access token outlives. If this clock jumps
+  ahead by more, they are gone at once, and so are all tokens: the store has what was persisted by then.
+
+If it jumps back, ids and events are known for longer, and the time of new events stands still until the clock has caught up.
+"#;
+
 fn page() -> String {
     let mut page = String::from(
         "# Failures\n\n\
@@ -37,7 +53,7 @@ fn page() -> String {
             advice(row.advice)
         );
     }
-    page
+    page + CLOCKS
 }
 
 #[test]

@@ -34,8 +34,8 @@ pub struct Cluster {
     /// The binary under test.
     program: &'static str,
     started: usize,
-    /// In seconds.
-    clocks_apart: i64,
+    /// The clocks of processes, in turn, in seconds.
+    ahead: [i64; 2],
     /// By the number of its process.
     clocks: BTreeMap<usize, Clock>,
     home: Folder,
@@ -60,8 +60,13 @@ impl Cluster {
 
     /// One worker and one edge so many seconds ahead, the others as much behind.
     pub async fn start_with_clocks_apart(program: &'static str, seconds: i64) -> Self {
+        Self::start_with_clocks(program, [seconds, -seconds]).await
+    }
+
+    /// Workers and edges so many seconds ahead of nats-server and Redis, in turn.
+    pub async fn start_with_clocks(program: &'static str, ahead: [i64; 2]) -> Self {
         let cluster = Self::bare(program).await;
-        Self::start_with(Self { clocks_apart: seconds, ..cluster }).await
+        Self::start_with(Self { ahead, ..cluster }).await
     }
 
     async fn start_with(mut cluster: Self) -> Self {
@@ -90,8 +95,8 @@ impl Cluster {
         let nats = NatsProcess::start(&home, configure).await;
         let redis = Redis::start().await;
         let (edges, workers, clocks) = Default::default();
-        let clocks_apart = clocks_apart();
-        Self { edges, workers, redis, nats, program, started: 0, clocks_apart, clocks, home }
+        let ahead = [clocks_apart(), -clocks_apart()];
+        Self { edges, workers, redis, nats, program, started: 0, ahead, clocks, home }
     }
 
     pub fn nats_url(&self) -> String {
@@ -147,8 +152,8 @@ impl Cluster {
         self.started += 1;
         let log = self.home.file(&format!("{role}-{}.log", self.started));
         let mut command = self.command(&[role], changed);
-        if self.clocks_apart != 0 {
-            let seconds = if self.started % 2 == 1 { self.clocks_apart } else { -self.clocks_apart };
+        let seconds = self.ahead[(self.started + 1) % 2];
+        if seconds != 0 {
             let clock = Clock::ahead(&self.home, &format!("clock-{}", self.started), seconds);
             clock.give_to(&mut command);
             self.clocks.insert(self.started, clock);

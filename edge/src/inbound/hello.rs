@@ -3,9 +3,9 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use natter_nats::clock::LogClock;
 use natter_schemas::{
     code::Code,
-    event::Timestamp,
     frame::{LimitsView, Resume, ServerFrame},
     id::EventId,
     limits::{self, Limits},
@@ -39,6 +39,7 @@ pub struct Hello {
     pub members: Arc<Members>,
     pub registry: Arc<Registry>,
     pub prefixes: Arc<ClientIdPrefixes>,
+    pub clock: LogClock,
     pub epoch: String,
     pub limits: Limits,
 }
@@ -110,7 +111,7 @@ impl Hello {
             epoch: self.epoch.clone(),
             client_id_prefix: prefix.renew(),
             heartbeat_ms: u64::try_from(limits::PING_EVERY.as_millis()).unwrap_or(u64::MAX),
-            server_time: Timestamp::now(),
+            server_time: self.clock.now(),
             limits: LimitsView {
                 content_bytes: self.limits.content,
                 frame_bytes: self.limits.frame,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{Json, extract::State, http::StatusCode};
 use natter_nats::async_nats::connection::State as Connection;
-use natter_schemas::{event::Timestamp, rpc::LogHeads};
+use natter_schemas::rpc::LogHeads;
 use serde_json::{Value, json};
 
 use crate::app::App;
@@ -12,8 +12,8 @@ use crate::app::App;
 /// CONTROL is checked every 5 s; three misses are a fault.
 const CONTROL_FRESH: Duration = Duration::from_secs(15);
 
-pub async fn health() -> Json<Value> {
-    Json(json!({"status": "ok", "timestamp": Timestamp::now()}))
+pub async fn health(State(app): State<Arc<App>>) -> Json<Value> {
+    Json(json!({"status": "ok", "timestamp": app.clock.now()}))
 }
 
 /// The process answers.

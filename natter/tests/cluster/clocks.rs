@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{NATTER, presence::told};
-use natter_testkit::{Cluster, Device, Room, User, text, until, until_within};
+use crate::{
+    NATTER,
+    presence::{is_shown, statuses_received},
+};
+use natter_testkit::{Cluster, Device, Room, User, seq, text, until, until_within};
 
 /// What operators see when clocks are not synchronized.
 const APART: i64 = 300;
@@ -41,6 +44,76 @@ async fn edges_with_clocks_apart_order_the_list_by_what_came_last() {
     let times: Vec<String> =
         bob.history(&first).await.iter().map(|message| text(&message["createdAt"])).collect();
     assert!(times.is_sorted() && times.len() == 2, "{times:?}");
+}
+
+/// Seconds of its minute, hour and day.
+fn seconds(time: &Value) -> i64 {
+    let time = text(time);
+    let part = |range: std::ops::Range<usize>| time[range].parse::<i64>().unwrap();
+    part(11..13) * 3_600 + part(14..16) * 60 + part(17..19)
+}
+
+/// Whether two times are half a minute apart at most, across midnight too.
+fn are_close(one: &Value, other: &Value) -> bool {
+    const DAY: i64 = 24 * 3_600;
+    let apart = (seconds(one) - seconds(other)).rem_euclid(DAY);
+    apart.min(DAY - apart) <= 30
+}
+
+#[tokio::test]
+async fn every_edge_shows_clients_the_time_that_messages_have() {
+    let cluster = Cluster::start_with_clocks_apart(NATTER, APART).await;
+    let alice = cluster.user(0, "alice").await;
+    let room = alice.group(&[]).await;
+    alice.post_message(&room, "at the log's time").await;
+    let created = alice.history(&room).await[0]["createdAt"].take();
+    for edge in [0, 1] {
+        let mut device = alice.at(edge).device("phone").await;
+        let welcome = device.frames()[0]["serverTime"].take();
+        let pong = device.call(json!({"type": "ping"})).await["serverTime"].take();
+        let health = alice.at(edge).get("/health").await.ok(200)["timestamp"].take();
+        for shown in [welcome, pong, health] {
+            assert!(are_close(&shown, &created), "edge {edge}: {shown}, and a message of {created}");
+        }
+    }
+}
+
+/// The clock of a nats-server cannot be faked (it asks the kernel without libc), so those of all others are: what counts is
+/// that they differ from it, all to the same side.
+#[tokio::test]
+async fn a_log_with_another_clock_than_all_others_breaks_nothing() {
+    for ahead in [APART, -APART] {
+        let mut cluster = Cluster::start_with_clocks(NATTER, [ahead; 2]).await;
+        let (mut alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
+        let (first, second) = (alice.group(&[&bob]).await, alice.group(&[&bob]).await);
+        let (mut phone, mut laptop) = (alice.device("phone").await, bob.device("laptop").await);
+        phone.join(&first).await;
+
+        // One message, sent again over both edges and after its worker has died.
+        let message = first.message_frame("once", "hello");
+        let sent = phone.call_acked(message.clone()).await;
+        laptop.wait_for_seq(&first, seq(&sent)).await;
+        cluster.kill_worker(0);
+        let mut again = alice.at(1).device("phone").await;
+        for device in [&mut phone, &mut again] {
+            let repeated = device.call_acked(message.clone()).await;
+            assert_eq!((&repeated["seq"], &repeated["duplicate"]), (&sent["seq"], &json!(true)));
+        }
+        let other = phone.call(first.message_frame("once", "something else")).await;
+        assert_eq!(other["code"], "idempotency_mismatch");
+        until("it is stored", async || cluster.persisted() == 1).await;
+        assert_eq!(bob.history(&first).await.len(), 1);
+
+        // Lists, tokens, presence.
+        laptop.post(&second, "later").await;
+        assert_eq!(list(&alice).await, [second.id.clone(), first.id.clone()]);
+        alice.refresh().await;
+        alice.at(1).get("/api/me").await.ok(200);
+        is_shown(&phone, &bob, &["online"]).await;
+        drop(laptop);
+        is_shown(&phone, &bob, &["online", "offline"]).await;
+        assert!(are_close(&alice.status_of(&bob).await["lastSeenAt"], &sent["createdAt"]));
+    }
 }
 
 #[tokio::test]
@@ -97,6 +170,8 @@ async fn clocks_set_back_leave_blocks_presence_and_tokens_as_they_are() {
 
 /// As the newest of the statuses this device received of him, with versions that only rise.
 async fn shown(device: &Device, user: &User, status: &str) {
-    until(&format!("he is shown {status}"), async || told(device, user).last().is_some_and(|s| s == status))
-        .await;
+    until(&format!("he is shown {status}"), async || {
+        statuses_received(device, user).last().is_some_and(|s| s == status)
+    })
+    .await;
 }

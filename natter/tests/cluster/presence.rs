@@ -1,12 +1,12 @@
-//! Who is online is told to those who joined a conversation with them, and to nobody else.
+//! Who is online is shown to those who joined a conversation with them, and to no one else.
 
 use serde_json::{Value, json};
 
 use crate::shared;
 use natter_testkit::{Device, User, until};
 
-/// What a device was told of somebody, with every version above the one before.
-pub fn told(device: &Device, user: &User) -> Vec<String> {
+/// The statuses of a user that a device received, each version above the one before.
+pub fn statuses_received(device: &Device, user: &User) -> Vec<String> {
     let frames = device.frames_of("presence").into_iter().filter(|frame| frame["userId"] == user.id);
     let mut version = 0;
     let mut statuses = Vec::new();
@@ -19,8 +19,8 @@ pub fn told(device: &Device, user: &User) -> Vec<String> {
     statuses
 }
 
-pub async fn is_told(device: &Device, user: &User, statuses: &[&str]) {
-    until(&format!("{statuses:?} is told"), async || told(device, user) == statuses).await;
+pub async fn is_shown(device: &Device, user: &User, statuses: &[&str]) {
+    until(&format!("{statuses:?} is received"), async || statuses_received(device, user) == statuses).await;
 }
 
 #[tokio::test]
@@ -38,9 +38,9 @@ async fn presence_changes_reach_those_who_joined_on_either_edge() {
 
     let phone = bob.device("phone").await;
     for viewer in [&near, &far] {
-        is_told(viewer, &bob, &["online"]).await;
+        is_shown(viewer, &bob, &["online"]).await;
     }
-    // Who joins later is told at once who is there.
+    // Who joins later receives at once who is online.
     let online = carol.device("c").await.join(&room).await["online"].take();
     for user in [&alice, &bob] {
         assert!(online.as_array().unwrap().contains(&json!(user.id)), "{online}");
@@ -48,12 +48,12 @@ async fn presence_changes_reach_those_who_joined_on_either_edge() {
 
     drop(phone);
     for viewer in [&near, &far] {
-        is_told(viewer, &bob, &["online", "offline"]).await;
+        is_shown(viewer, &bob, &["online", "offline"]).await;
     }
     let last = near.frames_of("presence").pop().unwrap();
     assert!(last["lastSeenAt"].is_string(), "{last}");
-    assert!(silent.frames_of("presence").is_empty(), "told without a join");
-    assert!(told(&own, &alice).is_empty(), "told of oneself");
+    assert!(silent.frames_of("presence").is_empty(), "received without a join");
+    assert!(statuses_received(&own, &alice).is_empty(), "received of oneself");
 }
 
 #[tokio::test]
@@ -68,21 +68,21 @@ async fn offline_is_sent_when_the_last_device_is_gone_and_not_before() {
         bob.log_in().await.at(0).device("tablet").await,
         bob.device("laptop").await,
     );
-    is_told(&viewer, &bob, &["online"]).await;
+    is_shown(&viewer, &bob, &["online"]).await;
     drop(phone);
     drop(tablet);
-    // Somebody else's going, told after both, shows that theirs was not.
+    // That another user goes offline is received after both, so theirs was not sent.
     let carol = cluster.user(1, "carol").await;
     let both = alice.group(&[&carol]).await;
     viewer.join(&both).await;
     let other = carol.device("c").await;
-    is_told(&viewer, &carol, &["online"]).await;
+    is_shown(&viewer, &carol, &["online"]).await;
     drop(other);
-    is_told(&viewer, &carol, &["online", "offline"]).await;
+    is_shown(&viewer, &carol, &["online", "offline"]).await;
     assert_eq!(alice.status_of(&bob).await["status"], "online");
-    assert_eq!(told(&viewer, &bob), ["online"]);
+    assert_eq!(statuses_received(&viewer, &bob), ["online"]);
     drop(laptop);
-    is_told(&viewer, &bob, &["online", "offline"]).await;
+    is_shown(&viewer, &bob, &["online", "offline"]).await;
     assert_eq!(alice.at(1).status_of(&bob).await["status"], "offline");
 }
 
@@ -94,9 +94,9 @@ async fn a_heartbeat_keeps_a_user_online_for_one_ttl_and_is_reported() {
     let mut viewer = alice.device("viewer").await;
     viewer.join(&room).await;
     bob.post("/api/presence/heartbeat", &json!({})).await.ok(204);
-    is_told(&viewer, &bob, &["online"]).await;
+    is_shown(&viewer, &bob, &["online"]).await;
     assert_eq!(alice.at(1).status_of(&bob).await["status"], "online");
-    is_told(&viewer, &bob, &["online", "offline"]).await;
+    is_shown(&viewer, &bob, &["online", "offline"]).await;
 }
 
 #[tokio::test]
@@ -124,8 +124,8 @@ async fn look_ups_answer_in_the_order_asked_on_either_edge() {
         assert_eq!(items[1]["lastSeenAt"], Value::Null);
         assert!(items[2]["lastSeenAt"].is_string());
     }
-    let nobody = json!({"userIds": vec![bob.id.clone(); 201]});
-    assert_eq!(alice.post("/api/presence/status/batch", &nobody).await.code(), (422, "invalid"));
+    let too_many = json!({"userIds": vec![bob.id.clone(); 201]});
+    assert_eq!(alice.post("/api/presence/status/batch", &too_many).await.code(), (422, "invalid"));
 }
 
 #[tokio::test]
@@ -138,9 +138,9 @@ async fn strangers_see_no_presence_until_they_share_a_conversation() {
     friend.join(&room).await;
     stranger.join(&other).await;
     let phone = bob.device("phone").await;
-    is_told(&friend, &bob, &["online"]).await;
+    is_shown(&friend, &bob, &["online"]).await;
     stranger.ping().await;
-    assert!(told(&stranger, &bob).is_empty());
+    assert!(statuses_received(&stranger, &bob).is_empty());
     let seen = eve.status_of(&bob).await;
     assert_eq!((&seen["status"], &seen["lastSeenAt"]), (&json!("offline"), &Value::Null));
     let shared = eve.group(&[&bob]).await;
@@ -148,11 +148,11 @@ async fn strangers_see_no_presence_until_they_share_a_conversation() {
     stranger.wait_for_frame("conversation:added", |frame| shared.has(frame)).await;
     stranger.join(&shared).await;
     drop(phone);
-    is_told(&stranger, &bob, &["offline"]).await;
+    is_shown(&stranger, &bob, &["offline"]).await;
 }
 
 #[tokio::test]
-async fn somebody_added_who_is_online_already_is_told_to_those_who_joined_before() {
+async fn a_new_member_who_is_online_is_shown_to_those_who_joined() {
     let cluster = shared().await;
     let (alice, bob, carol) =
         (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(0, "carol").await);
@@ -161,7 +161,7 @@ async fn somebody_added_who_is_online_already_is_told_to_those_who_joined_before
     viewer.join(&room).await;
     knows.join(&other).await;
     let _phone = bob.device("phone").await;
-    is_told(&knows, &bob, &["online"]).await;
+    is_shown(&knows, &bob, &["online"]).await;
     alice.post(&room.path("/participants"), &json!({"userIds": [bob.id]})).await.ok(200);
-    is_told(&viewer, &bob, &["online"]).await;
+    is_shown(&viewer, &bob, &["online"]).await;
 }

@@ -1,4 +1,4 @@
-//! Presence settles, whatever dies; and what is said does not depend on it.
+//! Presence settles, whatever dies; and messages do not depend on it.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use natter_testkit::{Cluster, PRESENCE_TTL, chain, until};
 
 use crate::{
     NATTER,
-    presence::{is_told, told},
+    presence::{is_shown, statuses_received},
 };
 
-/// The sweep comes every 2 s, changes are told every half second, and this machine is busy.
+/// The sweep comes every 2 s, changes are sent every half second, and this machine is busy.
 const GRACE: Duration = Duration::from_secs(6);
 
 #[tokio::test]
@@ -23,8 +23,8 @@ async fn users_of_a_killed_edge_go_offline_or_resume_on_the_other() {
     let mut viewer = alice.device("viewer").await;
     viewer.join(&room).await;
     let (phone, moves) = (bob.device("phone").await, carol.device("moves").await);
-    is_told(&viewer, &bob, &["online"]).await;
-    is_told(&viewer, &carol, &["online"]).await;
+    is_shown(&viewer, &bob, &["online"]).await;
+    is_shown(&viewer, &carol, &["online"]).await;
     let first = viewer.post(&room, "before").await;
     phone.wait_for_seq(&room, first).await;
     let epoch = phone.epoch();
@@ -34,14 +34,14 @@ async fn users_of_a_killed_edge_go_offline_or_resume_on_the_other() {
     moves.closed().await;
     let moved = carol.at_addresses(cluster.addresses()).device("moves").await;
     let missed = viewer.post(&room, "meanwhile").await;
-    is_told(&viewer, &bob, &["online", "offline"]).await;
+    is_shown(&viewer, &bob, &["online", "offline"]).await;
     let took = killed.elapsed();
     assert!(took < PRESENCE_TTL + GRACE, "a ghost for {took:?}");
     assert_eq!(alice.status_of(&bob).await["status"], "offline");
 
     let bob = bob.at_addresses(cluster.addresses());
     let phone = bob.resume("phone", &epoch, &json!({room.id.clone(): first})).await;
-    is_told(&viewer, &bob, &["online", "offline", "online"]).await;
+    is_shown(&viewer, &bob, &["online", "offline", "online"]).await;
     let last = viewer.post(&room, "after").await;
     phone.wait_for_seq(&room, last).await;
     let seqs: Vec<_> =
@@ -49,9 +49,9 @@ async fn users_of_a_killed_edge_go_offline_or_resume_on_the_other() {
     assert_eq!(seqs, [json!(missed), json!(last)]);
     // Her session on the dead edge ended unnoticed beside the new one.
     until("it has ended", async || killed.elapsed() > PRESENCE_TTL + GRACE).await;
-    assert_eq!(told(&viewer, &carol), ["online"]);
+    assert_eq!(statuses_received(&viewer, &carol), ["online"]);
     drop(moved);
-    is_told(&viewer, &carol, &["online", "offline"]).await;
+    is_shown(&viewer, &carol, &["online", "offline"]).await;
 }
 
 #[tokio::test]
@@ -63,8 +63,8 @@ async fn a_dead_redis_stops_no_message_and_keeps_presence_correct() {
     let mut viewer = alice.device("viewer").await;
     viewer.join(&room).await;
     let (stays, goes) = (bob.device("stays").await, carol.device("goes").await);
-    is_told(&viewer, &bob, &["online"]).await;
-    is_told(&viewer, &carol, &["online"]).await;
+    is_shown(&viewer, &bob, &["online"]).await;
+    is_shown(&viewer, &carol, &["online"]).await;
 
     cluster.kill_redis();
     let dead = Instant::now();
@@ -79,17 +79,19 @@ async fn a_dead_redis_stops_no_message_and_keeps_presence_correct() {
         slowest = slowest.max(begun.elapsed());
     }
     assert!(slowest < Duration::from_secs(5), "a message took {slowest:?}");
-    assert_eq!(alice.sees_online(&bob).await, None, "nobody knows");
-    assert_eq!(told(&viewer, &bob), ["online"]);
+    assert_eq!(alice.sees_online(&bob).await, None, "not known");
+    assert_eq!(alice.post("/api/presence/heartbeat", &json!({})).await.code(), (503, "unavailable"));
+    assert_eq!(statuses_received(&viewer, &bob), ["online"]);
 
     cluster.restart_redis().await;
     let back = Instant::now();
     until("bob is seen online again", async || alice.sees_online(&bob).await == Some(true)).await;
     assert!(back.elapsed() < PRESENCE_TTL, "online again only after {:?}", back.elapsed());
-    until("carol is told offline", async || told(&viewer, &carol).last().unwrap() == "offline").await;
+    until("carol is shown offline", async || statuses_received(&viewer, &carol).last().unwrap() == "offline")
+        .await;
     let took = back.elapsed();
     assert!(took < 2 * PRESENCE_TTL + GRACE, "a ghost for {took:?}");
-    assert!(!told(&viewer, &bob).contains(&"offline".to_owned()), "an offline storm");
+    assert!(!statuses_received(&viewer, &bob).contains(&"offline".to_owned()), "an offline storm");
     stays.wait_for_seq(&room, last).await;
     chain(&stays.frames(), &room, room.head);
 }
@@ -103,17 +105,18 @@ async fn a_redis_restarted_empty_keeps_live_users_online() {
     let mut viewer = alice.device("viewer").await;
     viewer.join(&room).await;
     let (_stays, goes) = (bob.device("stays").await, carol.device("goes").await);
-    is_told(&viewer, &bob, &["online"]).await;
-    is_told(&viewer, &carol, &["online"]).await;
+    is_shown(&viewer, &bob, &["online"]).await;
+    is_shown(&viewer, &carol, &["online"]).await;
     cluster.kill_redis();
     cluster.restart_redis().await;
     let back = Instant::now();
-    until("both beat again", async || {
+    until("both send heartbeats again", async || {
         alice.sees_online(&bob).await == Some(true) && alice.sees_online(&carol).await == Some(true)
     })
     .await;
     drop(goes);
-    until("carol is told offline", async || told(&viewer, &carol).last().unwrap() == "offline").await;
+    until("carol is shown offline", async || statuses_received(&viewer, &carol).last().unwrap() == "offline")
+        .await;
     assert!(back.elapsed() < 2 * PRESENCE_TTL + GRACE);
-    assert!(!told(&viewer, &bob).contains(&"offline".to_owned()), "an offline storm");
+    assert!(!statuses_received(&viewer, &bob).contains(&"offline".to_owned()), "an offline storm");
 }

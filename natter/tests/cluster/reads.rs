@@ -29,7 +29,7 @@ pub async fn unread(user: &User, room: &Room) -> u64 {
     counts[0]
 }
 
-async fn is_told(device: &Device, room: &Room, user: &User, seq: u64) -> Value {
+async fn is_shown(device: &Device, room: &Room, user: &User, seq: u64) -> Value {
     device
         .wait_for_frame(&format!("a receipt for {seq}"), |frame| {
             frame["type"] == "read:receipt"
@@ -57,7 +57,7 @@ async fn a_read_mark_reaches_members_on_both_edges_and_own_devices() {
     assert_eq!(unread(&bob, &room).await, 3);
     assert_eq!(mark(&mut reader, &room, last).await["unreadCount"], 0);
     for device in [&sender, &far, &other, &reader] {
-        assert!(is_told(device, &room, &bob, last).await["readAt"].is_string());
+        assert!(is_shown(device, &room, &bob, last).await["readAt"].is_string());
     }
     stranger.ping().await;
     assert!(stranger.frames_of("read:receipt").is_empty());
@@ -120,7 +120,7 @@ async fn a_flood_of_marks_is_all_answered_and_the_last_one_counts() {
         highest = seq(&answer);
     }
     assert_eq!(highest, seqs[49]);
-    is_told(&sender, &room, &bob, seqs[49]).await;
+    is_shown(&sender, &room, &bob, seqs[49]).await;
     assert_eq!(unread(&bob, &room).await, 0);
     let receipts: Vec<u64> = sender.frames_of("read:receipt").iter().map(seq).collect();
     assert!(receipts.is_sorted(), "{receipts:?}");
@@ -157,14 +157,14 @@ async fn a_mark_as_unread_reaches_own_devices_and_nobody_else() {
         seqs.push(sender.post(&room, &number.to_string()).await);
     }
     mark(&mut reader, &room, seqs[2]).await;
-    is_told(&sender, &room, &bob, seqs[2]).await;
+    is_shown(&sender, &room, &bob, seqs[2]).await;
 
     let frame = json!({"seq": seqs[1], "unread": true});
     let marked = reader.call(room.frame("read", &frame)).await;
     assert_eq!((&marked["type"], &marked["unreadCount"]), (&json!("read:ack"), &json!(2)));
     assert_eq!(marked["seq"], seqs[1] - 1);
     for device in [&other, &reader] {
-        assert_eq!(is_told(device, &room, &bob, seqs[1] - 1).await["version"], 1);
+        assert_eq!(is_shown(device, &room, &bob, seqs[1] - 1).await["version"], 1);
     }
     assert_eq!(unread(&bob, &room).await, 2);
     assert_eq!(bob.conversation(&room).await["readSeq"], seqs[1] - 1);

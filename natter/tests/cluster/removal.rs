@@ -18,7 +18,7 @@ async fn add(by: &User, user: &User, room: &Room) {
     by.post(&room.path("/participants"), &json!({"userIds": [user.id]})).await.ok(200);
 }
 
-async fn hears(device: &Device, room: &Room, what: &str) {
+async fn receives(device: &Device, room: &Room, what: &str) {
     device.wait_for_frame(what, |frame| frame["type"] == what && room.has(frame)).await;
 }
 
@@ -38,7 +38,7 @@ async fn a_removed_member_gets_nothing_on_either_edge_and_reads_404() {
     remove(&alice, &bob, &room).await;
     let begun = Instant::now();
     for device in &removed {
-        hears(device, &room, "conversation:removed").await;
+        receives(device, &room, "conversation:removed").await;
     }
     assert!(begun.elapsed() < SOON, "it took {:?}", begun.elapsed());
 
@@ -73,7 +73,7 @@ async fn a_removed_member_gets_nothing_on_either_edge_and_reads_404() {
     }
     let epoch = witness.epoch();
     let back = bob.resume("near", &epoch, &json!({room.id.clone(): before})).await;
-    hears(&back, &room, "conversation:removed").await;
+    receives(&back, &room, "conversation:removed").await;
     assert!(chain(&back.frames(), &room, before).is_empty());
 }
 
@@ -87,7 +87,7 @@ async fn a_new_member_may_read_the_past_and_has_nothing_unread() {
     let mut devices = [bob.at(0).device("near").await, bob.device("far").await];
     add(&alice, &bob, &room).await;
     for device in &devices {
-        hears(device, &room, "conversation:added").await;
+        receives(device, &room, "conversation:added").await;
     }
     let conversation = devices[0].frames_of("conversation:added")[0]["conversation"].take();
     assert_eq!(conversation["unreadCount"], 0, "{conversation}");
@@ -107,7 +107,7 @@ async fn a_new_member_may_read_the_past_and_has_nothing_unread() {
 }
 
 #[tokio::test]
-async fn what_is_said_right_after_somebody_was_added_arrives_without_a_hole() {
+async fn messages_right_after_an_addition_arrive_without_a_hole() {
     let cluster = shared().await;
     let (alice, carol) = (cluster.user(0, "alice").await, cluster.user(1, "carol").await);
     let room = alice.group(&[&carol]).await;
@@ -151,10 +151,10 @@ async fn one_who_left_and_came_back_is_where_the_others_are() {
         let last = alice.post_message(&room, "with bob").await;
         for device in [&near, &far] {
             device.wait_for_seq(&room, last).await;
-            let told =
+            let received =
                 |what: &str| device.frames_of(what).into_iter().filter(|frame| room.has(frame)).count();
-            until("told of every coming and going", async || {
-                told("conversation:removed") == round && told("conversation:added") == round
+            until("every coming and going is received", async || {
+                received("conversation:removed") == round && received("conversation:added") == round
             })
             .await;
         }
