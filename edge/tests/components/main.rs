@@ -13,6 +13,7 @@ mod connections; // how many there are
 mod expiry; // how access ends
 mod resume; // what a socket missed, in order and once
 mod commands; // sending: stored once, acked, refused
+mod presence; // who is online, without a socket
 mod signals; // read marks and typing: a few for many
 mod blocks; // what does not pass between two people
 mod feeds; // what arrives from NATS: order, gaps, removals

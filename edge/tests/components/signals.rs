@@ -1,6 +1,6 @@
 //! Read marks and typing: a client may send many, a few are passed on.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use natter_nats::subject;
@@ -109,13 +109,16 @@ async fn a_page_that_reloads_never_goes_offline() {
     let version = online().await.version;
     drop(first);
     let second = edge.socket(user).await;
-    // The first one's session has ended when the sessions' grace is over; no change came of it.
-    let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(4) {
+    let unchanged = async || {
         let now = online().await;
         assert!(now.online && now.version == version, "{now:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    };
+    until("the session of the first has ended, after its grace", async || {
+        unchanged().await;
+        edge.shared.ended() == 1
+    })
+    .await;
+    unchanged().await;
     drop(second);
     until("the user has gone", async || !online().await.online).await;
 }

@@ -17,10 +17,10 @@ use natter_schemas::{
     event::{Body, Event, Kind, LogEntry, Message, Role, Shape, Timestamp},
     id::{ConversationId, Partition, Seq, SessionId, UserId},
     rpc::{
-        Conversation, ConversationIdPage, EventsAfter, FindEvent, FindOlderEvents, GetConversation,
-        GetMembership, GetMessage, GetPage, GetTarget, Heads, ListBlockedConversations, LogHeads, LogIn,
-        MarkRead, Membership, MembershipPage, Memberships, OpenedSession, PageReply, Participant, ReadState,
-        RefreshSession, Replay, RpcError, Service, Target, User, Window,
+        Conversation, ConversationIdPage, EventsAfter, FindEvent, FindOlderEvents, FindSharingUsers,
+        GetConversation, GetMembership, GetMessage, GetPage, GetTarget, Heads, ListBlockedConversations,
+        LogHeads, LogIn, MarkRead, Membership, MembershipPage, Memberships, OpenedSession, PageReply,
+        Participant, ReadState, RefreshSession, Replay, RpcError, Service, Target, User, Window,
     },
 };
 use parking_lot::Mutex;
@@ -82,7 +82,7 @@ impl Services {
         };
         let mut conversations = offer(Service::Conversations).await.expect("offered");
         serve!(conversations, services, Memberships => memberships, GetMembership => access, ListBlockedConversations => blocked,
-            GetConversation => conversation);
+            GetConversation => conversation, FindSharingUsers => sharing);
         let mut history = offer(Service::History).await.expect("offered");
         serve!(history, services, Heads => heads, LogHeads => log_heads, EventsAfter => events_after,
             FindEvent => find, FindOlderEvents => find_older, GetMessage => message, GetTarget => target, GetPage => page);
@@ -168,6 +168,14 @@ impl Services {
 
     async fn blocked(&self, _: ListBlockedConversations) -> Result<ConversationIdPage, RpcError> {
         Ok(ConversationIdPage { items: self.blocked.lock().iter().copied().collect(), has_more: false })
+    }
+
+    async fn sharing(&self, call: FindSharingUsers) -> Result<Vec<UserId>, RpcError> {
+        let mine = self.of(call.user);
+        let shared = |other: &UserId| {
+            self.of(*other).iter().any(|theirs| mine.iter().any(|m| m.conversation == theirs.conversation))
+        };
+        Ok(call.others.into_iter().filter(shared).collect())
     }
 
     async fn conversation(&self, call: GetConversation) -> Result<Conversation, RpcError> {

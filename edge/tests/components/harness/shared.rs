@@ -1,7 +1,7 @@
-//! The shared state of one process, with a defect in it that a test can switch on.
+//! The shared state of one process, with a defect in it that a test can switch on, and without presence if a test says so.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -19,12 +19,28 @@ use natter_schemas::{id::UserId, rpc::PresenceChange};
 pub struct Fragile {
     memory: Memory,
     broken: AtomicBool,
+    away: AtomicBool,
+    ended: AtomicUsize,
 }
 
 impl Fragile {
     /// The next look-up of presence panics.
     pub fn break_once(&self) {
         self.broken.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether presence is neither written nor read, as without Redis.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// Sessions ended so far.
+    pub fn ended(&self) -> usize {
+        self.ended.load(Ordering::SeqCst)
+    }
+
+    fn presence_answers(&self) -> Result<(), Unavailable> {
+        if self.away.load(Ordering::SeqCst) { Err(Unavailable) } else { Ok(()) }
     }
 }
 
@@ -79,11 +95,15 @@ impl SharedState for Fragile {
         heartbeats: &[Heartbeat],
         ttl: Duration,
     ) -> Result<Vec<PresenceChange>, Unavailable> {
+        self.presence_answers()?;
         self.memory.heartbeat(heartbeats, ttl).await
     }
 
     async fn leave(&self, heartbeat: &Heartbeat) -> Result<Option<PresenceChange>, Unavailable> {
-        self.memory.leave(heartbeat).await
+        self.presence_answers()?;
+        let left = self.memory.leave(heartbeat).await;
+        self.ended.fetch_add(1, Ordering::SeqCst);
+        left
     }
 
     async fn sweep(&self, limit: usize) -> Result<Vec<PresenceChange>, Unavailable> {
@@ -92,6 +112,7 @@ impl SharedState for Fragile {
 
     async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Unavailable> {
         assert!(!self.broken.swap(false, Ordering::SeqCst), "a defect, as asked for by this test");
+        self.presence_answers()?;
         self.memory.presence(users).await
     }
 
