@@ -11,10 +11,8 @@ use natter_nats::{
     subject,
 };
 use natter_schemas::id::{ConversationId, EventId, Partition, Seq};
-use natter_testkit::{SmallDisk, small};
-use tokio::time::{Instant, sleep};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use natter_testkit::{SmallDisk, small, until_some};
+use tokio::time::Instant;
 
 async fn server(disk: &SmallDisk, always_sync: bool) -> Server {
     let binary = server::find().unwrap();
@@ -63,14 +61,11 @@ async fn full_and_free_again(always_sync: bool) {
     disk.make_room();
     let room = Instant::now();
     let id = EventId::fresh().to_string();
-    let stored = loop {
+    let stored = until_some("sending works again", async || {
         let payload = Bytes::from_static(b"after");
-        match publisher.publish(subject::conv(Partition(0), c), &id, payload).await {
-            Ok(stored) => break stored,
-            Err(error) => assert!(room.elapsed() < PATIENCE, "still refused: {error}"),
-        }
-        sleep(Duration::from_millis(50)).await;
-    };
+        publisher.publish(subject::conv(Partition(0), c), &id, payload).await.ok()
+    })
+    .await;
     assert!(room.elapsed() < Duration::from_secs(10), "sending works after {:?}", room.elapsed());
     assert!(publisher.health().is_up());
     assert_ne!(server.pid(), before);
