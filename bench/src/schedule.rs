@@ -38,7 +38,7 @@ impl Schedule {
 }
 
 /// The bench waits: for a server to be there, or for a while to pass.
-#[expect(clippy::disallowed_methods, reason = "the main thread, which nobody else needs meanwhile")]
+#[expect(clippy::disallowed_methods, reason = "the main thread, which nothing else needs meanwhile")]
 pub fn sleep(lasting: Duration) {
     std::thread::sleep(lasting);
 }

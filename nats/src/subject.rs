@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_subject_is_nobodys() {
+    fn a_foreign_subject_names_no_conversation() {
         for subject in ["", "conv", "conv.1", "conv.x.y", "conv.1.*", "other.1.x", "conv.99999.x"] {
             assert_eq!(parse_conversation(subject), None, "{subject}");
         }

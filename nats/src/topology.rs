@@ -20,7 +20,7 @@ pub const PARKED: &str = "PARKED";
 /// The durable consumer of each log whose events go into the store.
 pub const PERSIST: &str = "persist";
 /// The durable consumer of each log whose events go to Kafka, and its one group of workers. It is there without a
-/// Kafka too: a consumer nobody pulls from costs a few hundred bytes and holds nothing back.
+/// Kafka too: a consumer that is not pulled from costs a few hundred bytes and holds nothing back.
 pub const MIRROR: &str = "mirror";
 /// The bucket that keeps the partitions, the epoch and the event key.
 pub const BUCKET: &str = "natter";
@@ -38,7 +38,7 @@ const MIB: i64 = 1024 * 1024;
 
 /// From a delivery to its redelivery, when the worker that had it is gone.
 const ACK_WAIT: Duration = Duration::from_secs(30);
-/// As long as the worker pinned to `mirror` does not pull, nobody else takes its place: three of its pulls.
+/// As long as the worker pinned to `mirror` does not pull, no other takes its place: three of its pulls.
 pub const PIN: Duration = Duration::from_secs(10);
 /// From a delivery of `mirror` to its redelivery. It is what wakes the next worker when nothing new is said, and a
 /// repeat costs it nothing.

@@ -3,7 +3,7 @@
 //! This program starts itself a second time; the second one starts the server and is killed.
 #![cfg_attr(
     not(target_os = "linux"),
-    expect(unused, reason = "only Linux tells a child of its parent's death")
+    expect(unused, reason = "only Linux signals a child at its parent's death")
 )]
 
 use std::{

@@ -94,7 +94,7 @@ async fn a_tight_limit_is_waited_out() {
 }
 
 #[tokio::test]
-async fn without_a_server_it_says_so() {
+async fn without_a_server_it_fails_with_the_reason() {
     let output = seed("http://127.0.0.1:9", &[]).await;
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());

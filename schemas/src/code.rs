@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn close_codes_tell_whether_to_reconnect() {
+    fn close_codes_show_whether_to_reconnect() {
         for code in Code::ALL {
             let row = code.row();
             match row.close {

@@ -230,7 +230,7 @@ fn the_headers_are_those_of_cloudevents_in_binary_mode() {
 }
 
 #[test]
-fn content_goes_out_as_the_policy_says() {
+fn content_goes_out_by_the_policy() {
     let content = |name: &str, policy| {
         let (_, event) = events().into_iter().find(|(n, _)| n == name).unwrap();
         value(&cloudevent::record(at(41), &event, policy)).get("content").cloned()

@@ -67,7 +67,7 @@ fn the_printed_table_is_the_table() {
 }
 
 #[test]
-fn every_status_is_an_http_error_and_every_title_says_something() {
+fn every_status_is_an_http_error_and_every_title_is_a_phrase() {
     for code in Code::ALL {
         let row = code.row();
         assert!((400..=599).contains(&row.status), "{code}");

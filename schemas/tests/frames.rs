@@ -342,7 +342,7 @@ fn what_is_wrong_is_refused() {
 }
 
 #[test]
-fn the_envelope_of_a_bad_frame_still_tells_its_id() {
+fn the_id_of_a_bad_frame_is_read_all_the_same() {
     let envelope: Envelope = serde_json::from_str(r#"{"type":"send","id":"a-1","content":7}"#).unwrap();
     assert_eq!((envelope.kind.as_deref(), envelope.id), (Some("send"), word("a-1")));
     let empty: Envelope = serde_json::from_str("{}").unwrap();

@@ -136,7 +136,7 @@ fn an_event_begins_with_its_version() {
 }
 
 #[test]
-fn what_is_not_an_event_says_why() {
+fn what_is_not_an_event_is_refused_with_the_reason() {
     let whole = encode(&events().remove(0).1);
     assert_eq!(decode(&[]), Err(CodecError::Empty));
     for version in [0, 2, 255] {

@@ -9,7 +9,7 @@ pub fn of(user: &User) -> BTreeSet<String> {
     [&user.username, &user.display_name].into_iter().flat_map(|name| search_words(name)).collect()
 }
 
-/// What somebody looks for: users who have, for each of its words, one that begins with it.
+/// What a search is for: users who have, for each of its words, one that begins with it.
 pub struct Query(Vec<String>);
 
 impl Query {

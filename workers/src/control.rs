@@ -40,7 +40,7 @@ pub fn concerned(event: &Event) -> Vec<UserId> {
     }
 }
 
-/// Tells the members a stored event concerns what they are now.
+/// Announces to the members a stored event concerns what they are now.
 pub async fn notify_members(
     store: &dyn Store,
     publisher: &Publisher,
@@ -51,7 +51,7 @@ pub async fn notify_members(
     notify_each(store, publisher, members).await
 }
 
-/// Tells each member what they are now, which a later event than the one named may have changed again: an old
+/// Announces to each member what they are now, which a later event than the one named may have changed again: an old
 /// announcement that arrives late must not bring a former member back. The id is the event's and the member's: the service
 /// that made the event and the persister that finds it in the log both publish, and the second copy is dropped as a duplicate.
 pub async fn notify_each(

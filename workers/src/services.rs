@@ -16,7 +16,7 @@ macro_rules! answer {
 }
 
 pub mod accounts; // users, passwords, sessions
-pub mod conversations; // who talks where: open, list, rename
+pub mod conversations; // which conversations there are: open, list, rename
 pub mod history; // pages, replays, heads
 pub mod read_marks; // what was not read yet
 

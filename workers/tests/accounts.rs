@@ -224,9 +224,9 @@ async fn profiles_are_found_and_changed() {
     let renamed = UpdateUser { user: alice.id, display_name: "Alice Liddell".to_owned() };
     assert_eq!(harness.rpc.call(&renamed).await.unwrap().display_name, "Alice Liddell");
     assert_eq!(harness.rpc.call(&FindUser { user: alice.id }).await.unwrap().display_name, "Alice Liddell");
-    let nobody = UserId::fresh();
-    assert_eq!(refusal(harness.rpc.call(&FindUser { user: nobody }).await).0, Code::NotFound);
-    let some = harness.rpc.call(&FindUsers { users: vec![nobody, alan.id] }).await.unwrap();
+    let unknown = UserId::fresh();
+    assert_eq!(refusal(harness.rpc.call(&FindUser { user: unknown }).await).0, Code::NotFound);
+    let some = harness.rpc.call(&FindUsers { users: vec![unknown, alan.id] }).await.unwrap();
     assert_eq!(some, [alan]);
 }
 
@@ -284,7 +284,7 @@ async fn an_unknown_login_takes_as_long_as_a_wrong_password() {
 }
 
 #[tokio::test]
-async fn a_session_nobody_opened_cannot_be_harmed_by_ending_it() {
+async fn ending_a_session_that_was_never_opened_harms_none() {
     let harness = accounts().await;
     let alice = register(&harness, "alice").await;
     harness.rpc.call(&LogOut { user: alice.user.id, session: Some(SessionId::fresh()) }).await.unwrap();

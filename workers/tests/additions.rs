@@ -107,7 +107,7 @@ async fn who_left_a_group_comes_back_only_by_their_own_call() {
         assert_eq!(add(&harness, leaver, room, &[leaver]).await, Ok(()));
         assert_eq!(harness.view(leaver, room).await.unwrap().role, Role::Member);
     }
-    assert_eq!(harness.view(owner, room).await.unwrap().participant_count, 3, "nobody else was added");
+    assert_eq!(harness.view(owner, room).await.unwrap().participant_count, 3, "no one else was added");
 }
 
 #[tokio::test]
@@ -121,7 +121,11 @@ async fn who_was_removed_does_not_come_back_alone_but_may_be_added() {
     assert_eq!(add(&harness, owner, room, &[member]).await, Ok(()));
     remove(&harness, owner, room, member).await;
     remove(&harness, owner, room, owner).await;
-    assert_eq!(add(&harness, owner, room, &[owner]).await, Err(Code::NotFound.into()), "it is nobody's now");
+    assert_eq!(
+        add(&harness, owner, room, &[owner]).await,
+        Err(Code::NotFound.into()),
+        "it has no members now"
+    );
 }
 
 #[tokio::test]
@@ -137,7 +141,7 @@ async fn with_add_by_shared_only_acquaintances_are_added() {
 }
 
 #[tokio::test]
-async fn nobody_is_in_more_conversations_than_the_deployment_allows() {
+async fn no_user_is_in_more_conversations_than_the_deployment_allows() {
     let (harness, [alice, bob, carol]) = deployment(Limits { memberships: 2, ..Limits::default() }).await;
     let (first, second) = (harness.group(alice, &[bob]).await, harness.group(bob, &[carol]).await);
     open(&harness, bob, Shape::Direct, &[alice]).await.unwrap_err();

@@ -78,7 +78,7 @@ async fn an_opening_that_died_before_it_was_stored_is_finished_by_the_next() {
 }
 
 #[tokio::test]
-async fn a_group_has_an_owner_and_everybody_once() {
+async fn a_group_has_an_owner_and_each_member_once() {
     let (harness, [alice, bob, carol]) = Harness::with_three(&SERVICES).await;
     let call = OpenConversation {
         name: Some("Tea party".to_owned()),

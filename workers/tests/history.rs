@@ -161,7 +161,7 @@ async fn while_the_store_is_away_the_log_answers_what_it_can_and_nothing_is_made
 #[tokio::test]
 async fn a_store_that_does_not_answer_is_not_waited_for() {
     let mut harness = Harness::with(&SERVICES).await;
-    let (room, alice, _) = group_of_two(&harness).await;
+    let (room, alice, _) = harness.group_of_two().await;
     let mut seqs = Vec::new();
     for n in 0..10 {
         seqs.push(harness.post(alice, room, &format!("m{n}")).await);
@@ -183,7 +183,7 @@ async fn a_store_that_does_not_answer_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_replay_begins_where_the_client_was_and_says_when_it_cannot() {
+async fn a_replay_begins_where_the_client_was_or_reports_that_it_cannot() {
     let mut harness = Harness::with(&SERVICES).await;
     let (room, alice, _) = harness.group_of_two().await;
     let mut seqs = Vec::new();

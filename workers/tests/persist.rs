@@ -152,7 +152,7 @@ async fn a_crash_between_publish_and_store_heals() {
         Membership { conversation: room, shape: Shape::Group, role: Some(Role::Member), version: seq };
     assert_eq!(postcard::from_bytes::<Control>(&to_bob.payload), Ok(Control::Membership(expected)));
 
-    // The service and the persister both tell; who listens hears it once.
+    // The service and the persister both announce it; whoever listens receives it once.
     natter_workers::control::notify_members(
         &*harness.dependencies.store,
         &harness.dependencies.publisher,

@@ -39,7 +39,7 @@ pub enum Scenario {
     Idle(idle::Args),
     /// Rooms of all sizes, typing, read marks, history.
     Mixed(mixed::Args),
-    /// Everybody comes back at once and is sent what they missed.
+    /// Everyone comes back at once and is sent what they missed.
     Storm(storm::Args),
     /// Some stop reading: do the others notice?
     Slow(slow::Args),

@@ -64,7 +64,7 @@ async fn a_socket_that_is_closed_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_drain_says_goodbye_to_its_sockets_and_ends_every_task() {
+async fn a_drain_sends_goodbye_and_ends_every_task() {
     let edge = Edge::start().await;
     let mut socket = edge.socket(UserId::fresh()).await;
     let (drained, goodbye) = tokio::join!(edge.drain(), async {

@@ -34,7 +34,7 @@ impl Lost {
 pub async fn lost(js: &Context, topology: &Topology, highest: &[Seq]) -> Result<Lost, ApplyError> {
     let server = Server::new(js);
     let bucket = match server.stream(&bucket_stream()).await? {
-        // Without the number of partitions nobody has provisioned to the end, or the key is lost.
+        // Without the number of partitions no one has provisioned to the end, or the key is lost.
         Some(_) => Keys::open(js).await?.partitions().await?.is_some(),
         None => false,
     };

@@ -156,7 +156,7 @@ impl CommitGroup {
             return;
         }
         if state.queue.len() >= MIN_BATCH {
-            // Without a publisher nobody waits for what is queued.
+            // Without a publisher no one waits for what is queued.
             let Some(commits) = self.commits.upgrade() else { return };
             state.batch_in_flight = true;
             let events = state.take_batch();

@@ -175,7 +175,7 @@ impl Supervisor {
         self.state.lock().phase
     }
 
-    /// Until the child has died. It is reaped under the lock: nobody can signal a pid that is free again.
+    /// Until the child has died. It is reaped under the lock: a pid that is free again cannot be signaled.
     #[cfg(target_os = "linux")]
     fn wait(&self, mut child: Child) {
         use nix::sys::wait::{Id, WaitPidFlag, waitid};

@@ -96,7 +96,7 @@ async fn each_user_of_a_cluster_can_do_its_work() {
     apply::apply(&provision, &small(1), &[]).await.unwrap();
     assert!(apply::apply(&provision, &small(1), &[]).await.unwrap().1.is_empty());
 
-    // The edge publishes, hears what was stored, follows CONTROL.
+    // The edge publishes, receives what was stored, follows CONTROL.
     let edge = accounts.client("edge").await;
     let edge_js = jetstream::new(edge.clone());
     apply::check(&edge_js, &small(1)).await.unwrap();
@@ -109,7 +109,7 @@ async fn each_user_of_a_cluster_can_do_its_work() {
     let ordered = jetstream::consumer::pull::OrderedConfig::default();
     let mut changes = control.create_consumer(ordered).await.unwrap().messages().await.unwrap();
 
-    // The worker reads logs, acks, answers, tells edges.
+    // The worker reads logs, acks, answers, announces to edges.
     let worker = accounts.client("worker").await;
     let worker_js = jetstream::new(worker.clone());
     apply::check(&worker_js, &small(1)).await.unwrap();

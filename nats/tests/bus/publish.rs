@@ -83,7 +83,7 @@ async fn the_same_id_twice_is_stored_once_and_answered_with_one_seq() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_full_says_so_and_keeps_what_it_has() {
+async fn a_full_log_refuses_with_the_reason_and_keeps_what_it_has() {
     let server = TestServer::start().await;
     let topology = Topology { log_max_bytes: 64 * 1024, ..small(1) };
     let js = server.js().await;

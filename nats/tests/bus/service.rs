@@ -148,7 +148,7 @@ async fn bytes_that_are_no_question_are_malformed() {
 }
 
 #[tokio::test]
-async fn a_question_nobody_waits_for_any_more_is_dropped() {
+async fn a_request_whose_caller_has_gone_is_dropped() {
     let f = fixture().await;
     let handled = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&handled);
@@ -180,7 +180,7 @@ fn question(probe: &Probe) -> Bytes {
 }
 
 #[tokio::test]
-async fn a_call_says_how_long_its_caller_waits_not_until_when() {
+async fn a_call_carries_how_long_its_caller_waits_not_until_when() {
     let f = fixture().await;
     let subject = subject::service(Service::History, Probe::NAME);
     let mut calls = f.client.subscribe(subject).await.unwrap();
@@ -295,7 +295,7 @@ async fn work_ends_with_the_callers_budget_unless_it_changes_something() {
         let (subject, inbox) = (subject::service(Service::History, name), f.client.new_inbox());
         f.client.publish_with_reply_and_headers(subject, inbox, with_budget(100), payload).await.unwrap();
     }
-    assert_eq!(reports.recv().await, Some("ended"), "nobody waits for what it reads");
+    assert_eq!(reports.recv().await, Some("ended"), "no one waits for what it reads");
     // The change came first, so its caller has stopped waiting too.
     go_on.add_permits(1);
     assert_eq!(reports.recv().await, Some("changed"));

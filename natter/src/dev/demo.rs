@@ -1,4 +1,4 @@
-//! Users, rooms and a bot to talk to. Made through the public API, once: what is there already stays.
+//! Users, rooms and a bot that answers. Made through the public API, once: what is there already stays.
 
 use std::net::SocketAddr;
 

@@ -2,7 +2,7 @@
 
 mod folder; // the data folder: one natter at a time, its secrets
 mod server; // everything started in order and ended in reverse
-mod demo; // users, rooms and a bot to talk to
+mod demo; // users, rooms and a bot that answers
 mod bot; // answers messages
 mod banner; // printed when everything is ready
 

@@ -1,4 +1,4 @@
-//! Every address and every frame that names a conversation or a message, visited by everybody: the expected
+//! Every address and every frame that names a conversation or a message, visited by each role: the expected
 //! answer stands in a table. Whoever is not in a conversation learns nothing of it, not even that it is there.
 
 use reqwest::Method;
@@ -19,7 +19,7 @@ const NEVER: u64 = 1_000_000_000;
 struct Roles {
     room: Room,
     people: [User; 4],
-    /// An admin and a member to whom things are done, somebody who is not in the group.
+    /// An admin and a member to whom things are done, a user who is not in the group.
     rook: User,
     pawn: User,
     stranger: User,
@@ -93,21 +93,21 @@ type Row<T> = (&'static str, [T; 4], fn(&Names) -> Call);
 const ADDRESSES: &[Row<u16>] = &[
     ("get it", [200, 200, 200, 404], |n| (Method::GET, n.room.path(""), None)),
     ("rename it", [200, 200, 403, 404], |n| (Method::PATCH, n.room.path(""), Some(json!({"name": "New"})))),
-    ("add somebody", [200, 200, 403, 404], |n| {
+    ("add a user", [200, 200, 403, 404], |n| {
         (Method::POST, n.room.path("/participants"), Some(json!({"userIds": [n.stranger]})))
     }),
-    ("add nobody known", [422, 422, 403, 404], |n| {
+    ("add an unknown user", [422, 422, 403, 404], |n| {
         (Method::POST, n.room.path("/participants"), Some(json!({"userIds": [NOWHERE]})))
     }),
     ("promote a member", [200, 403, 403, 404], |n| role(n, &n.pawn, "admin")),
     ("make a member owner and back", [200, 403, 403, 404], |n| role(n, &n.pawn, "member")),
     ("demote an admin", [200, 403, 403, 404], |n| role(n, &n.rook, "member")),
     ("demote the owner", [409, 403, 403, 404], |n| role(n, &n.owner, "member")),
-    ("change somebody not there", [404, 404, 404, 404], |n| role(n, &n.stranger, "admin")),
+    ("change the role of a stranger", [404, 404, 404, 404], |n| role(n, &n.stranger, "admin")),
     ("a role that is none", [422, 422, 422, 422], |n| role(n, &n.pawn, "emperor")),
     ("remove a member", [204, 204, 403, 404], |n| remove(n, &n.pawn)),
     ("remove an admin", [204, 403, 403, 404], |n| remove(n, &n.rook)),
-    ("remove somebody not there", [404, 404, 404, 404], |n| remove(n, &n.stranger)),
+    ("remove a stranger", [404, 404, 404, 404], |n| remove(n, &n.stranger)),
     ("read its history", [200, 200, 200, 404], |n| {
         (Method::GET, format!("/api/messages?conversationId={}", n.room.id), None)
     }),
@@ -163,7 +163,7 @@ fn without_request(mut body: Value) -> Value {
 }
 
 #[tokio::test]
-async fn every_address_answers_as_the_table_says() {
+async fn every_address_answers_by_the_table() {
     let roles = Roles::new(shared().await).await;
     for (what, expected, call) in ADDRESSES {
         for (who, expected) in expected.iter().enumerate() {
@@ -175,7 +175,7 @@ async fn every_address_answers_as_the_table_says() {
                 let nowhere = Names { room: Room { id: NOWHERE.to_owned(), ..names.room.clone() }, ..names };
                 let (method, path, body) = call(&nowhere);
                 let other = roles.people[who].at(0).call(method, &path, body.as_ref()).await;
-                assert_eq!(other.status, answer.status, "{what}: it tells that the conversation is there");
+                assert_eq!(other.status, answer.status, "{what}: it shows that the conversation exists");
                 assert_eq!(without_request(other.body), without_request(answer.body), "{what}");
             }
             roles.reset().await;
@@ -233,7 +233,7 @@ fn said(mut answer: Value) -> (String, Value) {
 }
 
 #[tokio::test]
-async fn every_frame_is_answered_as_the_table_says() {
+async fn every_frame_is_answered_by_the_table() {
     let roles = Roles::new(shared().await).await;
     for (who, user) in roles.people.iter().enumerate() {
         let mut device = user.device("d").await;
@@ -243,11 +243,7 @@ async fn every_frame_is_answered_as_the_table_says() {
             assert_eq!(word, expected[who], "{what}, by {who}: {answer}");
             if who == OUTSIDER {
                 let nowhere = Names { room: Room { id: NOWHERE.to_owned(), ..names.room.clone() }, ..names };
-                assert_eq!(
-                    said(device.call(frame(&nowhere)).await).1,
-                    answer,
-                    "{what} tells that it is there"
-                );
+                assert_eq!(said(device.call(frame(&nowhere)).await).1, answer, "{what} shows that it exists");
             }
         }
     }
@@ -256,7 +252,7 @@ async fn every_frame_is_answered_as_the_table_says() {
 #[tokio::test]
 async fn a_resume_of_a_foreign_conversation_is_that_of_a_missing_one() {
     let roles = Roles::new(shared().await).await;
-    roles.rook.post_message(&roles.room, "not for everybody").await;
+    roles.rook.post_message(&roles.room, "for members only").await;
     let epoch = roles.rook.device("r").await.epoch();
     let positions = json!({roles.room.id.clone(): 0, NOWHERE: 0});
     let mut device = roles.people[OUTSIDER].resume("d", &epoch, &positions).await;
@@ -268,7 +264,7 @@ async fn a_resume_of_a_foreign_conversation_is_that_of_a_missing_one() {
 }
 
 #[tokio::test]
-async fn between_two_people_nobody_is_above_the_other() {
+async fn in_a_direct_conversation_both_have_one_role() {
     let cluster = shared().await;
     let (alice, bob, eve) =
         (cluster.user(0, "alice").await, cluster.user(1, "bob").await, cluster.user(0, "eve").await);
@@ -331,10 +327,10 @@ async fn nothing_is_answered_without_a_token_or_with_another_secrets() {
         (Method::POST, "/api/presence/status/batch".to_owned()),
     ];
     for token in [String::new(), forged, "nonsense".to_owned()] {
-        let nobody = alice.with_token(token);
+        let refused = alice.with_token(token);
         for (method, path) in &calls {
             for edge in [0, 1] {
-                let answer = nobody.at(edge).call(method.clone(), path, None).await;
+                let answer = refused.at(edge).call(method.clone(), path, None).await;
                 assert_eq!(answer.code(), (401, "unauthenticated"), "{method} {path}");
             }
         }

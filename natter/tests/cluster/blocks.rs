@@ -96,7 +96,7 @@ async fn ones_own_message_can_be_deleted_in_a_blocked_conversation() {
 }
 
 #[tokio::test]
-async fn somebody_blocked_cannot_open_a_direct_conversation_but_shares_groups() {
+async fn a_blocked_user_opens_no_direct_conversation_but_shares_groups() {
     let cluster = shared().await;
     let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
     alice.put(&path(&bob)).await.ok(204);
@@ -105,7 +105,7 @@ async fn somebody_blocked_cannot_open_a_direct_conversation_but_shares_groups() 
         assert_eq!(me.post("/api/conversations", &body).await.code(), (403, "forbidden"));
     }
     let group = alice.group(&[&bob]).await;
-    bob.post_message(&group, "a group is everybody's").await;
+    bob.post_message(&group, "a group is for all its members").await;
     alice.delete(&path(&bob)).await.ok(204);
     let room = bob.direct(&alice).await;
     bob.post_message(&room, "hello").await;
@@ -128,7 +128,7 @@ async fn each_side_has_a_block_of_its_own_and_a_list_of_them() {
     expected.sort();
     assert_eq!(of_alice, expected);
     assert_eq!(blocked(&bob).await, std::slice::from_ref(&alice.id));
-    assert!(blocked(&carol).await.is_empty(), "who is blocked is not told");
+    assert!(blocked(&carol).await.is_empty(), "who is blocked does not learn of it");
     alice.delete(&path(&bob)).await.ok(204);
     for device in [&mut a, &mut b] {
         is_closed(device, &room, true).await;
@@ -139,8 +139,8 @@ async fn each_side_has_a_block_of_its_own_and_a_list_of_them() {
     }
     assert_eq!(blocked(&alice).await, std::slice::from_ref(&carol.id));
     assert_eq!(alice.put(&path(&alice)).await.code(), (422, "invalid"));
-    let nobody = "/api/blocks/01890000-0000-7000-8000-000000000000";
-    assert_eq!(alice.put(nobody).await.code(), (404, "not_found"));
+    let unknown = "/api/blocks/01890000-0000-7000-8000-000000000000";
+    assert_eq!(alice.put(unknown).await.code(), (404, "not_found"));
     alice.delete(&path(&bob)).await.ok(204);
 }
 

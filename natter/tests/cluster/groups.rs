@@ -1,4 +1,4 @@
-//! Every change of a group is an event of its log, in one order for everybody.
+//! Every change of a group is an event of its log, in one order for all members.
 
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ impl Group {
     }
 }
 
-/// Of somebody in a conversation with participants; `null` when not there.
+/// Of a user in a conversation with participants; `null` when not there.
 fn role_of(conversation: &Value, user: &User) -> Value {
     let participants = conversation["participants"].as_array().unwrap();
     participants.iter().find(|p| p["userId"] == user.id).map_or(Value::Null, |p| p["role"].clone())
@@ -75,7 +75,7 @@ async fn every_change_is_an_event_that_all_devices_on_both_edges_get_in_one_orde
     group.set_role(owner, member, "admin").await;
     group.set_role(owner, member, "member").await;
     admin.delete(&group.path(&new)).await.ok(204);
-    // Without its owner a group would be nobody's: the admin comes before the member, whoever was first.
+    // Without its owner a group has none: the admin comes before the member, whoever was first.
     owner.delete(&group.path(owner)).await.ok(204);
     assert_eq!(role_of(&member.conversation(room).await, admin), "owner");
 
@@ -132,7 +132,7 @@ async fn the_owner_names_the_next_one_or_the_longest_serving_member_inherits() {
 }
 
 #[tokio::test]
-async fn changes_made_on_both_edges_at_once_are_one_story_for_everybody() {
+async fn changes_on_both_edges_at_once_have_one_order_for_all() {
     let cluster = shared().await;
     let group = Group::new(cluster).await;
     let (owner, admin, room) = (&group.owner, &group.admin, &group.room);
@@ -173,7 +173,7 @@ async fn changes_made_on_both_edges_at_once_are_one_story_for_everybody() {
 }
 
 #[tokio::test]
-async fn somebody_added_twice_is_a_member_once() {
+async fn a_user_added_twice_is_a_member_once() {
     let cluster = shared().await;
     let group = Group::new(cluster).await;
     let (owner, admin, room) = (&group.owner, &group.admin, &group.room);

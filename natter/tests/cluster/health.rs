@@ -16,7 +16,7 @@ fn clock() -> &'static str {
 }
 
 #[tokio::test]
-async fn a_worker_says_on_its_admin_port_that_it_can_work() {
+async fn a_worker_shows_on_its_admin_port_that_it_is_ready() {
     let cluster = shared().await;
     let admin = cluster.worker_admin(0).await;
     assert_eq!(get(&format!("{admin}/health/live")).await, (200, json!({"status": "ok"})));
@@ -25,7 +25,7 @@ async fn a_worker_says_on_its_admin_port_that_it_can_work() {
 }
 
 #[tokio::test]
-async fn a_worker_without_redis_says_what_is_down() {
+async fn a_worker_without_redis_shows_what_is_down() {
     let mut cluster = Cluster::start(NATTER).await;
     let ready = format!("{}/health/ready", cluster.worker_admin(1).await);
     cluster.kill_redis();
@@ -40,7 +40,7 @@ async fn a_worker_without_redis_says_what_is_down() {
 }
 
 #[tokio::test]
-async fn a_health_check_is_one_command_that_fails_when_nobody_answers() {
+async fn a_health_check_is_one_command_that_fails_without_an_answer() {
     let cluster = shared().await;
     let edge = &cluster.addresses()[0];
     let well = cluster.run(&["health", &format!("{edge}/health/ready")], &[]);

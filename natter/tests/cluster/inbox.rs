@@ -12,7 +12,7 @@ async fn inbox(user: &User) -> Value {
 }
 
 #[tokio::test]
-async fn somebody_who_was_away_gets_rooms_counts_and_last_messages_newest_first() {
+async fn a_user_who_was_away_gets_rooms_and_counts_newest_first() {
     let cluster = shared().await;
     let (alice, bob, carol) =
         (cluster.user(0, "alice").await, cluster.user(0, "bob").await, cluster.user(1, "carol").await);

@@ -61,7 +61,7 @@ async fn migrate_makes_a_keyspace_and_the_log() {
     }
 }
 
-/// It would be a panic if nobody had chosen whose cryptography it is.
+/// It would be a panic without a choice of the cryptography provider.
 #[tokio::test]
 async fn tls_to_a_server_without_it_is_refused_with_a_sentence() {
     let cluster = Cluster::bare(NATTER).await;

@@ -1,4 +1,4 @@
-//! Read marks: told to the others and to one's own devices, never backwards, never beyond the end.
+//! Read marks: sent to the others and to one's own devices, never backwards, never beyond the end.
 
 use serde_json::{Value, json};
 
@@ -146,7 +146,7 @@ async fn ones_own_message_reads_what_came_before_it_and_deleted_ones_do_not_coun
 }
 
 #[tokio::test]
-async fn a_mark_as_unread_reaches_own_devices_and_nobody_else() {
+async fn a_mark_as_unread_reaches_own_devices_and_no_others() {
     let cluster = shared().await;
     let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
     let room = alice.group(&[&bob]).await;

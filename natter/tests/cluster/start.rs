@@ -5,7 +5,7 @@ use std::process::Output;
 use crate::{NATTER, shared};
 use natter_testkit::Cluster;
 
-/// One sentence that names what is wrong; no panic, no stack of causes nobody can read.
+/// One sentence that names what is wrong; no panic, no stack of causes.
 fn refused(output: &Output, words: &[&str]) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
@@ -14,7 +14,7 @@ fn refused(output: &Output, words: &[&str]) {
     assert!(!said.contains("panicked"), "{said}");
 }
 
-/// What a role must be told, and what the sentence says without it.
+/// What a role must be given, and what its refusal contains without it.
 const NEEDED: &[(&str, &str, &[&str])] = &[
     ("edge", "NATS_URL", &["NATS_URL is missing", "nats://"]),
     ("edge", "REDIS_URL", &["REDIS_URL is missing", "redis://"]),
@@ -57,7 +57,7 @@ async fn a_setting_that_is_weak_or_wrong_stops_the_start_with_a_sentence() {
 #[tokio::test]
 async fn a_nats_or_redis_that_is_not_there_is_named_after_a_while() {
     let cluster = shared().await;
-    // Port 1 is nobody's.
+    // Nothing listens on port 1.
     let nats = cluster.command(&["worker"], &[("NATS_URL", "nats://127.0.0.1:1")]);
     let redis = cluster.command(&["edge"], &[("REDIS_URL", "redis://127.0.0.1:1")]);
     let run = |command| async { tokio::process::Command::from(command).output().await.unwrap() };

@@ -28,7 +28,7 @@ impl<'a> Sender<'a> {
         Self { user, room, socket, earlier: Vec::new(), acked: BTreeMap::new() }
     }
 
-    async fn talk(&mut self, enough: &AtomicBool, acks: &AtomicUsize) {
+    async fn send_on(&mut self, enough: &AtomicBool, acks: &AtomicUsize) {
         for number in 0.. {
             if enough.load(Ordering::SeqCst) {
                 return;
@@ -114,7 +114,7 @@ async fn nats_server_killed_while_two_people_write_costs_no_message_and_no_socke
         }
         enough.store(true, Ordering::SeqCst);
     };
-    tokio::join!(first.talk(&enough, &acks), second.talk(&enough, &acks), faults);
+    tokio::join!(first.send_on(&enough, &acks), second.send_on(&enough, &acks), faults);
 
     let history = alice.history(&room).await;
     assert!(history.len() >= talkers.iter().map(|t| t.acked.len()).sum());

@@ -1,4 +1,4 @@
-//! Connections that mean no good.
+//! Hostile connections.
 
 use std::time::{Duration, Instant};
 
@@ -117,7 +117,7 @@ async fn a_body_that_is_too_large_is_answered_with_413_or_cut() {
 }
 
 #[tokio::test]
-async fn bytes_that_are_not_http_are_refused_and_harm_no_other() {
+async fn bytes_that_are_not_http_are_refused_and_harm_no_one() {
     let natter = DevServer::start(NATTER, &[]).await;
     let alice = User::register_as(&natter.http, "alice").await;
     let long = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(64 * 1024));
@@ -141,7 +141,7 @@ async fn bytes_that_are_not_http_are_refused_and_harm_no_other() {
     alice.get("/api/me").await.ok(200);
 }
 
-/// Sends requests of this many methods that nobody else uses, and reads every answer.
+/// Sends requests of this many methods, each used once, and reads every answer.
 async fn invented_methods(natter: &DevServer, first: usize, count: usize) {
     const AT_ONCE: usize = 500;
     let mut stream = connect(natter).await;

@@ -87,7 +87,7 @@ async fn a_log_that_is_gone_alone_is_warned_of_with_numbers_and_begins_a_new_epo
 }
 
 #[tokio::test]
-async fn an_empty_store_beside_a_log_is_rebuilt_from_it_and_says_so() {
+async fn an_empty_store_beside_a_log_is_rebuilt_with_a_warning() {
     let (mut natter, _, _, before, _) = stopped_with_history().await;
     for file in ["natter.db", "natter.db-wal", "natter.db-shm"] {
         match fs::remove_file(natter.data().join(file)) {

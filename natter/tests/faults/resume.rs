@@ -23,7 +23,7 @@ fn types(frames: &[Value]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_resume_gives_the_exact_rest_or_says_to_load_the_newest_page() {
+async fn a_resume_gives_the_exact_rest_or_asks_to_load_the_newest_page() {
     let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "off")]).await;
     let (alice, bob) =
         (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
@@ -41,7 +41,7 @@ async fn a_resume_gives_the_exact_rest_or_says_to_load_the_newest_page() {
     assert!(until_done(&mut socket).await.is_empty());
 
     let gap = json!({"type": "resume:gap", "conversationId": room.id, "headSeq": head});
-    let mut told = Vec::new();
+    let mut warned = Vec::new();
     for (what, epoch, position) in [
         ("more than 500 missing", epoch.as_str(), room.head),
         ("another epoch", "another", seqs[0]),
@@ -52,11 +52,11 @@ async fn a_resume_gives_the_exact_rest_or_says_to_load_the_newest_page() {
     ] {
         let mut socket = bob.resume_socket("phone", epoch, &from(position)).await;
         assert_eq!(until_done(&mut socket).await, std::slice::from_ref(&gap), "{what}");
-        told.push(socket);
+        warned.push(socket);
     }
     // From the head on everything comes.
     let next = alice.post_message(&room, "news").await;
-    for socket in &mut told {
+    for socket in &mut warned {
         socket.wait_for_seq(&room, next).await;
         assert_eq!(chain_seqs(&socket.frames, &room, head), [next]);
     }
@@ -94,8 +94,8 @@ async fn a_foreign_conversation_looks_like_one_that_does_not_exist() {
     let mut epoch = String::new();
     for positions in [json!({&room.id: 0}), json!({&room.id: secret}), json!({nowhere: 0})] {
         for same_epoch in [false, true] {
-            let told = if same_epoch { epoch.as_str() } else { "another" };
-            let mut socket = eve.resume_socket("phone", told, &positions).await;
+            let known = if same_epoch { epoch.as_str() } else { "another" };
+            let mut socket = eve.resume_socket("phone", known, &positions).await;
             let frames = until_done(&mut socket).await;
             let id = positions.as_object().unwrap().keys().next().unwrap();
             assert_eq!(frames, [json!({"type": "conversation:removed", "conversationId": id})]);

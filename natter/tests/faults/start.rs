@@ -94,7 +94,7 @@ fn a_setting_that_is_not_text_is_refused_not_ignored() {
     let mut command = command(NATTER, &[]);
     command.args(["dev", "--data-dir"]).arg(home.path().join("data")).args(PORTS);
     command.env("JWT_SECRET", std::ffi::OsStr::from_bytes(b"0123456789abcdef0123456789abcdef\xff"));
-    // Started anyway, it would run until somebody ends it.
+    // Started anyway, it would run until it is killed.
     command.env("LOG_FORMAT", "xml");
     refused(&command.output().unwrap(), &["JWT_SECRET"]);
 }
@@ -109,7 +109,7 @@ async fn another_number_of_partitions_is_refused_on_a_folder_that_exists() {
 }
 
 #[tokio::test]
-async fn ctrl_c_says_goodbye_closes_with_1012_and_ends_with_0() {
+async fn ctrl_c_closes_sockets_with_1012_and_ends_with_status_0() {
     let mut natter = DevServer::start(NATTER, &[]).await;
     let alice = User::register_as(&natter.http, "alice").await;
     let nats = natter.nats_pid().unwrap();

@@ -68,7 +68,7 @@ async fn one_idempotency_key_posted_ten_times_at_once_is_one_message() {
         assert!(made.iter().all(|message| message == &made[0]), "{made:?}");
         let refused = by_status.get(&409).cloned().unwrap_or_default();
         assert!(refused.iter().all(|problem| problem["code"] == "idempotency_in_progress"));
-        // Afterwards the answer is there for everybody.
+        // Afterwards the answer is there for every caller.
         let replayed = alice.post_once(&key, &room.id, "once").await;
         assert_eq!(replayed.headers["idempotency-replayed"], "true");
         assert_eq!(replayed.ok(201), made[0]);

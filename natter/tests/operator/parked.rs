@@ -19,7 +19,7 @@ fn number(parked: &Value) -> String {
     parked["number"].to_string()
 }
 
-/// Any conversation of the partition that nobody is in.
+/// Any conversation of the partition, without members.
 fn stranger(p: Partition) -> ConversationId {
     std::iter::repeat_with(ConversationId::fresh).find(|c| Partition::of(*c, PARTITIONS) == p).unwrap()
 }
@@ -90,7 +90,7 @@ fn dropped_only_when_meant(deployment: &OperatorCluster, noise: &Value, foreign:
     assert!(again.contains("999: is not parked"), "{again}");
     assert_eq!(deployment.natter(&["parked", "replay", "--all"]).failed().lines().count(), 2);
 
-    // There is nobody at standard input to say yes.
+    // Standard input is closed: nothing confirms.
     let asked = deployment.natter(&["parked", "drop", &noise]);
     assert!(asked.err.contains("[y/N]"), "{}", asked.err);
     assert_eq!(asked.failed(), format!("{noise}: stays\n"));

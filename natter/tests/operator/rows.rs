@@ -1,4 +1,4 @@
-//! What somebody with the store's file at hand can do to one event. It is two rows: an entry in `messages` or
+//! What an operator with the store's file can do to one event. It is two rows: an entry in `messages` or
 //! `changes` that says what it is and where its bytes are, and these.
 
 use natter_schemas::{codec, event::Event, id::Seq};

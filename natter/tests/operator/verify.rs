@@ -1,4 +1,4 @@
-//! What somebody did to the store by hand is found, row by row.
+//! What was changed in the store by hand is found, row by row.
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ async fn rows_that_were_deleted_changed_garbled_or_added_by_hand_are_found() {
     ];
     assert_eq!((code, found(&partitions)), (Some(1), expected.clone()), "{partitions:#?}");
 
-    // A row where the partition's log has another conversation's event, or one that nobody can read.
+    // A row where the partition's log has another conversation's event, or one that cannot be decoded.
     let p = partition(&room);
     let free = deployment.publish(p, crate::deployment::id(&other), b"noise".to_vec()).await;
     deployment.start_worker();
@@ -84,7 +84,7 @@ async fn what_the_persister_has_not_acked_is_not_due_yet() {
     let p = partition(&room);
     let floor = deployment.last_seq(p).await;
     deployment.kill_workers();
-    let late = posted(&alice, &room, "while nobody persists");
+    let late = posted(&alice, &room, "while nothing is persisted");
     deployment.publish(p, late.conversation, natter_schemas::codec::encode(&late)).await;
     let (code, partitions) = deployment.verified();
     assert_eq!((code, &partitions[usize::from(p.0)]["to"]), (Some(0), &json!(floor)), "{partitions:#?}");

@@ -58,7 +58,7 @@ pub async fn history_has(rooms: &HashMap<String, Posts>, people: &[Participant])
     }
 }
 
-/// One record as somebody else's consumer prints it.
+/// One record as another consumer prints it.
 pub struct Record {
     pub partition: u64,
     pub headers: HashMap<String, String>,

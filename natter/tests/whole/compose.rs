@@ -102,7 +102,7 @@ fn every_image_is_pinned_to_a_version_and_servers_that_are_tested_to_theirs() {
 }
 
 #[test]
-fn who_waits_for_a_service_waits_for_one_that_can_say_it_is_ready() {
+fn who_waits_for_a_service_waits_for_one_with_a_health_check() {
     let compose = read();
     for (name, service) in &compose.services {
         for (needed, dependency) in &service.depends_on {

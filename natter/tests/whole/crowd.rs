@@ -1,4 +1,4 @@
-//! A hundred people with two devices each who all talk at once, as any stranger's clients would: what each socket
+//! A hundred people with two devices each who all send at once, as any stranger's clients would: what each socket
 //! saw, and what it was promised.
 
 use std::{
@@ -52,11 +52,11 @@ pub struct SocketLog {
     pub acked: HashMap<String, Posts>,
 }
 
-/// Lets everybody say everything. `half` is told when half of it is acked.
+/// Sends everything of everyone. `half` is sent when half of it is acked.
 pub async fn talk(people: &[Participant], half: tokio::sync::oneshot::Sender<()>) -> Vec<SocketLog> {
     let (done, heard) = watch::channel(None);
     let (counted, mut counts) = tokio::sync::mpsc::channel(MESSAGES);
-    // Everybody is there before anybody speaks: each socket owes the whole of its rooms.
+    // All are connected before the first sends: each socket owes the whole of its rooms.
     let mut open = Vec::new();
     for (number, person) in people.iter().enumerate() {
         for device in 0..DEVICES {

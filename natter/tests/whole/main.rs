@@ -4,8 +4,8 @@
 
 mod compose; // the deployment as people with Docker start it
 mod deployment; // the same as plain processes
-mod compare; // what was acked, against what everybody has
-mod crowd; // a hundred people who all talk at once
+mod compare; // what was acked, against what every client has
+mod crowd; // a hundred people who all send at once
 
 mod standstill; // the store does not answer for half a minute
 
@@ -69,7 +69,7 @@ async fn twenty_thousand_messages_survive_kills_of_workers_and_kafka() {
     compare::history_has(&rooms, &people).await;
 }
 
-/// A hundred people over both edges: forty groups of five, and everybody knows a neighbour.
+/// A hundred people over both edges: forty groups of five, and each shares one with a neighbor.
 async fn people(edges: &[String]) -> Vec<Participant> {
     let mut people = Vec::new();
     for number in 0..PEOPLE {

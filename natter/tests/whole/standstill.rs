@@ -10,7 +10,7 @@ use crate::shared;
 
 const STANDSTILL: Duration = Duration::from_secs(30);
 
-/// Between two messages: a quick talker. As fast as acks come, the log would grow past what a page reads of it.
+/// Between two messages, as of someone who types fast: as fast as acks come, this would measure the load of two cores.
 const PACE: Duration = Duration::from_millis(50);
 
 #[tokio::test(flavor = "multi_thread")]

@@ -78,7 +78,7 @@ pub type Source<'a> = dyn Fn(&str) -> Option<String> + 'a;
 pub struct Settings {
     pub host: IpAddr,
     pub port: u16,
-    /// Metrics tell much about a deployment, and no one who asks for them has to log in.
+    /// Metrics reveal much about a deployment, and no one who asks for them has to log in.
     pub admin_host: IpAddr,
     pub admin_port: u16,
     pub nats_url: Option<String>,

@@ -246,7 +246,7 @@ async fn everything_but_the_four_fixed_keys_has_an_end() {
 }
 
 #[tokio::test]
-async fn a_start_without_a_usable_redis_says_why_and_never_the_password() {
+async fn a_start_without_a_usable_redis_names_why_and_no_password() {
     let server = RedisServer::start().await;
     server.run::<()>(&["CONFIG", "SET", "requirepass", "right"]).await.unwrap();
     let url = server.url().replace("redis://", "redis://:hunter2@");

@@ -91,17 +91,17 @@ async fn a_user_who_sends_heartbeats_is_not_swept(state: State) {
 async fn four_sweepers_announce_each_user_exactly_once(state: State) {
     let users_online = users(200);
     assert_eq!(state.heartbeat(&devices(&users_online), TTL).await.unwrap().len(), users_online.len());
-    let mut told: HashMap<UserId, usize> = HashMap::new();
+    let mut reported: HashMap<UserId, usize> = HashMap::new();
     until_some("all users to go offline", async || {
         for gone in join_all((0..4).map(|_| state.sweep(7))).await {
             for change in gone.unwrap() {
-                *told.entry(change.user).or_default() += 1;
+                *reported.entry(change.user).or_default() += 1;
             }
         }
-        (told.len() == users_online.len()).then_some(())
+        (reported.len() == users_online.len()).then_some(())
     })
     .await;
-    assert!(told.values().all(|times| *times == 1));
+    assert!(reported.values().all(|times| *times == 1));
     assert_eq!(state.sweep(MANY).await, Ok(vec![]));
 }
 

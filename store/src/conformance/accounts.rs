@@ -10,8 +10,8 @@ use crate::{AddUser, Store};
 pub async fn a_user_is_found_by_id_username_and_email_whatever_the_case(store: Arc<dyn Store>) {
     let name = unique_name();
     let user = added(&*store, &name).await;
-    let nobody = UserId::fresh();
-    assert_eq!(store.users(&[nobody, user.id]).await.unwrap(), std::slice::from_ref(&user));
+    let unknown = UserId::fresh();
+    assert_eq!(store.users(&[unknown, user.id]).await.unwrap(), std::slice::from_ref(&user));
     assert!(store.users(&[]).await.unwrap().is_empty());
     for login in [name.clone(), name.to_uppercase(), user.email.clone(), user.email.to_uppercase()] {
         let found = store.credentials(&login).await.unwrap().expect(&login);
@@ -19,7 +19,7 @@ pub async fn a_user_is_found_by_id_username_and_email_whatever_the_case(store: A
     }
     assert_eq!(store.credentials_of(user.id).await.unwrap().unwrap().user, user);
     assert!(store.credentials(&unique_name()).await.unwrap().is_none());
-    assert!(store.credentials_of(nobody).await.unwrap().is_none());
+    assert!(store.credentials_of(unknown).await.unwrap().is_none());
 }
 
 pub async fn usernames_and_emails_are_unique_whatever_the_case(store: Arc<dyn Store>) {
@@ -117,7 +117,7 @@ pub async fn a_name_of_many_words_is_found_by_the_first_of_them(store: Arc<dyn S
     assert!(store.search_users(&word(last + 1), 5).await.unwrap().is_empty());
 }
 
-pub async fn nobody_is_found_by_a_word_of_before(store: Arc<dyn Store>) {
+pub async fn no_user_is_found_by_a_word_of_before(store: Arc<dyn Store>) {
     let (old, kept, new) = (unique_name(), unique_name(), unique_name());
     let user = shown_as(&format!("{old} {kept}"));
     add(&*store, &user).await;

@@ -11,7 +11,7 @@
     missing_docs,
     clippy::unwrap_used,
     clippy::missing_panics_doc,
-    reason = "these are tests, and each one's name says what must hold"
+    reason = "these are tests, and each one's name states what must hold"
 )]
 
 pub mod fixtures; // users and conversations for tests
@@ -41,7 +41,7 @@ macro_rules! conformance {
                 search_finds_beginnings_of_words_by_username
                 search_finds_any_word_without_accents_case_and_form
                 a_name_of_many_words_is_found_by_the_first_of_them
-                nobody_is_found_by_a_word_of_before
+                no_user_is_found_by_a_word_of_before
                 search_takes_wildcards_literally
                 a_display_name_and_a_password_can_be_changed
                 of_names_changed_at_once_the_one_shown_is_found

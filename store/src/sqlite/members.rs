@@ -141,12 +141,12 @@ pub fn add(db: &Connection, update: MembershipUpdate, given: Role, at: Timestamp
 }
 
 pub fn remove(db: &Connection, update: MembershipUpdate) -> Result<()> {
-    let nobody = None::<i64>;
+    let no_role = None::<i64>;
     apply(
         db,
         update,
         PRESENCE,
-        params![update.conversation.as_bytes(), update.user.as_bytes(), int(update.seq), nobody, 0, 0],
+        params![update.conversation.as_bytes(), update.user.as_bytes(), int(update.seq), no_role, 0, 0],
     )
 }
 

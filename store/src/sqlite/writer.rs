@@ -136,7 +136,7 @@ fn run(db: &Connection, mut requests: mpsc::Receiver<Request>, commits: &AtomicU
     }
 }
 
-/// A commit of a thousand events is 20 ms of work that nobody waits for: on a full core, acks and live traffic go first. Four
+/// A commit of a thousand events is 20 ms of work that no one waits for: on a full core, acks and live traffic go first. Four
 /// steps of niceness leave it two fifths of an equal share, twice what it needs at the rate that fills a core.
 #[cfg(target_os = "linux")]
 fn lower_priority() {
@@ -279,7 +279,7 @@ mod tests {
 
     #[tokio::test]
     #[cfg(target_os = "linux")]
-    async fn the_writer_has_niceness_4_and_nobody_else() {
+    async fn the_writer_alone_has_niceness_4() {
         // proc_pid_stat(5): the 19th field; the second may hold spaces, in parentheses.
         let niceness = || {
             let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
@@ -308,7 +308,7 @@ mod tests {
         );
         assert!(matches!(lost, Err(StoreError::Unavailable(_))));
         assert_eq!(after.unwrap(), 1);
-        // The first may have been committed before the second began; its result tells.
+        // The first may have been committed before the second began; its result shows it.
         let expected = 1 + i64::from(before.is_ok());
         assert_eq!(writer.write(1, count).await.unwrap(), expected);
     }

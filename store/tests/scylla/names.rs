@@ -61,7 +61,7 @@ async fn a_name_is_kept_for_good_and_a_repeated_registration_undoes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_is_found_by_a_display_name_of_before() {
+async fn no_user_is_found_by_a_display_name_of_before() {
     let store = open().await;
     let (old, new) = (unique_name(), unique_name());
     let anna = User { display_name: format!("{old} Ä"), ..user(&unique_name()) };

@@ -34,7 +34,7 @@ impl DamagedStore {
         Self { store, sample: SampleLog::of(&[anna]), anna, db, _folder: folder }
     }
 
-    fn says(&mut self) -> Seq {
+    fn posts(&mut self) -> Seq {
         self.sample.add(self.sample.owner, posted("hi"))
     }
 
@@ -111,16 +111,16 @@ fn stranger(logged: &LogEntry, kind: Kind) -> LogEntry {
 #[tokio::test]
 async fn what_lies_above_a_head_that_is_too_low_is_stored_already() {
     let mut fixtures = DamagedStore::new();
-    let target = fixtures.says();
+    let target = fixtures.posts();
     fixtures.reacts(fixtures.anna, target, true);
-    fixtures.says();
+    fixtures.posts();
     fixtures.persist().await;
     fixtures.lose_head();
     fixtures.persist().await;
     assert_eq!(fixtures.stored().await, fixtures.sample.log);
     assert_eq!(fixtures.count("events"), fixtures.sample.log.len());
     // It goes on where the log does.
-    let last = fixtures.says();
+    let last = fixtures.posts();
     fixtures.persist().await;
     assert_eq!(fixtures.store.heads(&[fixtures.sample.id]).await.unwrap(), [last]);
     assert_eq!(fixtures.stored().await, fixtures.sample.log);
@@ -129,7 +129,7 @@ async fn what_lies_above_a_head_that_is_too_low_is_stored_already() {
 #[tokio::test]
 async fn an_event_whose_place_above_the_head_is_taken_is_refused_with_both_ids() {
     let mut fixtures = DamagedStore::new();
-    let message = fixtures.says();
+    let message = fixtures.posts();
     let reaction = fixtures.reacts(fixtures.anna, message, true);
     fixtures.persist().await;
     fixtures.lose_head();
@@ -150,9 +150,9 @@ async fn an_event_whose_place_above_the_head_is_taken_is_refused_with_both_ids()
 }
 
 #[tokio::test]
-async fn a_row_that_nobody_can_read_stops_no_other_event_of_its_conversation() {
+async fn an_unreadable_row_stops_no_other_event_of_its_conversation() {
     let mut fixtures = DamagedStore::new();
-    let before: Vec<Seq> = (0..100).map(|_| fixtures.says()).collect();
+    let before: Vec<Seq> = (0..100).map(|_| fixtures.posts()).collect();
     fixtures.persist().await;
     let (garbled, lost) = (before[20], before[40]);
     fixtures.garble(garbled);
@@ -164,7 +164,7 @@ async fn a_row_that_nobody_can_read_stops_no_other_event_of_its_conversation() {
     for _ in 0..10 {
         let from = fixtures.sample.log.len();
         for _ in 0..100 {
-            fixtures.says();
+            fixtures.posts();
         }
         fixtures.store.persist(fixtures.sample.partition, &fixtures.sample.log[from..]).await.unwrap();
     }
@@ -178,9 +178,9 @@ async fn a_row_that_nobody_can_read_stops_no_other_event_of_its_conversation() {
 }
 
 #[tokio::test]
-async fn reactions_that_come_late_are_put_in_order_around_one_that_nobody_can_read() {
+async fn late_reactions_are_put_in_order_around_an_unreadable_one() {
     let mut fixtures = DamagedStore::new();
-    let message = fixtures.says();
+    let message = fixtures.posts();
     let owner = fixtures.sample.owner;
     let unreadable = fixtures.reacts(fixtures.anna, message, true);
     let late = fixtures.sample.log.len();
@@ -204,7 +204,7 @@ async fn reactions_that_come_late_are_put_in_order_around_one_that_nobody_can_re
 #[tokio::test]
 async fn an_event_with_damaged_bytes_keeps_its_place() {
     let mut fixtures = DamagedStore::new();
-    let (garbled, lost) = (fixtures.says(), fixtures.says());
+    let (garbled, lost) = (fixtures.posts(), fixtures.posts());
     fixtures.persist().await;
     fixtures.garble(garbled);
     fixtures.lose_bytes(lost);
@@ -223,7 +223,7 @@ async fn an_event_with_damaged_bytes_keeps_its_place() {
 #[tokio::test]
 async fn a_message_that_cannot_be_read_is_a_placeholder_in_its_place() {
     let mut fixtures = DamagedStore::new();
-    let seqs: Vec<Seq> = (0..6).map(|_| fixtures.says()).collect();
+    let seqs: Vec<Seq> = (0..6).map(|_| fixtures.posts()).collect();
     let owner = fixtures.sample.owner;
     let edit = fixtures.sample.add(owner, Kind::Edited { target: seqs[2], body: plain("better") });
     let deletion = fixtures.sample.add(owner, Kind::Deleted { target: seqs[3] });
@@ -255,7 +255,7 @@ async fn a_message_that_cannot_be_read_is_a_placeholder_in_its_place() {
 #[tokio::test]
 async fn a_conversation_that_cannot_be_read_is_missing_from_lists_alone() {
     let mut fixtures = DamagedStore::new();
-    fixtures.says();
+    fixtures.posts();
     fixtures.persist().await;
     let anna = fixtures.anna;
     let other = SampleLog::of(&[anna]);
@@ -271,15 +271,15 @@ async fn a_conversation_that_cannot_be_read_is_missing_from_lists_alone() {
 #[tokio::test]
 async fn deleting_an_events_row_deletes_all_of_it_and_the_log_brings_it_back() {
     let mut fixtures = DamagedStore::new();
-    let (garbled, lost) = (fixtures.says(), fixtures.says());
+    let (garbled, lost) = (fixtures.posts(), fixtures.posts());
     let edit =
         fixtures.sample.add(fixtures.sample.owner, Kind::Edited { target: garbled, body: plain("better") });
     // Their ids are entered in the tree, and those of the last ones are not.
     for _ in 0..300 {
-        fixtures.says();
+        fixtures.posts();
     }
     fixtures.persist().await;
-    let last = fixtures.says();
+    let last = fixtures.posts();
     fixtures.persist().await;
     let entered = fixtures.count("ids");
     fixtures.garble(garbled);
@@ -305,11 +305,11 @@ async fn deleting_an_events_row_deletes_all_of_it_and_the_log_brings_it_back() {
 #[tokio::test]
 async fn where_bytes_were_lost_no_other_events_bytes_are_put() {
     let mut fixtures = DamagedStore::new();
-    let lost = fixtures.says();
+    let lost = fixtures.posts();
     fixtures.persist().await;
     // The newest of all: the next event would lie where it lay.
     fixtures.lose_bytes(lost);
-    let next = fixtures.says();
+    let next = fixtures.posts();
     fixtures.persist().await;
     fixtures.assert_unreadable(lost).await;
     fixtures.at("DELETE FROM messages WHERE conversation = ?1 AND seq = ?2", lost);

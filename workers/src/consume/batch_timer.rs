@@ -1,4 +1,4 @@
-//! When a batch has gathered for long enough. Nobody waits for one (readers see the log's tail), and each costs a
+//! When a batch has gathered for long enough. No one waits for one (readers see the log's tail), and each costs a
 //! transaction, an fsync and the pages that it writes, whose cost is shared by all events of one conversation in it.
 //! So it gathers the longer, the fewer events come, as long as some do.
 //!

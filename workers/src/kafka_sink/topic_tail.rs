@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn seqs_of_another_epoch_say_nothing() {
+    fn seqs_of_another_epoch_do_not_count() {
         let seen = newest(&[record("before", 100), record("now", 1)]);
         assert_eq!(seen.here.map(|(seq, _)| seq), Some(1));
         let seen = newest(&[record("before", 100)]);

@@ -43,7 +43,7 @@ impl WriteError {
 /// The offset of one record, or why it has none.
 type Report = (Seq, Result<i64, String>);
 
-/// Hears what became of each record, on the producer's own thread.
+/// Receives what became of each record, on the producer's own thread.
 struct DeliveryReports {
     to: mpsc::Sender<Report>,
     last_error: LastClientError,

@@ -1,4 +1,4 @@
-//! Who talks where. A change is validated against the store, published as an event, applied to the store and
+//! Which conversations there are, and who is in them. A change is validated against the store, published as an event, applied to the store and
 //! announced to the members concerned, in this order; whatever a crash leaves undone the persister does, because
 //! it finds the same event in the log.
 

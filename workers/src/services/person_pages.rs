@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_list_everybody_once_also_when_the_last_one_left() {
+    fn pages_list_each_once_also_when_the_last_one_left() {
         let people: Vec<UserId> = (0..25).map(|_| UserId::fresh()).collect();
         let page = |people: &[UserId], after| {
             let shown = range(people, after, 10);

@@ -1,4 +1,4 @@
-//! Kafka or NATS away for a while, under load: nothing is missing, nothing is there twice, nobody else notices.
+//! Kafka or NATS away for a while, under load: nothing is missing, nothing is there twice, nothing else is affected.
 
 use std::{sync::Arc, time::Duration};
 
@@ -72,7 +72,7 @@ async fn a_kafka_that_is_away_at_the_start_is_waited_for() {
     kafka.kill();
     let topic = Topic::on(kafka).await;
     topic.harness.start(&[Job::Mirror, Job::Persist]).await;
-    topic.talk(&rooms(), 100).await;
+    topic.fill(&rooms(), 100).await;
     persisted(&topic).await;
     topic.kafka.restart().await;
     topic.complete().await;

@@ -64,7 +64,7 @@ async fn every_event_lands_in_its_partition_in_order_with_all_headers() {
 }
 
 #[tokio::test]
-async fn an_event_nobody_can_read_keeps_the_chain_whole() {
+async fn an_undecodable_event_keeps_the_chain_whole() {
     let topic = Topic::shared().await;
     topic.mirror().await;
     let (author, home) = (UserId::fresh(), room(Partition(0)));
@@ -90,7 +90,7 @@ async fn an_event_nobody_can_read_keeps_the_chain_whole() {
 }
 
 #[tokio::test]
-async fn content_goes_out_as_the_setting_says() {
+async fn content_goes_out_by_the_setting() {
     for content in [Content::Omitted, Content::Plain] {
         let mut topic = Topic::shared().await;
         topic.options().kafka.content = content;
@@ -126,13 +126,13 @@ async fn a_backlog_of_thousands_is_mirrored() {
 async fn a_topic_that_is_made_again_gets_all_the_log_has() {
     let mut topic = Topic::shared().await;
     topic.mirror().await;
-    topic.talk(&rooms(), 20).await;
+    topic.fill(&rooms(), 20).await;
     topic.complete().await;
     topic.harness.stop().await;
 
     topic.delete().await;
     topic.mirror().await;
-    topic.talk(&rooms(), 8).await;
+    topic.fill(&rooms(), 8).await;
     topic.complete().await;
 }
 
@@ -141,7 +141,7 @@ async fn records_that_kafka_has_forgotten_are_not_written_again() {
     let mut topic = Topic::shared().await;
     let rooms = [room(Partition(0))];
     topic.mirror().await;
-    topic.talk(&rooms, 10).await;
+    topic.fill(&rooms, 10).await;
     topic.complete().await;
     until_some("all of it is acked", || async {
         (topic.dependencies.log.mirror_floor(Partition(0)).await.unwrap() == 10).then_some(())
@@ -153,7 +153,7 @@ async fn records_that_kafka_has_forgotten_are_not_written_again() {
     before.add_partition_offset(&topic.name, 0, Offset::Offset(10)).unwrap();
     topic.admin().delete_records(&before, &AdminOptions::new()).await.unwrap();
     topic.mirror().await;
-    topic.talk(&rooms, 3).await;
+    topic.fill(&rooms, 3).await;
     let seqs = until_some("the new events are there", || async {
         let seqs: Vec<_> = topic.records(Partition(0)).await.iter().map(KafkaRecord::seq).collect();
         (seqs.last() == Some(&13)).then_some(seqs)
@@ -180,13 +180,13 @@ async fn a_log_that_no_longer_reaches_back_is_gone_on_with_and_the_jump_is_seen(
     let mut topic = Topic::shared().await;
     let rooms = [room(Partition(0))];
     topic.mirror().await;
-    topic.talk(&rooms, 5).await;
+    topic.fill(&rooms, 5).await;
     topic.complete().await;
     topic.harness.stop().await;
 
     make_log_anew(&topic, Partition(0), 10).await;
     topic.mirror().await;
-    topic.talk(&rooms, 3).await;
+    topic.fill(&rooms, 3).await;
     let seqs = until_some("the new events are there", || async {
         let seqs: Vec<_> = topic.records(Partition(0)).await.iter().map(KafkaRecord::seq).collect();
         (seqs.last() == Some(&12)).then_some(seqs)
@@ -200,7 +200,7 @@ async fn a_new_epoch_begins_a_new_chain() {
     let mut topic = Topic::shared().await;
     let rooms = [room(Partition(0))];
     topic.mirror().await;
-    topic.talk(&rooms, 5).await;
+    topic.fill(&rooms, 5).await;
     topic.complete().await;
     topic.harness.stop().await;
 
@@ -209,7 +209,7 @@ async fn a_new_epoch_begins_a_new_chain() {
     deployment.epoch = "another".to_owned();
     topic.harness.dependencies.deployment = std::sync::Arc::new(deployment);
     topic.harness.start(&[Job::Mirror]).await;
-    topic.talk(&rooms, 3).await;
+    topic.fill(&rooms, 3).await;
     let records = until_some("the new events are there", || async {
         let records = topic.records(Partition(0)).await;
         (records.len() == 8).then_some(records)
@@ -225,21 +225,21 @@ async fn a_log_that_was_rolled_back_is_not_mirrored_over_what_kafka_has() {
     let mut topic = Topic::shared().await;
     let rooms = [room(Partition(0))];
     topic.mirror().await;
-    topic.talk(&rooms, 5).await;
+    topic.fill(&rooms, 5).await;
     topic.complete().await;
     topic.harness.stop().await;
 
     // The same epoch, other events: fewer than before, then more.
     make_log_anew(&topic, Partition(0), 1).await;
     topic.mirror().await;
-    topic.talk(&rooms, 3).await;
-    topic.talk(&[room(Partition(1))], 3).await;
+    topic.fill(&rooms, 3).await;
+    topic.fill(&[room(Partition(1))], 3).await;
     until_some("the other partition goes on", || async {
         (topic.records(Partition(1)).await.len() == 3).then_some(())
     })
     .await;
-    topic.talk(&rooms, 5).await;
-    topic.talk(&[room(Partition(1))], 3).await;
+    topic.fill(&rooms, 5).await;
+    topic.fill(&[room(Partition(1))], 3).await;
     until_some("the other partition goes on", || async {
         (topic.records(Partition(1)).await.len() == 6).then_some(())
     })

@@ -51,7 +51,7 @@ async fn a_kafka_that_asks_for_a_password_is_written_to() {
         let mut topic = Topic::on(Arc::clone(&kafka)).await;
         topic.options().kafka.security.sasl.as_mut().unwrap().mechanism = mechanism;
         topic.mirror().await;
-        topic.talk(&rooms(), 8).await;
+        topic.fill(&rooms(), 8).await;
         topic.complete().await;
     }
     // A wrong password is like a Kafka that is away: the process runs, the log waits.
@@ -59,7 +59,7 @@ async fn a_kafka_that_asks_for_a_password_is_written_to() {
     let right = topic.options().clone();
     topic.options().kafka.security.sasl.as_mut().unwrap().password = "wrong".to_owned().into();
     topic.mirror().await;
-    topic.talk(&rooms(), 8).await;
+    topic.fill(&rooms(), 8).await;
     topic.harness.stop().await;
     *topic.options() = right;
     topic.mirror().await;

@@ -78,17 +78,17 @@ async fn of_two_mirrors_one_is_active_and_the_other_goes_on_when_it_stops() {
     let topic = Topic::shared().await;
     let rooms = rooms();
     let first = Another::start(&topic).await;
-    topic.talk(&rooms, 20).await;
+    topic.fill(&rooms, 20).await;
     mirrored(&topic, Partition(0), 10).await;
     let pin = pinned(&topic, Partition(0)).await.expect("the first has the place");
 
     let second = Another::start(&topic).await;
-    topic.talk(&rooms, 20).await;
+    topic.fill(&rooms, 20).await;
     mirrored(&topic, Partition(0), 20).await;
     assert_eq!(pinned(&topic, Partition(0)).await.as_ref(), Some(&pin), "it keeps the place");
 
     first.stop().await;
-    topic.talk(&rooms, 20).await;
+    topic.fill(&rooms, 20).await;
     mirrored(&topic, Partition(0), 30).await;
     assert_ne!(pinned(&topic, Partition(0)).await, Some(pin));
     second.stop().await;
@@ -124,9 +124,9 @@ async fn a_place_that_is_taken_away_is_taken_again() {
     let js = topic.server.js().await;
     let stream = js.get_stream(topology::log_stream(Partition(0))).await.unwrap();
     for round in 1..=5 {
-        topic.talk(&rooms, 40).await;
+        topic.fill(&rooms, 40).await;
         stream.unpin_consumer(topology::MIRROR, topology::MIRROR).await.unwrap();
-        topic.talk(&rooms, 40).await;
+        topic.fill(&rooms, 40).await;
         mirrored(&topic, Partition(0), round * 40).await;
     }
     topic.complete().await;

@@ -80,7 +80,7 @@ impl Topic {
     }
 
     /// Messages in rooms of both partitions.
-    pub async fn talk(&self, rooms: &[ConversationId], messages: usize) {
+    pub async fn fill(&self, rooms: &[ConversationId], messages: usize) {
         let author = natter_schemas::id::UserId::fresh();
         for n in 0..messages {
             self.publish(&event(author, rooms[n % rooms.len()], posted(&format!("message {n}")))).await;

@@ -42,7 +42,7 @@ async fn write(topic: &Topic, p: Partition, record: &KafkaRecord) {
 async fn a_topic_that_a_mirror_wrote_is_whole() {
     let mut topic = Topic::shared().await;
     topic.mirror().await;
-    topic.talk(&rooms(), 700).await;
+    topic.fill(&rooms(), 700).await;
     topic.complete().await;
     for p in Partition::all(PARTITIONS) {
         let outcome = check(&topic, p).await;
@@ -61,7 +61,7 @@ async fn a_hole_a_repeat_and_a_changed_value_are_found() {
     let p = Partition(0);
     topic.mirror().await;
     topic.harness.stop().await;
-    topic.talk(&[room(p)], 6).await;
+    topic.fill(&[room(p)], 6).await;
     assert_eq!(check(&topic, p).await.faults.first, [Fault::Behind { from: 1, to: 6 }]);
 
     let log = topic.log(p).await;
@@ -82,7 +82,7 @@ async fn a_hole_a_repeat_and_a_changed_value_are_found() {
 
     // A mirror goes on after the highest, whatever lies there.
     topic.mirror().await;
-    topic.talk(&[room(p)], 1).await;
+    topic.fill(&[room(p)], 1).await;
     until_some("the mirror went on", || async {
         (topic.records(p).await.last().map(KafkaRecord::seq) == Some(7)).then_some(())
     })
@@ -95,7 +95,7 @@ async fn an_event_the_log_never_had_is_found() {
     let topic = Topic::shared().await;
     let p = Partition(1);
     topic.mirror().await;
-    topic.talk(&[room(p)], 2).await;
+    topic.fill(&[room(p)], 2).await;
     topic.complete().await;
     let mut invented = topic.records(p).await.pop().unwrap();
     for (name, value) in &mut invented.headers {

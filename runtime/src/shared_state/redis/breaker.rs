@@ -1,4 +1,4 @@
-//! While Redis does not respond, one caller from time to time waits for it; everybody else is refused at once.
+//! While Redis does not respond, one caller from time to time waits for it; the others are refused at once.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},

@@ -25,7 +25,7 @@ impl<'a> Lock<'a> {
     pub async fn take(session: &'a Session, report: &impl Fn(&str)) -> Result<Self> {
         let lock = Self { session, holder: holder() };
         let deadline = Instant::now() + WAIT_MAX;
-        let mut said = None;
+        let mut reported = None;
         loop {
             let Some(other) = lock.try_take().await? else { return Ok(lock) };
             if Instant::now() >= deadline {
@@ -34,9 +34,9 @@ impl<'a> Lock<'a> {
                     format!("{other} has been migrating the keyspace for {minutes} minutes; try again later");
                 return Err(StoreError::Unavailable(why));
             }
-            if said.as_ref() != Some(&other) {
+            if reported.as_ref() != Some(&other) {
                 report(&format!("{other} is migrating the keyspace: waiting until it has finished or died"));
-                said = Some(other);
+                reported = Some(other);
             }
             sleep(POLL_INTERVAL).await;
         }
@@ -91,7 +91,7 @@ impl<'a> Lock<'a> {
     }
 }
 
-/// Unique, and tells an operator where to look.
+/// Unique, and shows an operator where to look.
 fn holder() -> String {
     let mut holder = match nix::unistd::gethostname() {
         Ok(name) => name.to_string_lossy().into_owned(),

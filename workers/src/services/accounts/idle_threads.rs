@@ -38,7 +38,7 @@ impl IdleThreads {
     /// `None` when the work panicked, or when there is more of it than there are threads: the caller sees to that.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         let (done, result) = oneshot::channel();
-        // Nobody may wait for it any more.
+        // Its caller may have gone.
         let job = Box::new(move || drop(done.send(work())));
         self.jobs.try_send(job).ok()?;
         result.await.ok()

@@ -143,7 +143,7 @@ fn fresh_token() -> (String, TokenHash) {
     (token, hash)
 }
 
-/// The token that follows this one. From what is stored nobody can derive it: the seed is there, of the token only its
+/// The token that follows this one. From what is stored it cannot be derived: the seed is there, of the token only its
 /// hash, which is made in another way than this key.
 fn successor(token: &str, seed: &Seed) -> String {
     let key = blake3::derive_key("natter 2026 refresh token to its successor", token.as_bytes());

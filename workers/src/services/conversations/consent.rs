@@ -1,5 +1,5 @@
 //! Whom a user may add to a conversation, and who comes back into a group. Every reason to refuse an addition has one
-//! answer, so that nobody learns from it who has blocked them.
+//! answer, so that no one learns from it who has blocked them.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use natter_schemas::{

@@ -53,7 +53,7 @@ impl Conversations {
         Ok(())
     }
 
-    /// Why these people may not be added; those who are in already matter to nobody.
+    /// Why these people may not be added; those who are in already do not matter.
     async fn refused_additions(
         &self,
         by: UserId,
@@ -67,7 +67,7 @@ impl Conversations {
         }
     }
 
-    /// Back into a group that the user left. One that everybody has left belongs to nobody any more.
+    /// Back into a group that the user left. One that all have left has no members any more.
     async fn rejoin(&self, request: Request) -> Result<(), Failure> {
         let user = request.by;
         self.check_room(user).await?;
