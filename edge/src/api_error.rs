@@ -11,7 +11,7 @@ use natter_runtime::rates::{Class, Rule};
 use natter_schemas::{
     code::Code,
     frame::{RequestId, ServerFrame},
-    rest::FieldError,
+    rest::{FieldError, Problem},
     rpc::RpcError,
 };
 
@@ -63,6 +63,20 @@ impl ApiError {
 
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.code.row().status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// HTTP's form. The code is a member of its own and, for those who expect it there, in `type` (RFC 9457 §3).
+    pub fn problem(&self, request_id: &str) -> Problem {
+        let row = self.code.row();
+        Problem {
+            kind: format!("urn:natter:problem:{}", row.name),
+            title: row.title.to_owned(),
+            status: row.status,
+            detail: self.detail.clone().into_owned(),
+            code: self.code,
+            request_id: request_id.to_owned(),
+            errors: self.errors.clone(),
+        }
     }
 
     /// The socket's form.

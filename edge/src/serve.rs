@@ -6,13 +6,14 @@ use axum::{Router, extract::Request};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use natter_runtime::sampled::Sampled;
-use natter_schemas::limits;
+use natter_schemas::{code::Code, id::EventId, limits};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, warn};
 
 use crate::{
+    api_error::ApiError,
     app::App,
     client_address::{TrustedProxies, network},
     connections::{Connection, Connections, Full, Permit},
@@ -22,11 +23,8 @@ use crate::{
 /// Out of file descriptors: accepting again at once would spin.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// What a connection that is refused is sent, before anything of it is read.
-const REFUSED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n\
-    Retry-After: 5\r\nConnection: close\r\nContent-Length: 141\r\n\r\n\
-    {\"type\":\"urn:natter:problem:unavailable\",\"title\":\"Temporarily unavailable\",\"status\":503,\
-    \"detail\":\"too many connections\",\"code\":\"unavailable\"}";
+/// When a client that was refused should connect again: by then others have gone.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 struct Server {
     router: Router,
@@ -79,7 +77,7 @@ impl Server {
     fn refuse(&self, stream: TcpStream, peer: SocketAddr, full: Full) {
         // What cannot be written at once is not written: the end of the connection says enough.
         if let Ok(mut stream) = stream.into_std() {
-            let _ = stream.write(REFUSED);
+            let _ = stream.write(refusal().as_bytes());
         }
         if let Some(count) = self.refusals.due() {
             warn!(%peer, ?full, count, most = self.connections.most(), "connections refused: there are too many");
@@ -116,15 +114,31 @@ impl Server {
     }
 }
 
+/// What a connection that is refused is sent, before anything of it is read: a problem document as any other.
+fn refusal() -> String {
+    let id = EventId::fresh().to_string();
+    let problem = ApiError::new(Code::Unavailable, "too many connections").problem(&id);
+    let body = serde_json::to_string(&problem).expect("a problem document has string keys only");
+    format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nX-Request-Id: {id}\r\n\
+         Retry-After: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        RETRY_AFTER.as_secs(),
+        body.len()
+    )
+}
+
 #[cfg(test)]
 mod tests {
+    use natter_schemas::rest::Problem;
+
     use super::*;
 
     #[test]
     fn a_refusal_is_a_whole_answer() {
-        let text = std::str::from_utf8(REFUSED).expect("text");
+        let text = refusal();
         let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
         assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}: {}", body.len());
-        assert!(serde_json::from_str::<serde_json::Value>(body).is_ok(), "{body}");
+        let problem: Problem = serde_json::from_str(body).expect("a problem document");
+        assert!(head.contains(&format!("X-Request-Id: {}", problem.request_id)), "{head}: {body}");
     }
 }

@@ -1,5 +1,8 @@
 //! The one table of failures: what a client is answered over HTTP and on a socket, and what it should do.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What a well-behaved client does about a failure.
@@ -111,6 +114,26 @@ impl<'de> Deserialize<'de> for Code {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let name = String::deserialize(from)?;
         Self::by_name(&name).ok_or_else(|| serde::de::Error::custom(format!("unknown code {name}")))
+    }
+}
+
+impl JsonSchema for Code {
+    fn schema_name() -> Cow<'static, str> {
+        "Code".into()
+    }
+
+    /// Every name once: what it is called over HTTP and on a socket.
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let mut names: Vec<&str> = Vec::new();
+        for code in Self::ALL {
+            if !names.contains(&code.name()) {
+                names.push(code.name());
+            }
+        }
+        json_schema!({
+            "type": "string", "enum": names,
+            "description": "What went wrong. A client decides by it, not by `status` or the texts.",
+        })
     }
 }
 

@@ -5,8 +5,9 @@
 
 mod message; // what they make of a message
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
@@ -49,9 +50,22 @@ impl<'de> Deserialize<'de> for Timestamp {
         if !from.is_human_readable() {
             return i64::deserialize(from).map(Self);
         }
-        let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+        let text = Cow::<'de, str>::deserialize(from)?;
         let date = OffsetDateTime::parse(&text, &Rfc3339).map_err(serde::de::Error::custom)?;
         i64::try_from(date.unix_timestamp_nanos() / 1_000_000).map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn schema_name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string", "format": "date-time", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$",
+            "description": "RFC 3339 in UTC, with milliseconds.",
+        })
     }
 }
 
@@ -206,7 +220,7 @@ impl fmt::Debug for Body {
 }
 
 /// What kind of conversation it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Shape {
     /// Two people; its id follows from theirs, its members never change.
@@ -216,10 +230,10 @@ pub enum Shape {
 }
 
 /// What a member may do; later variants may do more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// A member and what they may do.
+    /// Reads and posts.
     Member,
     /// Also adds and removes members, and renames.
     Admin,

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fmt};
 
 use garde::Validate;
+use schemars::JsonSchema;
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
@@ -348,10 +349,13 @@ pub enum MemberChange {
     RoleChanged,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Whether a user is online.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
+    /// An open socket, or a heartbeat within the last TTL.
     Online,
+    /// Neither.
     Offline,
 }
 

@@ -1,8 +1,9 @@
 //! Typed ids. On the outside an id is a lowercase hyphenated UUID and nothing else (RFC 9562 text form), so
 //! it is safe in a subject, a file name and a log line; on the bus it is 16 bytes.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
@@ -10,6 +11,9 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a lowercase hyphenated UUID")]
 pub struct BadId;
+
+/// The same rule for those who read JSON Schema.
+const PATTERN: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
 
 fn parse(text: &str) -> Result<Uuid, BadId> {
     // `Uuid` also reads braces, URNs, upper case and 32 digits: one id must have one spelling.
@@ -21,13 +25,13 @@ fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Uuid, D::Error> {
     if !from.is_human_readable() {
         return <[u8; 16]>::deserialize(from).map(Uuid::from_bytes);
     }
-    let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+    let text = Cow::<'de, str>::deserialize(from)?;
     parse(&text).map_err(serde::de::Error::custom)
 }
 
 macro_rules! ids {
-    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
-        $(#[$doc])*
+    ($($(#[doc = $doc:literal])* $name:ident),* $(,)?) => {$(
+        $(#[doc = $doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Uuid);
 
@@ -82,6 +86,19 @@ macro_rules! ids {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
                 deserialize(from).map(Self)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                let description = concat!($($doc),*).trim();
+                json_schema!({
+                    "type": "string", "format": "uuid", "pattern": PATTERN, "description": description,
+                })
             }
         }
     )*};

@@ -23,6 +23,7 @@ mod kafka;
 mod cluster; // a whole deployment of the real program
 mod dev_server; // `natter dev`
 
+mod contract; // whether an answer is one of those that are described
 mod user; // an account and its calls over HTTP
 mod device; // a WebSocket that reads all the time
 mod socket; // a WebSocket that reads when the test does

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 
-use crate::{Device, PATIENCE, Room, Socket, seq, text};
+use crate::{Device, PATIENCE, Room, Socket, contract, seq, text};
 
 pub const PASSWORD: &str = "correct horse battery";
 
@@ -158,7 +158,7 @@ impl User {
         headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Answer {
-        let mut request = self.http.request(method, format!("{}{path}", self.address()));
+        let mut request = self.http.request(method.clone(), format!("{}{path}", self.address()));
         if !self.token.is_empty() {
             request = request.bearer_auth(&self.token);
         }
@@ -171,6 +171,7 @@ impl User {
         let response = request.send().await.expect("the server answers");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await.expect("the answer comes whole");
+        contract::expect_described(&method, path, status, &headers, &bytes);
         Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or_default() }
     }
 

@@ -17,7 +17,10 @@ use natter_schemas::{
     rpc::{LogIn, LogOut, OpenedSession, RefreshSession, RegisterUser},
 };
 
-use super::extract::{Caller, Json, OptionalJson};
+use super::{
+    extract::{Caller, Json, OptionalJson},
+    respond::location,
+};
 use crate::{api_error::ApiError, app::App, client_address::ClientAddress, costs, wire::encode};
 
 const COOKIE: &str = "natter_refresh";
@@ -29,7 +32,9 @@ pub async fn register(
 ) -> Result<Response, ApiError> {
     let Register { username, email, password, display_name } = body;
     let opened = app.rpc.call(&RegisterUser { username, email, password, display_name }).await?;
-    session(&app, StatusCode::CREATED, opened, client)
+    let created = location(&format!("/api/users/{}", opened.user.id));
+    let session = session(&app, StatusCode::CREATED, opened, client)?;
+    Ok((created, session).into_response())
 }
 
 /// Beside the address, which the gate has counted, the account is counted: it may be tried from many addresses.

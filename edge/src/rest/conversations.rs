@@ -18,6 +18,7 @@ use natter_schemas::{
 use super::{
     cursors,
     extract::{Caller, Json, Params, REPLAYED, idempotency_key, segment, traceparent},
+    respond::location,
 };
 use crate::{api_error::ApiError, app::App, costs, wire::encode};
 
@@ -47,11 +48,14 @@ pub async fn create(
     // CONTROL brings the same; the creator must be able to send before it arrives.
     app.membership_updates.apply(creator, opened.membership).await;
     let status = if opened.existed && !keyed { StatusCode::OK } else { StatusCode::CREATED };
-    let mut replayed = HeaderMap::new();
-    if opened.existed && keyed {
-        replayed.insert(REPLAYED, HeaderValue::from_static("true"));
+    let mut headers = HeaderMap::new();
+    if status == StatusCode::CREATED {
+        headers.extend(location(&format!("/api/conversations/{}", opened.conversation.id)));
     }
-    Ok((status, replayed, Reply(encode::conversation(opened.conversation))))
+    if opened.existed && keyed {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok((status, headers, Reply(encode::conversation(opened.conversation))))
 }
 
 pub async fn list(

@@ -1,28 +1,30 @@
 //! Whether this node is healthy: for load balancers and operators.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{Json, extract::State, http::StatusCode};
 use natter_nats::async_nats::connection::State as Connection;
-use natter_schemas::rpc::LogHeads;
-use serde_json::{Value, json};
+use natter_schemas::{
+    rest::{Health, Liveness, NodeStatus, PartStatus, Readiness},
+    rpc::LogHeads,
+};
 
 use crate::app::App;
 
 /// CONTROL is checked every 5 s; three misses are a fault.
 const CONTROL_FRESH: Duration = Duration::from_secs(15);
 
-pub async fn health(State(app): State<Arc<App>>) -> Json<Value> {
-    Json(json!({"status": "ok", "timestamp": app.clock.now()}))
+pub async fn health(State(app): State<Arc<App>>) -> Json<Health> {
+    Json(Health { status: NodeStatus::Ok, timestamp: app.clock.now() })
 }
 
 /// The process answers.
-pub async fn live() -> Json<Value> {
-    Json(json!({"status": "ok"}))
+pub async fn live() -> Json<Liveness> {
+    Json(Liveness { status: NodeStatus::Ok })
 }
 
 /// The node can take clients: each part by name, 503 when one is down or the node drains.
-pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
+pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>) {
     let nats = app.live.connection_state() == Connection::Connected;
     let services = app.rpc.call(&LogHeads).await.is_ok();
     let control = app.control.silent_for() < CONTROL_FRESH;
@@ -34,20 +36,29 @@ pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Value>) {
     // Without Redis a node does almost everything, and with a wrong clock all of it: taking it out of service would
     // be worse.
     let healthy = nats && log && services && control && connections && !draining;
-    let state = |up: bool| if up { "up" } else { "down" };
-    let body = json!({
-        "status": if healthy { "ok" } else if draining { "draining" } else { "degraded" },
-        "durability": app.config.durability,
-        "parts": {
-            "nats": state(nats),
-            "log": state(log),
-            "services": state(services),
-            "control": state(control),
-            "redis": state(redis),
-            "clock": state(clock),
-            "connections": state(connections),
-        },
-        "clockAheadMs": app.clock.ahead_ms(),
-    });
+    let parts = [
+        ("nats", nats),
+        ("log", log),
+        ("services", services),
+        ("control", control),
+        ("redis", redis),
+        ("clock", clock),
+        ("connections", connections),
+    ];
+    let status = match (healthy, draining) {
+        (true, _) => NodeStatus::Ok,
+        (false, true) => NodeStatus::Draining,
+        (false, false) => NodeStatus::Degraded,
+    };
+    let body = Readiness {
+        status,
+        durability: app.config.durability.to_owned(),
+        parts: BTreeMap::from(parts.map(|(name, up)| (name.to_owned(), part(up)))),
+        clock_ahead_ms: app.clock.ahead_ms(),
+    };
     (if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body))
+}
+
+fn part(up: bool) -> PartStatus {
+    if up { PartStatus::Up } else { PartStatus::Down }
 }

@@ -1,10 +1,10 @@
-//! Messages: read a page, post one, move the read mark.
+//! Messages: read a page or one, post one, move the read mark.
 
 use std::sync::Arc;
 
 use axum::{
     Json as Reply,
-    extract::State,
+    extract::{Path, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
@@ -13,13 +13,16 @@ use natter_runtime::shared_state::{Fingerprint, KeyClaim, RecordedResult, Unavai
 use natter_schemas::{
     code::Code,
     event::{LogEntry, Message},
-    id::{ConversationId, UserId},
+    id::{ConversationId, Seq, UserId},
     limits,
     rest::{MarkRead as MarkReadBody, MessagePage, MessageView, PostMessage, ReadView},
-    rpc::{GetPage, Page, Window},
+    rpc::{GetMessage, GetPage, Page, Window},
 };
 
-use super::extract::{Caller, Json, Params, REPLAYED, idempotency_key, traceparent};
+use super::{
+    extract::{Caller, Json, Params, REPLAYED, idempotency_key, segment, traceparent},
+    respond::location,
+};
 use crate::{
     api_error::ApiError,
     app::App,
@@ -47,6 +50,18 @@ pub async fn list(
         has_more: page.has_more,
         head_seq: page.head,
     }))
+}
+
+pub async fn get(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path((id, seq)): Path<(String, String)>,
+) -> Result<Reply<MessageView>, ApiError> {
+    let user = caller.user();
+    let (conversation, seq): (ConversationId, Seq) = (segment(&id)?, segment(&seq)?);
+    app.members.access(user, conversation).await?;
+    let message = app.rpc.call(&GetMessage { user, conversation, seq }).await?;
+    Ok(Reply(encode::message(message.ok_or(Code::NotFound)?)))
 }
 
 fn window(params: &Params) -> Result<Window, ApiError> {
@@ -190,7 +205,8 @@ fn replayed(user: UserId, body: &PostMessage, receipt: RecordedResult) -> Messag
 
 fn created(message: Option<MessageView>, replayed: bool) -> Response {
     let Some(message) = message else { return ApiError::from(Code::Internal).into_response() };
-    let mut response = (StatusCode::CREATED, Reply(message)).into_response();
+    let place = format!("/api/conversations/{}/messages/{}", message.conversation_id, message.seq);
+    let mut response = (StatusCode::CREATED, location(&place), Reply(message)).into_response();
     if replayed {
         response.headers_mut().insert(REPLAYED, axum::http::HeaderValue::from_static("true"));
     }

@@ -27,6 +27,10 @@ mod presence; // who is online
 mod users; // profiles
 mod web; // the web client, and who the demo is for
 
+mod documents; // the contract, for programs
+#[cfg(test)]
+mod openapi; // what it says about these routes
+
 use crate::{api_error::ApiError, app::App, upgrade::upgrade};
 
 /// One line a route. What it costs, and whose tokens it takes, is in `costs.rs`.
@@ -57,6 +61,7 @@ pub fn router(app: &Arc<App>) -> Router {
         GET "/api/conversations/{id}/messages/{seq}/reactions/{emoji}" moderate::reactors;
         PUT "/api/conversations/{id}/messages/{seq}/reactions/{emoji}" moderate::react;
         DELETE "/api/conversations/{id}/messages/{seq}/reactions/{emoji}" moderate::unreact;
+        GET "/api/conversations/{id}/messages/{seq}" messages::get;
         GET "/api/messages" messages::list;
         POST "/api/messages" messages::post;
         POST "/api/messages/read" messages::read;
@@ -81,6 +86,7 @@ pub fn router(app: &Arc<App>) -> Router {
         GET "/assets/{name}" web::asset;
         GET "/icon.svg" web::file;
         GET "/manifest.webmanifest" web::file;
+        GET "/api/openapi.json" documents::openapi;
         GET "/health" health::health;
         GET "/health/live" health::live;
         GET "/health/ready" health::ready;
@@ -113,6 +119,8 @@ fn cors(app: &App) -> CorsLayer {
             header::HeaderName::from_static("x-request-id"),
             header::HeaderName::from_static("idempotency-replayed"),
             header::RETRY_AFTER,
+            header::LOCATION,
+            header::ETAG,
         ])
         .allow_credentials(true)
         .max_age(std::time::Duration::from_hours(1))

@@ -9,17 +9,12 @@ use std::{
 use axum::{
     body::Body,
     extract::{MatchedPath, Request, State},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header},
     middleware::Next,
     response::IntoResponse,
 };
 use natter_runtime::sampled::Sampled;
-use natter_schemas::{
-    code::Code,
-    id::EventId,
-    limits,
-    rest::{Problem, check},
-};
+use natter_schemas::{code::Code, id::EventId, limits, rest::check};
 use tracing::{debug, error, info};
 
 use crate::{api_error::ApiError, client_address::ClientAddress};
@@ -58,6 +53,11 @@ impl Refusals {
             None => debug!(request = %id, method, route, %code, "request refused"),
         }
     }
+}
+
+/// Where something is that was just made: made of ids and numbers.
+pub fn location(path: &str) -> [(HeaderName, HeaderValue); 1] {
+    [(header::LOCATION, HeaderValue::from_str(path).expect("a path of ids and numbers"))]
 }
 
 /// The outermost layer.
@@ -126,23 +126,16 @@ fn add_headers(headers: &mut HeaderMap, id: &str, secure: bool) {
     }
 }
 
-/// RFC 9457 §3: `type` is `about:blank#code`-free here; the code is a member of its own.
 fn write_problem(response: &mut Response<Body>, error: &ApiError, id: &str) {
-    let row = error.code.row();
-    let problem = Problem {
-        kind: format!("urn:natter:problem:{}", row.name),
-        title: row.title.to_owned(),
-        status: row.status,
-        detail: error.detail.clone().into_owned(),
-        code: error.code,
-        request_id: id.to_owned(),
-        errors: error.errors.clone(),
-    };
-    let json = serde_json::to_vec(&problem).expect("a problem document has string keys only");
+    let json = serde_json::to_vec(&error.problem(id)).expect("a problem document has string keys only");
     *response.status_mut() = error.status();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(json.len()));
+    if error.status() == StatusCode::UNAUTHORIZED {
+        // RFC 9110 §11.6.1: a 401 names the scheme that is expected.
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
     if let Some(wait) = error.retry_after {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }

@@ -14,6 +14,7 @@ use axum::{
 
 use file::File;
 pub use file::Source;
+pub use negotiate::is_known;
 
 /// The page of every view: the client reads the address.
 const PAGE: &str = "index.html";

@@ -59,12 +59,8 @@ async fn every_route_takes_tokens_of_its_user_or_address() {
             };
             let limited = async || {
                 let answer = edge.http(method, &filled(path), &headers).await;
-                for absent in ["no such address", "method_not_allowed"] {
-                    assert!(
-                        !answer.contains(absent),
-                        "{method} {path} is in the table and not in the router"
-                    );
-                }
+                let absent = answer.starts_with("HTTP/1.1 405") || answer.contains("no such address");
+                assert!(!absent, "{method} {path} is in the table and not in the router");
                 answer.starts_with("HTTP/1.1 429")
             };
             let (first, second) = (limited().await, limited().await);
@@ -87,6 +83,10 @@ fn no_handler_takes_tokens_that_the_table_does_not_name() {
     let mut taken = Vec::new();
     for file in fs::read_dir(rest).expect("a folder") {
         let file = file.expect("a file").path();
+        // Handlers are in files; the folder describes them.
+        if file.is_dir() {
+            continue;
+        }
         let source = fs::read_to_string(&file).expect("text");
         assert!(!source.contains("Class::"), "{} spells a cost", file.display());
         let costs = source.split("admission.take(").skip(1).filter_map(|rest| rest.split(',').next());

@@ -121,6 +121,8 @@ const ADDRESSES: &[Row<u16>] = &[
     ("mark it read", [200, 200, 200, 404], |n| {
         (Method::POST, "/api/messages/read".into(), Some(json!({"conversationId": n.room.id, "seq": n.theirs})))
     }),
+    ("read a message", [200, 200, 200, 404], |n| (Method::GET, message(n, n.theirs), None)),
+    ("read nothing", [404, 404, 404, 404], |n| (Method::GET, message(n, NEVER), None)),
     ("edit one's own", [200, 200, 200, 404], |n| edit(n, n.own)),
     ("edit another's", [403, 403, 403, 404], |n| edit(n, n.theirs)),
     ("edit nothing", [404, 404, 404, 404], |n| edit(n, NEVER)),
@@ -310,6 +312,7 @@ async fn nothing_is_answered_without_a_token_or_with_another_secrets() {
         (Method::POST, format!("/api/conversations/{NOWHERE}/participants")),
         (Method::PATCH, format!("/api/conversations/{NOWHERE}/participants/{id}")),
         (Method::DELETE, format!("/api/conversations/{NOWHERE}/participants/{id}")),
+        (Method::GET, format!("/api/conversations/{NOWHERE}/messages/1")),
         (Method::PATCH, format!("/api/conversations/{NOWHERE}/messages/1")),
         (Method::DELETE, format!("/api/conversations/{NOWHERE}/messages/1")),
         (Method::GET, format!("/api/conversations/{NOWHERE}/messages/1/reactions/%E2%9C%85")),

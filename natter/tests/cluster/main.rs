@@ -11,6 +11,7 @@ mod inbox; // what a user missed while away
 mod reads; // read marks, receipts, counts
 mod unread_model; // random histories against a model of what is unread
 
+mod addresses; // where things are that were made
 mod blocks; // blocked users
 mod changes; // edits, deletions, replies, reactions
 mod groups; // who is in a group, as ordered events

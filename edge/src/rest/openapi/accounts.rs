@@ -1,0 +1,117 @@
+//! Accounts, sessions and profiles.
+
+use natter_schemas::{
+    code::Code,
+    limits,
+    rest::{
+        ChangePassword, DemoPersonView, Items, Login, Refresh, Register, SessionView, UpdateMe, UserView,
+    },
+};
+use serde_json::json;
+
+use super::{
+    operation::{Answer, Operation, operation},
+    types::{ID, Types},
+};
+
+const TAG: &str = "Accounts";
+
+pub fn operations(types: &mut Types) -> Vec<Operation> {
+    let mut all = sessions(types);
+    all.extend(profiles(types));
+    all
+}
+
+fn sessions(types: &mut Types) -> Vec<Operation> {
+    let session = types.view::<SessionView>();
+    vec![
+        operation(("POST", "/api/auth/register"), "register", (TAG, "Register an account"))
+            .body(
+                types.body::<Register>(),
+                json!({
+                    "username": "alice", "email": "alice@example.org", "password": "correct horse battery",
+                    "displayName": "Alice",
+                }),
+            )
+            .answer(with_cookie(
+                Answer::created("The account and its first session.", session.clone(), "/api/users/{id}")
+                    .link("getUser", json!({"parameters": {"path.id": "$response.body#/user/id"}}))
+                    .link("refreshSession", refreshed()),
+            ))
+            .codes([Code::UsernameTaken, Code::EmailTaken]),
+        operation(("POST", "/api/auth/login"), "logIn", (TAG, "Log in"))
+            .about(
+                "An unknown login and a wrong password get the same answer in the same time. Five wrong \
+                 passwords of an account are answered at once; then the next attempt has to wait for 1 s, \
+                 2 s, 4 s, and so on up to 60 s.",
+            )
+            .body(types.body::<Login>(), json!({"login": "alice", "password": "correct horse battery"}))
+            .answer(with_cookie(
+                Answer::json(200, "A new session.", session.clone()).link("refreshSession", refreshed()),
+            ))
+            .codes([Code::BadCredentials]),
+        operation(("GET", "/api/demo"), "getDemo", (TAG, "Who anyone may log in as"))
+            .about("Empty except in `natter dev --demo`.")
+            .answer(Answer::json(200, "All of them.", types.view::<Items<DemoPersonView>>())),
+        operation(("POST", "/api/auth/refresh"), "refreshSession", (TAG, "Renew a session"))
+            .about(
+                "The token is exchanged for its successor. Presented again within 30 s of its exchange it \
+                 is answered with the newest of its session; later it is taken for stolen and ends the \
+                 session. Limited by session, beside its address (class `renew`).",
+            )
+            .security(json!([{"refreshCookie": []}, {}]))
+            .optional_body(types.body::<Refresh>(), json!({"refreshToken": format!("{ID}.secret")}))
+            .answer(with_cookie(Answer::json(200, "The session, renewed.", session)))
+            .codes([Code::Unauthenticated]),
+        operation(("POST", "/api/auth/logout"), "logOut", (TAG, "End this session"))
+            .about("Its sockets close within 2 s.")
+            .answer(with_cookie(Answer::none(204, "The session has ended."))),
+        operation(("POST", "/api/auth/logout-all"), "logOutEverywhere", (TAG, "End every session"))
+            .about("Their sockets close within 2 s.")
+            .answer(with_cookie(Answer::none(204, "All sessions of the account have ended."))),
+    ]
+}
+
+fn refreshed() -> serde_json::Value {
+    json!({"requestBody": {"refreshToken": "$response.body#/refreshToken"}})
+}
+
+fn with_cookie(answer: Answer) -> Answer {
+    let text = "`natter_refresh`, for the addresses below `/api/auth` only; removed when the session ends.";
+    answer.header("Set-Cookie", json!({"type": "string"}), (true, text))
+}
+
+fn profiles(types: &mut Types) -> Vec<Operation> {
+    let user = types.view::<UserView>();
+    let query = json!({"type": "string", "minLength": 1, "maxLength": limits::NAME.end()});
+    vec![
+        operation(("GET", "/api/me"), "getMe", (TAG, "One's own profile"))
+            .answer(Answer::json(200, "With `email`.", user.clone()))
+            .codes([Code::NotFound]),
+        operation(("PATCH", "/api/me"), "updateMe", (TAG, "Change one's display name"))
+            .body(types.body::<UpdateMe>(), json!({"displayName": "Alice"}))
+            .answer(Answer::json(200, "The profile as it is now.", user.clone()))
+            .codes([Code::NotFound]),
+        operation(("POST", "/api/me/password"), "changePassword", (TAG, "Change one's password"))
+            .about("Every other session ends in the moment in which the new password is stored.")
+            .body(
+                types.body::<ChangePassword>(),
+                json!({"current": "correct horse battery", "next": "staple battery horse"}),
+            )
+            .answer(Answer::none(204, "The new password counts."))
+            .codes([Code::BadCredentials, Code::NotFound]),
+        operation(("GET", "/api/users"), "searchUsers", (TAG, "Search users"))
+            .about(
+                "Users who have, for each word of `query`, a word of the username or the display name that \
+                 begins with it, without regard to case, accents and form; by username.",
+            )
+            .query("query", (true, query), "Words, or their beginnings.")
+            .limit(20, limits::USER_SEARCH_PAGE)
+            .answer(Answer::json(200, "Public profiles.", types.view::<Items<UserView>>())),
+        operation(("GET", "/api/users/{id}"), "getUser", (TAG, "A public profile")).answer(Answer::json(
+            200,
+            "Without `email`.",
+            user,
+        )),
+    ]
+}

@@ -1,0 +1,55 @@
+//! The contract, as programs read it.
+
+use natter_schemas::id::{ConversationId, UserId};
+use serde_json::Value;
+
+use crate::harness::Edge;
+
+#[tokio::test]
+async fn the_committed_contract_is_served_without_a_log_in() {
+    let edge = Edge::start().await;
+    let answer = edge.http("GET", "/api/openapi.json", "").await;
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(head.contains("content-type: application/json"), "{head}");
+    let committed = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
+    assert_eq!(body, std::fs::read_to_string(committed).expect("it is committed"));
+
+    let etag = head.lines().find_map(|line| line.strip_prefix("etag: ")).expect("an ETag");
+    let again = edge.http("GET", "/api/openapi.json", &format!("If-None-Match: {etag}")).await;
+    let (head, body) = again.split_once("\r\n\r\n").expect("a head");
+    assert!(head.starts_with("HTTP/1.1 304") && body.is_empty(), "{again}");
+}
+
+#[tokio::test]
+async fn a_401_names_the_scheme_and_a_405_the_methods() {
+    let edge = Edge::start().await;
+    let refused = edge.http("GET", "/api/me", "").await;
+    assert!(refused.starts_with("HTTP/1.1 401"), "{refused}");
+    assert!(refused.contains("www-authenticate: Bearer\r\n"), "{refused}");
+    let path = format!("/api/conversations/{}", ConversationId::fresh());
+    let refused = edge.http("PUT", &path, "").await;
+    assert!(refused.starts_with("HTTP/1.1 405"), "{refused}");
+    let methods = refused.lines().find_map(|line| line.strip_prefix("allow: ")).expect("Allow");
+    let mut methods: Vec<_> = methods.split(',').map(str::trim).collect();
+    methods.sort_unstable();
+    assert_eq!(methods, ["GET", "HEAD", "PATCH"]);
+}
+
+#[tokio::test]
+async fn a_message_that_was_posted_says_where_it_is() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let conversation = edge.conversation(&[user]);
+    let body = format!(r#"{{"conversationId":"{conversation}","content":"hello"}}"#);
+    let headers = format!(
+        "Authorization: Bearer {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        edge.token(user),
+        body.len()
+    );
+    let answer = edge.http("POST", "/api/messages", &headers).await;
+    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    let message: Value = serde_json::from_str(body).expect("JSON");
+    let place = format!("location: /api/conversations/{conversation}/messages/{}", message["seq"]);
+    assert!(head.lines().any(|line| line == place), "{head}");
+}
