@@ -133,6 +133,7 @@ export class ConformanceRun {
     const index = this.loads.findIndex(({ what: load }) => {
       if (load.kind === "list") return http === "/api/conversations";
       if (load.kind === "conversation") return http === `/api/conversations/${load.conversationId}`;
+      if (load.kind === "inbox") return http === "/api/inbox";
       const asked: Record<string, string> = { conversationId: load.conversationId };
       if (load.before !== null) asked["before"] = String(load.before);
       if (load.after !== null) asked["after"] = String(load.after);
@@ -140,7 +141,7 @@ export class ConformanceRun {
     });
     const [load] = index < 0 ? [] : this.loads.splice(index, 1);
     expect(load, `${what}: asked for are ${JSON.stringify(this.loads.map(({ key }) => key))}`).toBeDefined();
-    if (load) this.input({ type: "loaded", key: load.key, socket: load.socket, body: body as never });
+    if (load) this.input({ type: "loaded", key: load.key, load: load.load, body: body as never });
   }
 
   private expectShown(id: string, shown: Json | null, what: string): void {

@@ -12,7 +12,9 @@ const ROOMS = ["general", "random"];
 type Op =
   | { op: "post" | "edit" | "delete" | "react"; room: number; index: number; lost: boolean }
   | { op: "send"; room: number }
-  | { op: "read"; room: number }
+  | { op: "read" | "unread"; room: number; index: number; elsewhere: boolean }
+  | { op: "member"; room: number; isMember: boolean }
+  | { op: "refuse"; code: string }
   | { op: "deliver"; times: number }
   | { op: "answer"; index: number }
   | { op: "cut"; code: number; received: number }
@@ -35,7 +37,23 @@ const ops: fc.Arbitrary<Op> = fc.oneof(
     }),
   },
   { weight: 4, arbitrary: fc.record({ op: fc.constant("send" as const), room }) },
-  { weight: 2, arbitrary: fc.record({ op: fc.constant("read" as const), room }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      op: fc.constantFrom("read" as const, "read" as const, "unread" as const),
+      room,
+      index: fc.nat(20),
+      elsewhere: fc.boolean(),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant("member" as const), room, isMember: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      op: fc.constant("refuse" as const),
+      code: fc.constantFrom("rate_limited", "unavailable", "internal", "forbidden", "token_expired"),
+    }),
+  },
   { weight: 10, arbitrary: fc.record({ op: fc.constant("deliver" as const), times: fc.integer({ min: 1, max: 12 }) }) },
   { weight: 8, arbitrary: fc.record({ op: fc.constant("answer" as const), index: fc.nat(5) }) },
   {
@@ -92,11 +110,21 @@ class World {
         page.command({ type: "send", ...command });
         break;
       }
-      case "read": {
-        const position = page.state.conversations.get(id)?.position;
-        if (position) page.command({ type: "read", conversationId: id, seq: position });
+      case "read":
+      case "unread": {
+        const seqs = [...server.room(id).messages.keys()];
+        const seq = seqs[op.index % Math.max(1, seqs.length)];
+        if (seq === undefined || !server.room(id).isMember) break;
+        if (op.elsewhere) server.read(id, seq, op.op === "unread");
+        else page.command({ type: op.op === "read" ? "read" : "markUnread", conversationId: id, seq });
         break;
       }
+      case "member":
+        server.setMember(id, op.isMember);
+        break;
+      case "refuse":
+        server.refuseNext = op.code === "rate_limited" ? { code: op.code, retryAfterMs: 700 } : { code: op.code };
+        break;
       case "deliver":
         for (let i = 0; i < op.times; i += 1) page.deliver();
         break;
@@ -139,7 +167,8 @@ class World {
       case "reload":
         // What was not stored yet is lost with the page, as nothing has promised to keep it.
         for (const entry of page.state.outbox) {
-          if (entry.status === "saving" && !this.disk.has(`send/${entry.clientId}`)) {
+          const isNew = entry.status === "saving" || entry.status === "failed";
+          if (isNew && !this.disk.has(`send/${entry.clientId}`)) {
             this.sent.splice(this.sent.findIndex(({ clientId }) => clientId === entry.clientId), 1, { room: "", clientId: "" });
           }
         }
@@ -172,6 +201,8 @@ class World {
   /** Once nothing is in the way any more: the client shows what the server has. */
   checkAtRest(): void {
     const { server } = this;
+    server.refuseNext = null;
+    for (const id of ROOMS) server.setMember(id, true);
     // Everyone sees what was lost at the next heartbeat.
     this.page.command({ type: "show", tab: "tab", conversationIds: ROOMS });
     this.page.settle();
@@ -194,21 +225,27 @@ class World {
     }
     const { state } = this.page;
     expect(state.connection.phase).toBe("live");
-    expect(state.outbox).toEqual([]);
+    expect(state.outbox.filter(({ status }) => status !== "failed")).toEqual([]);
+    const failed = new Set(state.outbox.map(({ clientId }) => clientId));
+    const stored = [...this.disk.keys()].filter((key) => key.startsWith("send/"));
+    expect(stored.sort(), "storage has what is not sent, and nothing else").toEqual([...failed].map((id) => `send/${id}`).sort());
     for (const id of ROOMS) {
-      const items = timeline(state, id).items.map((item) => {
-        if (item.kind !== "message") return item;
+      const items = timeline(state, id).items.flatMap((item): unknown[] => {
+        if (item.kind === "outgoing") return [];
+        if (item.kind === "seam") return [item];
         const { asOf: _, ...message } = item.message as never as { asOf: number };
-        return message;
+        return [message];
       });
       expect(items).toEqual([...server.room(id).messages.values()]);
       const conversation = state.conversations.get(id);
-      expect([id, conversation?.readSeq]).toEqual([id, server.room(id).read.get(ME) ?? 0]);
-      expect([id, conversation?.unread.count]).toEqual([id, server.unread(id, ME)]);
+      expect([id, conversation?.readSeq]).toEqual([id, server.readSeq(id)]);
+      expect([id, conversation?.unread.count]).toEqual([id, server.unread(id)]);
       const own = [...server.room(id).messages.values()].filter((m) => m.senderId === ME).map((m) => m.clientId);
-      expect(own, "each message once, in order").toEqual(this.sent.filter((s) => s.room === id).map((s) => s.clientId));
+      expect(own, "each message once, in order").toEqual(
+        this.sent.filter((s) => s.room === id && !failed.has(s.clientId)).map((s) => s.clientId),
+      );
     }
-    expect(totalUnread(state)).toBe(ROOMS.reduce((sum, id) => sum + server.unread(id, ME), 0));
+    expect(totalUnread(state)).toBe(ROOMS.reduce((sum, id) => sum + server.unread(id), 0));
   }
 }
 

@@ -13,8 +13,9 @@ export class SimulatedPage {
   now = 0;
   /** What survives the page. */
   private socket: { number: number; server: ServerSocket; up: ClientFrame[]; isOpen: boolean } | null = null;
-  /** Answers of HTTP and storage: they arrive in any order. */
-  tasks: Task[] = [];
+  /** Answers of HTTP, which arrive in any order. */
+  private readonly tasks: Task[] = [];
+  private readonly writes: Task[] = [];
   onStep: (state: State) => void = () => undefined;
   private random = 0.5;
 
@@ -66,44 +67,49 @@ export class SimulatedPage {
         this.tasks.push(() => this.input({ type: "token", token: "token", expiresInMs: 900_000 }));
         return;
       case "load": {
-        const { key, socket, what } = effect;
+        const { key, load, what } = effect;
         const body = { value: undefined as unknown };
         // The server answers at one moment, and the answer arrives at another.
         this.tasks.push(() => {
+          if ("conversationId" in what && !server.room(what.conversationId).isMember) {
+            this.tasks.push(() => this.input({ type: "loadFailed", key, load, code: "not_found" }));
+            return;
+          }
           body.value =
             what.kind === "list"
               ? server.list()
-              : what.kind === "conversation"
+              : what.kind === "inbox"
+                ? server.inbox()
+                : what.kind === "conversation"
                 ? server.conversation(what.conversationId)
                 : server.page(what.conversationId, what.before, what.after);
-          this.tasks.push(() => this.input({ type: "loaded", key, socket, body: body.value as never }));
+          this.tasks.push(() => this.input({ type: "loaded", key, load, body: body.value as never }));
         });
         return;
       }
       case "saveSend":
-        this.tasks.push(() => {
+        return this.write(() => {
           disk.set(`send/${effect.entry.clientId}`, structuredClone(effect.entry));
           this.input({ type: "saved", clientId: effect.entry.clientId });
         });
-        return;
       case "forgetSend":
-        disk.delete(`send/${effect.clientId}`);
-        return;
+        return this.write(() => disk.delete(`send/${effect.clientId}`));
       case "saveMeta":
-        disk.set("meta", structuredClone(effect.meta));
-        return;
+        return this.write(() => disk.set("meta", structuredClone(effect.meta)));
       case "saveCopy":
-        disk.set(`copy/${effect.copy.id}`, structuredClone(effect.copy));
-        return;
+        return this.write(() => disk.set(`copy/${effect.copy.id}`, structuredClone(effect.copy)));
       case "forgetCopy":
-        disk.delete(`copy/${effect.conversationId}`);
-        return;
+        return this.write(() => disk.delete(`copy/${effect.conversationId}`));
       case "wipe":
-        disk.clear();
-        return;
+        return this.write(() => disk.clear());
       case "answer":
         return;
     }
+  }
+
+  /** Storage works in the order in which it is asked, some time later. */
+  private write(how: Task): void {
+    this.writes.push(how);
   }
 
   private forgetSocket(): void {
@@ -136,8 +142,13 @@ export class SimulatedPage {
     return up !== undefined || down !== undefined;
   }
 
-  /** One answer of HTTP or storage arrives. */
+  /** Storage, or one answer of HTTP, arrives. */
   answer(index: number): boolean {
+    const write = index % 2 === 0 ? this.writes.shift() : undefined;
+    if (write) {
+      write();
+      return true;
+    }
     const [task] = this.tasks.splice(index % Math.max(1, this.tasks.length), 1);
     task?.();
     return task !== undefined;

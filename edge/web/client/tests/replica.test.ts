@@ -29,6 +29,7 @@ class World {
     const seq = (name: string): number | null => (searchParams.has(name) ? Number(searchParams.get(name)) : null);
     if (pathname === "/api/conversations") return Response.json(this.server.list());
     if (pathname === "/api/messages") return Response.json(this.server.page(ROOM, seq("before"), seq("after")));
+    if (pathname === "/api/inbox") return Response.json(this.server.inbox());
     return Response.json(this.server.conversation(ROOM));
   };
 

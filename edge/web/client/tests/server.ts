@@ -1,7 +1,7 @@
 /** A model of the server: what docs/protocol.md promises, in memory, without time. */
 
 import type { ClientFrame, EventFrame, ServerFrame } from "../src/wire/frames";
-import type { Conversation, Message, MessagePage, Page } from "../src/wire/rest";
+import type { Conversation, Inbox, Message, MessagePage, Page } from "../src/wire/rest";
 
 /** More missing events than this are answered with `resume:gap`. */
 const RESUME_EVENTS = 6;
@@ -9,13 +9,30 @@ const TIME = "2026-01-01T00:00:00.000Z";
 
 type Logged = { frame: EventFrame; author: string };
 
+/** Where a user is: what was read, and a mark from which on it is unread again. */
+interface Reading {
+  read: number;
+  unread: { version: number; position: number; over: number };
+  ended: number;
+}
+
+const isCounting = ({ read, unread, ended }: Reading): boolean => unread.version > ended && read <= unread.over;
+
+const own = (reading: Reading): { seq: number; version: number } =>
+  isCounting(reading)
+    ? { seq: Math.min(reading.unread.position, reading.read), version: 2 * reading.unread.version - 1 }
+    : { seq: reading.read, version: 2 * reading.unread.version };
+
 interface Room {
   id: string;
   log: Logged[];
   /** By seq, in their present state. */
   messages: Map<number, Message>;
-  read: Map<string, number>;
+  reading: Reading;
+  isMember: boolean;
 }
+
+const unread = (): Reading => ({ read: 0, unread: { version: 0, position: 0, over: 0 }, ended: 0 });
 
 export interface ServerSocket {
   user: string;
@@ -38,7 +55,7 @@ export class ModelServer {
     readonly me: string,
   ) {
     for (const id of names) {
-      const room: Room = { id, log: [], messages: new Map(), read: new Map() };
+      const room: Room = { id, log: [], messages: new Map(), reading: unread(), isMember: true };
       this.rooms.set(id, room);
       this.append(room, me, (place) => ({ ...place, type: "conversation:updated", name: id, by: me, at: TIME }));
     }
@@ -59,15 +76,18 @@ export class ModelServer {
     const frame = make({ conversationId: room.id, seq: this.head, prevSeq: this.headOf(room) });
     room.log.push({ frame, author });
     this.apply(room, frame);
-    for (const socket of this.sockets) if (socket.isWelcomed && !lost) socket.out.push(structuredClone(frame));
+    if (room.isMember && !lost) this.broadcast(frame);
     return frame;
+  }
+
+  private broadcast(frame: ServerFrame): void {
+    for (const socket of this.sockets) if (socket.isWelcomed) socket.out.push(structuredClone(frame));
   }
 
   private apply(room: Room, frame: EventFrame): void {
     if (frame.type === "message:new") {
       room.messages.set(frame.seq, structuredClone(frame.message));
-      const { senderId } = frame.message;
-      room.read.set(senderId, Math.max(room.read.get(senderId) ?? 0, frame.seq));
+      if (frame.message.senderId === this.me) room.reading.read = Math.max(room.reading.read, frame.seq);
       return;
     }
     const message = "target" in frame ? room.messages.get(frame.target) : undefined;
@@ -135,11 +155,48 @@ export class ModelServer {
     );
   }
 
-  unread(id: string, user: string): number {
-    const room = this.room(id);
-    const after = room.read.get(user) ?? 0;
-    const counts = [...room.messages.values()].filter((m) => m.seq > after && m.senderId !== user && !m.deletedAt);
+  readSeq(id: string): number {
+    return own(this.room(id).reading).seq;
+  }
+
+  unread(id: string): number {
+    const after = this.readSeq(id);
+    const { messages } = this.room(id);
+    const counts = [...messages.values()].filter((m) => m.seq > after && m.senderId !== this.me && !m.deletedAt);
     return Math.min(100, counts.length);
+  }
+
+  /** What `read` does, of this or of another device. */
+  read(id: string, seq: number, again: boolean): void {
+    const room = this.room(id);
+    const { reading } = room;
+    const { version, over, position } = reading.unread;
+    if (again) {
+      if (seq - 1 >= own(reading).seq) return;
+      reading.unread = { version: Math.max(version, reading.ended) + 1, position: seq - 1, over: reading.read };
+    } else {
+      const upTo = Math.min(seq, this.headOf(room));
+      const wasCounting = isCounting(reading);
+      if (wasCounting && upTo >= over) reading.ended = version;
+      else if (wasCounting && upTo > position) reading.unread.position = upTo;
+      reading.read = Math.max(reading.read, upTo);
+    }
+    this.broadcast({ type: "read:receipt", conversationId: id, userId: this.me, readAt: TIME, ...own(reading) });
+  }
+
+  /** The user is removed by another, or added again. */
+  setMember(id: string, isMember: boolean): void {
+    const room = this.room(id);
+    if (room.isMember === isMember) return;
+    if (!isMember) this.broadcast({ type: "conversation:removed", conversationId: id });
+    room.isMember = isMember;
+    if (!isMember) return;
+    this.head += 1;
+    const frame = { conversationId: id, seq: this.head, prevSeq: this.headOf(room), userId: this.me, by: "other", at: TIME } as const;
+    room.log.push({ frame: { ...frame, type: "member:changed", change: "added", role: "member" }, author: "other" });
+    // None of what was there before is unread.
+    room.reading.read = Math.max(room.reading.read, this.head);
+    this.broadcast({ type: "conversation:added", conversation: this.conversation(id) });
   }
 
   /** The log is made anew: the same messages, other seqs, another epoch. Every socket ends. */
@@ -148,30 +205,21 @@ export class ModelServer {
     this.epoch = `epoch-${Number(this.epoch.split("-")[1]) + 1}`;
     this.head = 0;
     for (const room of this.rooms.values()) {
-      const { messages, read, log } = room;
-      const seqs = new Map<number, number>();
+      const { messages } = room;
+      const after = this.readSeq(room.id);
       room.log = [];
       room.messages = new Map();
-      room.read = new Map();
+      room.reading = unread();
       this.append(room, this.me, (place) => ({ ...place, type: "conversation:updated", name: room.id, by: this.me, at: TIME }));
+      const read: number[] = [];
       for (const message of messages.values()) {
-        const frame = this.append(room, message.senderId, (place) => ({
-          ...place,
-          type: "message:new",
-          message: { ...message, seq: place.seq, replyTo: null },
-        }));
-        seqs.set(message.seq, frame.seq);
-        if (message.clientId) for (const known of this.known.values()) if (known.id === message.id) known.seq = frame.seq;
+        const moved = (place: PlaceOf): EventFrame => ({ ...place, type: "message:new", message: { ...message, seq: place.seq } });
+        const { seq } = this.append(room, message.senderId, moved);
+        if (message.seq <= after) read.push(seq);
+        for (const known of this.known.values()) if (known.id === message.id) known.seq = seq;
       }
-      for (const [user, seq] of read) {
-        const before = [...seqs].filter(([old]) => old <= seq).map(([, now]) => now);
-        room.read.set(user, Math.max(0, ...before, seq >= (log[0]?.frame.seq ?? 0) ? this.firstOf(room) : 0));
-      }
+      room.reading.read = Math.max(0, ...read);
     }
-  }
-
-  private firstOf(room: Room): number {
-    return room.log[0]?.frame.seq ?? 0;
   }
 
   /** Takes a frame of a client, and queues what answers it. */
@@ -188,24 +236,31 @@ export class ModelServer {
         }
         return;
       case "resume":
+        if (this.refuseNext) {
+          const code = this.refusal(Object.keys(frame.positions)[0] ?? "");
+          if (code) return void socket.out.push({ type: "error", id: frame.id, message: "refused", ...code });
+        }
         this.resume(socket, frame.positions, true);
         socket.out.push({ type: "resume:done", id: frame.id });
         return;
       case "send":
         return this.send(socket, frame);
       case "read": {
-        const room = this.room(frame.conversationId);
-        const seq = Math.min(frame.seq, this.headOf(room));
-        room.read.set(this.me, Math.max(room.read.get(this.me) ?? 0, seq));
-        const read = room.read.get(this.me) ?? 0;
-        const unreadCount = this.unread(room.id, this.me);
-        socket.out.push({ type: "read:ack", id: frame.id, conversationId: room.id, seq: read, unreadCount });
+        const { id, conversationId } = frame;
+        const code = this.refusal(conversationId);
+        if (code) return void socket.out.push({ type: "error", id, message: "refused", ...code });
+        this.read(conversationId, frame.seq, frame.unread ?? false);
+        const seq = this.readSeq(conversationId);
+        socket.out.push({ type: "read:ack", id, conversationId, seq, unreadCount: this.unread(conversationId) });
         return;
       }
       case "join": {
-        const room = this.room(frame.conversationId);
-        const readSeq = room.read.get(this.me) ?? 0;
-        socket.out.push({ type: "joined", id: frame.id, conversationId: room.id, headSeq: this.headOf(room), readSeq, online: [] });
+        const { id, conversationId } = frame;
+        const code = this.refusal(conversationId);
+        if (code) return void socket.out.push({ type: "error", id, message: "refused", ...code });
+        const headSeq = this.headOf(this.room(conversationId));
+        const readSeq = this.readSeq(conversationId);
+        socket.out.push({ type: "joined", id, conversationId, headSeq, readSeq, online: [] });
         return;
       }
       case "ping":
@@ -219,6 +274,8 @@ export class ModelServer {
   }
 
   private send(socket: ServerSocket, frame: Extract<ClientFrame, { type: "send" }>): void {
+    const code = this.refusal(frame.conversationId);
+    if (code) return void socket.out.push({ type: "error", id: frame.id, message: "refused", ...code });
     const key = `${socket.user} ${socket.device} ${frame.conversationId} ${frame.clientId}`;
     const known = this.known.get(key);
     const message = known ?? this.post(frame.conversationId, socket.user, frame.content, frame.clientId);
@@ -232,16 +289,26 @@ export class ModelServer {
     });
   }
 
+  /** Of the next request that it can be of, whatever that is. */
+  refuseNext: { code: string; retryAfterMs?: number } | null = null;
+
+  private refusal(id: string): { code: string; retryAfterMs?: number } | null {
+    const next = this.refuseNext;
+    this.refuseNext = null;
+    return this.rooms.get(id)?.isMember ? next : { code: "not_found" };
+  }
+
   /** The heads of all rooms, as with each heartbeat. */
   heads(): void {
-    const positions = Object.fromEntries([...this.rooms.values()].map((room) => [room.id, this.headOf(room)]));
+    const rooms = [...this.rooms.values()].filter(({ isMember }) => isMember);
+    const positions = Object.fromEntries(rooms.map((room) => [room.id, this.headOf(room)]));
     for (const socket of this.sockets) if (socket.isWelcomed) socket.out.push({ type: "heads", positions });
   }
 
   private resume(socket: ServerSocket, positions: Record<string, number>, sameEpoch: boolean): void {
     for (const [id, position] of Object.entries(positions)) {
       const room = this.rooms.get(id);
-      if (!room) {
+      if (!room?.isMember) {
         socket.out.push({ type: "conversation:removed", conversationId: id });
         continue;
       }
@@ -302,8 +369,8 @@ export class ModelServer {
       role: "member" as const,
       createdAt: TIME,
       headSeq: this.headOf(room),
-      readSeq: room.read.get(this.me) ?? 0,
-      unreadCount: this.unread(id, this.me),
+      readSeq: this.readSeq(id),
+      unreadCount: this.unread(id),
       lastActivityAt: TIME,
       lastMessage: last,
       participantCount: 2,
@@ -311,8 +378,18 @@ export class ModelServer {
     });
   }
 
+  private members(): Conversation[] {
+    return [...this.rooms.values()].filter(({ isMember }) => isMember).map(({ id }) => this.conversation(id));
+  }
+
   list(): Page<Conversation> {
-    return { items: [...this.rooms.keys()].map((id) => this.conversation(id)), nextCursor: null };
+    return { items: this.members(), nextCursor: null };
+  }
+
+  inbox(): Inbox {
+    const items = this.members().filter(({ unreadCount }) => unreadCount > 0);
+    const marks = items.map(({ id, ...item }) => ({ ...item, conversationId: id }));
+    return { totalUnread: 0, items: marks, nextCursor: null };
   }
 }
 

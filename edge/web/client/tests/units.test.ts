@@ -5,7 +5,7 @@ import { initial, type State } from "../src/core/state";
 import { change, insert, keepNewest, keepOldest, type Held, type Segment } from "../src/core/segments";
 import { step } from "../src/core/step";
 import { timeline } from "../src/views";
-import type { Command } from "../src/core/io";
+import type { Command, Effect } from "../src/core/io";
 import type { Conversation, Message } from "../src/wire/rest";
 
 const message = (seq: number, more: Partial<Message> = {}): Held =>
@@ -209,7 +209,8 @@ describe("storage", () => {
     const show: Command = { type: "show", tab: "t", conversationIds: ["gone"] };
     const asked = step(live(), { type: "command", ref: "r", command: show }, { now: 0, random: 0 });
     expect(asked.effects).toContainEqual(expect.objectContaining({ type: "load", key: "conversation:gone" }));
-    const input = { type: "loadFailed", key: "conversation:gone", socket: 1, code: "not_found" } as const;
+    const { load } = asked.effects.find((effect) => effect.type === "load") as Extract<Effect, { type: "load" }>;
+    const input = { type: "loadFailed", key: "conversation:gone", load, code: "not_found" } as const;
     const after = step(asked.state, input, { now: 0, random: 0 });
     expect(after.state.conversations.has("gone")).toBe(false);
     expect(after.state.loads.get("conversation:gone")).toMatchObject({ status: "failed", code: "not_found" });

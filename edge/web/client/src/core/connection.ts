@@ -86,6 +86,8 @@ export function welcomed(turn: Turn, frame: Welcome): void {
   for (const { id } of state.conversations.values()) {
     // What is not resumed may miss events: nothing of it can be trusted.
     if (isOtherEpoch || !(id in asked)) reset(turn, id, null);
+    // Marks are seqs, too: those of another epoch mean nothing.
+    if (isOtherEpoch) turn.update(id, { readSeq: 0, readVersion: 0, reads: {}, wish: null });
   }
   const isResuming = Object.keys(asked).length > 0;
   state.connection = isResuming

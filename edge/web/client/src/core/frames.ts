@@ -46,6 +46,7 @@ export function frame(turn: Turn, received: ServerFrame): void {
       for (const [id, head] of Object.entries(received.positions)) gap(turn, id, head);
       return;
     case "conversation:added":
+      loads.cancel(turn, received.conversation.id);
       return loads.view(turn, received.conversation, turn.state.inputs);
     case "conversation:removed":
       return removed(turn, received.conversationId);
@@ -115,5 +116,6 @@ function removed(turn: Turn, id: string): void {
     const waits = entry.status === "saving" || entry.status === "queued" || entry.status === "sending";
     if (entry.conversationId === id && waits) outbox.fail(turn, entry, "not_found");
   }
+  loads.cancel(turn, id);
   loads.forget(turn, id);
 }

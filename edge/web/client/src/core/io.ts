@@ -1,7 +1,7 @@
 /** What the machine takes and what it asks for. */
 
 import type { ClientFrame, ServerFrame, SocketLimits } from "../wire/frames";
-import type { Conversation, MessagePage, Page } from "../wire/rest";
+import type { Conversation, Inbox, MessagePage, Page } from "../wire/rest";
 import type { StopReason } from "../wire/codes";
 import type { ConversationState, LoadWhat, Outgoing } from "./state";
 
@@ -45,11 +45,12 @@ export type Input =
   | { type: "closed"; socket: number; code: number }
   | { type: "saved"; clientId: string }
   | { type: "saveFailed"; clientId: string }
-  | { type: "loaded"; key: string; socket: number; body: LoadBody }
-  | { type: "loadFailed"; key: string; socket: number; code: string; retryAfterMs?: number }
+  /** `load` is that of the effect: an answer that came too late is none to what was asked for since. */
+  | { type: "loaded"; key: string; load: number; body: LoadBody }
+  | { type: "loadFailed"; key: string; load: number; code: string; retryAfterMs?: number }
   | { type: "command"; ref: string; command: Command };
 
-export type LoadBody = Conversation | MessagePage | Page<Conversation>;
+export type LoadBody = Conversation | Inbox | MessagePage | Page<Conversation>;
 
 /** What a user does. */
 export type Command =
@@ -76,7 +77,7 @@ export type Effect =
   | { type: "send"; socket: number; frame: ClientFrame }
   | { type: "close"; socket: number }
   | { type: "renew" }
-  | { type: "load"; key: string; socket: number; what: LoadWhat }
+  | { type: "load"; key: string; load: number; what: LoadWhat }
   /** Answered with `saved` or `saveFailed` once it is in storage. */
   | { type: "saveSend"; entry: Outgoing }
   | { type: "forgetSend"; clientId: string }

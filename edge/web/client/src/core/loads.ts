@@ -5,9 +5,9 @@
  */
 
 import { afterError } from "../wire/codes";
-import type { Conversation, MessagePage, Page } from "../wire/rest";
+import type { Conversation, Inbox, MessagePage, Page } from "../wire/rest";
 import { boundedBack, gap } from "./events";
-import type { LoadBody } from "./io";
+import type { Input, LoadBody } from "./io";
 import * as limits from "./limits";
 import { changed, held } from "./messages";
 import { settle } from "./outbox";
@@ -23,6 +23,8 @@ const keyOf = (what: LoadWhat): string => {
   switch (what.kind) {
     case "list":
       return "list";
+    case "inbox":
+      return "inbox";
     case "conversation":
       return `conversation:${what.conversationId}`;
     case "page":
@@ -42,7 +44,10 @@ export function restart(turn: Turn): void {
   const loads = turn.map("loads");
   for (const [key, load] of loads) loads.set(key, { ...load, status: "wanted", notBefore: 0 });
   loads.delete("list");
+  loads.delete("inbox");
   want(turn, { kind: "list", cursor: null, page: 1 });
+  // Read marks are no events: those that other devices moved meanwhile are in no resume.
+  if (turn.state.conversations.size > 0) want(turn, { kind: "inbox", cursor: null });
 }
 
 /** Wants what views need, and starts what may be started. */
@@ -59,7 +64,7 @@ export function pump(turn: Turn): void {
     if (load.status !== "wanted" || load.notBefore > turn.now) continue;
     running += 1;
     turn.map("loads").set(key, { ...load, status: "running", startedAt: turn.state.inputs });
-    turn.emit({ type: "load", key, socket: turn.state.socket, what: load.what });
+    turn.emit({ type: "load", key, load: turn.state.inputs, what: load.what });
   }
 }
 
@@ -85,16 +90,25 @@ function refreshOne(turn: Turn): void {
   }
 }
 
+type Failed = Extract<Input, { type: "loadFailed" }>;
+
+/** The load that this answers, unless it is none any more or was started anew. */
+function running(turn: Turn, key: string, number: number): Load | undefined {
+  const load = turn.state.loads.get(key);
+  return load?.status === "running" && load.startedAt === number ? load : undefined;
+}
+
 export const times = ({ loads }: State): number[] =>
   [...loads.values()].map(({ status, notBefore }) => (status === "wanted" ? notBefore : Infinity));
 
-export function failed(turn: Turn, key: string, code: string, retryAfterMs: number | undefined): void {
-  const load = turn.state.loads.get(key);
-  if (load?.status !== "running") return;
+export function failed(turn: Turn, { key, load: number, code, retryAfterMs }: Failed): void {
+  const load = running(turn, key, number);
+  if (!load) return;
   if (afterError(code) === "fix") {
     const { what } = load;
     // Not found: not a member any more. What else is refused stays so until it is asked for again.
-    if (what.kind !== "list" && code === "not_found") forget(turn, what.conversationId);
+    const isOfOne = what.kind === "page" || what.kind === "conversation";
+    if (isOfOne && code === "not_found") forget(turn, what.conversationId);
     else if (what.kind === "conversation") turn.update(what.conversationId, { stale: false });
     turn.map("loads").set(key, { ...load, status: "failed", code });
     return;
@@ -104,13 +118,16 @@ export function failed(turn: Turn, key: string, code: string, retryAfterMs: numb
   turn.map("loads").set(key, { ...load, status: "wanted", code, attempts, notBefore: turn.now + wait });
 }
 
-export function loaded(turn: Turn, key: string, body: LoadBody): void {
-  const load = turn.state.loads.get(key);
-  if (load?.status !== "running") return;
+export function loaded(turn: Turn, key: string, number: number, body: LoadBody): void {
+  const load = running(turn, key, number);
+  if (!load) return;
   turn.map("loads").delete(key);
   switch (load.what.kind) {
     case "list":
       list(turn, load, body as Page<Conversation>);
+      break;
+    case "inbox":
+      inbox(turn, load, body as Inbox);
       break;
     case "conversation":
       view(turn, body as Conversation, load.startedAt);
@@ -133,6 +150,32 @@ function list(turn: Turn, { what, startedAt }: Load, { items, nextCursor }: Page
   turn.state.list = { cursor, complete, loaded: true };
   const isAway = before.loaded && unknown && nextCursor !== null && what.page < limits.LIST_PAGES;
   if (isAway) want(turn, { kind: "list", cursor: nextCursor, page: what.page + 1 });
+}
+
+/** The marks of everything that is unread; what is not part of it is read. */
+function inbox(turn: Turn, { what, startedAt }: Load, { items, nextCursor }: Inbox): void {
+  if (what.kind !== "inbox") return;
+  const isMarked = ({ markedAt }: ConversationState): boolean => markedAt > startedAt;
+  for (const item of items) {
+    const before = turn.conversation(item.conversationId);
+    if (!before?.info || before.position === null || before.wish !== null) continue;
+    if (isMarked(before)) {
+      // Marks have crossed: the next answer decides.
+      if (before.readSeq !== item.readSeq) turn.update(before.id, { stale: true });
+      continue;
+    }
+    const after = turn.update(before.id, { readSeq: item.readSeq });
+    const unread = recounted(after, turn.me) ?? adopted(item, after, turn.me);
+    turn.keep(before.id, unread ? { unread } : { stale: true });
+  }
+  if (nextCursor !== null) return want(turn, { kind: "inbox", cursor: nextCursor });
+  if (what.cursor !== null) return;
+  const unread = new Set(items.map(({ conversationId }) => conversationId));
+  for (const conversation of turn.state.conversations.values()) {
+    const isRead = !unread.has(conversation.id) && conversation.unread.count > 0 && conversation.wish === null;
+    // Or a message has come since: the conversation itself tells which.
+    if (isRead) turn.update(conversation.id, { stale: true });
+  }
 }
 
 /** Takes what the server says of a conversation, unless events or read marks have gone beyond it. */
@@ -161,8 +204,9 @@ export function view(turn: Turn, item: Conversation, startedAt: number): void {
     recounted(after, turn.me) ??
     (marked && after.readSeq !== item.readSeq ? null : adopted(item, after, turn.me));
   // Marks and events crossed this answer: the next one will fit.
-  if (unread) turn.keep(item.id, { unread });
-  else turn.update(item.id, { stale: before?.wish === null });
+  const isWished = after.wish !== null;
+  if (unread) turn.keep(item.id, { unread, stale: marked && !isWished && after.readSeq !== item.readSeq });
+  else turn.update(item.id, { stale: !isWished });
   if (item.lastMessage) settle(turn, item.lastMessage);
 }
 
@@ -202,10 +246,19 @@ function page(turn: Turn, { what }: Load, { items, hasMore, headSeq }: MessagePa
 
 /** The user is in it no more. */
 export function forget(turn: Turn, id: string): void {
+  for (const [key, { what }] of turn.state.loads) {
+    if ("conversationId" in what && what.conversationId === id) turn.map("loads").delete(key);
+  }
   if (!turn.conversation(id)) return;
   turn.map("conversations").delete(id);
   turn.emit({ type: "forgetCopy", conversationId: id });
-  for (const [key, { what }] of turn.state.loads) {
-    if (what.kind !== "list" && what.conversationId === id) turn.map("loads").delete(key);
+}
+
+/** Membership has changed: what was asked for before may be answered as it was then. */
+export function cancel(turn: Turn, id: string): void {
+  const loads = turn.map("loads");
+  for (const [key, load] of loads) {
+    if (!("conversationId" in load.what)) loads.set(key, { ...load, status: "wanted" });
+    else if (load.what.conversationId === id) loads.delete(key);
   }
 }

@@ -12,8 +12,8 @@ export function changed(message: Held, event: ChangeFrame, me: string): Held {
   if (event.seq <= message.asOf) return message;
   switch (event.type) {
     case "message:edited":
-      // Nothing comes back after a deletion, however late an event arrives.
-      return message.deletedAt !== null
+      // Nothing comes back after a deletion. Without content the edit was before it: a resume sends both.
+      return message.deletedAt !== null && event.content !== null
         ? { ...message, asOf: event.seq }
         : { ...message, content: event.content, editedAt: event.at, asOf: event.seq };
     case "message:deleted":

@@ -126,6 +126,7 @@ export interface Load {
 
 export type LoadWhat =
   | { readonly kind: "list"; readonly cursor: string | null; readonly page: number }
+  | { readonly kind: "inbox"; readonly cursor: string | null }
   | { readonly kind: "conversation"; readonly conversationId: string }
   | { readonly kind: "page"; readonly conversationId: string; readonly before: number | null; readonly after: number | null };
 

@@ -93,11 +93,9 @@ function take(turn: Turn, input: Input): void {
     case "saveFailed":
       return outbox.saved(turn, input.clientId, false);
     case "loaded":
-      if (input.socket === state.socket) loads.loaded(turn, input.key, input.body);
-      return;
+      return loads.loaded(turn, input.key, input.load, input.body);
     case "loadFailed":
-      if (input.socket === state.socket) loads.failed(turn, input.key, input.code, input.retryAfterMs);
-      return;
+      return loads.failed(turn, input);
     case "command":
       return command(turn, input.ref, input.command);
   }

@@ -1,6 +1,5 @@
 /** Unread is a function of positions: messages of others after the read mark that are not deleted. */
 
-import type { Conversation } from "../wire/rest";
 import * as limits from "./limits";
 import { indexOf, type Segment } from "./segments";
 import type { ConversationState, Unread } from "./state";
@@ -26,8 +25,14 @@ export function recounted(conversation: ConversationState, me: string): Unread |
   return count === null ? null : { count, asOf: position };
 }
 
+export interface ServerCount {
+  headSeq: number;
+  readSeq: number;
+  unreadCount: number;
+}
+
 /** What the server counted at its head, with what has come since; null: what has come since is not all held. */
-export function adopted(view: Conversation, conversation: ConversationState, me: string): Unread | null {
+export function adopted(view: ServerCount, conversation: ConversationState, me: string): Unread | null {
   const position = conversation.position ?? 0;
   if (view.headSeq >= position) return { count: view.unreadCount, asOf: view.headSeq };
   const since = counted(conversation.segments, Math.max(view.headSeq, view.readSeq), me);

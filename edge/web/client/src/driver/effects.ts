@@ -109,11 +109,11 @@ export class Effects {
     }
   }
 
-  private async load({ key, socket, what }: Extract<Effect, { type: "load" }>): Promise<void> {
+  private async load({ key, load, what }: Extract<Effect, { type: "load" }>): Promise<void> {
     try {
-      this.dispatch({ type: "loaded", key, socket, body: await this.rest.call("GET", path(what)) });
+      this.dispatch({ type: "loaded", key, load, body: await this.rest.call("GET", path(what)) });
     } catch (error) {
-      this.dispatch({ type: "loadFailed", key, socket, ...failure(error) });
+      this.dispatch({ type: "loadFailed", key, load, ...failure(error) });
     }
   }
 
@@ -147,6 +147,9 @@ function path(what: LoadWhat): string {
       query.set("limit", String(limits.PAGE));
       if (what.cursor !== null) query.set("cursor", what.cursor);
       return `/api/conversations?${query}`;
+    case "inbox":
+      if (what.cursor !== null) query.set("cursor", what.cursor);
+      return `/api/inbox?${query}`;
     case "conversation":
       return `/api/conversations/${encodeURIComponent(what.conversationId)}`;
     case "page":

@@ -49,6 +49,21 @@ export interface Conversation {
   participants?: Participant[];
 }
 
+export interface InboxItem {
+  conversationId: string;
+  unreadCount: number;
+  headSeq: number;
+  readSeq: number;
+  lastMessage: Message | null;
+}
+
+/** Only conversations with unread messages. */
+export interface Inbox {
+  totalUnread: number;
+  items: InboxItem[];
+  nextCursor: string | null;
+}
+
 export interface User {
   id: string;
   username: string;
