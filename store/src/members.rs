@@ -27,8 +27,15 @@ pub trait MemberStore: Send + Sync + 'static {
     async fn membership(&self, conversation: ConversationId, user: UserId) -> Result<Option<Membership>>;
     /// Present memberships only.
     async fn memberships(&self, user: UserId) -> Result<Vec<Membership>>;
-    /// Those of `others` who are in a conversation with `user` now; with a `shape`, in one of that shape.
-    async fn sharing(&self, user: UserId, others: &[UserId], shape: Option<Shape>) -> Result<Vec<UserId>>;
+    /// Those of `others` who are in a conversation with `user` now; with a `shape`, in one of that shape. Goes over `most`
+    /// memberships of all of them together; who is not found in these is not found.
+    async fn sharing(
+        &self,
+        user: UserId,
+        others: &[UserId],
+        shape: Option<Shape>,
+        most: usize,
+    ) -> Result<Vec<UserId>>;
     /// Those of `users` who are in `most` conversations or more.
     async fn full(&self, users: &[UserId], most: usize) -> Result<Vec<UserId>>;
 }

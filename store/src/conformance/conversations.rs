@@ -179,23 +179,42 @@ pub async fn users_share_a_conversation_while_both_are_members(store: Arc<dyn St
     let mut sample = SampleLog::of(&[anna, ben]);
     sample.persist(&*store).await;
     let others = [ben, carl, sample.owner];
-    assert_eq!(store.sharing(anna, &others, None).await.unwrap(), [ben, sample.owner]);
-    assert_eq!(store.sharing(carl, &[anna], None).await.unwrap(), []);
+    assert_eq!(store.sharing(anna, &others, None, 100).await.unwrap(), [ben, sample.owner]);
+    assert_eq!(store.sharing(carl, &[anna], None, 100).await.unwrap(), []);
     sample.add(ben, Kind::MemberRemoved { user: ben });
     sample.persist(&*store).await;
-    assert_eq!(store.sharing(anna, &others, None).await.unwrap(), [sample.owner]);
-    assert_eq!(store.sharing(ben, &[anna], None).await.unwrap(), []);
+    assert_eq!(store.sharing(anna, &others, None, 100).await.unwrap(), [sample.owner]);
+    assert_eq!(store.sharing(ben, &[anna], None, 100).await.unwrap(), []);
 }
 
 pub async fn sharing_can_be_asked_of_groups_alone(store: Arc<dyn Store>) {
     let (anna, ben) = (UserId::fresh(), UserId::fresh());
     let direct = SampleLog::direct([anna, ben]);
     direct.persist(&*store).await;
-    assert_eq!(store.sharing(anna, &[ben], None).await.unwrap(), [ben]);
-    assert_eq!(store.sharing(anna, &[ben], Some(Shape::Direct)).await.unwrap(), [ben]);
-    assert_eq!(store.sharing(anna, &[ben], Some(Shape::Group)).await.unwrap(), []);
+    assert_eq!(store.sharing(anna, &[ben], None, 100).await.unwrap(), [ben]);
+    assert_eq!(store.sharing(anna, &[ben], Some(Shape::Direct), 100).await.unwrap(), [ben]);
+    assert_eq!(store.sharing(anna, &[ben], Some(Shape::Group), 100).await.unwrap(), []);
     SampleLog::of(&[anna, ben]).persist(&*store).await;
-    assert_eq!(store.sharing(anna, &[ben], Some(Shape::Group)).await.unwrap(), [ben]);
+    assert_eq!(store.sharing(anna, &[ben], Some(Shape::Group), 100).await.unwrap(), [ben]);
+}
+
+pub async fn sharing_goes_over_no_more_memberships_than_it_may(store: Arc<dyn Store>) {
+    let (anna, ben, carl) = (UserId::fresh(), UserId::fresh(), UserId::fresh());
+    let mut logs: Vec<SampleLog> = (0..11).map(|_| SampleLog::of(&[])).collect();
+    logs.sort_by_key(|sample| sample.id);
+    // What they share comes last.
+    for (n, sample) in logs.iter_mut().enumerate() {
+        let members = [(anna, !(5..10).contains(&n)), (ben, n >= 5), (carl, n == 10)];
+        for (user, _) in members.into_iter().filter(|(_, is_in)| *is_in) {
+            sample.add(sample.owner, added(user));
+        }
+        sample.persist(&*store).await;
+    }
+    assert_eq!(store.sharing(anna, &[ben], None, 100).await.unwrap(), [ben]);
+    assert_eq!(store.sharing(anna, &[ben], None, 4).await.unwrap(), []);
+    assert_eq!(store.sharing(anna, &[ben], Some(Shape::Group), 4).await.unwrap(), []);
+    assert_eq!(store.sharing(anna, &[carl], None, 10).await.unwrap(), [carl], "he is in few conversations");
+    assert_eq!(store.sharing(anna, &[ben, carl], None, 0).await.unwrap(), []);
 }
 
 pub async fn a_user_is_full_with_as_many_present_memberships(store: Arc<dyn Store>) {

@@ -77,6 +77,7 @@ macro_rules! conformance {
                 memberships_are_the_present_ones
                 users_share_a_conversation_while_both_are_members
                 sharing_can_be_asked_of_groups_alone
+                sharing_goes_over_no_more_memberships_than_it_may
                 a_user_is_full_with_as_many_present_memberships
                 a_list_is_by_newest_activity_and_pages_without_loss_or_repeat
                 edits_deletions_and_reactions_are_no_activity

@@ -42,21 +42,33 @@ impl MemberStore for ScyllaStore {
         Ok(found.into_iter().flatten().collect())
     }
 
-    async fn sharing(&self, user: UserId, others: &[UserId], shape: Option<Shape>) -> Result<Vec<UserId>> {
-        let mine = self.memberships(user).await?;
-        let mine = mine.iter().filter(|m| shape.is_none_or(|shape| m.shape == shape));
+    async fn sharing(
+        &self,
+        user: UserId,
+        others: &[UserId],
+        shape: Option<Shape>,
+        most: usize,
+    ) -> Result<Vec<UserId>> {
+        let mine = first_membership_rows(&self.db, user, most).await?;
+        let mut left = most - mine.len();
+        let mine = each(mine, |row| present(&self.db, row)).await?.into_iter().flatten();
+        let mine = mine.filter(|m| shape.is_none_or(|shape| m.shape == shape));
         let mine: HashSet<ConversationId> = mine.map(|m| m.conversation).collect();
-        if mine.is_empty() {
-            return Ok(Vec::new());
+        let mut sharing = Vec::new();
+        for others in others.chunks(SHARING_AT_ONCE) {
+            let part = left / others.len();
+            if mine.is_empty() || part == 0 {
+                break;
+            }
+            let rows = each(others.to_owned(), |other| first_membership_rows(&self.db, other, part)).await?;
+            for (other, rows) in others.iter().zip(rows) {
+                left -= rows.len();
+                let shared =
+                    |row: &MembershipRow| is_present(row) && mine.contains(&ConversationId::from_uuid(row.0));
+                sharing.extend(rows.iter().any(shared).then_some(*other));
+            }
         }
-        let mine = &mine;
-        let sharing = each(others.to_owned(), |other| async move {
-            let theirs = membership_rows(&self.db, other).await?;
-            let shared =
-                |row: &MembershipRow| is_present(row) && mine.contains(&ConversationId::from_uuid(row.0));
-            Ok(theirs.iter().any(shared).then_some(other))
-        });
-        Ok(sharing.await?.into_iter().flatten().collect())
+        Ok(sharing)
     }
 
     async fn full(&self, users: &[UserId], most: usize) -> Result<Vec<UserId>> {
@@ -121,10 +133,18 @@ pub async fn count(db: &Cluster, id: ConversationId) -> Result<(i32, Seq)> {
     Ok((i32::try_from(present).unwrap_or(i32::MAX), seen))
 }
 
+/// Users whose memberships are read at once; they share what may still be read.
+const SHARING_AT_ONCE: usize = 16;
+
 type MembershipRow = (Uuid, Option<i8>, Option<i64>, Option<i8>, Option<i64>, Option<i8>);
 
 async fn membership_rows(db: &Cluster, user: UserId) -> Result<Vec<MembershipRow>> {
     db.all(&db.statements.memberships, (raw(user.as_bytes()),)).await
+}
+
+/// Former memberships included.
+async fn first_membership_rows(db: &Cluster, user: UserId, most: usize) -> Result<Vec<MembershipRow>> {
+    db.scan(&db.statements.memberships, (raw(user.as_bytes()),), most, |row| Ok(Some(row))).await
 }
 
 /// Whatever the role is, also when it cannot be read: as many as the log has.

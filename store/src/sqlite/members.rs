@@ -52,22 +52,25 @@ impl MemberStore for SqliteStore {
             .await
     }
 
-    async fn sharing(&self, user: UserId, others: &[UserId], shape: Option<Shape>) -> Result<Vec<UserId>> {
+    async fn sharing(
+        &self,
+        user: UserId,
+        others: &[UserId],
+        shape: Option<Shape>,
+        most: usize,
+    ) -> Result<Vec<UserId>> {
         let others = others.to_owned();
         self.readers
             .read(move |db| {
-                let mut sharing = db.prepare_cached(match shape {
-                    None => SHARING,
-                    Some(_) => SHARING_OF_SHAPE,
-                })?;
-                let shape = shape.map(of_shape);
+                let (mine, mut left) = (joined(db, user, most)?, most);
                 let mut found = Vec::new();
                 for other in others {
-                    let shared = match shape {
-                        None => sharing.exists(params![user.as_bytes(), other.as_bytes()])?,
-                        Some(shape) => sharing.exists(params![user.as_bytes(), other.as_bytes(), shape])?,
-                    };
-                    if shared {
+                    let theirs = joined(db, other, mine.min(left))?;
+                    // They are counted, and of the two the one in fewer conversations is gone over.
+                    let Some(rest) = left.checked_sub(2 * theirs + 1) else { break };
+                    left = rest;
+                    let (fewer, more) = if theirs < mine { (other, user) } else { (user, other) };
+                    if share(db, (fewer, more), shape)? {
                         found.push(other);
                     }
                 }
@@ -80,13 +83,9 @@ impl MemberStore for SqliteStore {
         let users = users.to_owned();
         self.readers
             .read(move |db| {
-                let mut counted = db.prepare_cached(
-                    "SELECT count(*) FROM (SELECT 1 FROM members WHERE user = ?1 AND role IS NOT NULL LIMIT ?2)",
-                )?;
                 let mut full = Vec::new();
                 for user in users {
-                    let found: i64 = counted.query_row(params![user.as_bytes(), count(most)], |row| row.get(0))?;
-                    if found >= count(most) {
+                    if joined(db, user, most)? >= most {
                         full.push(user);
                     }
                 }
@@ -96,15 +95,35 @@ impl MemberStore for SqliteStore {
     }
 }
 
+/// Conversations the user is in, counted to `most`.
+fn joined(db: &Connection, user: UserId, most: usize) -> Result<usize> {
+    let mut counted = db.prepare_cached(
+        "SELECT count(*) FROM (SELECT 1 FROM members WHERE user = ?1 AND role IS NOT NULL LIMIT ?2)",
+    )?;
+    let found: i64 = counted.query_row(params![user.as_bytes(), count(most)], |row| row.get(0))?;
+    Ok(usize::try_from(found).unwrap_or(0))
+}
+
+/// `CROSS JOIN` is how SQLite is told which table to go over; in the other it looks each conversation up.
 const SHARING: &str = "
-    SELECT 1 FROM members mine JOIN members theirs ON theirs.conversation = mine.conversation
-     WHERE mine.user = ?1 AND mine.role IS NOT NULL AND theirs.user = ?2 AND theirs.role IS NOT NULL LIMIT 1";
+    SELECT 1 FROM members fewer CROSS JOIN members more
+        ON more.conversation = fewer.conversation AND more.user = ?2 AND more.role IS NOT NULL
+     WHERE fewer.user = ?1 AND fewer.role IS NOT NULL LIMIT 1";
 
 const SHARING_OF_SHAPE: &str = "
-    SELECT 1 FROM members mine JOIN members theirs ON theirs.conversation = mine.conversation
-                               JOIN conversations c ON c.id = mine.conversation
-     WHERE mine.user = ?1 AND mine.role IS NOT NULL AND theirs.user = ?2 AND theirs.role IS NOT NULL
-       AND c.shape = ?3 LIMIT 1";
+    SELECT 1 FROM members fewer CROSS JOIN members more
+        ON more.conversation = fewer.conversation AND more.user = ?2 AND more.role IS NOT NULL
+      CROSS JOIN conversations c ON c.id = fewer.conversation AND c.shape = ?3
+     WHERE fewer.user = ?1 AND fewer.role IS NOT NULL LIMIT 1";
+
+fn share(db: &Connection, (fewer, more): (UserId, UserId), shape: Option<Shape>) -> Result<bool> {
+    let (fewer, more) = (fewer.as_bytes(), more.as_bytes());
+    let found = match shape.map(of_shape) {
+        None => db.prepare_cached(SHARING)?.exists(params![fewer, more])?,
+        Some(shape) => db.prepare_cached(SHARING_OF_SHAPE)?.exists(params![fewer, more, shape])?,
+    };
+    Ok(found)
+}
 
 /// Which member's row an event changes, and the event's seq.
 #[derive(Clone, Copy)]

@@ -57,7 +57,7 @@ async fn rows_that_cannot_be_read() {
     assert!(members.iter().all(|row| row.member.user != anna));
     // Whatever the role is, she is in two conversations.
     assert_eq!(store.full(&[anna], 2).await.unwrap(), [anna]);
-    assert_eq!(store.sharing(ben, &[anna], None).await.unwrap(), [anna]);
+    assert_eq!(store.sharing(ben, &[anna], None, 100).await.unwrap(), [anna]);
 }
 
 #[test]

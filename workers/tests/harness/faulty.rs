@@ -106,7 +106,7 @@ pass! {
         fn members(id: ConversationId) -> Vec<MemberRow>;
         fn membership(conversation: ConversationId, user: UserId) -> Option<Membership>;
         fn memberships(user: UserId) -> Vec<Membership>;
-        fn sharing(user: UserId, others: &[UserId], shape: Option<Shape>) -> Vec<UserId>;
+        fn sharing(user: UserId, others: &[UserId], shape: Option<Shape>, most: usize) -> Vec<UserId>;
         fn full(users: &[UserId], most: usize) -> Vec<UserId>;
     }
     BlockStore {

@@ -6,7 +6,7 @@ use natter_schemas::{
     code::Code,
     event::{Kind, Shape},
     id::{ConversationId, Seq, UserId},
-    limits::AddBy,
+    limits::{self, AddBy},
     rpc::{FindSharingUsers, OpenConversation},
 };
 use natter_store::StoreError;
@@ -117,14 +117,15 @@ impl Conversations {
     }
 
     /// Those of `others` with whom the user shares a conversation. A direct one that either of them has blocked is closed
-    /// and does not count: then it takes a group.
+    /// and does not count: then it takes a group. Whom a bounded look-up does not find is a stranger.
     async fn sharing_with(&self, user: UserId, others: &[UserId]) -> Result<Vec<UserId>, Failure> {
         let blocked = self.store.blocked_with(user).await?;
         let (closed, open): (Vec<UserId>, Vec<UserId>) =
             others.iter().partition(|other| blocked.contains(other));
-        let mut found = self.store.sharing(user, &open, None).await?;
+        let most = limits::SHARING_ROWS;
+        let mut found = self.store.sharing(user, &open, None, most).await?;
         if !closed.is_empty() {
-            found.extend(self.store.sharing(user, &closed, Some(Shape::Group)).await?);
+            found.extend(self.store.sharing(user, &closed, Some(Shape::Group), most).await?);
         }
         Ok(found)
     }
