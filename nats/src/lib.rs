@@ -10,6 +10,7 @@ pub mod apply; // makes a server so, or says where it is not
 
 pub mod clock; // what time it is in the log
 pub mod connect; // one connection per purpose
+pub mod control; // what services publish to every edge, in order
 pub mod event_log; // an event enters the log once, and a repetition finds the stored one
 pub mod live; // stored events as they are republished
 pub mod log; // stored events read back, by conversation or position

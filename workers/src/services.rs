@@ -15,6 +15,7 @@ macro_rules! answer {
     };
 }
 
+pub mod access; // who may read a conversation
 pub mod accounts; // users, passwords, sessions
 pub mod conversations; // which conversations there are: open, list, rename
 pub mod history; // pages, replays, heads

@@ -7,7 +7,7 @@ use natter_nats::{
     event_log::EventLog,
     log::LogReader,
     publisher::Publisher,
-    service::{RpcServer, ServiceError},
+    service::{AccessCheck, NoReads, RpcServer, ServiceError},
 };
 use natter_runtime::shared_state::SharedState;
 use natter_schemas::{id::Partition, limits::Limits, rpc::Service};
@@ -20,6 +20,7 @@ use crate::{
     persist::{self, PersistHealth, Persister},
     presence,
     services::{
+        access::MemberCheck,
         accounts::{Accounts, HashError, Passwords, RefreshTokens},
         conversations::Conversations,
         history::{FloorsError, History},
@@ -186,7 +187,7 @@ impl Start<'_> {
             self.dependencies.clone();
         let passwords = Passwords::new().await?;
         let accounts = Accounts { store, publisher, passwords, refresh, limits, clock, shared, bus };
-        Ok(accounts.serve(&mut self.server(Service::Accounts).await?).await?)
+        Ok(accounts.serve(&mut self.server(Service::Accounts, Arc::new(NoReads)).await?).await?)
     }
 
     async fn conversations(&mut self) -> Result<(), StartError> {
@@ -195,23 +196,34 @@ impl Start<'_> {
         let partitions = deployment.partitions;
         let events = EventLog::new(publisher.clone(), partitions, clock);
         let conversations = Conversations { store, publisher, events, log, history, partitions, limits };
-        Ok(conversations.serve(&mut self.server(Service::Conversations).await?).await?)
+        Ok(conversations.serve(&mut self.server(Service::Conversations, Arc::new(NoReads)).await?).await?)
     }
 
     async fn history(&mut self) -> Result<(), StartError> {
         let history = self.history_reader().await?;
-        Ok(history.serve(&mut self.server(Service::History).await?).await?)
+        let access = self.member_check(&history);
+        Ok(history.serve(&mut self.server(Service::History, access).await?).await?)
+    }
+
+    fn member_check(&self, history: &Arc<History>) -> Arc<MemberCheck> {
+        let Dependencies { store, js, .. } = self.dependencies.clone();
+        MemberCheck::start(store, Arc::clone(history), js, self.tracker, self.stop.clone())
     }
 
     async fn inbox(&mut self) -> Result<(), StartError> {
         let history = self.history_reader().await?;
         let Dependencies { store, publisher, deployment, clock, .. } = self.dependencies.clone();
         let read_marks = ReadMarks::new(store, publisher, history, deployment.partitions, clock);
-        Ok(read_marks.serve(&mut self.server(Service::Inbox).await?).await?)
+        Ok(read_marks.serve(&mut self.server(Service::Inbox, Arc::new(NoReads)).await?).await?)
     }
 
-    async fn server(&self, service: Service) -> Result<RpcServer, ServiceError> {
-        RpcServer::start(self.dependencies.client.clone(), service, self.tracker, self.stop.clone()).await
+    async fn server(
+        &self,
+        service: Service,
+        access: Arc<dyn AccessCheck>,
+    ) -> Result<RpcServer, ServiceError> {
+        let client = self.dependencies.client.clone();
+        RpcServer::start(client, service, access, self.tracker, self.stop.clone()).await
     }
 
     async fn history_reader(&mut self) -> Result<Arc<History>, StartError> {

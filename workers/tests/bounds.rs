@@ -107,7 +107,8 @@ async fn any_number_of_events_above_the_floor_is_read() {
         .unwrap()
         .unwrap();
     assert!(message.deleted_at.is_some());
-    let found = harness.rpc.call(&FindEvent { conversation: room, event: early.id }).await.unwrap();
+    let found =
+        harness.rpc.call(&FindEvent { user: bob, conversation: room, event: early.id }).await.unwrap();
     assert_eq!(found.unwrap().seq, third);
     let read = harness
         .rpc

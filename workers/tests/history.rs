@@ -12,8 +12,8 @@ use natter_schemas::{
     event::Kind,
     id::{ConversationId, EventId, Seq},
     rpc::{
-        EventsAfter, FindEvent, FindOlderEvents, GetMessage, GetPage, GetTarget, Heads, LogHeads, Page,
-        Window,
+        EventsAfter, FindEvent, FindOlderEvents, GetHead, GetMessage, GetPage, GetTarget, LogHeads, Page,
+        ReplayPart, RoomEventsAfter, RoomHeads, Window,
     },
 };
 use natter_workers::Job;
@@ -145,8 +145,8 @@ async fn while_the_store_is_away_the_log_answers_what_it_can_and_nothing_is_made
     let message =
         harness.rpc.call(&GetMessage { user: alice, conversation: room, seq: seqs[1] }).await.unwrap();
     assert_eq!(message.unwrap().seq, seqs[1]);
-    let replay = EventsAfter { conversation: room, after: seqs[8], limit: 500, scanned: 0 };
-    let replay = harness.rpc.call(&replay).await.unwrap();
+    let part = ReplayPart { conversation: room, after: seqs[8], limit: 500, scanned: 0 };
+    let replay = harness.rpc.call(&EventsAfter { user: alice, part }).await.unwrap();
     assert_eq!(replay.events.iter().map(|e| e.seq).collect::<Vec<_>>(), [seqs[9], seqs[10]]);
     assert!(replay.anchored && !replay.more);
 
@@ -154,7 +154,7 @@ async fn while_the_store_is_away_the_log_answers_what_it_can_and_nothing_is_made
     let page = Page { conversation: ConversationId::fresh(), window: Window::Newest, limit: 3 };
     let elsewhere = GetPage { user: alice, page };
     assert_eq!(harness.rpc.call(&elsewhere).await.unwrap_err().code, Code::Unavailable);
-    let unknown = FindEvent { conversation: room, event: EventId::fresh() };
+    let unknown = FindEvent { user: alice, conversation: room, event: EventId::fresh() };
     assert_eq!(harness.rpc.call(&unknown).await.unwrap_err().code, Code::Unavailable);
 }
 
@@ -175,10 +175,10 @@ async fn a_store_that_does_not_answer_is_not_waited_for() {
     let message =
         harness.rpc.call(&GetMessage { user: alice, conversation: room, seq: seqs[1] }).await.unwrap();
     assert_eq!(message.unwrap().seq, seqs[1]);
-    let after = EventsAfter { conversation: room, after: seqs[9], limit: 500, scanned: 0 };
-    let event = harness.rpc.call(&after).await.unwrap().events.pop().unwrap();
+    let part = ReplayPart { conversation: room, after: seqs[9], limit: 500, scanned: 0 };
+    let event = harness.rpc.call(&EventsAfter { user: alice, part }).await.unwrap().events.pop().unwrap();
     assert_eq!(event.seq, last);
-    let find = FindEvent { conversation: room, event: event.event.id };
+    let find = FindEvent { user: alice, conversation: room, event: event.event.id };
     assert_eq!(harness.rpc.call(&find).await.unwrap().unwrap().seq, last);
 }
 
@@ -190,7 +190,8 @@ async fn a_replay_begins_where_the_client_was_or_reports_that_it_cannot() {
     for n in 0..6 {
         seqs.push(harness.post(alice, room, &format!("m{n}")).await);
     }
-    let ask = |after, limit| EventsAfter { conversation: room, after, limit, scanned: 0 };
+    let part = |after, limit| ReplayPart { conversation: room, after, limit, scanned: 0 };
+    let ask = |after, limit| EventsAfter { user: alice, part: part(after, limit) };
     for persisted in [false, true] {
         if persisted {
             harness.settle(&SERVICES).await;
@@ -212,6 +213,7 @@ async fn a_replay_begins_where_the_client_was_or_reports_that_it_cannot() {
         let replay = harness.rpc.call(&ask(0, 500)).await.unwrap();
         assert_eq!(replay.events.len(), 7);
         assert!(!replay.more && !replay.anchored);
+        assert_eq!(harness.rpc.call(&RoomEventsAfter { part: part(0, 500) }).await.unwrap(), replay);
 
         // Ahead of the log, as after a rebuilt one.
         let replay = harness.rpc.call(&ask(seqs[5] + 1_000, 500)).await.unwrap();
@@ -236,7 +238,8 @@ async fn a_replay_from_far_back_is_the_same_out_of_the_store_and_without_it() {
     harness.settle(&SERVICES).await;
     seqs.push(harness.post(alice, room, "m12").await);
 
-    let ask = |after, limit| EventsAfter { conversation: room, after, limit, scanned: 0 };
+    let part = |after, limit| ReplayPart { conversation: room, after, limit, scanned: 0 };
+    let ask = |after, limit| EventsAfter { user: alice, part: part(after, limit) };
     for away in [false, true] {
         harness.store.set_away(away);
         let replay = harness.rpc.call(&ask(seqs[1], 500)).await.unwrap();
@@ -255,26 +258,27 @@ async fn a_replay_from_far_back_is_the_same_out_of_the_store_and_without_it() {
 #[tokio::test]
 async fn heads_and_events_are_found_before_and_after_persisting() {
     let mut harness = Harness::with(&SERVICES).await;
-    let (room, alice, _) = harness.group_of_two().await;
-    let silent = ConversationId::fresh();
+    let (room, alice, bob) = harness.group_of_two().await;
+    let (silent, other) = (ConversationId::fresh(), harness.group(alice, &[bob]).await);
+    let find = |conversation, event| FindEvent { user: alice, conversation, event };
     let sent = event(alice, room, posted("where am I"));
     let head = harness.publish(&sent).await;
     for persisted in [false, true] {
         if persisted {
             harness.settle(&SERVICES).await;
         }
-        let heads = Heads { conversations: vec![silent, room] };
+        let heads = RoomHeads { conversations: vec![silent, room] };
         assert_eq!(harness.rpc.call(&heads).await.unwrap(), [0, head]);
-        let found =
-            harness.rpc.call(&FindEvent { conversation: room, event: sent.id }).await.unwrap().unwrap();
+        let of_one = GetHead { user: alice, conversation: room };
+        assert_eq!(harness.rpc.call(&of_one).await.unwrap(), head);
+        let found = harness.rpc.call(&find(room, sent.id)).await.unwrap().unwrap();
         assert_eq!((found.seq, &found.event), (head, &sent));
         if persisted {
-            let find = |event| FindEvent { conversation: room, event };
-            let older = FindOlderEvents { events: vec![find(EventId::fresh()), find(sent.id)] };
+            let events = vec![find(room, EventId::fresh()), find(room, sent.id)];
+            let older = FindOlderEvents { events };
             assert_eq!(harness.rpc.call(&older).await.unwrap(), [None, Some(found)]);
         }
-        let elsewhere = FindEvent { conversation: silent, event: sent.id };
-        assert_eq!(harness.rpc.call(&elsewhere).await.unwrap(), None);
+        assert_eq!(harness.rpc.call(&find(other, sent.id)).await.unwrap(), None);
         let log_heads = harness.rpc.call(&LogHeads).await.unwrap();
         assert_eq!(log_heads[usize::from(harness::partition(room).0)], head);
     }

@@ -4,14 +4,10 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use futures_util::StreamExt;
 use natter_nats::{
-    async_nats::jetstream::{
-        self,
-        consumer::{DeliverPolicy, pull::OrderedConfig},
-    },
-    subject::{self, ControlTo},
-    topology,
+    async_nats::jetstream,
+    control::{self, ControlError, ControlFeed},
+    subject::ControlTo,
 };
 use natter_runtime::{lifecycle::Lifecycle, unreadable::Unreadable};
 use natter_schemas::{code::Code, rpc::Control};
@@ -77,7 +73,7 @@ pub struct ControlFollower {
 impl ControlFollower {
     /// Catches up with the last hour, then follows. Returns when caught up: no token of an ended session passes.
     pub async fn start(self, lifecycle: &Lifecycle) -> anyhow::Result<()> {
-        let head = self.head().await.context("cannot read the CONTROL stream")?;
+        let head = control::head(&self.js).await.context("cannot read the CONTROL stream")?;
         let mut position = self.state.position.subscribe();
         let follower = Arc::new(self);
         let (task, stop) = (follower.clone(), lifecycle.stop().clone());
@@ -94,46 +90,32 @@ impl ControlFollower {
         Ok(())
     }
 
-    async fn head(&self) -> anyhow::Result<u64> {
-        let stream = self.js.get_stream(topology::CONTROL).await?;
-        Ok(stream.cached_info().state.last_sequence)
-    }
-
     async fn follow(&self) {
         let unreadable = Unreadable::new("control");
         loop {
             if let Err(error) = self.consume(&unreadable).await {
                 let position = self.state.position();
-                warn!(error = format!("{error:#}"), position, "CONTROL consumer ended; starting another");
+                warn!(%error, position, "CONTROL consumer ended; starting another");
             }
             tokio::time::sleep(RETRY).await;
         }
     }
 
-    /// One ordered consumer, from where the last one ended.
-    async fn consume(&self, unreadable: &Unreadable) -> anyhow::Result<()> {
-        let stream = self.js.get_stream(topology::CONTROL).await?;
-        let start_sequence = self.state.position() + 1;
-        let state = &stream.cached_info().state;
-        if start_sequence > 1 && state.first_sequence > start_sequence {
-            // Away for longer than the stream remembers.
+    /// From where the last one ended.
+    async fn consume(&self, unreadable: &Unreadable) -> Result<(), ControlError> {
+        let mut feed = ControlFeed::after(&self.js, self.state.position()).await?;
+        if feed.missed {
             self.members.clear();
         }
-        let config = OrderedConfig {
-            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence },
-            ..Default::default()
-        };
-        let mut messages = stream.create_consumer(config).await?.messages().await?;
-        while let Some(message) = messages.next().await {
-            let message = message?;
-            let seq = message.info().map_err(|e| anyhow::anyhow!(e))?.stream_sequence;
-            match (subject::parse_control(&message.subject), postcard::from_bytes(&message.payload)) {
-                (Some(to), Ok(control)) => self.apply(to, control, unreadable).await,
-                (None, _) => unreadable.report(&message.subject, "its subject names no user and no session"),
-                (_, Err(error)) => unreadable.report(&message.subject, error),
+        self.state.position.send_replace(feed.begins_after);
+        while let Some(notice) = feed.next().await {
+            let notice = notice?;
+            match notice.content {
+                Ok((to, control)) => self.apply(to, control, unreadable).await,
+                Err(bad) => unreadable.report(&bad.subject, bad.reason),
             }
             self.state.contact();
-            self.state.position.send_replace(seq);
+            self.state.position.send_replace(notice.seq);
         }
         Ok(())
     }
@@ -164,7 +146,7 @@ impl ControlFollower {
     async fn watch_contact(&self) {
         loop {
             tokio::time::sleep(CHECK).await;
-            if self.head().await.is_ok_and(|head| self.state.position() >= head) {
+            if control::head(&self.js).await.is_ok_and(|head| self.state.position() >= head) {
                 self.state.contact();
                 continue;
             }

@@ -11,7 +11,7 @@ use natter_schemas::{
     event::LogEntry,
     id::{ConversationId, EventId, Partition, Seq},
     limits,
-    rpc::{EventsAfter, GetTarget, Target},
+    rpc::{EventsAfter, GetTarget, ReplayPart, Target},
 };
 use tokio::{
     sync::{Mutex, MutexGuard},
@@ -94,7 +94,7 @@ impl Sender {
         let event = match admit(request.clone(), EventId::fresh(), at, access, message.as_ref())? {
             Decision::Publish(admitted) => admitted.into_event(),
             Decision::Done(seq) => {
-                return self.stored_at(conversation, seq).await.map(|found| Outcome::Stored(Box::new(found)));
+                return self.stored_at(request, seq).await.map(|found| Outcome::Stored(Box::new(found)));
             }
             Decision::Unchanged => return Ok(Outcome::Unchanged),
         };
@@ -108,8 +108,10 @@ impl Sender {
         }
     }
 
-    async fn stored_at(&self, conversation: ConversationId, seq: Seq) -> Result<Appended, ApiError> {
-        let after = EventsAfter { conversation, after: seq.saturating_sub(1), limit: 1, scanned: 0 };
+    async fn stored_at(&self, request: &CommandRequest, seq: Seq) -> Result<Appended, ApiError> {
+        let CommandRequest { author: user, conversation, .. } = *request;
+        let part = ReplayPart { conversation, after: seq.saturating_sub(1), limit: 1, scanned: 0 };
+        let after = EventsAfter { user, part };
         let found = self.rpc.call(&after).await?.events.into_iter().find(|entry: &LogEntry| entry.seq == seq);
         let entry = found.ok_or_else(|| {
             tracing::error!(%conversation, seq, "history does not have the deletion of a message that it has as deleted");

@@ -4,6 +4,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
 use natter_nats::service::RpcClient;
 use natter_schemas::{
     code::Code,
@@ -102,6 +103,10 @@ impl EarlierSends {
                         let _ = lookup.found.send(Ok(found));
                     }
                 }
+                // One of the senders may have been removed a moment ago: that concerns none of the others.
+                Err(refused) if refused.code == Code::NotFound && lookups.len() > 1 => {
+                    join_all(lookups.into_iter().map(|lookup| self.answer_alone(lookup))).await;
+                }
                 answer => {
                     let error = answer.err().unwrap_or_else(|| Code::Internal.into());
                     for lookup in lookups {
@@ -110,6 +115,11 @@ impl EarlierSends {
                 }
             }
         }
+    }
+
+    async fn answer_alone(&self, lookup: Lookup) {
+        let found = self.find_surely(lookup.event).await;
+        let _ = lookup.found.send(found);
     }
 
     fn note(&self, error: Option<&RpcError>) {

@@ -12,7 +12,7 @@ use natter_schemas::{
     backoff::Backoff,
     code::Code,
     event::{Body, Event, Kind, LogEntry, Message},
-    id::{EventId, EventKey, Origin},
+    id::{EventId, EventKey, Origin, UserId},
     limits,
     rpc::{FindEvent, GetMessage, RpcError},
 };
@@ -97,7 +97,7 @@ impl Sender {
             return self.publish(request, EventId::fresh(), access, target).await;
         };
         let command = request.command.clone();
-        let find = FindEvent { conversation: request.conversation, event: id };
+        let find = FindEvent { user: request.author, conversation: request.conversation, event: id };
         let is_recent = self.is_recent(&request, dedup) && earlier == EarlierAttempt::Possible;
         let found = async { if is_recent { Ok(None) } else { self.find_earlier(find, earlier).await } };
         let (found, target) = tokio::join!(found, self.target(&request));
@@ -126,12 +126,13 @@ impl Sender {
         access: Access,
         target: Option<Message>,
     ) -> Result<Appended, ApiError> {
+        let author = request.author;
         let Decision::Publish(admitted) = admit(request, id, self.log.now(), access, target.as_ref())? else {
             tracing::error!(event = %id, "a message that is being sent was taken for one that is there; not sent");
             return Err(Code::Internal.into());
         };
         // Publish before fan-out: no client may see an event the log has not accepted.
-        let original = |duplicate| Box::pin(self.original(duplicate));
+        let original = |duplicate| Box::pin(self.original(author, duplicate));
         self.log.append(admitted.into_event(), original).await
     }
 
@@ -183,9 +184,9 @@ impl Sender {
     }
 
     /// The stored copy of an event that was a duplicate: an edge may not read the log itself.
-    async fn original(&self, duplicate: Duplicate) -> Result<LogEntry, ApiError> {
+    async fn original(&self, user: UserId, duplicate: Duplicate) -> Result<LogEntry, ApiError> {
         let Duplicate { event, conversation, seq, .. } = duplicate;
-        if let Some(entry) = self.find_stored(&FindEvent { conversation, event }).await? {
+        if let Some(entry) = self.find_stored(&FindEvent { user, conversation, event }).await? {
             return Ok(entry);
         }
         tracing::error!(

@@ -9,7 +9,7 @@ use natter_schemas::{
     code::Code,
     frame::{Positions, ServerFrame},
     id::{ConversationId, Seq},
-    rpc::{Heads, RpcError},
+    rpc::{GetHead, RpcError},
 };
 
 use super::{missed::Missed, sockets::Socket};
@@ -98,8 +98,7 @@ impl CatchUp {
 
     /// Makes the client drop what it holds and load the newest page; from the head on it gets everything.
     async fn reload(&self, socket: &Arc<Socket>, conversation: ConversationId) -> Result<Seq, RpcError> {
-        let heads = self.rpc.call(&Heads { conversations: vec![conversation] }).await?;
-        let head = heads.first().copied().unwrap_or(0);
+        let head = self.rpc.call(&GetHead { user: socket.user, conversation }).await?;
         socket.queue.wait_for_room().await;
         socket.queue.send(&ServerFrame::ResumeGap { conversation_id: conversation, head_seq: head });
         Ok(head)
@@ -119,7 +118,7 @@ impl CatchUp {
         };
         // 0 before the first event of a position that may not be one of this conversation.
         let mut prev = 0;
-        let mut missed = Missed::new(conversation, after);
+        let mut missed = Missed::by_user(socket.user, conversation, after);
         while socket.queue.wait_for_room().await {
             let after = missed.after;
             let replay = missed.next(&self.rpc).await?;

@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use natter_schemas::{
     backoff::Backoff,
     id::{ConversationId, Partition, Seq},
-    rpc::{Heads, LogHeads, Replay},
+    rpc::{LogHeads, Replay, RoomHeads},
 };
 use tracing::{debug, warn};
 
@@ -29,7 +29,7 @@ pub async fn repair(hub: Arc<Hub>, conversation: ConversationId) {
     loop {
         let Some(after) = hub.last(conversation) else { return };
         let part = missed.take().filter(|missed| missed.after == after);
-        let mut part = part.unwrap_or_else(|| Missed::new(conversation, after));
+        let mut part = part.unwrap_or_else(|| Missed::by_room(conversation, after));
         match fetch(&hub, &mut part, conversation).await {
             Some(replay) => {
                 missed = Some(part);
@@ -88,7 +88,7 @@ pub async fn check(hub: &Arc<Hub>, partition: Partition) {
     let Ok(heads) = hub.rpc.call(&LogHeads).await else { return };
     let rooms = hub.rooms(partition);
     for conversations in rooms.chunks(HEADS) {
-        let request = Heads { conversations: conversations.to_vec() };
+        let request = RoomHeads { conversations: conversations.to_vec() };
         let Ok(answers) = hub.rpc.call(&request).await else { return };
         for (conversation, head) in conversations.iter().zip(answers) {
             hub.update(*conversation, |room| room.head(head));

@@ -14,7 +14,7 @@ use natter_schemas::{
     frame::ServerFrame,
     id::{ConversationId, Partition, Seq, UserId},
     limits,
-    rpc::{Heads, RpcError},
+    rpc::{RoomHeads, RpcError},
 };
 use parking_lot::Mutex;
 
@@ -82,7 +82,7 @@ impl Hub {
     ) -> Result<(), RpcError> {
         let unknown = self.enter(socket, conversations);
         for part in unknown.chunks(limits::RESUME_POSITIONS) {
-            let heads = self.rpc.call(&Heads { conversations: part.to_vec() }).await?;
+            let heads = self.rpc.call(&RoomHeads { conversations: part.to_vec() }).await?;
             for (conversation, head) in part.iter().zip(heads) {
                 self.set_head(*conversation, head);
             }

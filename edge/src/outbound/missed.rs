@@ -5,12 +5,21 @@ use std::collections::BTreeMap;
 use natter_nats::service::RpcClient;
 use natter_schemas::{
     event::Timestamp,
-    id::{ConversationId, Seq},
+    id::{ConversationId, Seq, UserId},
     limits,
-    rpc::{EventsAfter, Replay, RpcError},
+    rpc::{EventsAfter, Replay, ReplayPart, RoomEventsAfter, RpcError},
 };
 
+/// Who missed them.
+#[derive(Clone, Copy)]
+enum MissedBy {
+    User(UserId),
+    /// Everyone in a room of this edge.
+    Room,
+}
+
 pub struct Missed {
+    by: MissedBy,
     conversation: ConversationId,
     /// Everything up to here was answered.
     pub after: Seq,
@@ -20,14 +29,27 @@ pub struct Missed {
 }
 
 impl Missed {
-    pub fn new(conversation: ConversationId, after: Seq) -> Self {
-        Self { conversation, after, scanned: 0, deleted: BTreeMap::new() }
+    /// By one user, who was away.
+    pub fn by_user(user: UserId, conversation: ConversationId, after: Seq) -> Self {
+        Self::new(MissedBy::User(user), conversation, after)
+    }
+
+    /// By this edge, for everyone in the room.
+    pub fn by_room(conversation: ConversationId, after: Seq) -> Self {
+        Self::new(MissedBy::Room, conversation, after)
+    }
+
+    fn new(by: MissedBy, conversation: ConversationId, after: Seq) -> Self {
+        Self { by, conversation, after, scanned: 0, deleted: BTreeMap::new() }
     }
 
     pub async fn next(&mut self, rpc: &RpcClient) -> Result<Replay, RpcError> {
-        let Self { conversation, after, scanned, .. } = *self;
-        let request = EventsAfter { conversation, after, limit: limits::RESUME_EVENTS, scanned };
-        let mut replay = rpc.call(&request).await?;
+        let Self { by, conversation, after, scanned, .. } = *self;
+        let part = ReplayPart { conversation, after, limit: limits::RESUME_EVENTS, scanned };
+        let mut replay = match by {
+            MissedBy::User(user) => rpc.call(&EventsAfter { user, part }).await?,
+            MissedBy::Room => rpc.call(&RoomEventsAfter { part }).await?,
+        };
         for (target, at) in replay.deleted {
             self.deleted.entry(target).or_insert(at);
         }

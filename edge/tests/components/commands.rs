@@ -134,6 +134,41 @@ async fn a_client_id_with_a_recent_prefix_is_not_looked_up() {
 }
 
 #[tokio::test]
+async fn a_sender_who_was_just_removed_fails_alone() {
+    let edge = Edge::start().await;
+    let (user, removed) = (UserId::fresh(), UserId::fresh());
+    let rooms: Vec<_> = (0..8).map(|_| edge.conversation(&[user])).collect();
+    let left = edge.conversation(&[removed]);
+    let (mut socket, mut late) = (edge.socket(user).await, edge.socket(removed).await);
+    // The edge is not notified of it yet.
+    edge.services.end_memberships(removed);
+    edge.services.stall_lookups(true);
+    let (first, others) = rooms.split_at(4);
+    for (room, calls) in first.iter().zip(1..) {
+        socket.post(*room, "c1").await;
+        until("a call is on its way", async || edge.services.lookups() == calls).await;
+    }
+    // More may not be: these wait together.
+    late.post(left, "c1").await;
+    for room in others {
+        socket.post(*room, "c1").await;
+    }
+    for socket in [&mut late, &mut socket] {
+        socket.send(&json!({"type": "ping"})).await;
+        socket.wait_for("pong").await;
+    }
+    edge.services.stall_lookups(false);
+    assert_eq!(late.wait_for("error").await["code"], "not_found");
+    let mut acked = 0;
+    while acked < rooms.len() {
+        let frame = socket.next().await.expect("an open socket");
+        assert_ne!(frame["type"], "error", "{frame}");
+        acked += usize::from(frame["type"] == "ack");
+    }
+    assert_eq!(edge.services.stored(left).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn sends_do_not_wait_for_a_history_that_does_not_answer() {
     let edge = Edge::start().await;
     let user = UserId::fresh();

@@ -4,6 +4,9 @@
 
 mod client; // the side that asks
 mod server; // the side that answers
+mod access; //   who may read what a call names
+mod pulse; //   whether calls may have waited unseen
 
+pub use access::{AccessCheck, NoReads};
 pub use client::RpcClient;
 pub use server::{RpcServer, ServiceError};

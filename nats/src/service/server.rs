@@ -10,7 +10,7 @@ use futures_util::{FutureExt, StreamExt};
 use natter_schemas::{
     code::Code,
     limits,
-    rpc::{Call, RpcError, Service},
+    rpc::{Call, Reads, RpcError, Service},
 };
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -19,6 +19,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, warn};
 
+use super::{access::AccessCheck, pulse::Pulse};
 use crate::{connect::round_trip, header, subject};
 
 /// A service that cannot be registered with the server.
@@ -34,6 +35,8 @@ pub struct RpcServer {
     client: Client,
     service: Service,
     offered: Arc<NatsService>,
+    access: Arc<dyn AccessCheck>,
+    pulse: Arc<Pulse>,
     tracker: TaskTracker,
     stop: CancellationToken,
     capacity: Capacity,
@@ -58,11 +61,12 @@ impl Capacity {
 }
 
 impl RpcServer {
-    /// Makes the service known; its calls follow with `serve`. When `stop` is cancelled, no question is taken
-    /// any more, and those under way end on `tracker`.
+    /// Makes the service known; its calls follow with `serve`. No handler runs for a call that `access` refuses. When
+    /// `stop` is cancelled, no question is taken any more, and those under way end on `tracker`.
     pub async fn start(
         client: Client,
         service: Service,
+        access: Arc<dyn AccessCheck>,
         tracker: &TaskTracker,
         stop: CancellationToken,
     ) -> Result<Self, ServiceError> {
@@ -73,8 +77,9 @@ impl RpcServer {
             .start(service.name(), env!("CARGO_PKG_VERSION"))
             .await
             .map_err(|source| ServiceError { service: service.name(), source })?;
-        let offered = Arc::new(offered);
-        Ok(Self { client, service, offered, tracker: tracker.clone(), stop, capacity: Capacity::new() })
+        let (offered, tracker) = (Arc::new(offered), tracker.clone());
+        let pulse = Pulse::start(client.clone(), &tracker, stop.clone());
+        Ok(Self { client, service, offered, access, pulse, tracker, stop, capacity: Capacity::new() })
     }
 
     /// Answers one kind of question. When this returns, the server sends them here.
@@ -95,6 +100,8 @@ impl RpcServer {
         let calls = Endpoint {
             client: self.client.clone(),
             offered: Arc::clone(&self.offered),
+            access: Arc::clone(&self.access),
+            pulse: Arc::clone(&self.pulse),
             tracker: self.tracker.clone(),
             stop: self.stop.clone(),
             capacity: self.capacity.clone(),
@@ -110,6 +117,8 @@ struct Endpoint {
     client: Client,
     /// async-nats ends every endpoint of a service that is dropped, and a `RpcServer` may be.
     offered: Arc<NatsService>,
+    access: Arc<dyn AccessCheck>,
+    pulse: Arc<Pulse>,
     tracker: TaskTracker,
     stop: CancellationToken,
     capacity: Capacity,
@@ -137,18 +146,26 @@ impl Endpoint {
                 request = endpoint.next() => request,
             };
             let Some(request) = request else { break };
-            // Taken off the subscription at once: a call's budget runs from here, its wait for a turn included.
-            let arrival = Arrival { deadline: Instant::now() + budget::<C>(&request), request };
+            // Taken off the subscription at once: a call's budget runs from here, its wait for a turn included. Unless
+            // this process stood still: then it may have waited for as long.
+            let left = budget::<C>(&request).checked_sub(self.pulse.possible_wait());
+            let Some(left) = left else {
+                expired::<C>();
+                self.tracker.spawn(refuse::<C>(request));
+                continue;
+            };
+            let arrival = Arrival { deadline: Instant::now() + left, request };
             let Ok(waiting) = Arc::clone(&self.capacity.waiting).try_acquire_owned() else {
+                shed::<C>();
                 self.tracker.spawn(refuse::<C>(arrival.request));
                 continue;
             };
-            let (client, handler) = (self.client.clone(), handler.clone());
-            let running = Arc::clone(&self.capacity.running);
+            let answering = Answering { client: self.client.clone(), access: Arc::clone(&self.access) };
+            let (handler, running) = (handler.clone(), Arc::clone(&self.capacity.running));
             self.tracker.spawn(async move {
                 let Some(turn) = arrival.turn::<C>(running, waiting).await else { return };
                 // Boxed: a call that only waits should not hold the memory of one that runs.
-                let answered = Box::pin(answer::<C, F, Fut>(&client, &arrival.request, handler));
+                let answered = Box::pin(answering.answer::<C, F, Fut>(&arrival.request, handler));
                 if C::CHANGES {
                     answered.await;
                 } else if timeout_at(arrival.deadline, answered).await.is_err() {
@@ -204,10 +221,14 @@ fn budget<C: Call>(request: &Request) -> Duration {
     ms.map_or(C::DEADLINE, |ms| Duration::from_millis(ms).min(C::DEADLINE))
 }
 
-/// The queue is full: an answer now is worth more than one that comes too late.
-async fn refuse<C: Call>(request: Request) {
+fn shed<C: Call>() {
     let (service, call) = (C::SERVICE.name(), C::NAME);
     metrics::counter!("natter_rpc_shed_total", "service" => service, "call" => call).increment(1);
+}
+
+/// An answer now is worth more than one that comes too late.
+async fn refuse<C: Call>(request: Request) {
+    let (service, call) = (C::SERVICE.name(), C::NAME);
     let refused: Result<C::Reply, RpcError> = Err(Code::Unavailable.into());
     let payload = postcard::to_allocvec(&refused).expect("a code and no text always encode");
     if let Err(error) = request.respond(Ok(payload.into())).await {
@@ -215,42 +236,56 @@ async fn refuse<C: Call>(request: Request) {
     }
 }
 
-async fn answer<C, F, Fut>(client: &Client, request: &Request, handler: F)
-where
-    C: Call,
-    F: Fn(C) -> Fut + Send + Sync,
-    Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
-{
-    let (service, call) = (C::SERVICE.name(), C::NAME);
-    let outcome = match postcard::from_bytes::<C>(&request.message.payload) {
-        Ok(question) => outcome::<C, F, Fut>(question, handler).await,
-        Err(error) => {
-            warn!(service, call, %error, "call cannot be decoded; answered with `malformed`");
-            Err(Code::Malformed.into())
-        }
-    };
-    let payload = encode::<C>(&outcome, client.max_payload().min(limits::NATS_PAYLOAD));
-    if let Err(error) = request.respond(Ok(payload.into())).await {
-        warn!(service, call, %error, "answer not sent; the caller will time out");
-    }
+/// What answers one call.
+struct Answering {
+    client: Client,
+    access: Arc<dyn AccessCheck>,
 }
 
-async fn outcome<C, F, Fut>(question: C, handler: F) -> Result<C::Reply, RpcError>
-where
-    C: Call,
-    F: Fn(C) -> Fut,
-    Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
-{
-    // A defect in one handler must not leave its caller waiting, nor take other questions with it.
-    let caught = AssertUnwindSafe(async { handler(question).await }).catch_unwind().await;
-    caught.unwrap_or_else(|_| {
-        error!(
-            service = C::SERVICE.name(),
-            call = C::NAME,
-            "handler panicked; the call is answered with `internal`"
-        );
-        Err(Code::Internal.into())
-    })
+impl Answering {
+    async fn answer<C, F, Fut>(&self, request: &Request, handler: F)
+    where
+        C: Call,
+        F: Fn(C) -> Fut + Send + Sync,
+        Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
+    {
+        let (service, call) = (C::SERVICE.name(), C::NAME);
+        let outcome = match postcard::from_bytes::<C>(&request.message.payload) {
+            Ok(question) => self.outcome::<C, F, Fut>(question, handler).await,
+            Err(error) => {
+                warn!(service, call, %error, "call cannot be decoded; answered with `malformed`");
+                Err(Code::Malformed.into())
+            }
+        };
+        let payload = encode::<C>(&outcome, self.client.max_payload().min(limits::NATS_PAYLOAD));
+        if let Err(error) = request.respond(Ok(payload.into())).await {
+            warn!(service, call, %error, "answer not sent; the caller will time out");
+        }
+    }
+
+    async fn outcome<C, F, Fut>(&self, question: C, handler: F) -> Result<C::Reply, RpcError>
+    where
+        C: Call,
+        F: Fn(C) -> Fut + Send + Sync,
+        Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
+    {
+        let answered = async {
+            match question.reads() {
+                Reads::ForUsers(reads) => self.access.check(C::NAME, &reads).await?,
+                Reads::Nothing | Reads::DecidedByHandler | Reads::ForRooms => {}
+            }
+            handler(question).await
+        };
+        // A defect in one handler must not leave its caller waiting, nor take other questions with it.
+        AssertUnwindSafe(answered).catch_unwind().await.unwrap_or_else(|_| {
+            error!(
+                service = C::SERVICE.name(),
+                call = C::NAME,
+                "handler panicked; the call is answered with `internal`"
+            );
+            Err(Code::Internal.into())
+        })
+    }
 }
 
 /// An answer that does not fit a NATS message becomes `internal`: its bounds are this side's to keep.

@@ -4,6 +4,7 @@ use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,9 +13,12 @@ use natter_nats::{
     apply,
     async_nats::{Client, jetstream},
     connect::{Address, Purpose, connect, round_trip},
+    control::ControlFeed,
     log::LogReader,
     publisher::Publisher,
-    server, subject,
+    server,
+    service::{NoReads, RpcServer},
+    subject,
     topology::{MIRROR, PERSIST, log_stream},
 };
 use natter_schemas::{
@@ -133,10 +137,12 @@ async fn each_user_of_a_cluster_can_do_its_work() {
         let answer = user.request("$SYS.REQ.ACCOUNT.PING.STATZ", "".into()).await.unwrap();
         assert!(String::from_utf8_lossy(&answer.payload).contains(r#""server":"#), "{answer:?}");
     }
+    let mut followed = ControlFeed::after(&worker_js, 0).await.unwrap();
+    assert_eq!(followed.next().await.unwrap().unwrap().content.unwrap_err().subject, subject_of_user);
 
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
     let mut host =
-        natter_nats::service::RpcServer::start(worker, Service::History, &tracker, stop).await.unwrap();
+        RpcServer::start(worker, Service::History, Arc::new(NoReads), &tracker, stop).await.unwrap();
     host.serve::<LogHeads, _, _>(answer_log_heads).await.unwrap();
     assert_eq!(natter_nats::service::RpcClient::new(edge).call(&LogHeads).await.unwrap(), [1, 2]);
 }

@@ -1,9 +1,18 @@
-//! The commands need no more than a worker may.
+//! The commands need no more than a worker may, and an edge reads nothing for whoever may not.
 
 use std::{fs, process::Command};
 
-use natter_nats::subject;
-use natter_schemas::id::{ConversationId, Partition};
+use natter_nats::{
+    connect::{Address, Purpose, connect},
+    service::RpcClient,
+    subject,
+};
+use natter_schemas::{
+    code::Code,
+    event::Shape,
+    id::{ConversationId, Partition, UserId},
+    rpc::{GetPage, OpenConversation, Page, RegisterUser, Window},
+};
 
 use natter_testkit::{Cluster, Folder, NatsProcess};
 
@@ -57,4 +66,38 @@ async fn a_workers_rights_are_enough_for_every_command() {
     assert_eq!(natter(&["parked", "list"]).ok(), "nothing is parked\n");
     natter(&["replay", "--from", "1"]).ok();
     natter(&["verify"]).ok();
+}
+
+async fn register(rpc: &RpcClient, name: &str) -> UserId {
+    let (username, email, password) =
+        (name.to_owned(), format!("{name}@example.org"), "correct horse".to_owned());
+    let call = RegisterUser { username, email, password, display_name: None };
+    rpc.call(&call).await.unwrap().user.id
+}
+
+#[tokio::test]
+async fn an_edge_that_names_a_stranger_is_shown_nothing() {
+    let (mut cluster, home) = (Cluster::bare(NATTER).await, Folder::new());
+    let nats = guarded(&home).await;
+    let url = |user: &str| format!("nats://{user}:secret@{}", nats.address);
+    CommandOutput::of(&cluster.run(&["migrate"], &[("NATS_URL", &url("provision"))])).ok();
+    let worker = cluster.spawn("worker", &[("NATS_URL", &url("worker"))]);
+    let admin = worker.wait_for_event("worker is ready").await["admin"].as_str().unwrap().to_owned();
+
+    let edge = connect(&Address { url: url("edge"), creds: None }, Purpose::Rpc).await.unwrap();
+    let rpc = RpcClient::new(edge);
+    let (creator, member) = (register(&rpc, "alice").await, register(&rpc, "bob").await);
+    let (shape, name, participants) = (Shape::Group, Some("room".to_owned()), vec![member]);
+    let open = OpenConversation { creator, shape, name, participants, key: None, traceparent: None };
+    let conversation = rpc.call(&open).await.unwrap().conversation.id;
+    let page = Page { conversation, window: Window::Newest, limit: 10 };
+    for user in [creator, member] {
+        assert!(rpc.call(&GetPage { user, page }).await.is_ok());
+    }
+    let stranger = GetPage { user: register(&rpc, "carol").await, page };
+    assert_eq!(rpc.call(&stranger).await, Err(Code::NotFound.into()));
+    let metrics = reqwest::get(format!("http://{admin}/metrics")).await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("natter_reads_refused_total{call=\"page\"} 1"), "{metrics}");
+    let line = worker.wait_for_line("an edge asked for a conversation").await;
+    assert!(line.contains(&stranger.user.to_string()), "{line}");
 }

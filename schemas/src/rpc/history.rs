@@ -60,9 +60,25 @@ impl PageReply {
     }
 }
 
-/// The events after a position, the first of them, as they were logged. What is deleted by now is without its content.
+/// The events after a position as one user is sent them again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventsAfter {
+    /// To whom.
+    pub user: UserId,
+    /// Which.
+    pub part: ReplayPart,
+}
+
+/// The same for the sockets of an edge that missed them live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomEventsAfter {
+    /// Which.
+    pub part: ReplayPart,
+}
+
+/// The events after a position, the first of them, as they were logged. What is deleted by now is without its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReplayPart {
     /// The conversation it belongs to.
     pub conversation: ConversationId,
     /// The position; 0 for the beginning.
@@ -74,7 +90,7 @@ pub struct EventsAfter {
     pub scanned: Seq,
 }
 
-/// The answer to [`EventsAfter`].
+/// The answer to [`EventsAfter`] and [`RoomEventsAfter`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replay {
     /// Ascending; at most `limit`, and as many as [`limits::REPLAY`](crate::limits::REPLAY) bytes hold.
@@ -99,9 +115,18 @@ impl Replay {
     }
 }
 
-/// Newest seq of each conversation, in the order asked; 0 for one without events.
+/// Newest seq of a conversation; 0 for one without events.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct GetHead {
+    /// Who is told.
+    pub user: UserId,
+    /// The conversation it belongs to.
+    pub conversation: ConversationId,
+}
+
+/// The newest seqs of an edge's rooms, in the order asked: what its sockets have everything up to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Heads {
+pub struct RoomHeads {
     /// Which.
     pub conversations: Vec<ConversationId>,
 }
@@ -113,6 +138,8 @@ pub struct LogHeads;
 /// The event with this id, if this conversation has it: how a late retry finds its first attempt.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct FindEvent {
+    /// Whose attempt it was.
+    pub user: UserId,
     /// The conversation it belongs to.
     pub conversation: ConversationId,
     /// The event's id.

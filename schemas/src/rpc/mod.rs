@@ -1,13 +1,14 @@
 //! What services are called with over NATS request/reply: one type per call, postcard on the wire.
 //!
 //! An answer is `Result<Reply, RpcError>`: failures are codes of the one table, never text. Callers are edges,
-//! which have already checked who asks; services check what they may.
+//! which have already checked who asks; services check what that user may, reading included ([`Access`]).
 
 mod accounts; // users and their sessions
 mod conversations; // conversations as their members see them
 mod members; // members of groups, and blocks
 mod history; // messages and events
 mod inbox; // read marks, and what is above them
+mod access; // for whom a call reads which conversations
 mod json_size; // how long answers become
 mod broadcasts; // what is published to every edge, without a call
 
@@ -19,6 +20,7 @@ use crate::{
     id::{Seq, UserId},
 };
 
+pub use access::{Access, Reads, UserRead};
 pub use accounts::*;
 pub use broadcasts::*;
 pub use conversations::*;
@@ -52,8 +54,8 @@ impl Service {
     }
 }
 
-/// A call: which service answers it, and with what.
-pub trait Call: Serialize + DeserializeOwned + Send + Sync + 'static {
+/// A call: which service answers it, with what, and for whom it reads which conversations.
+pub trait Call: Access + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// What comes back if it succeeds.
     type Reply: Serialize + DeserializeOwned + Send + 'static;
     /// Who answers.
@@ -136,11 +138,13 @@ calls! {
     }
     History {
         GetPage => "page" -> PageReply;
-        EventsAfter => "after" -> Replay;
-        Heads => "heads" -> Vec<Seq>;
+        EventsAfter => "events-after" -> Replay;
+        GetHead => "head" -> Seq;
+        RoomEventsAfter => "after" -> Replay;
+        RoomHeads => "heads" -> Vec<Seq>;
         LogHeads => "log-heads" -> Vec<Seq>;
-        FindEvent => "find" -> Option<LogEntry>;
-        FindOlderEvents => "find-older" -> Vec<Option<LogEntry>>, crate::limits::RPC_BEFORE_SEND;
+        FindEvent => "event" -> Option<LogEntry>;
+        FindOlderEvents => "older-events" -> Vec<Option<LogEntry>>, crate::limits::RPC_BEFORE_SEND;
         GetMessage => "message" -> Option<Message>;
         GetTarget => "target" -> Target;
         ListReactors => "reactors" -> Reactors;

@@ -28,8 +28,8 @@ use natter_schemas::{
     id::{ConversationId, Partition, Seq},
     limits,
     rpc::{
-        EventsAfter, FindEvent, FindOlderEvents, GetMessage, GetPage, GetTarget, Heads, ListReactors,
-        LogHeads, Page, PageReply, Target, Window,
+        EventsAfter, FindEvent, FindOlderEvents, GetHead, GetMessage, GetPage, GetTarget, ListReactors,
+        LogHeads, Page, PageReply, RoomEventsAfter, RoomHeads, Target, Window,
     },
 };
 use natter_store::{Store, StoreError};
@@ -115,7 +115,9 @@ impl History {
         answer!(server, Arc::clone(self), {
             GetPage => page_for,
             EventsAfter => after,
-            Heads => heads,
+            GetHead => head,
+            RoomEventsAfter => room_after,
+            RoomHeads => room_heads,
             LogHeads => log_heads,
             FindEvent => find,
             FindOlderEvents => find_older,

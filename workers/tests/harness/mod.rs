@@ -3,7 +3,7 @@
 
 pub mod faulty;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use natter_nats::{
     async_nats::jetstream, clock::LogClock, connect::Purpose, log::LogReader, publisher::Publisher,
@@ -22,6 +22,7 @@ use natter_schemas::{
 use natter_store::{AccountStore, Store, sqlite::SqliteStore};
 use natter_testkit::{TestServer, until_some};
 use natter_workers::{Dependencies, Job, RefreshTokens, persist::PersistHealth, start};
+use parking_lot::Mutex;
 use tempfile::TempDir;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -34,6 +35,8 @@ pub struct Harness {
     pub store: Arc<Faulty>,
     pub rpc: RpcClient,
     pub server: TestServer,
+    /// Of the groups that were made here.
+    owners: Mutex<HashMap<ConversationId, UserId>>,
     folder: TempDir,
     running: Running,
 }
@@ -76,8 +79,8 @@ impl Harness {
             limits: Limits::default(),
             kafka: None,
         };
-        let harness =
-            Self { dependencies, store, rpc: RpcClient::new(rpc), server, folder, running: Running::new() };
+        let (rpc, owners, running) = (RpcClient::new(rpc), Mutex::default(), Running::new());
+        let harness = Self { dependencies, store, rpc, server, owners, folder, running };
         harness.start(jobs).await;
         harness
     }
@@ -99,7 +102,8 @@ impl Harness {
     }
 
     pub async fn start(&self, jobs: &[Job]) {
-        start(&self.dependencies, jobs, &self.running.tracker, self.running.stop.clone()).await.unwrap();
+        let started = start(&self.dependencies, jobs, &self.running.tracker, self.running.stop.clone());
+        Box::pin(started).await.unwrap();
     }
 
     /// Drains every job.
@@ -142,7 +146,9 @@ impl Harness {
 
     pub async fn group(&self, creator: UserId, others: &[UserId]) -> ConversationId {
         let call = opening(creator, Shape::Group, others);
-        self.rpc.call(&call).await.unwrap().conversation.id
+        let id = self.rpc.call(&call).await.unwrap().conversation.id;
+        self.owners.lock().insert(id, creator);
+        id
     }
 
     /// A new group of Alice, who made it, and Bob.
@@ -171,9 +177,10 @@ impl Harness {
         self.say(author, conversation, posted(text)).await
     }
 
+    /// Of a group, as its owner is shown it.
     pub async fn page(&self, conversation: ConversationId, window: Window, limit: usize) -> PageReply {
-        let page = Page { conversation, window, limit };
-        self.rpc.call(&GetPage { user: UserId::from_bytes([0; 16]), page }).await.unwrap()
+        let user = self.owners.lock()[&conversation];
+        self.rpc.call(&GetPage { user, page: Page { conversation, window, limit } }).await.unwrap()
     }
 
     /// Messages of a stream from its beginning, as raw as they are.

@@ -9,7 +9,14 @@ use std::{
     },
 };
 
-use natter_nats::{async_nats::Client, log::LogReader, publisher::Publisher, service::RpcServer, subject};
+use futures_util::future::{BoxFuture, ready};
+use natter_nats::{
+    async_nats::Client,
+    log::LogReader,
+    publisher::Publisher,
+    service::{AccessCheck, RpcServer},
+    subject,
+};
 use natter_runtime::lifecycle::Lifecycle;
 use natter_schemas::{
     code::Code,
@@ -18,9 +25,10 @@ use natter_schemas::{
     id::{ConversationId, Partition, Seq, SessionId, UserId},
     rpc::{
         Conversation, ConversationIdPage, EventsAfter, FindEvent, FindOlderEvents, FindSharingUsers,
-        GetConversation, GetMembership, GetMessage, GetPage, GetTarget, Heads, ListBlockedConversations,
+        GetConversation, GetHead, GetMembership, GetMessage, GetPage, GetTarget, ListBlockedConversations,
         LogHeads, LogIn, MarkRead, Membership, MembershipPage, Memberships, OpenedSession, PageReply,
-        Participant, ReadState, RefreshSession, Replay, RpcError, Service, Target, User, Window,
+        Participant, ReadState, RefreshSession, Replay, ReplayPart, RoomEventsAfter, RoomHeads, RpcError,
+        Service, Target, User, UserRead, Window,
     },
 };
 use parking_lot::Mutex;
@@ -78,13 +86,15 @@ impl Services {
             lookups_stalled: watch::Sender::new(false),
         });
         let offer = |service| {
-            RpcServer::start(client.clone(), service, lifecycle.tracker(), lifecycle.stop().clone())
+            let access = Arc::clone(&services) as Arc<dyn AccessCheck>;
+            RpcServer::start(client.clone(), service, access, lifecycle.tracker(), lifecycle.stop().clone())
         };
         let mut conversations = offer(Service::Conversations).await.expect("offered");
         serve!(conversations, services, Memberships => memberships, GetMembership => access, ListBlockedConversations => blocked,
             GetConversation => conversation, FindSharingUsers => sharing);
         let mut history = offer(Service::History).await.expect("offered");
-        serve!(history, services, Heads => heads, LogHeads => log_heads, EventsAfter => events_after,
+        serve!(history, services, GetHead => head, RoomHeads => heads, LogHeads => log_heads,
+            EventsAfter => events_after, RoomEventsAfter => room_events_after,
             FindEvent => find, FindOlderEvents => find_older, GetMessage => message, GetTarget => target, GetPage => page);
         let mut inbox = offer(Service::Inbox).await.expect("offered");
         serve!(inbox, services, MarkRead => mark);
@@ -95,6 +105,10 @@ impl Services {
 
     pub fn add_membership(&self, user: UserId, membership: Membership) {
         self.memberships.lock().entry(user).or_default().push(membership);
+    }
+
+    pub fn end_memberships(&self, user: UserId) {
+        self.memberships.lock().remove(&user);
     }
 
     pub fn set_blocked(&self, conversation: ConversationId, blocked: bool) {
@@ -200,7 +214,11 @@ impl Services {
         })
     }
 
-    async fn heads(&self, call: Heads) -> Result<Vec<Seq>, RpcError> {
+    async fn head(&self, call: GetHead) -> Result<Seq, RpcError> {
+        Ok(self.history(call.conversation).await?.last().map_or(0, |entry| entry.seq))
+    }
+
+    async fn heads(&self, call: RoomHeads) -> Result<Vec<Seq>, RpcError> {
         let mut stalled = self.stalled.subscribe();
         stalled.wait_for(|stalled| !stalled).await.map_err(|_| Code::Unavailable)?;
         let mut heads = Vec::new();
@@ -216,6 +234,14 @@ impl Services {
     }
 
     async fn events_after(&self, call: EventsAfter) -> Result<Replay, RpcError> {
+        self.replay(call.part).await
+    }
+
+    async fn room_events_after(&self, call: RoomEventsAfter) -> Result<Replay, RpcError> {
+        self.replay(call.part).await
+    }
+
+    async fn replay(&self, call: ReplayPart) -> Result<Replay, RpcError> {
         let all = self.history(call.conversation).await?;
         let head = all.last().map_or(0, |entry| entry.seq);
         let anchored = all.iter().any(|entry| entry.seq == call.after);
@@ -298,6 +324,15 @@ impl Services {
         let mut all = self.extra.lock().get(&conversation).cloned().unwrap_or_default();
         all.extend(logged.map(|entry| (entry.seq, entry)));
         Ok(all.into_values().collect())
+    }
+}
+
+/// An edge that names another user than the one it serves is refused here too.
+impl AccessCheck for Services {
+    fn check<'a>(&'a self, _: &'static str, reads: &'a [UserRead]) -> BoxFuture<'a, Result<(), RpcError>> {
+        let member = |read: &UserRead| self.of(read.user).iter().any(|m| m.conversation == read.conversation);
+        let all = reads.iter().all(member);
+        Box::pin(ready(if all { Ok(()) } else { Err(Code::NotFound.into()) }))
     }
 }
 

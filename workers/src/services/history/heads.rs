@@ -3,14 +3,19 @@ use std::{collections::HashMap, sync::Arc};
 use natter_nats::log::LogError;
 use natter_schemas::{
     id::{ConversationId, Seq},
-    rpc::{Heads, LogHeads},
+    rpc::{GetHead, LogHeads, RoomHeads},
 };
 
 use super::History;
 use crate::services::Failure;
 
 impl History {
-    pub(super) async fn heads(&self, call: Heads) -> Result<Vec<Seq>, Failure> {
+    pub(super) async fn head(&self, call: GetHead) -> Result<Seq, Failure> {
+        let heads = self.heads_of(&[call.conversation]).await?;
+        Ok(heads.get(&call.conversation).copied().unwrap_or(0))
+    }
+
+    pub(super) async fn room_heads(&self, call: RoomHeads) -> Result<Vec<Seq>, Failure> {
         let heads = self.heads_of(&call.conversations).await?;
         Ok(call.conversations.iter().map(|c| heads.get(c).copied().unwrap_or(0)).collect())
     }

@@ -5,7 +5,7 @@ use natter_schemas::{
     event::{Kind, LogEntry, Timestamp},
     id::Seq,
     limits,
-    rpc::{EventsAfter, Replay},
+    rpc::{EventsAfter, Replay, ReplayPart, RoomEventsAfter},
 };
 
 use super::{History, Tail};
@@ -22,12 +22,20 @@ const ROWS: usize = 32;
 pub const AT_ONCE: usize = 32;
 
 impl History {
+    pub(super) async fn after(&self, call: EventsAfter) -> Result<Replay, Failure> {
+        self.part_after(call.part).await
+    }
+
+    pub(super) async fn room_after(&self, call: RoomEventsAfter) -> Result<Replay, Failure> {
+        self.part_after(call.part).await
+    }
+
     /// If the log holds the event at the position, it holds everything after it too, and the store is not
     /// asked. Otherwise, and from far below the floor, rows up to the floor, then the log.
-    pub(super) async fn after(&self, call: EventsAfter) -> Result<Replay, Failure> {
+    async fn part_after(&self, call: ReplayPart) -> Result<Replay, Failure> {
         let turn = self.replays.acquire().await;
         let _turn = turn.map_err(|_| Failure::Broken("replays have ended"))?;
-        let call = EventsAfter { limit: call.limit.clamp(1, limits::RESUME_EVENTS), ..call };
+        let call = ReplayPart { limit: call.limit.clamp(1, limits::RESUME_EVENTS), ..call };
         let floor = self.floor(call.conversation);
         let mut stored = None;
         if floor.saturating_sub(call.after) > NEAR_THE_FLOOR {
@@ -47,8 +55,8 @@ impl History {
     }
 
     /// `None`: the log does not reach back to the position.
-    async fn after_in_log(&self, call: EventsAfter, floor: Seq) -> Result<Option<ReplayBuilder>, Failure> {
-        let EventsAfter { conversation, after, .. } = call;
+    async fn after_in_log(&self, call: ReplayPart, floor: Seq) -> Result<Option<ReplayBuilder>, Failure> {
+        let ReplayPart { conversation, after, .. } = call;
         let mut replay = ReplayBuilder::new(call);
         let mut next = after.max(1);
         loop {
@@ -69,8 +77,8 @@ impl History {
         }
     }
 
-    async fn after_in_store(&self, call: EventsAfter, floor: Seq) -> Result<Replay, Failure> {
-        let EventsAfter { conversation, after, .. } = call;
+    async fn after_in_store(&self, call: ReplayPart, floor: Seq) -> Result<Replay, Failure> {
+        let ReplayPart { conversation, after, .. } = call;
         let mut replay = ReplayBuilder::new(call);
         let mut next = after;
         while !replay.more() && next <= floor {
@@ -95,7 +103,7 @@ impl History {
         self.replay(call, replay).await
     }
 
-    async fn replay(&self, call: EventsAfter, replay: ReplayBuilder) -> Result<Replay, Failure> {
+    async fn replay(&self, call: ReplayPart, replay: ReplayBuilder) -> Result<Replay, Failure> {
         let (more, last) = (replay.more(), replay.last);
         let head = if more {
             self.head_from(call, last).await?
@@ -105,13 +113,13 @@ impl History {
         Ok(replay.finish(head.max(call.scanned)))
     }
 
-    async fn head_from(&self, call: EventsAfter, last: Seq) -> Result<Seq, Failure> {
+    async fn head_from(&self, call: ReplayPart, last: Seq) -> Result<Seq, Failure> {
         let heads = self.heads_of(&[call.conversation]).await?;
         Ok(heads.get(&call.conversation).copied().unwrap_or(0).max(last))
     }
 
     /// Everything that follows was seen: the head is the last event, or the position itself if nothing followed.
-    async fn end(&self, call: EventsAfter, anchored: bool, last: Seq) -> Result<Seq, Failure> {
+    async fn end(&self, call: ReplayPart, anchored: bool, last: Seq) -> Result<Seq, Failure> {
         match (last, anchored) {
             (0, true) => Ok(call.after),
             // Nothing at the position and nothing after it: the conversation ends before it.
@@ -140,7 +148,7 @@ struct ReplayBuilder {
 }
 
 impl ReplayBuilder {
-    fn new(EventsAfter { after, limit, scanned, .. }: EventsAfter) -> Self {
+    fn new(ReplayPart { after, limit, scanned, .. }: ReplayPart) -> Self {
         Self {
             after,
             limit,
@@ -239,7 +247,7 @@ mod tests {
 
     fn replay(events: &[LogEntry], after: Seq, limit: usize) -> Replay {
         let conversation = ConversationId::fresh();
-        let mut replay = ReplayBuilder::new(EventsAfter { conversation, after, limit, scanned: 0 });
+        let mut replay = ReplayBuilder::new(ReplayPart { conversation, after, limit, scanned: 0 });
         for logged in events {
             replay.add(logged);
         }
