@@ -20,6 +20,19 @@ pub enum Advice {
     Stop,
 }
 
+impl Advice {
+    /// As the documents have it.
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Fix => "correct the request; repeating it unchanged fails again",
+            Self::Authenticate => "log in again, or renew the token",
+            Self::Retry => "retry the same request later, with the same ids",
+            Self::Resume => "reconnect and resume",
+            Self::Stop => "do not reconnect automatically",
+        }
+    }
+}
+
 /// One line of the table. `status` is HTTP's (RFC 9110), `close` the WebSocket close code (RFC 6455 §7.4).
 #[derive(Debug, Clone, Copy)]
 pub struct Row {

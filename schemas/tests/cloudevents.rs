@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod records;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
@@ -10,53 +12,13 @@ use std::{
     path::PathBuf,
 };
 
-use natter_schemas::{
-    cloudevent::{self, Content, Position, Record},
-    codec,
-    event::{Event, Kind},
-    id::{ConversationId, Partition},
-};
+use natter_schemas::cloudevent::{self, Content, Position, Record};
 use serde_json::{Value, json};
 
-const EPOCH: &str = "0123456789abcdef0123456789abcdef";
+use records::{EPOCH, at, events, records};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// One event of every kind, from the golden bytes.
-fn events() -> Vec<(String, Event)> {
-    let text = fs::read_to_string(folder().join("tests/samples/events.txt")).unwrap();
-    let unhex = |text: &str| -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
-    };
-    let event = |line: &str| {
-        let (name, bytes) = line.split_once(' ').unwrap();
-        (name.to_owned(), codec::decode(&unhex(bytes)).unwrap())
-    };
-    text.lines().map(event).collect()
-}
-
-const fn at(seq: u64) -> Position<'static> {
-    Position { partition: Partition(3), seq, epoch: EPOCH }
-}
-
-fn records() -> Vec<(String, Record)> {
-    let mut records = Vec::new();
-    for (name, event) in events() {
-        records.push((name.clone(), cloudevent::record(at(41), &event, Content::Sealed)));
-        if matches!(event.kind, Kind::Posted { .. } | Kind::Edited { .. }) {
-            records.push((format!("{name}, content omitted"), omitted(&event)));
-        }
-    }
-    let room = ConversationId::from_bytes([0xc0; 16]);
-    records.push(("unreadable".to_owned(), cloudevent::unreadable(at(41), Some(room))));
-    records.push(("unreadable, nowhere".to_owned(), cloudevent::unreadable(at(41), None)));
-    records
-}
-
-fn omitted(event: &Event) -> Record {
-    cloudevent::record(at(41), event, Content::Omitted)
 }
 
 fn value(record: &Record) -> Value {

@@ -4,17 +4,7 @@
 
 use std::{collections::HashSet, fmt::Write as _, fs, path::PathBuf};
 
-use natter_schemas::code::{Advice, Code};
-
-fn advice(advice: Advice) -> &'static str {
-    match advice {
-        Advice::Fix => "correct the request; repeating it unchanged fails again",
-        Advice::Authenticate => "log in again, or renew the token",
-        Advice::Retry => "retry the same request later, with the same ids",
-        Advice::Resume => "reconnect and resume",
-        Advice::Stop => "do not reconnect automatically",
-    }
-}
+use natter_schemas::code::Code;
 
 /// What follows the table.
 const CLOCKS: &str = r#"
@@ -50,7 +40,7 @@ fn page() -> String {
             row.name,
             row.status,
             row.title,
-            advice(row.advice)
+            row.advice.text()
         );
     }
     page + CLOCKS
