@@ -20,6 +20,7 @@ dist: cargo packages ## the program to ship, slow to build: target/dist/natter, 
 	@scripts/split-symbols target/dist/natter
 
 test: gate test-deps ## what takes seconds to check, then every test, then independent clients against the real program
+	@scripts/check-asyncapi
 	@cargo test --workspace --all-features --quiet --locked
 	@scripts/external-client target/debug/natter
 	@scripts/quick-starts target/debug/natter
@@ -70,7 +71,7 @@ test-deps: deps
 	@scripts/fetch-cassandra
 	@scripts/fetch-kafka
 	@scripts/fetch-faketime
-	@scripts/fetch-npm examples/typescript
+	@scripts/fetch-npm scripts/asyncapi examples/typescript
 	@scripts/fetch-go
 
 gate-tools: cargo

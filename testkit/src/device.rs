@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::{net::TcpStream, sync::watch, task::JoinHandle};
 use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
-use crate::{PATIENCE, Room, seq, socket, user::fresh};
+use crate::{PATIENCE, Room, frames, seq, socket, user::fresh};
 
 pub struct Device {
     sender: SplitSink<WebSocketStream<TcpStream>, Message>,
@@ -37,7 +37,8 @@ impl Device {
             let closed = loop {
                 match stream.next().await {
                     Some(Ok(Message::Text(text))) => {
-                        let frame = serde_json::from_str(&text).expect("the connection is open");
+                        let frame = serde_json::from_str(&text).expect("a frame is JSON");
+                        frames::check(&frame);
                         updates.send_modify(|received| received.frames.push(frame));
                     }
                     Some(Ok(Message::Close(close))) => break close.map_or(0, |close| close.code.into()),

@@ -27,6 +27,7 @@ mod contract; // whether an answer is one of those that are described
 mod user; // an account and its calls over HTTP
 mod device; // a WebSocket that reads all the time
 mod socket; // a WebSocket that reads when the test does
+mod frames; // what docs/asyncapi.json says of them
 mod conversation; // rooms, and the order of their events
 
 use std::net::TcpListener;

@@ -8,7 +8,7 @@ use tokio_tungstenite::{
     tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
 };
 
-use crate::{PATIENCE, Room, seq};
+use crate::{PATIENCE, Room, frames, seq};
 
 pub struct Socket {
     stream: WebSocketStream<TcpStream>,
@@ -117,6 +117,7 @@ impl Socket {
             match self.stream.next().await {
                 Some(Ok(Message::Text(text))) => {
                     let frame: Value = serde_json::from_str(&text).unwrap();
+                    frames::check(&frame);
                     self.frames.push(frame.clone());
                     return Received::Frame(frame);
                 }
