@@ -107,6 +107,7 @@ pub const ROUTES: &[(&str, &str, RouteCost)] = &[
     ("GET", "/icon.svg", address(Class::Address)),
     ("GET", "/manifest.webmanifest", address(Class::Address)),
     ("GET", "/api/openapi.json", address(Class::Address)),
+    ("GET", "/api/asyncapi.json", address(Class::Address)),
     ("GET", "/health", RouteCost::Free),
     ("GET", "/health/live", RouteCost::Free),
     ("GET", "/health/ready", RouteCost::Free),

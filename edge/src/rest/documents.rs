@@ -9,10 +9,16 @@ use natter_schemas::code::Code;
 use crate::{api_error::ApiError, web::is_known};
 
 const OPENAPI: &str = include_str!("../../../docs/openapi.json");
+const ASYNCAPI: &str = include_str!("../../../docs/asyncapi.json");
 
 /// OpenAPI 3.1 of everything in `docs/protocol.md`, section 1.
 pub async fn openapi(headers: HeaderMap) -> Result<Response, ApiError> {
     answer(OPENAPI, &headers)
+}
+
+/// AsyncAPI 3.0 of sections 2 and 4: the socket and the Kafka topic.
+pub async fn asyncapi(headers: HeaderMap) -> Result<Response, ApiError> {
+    answer(ASYNCAPI, &headers)
 }
 
 /// A document changes with the program alone, so whoever has it is answered 304 and sent nothing.

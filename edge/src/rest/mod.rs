@@ -87,6 +87,7 @@ pub fn router(app: &Arc<App>) -> Router {
         GET "/icon.svg" web::file;
         GET "/manifest.webmanifest" web::file;
         GET "/api/openapi.json" documents::openapi;
+        GET "/api/asyncapi.json" documents::asyncapi;
         GET "/health" health::health;
         GET "/health/live" health::live;
         GET "/health/ready" health::ready;

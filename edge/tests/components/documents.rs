@@ -8,17 +8,20 @@ use crate::harness::Edge;
 #[tokio::test]
 async fn the_committed_contract_is_served_without_a_log_in() {
     let edge = Edge::start().await;
-    let answer = edge.http("GET", "/api/openapi.json", "").await;
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    assert!(head.contains("content-type: application/json"), "{head}");
-    let committed = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
-    assert_eq!(body, std::fs::read_to_string(committed).expect("it is committed"));
+    for name in ["openapi.json", "asyncapi.json"] {
+        let path = format!("/api/{name}");
+        let answer = edge.http("GET", &path, "").await;
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        assert!(head.contains("content-type: application/json"), "{head}");
+        let committed = format!("{}/../docs/{name}", env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(body, std::fs::read_to_string(committed).expect("it is committed"));
 
-    let etag = head.lines().find_map(|line| line.strip_prefix("etag: ")).expect("an ETag");
-    let again = edge.http("GET", "/api/openapi.json", &format!("If-None-Match: {etag}")).await;
-    let (head, body) = again.split_once("\r\n\r\n").expect("a head");
-    assert!(head.starts_with("HTTP/1.1 304") && body.is_empty(), "{again}");
+        let etag = head.lines().find_map(|line| line.strip_prefix("etag: ")).expect("an ETag");
+        let again = edge.http("GET", &path, &format!("If-None-Match: {etag}")).await;
+        let (head, body) = again.split_once("\r\n\r\n").expect("a head");
+        assert!(head.starts_with("HTTP/1.1 304") && body.is_empty(), "{again}");
+    }
 }
 
 #[tokio::test]

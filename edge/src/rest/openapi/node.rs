@@ -26,6 +26,7 @@ pub fn operations(types: &mut Types) -> Vec<Operation> {
                 .answer(Answer::json(200, "It can.", readiness.clone()))
                 .answer(Answer::json(503, "A part that it needs is down, or it is about to end.", readiness)),
             document("/api/openapi.json", "getOpenApi", "This document"),
+            document("/api/asyncapi.json", "getAsyncApi", "The socket and the Kafka topic, as AsyncAPI 3.0"),
         ];
     all.push(web_socket());
     all
@@ -40,12 +41,11 @@ fn document(path: &'static str, id: &str, summary: &str) -> Operation {
 }
 
 fn web_socket() -> Operation {
-    let accepted =
-        Answer::none(101, "A WebSocket. Its frames are described by `docs/protocol.md`, section 2.").header(
-            "Sec-WebSocket-Protocol",
-            json!({"const": SUBPROTOCOL}),
-            (false, "If the client offered it."),
-        );
+    let accepted = Answer::none(101, "A WebSocket. Its frames are in `/api/asyncapi.json`.").header(
+        "Sec-WebSocket-Protocol",
+        json!({"const": SUBPROTOCOL}),
+        (false, "If the client offered it."),
+    );
     operation(("GET", "/ws"), "openSocket", (TAG, "Open a WebSocket"))
         .about(
             "RFC 6455, version 13, subprotocol `natter.v1`. Tokens are sent in the first frame, never in \
