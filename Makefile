@@ -24,6 +24,7 @@ test: gate test-deps ## what takes seconds to check, then every test, then indep
 	@cargo test --workspace --all-features --quiet --locked
 	@scripts/external-client target/debug/natter
 	@scripts/quick-starts target/debug/natter
+	@scripts/test-client target/debug/natter
 
 # Everything that needs neither Redis, Cassandra and Kafka nor several processes.
 test-fast: gate deps ## unit tests, SQLite, and one nats-server: minutes less than `make test`
