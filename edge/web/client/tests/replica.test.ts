@@ -115,6 +115,22 @@ describe("tabs", () => {
     await until(() => world.texts(last).length === world.stored().length, "the last one shows them");
   });
 
+  test("a message that only the killed tab and its own tab knew is sent by the next", async () => {
+    const world = new World();
+    const never = new Promise<void>(() => undefined);
+    const put: Storage["put"] = (key, value) => (key.startsWith("send/") ? never : world.storage.put(key, value));
+    world.client("one", { storage: { ...world.storage, put } });
+    const [two, three] = [world.client("two"), world.client("three")];
+    for (const tab of [two, three]) await until(() => isLive(tab), "every tab is live");
+    world.browser.deafen("two", true);
+    await three.send(ROOM, "known to few");
+    world.browser.kill("one");
+    world.browser.deafen("two", false);
+    await until(() => two.leads && isLive(two), "the second tab leads");
+    await until(() => world.stored().length === 1 && two.state.outbox.length === 0, "the message is sent");
+    expect(world.stored()).toEqual(["known to few"]);
+  });
+
   test("a tab that closes hands over at once", async () => {
     const world = new World();
     const [first, second] = [world.client("one"), world.client("two")];

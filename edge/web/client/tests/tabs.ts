@@ -3,7 +3,7 @@
 import type { Ports, SocketPort, Tabs } from "../src/ports";
 
 export class Browser {
-  private readonly tabs: { id: string; receive: (message: unknown) => void; isDead: boolean }[] = [];
+  private readonly tabs: { id: string; receive: (message: unknown) => void; isDead: boolean; isDeaf: boolean }[] = [];
   private readonly waiting: { id: string; leads: () => void }[] = [];
   private leader: string | null = null;
   private readonly sockets = new Map<string, SocketPort>();
@@ -36,7 +36,7 @@ export class Browser {
   }
 
   private tab(id: string): Tabs {
-    const tab = { id, receive: (_: unknown): void => undefined, isDead: false };
+    const tab = { id, receive: (_: unknown): void => undefined, isDead: false, isDeaf: false };
     this.tabs.push(tab);
     return {
       id,
@@ -49,7 +49,8 @@ export class Browser {
         if (tab.isDead) return;
         const copy = structuredClone(message);
         for (const other of this.tabs) {
-          if (other !== tab) queueMicrotask(() => !other.isDead && other.receive(structuredClone(copy)));
+          if (other === tab || other.isDeaf) continue;
+          queueMicrotask(() => !other.isDead && other.receive(structuredClone(copy)));
         }
       },
       listen: (receive) => {
@@ -57,6 +58,11 @@ export class Browser {
       },
       close: () => this.kill(id),
     };
+  }
+
+  /** The tab gets no message any more, until it does again. */
+  deafen(id: string, isDeaf: boolean): void {
+    for (const tab of this.tabs) if (tab.id === id) tab.isDeaf = isDeaf;
   }
 
   /** The tab is gone: its lock is free, and it neither sends nor receives. */

@@ -18,7 +18,8 @@ const TIMER_MOST = 60_000;
 
 type Message =
   | { kind: "hello"; from: string }
-  | { kind: "state"; to: string | null; state: State; now: number }
+  /** `mirrored`: how many of the inputs before it the tab that leads had when it began to. */
+  | { kind: "state"; to: string | null; state: State; now: number; mirrored: number }
   | { kind: "step"; number: number; input: Input; env: Env }
   | { kind: "input"; input: Input };
 
@@ -36,6 +37,7 @@ export class Replica {
   /** The leader's clock, compared with this tab's. */
   private offset = 0;
   private steppedAt = 0;
+  private mirrored = 0;
   private cancelTimer: (() => void) | null = null;
   private readonly listeners = new Set<() => void>();
   private readonly pending = new Map<string, Pending>();
@@ -69,8 +71,9 @@ export class Replica {
     const stored = this.isSynced ? null : await restored(storage);
     if (this.isClosed) return;
     this.isLeading = true;
+    this.mirrored = this.state.inputs;
     this.lead(stored ?? { type: "takeOver" });
-    tabs.post({ kind: "state", to: null, state: this.state, now: this.now() } satisfies Message);
+    this.postState(null);
     if (this.shown.length > 0) this.show(this.shown);
     for (const [ref, { command, isTaken }] of this.pending) if (!isTaken) this.lead({ type: "command", ref, command });
     this.startIfNew();
@@ -176,12 +179,17 @@ export class Replica {
     return effects;
   }
 
+  private postState(to: string | null): void {
+    const { state, mirrored } = this;
+    this.ports.tabs.post({ kind: "state", to, state, now: this.now(), mirrored } satisfies Message);
+  }
+
   private receive(message: Message): void {
     if (this.isClosed) return;
     const { tabs } = this.ports;
     switch (message.kind) {
       case "hello":
-        if (this.isLeading) tabs.post({ kind: "state", to: message.from, state: this.state, now: this.now() } satisfies Message);
+        if (this.isLeading) this.postState(message.from);
         return;
       case "input":
         return this.lead(message.input);
@@ -202,7 +210,8 @@ export class Replica {
   }
 
   /** Goes on from the state of the tab that leads. */
-  private follow({ to, state, now }: Extract<Message, { kind: "state" }>): void {
+  private follow({ to, state, now, mirrored }: Extract<Message, { kind: "state" }>): void {
+    const before = this.state;
     this.state = state;
     this.offset = now - this.ports.clock.now();
     const isFirst = !this.isSynced;
@@ -216,6 +225,17 @@ export class Replica {
     }
     if (this.shown.length > 0) this.show(this.shown);
     this.flushEarly();
+    if (!isFirst && before.inputs > mirrored) this.sendLost(before);
+  }
+
+  /** The tab that leads now may have missed the last inputs of the one before: messages in them are given to it again. */
+  private sendLost(before: State): void {
+    if (before.userId !== this.state.userId) return;
+    const known = new Set(this.state.outbox.map(({ clientId }) => clientId));
+    for (const { status, clientId, conversationId, content, replyTo, at } of before.outbox) {
+      if (status === "sent" || status === "failed" || known.has(clientId)) continue;
+      void this.command({ type: "send", clientId, conversationId, content, replyTo, at });
+    }
   }
 
   private setTimer(): void {
