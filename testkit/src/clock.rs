@@ -11,18 +11,33 @@ use crate::Folder;
 
 const LIBRARY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.deps/faketime/libfaketimeMT.so.1");
 
+/// What libfaketime lacks, in C.
+const ADDITION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/clock.c");
+
 /// The clock of one or more processes.
 pub struct Clock {
     file: PathBuf,
+    /// Compiled.
+    addition: PathBuf,
 }
 
 impl Clock {
     /// So many seconds ahead of this machine's; negative: behind.
     pub fn ahead(home: &Folder, name: &str, seconds: i64) -> Self {
         assert!(Path::new(LIBRARY).is_file(), "no libfaketime in .deps/faketime: run scripts/fetch-faketime");
-        let clock = Self { file: home.file(name) };
+        let clock = Self { file: home.file(name), addition: home.file(&format!("{name}.so")) };
+        if !clock.addition.exists() {
+            clock.compile_addition();
+        }
         clock.set(seconds);
         clock
+    }
+
+    fn compile_addition(&self) {
+        let mut compiler = Command::new("cc");
+        let compiled = compiler.args(["-shared", "-fPIC", "-o"]).arg(&self.addition).arg(ADDITION).output();
+        let compiled = compiled.expect("the C compiler that builds librdkafka");
+        assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
     }
 
     /// From now on; within a second every process sees it.
@@ -36,7 +51,7 @@ impl Clock {
     /// For a process to be started.
     pub fn give_to(&self, command: &mut Command) {
         command
-            .env("LD_PRELOAD", LIBRARY)
+            .env("LD_PRELOAD", format!("{} {LIBRARY}", self.addition.display()))
             .env("FAKETIME_TIMESTAMP_FILE", &self.file)
             .env("FAKETIME_CACHE_DURATION", "1")
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")

@@ -63,8 +63,8 @@ fn are_close(one: &Value, other: &Value) -> bool {
 #[tokio::test]
 async fn every_edge_shows_clients_the_time_that_messages_have() {
     let cluster = Cluster::start_with_clocks_apart(NATTER, APART).await;
-    let alice = cluster.user(0, "alice").await;
-    let room = alice.group(&[]).await;
+    let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
+    let room = alice.group(&[&bob]).await;
     alice.post_message(&room, "at the log's time").await;
     let created = alice.history(&room).await[0]["createdAt"].take();
     for edge in [0, 1] {
@@ -112,7 +112,8 @@ async fn a_log_with_another_clock_than_all_others_breaks_nothing() {
         is_shown(&phone, &bob, &["online"]).await;
         drop(laptop);
         is_shown(&phone, &bob, &["online", "offline"]).await;
-        assert!(are_close(&alice.status_of(&bob).await["lastSeenAt"], &sent["createdAt"]));
+        let (status, pong) = (alice.status_of(&bob).await, phone.call(json!({"type": "ping"})).await);
+        assert!(are_close(&status["lastSeenAt"], &pong["serverTime"]), "{status}, {pong}");
     }
 }
 
