@@ -4,10 +4,10 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dist test test-fast test-clocks check gate lint bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages
+.PHONY: help run build dist test contract-test test-fast test-clocks check gate lint bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: deps build ## builds and starts `natter dev` with demo users; ARGS are passed on
 	@exec target/release/natter dev --demo $(ARGS)
@@ -19,12 +19,17 @@ dist: cargo packages ## the program to ship, slow to build: target/dist/natter, 
 	@cargo build --profile dist --locked -p natter
 	@scripts/split-symbols target/dist/natter
 
-test: gate test-deps ## what takes seconds to check, then every test, then independent clients against the real program
+test: gate test-deps ## what takes seconds to check, then every test, then independent clients and schemathesis against the real program
 	@scripts/check-asyncapi
 	@cargo test --workspace --all-features --quiet --locked
 	@scripts/external-client target/debug/natter
 	@scripts/quick-starts target/debug/natter
 	@scripts/test-client target/debug/natter
+	@scripts/contract-test target/debug/natter
+
+contract-test: deps ## the program against its OpenAPI document: some thousand requests made by schemathesis
+	@cargo build --quiet --locked -p natter
+	@scripts/contract-test target/debug/natter --examples 60 --at-least 5000 $(ARGS)
 
 # Everything that needs neither Redis, Cassandra and Kafka nor several processes.
 test-fast: gate deps ## unit tests, SQLite, and one nats-server: minutes less than `make test`
