@@ -104,6 +104,8 @@ pub const ROUTES: &[(&str, &str, RouteCost)] = &[
     ("GET", "/c/{conversation}", address(Class::Address)),
     ("GET", "/c/{conversation}/{seq}", address(Class::Address)),
     ("GET", "/assets/{name}", address(Class::Address)),
+    ("GET", "/api/docs", address(Class::Address)),
+    ("GET", "/api/docs/{name}", address(Class::Address)),
     ("GET", "/icon.svg", address(Class::Address)),
     ("GET", "/manifest.webmanifest", address(Class::Address)),
     ("GET", "/api/openapi.json", address(Class::Address)),

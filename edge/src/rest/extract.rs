@@ -178,10 +178,10 @@ impl FromRequestParts<Arc<App>> for Params {
 }
 
 impl Params {
-    /// A parameter, `None` when absent or empty.
+    /// A parameter, `None` when absent.
     pub fn get<T: FromStr>(&self, name: &str, what: &str) -> Result<Option<T>, ApiError> {
         let value = self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        match value.filter(|value| !value.is_empty()) {
+        match value {
             None => Ok(None),
             Some(text) => {
                 text.parse().map(Some).map_err(|_| ApiError::invalid(name, format!("must be {what}")))
@@ -193,9 +193,10 @@ impl Params {
         self.get(name, what)?.ok_or_else(|| ApiError::invalid(name, "is missing"))
     }
 
-    /// `cursor`, as an earlier page of the same list gave it.
+    /// `cursor`, as an earlier page of the same list gave it. An empty one is none, so that one address reads all pages.
     pub fn cursor<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, ApiError> {
-        let Some(text) = self.get::<String>("cursor", "text")? else { return Ok(None) };
+        let text = self.get::<String>("cursor", "text")?;
+        let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
         let cursor = read(&text);
         cursor
             .map(Some)

@@ -84,6 +84,8 @@ pub fn router(app: &Arc<App>) -> Router {
         GET "/c/{conversation}" web::page;
         GET "/c/{conversation}/{seq}" web::page;
         GET "/assets/{name}" web::asset;
+        GET "/api/docs" web::reference;
+        GET "/api/docs/{name}" web::reference_file;
         GET "/icon.svg" web::file;
         GET "/manifest.webmanifest" web::file;
         GET "/api/openapi.json" documents::openapi;

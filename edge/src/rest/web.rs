@@ -33,6 +33,19 @@ pub async fn file(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> 
     app.config.web.answer(uri.path().trim_start_matches('/'), &headers).ok_or_else(absent)
 }
 
+/// The API reference.
+pub async fn reference(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Response, ApiError> {
+    app.config.web.answer("reference/index.html", &headers).ok_or_else(absent)
+}
+
+pub async fn reference_file(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    app.config.web.answer(&format!("reference/{name}"), &headers).ok_or_else(absent)
+}
+
 /// Who anyone may log in as: there is someone in `natter dev --demo` alone.
 pub async fn demo(State(app): State<Arc<App>>) -> Reply<Items<DemoPersonView>> {
     Reply(Items { items: app.config.demo.clone() })

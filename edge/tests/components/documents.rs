@@ -25,6 +25,30 @@ async fn the_committed_contract_is_served_without_a_log_in() {
 }
 
 #[tokio::test]
+async fn the_reference_is_a_page_that_loads_this_origin_alone() {
+    let edge = Edge::start().await;
+    let page = edge.http("GET", "/api/docs", "").await;
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("content-type: text/html"), "{page}");
+    let policy =
+        page.lines().find_map(|line| line.strip_prefix("content-security-policy: ")).expect("a policy");
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    let named: Vec<_> = page.split("=\"/api/").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(named, ["docs/reference.css", "docs/reference.js", "openapi.json", "openapi.json"]);
+    // Neither another host, nor anything in the page itself that the policy would forbid.
+    assert!(!page.contains("//") && !page.contains("style=") && !page.contains("<style"), "{page}");
+    for (name, kind) in [("reference.css", "text/css"), ("reference.js", "text/javascript")] {
+        let file = edge.http("GET", &format!("/api/docs/{name}"), "").await;
+        assert!(
+            file.starts_with("HTTP/1.1 200") && file.contains(&format!("content-type: {kind}")),
+            "{file}"
+        );
+        assert!(!file.contains("innerHTML") && !file.contains("https://"), "{file}");
+    }
+    let absent = edge.http("GET", "/api/docs/index.php", "").await;
+    assert!(absent.starts_with("HTTP/1.1 404"), "{absent}");
+}
+
+#[tokio::test]
 async fn a_401_names_the_scheme_and_a_405_the_methods() {
     let edge = Edge::start().await;
     let refused = edge.http("GET", "/api/me", "").await;

@@ -74,6 +74,25 @@ async fn ids_that_are_none_name_nothing() {
 }
 
 #[tokio::test]
+async fn a_number_without_digits_is_refused_and_an_empty_cursor_is_none() {
+    let cluster = shared().await;
+    let alice = cluster.user(0, "alice").await;
+    let room = alice.group(&[&cluster.user(1, "bob").await]).await;
+    let messages = format!("/api/messages?conversationId={}", room.id);
+    for path in [
+        "/api/conversations?limit=",
+        "/api/blocks?limit=&cursor=",
+        "/api/users?query=al&limit=",
+        &format!("{messages}&before="),
+        &format!("{messages}&after="),
+    ] {
+        assert_eq!(alice.get(path).await.code(), (422, "invalid"), "{path}");
+    }
+    let first = alice.get("/api/conversations").await.ok(200);
+    assert_eq!(alice.get("/api/conversations?cursor=").await.ok(200), first);
+}
+
+#[tokio::test]
 async fn a_reaction_is_one_emoji() {
     let cluster = shared().await;
     let (alice, bob) = (cluster.user(0, "alice").await, cluster.user(1, "bob").await);
