@@ -2,10 +2,16 @@
 #   docker build -t natter .
 # Its symbols, for a debugger or perf outside of the container:
 #   docker build --target symbols -o . .
+FROM node:22-bookworm-slim AS web
+WORKDIR /web
+COPY edge/web .
+RUN npm ci && npm run build
+
 FROM rust:1.95-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends libssl-dev pkg-config && rm -rf /var/lib/apt/lists/*
 WORKDIR /natter
 COPY . .
+COPY --from=web /web/dist edge/web/dist
 RUN cargo build --profile dist --locked -p natter && scripts/split-symbols target/dist/natter
 
 FROM scratch AS symbols

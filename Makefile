@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dist test contract-test test-fast test-clocks check gate lint bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages
+.PHONY: help run build dist test contract-test test-fast test-clocks check gate lint bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages web
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -12,20 +12,22 @@ help: ## this list
 run: deps build ## builds and starts `natter dev` with demo users; ARGS are passed on
 	@exec target/release/natter dev --demo $(ARGS)
 
-build: cargo packages ## the program for this machine, quick to build: target/release/natter
+build: cargo packages web ## the program for this machine, quick to build, with the web client if npm is there: target/release/natter
 	@cargo build --release --locked -p natter
 
-dist: cargo packages ## the program to ship, slow to build: target/dist/natter, its symbols beside it
+dist: cargo packages web ## the program to ship, slow to build: target/dist/natter, its symbols beside it
 	@cargo build --profile dist --locked -p natter
 	@scripts/split-symbols target/dist/natter
 
-test: gate test-deps ## what takes seconds to check, then every test, then independent clients and schemathesis against the real program
+test: gate test-deps ## what takes seconds to check, then every test, then independent clients, schemathesis and a browser against the real program
 	@scripts/check-asyncapi
+	@scripts/build-web --needed
 	@cargo test --workspace --all-features --quiet --locked
 	@scripts/external-client target/debug/natter
 	@scripts/quick-starts target/debug/natter
 	@scripts/test-client target/debug/natter
 	@scripts/contract-test target/debug/natter
+	@scripts/test-web target/debug/natter
 
 contract-test: deps ## the program against its OpenAPI document: some thousand requests made by schemathesis
 	@cargo build --quiet --locked -p natter
@@ -77,6 +79,7 @@ test-deps: deps
 	@scripts/fetch-cassandra
 	@scripts/fetch-kafka
 	@scripts/fetch-faketime
+	@scripts/fetch-chromium
 	@scripts/fetch-npm scripts/asyncapi examples/typescript
 	@scripts/fetch-go
 
@@ -88,3 +91,6 @@ cargo:
 
 packages:
 	@scripts/fetch-build-packages
+
+web:
+	@scripts/build-web

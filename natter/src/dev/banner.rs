@@ -32,7 +32,7 @@ pub fn print(server: &DevServer, args: &DevArgs) {
 fn print_demo(url: &str) {
     let program = shell_word(&std::env::args().next().unwrap_or_else(|| "natter".to_owned()));
     let password = demo::PASSWORD;
-    println!("\nLog in as");
+    println!("\nOpen {url} in a browser, or log in as");
     for user in demo::PEOPLE {
         println!("  {:<8} {password}", user.username);
     }

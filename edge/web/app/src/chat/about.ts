@@ -1,0 +1,25 @@
+/** What a room is called and who it is with. */
+import type { ConversationState, Held, Message } from '@natter/client'
+import { t } from '../words'
+import { plain } from '../lib/markup'
+import type { Live } from './live.svelte'
+
+export function peer(room: ConversationState, me: string): string | undefined {
+  if (room.info?.type !== 'direct') return undefined
+  return room.info.participants?.find(({ userId }) => userId !== me)?.userId
+}
+
+export function title(room: ConversationState, live: Live): string {
+  const info = room.info
+  if (!info) return ''
+  if (info.name !== null) return info.name
+  const others = (info.participants ?? []).filter(({ userId }) => userId !== live.me).map(({ displayName }) => displayName)
+  return others.length > 0 ? others.join(', ') : t.unnamedRoom
+}
+
+/** A message in one line. */
+export function preview(message: Message | Held): string {
+  if (message.unreadable) return t.messageUnreadable
+  if (message.content === null) return t.messageDeleted
+  return plain(message.content)
+}

@@ -1,0 +1,85 @@
+/** What can be done with a message, by whom. */
+import type { ConversationState, Held } from '@natter/client'
+import { explain } from '../lib/problems'
+import { toasts } from '../lib/toasts.svelte'
+import type { MenuItem } from '../ui/menu'
+import { t } from '../words'
+import type { Composing } from './composing.svelte'
+import { problem, type Live } from './live.svelte'
+
+/** A deletion is sent after this time, until then it can be undone. */
+const UNDO = 5_000
+
+export class Actions {
+  constructor(
+    readonly live: Live,
+    readonly room: ConversationState,
+    readonly message: Held,
+    readonly composing: Composing,
+  ) {}
+
+  get mine(): boolean {
+    return this.message.senderId === this.live.me
+  }
+
+  get canDelete(): boolean {
+    return this.mine || (this.room.info?.type === 'group' && this.room.info.role !== 'member')
+  }
+
+  reply(): void {
+    this.composing.reply(this.message)
+  }
+
+  edit(): void {
+    if (this.mine) this.composing.edit(this.message)
+  }
+
+  remove(): void {
+    if (!this.canDelete) return
+    const { live, room, message } = this
+    const timer = setTimeout(() => {
+      live.hidden.delete(message.id)
+      this.#tell(live.client.delete(room.id, message.seq))
+    }, UNDO)
+    live.hidden.add(message.id)
+    const undo = () => {
+      clearTimeout(timer)
+      live.hidden.delete(message.id)
+    }
+    toasts.add(t.messageDeleted, { action: { label: t.undo, run: undo } })
+  }
+
+  markUnread(): void {
+    this.#tell(this.live.client.markUnread(this.room.id, this.message.seq))
+  }
+
+  async copyText(): Promise<void> {
+    await navigator.clipboard.writeText(this.message.content ?? '')
+    toasts.add(t.copied)
+  }
+
+  async copyLink(): Promise<void> {
+    await navigator.clipboard.writeText(`${location.origin}/c/${this.room.id}/${this.message.seq}`)
+    toasts.add(t.copied)
+  }
+
+  items(): MenuItem[] {
+    const items: (MenuItem | false)[] = [
+      { icon: 'reply', label: t.reply, run: () => this.reply() },
+      this.mine && { icon: 'edit', label: t.edit, run: () => this.edit() },
+      { icon: 'chat', label: t.copyText, run: () => void this.copyText() },
+      { icon: 'leave', label: t.copyLink, run: () => void this.copyLink() },
+      !this.mine && { icon: 'eye', label: t.markUnread, run: () => this.markUnread() },
+      this.canDelete && { icon: 'bin', label: t.delete, run: () => this.remove(), danger: true },
+    ]
+    return items.filter((item) => item !== false)
+  }
+
+  react(emoji: string, on: boolean): void {
+    this.#tell(this.live.client.react(this.room.id, this.message.seq, emoji, on))
+  }
+
+  #tell(work: Promise<void>): void {
+    work.catch((error: unknown) => toasts.add(explain(problem(error)), { tone: 'bad' }))
+  }
+}

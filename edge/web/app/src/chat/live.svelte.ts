@@ -1,0 +1,88 @@
+/** The client of the socket, as state that views follow. One for the life of a session. */
+import { conversationList, type ConversationState, type NatterClient, Refused, type State, totalUnread } from '@natter/client'
+import { SvelteSet } from 'svelte/reactivity'
+import { Problem } from '../lib/api'
+import { session } from '../lib/session.svelte'
+import { Directory } from './directory.svelte'
+import { Online } from './online.svelte'
+
+/** A page that was hidden for so long may have been frozen. */
+const ASLEEP = 10_000
+
+export class Live {
+  #state: State
+  readonly directory = new Directory()
+  readonly online = new Online()
+  /** Messages that are deleted unless it is undone, by id. */
+  readonly hidden = new SvelteSet<string>()
+  readonly #stop = new AbortController()
+  #hiddenAt = 0
+
+  constructor(readonly client: NatterClient) {
+    this.#state = $state.raw(client.state)
+    const end = client.subscribe(() => {
+      this.#state = client.state
+      const { connection } = client.state
+      if (connection.phase === 'stopped' && connection.reason === 'sessionEnded') session.revoked()
+    })
+    const { signal } = this.#stop
+    signal.addEventListener('abort', end)
+    addEventListener('online', () => client.setOnline(true), { signal })
+    addEventListener('offline', () => client.setOnline(false), { signal })
+    document.addEventListener('visibilitychange', () => this.#seen(), { signal })
+    document.addEventListener('resume', () => client.wake(), { signal })
+    addEventListener('pageshow', ({ persisted }) => persisted && client.wake(), { signal })
+    void client.start()
+    if (!navigator.onLine) client.setOnline(false)
+  }
+
+  get state(): State {
+    return this.#state
+  }
+
+  get me(): string {
+    return session.user?.id ?? ''
+  }
+
+  /** By activity, newest first; a room of which nothing but events is known is not listed yet. */
+  get rooms(): readonly ConversationState[] {
+    return conversationList(this.state)
+  }
+
+  get unread(): number {
+    return totalUnread(this.state)
+  }
+
+  room(id: string): ConversationState | undefined {
+    return this.state.conversations.get(id)
+  }
+
+  #seen(): void {
+    if (document.hidden) this.#hiddenAt = performance.now()
+    else if (performance.now() - this.#hiddenAt > ASLEEP) this.client.wake()
+  }
+
+  end(): void {
+    this.#stop.abort()
+    this.online.end()
+    void this.client.close()
+  }
+}
+
+/** What a refused command means, as any other refusal. */
+export function problem(error: unknown): unknown {
+  if (!(error instanceof Refused)) return error
+  return new Problem(error.code === 'disconnected' ? 'offline' : error.code, 0, error.code, undefined, [])
+}
+
+let current: Live | undefined
+
+/** That of the session: views below the chat exist only while there is one. */
+export function live(): Live {
+  if (!current) throw new Error('no session is open')
+  return current
+}
+
+export function use(made: Live | undefined): void {
+  current = made
+}

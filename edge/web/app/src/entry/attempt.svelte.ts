@@ -1,0 +1,55 @@
+/** One attempt at a time to get something done with a form; what was refused is said by field or for the whole. */
+import { Problem } from '../lib/api'
+import { explain, fieldWords } from '../lib/problems'
+
+export class Attempt {
+  busy = $state(false)
+  /** Of the whole form. */
+  error = $state<string>()
+  fields = $state.raw<Readonly<Record<string, string>>>({})
+  /** Seconds until another attempt is taken. */
+  wait = $state(0)
+  #timer: ReturnType<typeof setInterval> | undefined
+
+  async run(work: () => Promise<void>): Promise<void> {
+    if (this.busy || this.wait > 0) return
+    this.busy = true
+    this.error = undefined
+    this.fields = {}
+    try {
+      await work()
+    } catch (error) {
+      this.#refused(error)
+    } finally {
+      this.busy = false
+    }
+  }
+
+  #refused(error: unknown): void {
+    if (error instanceof Problem && error.errors.length > 0) {
+      this.fields = Object.fromEntries(error.errors.map(({ field }) => [field, fieldWords(field)]))
+    } else if (error instanceof Problem && error.code === 'username_taken') {
+      this.fields = { username: explain(error) }
+    } else if (error instanceof Problem && error.code === 'email_taken') {
+      this.fields = { email: explain(error) }
+    } else if (error instanceof Problem && error.code === 'rate_limited') {
+      this.#count(Math.max(1, Math.ceil((error.retryAfter ?? 1000) / 1000)))
+    } else {
+      this.error = explain(error)
+    }
+  }
+
+  #count(seconds: number): void {
+    const until = performance.now() + seconds * 1000
+    clearInterval(this.#timer)
+    this.wait = seconds
+    this.#timer = setInterval(() => {
+      this.wait = Math.max(0, Math.ceil((until - performance.now()) / 1000))
+      if (this.wait === 0) clearInterval(this.#timer)
+    }, 250)
+  }
+
+  end(): void {
+    clearInterval(this.#timer)
+  }
+}

@@ -1,0 +1,68 @@
+/** Calls of the REST contract: JSON in, JSON out, a `Problem` for whatever went wrong. */
+
+export interface FieldError {
+  field: string
+  message: string
+}
+
+/** A refusal of the server, or `offline` when there was no answer. */
+export class Problem extends Error {
+  constructor(
+    readonly code: string,
+    readonly status: number,
+    readonly detail: string,
+    /** Milliseconds after which another attempt makes sense. */
+    readonly retryAfter: number | undefined,
+    readonly errors: readonly FieldError[],
+  ) {
+    super(detail)
+  }
+}
+
+interface Options {
+  method?: string
+  body?: unknown
+  token?: string | undefined
+  signal?: AbortSignal
+}
+
+export async function call<T>(path: string, { method = 'GET', body, token, signal }: Options = {}): Promise<T> {
+  const headers: Record<string, string> = {}
+  if (body !== undefined) headers['content-type'] = 'application/json'
+  if (token !== undefined) headers['authorization'] = `Bearer ${token}`
+  let response: Response
+  try {
+    response = await fetch(path, {
+      method,
+      headers,
+      credentials: 'same-origin',
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(signal && { signal }),
+    })
+  } catch (error) {
+    if (signal?.aborted) throw error
+    throw new Problem('offline', 0, 'no answer', undefined, [])
+  }
+  if (response.status === 204) return undefined as T
+  const json: unknown = await response.json().catch(() => undefined)
+  if (response.ok) return json as T
+  throw problem(response, json)
+}
+
+/** What is between the client and the server may answer in its own words: then the status is all there is. */
+function problem(response: Response, json: unknown): Problem {
+  const document = (typeof json === 'object' && json !== null ? json : {}) as {
+    code?: string
+    detail?: string
+    errors?: FieldError[]
+  }
+  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
+  const code = document.code ?? (response.status === 429 ? 'rate_limited' : response.status >= 500 ? 'unavailable' : 'internal')
+  return new Problem(
+    code,
+    response.status,
+    document.detail ?? response.statusText,
+    Number.isFinite(seconds) ? seconds * 1000 : undefined,
+    document.errors ?? [],
+  )
+}

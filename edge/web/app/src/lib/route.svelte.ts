@@ -1,0 +1,41 @@
+/** The address as a view. */
+export type View =
+  | { name: 'home' }
+  | { name: 'login' }
+  | { name: 'register' }
+  | { name: 'settings' }
+  | { name: 'room'; id: string; seq: number | undefined }
+
+function read(path: string): View {
+  const [first, id, seq] = path.split('/').filter(Boolean)
+  if (first === 'login' || first === 'register' || first === 'settings') return { name: first }
+  if (first === 'c' && id !== undefined) {
+    const number = Number(seq)
+    return { name: 'room', id, seq: Number.isSafeInteger(number) && number > 0 ? number : undefined }
+  }
+  return { name: 'home' }
+}
+
+class Route {
+  view = $state.raw<View>(read(location.pathname))
+
+  constructor() {
+    addEventListener('popstate', () => (this.view = read(location.pathname)))
+  }
+
+  go(path: string, { replace = false } = {}): void {
+    if (path !== location.pathname) history[replace ? 'replaceState' : 'pushState'](null, '', path)
+    this.view = read(path)
+  }
+}
+
+export const route = new Route()
+
+/** Links of this page change the view; with a modifier the browser opens them as it does others. */
+export function follow(event: MouseEvent): void {
+  const link = (event.target as Element | null)?.closest('a')
+  const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey
+  if (!link || !plain || event.defaultPrevented || link.target || link.origin !== location.origin) return
+  event.preventDefault()
+  route.go(link.pathname)
+}

@@ -1,0 +1,16 @@
+import { mount } from 'svelte'
+import './styles/tokens.css'
+import './styles/base.css'
+import App from './App.svelte'
+import { session } from './lib/session.svelte'
+import * as theme from './lib/theme'
+import { load } from './words'
+
+theme.apply()
+const target = document.getElementById('app')
+if (!target) throw new Error('the page has no #app')
+// The session is asked for while the words are loading.
+const resumed = session.resume()
+await load()
+mount(App, { target })
+await resumed

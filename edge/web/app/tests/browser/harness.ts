@@ -1,0 +1,192 @@
+/** The real program in a folder of its own, and Chromium in front of it. Nothing is stubbed but what a test names. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { expect, onTestFinished } from 'vitest'
+
+const PATIENCE = 20_000
+
+const program = process.env['NATTER_BINARY'] ?? ''
+const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium'
+
+export class Program {
+  #child: ChildProcess | undefined
+  readonly #folder = mkdtempSync(join(tmpdir(), 'natter-web-'))
+  #port = 0
+
+  static async start(): Promise<Program> {
+    if (program === '') throw new Error('NATTER_BINARY is the program to test: run scripts/test-web')
+    const made = new Program()
+    made.#port = await freePort()
+    await made.run()
+    return made
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.#port}`
+  }
+
+  async run(): Promise<void> {
+    const ports = ['--port', String(this.#port), '--admin-port', '0']
+    const child = spawn(program, ['dev', '--demo', ...ports, '--data-dir', join(this.#folder, 'data')], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#child = child
+    let said = ''
+    await new Promise<void>((resolve, reject) => {
+      const listen = (bytes: Buffer) => {
+        said += bytes.toString()
+        if (said.includes('Ctrl-C ends everything')) resolve()
+      }
+      child.stdout.on('data', listen)
+      child.stderr.on('data', listen)
+      child.once('exit', (code) => reject(new Error(`natter dev ended with ${code}:\n${said}`)))
+      setTimeout(() => reject(new Error(`natter dev is not ready:\n${said}`)), PATIENCE * 3).unref()
+    })
+  }
+
+  /** As a crash would: nothing is said to anyone. */
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL')
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
+    const ended = new Promise((resolve) => child.once('exit', resolve))
+    child.kill(signal)
+    await ended
+  }
+
+  async stop(): Promise<void> {
+    await this.#end('SIGTERM')
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}
+
+export const launch = (): Promise<Browser> => chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
+
+/** What a page must never say; a test that provokes a refusal names what it expects. */
+export class Complaints {
+  readonly found: string[] = []
+
+  watch(context: BrowserContext, allowed: RegExp): void {
+    context.on('weberror', (error) => this.found.push(`error: ${error.error().stack}`))
+    context.on('dialog', (dialog) => {
+      this.found.push(`dialog: ${dialog.message()}`)
+      void dialog.dismiss()
+    })
+    context.on('console', (message) => {
+      if (message.type() !== 'error' && message.type() !== 'warning') return
+      const text = `${message.type()}: ${message.text()} ${message.location().url}`
+      if (!allowed.test(text)) this.found.push(text)
+    })
+  }
+}
+
+interface Options extends BrowserContextOptions {
+  storage?: Record<string, string>
+  /** Console errors that the test provokes. */
+  allowed?: RegExp
+}
+
+/** A browser profile of its own; at the end of the test it must not have complained: no error, no report of the CSP. */
+export async function profile(browser: Browser, { storage = {}, allowed = /^$/, ...options }: Options = {}): Promise<BrowserContext> {
+  const context = await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options })
+  context.setDefaultTimeout(PATIENCE)
+  const complaints = new Complaints()
+  complaints.watch(context, allowed)
+  await context.addInitScript(
+    `addEventListener('securitypolicyviolation', (event) => console.error('CSP: ' + event.violatedDirective + ' ' + event.blockedURI + ' ' + event.sample));
+     // A page of no origin has no storage.
+     if (origin !== 'null') for (const [key, value] of Object.entries(${JSON.stringify(storage)})) if (localStorage.getItem(key) === null) localStorage.setItem(key, value);`,
+  )
+  onTestFinished(async () => {
+    await context.close()
+    expect(complaints.found).toEqual([])
+  })
+  return context
+}
+
+/** Logged in with one click, at the list of rooms. */
+export async function enter(context: BrowserContext, url: string, name: 'Alice' | 'Bob'): Promise<Page> {
+  const page = await context.newPage()
+  await page.goto(`${url}/login`)
+  await page.getByRole('button', { name: new RegExp(name) }).click()
+  await page.locator('[data-room]').first().waitFor()
+  return page
+}
+
+export async function open(page: Page, room: string): Promise<void> {
+  await page.locator('[data-room]').filter({ hasText: room }).first().click()
+  await page.getByRole('textbox', { name: 'Message' }).waitFor()
+}
+
+export async function say(page: Page, text: string): Promise<void> {
+  const field = page.getByRole('textbox', { name: 'Message' })
+  await field.fill(text)
+  await field.press('Enter')
+}
+
+/** Rows of the history with exactly this text. */
+export const rows = (page: Page, text: string) =>
+  page.locator('[data-row]').filter({ has: page.getByText(text, { exact: true }) })
+
+/** An account and calls of its own, beside the page. */
+export class Caller {
+  private constructor(
+    readonly url: string,
+    readonly id: string,
+    readonly username: string,
+    readonly token: string,
+  ) {}
+
+  static async logIn(url: string, login: string, password = 'natter-demo'): Promise<Caller> {
+    return Caller.#opened(url, await post(url, '/api/auth/login', { login, password }))
+  }
+
+  static async register(url: string, displayName: string): Promise<Caller> {
+    const username = `u${Math.random().toString(36).slice(2, 12)}`
+    const account = { username, displayName, email: `${username}@example.org`, password: 'correct horse' }
+    return Caller.#opened(url, await post(url, '/api/auth/register', account))
+  }
+
+  static #opened(url: string, session: { user: { id: string; username: string }; token: string }): Caller {
+    return new Caller(url, session.user.id, session.user.username, session.token)
+  }
+
+  async get<T>(path: string): Promise<T> {
+    const response = await fetch(this.url + path, { headers: { authorization: `Bearer ${this.token}` } })
+    if (!response.ok) throw new Error(`${path}: ${response.status}`)
+    return (await response.json()) as T
+  }
+
+  post<T = { id: string }>(path: string, body: unknown): Promise<T> {
+    return post(this.url, path, body, this.token)
+  }
+}
+
+async function post<T>(url: string, path: string, body: unknown, token?: string): Promise<T> {
+  const headers: Record<string, string> = { 'content-type': 'application/json' }
+  if (token !== undefined) headers['authorization'] = `Bearer ${token}`
+  const response = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`)
+  return (text === '' ? undefined : JSON.parse(text)) as T
+}
+
+export const axe = readFileSync(new URL('../../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')

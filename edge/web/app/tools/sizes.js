@@ -1,0 +1,35 @@
+// The script that a browser fetches, compressed, until a view is there; fails above the limits. Run after the build.
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+
+const build = fileURLToPath(new URL('../build/', import.meta.url))
+const manifest = JSON.parse(readFileSync(`${build}manifest.json`, 'utf8'))
+
+const KIB = 1024
+const VIEWS = [
+  { name: 'log-in', most: 45 * KIB, parts: ['index.html', 'src/words/made/en.ts', 'src/entry/Entry.svelte'] },
+  { name: 'the first room', most: 90 * KIB, parts: ['index.html', 'src/words/made/en.ts', 'src/chat/Chat.svelte'] },
+]
+
+/** A chunk with everything that it imports. */
+const collect = (name, files = new Set()) => {
+  const chunk = manifest[name]
+  if (!chunk) throw new Error(`${name} is not in the build's manifest`)
+  if (!files.has(chunk.file)) {
+    files.add(chunk.file)
+    for (const other of chunk.imports ?? []) collect(other, files)
+  }
+  return files
+}
+
+let isOver = false
+for (const { name, most, parts } of VIEWS) {
+  const files = new Set()
+  for (const part of parts) collect(part, files)
+  const bytes = [...files].reduce((sum, file) => sum + gzipSync(readFileSync(build + file), { level: 9 }).length, 0)
+  const verdict = bytes > most ? 'too much' : 'ok'
+  console.log(`script until ${name}: ${(bytes / KIB).toFixed(1)} KiB gzipped in ${files.size} files, at most ${most / KIB}: ${verdict}`)
+  isOver ||= bytes > most
+}
+if (isOver) process.exitCode = 1
