@@ -6,8 +6,8 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use natter_schemas::limits;
+use nix::time::{ClockId, clock_gettime};
 use parking_lot::Mutex;
-use tokio::time::Instant;
 
 /// A new key is given out this often.
 const EVERY: Duration = Duration::from_mins(1);
@@ -16,16 +16,20 @@ const RECENT: Duration =
     limits::DUPLICATE_WINDOW.saturating_sub(limits::PUBLISH).saturating_sub(Duration::from_secs(30));
 /// 72 bits, in text. Nobody else's client ids begin with it, and a guess harms only the guesser's own messages.
 const KEY_LEN: usize = 12;
+/// A clock that cannot be read makes no prefix recent.
+const NO_CLOCK: Duration = Duration::MAX;
 
 /// What this node gave out.
-#[derive(Default)]
-pub struct ClientIdPrefixes(Mutex<State>);
+pub struct ClientIdPrefixes {
+    clock: fn() -> Duration,
+    state: Mutex<State>,
+}
 
 /// The prefix of one socket.
 pub struct SocketPrefix {
     prefixes: Arc<ClientIdPrefixes>,
     /// Since when there is the key that it was given last.
-    given: Mutex<Option<Instant>>,
+    given: Mutex<Option<Duration>>,
 }
 
 #[derive(Default)]
@@ -38,7 +42,7 @@ struct State {
 
 struct Key {
     text: String,
-    since: Instant,
+    since: Duration,
 }
 
 impl SocketPrefix {
@@ -48,14 +52,15 @@ impl SocketPrefix {
 
     /// A prefix that no other socket was given, if there is a newer one than this socket has.
     pub fn renew(&self) -> Option<String> {
-        let mut state = self.prefixes.0.lock();
-        let since = state.current().since;
+        let now = (self.prefixes.clock)();
+        let mut state = self.prefixes.state.lock();
+        let since = state.current(now).since;
         if self.given.lock().replace(since) == Some(since) {
             return None;
         }
         state.given_out += 1;
         let nth = state.given_out;
-        Some(format!("{}{nth:x}.", state.current().text))
+        Some(format!("{}{nth:x}.", state.current(now).text))
     }
 }
 
@@ -63,17 +68,38 @@ impl ClientIdPrefixes {
     /// Whether no message with this client id is older than what the log recognizes.
     pub fn is_recent(&self, client_id: &str) -> bool {
         let Some(key) = client_id.get(..KEY_LEN) else { return false };
-        let state = self.0.lock();
-        state.keys.iter().any(|known| known.text == key && known.since.elapsed() < RECENT)
+        let now = (self.clock)();
+        let state = self.state.lock();
+        state.keys.iter().any(|known| known.text == key && known.is_recent(now))
+    }
+}
+
+impl Default for ClientIdPrefixes {
+    fn default() -> Self {
+        Self { clock: since_boot, state: Mutex::default() }
+    }
+}
+
+/// Goes on while the machine sleeps, as the log does; an `Instant` stands still then.
+fn since_boot() -> Duration {
+    #[cfg(target_os = "linux")]
+    let clock = ClockId::CLOCK_BOOTTIME;
+    #[cfg(not(target_os = "linux"))]
+    let clock = ClockId::CLOCK_MONOTONIC;
+    clock_gettime(clock).map_or(NO_CLOCK, Duration::from)
+}
+
+impl Key {
+    fn is_recent(&self, now: Duration) -> bool {
+        now != NO_CLOCK && now.saturating_sub(self.since) < RECENT
     }
 }
 
 impl State {
-    fn current(&mut self) -> &Key {
-        let now = Instant::now();
-        if self.keys.back().is_none_or(|newest| now - newest.since >= EVERY) {
+    fn current(&mut self, now: Duration) -> &Key {
+        if self.keys.back().is_none_or(|newest| now.saturating_sub(newest.since) >= EVERY) {
             let text = URL_SAFE_NO_PAD.encode(rand::random::<[u8; KEY_LEN / 4 * 3]>());
-            self.keys.retain(|key| now - key.since < RECENT);
+            self.keys.retain(|key| key.is_recent(now));
             self.keys.push_back(Key { text, since: now });
         }
         &self.keys[self.keys.len() - 1] // one was there or was added
@@ -82,13 +108,25 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::advance;
+    use std::cell::Cell;
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_prefix_is_recent_for_less_than_the_duplicate_window() {
-        let prefixes = Arc::<ClientIdPrefixes>::default();
+    thread_local! {
+        static NOW: Cell<Duration> = const { Cell::new(Duration::from_secs(1_000)) };
+    }
+
+    fn advance(by: Duration) {
+        NOW.set(NOW.get() + by);
+    }
+
+    fn prefixes() -> Arc<ClientIdPrefixes> {
+        Arc::new(ClientIdPrefixes { clock: || NOW.get(), state: Mutex::default() })
+    }
+
+    #[test]
+    fn a_prefix_is_recent_for_less_than_the_duplicate_window() {
+        let prefixes = prefixes();
         let first = SocketPrefix::new(prefixes.clone()).renew().expect("a prefix");
         for client_id in [format!("{first}1"), first.clone()] {
             assert!(prefixes.is_recent(&client_id), "{client_id}");
@@ -96,36 +134,43 @@ mod tests {
         for client_id in ["", "1", "c9a6d0de-6a3c-4f4e-9a54-8bd8e2a4a9e1", "ÄÄÄÄÄÄÄÄ"] {
             assert!(!prefixes.is_recent(client_id), "{client_id}");
         }
-        advance(RECENT.saturating_sub(Duration::from_millis(1))).await;
+        advance(RECENT.saturating_sub(Duration::from_millis(1)));
         assert!(prefixes.is_recent(&first));
-        advance(Duration::from_millis(1)).await;
+        advance(Duration::from_millis(1));
         assert!(!prefixes.is_recent(&first));
         assert!(RECENT + limits::PUBLISH < limits::DUPLICATE_WINDOW);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn no_two_sockets_are_given_the_same_prefix() {
-        let prefixes = Arc::<ClientIdPrefixes>::default();
+    #[test]
+    fn no_two_sockets_are_given_the_same_prefix() {
+        let prefixes = prefixes();
         let given: std::collections::HashSet<_> =
             (0..100).filter_map(|_| SocketPrefix::new(prefixes.clone()).renew()).collect();
         assert_eq!(given.len(), 100);
         assert!(given.iter().all(|one| given.iter().all(|other| one == other || !one.starts_with(other))));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_socket_is_given_a_prefix_once_a_minute() {
-        let prefixes = Arc::<ClientIdPrefixes>::default();
+    #[test]
+    fn a_socket_is_given_a_prefix_once_a_minute() {
+        let prefixes = prefixes();
         let socket = SocketPrefix::new(prefixes.clone());
         let first = socket.renew().expect("a prefix");
         assert_eq!(socket.renew(), None);
-        advance(EVERY).await;
+        advance(EVERY);
         let second = socket.renew().expect("another prefix");
         assert_ne!(first[..KEY_LEN], second[..KEY_LEN]);
         assert!(prefixes.is_recent(&first) && prefixes.is_recent(&second));
         for _ in 0..100 {
-            advance(EVERY).await;
+            advance(EVERY);
             socket.renew().expect("another prefix");
         }
-        assert!(prefixes.0.lock().keys.len() <= 5, "what is old is forgotten");
+        assert!(prefixes.state.lock().keys.len() <= 5, "what is old is forgotten");
+    }
+
+    #[test]
+    fn the_clock_of_prefixes_goes_on() {
+        let earlier = since_boot();
+        while since_boot() == earlier {}
+        assert!(since_boot() > earlier && earlier != NO_CLOCK);
     }
 }

@@ -118,7 +118,7 @@ impl Replay {
 /// Newest seq of a conversation; 0 for one without events.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct GetHead {
-    /// Who is told.
+    /// Who asks.
     pub user: UserId,
     /// The conversation it belongs to.
     pub conversation: ConversationId,

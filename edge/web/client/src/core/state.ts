@@ -38,7 +38,7 @@ export interface Outgoing {
   readonly status: "saving" | "queued" | "sending" | "sent" | "failed";
   /** Why it failed. */
   readonly code: string | null;
-  /** It may have been sent before: the server is told so (`retry`). */
+  /** It may have been sent before: the server learns so (`retry`). */
   readonly tried: boolean;
   readonly attempts: number;
   readonly notBefore: number;
