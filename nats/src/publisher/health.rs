@@ -41,7 +41,11 @@ const GRACE: Duration = Duration::from_millis(200);
 /// While a stream takes nothing, one publish in this time is tried; the others are refused at once.
 const TRIAL: Duration = Duration::from_secs(1);
 /// A stream without a majority that has not stored a publish within this time has none yet.
-const TRIAL_ANSWER: Duration = Duration::from_secs(2);
+const TRIAL_ANSWER: Duration = Duration::from_millis(1800);
+/// An ack of a stream with several copies: a majority that was lost may show in a second look only, after whichever
+/// copy was full last has led it for a moment.
+const LOOK_AFTER: Duration = Duration::from_millis(500);
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// What publishing met this long ago says nothing about now.
 const FRESH: Duration = Duration::from_secs(30);
 
@@ -158,8 +162,8 @@ impl LogHealth {
     /// it in vain; else never.
     pub(super) async fn stalled(&self, subject: &str) {
         let began = Instant::now();
+        sleep(LOOK_AFTER).await;
         loop {
-            sleep(SUSPECT).await;
             // Boxed: hardly a publish comes here, and all would have to carry it.
             if Box::pin(self.has_lost_majority(subject)).await {
                 sleep_until(began + TRIAL_ANSWER).await;
@@ -167,6 +171,7 @@ impl LogHealth {
                     return;
                 }
             }
+            sleep(LOOK_AGAIN).await;
         }
     }
 

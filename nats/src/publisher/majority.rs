@@ -17,7 +17,7 @@ use super::{
 };
 
 /// From the first question about the stream to the last.
-const LOOKS: Duration = Duration::from_secs(1);
+const LOOKS: Duration = Duration::from_millis(800);
 const LOOK: Duration = Duration::from_millis(400);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
 /// Copies answer their leader every second.

@@ -128,6 +128,9 @@ async fn a_cluster_of_full_disks_refuses_with_its_reason() {
     };
     assert!(room_at.elapsed() < SENDING_WITHIN, "sending works after {:?}", room_at.elapsed());
     until("ready again", async || alice.get("/health/ready").await.status == 200).await;
+    // A copy that was just started reports no messages until it has caught up.
+    let page = format!("/api/messages?conversationId={}", room.id);
+    until("the log can be read", async || alice.get(&page).await.status == 200).await;
     let history = alice.history(&room).await;
     let kept = ids(&history);
     assert_eq!(kept[..acked.len()], ids(&acked));
