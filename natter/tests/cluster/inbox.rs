@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::shared;
-use natter_testkit::User;
+use natter_testkit::{User, until};
 
 async fn inbox(user: &User) -> Value {
     let (one, other) = (user.get("/api/inbox").await.ok(200), user.at(1).get("/api/inbox").await.ok(200));
@@ -39,7 +39,13 @@ async fn a_user_who_was_away_gets_rooms_and_counts_newest_first() {
     let gone = carol.post_message(&few, "two").await;
     let last = carol.post_message(&few, "three").await;
     carol.delete(&few.path(&format!("/messages/{gone}"))).await.ok(204);
-    carol.patch(&few.path(&format!("/messages/{last}")), &json!({"content": "edited"})).await.ok(200);
+    let edit = json!({"content": "edited"});
+    let edited = carol.patch(&few.path(&format!("/messages/{last}")), &edit).await.ok(200);
+    // Each edge measures the log's time for itself: some milliseconds apart, more on a busy machine.
+    until("alice's edge is past the edit", async || {
+        alice.get("/health").await.ok(200)["timestamp"].as_str() > edited["editedAt"].as_str()
+    })
+    .await;
     let direct = alice.post_message(&own, "hello bob").await;
 
     let inbox = inbox(&bob).await;
