@@ -1,14 +1,14 @@
 /** What can be done with a message, by whom. */
 import type { ConversationState, Held } from '@natter/client'
 import { explain } from '../lib/problems'
-import { toasts } from '../lib/toasts.svelte'
+import { SHOWN, toasts } from '../lib/toasts.svelte'
 import type { MenuItem } from '../ui/menu'
 import { t } from '../words'
 import type { Composing } from './composing.svelte'
 import { problem, type Live } from './live.svelte'
 
-/** A deletion is sent after this time, until then it can be undone. */
-const UNDO = 5_000
+/** A deletion is sent after this time: it can be undone for as long as that is offered. */
+const UNDO = SHOWN + 500
 
 export class Actions {
   constructor(
@@ -31,15 +31,14 @@ export class Actions {
   }
 
   edit(): void {
-    if (this.mine) this.composing.edit(this.message)
+    if (this.mine && !this.live.hidden.has(this.message.id)) this.composing.edit(this.message)
   }
 
   remove(): void {
-    if (!this.canDelete) return
+    if (!this.canDelete || this.live.hidden.has(this.message.id)) return
     const { live, room, message } = this
     const timer = setTimeout(() => {
-      live.hidden.delete(message.id)
-      this.#tell(live.client.delete(room.id, message.seq))
+      this.#tell(live.client.delete(room.id, message.seq).finally(() => live.hidden.delete(message.id)))
     }, UNDO)
     live.hidden.add(message.id)
     const undo = () => {

@@ -6,7 +6,7 @@ interface Toast {
   action?: { label: string; run: () => void }
 }
 
-const SHOWN = 6_000
+export const SHOWN = 6_000
 /** More at once hide what they are about. */
 const MOST = 3
 

@@ -121,6 +121,10 @@ test('older messages load without a jump, and few rows exist', async () => {
   const { seq } = items.find(({ content }) => content === 'Message 14')!
   await page.goto(`${program.url}/c/${id}/${seq}`)
   await expect(rows(page, 'Message 14').evaluate((row) => row.getBoundingClientRect().top)).resolves.toBeGreaterThan(0)
+  // And where nothing of the room is held yet.
+  const elsewhere = await enter(await profile(browser), program.url, 'Bob')
+  await elsewhere.goto(`${program.url}/c/${id}/${seq}`)
+  await rows(elsewhere, 'Message 14').waitFor()
 })
 
 test('a reader who is far up is not pulled down', async () => {
