@@ -26,7 +26,7 @@ fn main() {
             let file = out.join("web").join(format!("{path}{suffix}"));
             fs::create_dir_all(file.parent().expect("below OUT_DIR")).expect("OUT_DIR can be written");
             fs::copy(root.join(DIST).join(format!("{path}{suffix}")), &file).expect("a file that was listed");
-            format!("include_bytes!({:?})", file.to_str().expect("a path that rustc can be told"))
+            format!("include_bytes!({:?})", file.to_str().expect("a path in UTF-8"))
         };
         let compressed = |suffix: &str| {
             let there = files.contains(&format!("{path}{suffix}"));

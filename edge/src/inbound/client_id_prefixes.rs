@@ -14,7 +14,7 @@ const EVERY: Duration = Duration::from_mins(1);
 /// What is published is decided on before and stored at the end of this: the log still has to know it then.
 const RECENT: Duration =
     limits::DUPLICATE_WINDOW.saturating_sub(limits::PUBLISH).saturating_sub(Duration::from_secs(30));
-/// 72 bits, in text. Nobody else's client ids begin with it, and a guess harms only the guesser's own messages.
+/// 72 bits, in text. No other client ids begin with it, and guessing one affects only one's own messages.
 const KEY_LEN: usize = 12;
 /// A clock that cannot be read makes no prefix recent.
 const NO_CLOCK: Duration = Duration::MAX;

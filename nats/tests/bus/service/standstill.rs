@@ -88,8 +88,9 @@ async fn what_waited_through_a_standstill_counts_as_that_old() {
         client.publish_with_reply_and_headers(subject, inbox, with_budget(budget), payload).await.unwrap();
     }
     client.flush().await.unwrap();
-    // How long it stands still is what is tested: longer than one caller waits, and shorter than the other.
-    tokio::time::sleep(Duration::from_millis(800)).await;
+    // Longer than one caller waits, and shorter than the other.
+    let unanswered = tokio::time::timeout(Duration::from_millis(800), answers[0].next()).await;
+    assert!(unanswered.is_err(), "it stands still");
     go_on.send(()).unwrap();
     let mut outcomes = Vec::new();
     for answer in &mut answers {
