@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
-import { expect, onTestFinished } from 'vitest'
+import { afterAll, expect, onTestFinished } from 'vitest'
 
 const PATIENCE = 20_000
 
@@ -78,7 +78,24 @@ function freePort(): Promise<number> {
   })
 }
 
-export const launch = (): Promise<Browser> => chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
+const launch = (): Promise<Browser> => chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
+
+/** The program and the browser of one file of tests: `const { program, browser } = await stage()`. */
+export async function stage(): Promise<{ program: Program; browser: Browser }> {
+  const started = await Promise.allSettled([Program.start(), launch()])
+  const [program, browser] = started.map((one) => (one.status === 'fulfilled' ? one.value : undefined)) as [Program?, Browser?]
+  const end = async () => {
+    await browser?.close()
+    await program?.stop()
+  }
+  if (program && browser) {
+    afterAll(end)
+    return { program, browser }
+  }
+  // One without the other is not left behind.
+  await end()
+  throw started.find((one) => one.status === 'rejected')?.reason
+}
 
 /** What a page must never say; a test that provokes a refusal names what it expects. */
 export class Complaints {

@@ -1,16 +1,7 @@
-import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Caller, enter, launch, open, profile, Program, rows, say } from './harness'
+import { expect, test } from 'vitest'
+import { Caller, enter, open, profile, rows, say, stage } from './harness'
 
-let program: Program
-let browser: Browser
-beforeAll(async () => {
-  ;[program, browser] = await Promise.all([Program.start(), launch()])
-})
-afterAll(async () => {
-  await browser.close()
-  await program.stop()
-})
+const { program, browser } = await stage()
 
 test('who signs up is logged in, and still is after a reload', async () => {
   const context = await profile(browser)

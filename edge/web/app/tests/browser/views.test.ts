@@ -1,17 +1,9 @@
 import type { AxeResults } from 'axe-core'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { axe, Caller, enter, launch, open, profile, Program, rows, say } from './harness'
+import type { Page } from 'playwright-core'
+import { expect, test } from 'vitest'
+import { axe, Caller, enter, open, profile, rows, say, stage } from './harness'
 
-let program: Program
-let browser: Browser
-beforeAll(async () => {
-  ;[program, browser] = await Promise.all([Program.start(), launch()])
-})
-afterAll(async () => {
-  await browser.close()
-  await program.stop()
-})
+const { program, browser } = await stage()
 
 /** Every view by its name, once it is whole. */
 async function* tour(page: Page): AsyncGenerator<string> {
