@@ -8,7 +8,11 @@ import type { Auth, Ports } from "./ports";
 
 /** A command that was refused, with its code; `disconnected`: no socket, or it ended before the answer. */
 export class Refused extends Error {
-  constructor(readonly code: string) {
+  constructor(
+    readonly code: string,
+    /** Milliseconds after which another attempt makes sense. */
+    readonly retryAfterMs: number | null = null,
+  ) {
     super(code);
     this.name = "Refused";
   }
@@ -39,6 +43,11 @@ export class NatterClient {
   /** Everything that is known, as plain values that are never changed in place: compare by identity. */
   get state(): State {
     return this.replica.state;
+  }
+
+  /** By the clock of the times in `state`, which is that of the tab that leads. */
+  get now(): number {
+    return this.replica.now();
   }
 
   /** Whether this tab has the socket. */
@@ -170,7 +179,7 @@ export class NatterClient {
   }
 
   private async run(command: Command): Promise<void> {
-    const code = await this.replica.command(command);
-    if (code !== null) throw new Refused(code);
+    const { code, retryAfterMs } = await this.replica.command(command);
+    if (code !== null) throw new Refused(code, retryAfterMs ?? null);
   }
 }

@@ -86,6 +86,18 @@ describe("tabs", () => {
     for (const other of others) expect(other.state).toEqual(first?.state);
   });
 
+  test("a refused change says in every tab how long to wait", async () => {
+    const world = new World();
+    const tabs = ["one", "two"].map((name) => world.client(name));
+    for (const tab of tabs) await until(() => isLive(tab), "every tab is live");
+    const { seq } = world.server.post(ROOM, "me", "before", null);
+    for (const tab of tabs) {
+      world.server.refuseNext = { code: "rate_limited", retryAfterMs: 700 };
+      await expect(tab.edit(ROOM, seq, "after")).rejects.toMatchObject({ code: "rate_limited", retryAfterMs: 700 });
+      await expect(tab.edit("elsewhere", seq, "after")).rejects.toMatchObject({ code: "not_found", retryAfterMs: null });
+    }
+  });
+
   test("take over one after the other, and nothing is sent twice or lost", async () => {
     const world = new World();
     const names = ["one", "two", "three", "four"];

@@ -263,6 +263,10 @@ export class ModelServer {
         socket.out.push({ type: "joined", id, conversationId, headSeq, readSeq, online: [] });
         return;
       }
+      case "edit": {
+        const [code, id] = [this.refusal(frame.conversationId), frame.id];
+        return void socket.out.push(code ? { type: "error", id, message: "refused", ...code } : { type: "ack", id });
+      }
       case "ping":
         socket.out.push({ type: "pong", id: frame.id, serverTime: TIME });
         return;

@@ -72,7 +72,7 @@ export class Live {
 /** What a refused command means, as any other refusal. */
 export function problem(error: unknown): unknown {
   if (!(error instanceof Refused)) return error
-  return new Problem(error.code === 'disconnected' ? 'offline' : error.code, 0, error.code, undefined, [])
+  return new Problem(error.code === 'disconnected' ? 'offline' : error.code, 0, error.code, error.retryAfterMs ?? undefined, [])
 }
 
 let current: Live | undefined

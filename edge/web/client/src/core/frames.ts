@@ -90,7 +90,7 @@ function error(turn: Turn, received: ErrorFrame): void {
     case "send":
       return outbox.refused(turn, request.clientId, received);
     case "change":
-      return turn.emit({ type: "answer", ref: request.ref, code: received.code });
+      return changeRefused(turn, request.ref, received);
     case "read":
       return reads.refused(turn, request.conversationId, received);
     case "resume":
@@ -100,6 +100,10 @@ function error(turn: Turn, received: ErrorFrame): void {
     default:
       return;
   }
+}
+
+function changeRefused(turn: Turn, ref: string, { code, retryAfterMs }: ErrorFrame): void {
+  turn.emit({ type: "answer", ref, code, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) });
 }
 
 function resumeRefused(turn: Turn, ids: readonly string[], received: ErrorFrame): void {

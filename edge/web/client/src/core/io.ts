@@ -85,4 +85,4 @@ export type Effect =
   | { type: "saveCopy"; copy: Copy }
   | { type: "forgetCopy"; conversationId: string }
   | { type: "wipe" }
-  | { type: "answer"; ref: string; code: string | null };
+  | { type: "answer"; ref: string; code: string | null; retryAfterMs?: number };

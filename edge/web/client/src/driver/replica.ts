@@ -23,10 +23,12 @@ type Message =
   | { kind: "step"; number: number; input: Input; env: Env }
   | { kind: "input"; input: Input };
 
+type Answer = Extract<Effect, { type: "answer" }>;
+
 interface Pending {
   command: Command;
   isTaken: boolean;
-  resolve: (code: string | null) => void;
+  resolve: (answer: Answer) => void;
 }
 
 export class Replica {
@@ -100,8 +102,8 @@ export class Replica {
     else if (input.type !== "command" && input.type !== "start") this.early.push(input);
   }
 
-  /** The code of a refusal, or null once it was done. */
-  command(command: Command): Promise<string | null> {
+  /** `code` is that of a refusal, or null once it was done. */
+  command(command: Command): Promise<Answer> {
     const ref = `${this.ports.tabs.id}:${this.nextRef}`;
     this.nextRef += 1;
     return new Promise((resolve) => {
@@ -137,7 +139,8 @@ export class Replica {
     return this.isLeading;
   }
 
-  private now(): number {
+  /** By the clock of the tab that leads. */
+  now(): number {
     return this.ports.clock.now() + this.offset;
   }
 
@@ -172,7 +175,7 @@ export class Replica {
     }
     for (const effect of effects) {
       if (effect.type !== "answer") continue;
-      this.pending.get(effect.ref)?.resolve(effect.code);
+      this.pending.get(effect.ref)?.resolve(effect);
       this.pending.delete(effect.ref);
     }
     for (const listener of this.listeners) listener();
