@@ -48,7 +48,7 @@ export function randomText(): string {
 }
 
 /** Tabs of another version are in another state: raised when the state or an input changes. */
-const MIRROR = 1;
+const MIRROR = 2;
 
 /** Tabs that share one socket: the one that holds the lock leads, and the browser gives it on when that one is gone. */
 export function browserTabs(user: string): Tabs {

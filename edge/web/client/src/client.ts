@@ -5,6 +5,7 @@ import type { State } from "./core/state";
 import { Replica } from "./driver/replica";
 import { type CallOptions, Rest } from "./driver/rest";
 import type { Auth, Ports } from "./ports";
+import { bounded } from "./storage/bounded";
 
 /** A command that was refused, with its code; `disconnected`: no socket, or it ended before the answer. */
 export class Refused extends Error {
@@ -31,8 +32,9 @@ export class NatterClient {
   private readonly replica: Replica;
   private readonly shown = new Map<string, number>();
 
-  constructor({ base, auth, ports }: ClientOptions) {
+  constructor({ base, auth, ports: given }: ClientOptions) {
     const origin = base.replace(/\/$/, "");
+    const ports = { ...given, storage: bounded(given.storage, given.clock) };
     this.ports = ports;
     this.rest = new Rest(origin, ports.fetch, auth, () => ports.clock.now());
     this.replica = new Replica(`${origin.replace(/^http/, "ws")}/ws`, ports, this.rest);
@@ -66,9 +68,9 @@ export class NatterClient {
     return this.replica.run();
   }
 
-  /** Connects again after the user asked for it: in this tab after another device took its place. */
+  /** Connects at once because the user asked for it: also after another device took this one's place. */
   reconnect(): void {
-    this.replica.input({ type: "start" });
+    this.replica.input({ type: "reconnect" });
   }
 
   /** Ends the session on this device: everything that is stored is wiped, in every tab. */

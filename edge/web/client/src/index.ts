@@ -6,7 +6,7 @@ export { ApiError, type CallOptions, Rest } from "./driver/rest";
 export * from "./ports";
 export { browserTabs, canShareTabs, randomText, singleTab, systemClock, webSockets } from "./browser";
 export { memoryStorage } from "./storage/memory";
-export { conversationList, readBy, timeline, type Timeline, type TimelineItem, totalUnread } from "./views";
+export { conversationList, messagesBehind, readBy, timeline, type Timeline, type TimelineItem, totalUnread } from "./views";
 export { step, due, type Step } from "./core/step";
 export { initial } from "./core/state";
 export type {

@@ -82,6 +82,11 @@ export function conversationList({ conversations }: State): ConversationState[] 
   return list;
 }
 
+/** Messages that are on their way after a reconnect, as far as it is known; at most a hundred of each conversation. */
+export function messagesBehind({ behind }: State): number {
+  return Object.values(behind).reduce((sum, { messages }) => sum + messages, 0);
+}
+
 /** Over all known conversations; a hundred and more in one count as a hundred. */
 export function totalUnread({ conversations }: State): number {
   let total = 0;

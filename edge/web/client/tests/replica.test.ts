@@ -2,7 +2,19 @@
 
 import { describe, expect, test } from "vitest";
 
-import { Account, ApiError, type Auth, memoryStorage, NatterClient, type Ports, type Storage, timeline } from "../src/index";
+import {
+  Account,
+  ApiError,
+  type Auth,
+  type Clock,
+  memoryStorage,
+  NatterClient,
+  type Ports,
+  type Storage,
+  systemClock,
+  timeline,
+} from "../src/index";
+import { ANSWERS_WITHIN } from "../src/storage/bounded";
 import type { ClientFrame } from "../src/wire/frames";
 import { nodePorts, until } from "./program";
 import { ModelServer, type ServerSocket } from "./server";
@@ -190,6 +202,19 @@ describe("a client", () => {
     await client.send(ROOM, "not stored");
     await until(() => world.texts(client).includes("not stored"), "it arrives");
     expect(seen).toContain(true);
+  });
+
+  test("sends although storage never answers", async () => {
+    const world = new World();
+    const never = (): Promise<never> => new Promise(() => undefined);
+    const storage: Storage = { get: never, put: never, delete: never, scan: never, clear: never };
+    const clock = systemClock();
+    const after: Clock["after"] = (ms, call) => clock.after(ms === ANSWERS_WITHIN ? 20 : ms, call);
+    const client = world.client("one", { storage, clock: { ...clock, after } });
+    await until(() => isLive(client), "it is live");
+    client.open(ROOM);
+    await client.send(ROOM, "not stored");
+    await until(() => world.texts(client).includes("not stored"), "it arrives");
   });
 
   test("stores a message before it sends it", async () => {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 
 import { changed, held } from "../src/core/messages";
-import { initial, type State } from "../src/core/state";
+import { initial, type Load, type State } from "../src/core/state";
 import { change, insert, keepNewest, keepOldest, type Held, type Segment } from "../src/core/segments";
 import { step } from "../src/core/step";
-import { timeline } from "../src/views";
+import { messagesBehind, timeline } from "../src/views";
 import type { Command, Effect } from "../src/core/io";
 import type { Conversation, Message } from "../src/wire/rest";
 
@@ -157,6 +157,53 @@ describe("the connection", () => {
     expect(waits.at(-1)).toBe(15_000);
   });
 
+  const failing = (attempts: number, state = step(initial("d"), { type: "start" }, { now: 0, random: 0 }).state): State => {
+    for (let i = 0; i < attempts; i += 1) {
+      const now = state.connection.phase === "waiting" ? state.connection.until : 0;
+      ({ state } = step(state, { type: "tick" }, { now, random: 0 }));
+      ({ state } = step(state, { type: "tokenFailed", code: "unavailable" }, { now, random: 0 }));
+    }
+    return state;
+  };
+
+  test.each([
+    ["the user asks for it", [{ type: "reconnect" }]],
+    ["the network is back", [{ type: "network", online: false }, { type: "network", online: true }]],
+  ] as const)("is tried at once when %s, and soon again", (_, inputs) => {
+    let state = failing(8);
+    const now = 0;
+    for (const input of inputs) ({ state } = step(state, input, { now, random: 0 }));
+    expect(state.connection.phase).toBe("renewing");
+    ({ state } = step(state, { type: "tokenFailed", code: "unavailable" }, { now, random: 0 }));
+    expect(state.connection).toMatchObject({ phase: "waiting", until: 250 });
+  });
+
+  test("is not tried because the network is gone", () => {
+    const { state, effects } = step(failing(3), { type: "network", online: false }, { now: 0, random: 0 });
+    expect([state.connection.phase, effects]).toEqual(["waiting", []]);
+  });
+
+  test("counts down what is missing while it catches up", () => {
+    const restored = { ...withSegments([segment(0, 30, 5)]), epoch: "e", userId: "me" };
+    let state = live(restored);
+    const list = [...state.loads.values()].find(({ what }) => what.kind === "list") as Load;
+    const view = { id: "c", headSeq: 40, readSeq: 0, unreadCount: 4, lastMessage: null, lastActivityAt: "", participantCount: 1 };
+    const item: Conversation = { ...view, type: "group", name: "c", role: "member", createdAt: "" };
+    const counts: number[] = [];
+    const take = (input: Parameters<typeof step>[1]): void => {
+      ({ state } = step(state, input, { now: 0, random: 0 }));
+      counts.push(messagesBehind(state));
+    };
+    take({ type: "loaded", key: "list", load: list.startedAt, body: { items: [item], nextCursor: null } });
+    for (const [prevSeq, seq] of [[30, 33], [33, 35], [35, 40]] as const) {
+      const place = { conversationId: "c", seq, prevSeq };
+      take({ type: "frame", socket: 1, frame: { type: "message:new", ...place, message: message(seq) } });
+    }
+    take({ type: "frame", socket: 1, frame: { type: "resume:done", id: null } });
+    expect(counts).toEqual([3, 2, 1, 0, 0]);
+    expect(state.connection.phase).toBe("live");
+  });
+
   test.each(["forbidden", "not_found", "a_code_of_tomorrow"])("keeps everything when a renewal is answered %s", (code) => {
     const { state } = step(withSegments([segment(0, 30, 5)]), { type: "start" }, { now: 0, random: 0 });
     const after = step(state, { type: "tokenFailed", code }, { now: 0, random: 0 });
@@ -165,20 +212,22 @@ describe("the connection", () => {
   });
 });
 
-describe("storage", () => {
-  const live = (): State => {
-    let state = initial("d");
-    const take = (input: Parameters<typeof step>[1]): void => {
-      ({ state } = step(state, input, { now: 0, random: 0 }));
-    };
-    take({ type: "start" });
-    take({ type: "token", token: "t", expiresInMs: 900_000 });
-    take({ type: "opened", socket: 1 });
-    const limits = { contentBytes: 1, frameBytes: 1, resumePositions: 1, resumeEvents: 1, pendingRequests: 1 };
-    const welcome = { userId: "me", sessionId: "s", deviceId: "d", epoch: "e", heartbeatMs: 25_000, serverTime: "", limits };
-    take({ type: "frame", socket: 1, frame: { type: "welcome", ...welcome } });
-    return state;
+/** Welcomed; with copies it is catching up. */
+const live = (before = initial("d")): State => {
+  let state = before;
+  const take = (input: Parameters<typeof step>[1]): void => {
+    ({ state } = step(state, input, { now: 0, random: 0 }));
   };
+  take({ type: "start" });
+  take({ type: "token", token: "t", expiresInMs: 900_000 });
+  take({ type: "opened", socket: 1 });
+  const limits = { contentBytes: 1, frameBytes: 1, resumePositions: 1, resumeEvents: 1, pendingRequests: 1 };
+  const welcome = { userId: "me", sessionId: "s", deviceId: "d", epoch: "e", heartbeatMs: 25_000, serverTime: "", limits };
+  take({ type: "frame", socket: 1, frame: { type: "welcome", ...welcome } });
+  return state;
+};
+
+describe("storage", () => {
 
   test("has copies of the thirty most active conversations, and of no other", () => {
     let state = live();

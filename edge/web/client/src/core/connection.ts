@@ -2,6 +2,7 @@
 
 import { afterClose, afterError, type StopReason } from "../wire/codes";
 import type { ErrorFrame, Positions, Welcome } from "../wire/frames";
+import * as behind from "./behind";
 import { reset, resumed } from "./events";
 import * as limits from "./limits";
 import * as loads from "./loads";
@@ -105,6 +106,7 @@ export function resumeDone(turn: Turn, id: number | string | null | undefined): 
   }
   if (connection.phase === "catchingUp" && (id ?? null) === connection.resume) {
     turn.state.connection = { phase: "live", since: turn.now };
+    behind.clear(turn);
     resumed(turn, turn.state.conversations.keys());
   }
 }
@@ -164,6 +166,7 @@ function disconnected(turn: Turn): void {
   for (const [, request] of state.requests) {
     if (request.kind === "change") turn.emit({ type: "answer", ref: request.ref, code: "disconnected" });
   }
+  behind.clear(turn);
   state.requests = new Map();
   state.presence = new Map();
   state.pongBy = null;
@@ -209,6 +212,32 @@ export function takeOver(turn: Turn): void {
   state.attempt = 0;
   state.retryAfter = null;
   connect(turn);
+}
+
+export function start(turn: Turn): void {
+  if (turn.state.connection.phase !== "stopped") return;
+  turn.state.attempt = 0;
+  turn.saveMeta();
+  connect(turn);
+}
+
+/** What the browser says of the network. */
+export function network(turn: Turn, online: boolean): void {
+  const { state } = turn;
+  const isBack = online && !state.network;
+  state.network = online;
+  // What made the attempts fail is over.
+  if (isBack) state.attempt = 0;
+  // Without a network an attempt would only make the next wait longer.
+  if (online || isWelcomed(state)) probe(turn);
+}
+
+/** The user asked for it: at once, and if that fails again soon, as after a first failure. */
+export function reconnect(turn: Turn): void {
+  const { state } = turn;
+  if (state.connection.phase === "stopped") return start(turn);
+  if (!isWelcomed(state)) state.attempt = 0;
+  probe(turn);
 }
 
 /** Something happened that makes a dead socket likely: a sleep, another network. */

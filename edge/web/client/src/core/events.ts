@@ -5,6 +5,7 @@
 
 import type { ChangeFrame, EventFrame, MemberChanged, MessageNew } from "../wire/frames";
 import type { Message } from "../wire/rest";
+import * as behind from "./behind";
 import * as limits from "./limits";
 import { changed, held } from "./messages";
 import { settle } from "./outbox";
@@ -77,6 +78,7 @@ export function resumed(turn: Turn, ids: Iterable<string>): void {
 export function reset(turn: Turn, id: string, head: number | null): void {
   const conversation = turn.conversation(id);
   if (!conversation) return;
+  behind.arrived(turn, id, Infinity, false);
   const segments: Segment[] = head === null ? [] : [{ after: head, to: head, messages: [] }];
   turn.keep(id, { position: head, segments, changes: [], repair: null, stale: true });
   for (const [key, load] of turn.state.loads) {
@@ -104,6 +106,7 @@ function take(turn: Turn, frame: EventFrame): void {
       turn.update(id, { info: before.info && { ...before.info, name: frame.name ?? before.info.name } });
       break;
   }
+  behind.arrived(turn, id, frame.seq, frame.type === "message:new");
   const { segments, repair } = turn.conversation(id) as ConversationState;
   // What was thought to be missing was only late.
   const isClosed = repair !== null && repair.request === null && frame.seq >= repair.beyond;

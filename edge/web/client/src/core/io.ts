@@ -36,6 +36,8 @@ export type Input =
   | { type: "network"; online: boolean }
   /** The page was frozen, or the device slept. */
   | { type: "wake" }
+  /** The user wants a connection now. */
+  | { type: "reconnect" }
   /** This tab has become the one with the socket; the one before it is gone. */
   | { type: "takeOver" }
   | { type: "token"; token: string; expiresInMs: number }

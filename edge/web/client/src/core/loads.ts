@@ -6,6 +6,7 @@
 
 import { afterError } from "../wire/codes";
 import type { Conversation, Inbox, MessagePage, Page } from "../wire/rest";
+import * as behind from "./behind";
 import { boundedBack, gap } from "./events";
 import type { Input, LoadBody } from "./io";
 import * as limits from "./limits";
@@ -158,6 +159,7 @@ function inbox(turn: Turn, { what, startedAt }: Load, { items, nextCursor }: Inb
   const isMarked = ({ markedAt }: ConversationState): boolean => markedAt > startedAt;
   for (const item of items) {
     const before = turn.conversation(item.conversationId);
+    behind.counted(turn, before, item);
     if (!before?.info || before.position === null || before.wish !== null) continue;
     if (isMarked(before)) {
       // Marks have crossed: the next answer decides.
@@ -181,6 +183,7 @@ function inbox(turn: Turn, { what, startedAt }: Load, { items, nextCursor }: Inb
 /** Takes what the server says of a conversation, unless events or read marks have gone beyond it. */
 export function view(turn: Turn, item: Conversation, startedAt: number): void {
   const before = turn.conversation(item.id);
+  behind.counted(turn, before, item);
   const position = before?.position ?? item.headSeq;
   const segments: readonly Segment[] =
     before && before.position !== null ? before.segments : [{ after: item.headSeq, to: item.headSeq, messages: [] }];

@@ -175,8 +175,15 @@ export interface State {
   readonly presence: ReadonlyMap<string, Presence>;
   readonly loads: ReadonlyMap<string, Load>;
   readonly list: List;
+  /** Of conversations whose newest event has not arrived after a reconnect: that event's seq, and how many messages to it. */
+  readonly behind: Readonly<Record<string, Behind>>;
   /** What each tab shows. */
   readonly views: Readonly<Record<string, readonly string[]>>;
+}
+
+export interface Behind {
+  readonly head: number;
+  readonly messages: number;
 }
 
 export interface Presence {
@@ -220,6 +227,7 @@ export function initial(deviceId: string): State {
     presence: new Map(),
     loads: new Map(),
     list: { cursor: null, complete: false, loaded: false },
+    behind: {},
     views: {},
   };
 }

@@ -57,20 +57,18 @@ function take(turn: Turn, input: Input): void {
       copies.restore(turn, input.meta, input.copies);
       return outbox.restore(turn, input.outbox);
     case "start":
-      if (state.connection.phase !== "stopped") return;
-      state.attempt = 0;
-      turn.saveMeta();
-      return connection.connect(turn);
+      return connection.start(turn);
     case "stop":
       if (state.connection.phase === "stopped" && input.reason !== "signedOut") return;
       return connection.stop(turn, input.reason);
     case "tick":
       return;
     case "network":
-      state.network = input.online;
-      return connection.probe(turn);
+      return connection.network(turn, input.online);
     case "wake":
       return connection.probe(turn);
+    case "reconnect":
+      return connection.reconnect(turn);
     case "takeOver":
       return connection.takeOver(turn);
     case "token":
