@@ -2,10 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use natter_schemas::{
-    code::Code,
-    frame::{ClientFrame, RequestId},
-};
+use natter_schemas::{code::Code, frame::ClientFrame};
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::incoming::Incoming;
@@ -41,25 +38,22 @@ impl Handshake<'_> {
                 Incoming::Text(text) => text,
                 Incoming::Control => continue,
                 Incoming::Binary(error) => {
-                    self.send(None, &error).await?;
+                    self.send(&error).await?;
                     return Err(Some(Code::ProtocolError));
                 }
                 Incoming::End(ended) => return Err(ended),
             };
-            let (id, error) = match decode(&text, &self.app.config.limits) {
-                Ok(ClientFrame::Hello { id, token, device_id, resume }) => {
+            let error = match decode(&text, &self.app.config.limits) {
+                Ok(ClientFrame::Hello { token, device_id, resume }) => {
                     match self.app.hello.accept(&token, device_id, resume).await {
                         Ok(accepted) => return Ok(accepted),
-                        Err(error) => (id, error),
+                        Err(error) => error,
                     }
                 }
-                Ok(other) => {
-                    let error = ApiError::new(Code::Unauthenticated, "the first frame must be hello");
-                    (other.id().cloned(), error)
-                }
-                Err(rejected) => (rejected.id, rejected.error),
+                Ok(_) => ApiError::new(Code::Unauthenticated, "the first frame must be hello"),
+                Err(rejected) => rejected.error,
             };
-            self.send(id, &error).await?;
+            self.send(&error).await?;
             match error.code {
                 Code::Malformed | Code::Invalid => {}
                 Code::Unavailable | Code::Internal => return Err(Some(Code::Restarting)),
@@ -69,8 +63,8 @@ impl Handshake<'_> {
         }
     }
 
-    async fn send(&self, id: Option<RequestId>, error: &ApiError) -> Result<(), Ended> {
-        self.write(&Frame::text(&error.frame(id))).await
+    async fn send(&self, error: &ApiError) -> Result<(), Ended> {
+        self.write(&Frame::text(&error.frame(None))).await
     }
 
     /// Written at once and waited for: nothing is queued for a client that is not authenticated.

@@ -1,5 +1,5 @@
 /** What a room is called and who it is with. */
-import type { ConversationState, Held, Message } from '@natter/client'
+import type { ConversationState, Message } from '@natter/client'
 import { t } from '../words'
 import { plain } from '../lib/markup'
 import type { Live } from './live.svelte'
@@ -18,7 +18,7 @@ export function title(room: ConversationState, live: Live): string {
 }
 
 /** A message in one line. */
-export function preview(message: Message | Held): string {
+export function preview(message: Pick<Message, 'content' | 'unreadable'>): string {
   if (message.unreadable) return t.messageUnreadable
   if (message.content === null) return t.messageDeleted
   return plain(message.content)

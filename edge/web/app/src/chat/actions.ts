@@ -1,14 +1,12 @@
 /** What can be done with a message, by whom. */
 import type { ConversationState, Held } from '@natter/client'
 import { explain } from '../lib/problems'
-import { SHOWN, toasts } from '../lib/toasts.svelte'
+import { session } from '../lib/session.svelte'
+import { toasts } from '../lib/toasts.svelte'
 import type { MenuItem } from '../ui/menu'
 import { t } from '../words'
 import type { Composing } from './composing.svelte'
 import { problem, type Live } from './live.svelte'
-
-/** A deletion is sent after this time: it can be undone for as long as that is offered. */
-const UNDO = SHOWN + 500
 
 export class Actions {
   constructor(
@@ -37,19 +35,21 @@ export class Actions {
   remove(): void {
     if (!this.canDelete || this.live.hidden.has(this.message.id)) return
     const { live, room, message } = this
-    const timer = setTimeout(() => {
-      this.#tell(live.client.delete(room.id, message.seq).finally(() => live.hidden.delete(message.id)))
-    }, UNDO)
     live.hidden.add(message.id)
-    const undo = () => {
-      clearTimeout(timer)
-      live.hidden.delete(message.id)
-    }
-    toasts.add(t.messageDeleted, { action: { label: t.undo, run: undo } })
+    toasts.add(t.messageDeleted, {
+      action: { label: t.undo, run: () => live.hidden.delete(message.id) },
+      // It is deleted once this cannot be undone any more.
+      ended: () => {
+        // Not by the socket, which ends with the page.
+        const options = { method: 'DELETE', keepalive: true }
+        const deleted = session.call<void>(`/api/conversations/${room.id}/messages/${message.seq}`, options)
+        return this.#tell(deleted.finally(() => live.hidden.delete(message.id)))
+      },
+    })
   }
 
   markUnread(): void {
-    this.#tell(this.live.client.markUnread(this.room.id, this.message.seq))
+    void this.#tell(this.live.client.markUnread(this.room.id, this.message.seq))
   }
 
   async copyText(): Promise<void> {
@@ -75,10 +75,10 @@ export class Actions {
   }
 
   react(emoji: string, on: boolean): void {
-    this.#tell(this.live.client.react(this.room.id, this.message.seq, emoji, on))
+    void this.#tell(this.live.client.react(this.room.id, this.message.seq, emoji, on))
   }
 
-  #tell(work: Promise<void>): void {
-    work.catch((error: unknown) => toasts.add(explain(problem(error)), { tone: 'bad' }))
+  #tell(work: Promise<void>): Promise<void> {
+    return work.catch((error: unknown) => toasts.add(explain(problem(error)), { tone: 'bad' }))
   }
 }

@@ -24,9 +24,11 @@ interface Options {
   body?: unknown
   token?: string | undefined
   signal?: AbortSignal
+  /** It goes on when the page ends. */
+  keepalive?: boolean
 }
 
-export async function call<T>(path: string, { method = 'GET', body, token, signal }: Options = {}): Promise<T> {
+export async function call<T>(path: string, { method = 'GET', body, token, signal, keepalive }: Options = {}): Promise<T> {
   const headers: Record<string, string> = {}
   if (body !== undefined) headers['content-type'] = 'application/json'
   if (token !== undefined) headers['authorization'] = `Bearer ${token}`
@@ -38,6 +40,7 @@ export async function call<T>(path: string, { method = 'GET', body, token, signa
       credentials: 'same-origin',
       ...(body !== undefined && { body: JSON.stringify(body) }),
       ...(signal && { signal }),
+      ...(keepalive && { keepalive }),
     })
   } catch (error) {
     if (signal?.aborted) throw error

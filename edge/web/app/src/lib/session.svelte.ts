@@ -106,7 +106,7 @@ class Session {
   }
 
   /** An authorized call; a token that the server no longer takes is renewed once. */
-  async call<T>(path: string, options: { method?: string; body?: unknown; signal?: AbortSignal } = {}): Promise<T> {
+  async call<T>(path: string, options: { method?: string; body?: unknown; signal?: AbortSignal; keepalive?: boolean } = {}): Promise<T> {
     try {
       return await call<T>(path, { ...options, token: await this.token() })
     } catch (error) {

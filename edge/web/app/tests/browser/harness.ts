@@ -17,11 +17,17 @@ export class Program {
   readonly #folder = mkdtempSync(join(tmpdir(), 'natter-web-'))
   #port = 0
 
-  static async start(): Promise<Program> {
+  private constructor(readonly settings: Record<string, string>) {}
+
+  /** `settings` as in docs/operations.md. */
+  static async start(settings: Record<string, string> = {}): Promise<Program> {
     if (program === '') throw new Error('NATTER_BINARY is the program to test: run scripts/test-web')
-    const made = new Program()
+    const made = new Program(settings)
     made.#port = await freePort()
-    await made.run()
+    await made.run().catch(async (error: unknown) => {
+      await made.stop()
+      throw error
+    })
     return made
   }
 
@@ -33,6 +39,7 @@ export class Program {
     const ports = ['--port', String(this.#port), '--admin-port', '0']
     const child = spawn(program, ['dev', '--demo', ...ports, '--data-dir', join(this.#folder, 'data')], {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...this.settings },
     })
     this.#child = child
     let said = ''
@@ -194,6 +201,11 @@ export class Caller {
 
   post<T = { id: string }>(path: string, body: unknown): Promise<T> {
     return post(this.url, path, body, this.token)
+  }
+
+  async delete(path: string): Promise<void> {
+    const response = await fetch(this.url + path, { method: 'DELETE', headers: { authorization: `Bearer ${this.token}` } })
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
   }
 }
 
