@@ -55,6 +55,9 @@ const fn address(class: Class) -> RouteCost {
     RouteCost::Address(Cost::new(class, 1))
 }
 
+/// Of an address that is in no line.
+pub const NO_SUCH_ADDRESS: RouteCost = address(Class::Address);
+
 /// Method, path as in the router, cost.
 #[rustfmt::skip]
 pub const ROUTES: &[(&str, &str, RouteCost)] = &[

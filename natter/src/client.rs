@@ -88,7 +88,9 @@ impl Client {
         let (stream, _) = connect_async(request).await.with_context(|| format!("{address} does not open"))?;
         let mut socket = Socket { stream };
         let token = self.session.token.clone();
-        socket.send(&ClientFrame::Hello { token, device_id: Some(device.to_owned()), resume }).await?;
+        socket
+            .send(&ClientFrame::Hello { id: None, token, device_id: Some(device.to_owned()), resume })
+            .await?;
         Ok(socket)
     }
 }

@@ -41,7 +41,7 @@ impl Dialect for Natter {
             positions: state.positions.iter().filter_map(|(room, seq)| Some((id(room)?, *seq))).collect(),
         });
         let device_id = Some(who.device.clone());
-        Some(json(&ClientFrame::Hello { token: who.token.clone(), device_id, resume }))
+        Some(json(&ClientFrame::Hello { id: None, token: who.token.clone(), device_id, resume }))
     }
 
     fn join(&self, nth: usize, room: &str) -> Option<String> {
@@ -103,7 +103,7 @@ impl Dialect for Natter {
     }
 
     fn typing(&self, room: &str) -> Option<String> {
-        Some(json(&ClientFrame::Typing { conversation_id: id(room)?, is_typing: true }))
+        Some(json(&ClientFrame::Typing { id: None, conversation_id: id(room)?, is_typing: true }))
     }
 
     fn read_mark(&self, room: &str, seq: Seq) -> Option<String> {

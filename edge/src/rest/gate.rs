@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, Method},
     middleware::{Next, from_fn_with_state},
     response::Response,
-    routing::{MethodFilter, MethodRouter, on},
+    routing::{MethodFilter, MethodRouter, any, on},
 };
 use natter_schemas::code::Code;
 
@@ -41,6 +41,16 @@ where
     on(filter, handler).route_layer(from_fn_with_state(gate, pass))
 }
 
+/// In front of the answer to every other address.
+pub fn fallback<H, T>(app: &Arc<App>, handler: H) -> MethodRouter<Arc<App>>
+where
+    H: Handler<T, Arc<App>>,
+    T: 'static,
+{
+    let gate = Gate { app: app.clone(), cost: costs::NO_SUCH_ADDRESS };
+    any(handler).layer(from_fn_with_state(gate, pass))
+}
+
 async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Result<Response, ApiError> {
     let Gate { app, cost } = gate;
     match cost {
@@ -55,6 +65,9 @@ async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Res
         RouteCost::Address(cost) => app.admission.take(cost, &network(&request).to_string()).await?,
         RouteCost::Free => {}
     }
+    if request.uri().path().starts_with("/api/") && !is_utf8(request.uri().query().unwrap_or_default()) {
+        return Err(ApiError::new(Code::Malformed, "the query string is not UTF-8"));
+    }
     Ok(next.run(request).await)
 }
 
@@ -67,6 +80,11 @@ async fn caller(app: &App, headers: &HeaderMap) -> Result<Identity, ApiError> {
         return Err(ApiError::new(Code::Unauthenticated, "the session has ended"));
     }
     Ok(identity)
+}
+
+/// Whether what is percent-encoded is text. What parses a query reads other bytes as U+FFFD.
+fn is_utf8(query: &str) -> bool {
+    percent_encoding::percent_decode_str(query).decode_utf8().is_ok()
 }
 
 fn network(request: &Request) -> IpAddr {

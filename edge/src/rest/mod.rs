@@ -96,7 +96,7 @@ pub fn router(app: &Arc<App>) -> Router {
         GET "/ws" upgrade;
     }
     router
-        .fallback(|| async { ApiError::new(Code::NotFound, "no such address") })
+        .fallback(gate::fallback(app, web::no_such_address))
         .method_not_allowed_fallback(|| async { ApiError::from(Code::MethodNotAllowed) })
         .layer(CatchPanicLayer::custom(respond::panicked))
         .layer(cors(app))
@@ -114,7 +114,10 @@ fn cors(app: &App) -> CorsLayer {
             header::CONTENT_TYPE,
             header::HeaderName::from_static("idempotency-key"),
             header::HeaderName::from_static("x-request-id"),
+            // What tracing adds to the requests of a page (W3C Trace Context, W3C Baggage).
             header::HeaderName::from_static("traceparent"),
+            header::HeaderName::from_static("tracestate"),
+            header::HeaderName::from_static("baggage"),
         ])
         .expose_headers([
             header::HeaderName::from_static("ratelimit"),

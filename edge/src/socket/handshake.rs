@@ -2,7 +2,10 @@
 
 use std::{io, sync::Arc};
 
-use natter_schemas::{code::Code, frame::ClientFrame};
+use natter_schemas::{
+    code::Code,
+    frame::{ClientFrame, RequestId},
+};
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::incoming::Incoming;
@@ -38,22 +41,25 @@ impl Handshake<'_> {
                 Incoming::Text(text) => text,
                 Incoming::Control => continue,
                 Incoming::Binary(error) => {
-                    self.send(&error).await?;
+                    self.send(None, &error).await?;
                     return Err(Some(Code::ProtocolError));
                 }
                 Incoming::End(ended) => return Err(ended),
             };
-            let error = match decode(&text, &self.app.config.limits) {
-                Ok(ClientFrame::Hello { token, device_id, resume }) => {
+            let (id, error) = match decode(&text, &self.app.config.limits) {
+                Ok(ClientFrame::Hello { id, token, device_id, resume }) => {
                     match self.app.hello.accept(&token, device_id, resume).await {
                         Ok(accepted) => return Ok(accepted),
-                        Err(error) => error,
+                        Err(error) => (id, error),
                     }
                 }
-                Ok(_) => ApiError::new(Code::Unauthenticated, "the first frame must be hello"),
-                Err(rejected) => rejected.error,
+                Ok(other) => {
+                    let error = ApiError::new(Code::Unauthenticated, "the first frame must be hello");
+                    (other.id().cloned(), error)
+                }
+                Err(rejected) => (rejected.id, rejected.error),
             };
-            self.send(&error).await?;
+            self.send(id, &error).await?;
             match error.code {
                 Code::Malformed | Code::Invalid => {}
                 Code::Unavailable | Code::Internal => return Err(Some(Code::Restarting)),
@@ -63,8 +69,8 @@ impl Handshake<'_> {
         }
     }
 
-    async fn send(&self, error: &ApiError) -> Result<(), Ended> {
-        self.write(&Frame::text(&error.frame(None))).await
+    async fn send(&self, id: Option<RequestId>, error: &ApiError) -> Result<(), Ended> {
+        self.write(&Frame::text(&error.frame(id))).await
     }
 
     /// Written at once and waited for: nothing is queued for a client that is not authenticated.

@@ -132,7 +132,7 @@ impl Running {
             }
             Ok(frame) => {
                 if let Err(error) = self.client.limits.take(costs::of_frame(&frame)) {
-                    self.client.send(&error.frame(decode::id_of(&frame).cloned()));
+                    self.client.send(&error.frame(frame.id().cloned()));
                     return Ok(());
                 }
                 let answer = answer::answer(&self.client, frame).await;

@@ -64,7 +64,8 @@ impl File {
         let chosen = negotiate::coding(request, &there);
         let form = self.forms.iter().find(|form| form.coding == chosen);
         let form = form.expect("what is chosen is one of those that are there");
-        let known = negotiate::is_known(request, &form.tag);
+        // A condition is one on the file: an error is sent, whatever the client has (RFC 9110 §13.2.1).
+        let known = status.is_success() && negotiate::is_known(request, &form.tag);
         let body = if known { Body::empty() } else { Body::from(form.bytes.clone()) };
         let mut response = Response::new(body);
         *response.status_mut() = if known { StatusCode::NOT_MODIFIED } else { status };

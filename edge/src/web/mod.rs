@@ -14,7 +14,7 @@ use axum::{
 
 use file::File;
 pub use file::Source;
-pub use negotiate::is_known;
+pub use negotiate::{accepts_page, is_known};
 
 /// The page of every view: the client reads the address.
 const PAGE: &str = "index.html";
@@ -57,7 +57,8 @@ impl Web {
         self.0.get(path).map(|file| file.answer(StatusCode::OK, request))
     }
 
-    pub fn page(&self, request: &HeaderMap) -> Option<Response> {
-        self.answer(PAGE, request)
+    /// The client shows what is at the address, or that there is nothing.
+    pub fn page(&self, status: StatusCode, request: &HeaderMap) -> Option<Response> {
+        self.0.get(PAGE).map(|file| file.answer(status, request))
     }
 }

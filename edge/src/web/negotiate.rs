@@ -73,6 +73,14 @@ pub fn is_known(request: &HeaderMap, tag: &HeaderValue) -> bool {
         .any(|item| item == "*" || item.strip_prefix("W/").unwrap_or(item).as_bytes() == tag.as_bytes())
 }
 
+/// Whether the client names HTML among what it takes, as browsers do when a person opens an address. `*/*` is also what
+/// programs send that want no page.
+pub fn accepts_page(request: &HeaderMap) -> bool {
+    items(request, &header::ACCEPT)
+        .map(wish)
+        .any(|(kind, weight)| kind.eq_ignore_ascii_case("text/html") && weight > 0)
+}
+
 /// The list items of all fields of this name. Neither codings nor the tags of these files contain a comma.
 fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let fields = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());

@@ -26,7 +26,7 @@ pub fn decode(text: &str, limits: &Limits) -> Result<ClientFrame, DecodeError> {
     check_positions(&frame, limits)?;
     match frame.validate_with(limits) {
         Ok(()) => Ok(frame),
-        Err(report) => Err(DecodeError { id: id_of(&frame).cloned(), error: ApiError::report(&report) }),
+        Err(report) => Err(DecodeError { id: frame.id().cloned(), error: ApiError::report(&report) }),
     }
 }
 
@@ -60,7 +60,7 @@ fn without_position(error: &serde_json::Error) -> String {
 }
 
 fn check_id(frame: &ClientFrame) -> Result<(), DecodeError> {
-    match id_of(frame) {
+    match frame.id() {
         Some(id) if !id.is_valid() => {
             let rule = format!("must be a number or 1 to {} visible ASCII characters", limits::CLIENT_ID);
             Err(DecodeError { id: None, error: ApiError::invalid("id", rule) })
@@ -70,9 +70,9 @@ fn check_id(frame: &ClientFrame) -> Result<(), DecodeError> {
 }
 
 fn check_positions(frame: &ClientFrame, limits: &Limits) -> Result<(), DecodeError> {
-    let (id, count) = match frame {
-        ClientFrame::Resume { id, positions } => (id.clone(), positions.len()),
-        ClientFrame::Hello { resume: Some(resume), .. } => (None, resume.positions.len()),
+    let count = match frame {
+        ClientFrame::Resume { positions, .. } => positions.len(),
+        ClientFrame::Hello { resume: Some(resume), .. } => resume.positions.len(),
         _ => return Ok(()),
     };
     let most = limits.resume_positions();
@@ -80,24 +80,7 @@ fn check_positions(frame: &ClientFrame, limits: &Limits) -> Result<(), DecodeErr
         return Ok(());
     }
     let rule = format!("must have at most {most} entries");
-    Err(DecodeError { id, error: ApiError::invalid("positions", rule) })
-}
-
-/// The id a client gave its request.
-pub fn id_of(frame: &ClientFrame) -> Option<&RequestId> {
-    match frame {
-        ClientFrame::Hello { .. } | ClientFrame::Typing { .. } => None,
-        ClientFrame::Send { id, .. }
-        | ClientFrame::Edit { id, .. }
-        | ClientFrame::Delete { id, .. }
-        | ClientFrame::React { id, .. }
-        | ClientFrame::Join { id, .. }
-        | ClientFrame::Leave { id, .. }
-        | ClientFrame::Read { id, .. }
-        | ClientFrame::Resume { id, .. }
-        | ClientFrame::Ping { id }
-        | ClientFrame::Token { id, .. } => id.as_ref(),
-    }
+    Err(DecodeError { id: frame.id().cloned(), error: ApiError::invalid("positions", rule) })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use natter_schemas::{
     frame::CLIENT_TYPES,
     id::{ConversationId, UserId},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_tungstenite::tungstenite::{
     Message,
     protocol::frame::{
@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::{
     },
 };
 
-use crate::harness::{Edge, Socket};
+use crate::harness::{Edge, Socket, frame};
 
 /// Of every class one token.
 const ONE: &str = "login=1/h,send=1/h,write=1/h,read=1/h,search=1/h,renew=1/h,address=1/h";
@@ -96,20 +96,12 @@ fn no_handler_takes_tokens_that_the_table_does_not_name() {
     assert_eq!(taken, ["cost", "cost", "costs::NEW_GROUP", "costs::RENEWAL"]);
 }
 
-/// A frame of this type.
-fn frame(kind: &str) -> Value {
-    json!({
-        "type": kind, "id": 1, "conversationId": ConversationId::fresh(), "content": "x", "clientId": "c",
-        "seq": 1, "emoji": "👍", "on": true, "isTyping": true, "positions": {}, "token": "x",
-    })
-}
-
 #[tokio::test]
 async fn every_frame_takes_tokens_of_its_user() {
     let edge = edge("send=1/h,write=1/h,read=1/h").await;
     for kind in CLIENT_TYPES {
         let user = UserId::fresh();
-        let hello = json!({"type": "hello", "token": edge.token(user)});
+        let hello = json!({"type": "hello", "id": 1, "token": edge.token(user)});
         let open = async || {
             let mut socket = Socket::connect(edge.address()).await;
             socket.send(&hello).await;
@@ -123,7 +115,7 @@ async fn every_frame_takes_tokens_of_its_user() {
             "token" => {
                 for _ in 0..2 {
                     let token = edge.token(UserId::fresh());
-                    socket.send(&json!({"type": "token", "token": token})).await;
+                    socket.send(&json!({"type": "token", "id": 1, "token": token})).await;
                 }
                 let first = socket.wait_for("error").await;
                 assert_eq!(first["code"], "forbidden");
@@ -141,7 +133,7 @@ async fn every_frame_takes_tokens_of_its_user() {
                 error
             }
         };
-        assert_eq!(error["code"], "rate_limited", "{kind}: {error}");
+        assert_eq!((&error["code"], &error["id"]), (&json!("rate_limited"), &json!(1)), "{kind}: {error}");
         assert!(error["retryAfterMs"].as_u64() > Some(0), "{kind}: {error}");
     }
 }

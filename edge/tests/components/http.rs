@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use natter_edge::ROUTES;
 use natter_schemas::id::UserId;
 
 use crate::harness::Edge;
@@ -17,6 +18,26 @@ async fn a_path_that_is_not_utf8_is_answered_with_a_problem_document() {
 }
 
 #[tokio::test]
+async fn a_query_that_is_not_utf8_is_refused_on_every_route_of_the_api() {
+    let edge = Edge::start().await;
+    let token = edge.token(UserId::fresh());
+    let of_api = ROUTES.iter().filter(|(_, path, _)| path.starts_with("/api/"));
+    for (method, path, _) in of_api {
+        let path = path.replace(['{', '}'], "");
+        for query in ["query=%FF", "limit=1&a%C3=b", "%ED%A0%80"] {
+            let headers = format!("Authorization: Bearer {token}");
+            let answer = edge.http(method, &format!("{path}?{query}"), &headers).await;
+            assert!(answer.starts_with("HTTP/1.1 400"), "{method} {path}?{query}: {answer}");
+            assert!(answer.contains("\"code\":\"malformed\""), "{method} {path}?{query}: {answer}");
+        }
+    }
+    let answer = edge.http("GET", "/api/demo?query=%C3%A9+%26", "").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // The client reads the address of its page.
+    assert_eq!(edge.head("/c/%FF?query=%FF", "").await, 200);
+}
+
+#[tokio::test]
 async fn an_array_is_no_object() {
     let edge = Edge::start().await;
     let body = "Content-Type: application/json\r\nContent-Length: 20\r\n\r\n[\"alice\",\"password\"]";
@@ -28,11 +49,13 @@ async fn an_array_is_no_object() {
 async fn pages_of_other_origins_may_trace_and_see_the_rate_limit() {
     let edge = Edge::start().await;
     let origin = "Origin: https://chat.example";
-    let preflight = "Access-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: traceparent";
+    let preflight = "Access-Control-Request-Method: GET\r\nAccess-Control-Request-Headers: baggage";
     let answer = edge.http("OPTIONS", "/api/me", &format!("{origin}\r\n{preflight}")).await.to_lowercase();
     let allowed =
         answer.lines().find(|line| line.starts_with("access-control-allow-headers")).expect(&answer);
-    assert!(allowed.contains("traceparent"), "{answer}");
+    for header in ["traceparent", "tracestate", "baggage"] {
+        assert!(allowed.contains(header), "{answer}");
+    }
     let answer = edge.http("GET", "/api/me", origin).await.to_lowercase();
     let exposed =
         answer.lines().find(|line| line.starts_with("access-control-expose-headers")).expect(&answer);

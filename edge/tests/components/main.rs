@@ -8,6 +8,7 @@ mod closing; // how a connection ends
 mod http; // what every answer has
 mod web; // the web client's page and files
 mod documents; // the contract, as programs read it
+mod request_ids; // every error names the request it answers
 mod costs; // every frame and every route takes tokens
 mod log_ins; // limits by address, by account, by session
 mod connections; // how many there are

@@ -54,11 +54,10 @@ async fn no_address_of_the_api_is_answered_with_a_page() {
         "/api",
         "/api/",
         "/api/nothing",
-        "/apis",
+        "/api/docs/other",
         "/assets/",
         "/assets/other.js",
-        "/secret.txt",
-        "/x/y",
+        "/health/other",
         "/ws/x",
     ] {
         let (head, body) = get(&edge, path, "Accept: text/html").await;
@@ -67,6 +66,40 @@ async fn no_address_of_the_api_is_answered_with_a_page() {
     }
     let (head, body) = ask(&edge, "POST", "/login", "").await;
     assert!(head.starts_with("http/1.1 405") && body.contains("method_not_allowed"), "{head}{body}");
+}
+
+#[tokio::test]
+async fn a_browser_gets_the_page_at_an_unknown_address() {
+    let edge = edge().await;
+    let browser = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for path in ["/nonsense", "/apis", "/c", "/c/a/b/c", "/x/y", "/secret.txt", "/%FF", "//"] {
+        let (head, body) = get(&edge, path, &format!("{browser}\r\nIf-None-Match: *")).await;
+        assert!(head.starts_with("http/1.1 404"), "{path}: {head}");
+        assert_eq!(body, "<p>the page</p>", "{path}");
+        assert_eq!(value(&head, "content-type"), Some("text/html; charset=utf-8"), "{path}");
+        assert!(head.lines().any(|line| line == "vary: accept"), "{head}");
+        let (head, body) = ask(&edge, "HEAD", path, browser).await;
+        assert!(head.starts_with("http/1.1 404") && body.is_empty(), "{path}: {head}");
+        for program in ["Accept: application/json", "Accept: */*", "Accept: text/html;q=0, */*", "X: y"] {
+            let (head, body) = get(&edge, path, program).await;
+            assert!(head.starts_with("http/1.1 404"), "{path}: {head}");
+            assert_eq!(value(&head, "content-type"), Some("application/problem+json"), "{path}");
+            assert!(body.contains("\"code\":\"not_found\""), "{path}: {body}");
+        }
+        let (head, body) = ask(&edge, "POST", path, browser).await;
+        assert!(head.starts_with("http/1.1 404") && body.contains("not_found"), "{path}: {head}{body}");
+    }
+}
+
+#[tokio::test]
+async fn the_api_reference_links_its_icon() {
+    let edge = edge().await;
+    let (_, page) = get(&edge, "/api/docs", "").await;
+    let (_, rest) = page.split_once("<link rel=\"icon\" href=\"").expect("a link");
+    let (icon, _) = rest.split_once('"').expect("an address");
+    let (head, _) = get(&edge, icon, "").await;
+    assert!(head.starts_with("http/1.1 200"), "{head}");
+    assert_eq!(value(&head, "content-type"), Some("image/svg+xml"));
 }
 
 #[tokio::test]

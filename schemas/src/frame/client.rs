@@ -56,6 +56,9 @@ fn object<'de, D: Deserializer<'de>>(json: D) -> Result<Option<Resume>, D::Error
 pub enum ClientFrame {
     /// The first frame of a socket, within 10 s of the upgrade; sent again it closes the socket with 4501.
     Hello {
+        /// Given back in an error.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<RequestId>,
         /// An access token, as `POST /api/auth/login` gives it.
         token: String,
         /// The client's own name for this device, the same at every connection: a `clientId` counts per device. Without it
@@ -141,6 +144,9 @@ pub enum ClientFrame {
     },
     /// Shows others in a joined conversation that the user types; repeated while it lasts, at most every 2 s.
     Typing {
+        /// Given back in an error: there is no other answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<RequestId>,
         /// A conversation that this socket has joined.
         conversation_id: ConversationId,
         /// `false` ends it at once; otherwise it ends after 6 s, or with the message.
@@ -177,6 +183,26 @@ pub enum ClientFrame {
         /// A newer access token of the same session.
         token: String,
     },
+}
+
+impl ClientFrame {
+    /// The id that the client gave its request. Every kind of frame has the field: an error that answers a frame names it.
+    pub const fn id(&self) -> Option<&RequestId> {
+        match self {
+            Self::Hello { id, .. }
+            | Self::Send { id, .. }
+            | Self::Edit { id, .. }
+            | Self::Delete { id, .. }
+            | Self::React { id, .. }
+            | Self::Join { id, .. }
+            | Self::Leave { id, .. }
+            | Self::Typing { id, .. }
+            | Self::Read { id, .. }
+            | Self::Resume { id, .. }
+            | Self::Ping { id }
+            | Self::Token { id, .. } => id.as_ref(),
+        }
+    }
 }
 
 /// The `type` words a client may send; anything else is answered with an error.

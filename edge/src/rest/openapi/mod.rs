@@ -13,6 +13,7 @@ mod node;
 mod people;
 
 mod tests; // the document, the routes and the failure table agree
+mod contract_page; // and so does the table of docs/protocol.md
 
 use natter_schemas::rest::Problem;
 use serde_json::{Value, json};

@@ -35,8 +35,8 @@ pub async fn answer(client: &Arc<Client>, frame: ClientFrame) -> Answer {
         }
         ClientFrame::Join { id, conversation_id } => join::answer(client, id, conversation_id),
         ClientFrame::Leave { id, conversation_id } => leave::answer(client, id, conversation_id),
-        ClientFrame::Typing { conversation_id, is_typing } => {
-            Box::pin(typing::answer(client, conversation_id, is_typing)).await
+        ClientFrame::Typing { id, conversation_id, is_typing } => {
+            Box::pin(typing::answer(client, id, conversation_id, is_typing)).await
         }
         ClientFrame::Read { id, conversation_id, seq, unread } => {
             read::answer(client, id, conversation_id, (seq, unread))

@@ -40,7 +40,7 @@ use tokio::{
 pub use self::{
     services::{PASSWORD, Services},
     shared::Fragile,
-    socket::Socket,
+    socket::{Socket, frame},
 };
 
 /// For anything that must happen; far above what it takes.

@@ -16,6 +16,14 @@ use tokio_tungstenite::{
 
 use super::PATIENCE;
 
+/// A frame of this type, about a conversation that does not exist.
+pub fn frame(kind: &str) -> Value {
+    json!({
+        "type": kind, "id": 1, "conversationId": ConversationId::fresh(), "content": "x", "clientId": "c",
+        "seq": 1, "emoji": "👍", "on": true, "isTyping": true, "positions": {}, "token": "x",
+    })
+}
+
 pub struct Socket(WebSocketStream<TcpStream>);
 
 impl Socket {
