@@ -126,6 +126,8 @@ test('what is written is shown as it is, whatever it is', async () => {
     'สวัสดีชาวโลก مرحبا بالعالم',
   ]
   for (const content of contents) await writer.post('/api/messages', { conversationId: id, content })
+  // Opened at the newest one.
+  await bob.post('/api/messages/read', { conversationId: id, seq: 1_000_000 })
   const context = await profile(browser, { viewport: { width: 320, height: 640 } })
   const page = await enter(context, program.url, 'Bob')
   await page.locator('[data-room]').filter({ hasText: name }).click()

@@ -1,6 +1,6 @@
 import type { Held, Outgoing, Segment } from '@natter/client'
 import { expect, test } from 'vitest'
-import { grewInFront, rows, type Row } from '../../src/chat/rows'
+import { rows, type Row, steps } from '../../src/chat/rows'
 
 const message = (seq: number, senderId: string, createdAt: string): Held =>
   ({ seq, asOf: seq, senderId, createdAt, id: `m${seq}`, conversationId: 'c', clientId: '1', content: `${seq}`, replyTo: null, editedAt: null, deletedAt: null, reactions: [] })
@@ -21,7 +21,7 @@ test('messages of one sender within minutes are one group', () => {
 
 test('the divider stands before the first unread message of others', () => {
   const segments = [segment(3, message(4, 'a', '2026-11-27T10:00:00Z'), message(5, 'me', '2026-11-27T10:00:01Z'), message(6, 'a', '2026-11-27T10:00:02Z'))]
-  expect(show(rows(segments, [], { me: 'me', unreadAfter: 4 }))).toEqual(['day', 'seq-4 first last', 'seq-5 first last', 'unread', 'seq-6 first last', 'end'])
+  expect(show(rows(segments, [], { me: 'me', unreadAfter: 4 }))).toEqual(['seam', 'day', 'seq-4 first last', 'own-1 first last', 'unread', 'seq-6 first last', 'end'])
 })
 
 test('what is not held is a seam', () => {
@@ -36,10 +36,46 @@ test('keys are unique, also where clocks go back and names repeat', () => {
   expect(new Set(keys).size).toBe(keys.length)
 })
 
-test('a page in front is told from a message at the end', () => {
-  const [one, two, three] = [1, 2, 3].map((seq) => message(seq, 'a', '2026-11-27T10:00:00Z'))
-  const made = (...messages: Held[]) => rows([segment(0, ...messages)], [], options)
-  expect(grewInFront(made(two!), made(one!, two!))).toBe(true)
-  expect(grewInFront(made(one!), made(one!, two!))).toBe(false)
-  expect(grewInFront(made(two!), made(one!, two!, three!))).toBe(false)
+test('where the first unread message is not held there is no divider', () => {
+  const segments = [segment(0, message(1, 'a', '2026-11-27T10:00:00Z')), segment(8, message(9, 'a', '2026-11-27T10:00:01Z'))]
+  expect(show(rows(segments, [], { me: 'me', unreadAfter: 4 }))).toEqual(['start', 'day', 'seq-1 first last', 'seam', 'seq-9 first last', 'end'])
+})
+
+test('a message keeps its row when it arrives, and a seam when it shrinks', () => {
+  const entry = { clientId: 'x', at: '2026-11-27T10:00:00Z' } as unknown as Outgoing
+  const mine = { ...message(3, 'me', '2026-11-27T10:00:00Z'), clientId: 'x' }
+  expect(rows([segment(0)], [entry], options).map(({ key }) => key)).toContain('own-x')
+  expect(rows([segment(0, mine)], [], options).map(({ key }) => key)).toContain('own-x')
+  // Another device may use the same name.
+  expect(rows([segment(0, mine, { ...mine, seq: 4 })], [], options).map(({ key }) => key)).toContain('seq-4')
+  const [one, nine] = [segment(0, message(1, 'a', '2026-11-27T10:00:00Z')), segment(8, message(9, 'a', '2026-11-27T10:00:01Z'))]
+  const keys = [[one, nine], [{ ...one, to: 4 }, nine], [one, { ...nine, after: 6 }]].map((segments) => rows(segments, [], options).find(({ kind }) => kind === 'seam')?.key)
+  expect(new Set(keys).size).toBe(1)
+})
+
+test('rows that are the same stay the same objects', () => {
+  const [one, two] = [message(1, 'a', '2026-11-27T10:00:00Z'), message(2, 'b', '2026-11-27T10:00:00Z')]
+  const before = rows([segment(0, one)], [], options)
+  const after = rows([segment(0, one, two)], [], options, new Map(before.map((row) => [row.key, row])))
+  expect(after.slice(0, 3)).toEqual(before.slice(0, 3))
+  expect(after.slice(0, 3).every((row, index) => row === before[index])).toBe(true)
+})
+
+const letters = new Map([...'abcdexyz'].map((key): [string, Row] => [key, { kind: 'unread', key }]))
+const list = (...keys: string[]): Row[] => keys.map((key) => letters.get(key)!)
+const shown = (made: ReturnType<typeof steps>) => made.steps.map(({ rows, shift }) => `${shift ? 'from the end' : 'from the beginning'}: ${rows.map(({ key }) => key).join('')}`)
+
+test('what changes above and what changes below are two steps', () => {
+  const before = list(...'bcd')
+  expect(shown(steps(before, list(...'bcde'), ['c', 'd']))).toEqual(['from the beginning: bcde'])
+  expect(shown(steps(before, list(...'abcd'), ['c', 'd']))).toEqual(['from the end: abcd'])
+  // Older ones have come, and newer ones had to go: the length alone would say that nothing has changed.
+  expect(shown(steps(before, list(...'abc'), ['c', 'd']))).toEqual(['from the end: abcd', 'from the beginning: abc'])
+  expect(shown(steps(before, list(...'bxyczd'), ['c', 'd']))).toEqual(['from the end: bxycd', 'from the beginning: bxyczd'])
+})
+
+test('when nothing of what was seen is left, that is said', () => {
+  expect(steps(list(...'abc'), list(...'xyz'), ['b', 'c']).isLost).toBe(true)
+  expect(steps(list(...'abc'), list(...'cxyz'), ['b', 'c']).isLost).toBe(false)
+  expect(steps([], list(...'abc'), []).isLost).toBe(false)
 })

@@ -1,0 +1,153 @@
+/**
+ * Where a reader is in the history: at its end, held at a row, or anywhere. Whoever is at the end or at a row stays there,
+ * whatever is measured, loaded or arrives meanwhile, until they move by themselves.
+ */
+import { tick } from 'svelte'
+import type { VirtualizerHandle } from 'virtua/svelte'
+import type { Row } from './rows'
+
+export type Align = 'start' | 'center' | 'end'
+type Hold = { kind: 'end' } | { kind: 'row'; key: string; align: Align } | { kind: 'free' }
+
+/** Whoever comes down to here is at the end. */
+const NEAR = 80
+/** A movement of the hand goes on for about so long. */
+const MOVING = 500
+/** Above a row that is held at the top: the date floats there. */
+const AIR = 56
+/** A row that is not at rest after so many frames is where it can be. */
+const FRAMES = 60
+
+const frame = () => new Promise((resolve) => requestAnimationFrame(resolve))
+
+export class Place {
+  list = $state.raw<VirtualizerHandle>()
+  scroller = $state.raw<HTMLElement>()
+  /** More than a bit above the end. */
+  isFar = $state(false)
+  /** Where the reader has gone last. */
+  isGoingUp = true
+  #hold = $state.raw<Hold>({ kind: 'end' })
+  #offset = 0
+  #height = 0
+  /** Where this has scrolled to: what it has done itself is no movement of the reader. */
+  #own = -1
+  /** When the reader's hand was last seen on it. */
+  #touchedAt = Number.NEGATIVE_INFINITY
+
+  constructor(readonly rows: () => readonly Row[]) {}
+
+  get atEnd(): boolean {
+    return this.#hold.kind === 'end'
+  }
+
+  touched(): void {
+    this.#touchedAt = performance.now()
+  }
+
+  async toEnd(): Promise<void> {
+    this.#hold = { kind: 'end' }
+    this.isGoingUp = true
+    await tick()
+    this.stay()
+  }
+
+  /** Settles when the row is where it was asked for. At once: a list that moves for a while would fight the reader. */
+  async toRow(key: string, align: Align): Promise<void> {
+    const hold: Hold = { kind: 'row', key, align }
+    this.#hold = hold
+    this.isGoingUp = false
+    // The key or the click that asked for it is no movement.
+    this.#touchedAt = Number.NEGATIVE_INFINITY
+    let [still, before] = [0, '']
+    await tick()
+    for (let count = 0; count < FRAMES && still < 2 && this.#hold === hold; count++) {
+      this.stay()
+      await frame()
+      const now = `${this.scroller?.scrollTop} ${this.scroller?.scrollHeight}`
+      still = now === before ? still + 1 : 0
+      before = now
+    }
+    // There is nothing below: whoever sees the end is at the end.
+    if (this.#hold === hold && this.#left() <= 2) this.#hold = { kind: 'end' }
+  }
+
+  /** By no more than what is needed to see the whole row. */
+  async reveal(index: number): Promise<void> {
+    const [top, bottom] = [this.#top(index), this.#bottom(index)]
+    const row = this.rows()[index]
+    if (!this.scroller || !row) return
+    const { scrollTop, clientHeight } = this.scroller
+    if (top < scrollTop + AIR) await this.toRow(row.key, 'start')
+    else if (bottom > scrollTop + clientHeight) await this.toRow(row.key, 'end')
+  }
+
+  stay = (): void => {
+    const { scroller } = this
+    const hold = this.#hold
+    if (!scroller || !this.list || hold.kind === 'free') return
+    let to = scroller.scrollHeight
+    if (hold.kind === 'row') {
+      const index = this.rows().findIndex(({ key }) => key === hold.key)
+      if (index < 0) return
+      const [top, bottom] = [this.#top(index), this.#bottom(index)]
+      const height = scroller.clientHeight
+      // The beginning of what is higher than the window is what one reads first.
+      const isTall = bottom - top > height - AIR
+      if (isTall || hold.align === 'start') to = top - AIR
+      else to = hold.align === 'end' ? bottom - height : (top + bottom - height) / 2
+    }
+    scroller.scrollTop = to
+    this.#own = scroller.scrollTop
+  }
+
+  scrolled(): void {
+    const { scroller } = this
+    if (!scroller) return
+    // Of the element itself: the list learns of a movement later.
+    const { scrollTop: offset, scrollHeight: height } = scroller
+    const left = this.#left()
+    // A list that has measured its rows has another height than before, and moves them by the difference.
+    const isByHand = performance.now() - this.#touchedAt < MOVING || height === this.#height
+    const isByReader = isByHand && Math.abs(offset - this.#own) > 1
+    const { kind } = this.#hold
+    if (kind === 'free') {
+      if (left <= 2 || (offset > this.#offset && left < NEAR)) this.#hold = { kind: 'end' }
+    } else if (isByReader && (kind === 'row' || offset < this.#offset)) {
+      // Up by as little as a pixel is a reader who leaves.
+      this.#hold = { kind: left <= 2 ? 'end' : 'free' }
+    }
+    if (isByReader && offset !== this.#offset) this.isGoingUp = offset < this.#offset
+    this.isFar = left > NEAR
+    this.#offset = offset
+    this.#height = height
+  }
+
+  /** The rows on the screen, from one to the other. */
+  get seen(): { first: number; last: number } {
+    const { scroller, list } = this
+    if (!scroller || !list || this.rows().length === 0) return { first: 0, last: -1 }
+    const { scrollTop, clientHeight } = scroller
+    return { first: list.findItemIndex(scrollTop), last: list.findItemIndex(scrollTop + clientHeight - 8) }
+  }
+
+  /** How far a row is from the screen, in pixels: negative above it, 0 on it. */
+  distance(index: number): number {
+    if (!this.scroller) return 0
+    const { scrollTop, clientHeight } = this.scroller
+    return Math.min(0, this.#bottom(index) - scrollTop) + Math.max(0, this.#top(index) - scrollTop - clientHeight)
+  }
+
+  #left(): number {
+    const { scrollHeight = 0, clientHeight = 0, scrollTop = 0 } = this.scroller ?? {}
+    return scrollHeight - clientHeight - scrollTop
+  }
+
+  #top(index: number): number {
+    return this.list?.getItemOffset(index) ?? 0
+  }
+
+  #bottom(index: number): number {
+    return this.#top(index) + (this.list?.getItemSize(index) ?? 0)
+  }
+}
