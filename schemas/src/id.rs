@@ -113,6 +113,8 @@ ids! {
     EventId,
     /// One log-in on one device; ends at logout or when its refresh token is reused.
     SessionId,
+    /// One call's reservation of memberships that it is about to make.
+    ReservationId,
 }
 
 /// Position in a partition's log. Rises within a conversation, not by one; 0 is before everything.

@@ -36,8 +36,8 @@ pub const EMOJI: usize = 64;
 pub const REACTIONS: usize = 20;
 /// Different emoji of one user on one message.
 pub const REACTIONS_OF_USER: usize = 10;
-/// Different emoji that are held of one message. Reactions set at the same moment may pass [`REACTIONS`] by as many as
-/// are under way; old logs have more. What is beyond is ignored.
+/// Different emoji that are held of one message. No new one passes [`REACTIONS`], but old logs have more. What is beyond is
+/// ignored.
 pub const REACTIONS_HELD: usize = 256;
 /// Users listed with a reaction; the others are paged. 20 × 20 × 16 B are 6 KiB a message.
 pub const REACTORS: usize = 20;
@@ -253,6 +253,9 @@ pub const PUBLISHES_IN_FLIGHT: usize = 512;
 pub const PUBLISH_ATTEMPT: Duration = Duration::from_secs(3);
 /// All attempts together: a leader killed without warning stalls its partition for 7–15 s.
 pub const PUBLISH: Duration = Duration::from_secs(30);
+/// A membership that is about to be made and was not released counts so long, then the log is asked what became of it. No
+/// call of any process is still at it: each has given up within [`PUBLISH`], and looks at the time before it appends.
+pub const RESERVED_FOR: Duration = Duration::from_mins(10);
 /// A restarted publisher's ids are still known to the stream this long after they were stored.
 pub const DUPLICATE_WINDOW: Duration = Duration::from_mins(5);
 /// The log reaches back a week: short absences are resumed from it, and all of them while the store is away.

@@ -15,6 +15,7 @@ mod events; // the log's events
 mod messages; // read back in their present state
 mod conversations; // shape, name, activity
 mod members; // who is in, as what, since when
+mod reservations; // who is about to be
 mod read_marks; // how far users have read
 mod read_position; //   and what they want to read again
 
@@ -41,6 +42,7 @@ pub use members::{MemberRow, MemberStore};
 pub use messages::MessageStore;
 pub use read_marks::ReadMarkStore;
 pub use read_position::{ReadPosition, UnreadMark};
+pub use reservations::{Reservation, ReservationStore};
 pub use sessions::{AddSession, Exchange, NewSession, Renewal, Seed, SessionStore, TokenHash};
 
 /// Why a call failed, by what the caller can do about it.
@@ -68,6 +70,7 @@ pub trait Store:
     + MessageStore
     + ConversationStore
     + MemberStore
+    + ReservationStore
     + ReadMarkStore
 {
     /// Fails when the store does not answer now.

@@ -36,6 +36,4 @@ pub trait MemberStore: Send + Sync + 'static {
         shape: Option<Shape>,
         most: usize,
     ) -> Result<Vec<UserId>>;
-    /// Those of `users` who are in `most` conversations or more.
-    async fn full(&self, users: &[UserId], most: usize) -> Result<Vec<UserId>>;
 }

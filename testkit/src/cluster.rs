@@ -36,6 +36,8 @@ pub struct Cluster {
     started: usize,
     /// The clocks of processes, in turn, in seconds.
     ahead: [i64; 2],
+    /// Settings that differ from those of other deployments.
+    changed: Vec<(&'static str, String)>,
     /// By the number of its process.
     clocks: BTreeMap<usize, Clock>,
     home: Folder,
@@ -69,6 +71,13 @@ impl Cluster {
         Self::start_with(Self { ahead, ..cluster }).await
     }
 
+    /// Every role with these settings changed.
+    pub async fn start_with_settings(program: &'static str, changed: &[(&'static str, &str)]) -> Self {
+        let changed = changed.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let cluster = Self::bare(program).await;
+        Self::start_with(Self { changed, ..cluster }).await
+    }
+
     async fn start_with(mut cluster: Self) -> Self {
         let migrated = cluster.run(&["migrate"], &[]);
         assert!(migrated.status.success(), "{migrated:?}");
@@ -94,9 +103,9 @@ impl Cluster {
         };
         let nats = NatsProcess::start(&home, configure).await;
         let redis = Redis::start().await;
-        let (edges, workers, clocks) = Default::default();
+        let (edges, workers, clocks, changed) = Default::default();
         let ahead = [clocks_apart(), -clocks_apart()];
-        Self { edges, workers, redis, nats, program, started: 0, ahead, clocks, home }
+        Self { edges, workers, redis, nats, program, started: 0, ahead, changed, clocks, home }
     }
 
     pub fn nats_url(&self) -> String {
@@ -110,7 +119,7 @@ impl Cluster {
 
     /// The settings of every role, by name.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
-        vec![
+        let settings = vec![
             ("NATS_URL", self.nats_url()),
             ("REDIS_URL", self.redis.url()),
             ("DATABASE_URL", format!("sqlite:{}", self.database().display())),
@@ -123,7 +132,9 @@ impl Cluster {
             ("PRESENCE_TTL", format!("{}s", PRESENCE_TTL.as_secs())),
             ("RATE_LIMITS", RATES.to_owned()),
             ("LOG_FORMAT", "json".to_owned()),
-        ]
+        ];
+        // Of two of one name the later counts.
+        settings.into_iter().chain(self.changed.iter().cloned()).collect()
     }
 
     /// The program with the settings of this deployment, changed as given; an empty value leaves one out.

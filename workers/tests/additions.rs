@@ -3,17 +3,20 @@
 
 mod harness;
 
+use std::time::Duration;
+
 use harness::{Harness, opening};
 use natter_schemas::{
     code::Code,
-    event::{Role, Shape},
-    id::{ConversationId, Seq, UserId},
-    limits::{AddBy, Limits},
+    event::{Kind, Role, Shape, Timestamp},
+    id::{ConversationId, ReservationId, Seq, UserId},
+    limits::{self, AddBy, Limits},
     rpc::{
         AddMembers, FindSharingUsers, ListConversations, ListParticipants, MarkRead, OpenConversation,
         Participant, RemoveMember, RpcError, SetBlock, SetRole,
     },
 };
+use natter_store::{MemberStore, Reservation, ReservationStore};
 use natter_workers::Job;
 
 const SERVICES: [Job; 3] = [Job::Conversations, Job::History, Job::Inbox];
@@ -159,6 +162,53 @@ async fn no_user_is_in_more_conversations_than_the_deployment_allows() {
     assert_eq!(add(&harness, bob, second, &[bob]).await, Err(Code::Conflict.into()), "no room to come back");
     remove(&harness, bob, first, bob).await;
     assert_eq!(add(&harness, bob, second, &[bob]).await, Ok(()));
+}
+
+#[tokio::test]
+async fn what_a_crash_left_reserved_counts_as_its_event_says() {
+    let (mut harness, [alice, bob, carol]) = deployment(Limits { memberships: 2, ..Limits::default() }).await;
+    let room = harness.group(alice, &[carol]).await;
+    let at = |age: Duration| Timestamp(Timestamp::now().0 - i64::try_from(age.as_millis()).unwrap());
+    let reserved = |conversation, at| Reservation { id: ReservationId::fresh(), conversation, at };
+    let old = at(limits::RESERVED_FOR + Duration::from_secs(1));
+    // Of a worker that ended before the log had the event, and one that ended right after it.
+    let (lost, logged) = (reserved(ConversationId::fresh(), old), reserved(room, old));
+    for reservation in [lost, logged] {
+        assert_eq!(harness.store.reserve(reservation, &[bob], 2).await.unwrap(), []);
+    }
+    harness.say(alice, room, Kind::MemberAdded { user: bob, role: Role::Member }).await;
+    assert_eq!(harness.store.membership(room, bob).await.unwrap(), None, "nothing persists here");
+    let second = open(&harness, alice, Shape::Group, &[bob]).await.unwrap();
+    assert_eq!(open(&harness, bob, Shape::Direct, &[alice]).await, Err(Code::Conflict.into()));
+    assert!(harness.store.membership(room, bob).await.unwrap().is_some());
+    assert_eq!(harness.store.reservations(bob).await.unwrap(), []);
+
+    // One that is not old may still be at it.
+    remove(&harness, bob, second, bob).await;
+    let young = reserved(ConversationId::fresh(), at(Duration::from_secs(1)));
+    assert_eq!(harness.store.reserve(young, &[bob], 2).await.unwrap(), []);
+    assert_eq!(add(&harness, bob, second, &[bob]).await, Err(Code::Conflict.into()));
+    assert_eq!(harness.store.reservations(bob).await.unwrap(), [young]);
+    harness.store.release(young, &[bob]).await.unwrap();
+    assert_eq!(add(&harness, bob, second, &[bob]).await, Ok(()));
+    harness.settle(&SERVICES).await;
+    assert_eq!(harness.store.memberships(bob).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn calls_that_are_refused_leave_nothing_reserved() {
+    let (harness, [alice, bob, carol]) = deployment(Limits::default()).await;
+    let room = harness.group(alice, &[bob]).await;
+    assert_eq!(add(&harness, bob, room, &[carol]).await, Err(forbidden()));
+    assert_eq!(add(&harness, alice, room, &[carol, UserId::fresh()]).await.unwrap_err().code, Code::Invalid);
+    block(&harness, carol, alice, true).await;
+    assert_eq!(add(&harness, alice, room, &[carol]).await, Err(forbidden()));
+    assert_eq!(open(&harness, alice, Shape::Group, &[carol]).await, Err(forbidden()));
+    remove(&harness, alice, room, bob).await;
+    assert_eq!(add(&harness, bob, room, &[bob]).await, Err(Code::NotFound.into()));
+    for user in [alice, bob, carol] {
+        assert_eq!(harness.store.reservations(user).await.unwrap(), []);
+    }
 }
 
 #[tokio::test]

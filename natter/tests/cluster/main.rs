@@ -14,6 +14,7 @@ mod unread_model; // random histories against a model of what is unread
 mod addresses; // where things are that were made
 mod blocks; // blocked users
 mod changes; // edits, deletions, replies, reactions
+mod bounds; // many requests at once stay within them
 mod groups; // who is in a group, as ordered events
 mod removal; // access begins and ends
 

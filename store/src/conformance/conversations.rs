@@ -216,18 +216,3 @@ pub async fn sharing_goes_over_no_more_memberships_than_it_may(store: Arc<dyn St
     assert_eq!(store.sharing(anna, &[carl], None, 10).await.unwrap(), [carl], "he is in few conversations");
     assert_eq!(store.sharing(anna, &[ben, carl], None, 0).await.unwrap(), []);
 }
-
-pub async fn a_user_is_full_with_as_many_present_memberships(store: Arc<dyn Store>) {
-    let (anna, ben) = (UserId::fresh(), UserId::fresh());
-    let mut logs = [SampleLog::of(&[anna, ben]), SampleLog::of(&[anna]), SampleLog::of(&[anna])];
-    for sample in &logs {
-        sample.persist(&*store).await;
-    }
-    let asked = [ben, anna, UserId::fresh()];
-    assert_eq!(store.full(&asked, 3).await.unwrap(), [anna]);
-    assert_eq!(store.full(&asked, 1).await.unwrap(), [ben, anna]);
-    assert_eq!(store.full(&asked, 4).await.unwrap(), []);
-    logs[1].add(anna, Kind::MemberRemoved { user: anna });
-    logs[1].persist(&*store).await;
-    assert_eq!(store.full(&asked, 3).await.unwrap(), []);
-}

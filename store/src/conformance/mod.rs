@@ -25,6 +25,7 @@ pub mod conversations;
 pub mod history;
 pub mod log;
 pub mod reads;
+pub mod reservations;
 
 pub use std::sync::Arc;
 
@@ -67,6 +68,12 @@ macro_rules! conformance {
                 who_of_some_users_has_blocked_another_is_found
                 blocks_set_and_lifted_at_once_look_the_same_from_both_sides
             ]
+            reservations: [
+                present_and_reserved_memberships_count_together_and_each_once
+                nothing_is_reserved_when_one_of_the_users_has_no_room
+                reservations_are_listed_oldest_first_until_released
+                of_many_reservations_at_once_as_many_are_made_as_fit
+            ]
             conversations: [
                 a_conversation_is_what_its_events_say
                 a_member_who_left_is_a_former_one
@@ -78,7 +85,6 @@ macro_rules! conformance {
                 users_share_a_conversation_while_both_are_members
                 sharing_can_be_asked_of_groups_alone
                 sharing_goes_over_no_more_memberships_than_it_may
-                a_user_is_full_with_as_many_present_memberships
                 a_list_is_by_newest_activity_and_pages_without_loss_or_repeat
                 edits_deletions_and_reactions_are_no_activity
             ]

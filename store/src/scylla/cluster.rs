@@ -25,8 +25,8 @@ use crate::{Result, StoreError};
 /// For a call with all its attempts: three requests of 2 s that time out, or about ten that are refused.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(6);
 /// Between attempts, on a [`Backoff`].
-const RETRY_MIN: Duration = Duration::from_millis(50);
-const RETRY_MAX: Duration = Duration::from_secs(1);
+pub const RETRY_MIN: Duration = Duration::from_millis(50);
+pub const RETRY_MAX: Duration = Duration::from_secs(1);
 
 /// A statement's values, whatever they are.
 pub type Values = Box<dyn SerializeRow + Send + Sync>;

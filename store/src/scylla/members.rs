@@ -70,14 +70,12 @@ impl MemberStore for ScyllaStore {
         }
         Ok(sharing)
     }
+}
 
-    async fn full(&self, users: &[UserId], most: usize) -> Result<Vec<UserId>> {
-        let full = each(users.to_owned(), |user| async move {
-            let joined = membership_rows(&self.db, user).await?.iter().filter(|row| is_present(row)).count();
-            Ok((joined >= most).then_some(user))
-        });
-        Ok(full.await?.into_iter().flatten().collect())
-    }
+/// Conversations the user is in, whatever the role is, also when it cannot be read: as many as the log has.
+pub async fn joined(db: &Cluster, user: UserId) -> Result<HashSet<ConversationId>> {
+    let rows = membership_rows(db, user).await?;
+    Ok(rows.iter().filter(|row| is_present(row)).map(|row| ConversationId::from_uuid(row.0)).collect())
 }
 
 /// A membership's registers: seq and role of the newest joining or leaving, seq and role of the newest role change.
@@ -147,7 +145,6 @@ async fn first_membership_rows(db: &Cluster, user: UserId, most: usize) -> Resul
     db.scan(&db.statements.memberships, (raw(user.as_bytes()),), most, |row| Ok(Some(row))).await
 }
 
-/// Whatever the role is, also when it cannot be read: as many as the log has.
 fn is_present(&(_, _, present_seq, present_role, ..): &MembershipRow) -> bool {
     present_seq.is_some() && present_role.is_some_and(|role| role != ABSENT)
 }

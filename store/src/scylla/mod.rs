@@ -30,6 +30,7 @@ mod messages; // events become messages in their present state
 mod reactions; // who reacts with what
 mod conversations; // shape, name, activity
 mod members; // who is in, as what, since when
+mod reservations; // who is about to be
 mod read_marks; // how far users have read, and what is beyond
 
 pub use connect::connect;

@@ -57,6 +57,7 @@ impl Statements {
         }
         self.session_serial.set_consistency(Consistency::LocalSerial);
         self.block_serial.set_consistency(Consistency::LocalSerial);
+        self.reservations_serial.set_consistency(Consistency::LocalSerial);
     }
 }
 
@@ -207,6 +208,15 @@ statements! {
                 WHERE user = ? AND conversation = ?",
     memberships: "SELECT conversation, shape, present_seq, present_role, role_seq, role_given
                     FROM memberships WHERE user = ?",
+
+    // Who is about to be in them.
+    reserve: "BEGIN BATCH
+              UPDATE reservations SET decided = ? WHERE user = ? IF decided = ?;
+              INSERT INTO reservations (user, conversation, id, at) VALUES (?, ?, ?, ?);
+              APPLY BATCH",
+    release: "DELETE FROM reservations WHERE user = ? AND conversation = ? AND id = ? IF EXISTS",
+    /// Sees what a conditional write has decided.
+    reservations_serial: "SELECT decided, conversation, id, at FROM reservations WHERE user = ?",
 
     raise: "UPDATE progress USING TIMESTAMP ? SET highest = ? WHERE log_partition = ?",
     highest: "SELECT highest FROM progress WHERE log_partition = ?",

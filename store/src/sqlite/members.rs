@@ -78,21 +78,6 @@ impl MemberStore for SqliteStore {
             })
             .await
     }
-
-    async fn full(&self, users: &[UserId], most: usize) -> Result<Vec<UserId>> {
-        let users = users.to_owned();
-        self.readers
-            .read(move |db| {
-                let mut full = Vec::new();
-                for user in users {
-                    if joined(db, user, most)? >= most {
-                        full.push(user);
-                    }
-                }
-                Ok(full)
-            })
-            .await
-    }
 }
 
 /// Conversations the user is in, counted to `most`.

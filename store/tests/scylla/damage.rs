@@ -1,10 +1,10 @@
 use metrics_exporter_prometheus::PrometheusBuilder;
 use natter_schemas::{
-    event::{Kind, Role},
-    id::{ConversationId, UserId},
+    event::{Kind, Role, Timestamp},
+    id::{ConversationId, ReservationId, UserId},
 };
 use natter_store::{
-    ConversationStore, MemberStore,
+    ConversationStore, MemberStore, Reservation, ReservationStore,
     conformance::fixtures::{SampleLog, posted},
     scylla,
 };
@@ -56,7 +56,9 @@ async fn rows_that_cannot_be_read() {
     assert_eq!(members.len(), 3);
     assert!(members.iter().all(|row| row.member.user != anna));
     // Whatever the role is, she is in two conversations.
-    assert_eq!(store.full(&[anna], 2).await.unwrap(), [anna]);
+    let new =
+        Reservation { id: ReservationId::fresh(), conversation: ConversationId::fresh(), at: Timestamp(1) };
+    assert_eq!(store.reserve(new, &[anna], 2).await.unwrap(), [anna]);
     assert_eq!(store.sharing(ben, &[anna], None, 100).await.unwrap(), [anna]);
 }
 

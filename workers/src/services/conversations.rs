@@ -4,6 +4,7 @@
 
 mod blocks; // who wants nothing of whom
 mod consent; // whom a user may add
+mod reserve; // room for one more conversation
 mod rename; // rename
 mod decide; // a change of a group, against its log
 mod members; // who is in a group

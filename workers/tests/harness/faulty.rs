@@ -14,7 +14,8 @@ use natter_schemas::{
 use natter_store::{
     AccountStore, AddSession, AddUser, BlockStore, ConversationRow, ConversationStore, Credentials,
     EventStore, Exchange, ListedRow, MemberRow, MemberStore, MessageStore, NewSession, ReadMarkStore,
-    ReadPosition, Renewal, Result, SessionStore, Store, StoreError, UnreadMark, sqlite::SqliteStore,
+    ReadPosition, Renewal, Reservation, ReservationStore, Result, SessionStore, Store, StoreError,
+    UnreadMark, sqlite::SqliteStore,
 };
 use tokio::time::sleep;
 
@@ -107,7 +108,11 @@ pass! {
         fn membership(conversation: ConversationId, user: UserId) -> Option<Membership>;
         fn memberships(user: UserId) -> Vec<Membership>;
         fn sharing(user: UserId, others: &[UserId], shape: Option<Shape>, most: usize) -> Vec<UserId>;
-        fn full(users: &[UserId], most: usize) -> Vec<UserId>;
+    }
+    ReservationStore {
+        fn reserve(reservation: Reservation, users: &[UserId], most: usize) -> Vec<UserId>;
+        fn release(reservation: Reservation, users: &[UserId]) -> ();
+        fn reservations(user: UserId) -> Vec<Reservation>;
     }
     BlockStore {
         fn set_block(user: UserId, other: UserId, on: bool, at: Timestamp) -> ();

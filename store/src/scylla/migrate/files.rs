@@ -26,6 +26,7 @@ const FILES: &[File] = files![
     "migrations" "0003_session_credentials",
     "migrations" "0004_user_words",
     "migrations" "0005_unread",
+    "migrations" "0006_bounds",
     "scylla" "0001_compaction",
 ];
 

@@ -12,7 +12,7 @@ use natter_schemas::{
 use natter_store::StoreError;
 use tracing::warn;
 
-use super::Conversations;
+use super::{Conversations, reserve::Reserved};
 use crate::services::Failure;
 
 /// What a user is to a group.
@@ -30,13 +30,15 @@ impl Conversations {
     pub(super) async fn check_opening(
         &self,
         call: &OpenConversation,
+        id: ConversationId,
         others: &[UserId],
-    ) -> Result<(), Failure> {
-        self.check_room(call.creator).await?;
+    ) -> Result<Reserved, Failure> {
         match call.shape {
-            Shape::Direct => self.check_willing(call.creator, others).await,
-            Shape::Group => self.check_addable(call.creator, others).await,
+            Shape::Direct => self.check_willing(call.creator, others).await?,
+            Shape::Group => self.check_addable(call.creator, others).await?,
         }
+        let members = others.iter().copied().chain([call.creator]).collect();
+        self.reserve(call.creator, id, members).await
     }
 
     /// For members that are about to be added to a group. Who left it comes back by a call of their own only:
@@ -46,20 +48,16 @@ impl Conversations {
         by: UserId,
         conversation: ConversationId,
         users: &[UserId],
-    ) -> Result<(), Failure> {
+    ) -> Result<Reserved, Failure> {
         let standings = stream::iter(users.to_owned()).map(|user| self.standing(conversation, user));
         let standings: Vec<Standing> = standings.buffered(super::CONCURRENCY).try_collect().await?;
         if standings.contains(&Standing::Left) {
             return Err(Code::Forbidden.into());
         }
         let new = users.iter().zip(standings).filter(|(_, standing)| *standing == Standing::Outside);
-        self.check_addable(by, &new.map(|(user, _)| *user).collect::<Vec<_>>()).await
-    }
-
-    /// `conflict` for one who is in as many conversations as a user may be.
-    pub(super) async fn check_room(&self, user: UserId) -> Result<(), Failure> {
-        let full = self.store.full(&[user], self.limits.memberships).await?;
-        if full.is_empty() { Ok(()) } else { Err(Code::Conflict.into()) }
+        let new: Vec<UserId> = new.map(|(user, _)| *user).collect();
+        self.check_addable(by, &new).await?;
+        self.reserve(by, conversation, new.into_iter().collect()).await
     }
 
     async fn check_addable(&self, by: UserId, users: &[UserId]) -> Result<(), Failure> {
@@ -73,12 +71,10 @@ impl Conversations {
         Ok(())
     }
 
-    /// None of them has blocked `by`, and each has room for another conversation. Additions made at once may pass that
-    /// bound by as many as they are.
+    /// None of them has blocked `by`.
     async fn check_willing(&self, by: UserId, users: &[UserId]) -> Result<(), Failure> {
         let blocked = self.store.blocked_by(by, users).await?;
-        let full = self.store.full(users, self.limits.memberships).await?;
-        if blocked.is_empty() && full.is_empty() { Ok(()) } else { Err(Code::Forbidden.into()) }
+        if blocked.is_empty() { Ok(()) } else { Err(Code::Forbidden.into()) }
     }
 
     pub(super) async fn standing(

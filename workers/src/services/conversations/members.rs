@@ -13,6 +13,7 @@ use super::{
     Conversations,
     consent::Standing,
     decide::{Group, Request},
+    reserve::Reserved,
 };
 use crate::services::Failure;
 
@@ -29,9 +30,9 @@ impl Conversations {
         let fits = !users.is_empty() && users.len() <= self.limits.participants_per_call;
         let known = if fits { self.store.users(&users).await? } else { Vec::new() };
         let known: Vec<UserId> = known.into_iter().map(|user| user.id).collect();
-        let refused = self.refused_additions(by, conversation, &known).await?;
+        let reserved = self.additions(by, conversation, &known).await?;
         let known: HashSet<UserId> = known.into_iter().collect();
-        self.change(request, |group| {
+        let added = self.change(request, |group| {
             if group.role < Role::Admin {
                 return Err(Code::Forbidden.into());
             }
@@ -41,28 +42,33 @@ impl Conversations {
             if !fits || !exist || seen.len() > self.limits.participants {
                 return Err(RpcError::invalid(USERS));
             }
-            if let Some(refused) = &refused {
-                return Err(refused.clone());
-            }
+            let reserved = reserved.as_ref().map_err(Clone::clone)?;
             if new.iter().any(|user| group.left.contains(user)) {
                 return Err(Code::Forbidden.into());
             }
+            reserved.allows(&new, self.events.now())?;
             Ok(new.into_iter().map(|user| Kind::MemberAdded { user, role: Role::Member }).collect())
-        })
-        .await?;
-        Ok(())
+        });
+        let added = added.await.map(drop);
+        match reserved {
+            Ok(reserved) => self.end(reserved, added).await,
+            Err(_) => added,
+        }
     }
 
-    /// Why these people may not be added; those who are in already do not matter.
-    async fn refused_additions(
+    /// Room for these people, or why they may not be added; those who are in already do not matter. For one who may add
+    /// no one nothing is reserved.
+    async fn additions(
         &self,
         by: UserId,
         conversation: ConversationId,
         users: &[UserId],
-    ) -> Result<Option<RpcError>, Failure> {
+    ) -> Result<Result<Reserved, RpcError>, Failure> {
+        let role = self.store.membership(conversation, by).await?.and_then(|membership| membership.role);
+        let users = if role >= Some(Role::Admin) { users } else { &[] };
         match self.check_additions(by, conversation, users).await {
-            Ok(()) => Ok(None),
-            Err(Failure::Rejected(refused)) => Ok(Some(refused)),
+            Ok(reserved) => Ok(Ok(reserved)),
+            Err(Failure::Rejected(refused)) => Ok(Err(refused)),
             Err(failure) => Err(failure),
         }
     }
@@ -70,8 +76,8 @@ impl Conversations {
     /// Back into a group that the user left. One that all have left has no members any more.
     async fn rejoin(&self, request: Request) -> Result<(), Failure> {
         let user = request.by;
-        self.check_room(user).await?;
-        self.change(request, |group| {
+        let reserved = self.reserve(user, request.conversation, HashSet::from([user])).await?;
+        let rejoined = self.change(request, |group| {
             if group.members.is_empty() {
                 return Err(Code::NotFound.into());
             }
@@ -81,10 +87,11 @@ impl Conversations {
             if group.members.len() >= self.limits.participants {
                 return Err(Code::Conflict.into());
             }
+            reserved.allows(&[user], self.events.now())?;
             Ok(vec![Kind::MemberAdded { user, role: Role::Member }])
-        })
-        .await?;
-        Ok(())
+        });
+        let rejoined = rejoined.await.map(drop);
+        self.end(reserved, rejoined).await
     }
 
     pub(super) async fn remove_member(&self, call: RemoveMember) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use natter_schemas::{
     rpc::{GetConversation, OpenConversation, OpenedConversation, RpcError},
 };
 
-use super::{Conversations, record};
+use super::{Conversations, record, reserve::Reserved};
 use crate::services::Failure;
 
 /// The field of the request that names people.
@@ -42,19 +42,26 @@ impl Conversations {
             check_same(call.shape, first.as_ref(), &kind)?;
             return self.opened(call.creator, id, true).await;
         }
-        self.check_opening(&call, &others).await?;
-        let event = record::event(
-            opening_event(id),
-            id,
-            call.creator,
-            kind.clone(),
-            call.traceparent,
-            self.events.now(),
-        );
+        let reserved = self.check_opening(&call, id, &others).await?;
+        let opened = self.open_new(call, id, kind, &reserved).await;
+        self.end(reserved, opened).await
+    }
+
+    async fn open_new(
+        &self,
+        call: OpenConversation,
+        id: ConversationId,
+        kind: Kind,
+        reserved: &Reserved,
+    ) -> Result<OpenedConversation, Failure> {
+        let OpenConversation { creator, shape, traceparent, .. } = call;
+        let now = self.events.now();
+        reserved.allows(&[creator], now)?;
+        let event = record::event(opening_event(id), id, creator, kind.clone(), traceparent, now);
         let Appended { entry: logged, duplicate: existed } = self.publish(event).await?;
         self.apply(std::slice::from_ref(&logged)).await?;
-        check_same(call.shape, Some(&logged), &kind)?;
-        self.opened(call.creator, id, existed).await
+        check_same(shape, Some(&logged), &kind)?;
+        self.opened(creator, id, existed).await
     }
 
     /// In the store, or in the log only because the process that opened it crashed before it was stored. The log forgets

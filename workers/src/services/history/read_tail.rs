@@ -52,7 +52,7 @@ impl History {
 
     /// Hands every event from there on to `each`, in order, however many there are; returns the conversation's newest
     /// seq, `None` if the log has nothing of it.
-    pub(super) async fn each_event(
+    pub async fn each_event(
         &self,
         conversation: ConversationId,
         from: Seq,
