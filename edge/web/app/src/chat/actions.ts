@@ -75,10 +75,11 @@ export class Actions {
   }
 
   react(emoji: string, on: boolean): void {
-    void this.#tell(this.live.client.react(this.room.id, this.message.seq, emoji, on))
+    void this.#tell(this.live.client.react(this.room.id, this.message.seq, emoji, on), on ? { conflict: t.tooManyReactions } : {})
   }
 
-  #tell(work: Promise<void>): Promise<void> {
-    return work.catch((error: unknown) => toasts.add(explain(problem(error)), { tone: 'bad' }))
+  /** `own`: what a code means for this. */
+  #tell(work: Promise<void>, own: Record<string, string> = {}): Promise<void> {
+    return work.catch((error: unknown) => toasts.add(explain(problem(error), own), { tone: 'bad' }))
   }
 }

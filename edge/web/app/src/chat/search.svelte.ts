@@ -7,7 +7,10 @@ const PAUSE = 200
 
 export class Search {
   query = $state('')
+  /** Without the user. */
   found = $state.raw<readonly User[]>([])
+  /** Whether the user is among them. */
+  isSelf = $state(false)
   busy = $state(false)
   error = $state<string>()
 
@@ -15,11 +18,11 @@ export class Search {
     $effect(() => {
       const query = this.query.trim()
       this.error = undefined
+      this.busy = query !== ''
       if (query === '') {
-        this.found = []
+        this.#show([])
         return
       }
-      this.busy = true
       const stop = new AbortController()
       const timer = setTimeout(() => void this.#ask(query, stop.signal), PAUSE)
       return () => {
@@ -32,12 +35,19 @@ export class Search {
   async #ask(query: string, signal: AbortSignal): Promise<void> {
     try {
       const path = `/api/users?${new URLSearchParams({ query, limit: '20' })}`
-      this.found = (await session.call<{ items: User[] }>(path, { signal })).items
+      const { items } = await session.call<{ items: User[] }>(path, { signal })
+      if (signal.aborted) return
+      this.#show(items)
     } catch (error) {
       if (signal.aborted) return
-      this.found = []
+      this.#show([])
       this.error = explain(error)
     }
     this.busy = false
+  }
+
+  #show(users: readonly User[]): void {
+    this.found = users.filter(({ id }) => id !== session.user?.id)
+    this.isSelf = this.found.length < users.length
   }
 }

@@ -2,6 +2,9 @@
 import { Problem } from '../lib/api'
 import { explain, fieldWords } from '../lib/problems'
 
+/** Codes that are about one field. */
+const FIELD_OF: Readonly<Record<string, string>> = { username_taken: 'username', email_taken: 'email' }
+
 export class Attempt {
   busy = $state(false)
   /** Of the whole form. */
@@ -10,6 +13,9 @@ export class Attempt {
   /** Seconds until another attempt is taken. */
   wait = $state(0)
   #timer: ReturnType<typeof setInterval> | undefined
+
+  /** `own`: what a code means for this form, and of which field. */
+  constructor(readonly own: Readonly<Record<string, { field: string; text: string }>> = {}) {}
 
   async run(work: () => Promise<void>): Promise<void> {
     if (this.busy || this.wait > 0) return
@@ -26,13 +32,14 @@ export class Attempt {
   }
 
   #refused(error: unknown): void {
-    if (error instanceof Problem && error.errors.length > 0) {
+    const code = error instanceof Problem ? error.code : ''
+    const own = this.own[code]
+    const field = FIELD_OF[code]
+    if (own) this.fields = { [own.field]: own.text }
+    else if (field !== undefined) this.fields = { [field]: explain(error) }
+    else if (error instanceof Problem && error.errors.length > 0) {
       this.fields = Object.fromEntries(error.errors.map(({ field }) => [field, fieldWords(field)]))
-    } else if (error instanceof Problem && error.code === 'username_taken') {
-      this.fields = { username: explain(error) }
-    } else if (error instanceof Problem && error.code === 'email_taken') {
-      this.fields = { email: explain(error) }
-    } else if (error instanceof Problem && error.code === 'rate_limited') {
+    } else if (error instanceof Problem && code === 'rate_limited') {
       this.#count(Math.max(1, Math.ceil((error.retryAfter ?? 1000) / 1000)))
     } else {
       this.error = explain(error)

@@ -14,6 +14,8 @@ export class Problem extends Error {
     /** Milliseconds after which another attempt makes sense. */
     readonly retryAfter: number | undefined,
     readonly errors: readonly FieldError[],
+    /** Bytes that would have been taken, of what was too large. */
+    readonly most: number | undefined = undefined,
   ) {
     super(detail)
   }
@@ -60,6 +62,7 @@ function problem(response: Response, json: unknown): Problem {
     errors?: FieldError[]
   }
   const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
+  const bytes = response.status === 413 ? /at most (\d+) bytes/.exec(document.detail ?? '')?.[1] : undefined
   const code = document.code ?? (response.status === 429 ? 'rate_limited' : response.status >= 500 ? 'unavailable' : 'internal')
   return new Problem(
     code,
@@ -67,5 +70,6 @@ function problem(response: Response, json: unknown): Problem {
     document.detail ?? response.statusText,
     Number.isFinite(seconds) ? seconds * 1000 : undefined,
     document.errors ?? [],
+    bytes === undefined ? undefined : Number(bytes),
   )
 }

@@ -1,20 +1,5 @@
 /** The address as a view. */
-export type View =
-  | { name: 'home' }
-  | { name: 'login' }
-  | { name: 'register' }
-  | { name: 'settings' }
-  | { name: 'room'; id: string; seq: number | undefined }
-
-function read(path: string): View {
-  const [first, id, seq] = path.split('/').filter(Boolean)
-  if (first === 'login' || first === 'register' || first === 'settings') return { name: first }
-  if (first === 'c' && id !== undefined) {
-    const number = Number(seq)
-    return { name: 'room', id, seq: Number.isSafeInteger(number) && number > 0 ? number : undefined }
-  }
-  return { name: 'home' }
-}
+import { read, type View } from './view'
 
 class Route {
   view = $state.raw<View>(read(location.pathname))

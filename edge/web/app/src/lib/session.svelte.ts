@@ -3,6 +3,7 @@
  * renew when they need to, also at once: the server answers them with the same successor.
  */
 import { call, Problem } from './api'
+import { route } from './route.svelte'
 
 export interface User {
   id: string
@@ -36,6 +37,8 @@ class Session {
   /** Of this page's monotonic clock: a wall clock that is set changes nothing. */
   #until = 0
   #renewing: Promise<string> | undefined
+  /** Who was logged in last: another person begins at the beginning. */
+  #last: string | undefined
   #tabs = new BroadcastChannel('natter.session')
 
   constructor() {
@@ -89,29 +92,35 @@ class Session {
     return Math.max(0, this.#until - performance.now())
   }
 
-  /** A fresh access token. Throws a `Problem`; when the session has ended, everything is closed. */
-  renew(): Promise<string> {
-    this.#renewing ??= this.#renew().finally(() => (this.#renewing = undefined))
+  /**
+   * A fresh access token. Throws a `Problem`; when the session has ended, everything is closed. `why`: what it means
+   * that the session cannot be renewed.
+   */
+  renew(why: Ended = 'expired'): Promise<string> {
+    this.#renewing ??= this.#renew(why).finally(() => (this.#renewing = undefined))
     return this.#renewing
   }
 
-  async #renew(): Promise<string> {
+  async #renew(why: Ended): Promise<string> {
     try {
       this.#open(await call<Opened>('/api/auth/refresh', { method: 'POST' }))
       return this.#token
     } catch (error) {
-      if (refused(error)) this.#close(this.phase === 'in' ? 'expired' : undefined)
+      if (refused(error)) this.#close(this.phase === 'in' ? why : undefined)
       throw error
     }
   }
 
   /** An authorized call; a token that the server no longer takes is renewed once. */
   async call<T>(path: string, options: { method?: string; body?: unknown; signal?: AbortSignal; keepalive?: boolean } = {}): Promise<T> {
+    const token = await this.token()
     try {
-      return await call<T>(path, { ...options, token: await this.token() })
+      return await call<T>(path, { ...options, token })
     } catch (error) {
       if (!refused(error) || this.phase !== 'in') throw error
-      return call<T>(path, { ...options, token: await this.renew() })
+      // A token that is not old enough to have expired is refused because its session was ended.
+      const why = error.code === 'token_expired' ? 'expired' : 'elsewhere'
+      return call<T>(path, { ...options, token: await this.renew(why) })
     }
   }
 
@@ -124,6 +133,8 @@ class Session {
     this.#token = token
     this.#until = performance.now() + expiresIn * 1000
     this.sessionId = sessionId
+    if (this.#last !== undefined && this.#last !== user.id) route.go('/', { replace: true })
+    this.#last = user.id
     this.user = user
     this.ended = undefined
     this.phase = 'in'
@@ -133,6 +144,8 @@ class Session {
   #close(why: Ended): void {
     this.#token = ''
     this.#until = 0
+    // What was open is of no interest to who logs in next, unless it is the same person after a pause.
+    if (this.phase === 'in' && why !== 'expired') route.go('/', { replace: true })
     this.user = undefined
     this.ended = why
     this.phase = 'out'
@@ -140,8 +153,11 @@ class Session {
   }
 }
 
-function refused(error: unknown): boolean {
-  return error instanceof Problem && error.status === 401
+/** About the session, not about what was asked: a wrong password is answered with 401 as well. */
+const OF_SESSIONS = new Set(['unauthenticated', 'token_expired', 'session_revoked'])
+
+function refused(error: unknown): error is Problem {
+  return error instanceof Problem && OF_SESSIONS.has(error.code)
 }
 
 function remembered(): boolean {
