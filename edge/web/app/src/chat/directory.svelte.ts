@@ -1,6 +1,6 @@
-/** Names of people: from the participants of rooms, and asked for when a room does not list them. */
+/** Names of people: from the participants of rooms, and asked for when a room does not list them or a while has passed. */
 import { SvelteMap } from 'svelte/reactivity'
-import type { ConversationInfo } from '@natter/client'
+import type { ConversationInfo, Participant } from '@natter/client'
 import { session } from '../lib/session.svelte'
 
 interface Person {
@@ -10,20 +10,26 @@ interface Person {
 
 /** Calls for names at once. */
 const AT_ONCE = 4
+/** Nothing says that a name was changed: whoever is shown again after this long is asked about again. */
+const FRESH = 60_000
+/** People who wait to be asked about; who does not fit is asked about when shown again. */
+const WAITING = 200
 
 export class Directory {
   readonly #people = new SvelteMap<string, Person>()
-  readonly #asked = new Set<string>()
+  /** When each name was learned or asked for. */
+  readonly #known = new Map<string, number>()
+  /** Participants, and lists of them, stay as they were when they were loaded: their names are news once. */
+  readonly #learned = new WeakSet<Participant | readonly Participant[]>()
   #waiting: string[] = []
   #running = 0
 
-  /** `undefined`: it is being asked for. */
-  name(id: string): string | undefined {
+  /** `undefined`: it is being asked for. `listed`: what a list says that is not learned yet. */
+  name(id: string, listed?: string): string | undefined {
     if (id === session.user?.id) return session.user.displayName
     const person = this.#people.get(id)
-    if (person) return person.displayName
-    this.#ask(id)
-    return undefined
+    if (person || listed === undefined) this.#ask(id)
+    return person?.displayName ?? listed
   }
 
   username(id: string): string | undefined {
@@ -31,14 +37,27 @@ export class Directory {
   }
 
   learn(info: ConversationInfo | null): void {
-    for (const { userId, username, displayName } of info?.participants ?? []) {
-      if (this.#people.get(userId)?.displayName !== displayName) this.#people.set(userId, { username, displayName })
+    const list = info?.participants
+    if (!list || this.#learned.has(list)) return
+    this.#learned.add(list)
+    for (const participant of list) {
+      if (this.#learned.has(participant)) continue
+      this.#learned.add(participant)
+      this.#set(participant.userId, participant)
     }
   }
 
+  #set(id: string, { username, displayName }: Person): void {
+    this.#known.set(id, performance.now())
+    const before = this.#people.get(id)
+    if (before?.displayName !== displayName || before.username !== username) this.#people.set(id, { username, displayName })
+  }
+
   #ask(id: string): void {
-    if (this.#asked.has(id) || id === '') return
-    this.#asked.add(id)
+    const known = this.#known.get(id)
+    const isFresh = known !== undefined && performance.now() - known < FRESH
+    if (isFresh || id === '' || this.#waiting.length >= WAITING) return
+    this.#known.set(id, performance.now())
     this.#waiting.push(id)
     // Not while a view is being made: it would change what the view is made of.
     queueMicrotask(() => this.#pump())
@@ -52,9 +71,9 @@ export class Directory {
       void session
         .call<Person>(`/api/users/${id}`)
         .then(
-          ({ username, displayName }) => this.#people.set(id, { username, displayName }),
+          (person) => this.#set(id, person),
           // Asked for again when it is needed again.
-          () => this.#asked.delete(id),
+          () => this.#known.delete(id),
         )
         .finally(() => {
           this.#running -= 1

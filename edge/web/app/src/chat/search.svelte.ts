@@ -47,7 +47,8 @@ export class Search {
   }
 
   #show(users: readonly User[]): void {
-    this.found = users.filter(({ id }) => id !== session.user?.id)
-    this.isSelf = this.found.length < users.length
+    const others = users.filter(({ id }) => id !== session.user?.id)
+    this.found = others
+    this.isSelf = others.length < users.length
   }
 }

@@ -17,6 +17,8 @@ export function daysApart(at: Date, now: Date): number {
 }
 
 export const clock = (at: Date): string => format({ hour: 'numeric', minute: '2-digit' }, at)
+/** The day alone. */
+export const date = (at: Date): string => format({ dateStyle: 'medium' }, at)
 export const full = (at: Date): string => format({ dateStyle: 'full', timeStyle: 'short' }, at)
 
 /** For a divider between days. */

@@ -219,3 +219,28 @@ async function post<T>(url: string, path: string, body: unknown, token?: string)
 }
 
 export const axe = readFileSync(new URL('../../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
+
+/** One call beside the page, as that account. */
+export async function send(caller: Caller, method: string, path: string, body?: unknown): Promise<void> {
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${caller.token}` }
+  const response = await fetch(caller.url + path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) })
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
+}
+
+/** Logged in by the form, at that address. */
+export async function enterAs(context: BrowserContext, caller: Caller, path = '/'): Promise<Page> {
+  const page = await context.newPage()
+  await page.goto(caller.url + path)
+  await page.getByLabel('Username or email').fill(caller.username)
+  await page.getByRole('textbox', { name: 'Password' }).fill('correct horse')
+  await page.getByRole('button', { name: 'Log in', exact: true }).click()
+  await page.locator('main.chat').waitFor()
+  return page
+}
+
+/** Of what has the focus: its role's element and its words. */
+export const focused = (page: Page): Promise<string> =>
+  page.evaluate(() => {
+    const element = document.activeElement
+    return element ? `${element.tagName.toLowerCase()}: ${element.getAttribute('aria-label') ?? element.textContent?.trim() ?? ''}` : ''
+  })

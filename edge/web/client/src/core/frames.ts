@@ -122,4 +122,5 @@ function removed(turn: Turn, id: string): void {
   }
   loads.cancel(turn, id);
   loads.forget(turn, id);
+  loads.missing(turn, id);
 }

@@ -257,6 +257,14 @@ export function forget(turn: Turn, id: string): void {
   turn.emit({ type: "forgetCopy", conversationId: id });
 }
 
+/** A view that still shows it sees that it is not there, as if it had asked. */
+export function missing(turn: Turn, id: string): void {
+  if (!Object.values(turn.state.views).some((ids) => ids.includes(id))) return;
+  const what: LoadWhat = { kind: "conversation", conversationId: id };
+  const failed = { attempts: 0, notBefore: 0, code: "not_found", startedAt: turn.state.inputs };
+  turn.map("loads").set(keyOf(what), { key: keyOf(what), what, status: "failed", ...failed });
+}
+
 /** Membership has changed: what was asked for before may be answered as it was then. */
 export function cancel(turn: Turn, id: string): void {
   const loads = turn.map("loads");

@@ -1,0 +1,111 @@
+/** Logging in and out, one's own account, and where the keyboard is meanwhile. */
+import { expect, test } from 'vitest'
+import { Caller, enter, enterAs, focused, profile, send, stage } from './harness'
+
+const { program, browser } = await stage()
+
+test('a wrong current password is asked for once', async () => {
+  const mia = await Caller.register(program.url, 'Mia')
+  const page = await enterAs(await profile(browser, { allowed: /401/ }), mia, '/settings')
+  let attempts = 0
+  page.on('request', (request) => (attempts += request.url().endsWith('/api/me/password') ? 1 : 0))
+  await page.getByLabel('Current password').fill('wrong')
+  await page.getByLabel('New password').fill('a new password')
+  await page.getByRole('button', { name: 'Change password' }).click()
+  await page.getByText('This is not your current password.').waitFor()
+  expect(await page.getByLabel('Current password').getAttribute('aria-invalid')).toBe('true')
+  expect(attempts).toBe(1)
+  await page.getByLabel('Current password').fill('correct horse')
+  await page.getByRole('button', { name: 'Change password' }).click()
+  await page.getByText('Password changed').first().waitFor()
+  expect(attempts).toBe(2)
+})
+
+test('whoever logs in after a log-out begins at the chats', async () => {
+  const context = await profile(browser)
+  const page = await enter(context, program.url, 'Alice')
+  await page.getByRole('link', { name: 'Settings' }).click()
+  await page.getByRole('button', { name: 'Log out', exact: true }).click()
+  await page.getByRole('heading', { name: 'Log in' }).waitFor()
+  expect(new URL(page.url()).pathname).toBe('/')
+  await page.getByRole('button', { name: /Bob/ }).click()
+  await page.getByRole('heading', { name: 'Choose a conversation' }).waitFor()
+})
+
+test('a link is still open after the log-in that it needed', async () => {
+  const mia = await Caller.register(program.url, 'Mia')
+  const ben = await Caller.register(program.url, 'Ben')
+  const { id } = await mia.post('/api/conversations', { type: 'direct', participantIds: [ben.id] })
+  const page = await enterAs(await profile(browser), mia, `/c/${id}`)
+  await page.getByRole('heading', { name: 'Ben', exact: true }).waitFor()
+})
+
+test('a call that meets an ended session says that it was ended', async () => {
+  const mia = await Caller.register(program.url, 'Mia')
+  const context = await profile(browser, { allowed: /401/ })
+  // The socket says it as well, and may be the slower one.
+  await context.routeWebSocket(/\/ws$/, () => undefined)
+  const page = await enterAs(context, mia, '/settings')
+  await send(mia, 'POST', '/api/me/password', { current: 'correct horse', next: 'another password' })
+  await page.getByLabel('Your name').fill('Mia M.')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByText('You were logged out in another window').waitFor()
+})
+
+test('an address that does not exist says so', async () => {
+  const page = await enter(await profile(browser), program.url, 'Alice')
+  await page.evaluate(() => {
+    history.pushState(null, '', '/nonsense')
+    dispatchEvent(new PopStateEvent('popstate'))
+  })
+  await page.getByRole('heading', { name: 'This page does not exist' }).waitFor()
+  await page.getByRole('button', { name: 'To the start' }).click()
+  await page.locator('[data-room]').first().waitFor()
+  expect(new URL(page.url()).pathname).toBe('/')
+})
+
+test('the focus is never lost with what had it', async () => {
+  const context = await profile(browser)
+  const page = await context.newPage()
+  await page.goto(program.url)
+  const at = (what: string) => expect.poll(() => focused(page)).toBe(what)
+  await page.getByRole('link', { name: 'Create an account' }).press('Enter')
+  await at('h1: Create an account')
+  await page.getByRole('link', { name: 'Log in' }).press('Enter')
+  await at('h1: Log in')
+  await page.getByRole('button', { name: /Alice/ }).press('Enter')
+  await at('h1: Chats')
+  await page.getByRole('button', { name: 'New conversation' }).press('Enter')
+  await at('input: ')
+  await page.keyboard.press('Escape')
+  await at('button: New conversation')
+  await page.getByRole('link', { name: 'Settings' }).press('Enter')
+  await at('a: Settings')
+  await page.getByRole('button', { name: 'Log out', exact: true }).press('Enter')
+  await at('h1: Log in')
+})
+
+for (const [width, height] of [[320, 640], [320, 256]] as const) {
+  test(`everything in a dialog can be reached: ${width} × ${height}`, async () => {
+    const context = await profile(browser, { viewport: { width, height } })
+    const page = await enter(context, program.url, 'Alice')
+    const check = async (button: string) => {
+      const dialog = page.getByRole('dialog')
+      await dialog.waitFor()
+      expect(await dialog.evaluate((element) => element.scrollWidth - element.clientWidth)).toBe(0)
+      const last = dialog.getByRole('button', { name: button })
+      await last.scrollIntoViewIfNeeded()
+      const box = await last.boundingBox()
+      expect(box !== null && box.x >= 0 && box.y >= 0 && box.x + box.width <= width && box.y + box.height <= height, JSON.stringify(box)).toBe(true)
+      await page.keyboard.press('Escape')
+      await dialog.waitFor({ state: 'detached' })
+    }
+    await page.getByRole('button', { name: 'New conversation' }).click()
+    await page.getByRole('dialog').getByLabel('Find people').fill('e')
+    await page.getByRole('dialog').getByRole('button', { name: 'Echo' }).waitFor()
+    await check('Start the conversation')
+    await page.locator('[data-room]').filter({ hasText: 'Natter' }).click()
+    await page.getByRole('button', { name: 'Details' }).click()
+    await check('Leave the group')
+  })
+}
