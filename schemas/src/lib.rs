@@ -6,8 +6,9 @@
 
 pub mod id; // who and what: typed ids, partitions, event ids
 pub mod limits; // every bound, with its arithmetic
-pub mod text; // what is seen, what deceives, what is the same word
+pub mod text; // what is seen, what is the same word
 pub mod emoji; // which texts are one emoji
+pub mod name; // which characters a name may have
 
 pub mod event; // the log's vocabulary
 pub mod codec; // events as bytes on the bus

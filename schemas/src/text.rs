@@ -1,25 +1,29 @@
-//! What counts as visible text, and when two spellings are the same word. Character properties and
+//! What counts as visible text, and which words it is searched by. Character properties and
 //! normalization come from ICU4X's compiled Unicode data.
 
 use icu_casemap::CaseMapper;
-use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
+use icu_normalizer::DecomposingNormalizerBorrowed;
 use icu_properties::{
     CodePointMapData, CodePointSetData,
     props::{
         CanonicalCombiningClass, DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup,
-        JoiningType, WhiteSpace,
+        NoncharacterCodePoint, WhiteSpace,
     },
 };
 
 use crate::limits;
 
-/// Assigned a category of symbols, yet drawn as an empty cell: U+2800 BRAILLE PATTERN BLANK.
-const BRAILLE_BLANK: char = '\u{2800}';
-const ZERO_WIDTH_NON_JOINER: char = '\u{200C}';
-const ZERO_WIDTH_JOINER: char = '\u{200D}';
+/// Letters and symbols by their category, yet drawn as nothing: no property says so, only their names and glyphs.
+/// BRAILLE PATTERN BLANK, OBJECT REPLACEMENT CHARACTER, EGYPTIAN HIEROGLYPH FULL BLANK and HALF BLANK, MUSICAL SYMBOL NULL
+/// NOTEHEAD.
+const DRAWN_BLANK: [char; 5] = ['\u{2800}', '\u{FFFC}', '\u{13441}', '\u{13442}', '\u{1D159}'];
 
-/// Whether nothing of `text` would be seen: white space, controls, format characters, marks without a base, and
-/// what Unicode calls default-ignorable (zero-width spaces, fillers, variation selectors).
+pub(crate) fn is_drawn_blank(c: char) -> bool {
+    DRAWN_BLANK.contains(&c)
+}
+
+/// Whether nothing of `text` would be seen: white space, controls, format characters, noncharacters, marks without a
+/// base, and what Unicode calls default-ignorable (zero-width spaces, fillers, variation selectors).
 pub fn is_blank(text: &str) -> bool {
     !text.chars().any(is_visible)
 }
@@ -29,64 +33,11 @@ fn is_visible(c: char) -> bool {
     let category = CodePointMapData::<GeneralCategory>::new().get(c);
     let unseen = matches!(category, GeneralCategory::Control | GeneralCategory::Format)
         || GeneralCategoryGroup::Separator.union(GeneralCategoryGroup::Mark).contains(category);
-    c != BRAILLE_BLANK
+    !is_drawn_blank(c)
         && !unseen
         && !CodePointSetData::new::<WhiteSpace>().contains(c)
         && !CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
-}
-
-/// A name as it is kept: NFC, without white space around it. Two spellings that look the same become one.
-pub fn normalized_name(text: &str) -> String {
-    ComposingNormalizerBorrowed::new_nfc().normalize(text.trim()).into_owned()
-}
-
-/// The first character that may not be in a name, because it is not seen and changes what is: controls, bidi
-/// controls, zero-width and other default-ignorable characters (UTS #39, section 3.1). The joiners of emoji and of
-/// scripts that need them (UAX #31, section 2.3), and selectors of a presentation, are allowed where they belong.
-pub fn deceptive_character(text: &str) -> Option<char> {
-    let characters: Vec<char> = text.chars().collect();
-    characters.iter().enumerate().map(|(at, c)| (&characters[..at], *c, &characters[at + 1..])).find_map(
-        |(before, c, after)| match c {
-            ZERO_WIDTH_JOINER | ZERO_WIDTH_NON_JOINER => (!joins(before, after)).then_some(c),
-            '\u{FE00}'..='\u{FE0F}' => before.last().is_none_or(|base| !is_visible(*base)).then_some(c),
-            // Tags spell the flags of England, Scotland and Wales.
-            '\u{E0020}'..='\u{E007F}' if before.contains(&'\u{1F3F4}') => None,
-            _ => is_hidden(c).then_some(c),
-        },
-    )
-}
-
-fn is_hidden(c: char) -> bool {
-    let category = CodePointMapData::<GeneralCategory>::new().get(c);
-    CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
-        || matches!(
-            category,
-            GeneralCategory::Control
-                | GeneralCategory::Format
-                | GeneralCategory::LineSeparator
-                | GeneralCategory::ParagraphSeparator
-                | GeneralCategory::PrivateUse
-        )
-        || c == BRAILLE_BLANK
-}
-
-/// A joiner belongs after a virama, between letters that join, and between emoji.
-fn joins(before: &[char], after: &[char]) -> bool {
-    // U+FE0F and skin tones stand between an emoji and its joiner.
-    let base = before.iter().rev().find(|c| !matches!(c, '\u{FE0F}' | '\u{1F3FB}'..='\u{1F3FF}'));
-    let (Some(base), Some(next)) = (base, after.first()) else { return false };
-    let joining = CodePointMapData::<JoiningType>::new();
-    let joins_forward = matches!(joining.get(*base), JoiningType::DualJoining | JoiningType::LeftJoining);
-    let joins_back = matches!(joining.get(*next), JoiningType::DualJoining | JoiningType::RightJoining);
-    is_virama(*base) || (joins_forward && joins_back) || (is_symbol(*base) && is_symbol(*next))
-}
-
-fn is_virama(c: char) -> bool {
-    CodePointMapData::<CanonicalCombiningClass>::new().get(c) == CanonicalCombiningClass::Virama
-}
-
-fn is_symbol(c: char) -> bool {
-    GeneralCategoryGroup::Symbol.contains(CodePointMapData::<GeneralCategory>::new().get(c))
+        && !CodePointSetData::new::<NoncharacterCodePoint>().contains(c)
 }
 
 /// The words of `text` in the form they are searched in: without case, accents and compatibility forms, so that
@@ -158,54 +109,17 @@ mod tests {
             "\u{FFA0}",
             "\u{200E} \u{200F}",
             "\u{301}",
+            "\u{1D159}",
+            "\u{13441}\u{13442}",
+            "\u{FFFC}",
+            "\u{FFFE}",
+            "\u{FDD0}",
+            "\u{10FFFF}",
         ] {
             assert!(is_blank(blank), "{blank:?}");
         }
         for seen in ["a", ".", "👍", "\u{200B}a", "é", "नि", "ก", "٣", "\u{2801}", "\u{1FAFF}"] {
             assert!(!is_blank(seen), "{seen:?}");
-        }
-    }
-
-    #[test]
-    fn names_are_composed_and_trimmed() {
-        assert_eq!(normalized_name(" Zoe\u{308} \u{3000}"), "Zoë");
-        assert_eq!(normalized_name("Ångström"), normalized_name("A\u{30A}ngstro\u{308}m"));
-    }
-
-    #[test]
-    fn characters_that_deceive_are_found_in_names() {
-        for (name, bad) in [
-            ("Al\u{202E}ice", '\u{202E}'),
-            ("Al\u{2066}ice", '\u{2066}'),
-            ("Al\u{200B}ice", '\u{200B}'),
-            ("Al\u{200D}ice", '\u{200D}'),
-            ("Al\u{200C}ice", '\u{200C}'),
-            ("Alice\u{FEFF}", '\u{FEFF}'),
-            ("Al\u{AD}ice", '\u{AD}'),
-            ("\u{FE0F}Alice", '\u{FE0F}'),
-            ("Al\u{E0061}ice", '\u{E0061}'),
-            ("Al\u{7}ice", '\u{7}'),
-            ("Al\u{2028}ice", '\u{2028}'),
-            ("A\u{3164}", '\u{3164}'),
-        ] {
-            assert_eq!(deceptive_character(name), Some(bad), "{name:?}");
-        }
-    }
-
-    #[test]
-    fn joiners_are_allowed_where_scripts_and_emoji_need_them() {
-        for name in [
-            "The family 👨‍👩‍👧‍👦",
-            "Ana 👩🏽‍🚀",
-            "❤️‍🔥",
-            "🏴󠁧󠁢󠁳󠁣󠁴󠁿",
-            "می\u{200C}خواهم",
-            "क्\u{200D}ष",
-            "Renée",
-            "O’Brien-Smith 3rd",
-            "日本語",
-        ] {
-            assert_eq!(deceptive_character(name), None, "{name:?}");
         }
     }
 

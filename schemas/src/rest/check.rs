@@ -3,7 +3,7 @@
 use crate::{
     emoji,
     limits::{self, Limits},
-    text,
+    name, text,
 };
 
 type Checked = garde::Result;
@@ -58,14 +58,13 @@ pub fn name(name: &str, limits: &Limits) -> Checked {
 
 /// A name as it is kept, for those who keep it. What is measured is what is kept.
 pub fn normalized_name(name: &str, limits: &Limits) -> Result<String, garde::Error> {
-    let name = text::normalized_name(name);
-    let fits = limits.name.contains(&name.chars().count());
-    must(fits && !text::is_blank(&name), || {
-        format!("must be {} to {} characters, not blank", limits.name.start(), limits.name.end())
-    })?;
-    match text::deceptive_character(&name) {
+    let rule = || format!("must be {} to {} characters, not blank", limits.name.start(), limits.name.end());
+    must(name.trim().chars().count() / name::MOST_FOR_ONE <= *limits.name.end(), rule)?;
+    let name = name::normalized(name);
+    must(limits.name.contains(&name.chars().count()) && !text::is_blank(&name), rule)?;
+    match name::fault(&name) {
         None => Ok(name),
-        Some(c) => Err(garde::Error::new(format!("must not have U+{:04X}, which is not seen", u32::from(c)))),
+        Some(fault) => Err(garde::Error::new(fault)),
     }
 }
 
@@ -113,7 +112,7 @@ mod tests {
             assert!(name(bad, &limits).is_err(), "{bad:?}");
         }
         let error = name("a\u{202E}b", &limits).expect_err("it would be shown from right to left");
-        assert_eq!(error.to_string(), "must not have U+202E, which is not seen");
+        assert_eq!(error.to_string(), "must not have U+202E there, which is not seen");
     }
 
     #[test]
