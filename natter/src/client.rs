@@ -10,7 +10,8 @@ use natter_schemas::{
     frame::{ClientFrame, Resume, SUBPROTOCOL, ServerFrame},
     id::{ConversationId, UserId},
     rest::{
-        ConversationView, CreateConversation, Login, MessageView, PostMessage, Problem, Register, SessionView,
+        AddParticipants, ConversationView, CreateConversation, Login, MessageView, PostMessage, Problem,
+        Register, SessionView,
     },
 };
 use reqwest::{Method, Response};
@@ -74,6 +75,14 @@ impl Client {
     pub async fn open_direct(&self, with: UserId) -> anyhow::Result<ConversationId> {
         let direct = CreateConversation { shape: Shape::Direct, name: None, participant_ids: vec![with] };
         Ok(self.open(&direct).await?.id)
+    }
+
+    pub async fn add(
+        &self,
+        group: ConversationId,
+        people: &AddParticipants,
+    ) -> anyhow::Result<ConversationView> {
+        self.post(&format!("/api/conversations/{group}/participants"), people).await
     }
 
     pub async fn post_message(&self, message: &PostMessage) -> anyhow::Result<MessageView> {

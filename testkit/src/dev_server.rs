@@ -84,10 +84,21 @@ impl DevServer {
         Self::launch(tempfile::tempdir().unwrap(), Launch::new(program, data, settings, &[])).await
     }
 
-    async fn launch(home: TempDir, launch: Launch) -> Self {
+    /// One that is only begun: it has no addresses yet.
+    pub fn begin(program: &'static str, settings: &[Setting], arguments: &[&'static str]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let data = home.path().join("data");
+        Self::spawn(home, Launch::new(program, data, settings, arguments))
+    }
+
+    fn spawn(home: TempDir, launch: Launch) -> Self {
         let process = launch.spawn(&home);
         let (http, admin) = (String::new(), String::new());
-        let mut server = Self { http, admin, process, launch, home };
+        Self { http, admin, process, launch, home }
+    }
+
+    async fn launch(home: TempDir, launch: Launch) -> Self {
+        let mut server = Self::spawn(home, launch);
         server.read_banner().await;
         server
     }

@@ -9,7 +9,7 @@ use natter_nats::{
 };
 use natter_runtime::{
     config::{Durability, Strictness},
-    lifecycle,
+    lifecycle::StopSignals,
     shared_state::SharedState,
 };
 use natter_schemas::rest::DemoPersonView;
@@ -146,7 +146,7 @@ impl Node {
     /// Everything runs; returns after a signal to stop, when all work under way is finished.
     pub async fn run(&self) -> anyhow::Result<()> {
         self.process.readiness.started();
-        lifecycle::asked_to_stop().await?;
+        StopSignals::listen()?.received().await;
         self.process.drain().await;
         Ok(())
     }

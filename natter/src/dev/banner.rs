@@ -2,7 +2,7 @@
 
 use natter_runtime::config::Durability;
 
-use super::{demo, server::DevServer};
+use super::{demo::Demo, server::DevServer};
 use crate::cli::DevArgs;
 
 #[expect(clippy::print_stdout, reason = "the banner is what the command is started for")]
@@ -22,27 +22,28 @@ pub fn print(server: &DevServer, args: &DevArgs) {
         settings.durability.name(),
         args.data_dir.display()
     );
-    if args.demo {
-        print_demo(&format!("http://{public}"));
+    if let Some(demo) = &server.demo {
+        print_demo(&format!("http://{public}"), demo);
     }
     println!("\nCtrl-C ends everything; messages are kept.");
 }
 
 #[expect(clippy::print_stdout, reason = "part of the banner")]
-fn print_demo(url: &str) {
+fn print_demo(url: &str, demo: &Demo) {
     let program = shell_word(&std::env::args().next().unwrap_or_else(|| "natter".to_owned()));
-    let password = demo::PASSWORD;
     println!("\nOpen {url} in a browser, or log in as");
-    for user in demo::PEOPLE {
-        println!("  {:<8} {password}", user.username);
+    for person in &demo.people {
+        println!("  {:<8} {}", person.username, person.password);
     }
+    let (alice, bob, echo) = (&demo.people[0].username, &demo.people[1].username, &demo.bot.username);
+    let password = &demo.people[0].password;
     println!(
         "\nA token\n  curl -s {url}/api/auth/login -H 'content-type: application/json' \
-         -d '{{\"login\":\"alice\",\"password\":\"{password}\"}}'\n\
+         -d '{{\"login\":\"{alice}\",\"password\":\"{password}\"}}'\n\
          \nA message over a socket, and the bot's answer\n  \
-         (echo 'hello from the shell'; sleep 2) | {program} connect {url} --login alice:{password} --to echo\n\
-         \nA socket that stays open: lines go to bob, frames are printed\n  \
-         {program} connect {url} --login alice:{password} --to bob"
+         (echo 'hello from the shell'; sleep 2) | {program} connect {url} --login {alice}:{password} --to {echo}\n\
+         \nA socket that stays open: lines go to {bob}, frames are printed\n  \
+         {program} connect {url} --login {alice}:{password} --to {bob}"
     );
 }
 

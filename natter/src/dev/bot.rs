@@ -1,5 +1,5 @@
 //! A bot that answers messages sent to it: a client like any other, over the public socket. It resumes where
-//! it was and names each answer after the message it answers, so nothing is answered twice.
+//! it was and gives each answer the id of the message it answers as its clientId, so nothing is answered twice.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -78,7 +78,7 @@ async fn handle(
                     id: None,
                     conversation_id: position.conversation_id,
                     content,
-                    client_id: format!("re-{}", message.id),
+                    client_id: message.id.to_string(),
                     reply_to: Some(message.seq),
                     retry: false,
                 };

@@ -6,8 +6,7 @@ mod demo; // users, rooms and a bot that answers
 mod bot; // answers messages
 mod banner; // printed when everything is ready
 
-use anyhow::Context;
-use natter_runtime::{config::Strictness, lifecycle};
+use natter_runtime::{config::Strictness, lifecycle::StopSignals};
 
 use crate::{
     bootstrap::{self, Process},
@@ -17,6 +16,8 @@ use crate::{
 use server::DevServer;
 
 pub async fn run(args: &DevArgs) -> anyhow::Result<()> {
+    // From here on a signal waits to be asked for: none is lost between two waits.
+    let mut stop = StopSignals::listen()?;
     let flags = [
         ("PORT", args.port.map(|port| port.to_string())),
         ("ADMIN_PORT", args.admin_port.map(|port| port.to_string())),
@@ -29,11 +30,20 @@ pub async fn run(args: &DevArgs) -> anyhow::Result<()> {
 
     let server = tokio::select! {
         started = DevServer::start(settings, &folder, listener, process, args) => started?,
-        asked = lifecycle::asked_to_stop() => return Ok(asked?),
+        () = stop.received() => return Ok(()),
     };
-    if args.demo {
-        demo::seed(server.public, server.lifecycle()).await.context("the demo could not be set up")?;
+    let seeding = async {
+        if let Some(demo) = &server.demo {
+            demo.seed(server.public, server.lifecycle()).await;
+        }
+    };
+    tokio::select! {
+        () = seeding => {}
+        () = stop.received() => {
+            server.stop().await;
+            return Ok(());
+        }
     }
     banner::print(&server, args);
-    server.run().await
+    server.run(&mut stop).await
 }

@@ -9,7 +9,7 @@ use natter_nats::{
 };
 use natter_runtime::{
     config::{Durability, Settings},
-    lifecycle::Lifecycle,
+    lifecycle::{Lifecycle, StopSignals},
     shared_state,
 };
 use natter_store::{Store, sqlite::SqliteStore};
@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tracing::warn;
 
-use super::{demo, folder::Folder};
+use super::{demo::Demo, folder::Folder};
 use crate::{
     bootstrap::{self, Backends, Node, Process, Provisioned},
     cli::DevArgs,
@@ -25,6 +25,8 @@ use crate::{
 
 pub struct DevServer {
     pub public: SocketAddr,
+    /// With `--demo`.
+    pub demo: Option<Demo>,
     node: Node,
     nats: Server,
     store: Arc<dyn Store>,
@@ -61,10 +63,11 @@ impl DevServer {
             Some(secret) => secret.expose_secret().as_bytes().to_vec(),
             None => folder.secret("jwt.secret")?,
         };
-        let people = if args.demo { demo::people() } else { Vec::new() };
+        let demo = args.demo.then(|| Demo::new(&node.backends.settings.limits));
+        let people = demo.as_ref().map(|demo| demo.people.clone()).unwrap_or_default();
         let public = node.start_edge(secret, listener, people).await?;
         node.process.readiness.started();
-        Ok(Self { public, node, nats, store })
+        Ok(Self { public, demo, node, nats, store })
     }
 
     pub const fn admin(&self) -> SocketAddr {
@@ -79,19 +82,21 @@ impl DevServer {
         &self.node.process.lifecycle
     }
 
-    /// Until a signal to stop, or until nats-server has died for good. Clients end first, then the jobs, then the log, then the store: no client loses what it
-    /// still need.
-    pub async fn run(self) -> anyhow::Result<()> {
+    /// Until a signal to stop, or until nats-server has died for good.
+    pub async fn run(self, stop: &mut StopSignals) -> anyhow::Result<()> {
         let ended = tokio::select! {
-            ended = self.node.run() => ended,
-            lost = self.nats.lost() => {
-                self.node.process.drain().await;
-                Err(lost.into())
-            }
+            () = stop.received() => Ok(()),
+            lost = self.nats.lost() => Err(lost.into()),
         };
+        self.stop().await;
+        ended
+    }
+
+    /// Clients end first, then the jobs, then the log, then the store: no client loses what it still needs.
+    pub async fn stop(self) {
+        self.node.process.drain().await;
         self.nats.stop().await;
         bootstrap::close_store(self.store.as_ref()).await;
-        ended
     }
 }
 

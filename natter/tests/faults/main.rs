@@ -4,6 +4,7 @@
 
 mod banner; // what it prints works as pasted
 mod start; // when it refuses to start, and how it ends
+mod demo; // users and rooms for any settings
 
 mod death; // kill -9 of nats-server and of everything
 mod full; // a log without room
