@@ -11,7 +11,7 @@ use natter_runtime::{
     rates::{Class, Cost, Rates, Rule},
     shared_state::{LogInOutcome, Memory, RateDecision, SharedState, Unavailable, local_token_bucket},
 };
-use natter_schemas::{code::Code, id::UserId};
+use natter_schemas::{code::Code, id::UserId, rpc::User};
 
 use crate::api_error::ApiError;
 
@@ -73,6 +73,19 @@ impl Admission {
                 let detail = "too many attempts to log in to this account";
                 Err(ApiError { retry_after: Some(wait), ..ApiError::new(Code::RateLimited, detail) })
             }
+        }
+    }
+
+    /// The user has proved to be there, not only by what was typed to log in: attempts from elsewhere do not keep out
+    /// whoever logs in from this network, by either name.
+    pub async fn know_network(&self, user: &User, network: IpAddr) {
+        if self.rates.rule(Class::Login).is_none() {
+            return;
+        }
+        let network = network.to_string();
+        for login in [&user.username, &user.email] {
+            let known = LogInAttempt { admission: self, account: account(login), network: network.clone() };
+            known.settle(LogInOutcome::Unneeded).await;
         }
     }
 

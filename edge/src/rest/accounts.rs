@@ -32,6 +32,7 @@ pub async fn register(
 ) -> Result<Response, ApiError> {
     let Register { username, email, password, display_name } = body;
     let opened = app.rpc.call(&RegisterUser { username, email, password, display_name }).await?;
+    app.admission.know_network(&opened.user, client.network()).await;
     let created = location(&format!("/api/users/{}", opened.user.id));
     let session = session(&app, StatusCode::CREATED, opened, client)?;
     Ok((created, session).into_response())
@@ -46,7 +47,10 @@ pub async fn login(
     let attempt = app.admission.attempt_log_in(&body.login, client.network()).await?;
     let opened = app.rpc.call(&LogIn { login: body.login, password: body.password }).await;
     match &opened {
-        Ok(_) => attempt.settle(LogInOutcome::Succeeded).await,
+        Ok(opened) => {
+            attempt.settle(LogInOutcome::Succeeded).await;
+            app.admission.know_network(&opened.user, client.network()).await;
+        }
         Err(error) if error.code == Code::BadCredentials => {}
         Err(_) => attempt.settle(LogInOutcome::Undecided).await,
     }
@@ -67,6 +71,7 @@ pub async fn refresh(
         named.map_or_else(|| blake3::hash(secret.as_bytes()).to_hex().to_string(), |id| id.to_string());
     app.admission.take(costs::RENEWAL, &bucket).await?;
     let opened = app.rpc.call(&RefreshSession { refresh_token: secret.to_owned() }).await?;
+    app.admission.know_network(&opened.user, client.network()).await;
     session(&app, StatusCode::OK, opened, client)
 }
 

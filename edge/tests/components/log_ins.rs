@@ -74,6 +74,32 @@ async fn an_account_is_not_guessed_from_many_addresses_and_its_owner_not_kept_ou
 }
 
 #[tokio::test]
+async fn who_has_registered_or_renewed_is_not_kept_out_from_there() {
+    let edge = proxied("login=1000/s,renew=1000/s,address=1000/s").await;
+    let guessed = async |account: &str| {
+        for number in 0..=limits::LOG_INS_AT_ONCE {
+            let body = log_in(account, "a guess");
+            edge.forwarded(&format!("192.0.2.{number}"), "/api/auth/login", &body).await;
+        }
+    };
+    let status = async |client: &str, path: &str, body: Value| edge.forwarded(client, path, &body).await.0;
+    let log_in_status = async |client: &str, account: &str| {
+        status(client, "/api/auth/login", log_in(account, PASSWORD)).await
+    };
+    let new =
+        json!({"username": "carol", "email": "carol@example.org", "password": PASSWORD, "displayName": "C"});
+    assert_eq!(status("198.51.100.1", "/api/auth/register", new).await, 201);
+    let token = json!({"refreshToken": SessionId::fresh().to_string()});
+    assert_eq!(status("198.51.100.2", "/api/auth/refresh", token).await, 200);
+    for account in ["carol", "carol@example.org", "alice", "alice@example.org"] {
+        guessed(account).await;
+        let home = if account.starts_with("carol") { "198.51.100.1" } else { "198.51.100.2" };
+        assert_eq!(log_in_status(home, account).await, 200, "{account}");
+        assert_eq!(log_in_status("192.0.2.200", account).await, 429, "{account}");
+    }
+}
+
+#[tokio::test]
 async fn people_who_share_an_address_renew_and_each_session_has_a_limit() {
     const PEOPLE: usize = 150;
     let edge = proxied("login=1/h,renew=1/h*2,address=1000/s").await;

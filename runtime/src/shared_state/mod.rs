@@ -56,6 +56,8 @@ pub enum KeyClaim {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogInOutcome {
     Succeeded,
+    /// There was none: the user has proved otherwise to be there (has registered, renewed a session).
+    Unneeded,
     /// The password was not checked: a service was away or busy.
     Undecided,
 }
@@ -120,7 +122,8 @@ pub trait SharedState: Send + Sync + 'static {
     /// A network that the account was logged in to from is counted for itself: attempts from elsewhere do not keep its
     /// owner out. Both texts are names that callers choose, of 64 visible ASCII characters at most.
     async fn attempt_log_in(&self, account: &str, network: &str) -> Result<Option<Duration>, Unavailable>;
-    /// Takes back an attempt that was not a wrong password.
+    /// Takes back an attempt that was not a wrong password. Except after `Undecided` the account knows the network from
+    /// then on.
     async fn settle_log_in(
         &self,
         account: &str,

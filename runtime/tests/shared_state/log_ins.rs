@@ -9,6 +9,7 @@ use crate::fixtures::State;
 both!(
     an_account_that_is_tried_from_everywhere_has_to_be_waited_for,
     a_network_that_an_account_knows_is_not_kept_out_by_others,
+    a_network_known_without_a_log_in_gets_no_attempts_back,
     an_attempt_that_was_not_decided_is_taken_back,
     attempts_at_the_same_moment_are_counted_one_by_one,
 );
@@ -39,6 +40,20 @@ async fn a_network_that_an_account_knows_is_not_kept_out_by_others(state: State)
     // It is counted for itself, and no way to guess.
     assert!(attempt(&state, "alice", "home").await.is_some());
     assert_eq!(attempt(&state, "bob", "home").await, None);
+}
+
+async fn a_network_known_without_a_log_in_gets_no_attempts_back(state: State) {
+    for _ in 0..LOG_INS_AT_ONCE {
+        assert_eq!(attempt(&state, "alice", "elsewhere").await, None);
+    }
+    for _ in 0..LOG_INS_AT_ONCE {
+        state.settle_log_in("alice", "home", LogInOutcome::Unneeded).await.unwrap();
+        assert_eq!(attempt(&state, "alice", "home").await, None);
+        assert!(attempt(&state, "alice", "elsewhere").await.is_some());
+    }
+    assert!(attempt(&state, "alice", "home").await.is_some());
+    state.settle_log_in("alice", "home", LogInOutcome::Unneeded).await.unwrap();
+    assert!(attempt(&state, "alice", "home").await.is_some());
 }
 
 async fn an_attempt_that_was_not_decided_is_taken_back(state: State) {

@@ -78,7 +78,12 @@ impl LogIns {
 
     pub async fn settle(&self, account: &str, network: &str, outcome: LogInOutcome) {
         let key = (account.to_owned(), network.to_owned());
-        let charged = match self.of_network.get(&key).await {
+        let of_network = self.of_network.get(&key).await;
+        if outcome == LogInOutcome::Unneeded {
+            // What was counted of the network stays.
+            return self.of_network.insert(key, of_network.unwrap_or_default()).await;
+        }
+        let charged = match of_network {
             Some(attempts) => Some(attempts),
             None => self.of_account.get(account).await,
         };

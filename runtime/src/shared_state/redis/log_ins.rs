@@ -48,7 +48,11 @@ pub async fn settle(
     let mut call = redis.scripts.log_ins.settled.prepare_invoke();
     call.key(of_account)
         .key(of_network)
-        .arg(u8::from(outcome == LogInOutcome::Succeeded))
+        .arg(match outcome {
+            LogInOutcome::Succeeded => "succeeded",
+            LogInOutcome::Unneeded => "unneeded",
+            LogInOutcome::Undecided => "undecided",
+        })
         .arg(millis(limits::LOG_IN_NETWORK_KNOWN));
     redis.call(call.invoke_async(&mut redis.connection.clone())).await
 }
