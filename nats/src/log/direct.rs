@@ -9,7 +9,7 @@ use natter_schemas::id::Seq;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::LogError;
+use super::{LogError, passing};
 use crate::{header, live::number};
 
 /// From one message of an answer to the next. A server that restarts loses the rest of an answer.
@@ -56,6 +56,10 @@ enum Part {
 }
 
 pub async fn get(js: &Context, stream: &str, query: &Query<'_>) -> Result<Answer, LogError> {
+    passing::outlast(|| get_once(js, stream, query)).await
+}
+
+async fn get_once(js: &Context, stream: &str, query: &Query<'_>) -> Result<Answer, LogError> {
     let client = js.client();
     let inbox = client.new_inbox();
     let unavailable = |error: &dyn std::fmt::Display| LogError::Unavailable(error.to_string());
@@ -105,8 +109,11 @@ fn read(message: Message) -> Result<Part, LogError> {
         Some(status) => {
             let description = message.description.unwrap_or_default();
             let reason = format!("{status} {description}");
-            let passes = matches!(status.as_u16(), 429 | 503);
-            return Err(if passes { LogError::Unavailable(reason) } else { LogError::Rejected(reason) });
+            return Err(match status.as_u16() {
+                503 => LogError::NotYet(reason),
+                429 => LogError::Unavailable(reason),
+                _ => LogError::Rejected(reason),
+            });
         }
         None => {}
     }

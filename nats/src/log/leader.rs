@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::LogError;
+use super::{LogError, passing};
 use crate::topology::log_stream;
 
 /// A follower that is further behind is not read from.
@@ -51,12 +51,15 @@ impl Leader {
 /// `subject` may have wildcards.
 pub async fn last(js: &Context, stream: &str, subject: &str) -> Result<Option<Last>, LogError> {
     let question = format!("STREAM.MSG.GET.{stream}");
-    match js.request(question, &json!({ "last_by_subj": subject })).await {
-        Ok(Response::Ok(Stored { message })) => Ok(Some(message)),
-        Ok(Response::Err { error }) if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => Ok(None),
-        Ok(Response::Err { error }) => Err(LogError::from_answer(&error)),
-        Err(error) => Err(LogError::Unavailable(error.to_string())),
-    }
+    passing::outlast(|| async {
+        match js.request(question.clone(), &json!({ "last_by_subj": subject })).await {
+            Ok(Response::Ok(Stored { message })) => Ok(Some(message)),
+            Ok(Response::Err { error }) if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => Ok(None),
+            Ok(Response::Err { error }) => Err(LogError::from_answer(&error)),
+            Err(error) => Err(LogError::Unavailable(error.to_string())),
+        }
+    })
+    .await
 }
 
 /// The wait for a follower, bounded.

@@ -1,6 +1,7 @@
 //! Stored events read back. By conversation and position: Direct Get (ADR-31), which any copy of a stream
 //! answers and which makes no consumer. By partition: where the log and its persister are.
 
+mod passing; // asked again while a server cannot answer yet
 mod direct; // one Direct Get request and its answers
 mod leader; // how far an answer must reach where there are several copies
 mod order; // streams in their own order, for commands that go over everything
@@ -48,6 +49,9 @@ pub enum LogError {
     /// May succeed when repeated.
     #[error("the log does not answer: {0}")]
     Unavailable(String),
+    /// The server says that it cannot answer yet; it is asked again for some seconds, and is `Unavailable` then.
+    #[error("the log does not answer yet: {0}")]
+    NotYet(String),
     /// A defect here, or a log of another version.
     #[error("the log refuses: {0}")]
     Rejected(String),
@@ -58,7 +62,8 @@ impl LogError {
     /// leader or shutting down (503): each passes, and the question was not wrong.
     fn from_answer(error: &jetstream::Error) -> Self {
         match error.code() {
-            404 | 429 | 503 => Self::Unavailable(error.to_string()),
+            503 => Self::NotYet(error.to_string()),
+            404 | 429 => Self::Unavailable(error.to_string()),
             _ => Self::Rejected(error.to_string()),
         }
     }
@@ -330,11 +335,14 @@ pub(crate) async fn info<T: DeserializeOwned>(
     question: String,
     body: &Value,
 ) -> Result<T, LogError> {
-    match js.request(question, body).await {
-        Ok(Response::Ok(info)) => Ok(info),
-        Ok(Response::Err { error }) => Err(LogError::from_answer(&error)),
-        Err(error) => Err(LogError::Unavailable(error.to_string())),
-    }
+    passing::outlast(|| async {
+        match js.request(question.clone(), body).await {
+            Ok(Response::Ok(info)) => Ok(info),
+            Ok(Response::Err { error }) => Err(LogError::from_answer(&error)),
+            Err(error) => Err(LogError::Unavailable(error.to_string())),
+        }
+    })
+    .await
 }
 
 #[cfg(test)]
@@ -347,7 +355,8 @@ mod tests {
             let json = json!({ "code": code, "err_code": number, "description": "x" });
             LogError::from_answer(&serde_json::from_value(json).unwrap())
         };
-        for (code, number) in [(503, 10008), (404, 10059), (429, 10167)] {
+        assert!(matches!(error(503, 10008), LogError::NotYet(_)));
+        for (code, number) in [(404, 10059), (429, 10167)] {
             assert!(matches!(error(code, number), LogError::Unavailable(_)), "{number}");
         }
         assert!(matches!(error(400, 10003), LogError::Rejected(_)));
