@@ -87,7 +87,9 @@ pub fn router(app: &Arc<App>) -> Router {
         GET "/api/docs" web::reference;
         GET "/api/docs/{name}" web::reference_file;
         GET "/icon.svg" web::file;
+        GET "/icons/{name}" web::icon;
         GET "/manifest.webmanifest" web::file;
+        GET "/sw.js" web::file;
         GET "/api/openapi.json" documents::openapi;
         GET "/api/asyncapi.json" documents::asyncapi;
         GET "/health" health::health;

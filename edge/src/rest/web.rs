@@ -28,6 +28,15 @@ pub async fn asset(
     app.config.web.answer(&format!("assets/{name}"), &headers).ok_or_else(absent)
 }
 
+/// Of an installed app.
+pub async fn icon(
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    app.config.web.answer(&format!("icons/{name}"), &headers).ok_or_else(absent)
+}
+
 /// Files that browsers look for by their names.
 pub async fn file(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
     app.config.web.answer(uri.path().trim_start_matches('/'), &headers).ok_or_else(absent)

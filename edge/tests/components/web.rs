@@ -14,10 +14,12 @@ const PAGE: Source = Source {
 const SCRIPT: Source =
     Source { path: "assets/app-1a2b.js", plain: b"run()", brotli: Some(b"run:br"), gzip: Some(b"run:gzip") };
 const ICON: Source = Source { path: "icon.svg", plain: b"<svg/>", brotli: None, gzip: None };
+const WORKER: Source = Source { path: "sw.js", plain: b"keep()", brotli: None, gzip: None };
+const APP_ICON: Source = Source { path: "icons/icon.png", plain: b"picture", brotli: None, gzip: None };
 const PEOPLE: Source = Source { path: "secret.txt", plain: b"not asked for", brotli: None, gzip: None };
 
 async fn edge() -> Edge {
-    Edge::start_with(|config| config.web = Web::of(&[PAGE, SCRIPT, ICON, PEOPLE])).await
+    Edge::start_with(|config| config.web = Web::of(&[PAGE, SCRIPT, ICON, WORKER, APP_ICON, PEOPLE])).await
 }
 
 /// Head, in lowercase, and body.
@@ -138,6 +140,20 @@ async fn hashed_files_are_kept_for_ever_and_the_page_asked_for() {
 }
 
 #[tokio::test]
+async fn the_worker_and_icons_are_asked_for_again_each_time() {
+    let edge = edge().await;
+    let kinds = [("/sw.js", "text/javascript; charset=utf-8"), ("/icons/icon.png", "image/png")];
+    for (path, kind) in kinds {
+        let (head, _) = get(&edge, path, "").await;
+        assert_eq!(value(&head, "content-type"), Some(kind), "{path}: {head}");
+        // A worker that is kept for a year would keep its page for a year.
+        assert_eq!(value(&head, "cache-control"), Some("no-cache"), "{path}: {head}");
+    }
+    let (head, _) = get(&edge, "/icons/other.png", "").await;
+    assert!(head.starts_with("http/1.1 404"), "{head}");
+}
+
+#[tokio::test]
 async fn a_head_is_the_head_of_its_get() {
     let edge = edge().await;
     for path in ["/", "/assets/app-1a2b.js", "/icon.svg"] {
@@ -164,7 +180,8 @@ async fn the_page_may_load_and_run_only_what_is_from_here() {
             "frame-ancestors 'none'",
             "base-uri 'none'",
             "require-trusted-types-for 'script'",
-            "trusted-types svelte-trusted-html",
+            "worker-src 'self'",
+            "trusted-types svelte-trusted-html natter-worker",
         ] {
             assert!(policy.split(';').any(|it| it.trim() == part), "{part} is not in {policy}");
         }

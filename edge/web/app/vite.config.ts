@@ -15,7 +15,10 @@ export default defineConfig({
     reportCompressedSize: false,
     manifest: 'manifest.json',
     rolldownOptions: {
+      input: { index: 'index.html', sw: 'src/worker/sw.ts' },
       output: {
+        // The service worker's address is its identity; what it is made of must not change it.
+        entryFileNames: ({ name }) => (name === 'sw' ? 'sw.js' : 'assets/[name]-[hash].js'),
         codeSplitting: {
           // What every view needs is one file: each file costs a connection its turn.
           groups: [

@@ -14,6 +14,7 @@ const names = readdirSync(from, { recursive: true, encoding: 'utf8' }).sort().fi
 const all = createHash('sha256')
 for (const name of names) all.update(name).update('\0').update(readFileSync(`${from}/${name}`))
 const build = all.digest('hex').slice(0, 16)
+const CHANGED = { 'index.html': page, 'sw.js': worker }
 const META = '<meta name="natter-build" content="'
 
 mkdirSync(to, { recursive: true })
@@ -21,7 +22,7 @@ for (const name of readdirSync(to)) if (name !== '.gitignore') rmSync(`${to}/${n
 
 const COMPRESSED = /\.(html|js|css|svg|json|webmanifest|txt)$/
 for (const name of names) {
-  const bytes = name === 'index.html' ? page() : readFileSync(`${from}/${name}`)
+  const bytes = CHANGED[name]?.() ?? readFileSync(`${from}/${name}`)
   const target = `${to}/${name}`
   mkdirSync(dirname(target), { recursive: true })
   writeFileSync(target, bytes)
@@ -35,4 +36,10 @@ function page() {
   const text = readFileSync(`${from}/index.html`, 'utf8')
   if (!text.includes(META)) throw new Error('index.html has no place for the build')
   return Buffer.from(text.replace(META, META + build))
+}
+
+/** The service worker keeps what a page can need: not itself, nor words that only tests show. */
+function worker() {
+  const kept = names.filter((name) => name !== 'index.html' && name !== 'sw.js' && !name.startsWith('assets/pseudo-')).map((name) => `/${name}`)
+  return Buffer.from(`const SHELL=${JSON.stringify({ build, files: kept })};${readFileSync(`${from}/sw.js`, 'utf8')}`)
 }

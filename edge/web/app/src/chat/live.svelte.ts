@@ -2,6 +2,7 @@
 import { conversationList, type ConversationState, type NatterClient, Refused, type State, totalUnread } from '@natter/client'
 import { SvelteSet } from 'svelte/reactivity'
 import { Problem } from '../lib/api'
+import { build } from '../lib/build.svelte'
 import { session } from '../lib/session.svelte'
 import { Directory } from './directory.svelte'
 import { Online } from './online.svelte'
@@ -17,12 +18,15 @@ export class Live {
   readonly hidden = new SvelteSet<string>()
   readonly #stop = new AbortController()
   #hiddenAt = 0
+  #wasLive = false
+  #connections = 0
 
   constructor(readonly client: NatterClient) {
     this.#state = $state.raw(client.state)
     const end = client.subscribe(() => {
       this.#state = client.state
       const { connection } = client.state
+      this.#watchBuild(connection.phase)
       if (connection.phase === 'stopped' && connection.reason === 'sessionEnded') session.revoked()
     })
     const { signal } = this.#stop
@@ -55,6 +59,16 @@ export class Live {
 
   room(id: string): ConversationState | undefined {
     return this.state.conversations.get(id)
+  }
+
+  /** A server that was away may come back as another build. */
+  #watchBuild(phase: State['connection']['phase']): void {
+    if (phase !== 'live' || this.#wasLive) {
+      this.#wasLive &&= phase === 'live'
+      return
+    }
+    this.#wasLive = true
+    if (this.#connections++ > 0) void build.look()
   }
 
   #seen(): void {

@@ -1,5 +1,7 @@
 /** Which build of the client this page is of, and whether the server has another one. */
 
+import { updateShell } from './shell'
+
 const META = 'meta[name="natter-build"]'
 const own = document.querySelector(META)?.getAttribute('content') ?? ''
 /** Between two looks at the server. */
@@ -12,7 +14,9 @@ class Build {
 
   /** Another build is known to be the server's. */
   seen(build: string): void {
-    this.isOld ||= build !== '' && own !== '' && build !== own
+    if (this.isOld || build === '' || own === '' || build === own) return
+    this.isOld = true
+    void updateShell()
   }
 
   /** Compares this page with the server's. */
