@@ -2,11 +2,12 @@
 import { ApiError, type Auth, browserTabs, canShareTabs, NatterClient, randomText, singleTab, systemClock, webSockets } from '@natter/client'
 import { indexedDbStorage } from '@natter/client/storage'
 import { Problem } from '../lib/api'
+import { DATABASE } from '../lib/traces'
 import { session } from '../lib/session.svelte'
 import { Live } from './live.svelte'
 
 /** Where the copies and the outbox of one user are. */
-export const database = (user: string): string => `natter.${user}`
+const database = (user: string): string => DATABASE + user
 
 const auth: Auth = {
   async renew() {

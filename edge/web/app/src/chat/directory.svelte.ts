@@ -36,6 +36,16 @@ export class Directory {
     return this.#people.get(id)?.username
   }
 
+  /** Everyone who is known, to be kept for a start without a connection. */
+  get people(): ReadonlyMap<string, Person> {
+    return this.#people
+  }
+
+  /** Who was kept: asked about all the same when shown. */
+  restore(people: ReadonlyMap<string, Person>): void {
+    for (const [id, person] of people) this.#people.set(id, person)
+  }
+
   learn(info: ConversationInfo | null): void {
     const list = info?.participants
     if (!list || this.#learned.has(list)) return

@@ -76,10 +76,11 @@ export class Live {
     else if (performance.now() - this.#hiddenAt > ASLEEP) this.client.wake()
   }
 
-  end(): void {
+  /** Settles when nothing of it is on its way into storage any more. */
+  end(): Promise<void> {
     this.#stop.abort()
     this.online.end()
-    void this.client.close()
+    return this.client.close()
   }
 }
 

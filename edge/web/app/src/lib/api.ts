@@ -45,7 +45,7 @@ export async function call<T>(path: string, { method = 'GET', body, token, signa
       ...(keepalive && { keepalive }),
     })
   } catch (error) {
-    if (signal?.aborted) throw error
+    if (signal?.aborted && !isTimeout(signal)) throw error
     throw new Problem('offline', 0, 'no answer', undefined, [])
   }
   if (response.status === 204) return undefined as T
@@ -53,6 +53,9 @@ export async function call<T>(path: string, { method = 'GET', body, token, signa
   if (response.ok) return json as T
   throw problem(response, json)
 }
+
+/** Ended because there was no answer in time, not because the answer is not wanted any more. */
+const isTimeout = ({ reason }: AbortSignal): boolean => reason instanceof DOMException && reason.name === 'TimeoutError'
 
 /** What is between the client and the server may answer in its own words: then the status is all there is. */
 function problem(response: Response, json: unknown): Problem {

@@ -24,8 +24,13 @@ export type Ended = 'expired' | 'elsewhere' | undefined
 
 /** Renewed this long before it ends, so that no call starts with a token that ends on its way. */
 const MARGIN = 30_000
-/** Says that there may be a cookie: without it nothing is asked before the log-in page is shown. */
+/** Who the cookie is of: without it nothing is asked before the log-in page is shown. */
 const HINT = 'natter.session'
+/** A log-out that the server does not know of yet: the address that is to be called. */
+const LEAVING = 'natter.leaving'
+/** A server that does not answer for so long is none; milliseconds. */
+const ANSWERS_WITHIN = 15_000
+const LEAVES_WITHIN = 5_000
 
 class Session {
   user = $state<User>()
@@ -39,6 +44,7 @@ class Session {
   #renewing: Promise<string> | undefined
   /** Who was logged in last: another person begins at the beginning. */
   #last: string | undefined
+  #leaving: Promise<void> | undefined
   #tabs = new BroadcastChannel('natter.session')
 
   constructor() {
@@ -46,13 +52,21 @@ class Session {
       if (data === 'out' && this.phase === 'in') this.#close('elsewhere')
       if (data === 'in' && this.phase === 'out') void this.resume()
     }
+    addEventListener('online', () => this.#tellServer())
   }
 
-  /** Takes up the session of the cookie, if there is one. */
+  /** Takes up the session of the cookie, if there is one: what is stored is shown before the server has answered. */
   async resume(): Promise<void> {
-    if (!remembered()) {
+    const known = remembered()
+    if (known === undefined) {
       this.phase = 'out'
+      this.#tellServer()
       return
+    }
+    if (typeof known === 'object') {
+      this.user = known
+      this.#last = known.id
+      this.phase = 'in'
     }
     try {
       await this.renew()
@@ -62,24 +76,37 @@ class Session {
   }
 
   async logIn(login: string, password: string): Promise<void> {
+    await this.#leaving
     this.#open(await call<Opened>('/api/auth/login', { method: 'POST', body: { login, password } }))
     this.#tabs.postMessage('in')
   }
 
   async register(account: { username: string; email: string; password: string; displayName?: string }): Promise<void> {
+    await this.#leaving
     this.#open(await call<Opened>('/api/auth/register', { method: 'POST', body: account }))
     this.#tabs.postMessage('in')
   }
 
-  /** Here and in every tab; without the server the cookie stays, and the hint goes. */
+  /** Here and in every tab; a server that cannot be reached now is told later. */
   async logOut({ everywhere = false } = {}): Promise<void> {
+    const path = everywhere ? '/api/auth/logout-all' : '/api/auth/logout'
     try {
-      const path = everywhere ? '/api/auth/logout-all' : '/api/auth/logout'
-      await call(path, { method: 'POST', token: await this.token() })
+      const token = await Promise.race([this.token(), noAnswer(LEAVES_WITHIN)])
+      await call(path, { method: 'POST', token, signal: AbortSignal.timeout(LEAVES_WITHIN) })
+    } catch (error) {
+      if (!(error instanceof Problem) || error.code !== 'offline') throw error
+      store(LEAVING, path)
     } finally {
       this.#tabs.postMessage('out')
       this.#close(undefined)
     }
+  }
+
+  /** Ends a session that was left without a connection, before another one takes its cookie. */
+  #tellServer(): void {
+    const path = stored(LEAVING)
+    if (path === null || this.phase === 'in' || this.#leaving) return
+    this.#leaving = leave(path).finally(() => (this.#leaving = undefined))
   }
 
   /** An access token that is good for now. */
@@ -103,7 +130,7 @@ class Session {
 
   async #renew(why: Ended): Promise<string> {
     try {
-      this.#open(await call<Opened>('/api/auth/refresh', { method: 'POST' }))
+      this.#open(await call<Opened>('/api/auth/refresh', { method: 'POST', signal: AbortSignal.timeout(ANSWERS_WITHIN) }))
       return this.#token
     } catch (error) {
       if (refused(error)) this.#close(this.phase === 'in' ? why : undefined)
@@ -138,7 +165,10 @@ class Session {
     this.user = user
     this.ended = undefined
     this.phase = 'in'
-    remember(true)
+    // A new one takes the place of one that was left.
+    store(LEAVING, null)
+    const { id, username, displayName, createdAt } = user
+    store(HINT, JSON.stringify({ id, username, displayName, createdAt }))
   }
 
   #close(why: Ended): void {
@@ -149,7 +179,7 @@ class Session {
     this.user = undefined
     this.ended = why
     this.phase = 'out'
-    remember(false)
+    store(HINT, null)
   }
 }
 
@@ -160,22 +190,48 @@ function refused(error: unknown): error is Problem {
   return error instanceof Problem && OF_SESSIONS.has(error.code)
 }
 
-function remembered(): boolean {
+/** The person, or whether there may be one; `undefined`: nobody is logged in. */
+function remembered(): User | true | undefined {
   try {
-    return localStorage.getItem(HINT) !== null
+    const text = localStorage.getItem(HINT)
+    if (text === null) return undefined
+    const user = JSON.parse(text) as User
+    return typeof user.id === 'string' ? user : true
   } catch {
     // Storage is forbidden: the cookie may be there all the same.
     return true
   }
 }
 
-function remember(open: boolean): void {
+function stored(key: string): string | null {
   try {
-    if (open) localStorage.setItem(HINT, '1')
-    else localStorage.removeItem(HINT)
+    return localStorage.getItem(key)
+  } catch {
+    return null
+  }
+}
+
+function store(key: string, text: string | null): void {
+  try {
+    if (text === null) localStorage.removeItem(key)
+    else localStorage.setItem(key, text)
   } catch {
     // As above: the server is asked at each start.
   }
+}
+
+const noAnswer = (within: number): Promise<never> =>
+  new Promise((_, reject) => setTimeout(() => reject(new Problem('offline', 0, 'no answer', undefined, [])), within))
+
+async function leave(path: string): Promise<void> {
+  try {
+    const { token } = await call<Opened>('/api/auth/refresh', { method: 'POST', signal: AbortSignal.timeout(ANSWERS_WITHIN) })
+    await call(path, { method: 'POST', token, signal: AbortSignal.timeout(ANSWERS_WITHIN) })
+  } catch (error) {
+    // Only an answer about the session says that there is nothing to end any more.
+    if (!refused(error)) return
+  }
+  store(LEAVING, null)
 }
 
 export const session = new Session()

@@ -12,9 +12,11 @@ export class Front {
   readonly asked: string[] = []
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
+  /** Both ends of each socket that was passed on. */
+  readonly #pairs = new Set<[Socket, Socket]>()
   #isOpen = true
 
-  private constructor(readonly behind: string) {
+  private constructor(public behind: string) {
     this.#server = createServer((call, answer) => this.#pass(call, answer))
     this.#server.on('connection', (socket: Socket) => {
       if (!this.#isOpen) return socket.destroy()
@@ -22,13 +24,14 @@ export class Front {
       socket.on('close', () => this.#sockets.delete(socket)).on('error', () => undefined)
     })
     this.#server.on('upgrade', (call: IncomingMessage, socket: Socket, head: Buffer) => {
-      const { hostname, port } = new URL(behind)
+      const { hostname, port } = new URL(this.behind)
       const other = connect(Number(port), hostname, () => {
         const headers = call.rawHeaders.reduce((text, field, at) => text + field + (at % 2 === 0 ? ': ' : '\r\n'), '')
         other.write(`${call.method} ${call.url} HTTP/1.1\r\n${headers}\r\n`)
         other.write(head)
         other.pipe(socket).pipe(other)
       })
+      this.#pairs.add([other, socket])
       const end = () => [other, socket].forEach((side) => side.destroy())
       for (const side of [other, socket]) side.on('error', end).on('close', end)
     })
@@ -50,6 +53,14 @@ export class Front {
   close(): void {
     this.#isOpen = false
     for (const socket of this.#sockets) socket.destroy()
+  }
+
+  /** The sockets of now carry nothing any more, and neither end is told, as after a network address is gone. */
+  mute(): void {
+    for (const [other, socket] of this.#pairs) {
+      other.unpipe(socket)
+      socket.unpipe(other)
+    }
   }
 
   reopen(): void {
