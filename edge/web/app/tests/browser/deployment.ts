@@ -12,6 +12,9 @@ export class Deployment {
   readonly #folder = mkdtempSync(join(tmpdir(), 'natter-edges-'))
   readonly #children: ChildProcess[] = []
   #settings: Record<string, string> = {}
+  /** A program that could not be started, such as one that is not installed. */
+  #failed: Error | undefined
+  #said = ''
 
   static async start(): Promise<Deployment> {
     const made = new Deployment()
@@ -36,13 +39,13 @@ export class Deployment {
       DATABASE_URL: `sqlite:${this.#folder}/natter.db`,
       JWT_SECRET: 'a secret of thirty-two bytes or more',
       PARTITIONS: '1',
-      LOG_MAX_BYTES: '64MiB',
+      LOG_MAX_BYTES: String(64 * 1024 * 1024),
     }
     // nats-server may not listen yet.
-    await until(async () => (await ended(this.#run(program, ['migrate']))) === 0, 'natter migrate')
+    await this.#until(async () => (await ended(this.#run(program, ['migrate']))) === 0, 'natter migrate')
     const admin = await freePort()
     this.#run(program, ['worker', '--admin-port', String(admin)])
-    await until(() => isReady(`http://127.0.0.1:${admin}`), 'the worker')
+    await this.#until(() => isReady(`http://127.0.0.1:${admin}`), 'the worker')
   }
 
   /** An edge that is ready. */
@@ -50,7 +53,7 @@ export class Deployment {
     const port = await freePort()
     const child = this.#run(program, ['edge', '--port', String(port), '--admin-port', '0'])
     const url = `http://127.0.0.1:${port}`
-    await until(() => isReady(url), 'an edge')
+    await this.#until(() => isReady(url), 'an edge')
     const kill = async () => {
       child.kill('SIGKILL')
       await ended(child)
@@ -59,10 +62,20 @@ export class Deployment {
   }
 
   #run(command: string, args: string[]): ChildProcess {
-    const child = spawn(command, args, { stdio: 'ignore', env: { ...process.env, ...this.#settings } })
-    child.on('error', () => undefined)
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...this.#settings } })
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => (this.#said = (this.#said + bytes).slice(-4_000)))
+    child.on('error', (error) => (this.#failed = error))
     this.#children.push(child)
     return child
+  }
+
+  async #until(holds: () => Promise<boolean>, what: string): Promise<void> {
+    const end = performance.now() + PATIENCE
+    while (!(await holds())) {
+      if (this.#failed) throw this.#failed
+      if (performance.now() > end) throw new Error(`${what} is not ready:\n${this.#said}`)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
   }
 
   stop(): void {
@@ -82,13 +95,5 @@ const isReady = async (url: string): Promise<boolean> => {
     return (await fetch(`${url}/health/ready`)).ok
   } catch {
     return false
-  }
-}
-
-async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
-  const end = performance.now() + PATIENCE
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`${what} is not ready`)
-    await new Promise((resolve) => setTimeout(resolve, 100))
   }
 }
