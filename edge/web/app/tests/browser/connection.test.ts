@@ -107,7 +107,7 @@ test('a part that cannot be fetched says so, and opens when it can', async () =>
   await context.route(/\/assets\/(NewConversation|Settings)-.*\.js/, (route) => (isBlocked ? route.abort() : route.continue()))
   const page = await enter(context, program.url, 'Alice')
   await page.getByRole('button', { name: 'New conversation' }).click()
-  await page.getByText('A part of Natter could not be loaded.').waitFor()
+  await page.getByRole('main').getByText('A part of Natter could not be loaded.').waitFor()
   await page.getByRole('link', { name: 'Settings' }).click()
   const again = page.getByRole('alert').getByRole('button', { name: 'Try again' })
   await again.waitFor()

@@ -49,7 +49,7 @@ test('too many attempts are answered with the time to wait', async () => {
   await page.getByRole('textbox', { name: 'Password' }).fill('natter-demo')
   const submit = page.getByRole('button', { name: 'Log in', exact: true })
   await submit.click()
-  await page.getByText(/Wait for \d seconds?\./).waitFor()
+  await page.getByText(/Wait for \d seconds?\./).first().waitFor()
   expect(await submit.isDisabled()).toBe(true)
   await expect.poll(() => submit.isDisabled(), { timeout: 10_000 }).toBe(false)
   await submit.click()

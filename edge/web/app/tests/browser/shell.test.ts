@@ -76,7 +76,7 @@ test('a part that the server no longer has is a reload away', async () => {
   await page.goto(`${front.url}/login`)
   await page.getByRole('button', { name: /Alice/ }).click()
   await page.getByRole('button', { name: 'New conversation' }).click()
-  await page.getByText('A part of Natter could not be loaded.').waitFor()
+  await page.getByRole('main').getByText('A part of Natter could not be loaded.').waitFor()
   await page.getByText('A new version of Natter is available.').waitFor()
 })
 
