@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 
+import { boundedPages } from "../src/core/events";
+import * as limits from "../src/core/limits";
 import { changed, held } from "../src/core/messages";
 import { initial, type Load, type State } from "../src/core/state";
-import { change, insert, keepNewest, keepOldest, type Held, type Segment } from "../src/core/segments";
+import { change, count, insert, keepNewest, keepOldest, type Held, type Segment } from "../src/core/segments";
 import { step } from "../src/core/step";
 import { messagesBehind, timeline } from "../src/views";
 import type { Command, Effect } from "../src/core/io";
@@ -57,10 +59,29 @@ describe("segments", () => {
   });
 
   test("keeping the oldest shows a seam before the live end", () => {
-    expect(shape(keepOldest([segment(0, 30, 5, 10, 25)], 2, 30))).toEqual([
+    expect(shape(keepOldest([segment(0, 30, 5, 10, 15, 25)], 3, 1))).toEqual([
       [0, 10, [5, 10]],
-      [30, 30, []],
+      [24, 30, [25]],
     ]);
+    expect(shape(keepOldest([segment(0, 10, 5, 8), segment(20, 30, 22, 25, 28)], 3, 2))).toEqual([
+      [0, 5, [5]],
+      [24, 30, [25, 28]],
+    ]);
+    // What fits stays in one piece.
+    expect(shape(keepOldest([segment(0, 30, 5, 25)], 3, 1))).toEqual([[0, 30, [5, 25]]]);
+  });
+
+  test("pages in either direction stay within the bound", () => {
+    const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+    const held = [segment(0, 6000, ...numbers(1, 6000)), segment(8000, 9000, ...numbers(8001, 8060))];
+    const back = boundedPages(held, true);
+    expect(count(back)).toBe(limits.MESSAGES_OPEN);
+    // The newest page is what a conversation has at least: without it, it would be loaded and dropped without end.
+    expect(back.at(-1)).toMatchObject({ after: 8010, to: 9000 });
+    expect(back[0]).toMatchObject({ after: 0, to: 4950 });
+    const on = boundedPages(held, false);
+    expect(count(on)).toBe(limits.MESSAGES_OPEN);
+    expect(on[0]).toMatchObject({ after: 1060, to: 6000 });
   });
 
   test("a change of what is not held changes nothing", () => {

@@ -198,8 +198,11 @@ function bounded(segments: readonly Segment[], conversation: ConversationState):
   return count(segments) <= most * 1.2 ? segments : keepNewest(segments, most);
 }
 
-/** The same for a reader who scrolls back: the newest are dropped, and loaded again on the way down. */
-export function boundedBack(segments: readonly Segment[], conversation: ConversationState): readonly Segment[] {
+/**
+ * The same after a page for a reader who scrolls back, or on from there: what is on the other side of them is dropped, and
+ * loaded again on the way back.
+ */
+export function boundedPages(segments: readonly Segment[], isBack: boolean): readonly Segment[] {
   if (count(segments) <= limits.MESSAGES_OPEN) return segments;
-  return keepOldest(segments, limits.MESSAGES_OPEN, conversation.position ?? 0);
+  return isBack ? keepOldest(segments, limits.MESSAGES_OPEN, limits.PAGE) : keepNewest(segments, limits.MESSAGES_OPEN);
 }

@@ -7,7 +7,7 @@
 import { afterError } from "../wire/codes";
 import type { Conversation, Inbox, MessagePage, Page } from "../wire/rest";
 import * as behind from "./behind";
-import { boundedBack, gap } from "./events";
+import { boundedPages, gap } from "./events";
 import type { Input, LoadBody } from "./io";
 import * as limits from "./limits";
 import { changed, held } from "./messages";
@@ -239,9 +239,7 @@ function page(turn: Turn, { what }: Load, { items, hasMore, headSeq }: MessagePa
     return gap(turn, before.id, headSeq, limits.ARRIVES_WITHIN);
   }
   const merged = insert(current, { after, to, messages });
-  const conversation = turn.update(before.id, { position });
-  const segments = what.before !== null ? boundedBack(merged, conversation) : merged;
-  const next = turn.keep(before.id, { segments });
+  const next = turn.keep(before.id, { position, segments: boundedPages(merged, what.before !== null) });
   const unread = recounted(next, turn.me);
   if (unread) turn.update(before.id, { unread });
   for (const message of items) settle(turn, message);

@@ -118,13 +118,15 @@ export function keepNewest(segments: readonly Segment[], most: number): readonly
 }
 
 /**
- * At most this many messages, the oldest, for a reader who is far back. The last segment stays the live one: it is
- * empty then, behind a seam.
+ * At most this many messages, the oldest, for a reader who is far back. The newest `tail` of the last segment stay: it is
+ * the live one, and a reader who goes to the end finds it there.
  */
-export function keepOldest(segments: readonly Segment[], most: number, head: number): readonly Segment[] {
-  let left = most;
+export function keepOldest(segments: readonly Segment[], most: number, tail: number): readonly Segment[] {
+  const [live] = keepNewest(segments.slice(-1), tail);
+  if (!live) return segments;
   const kept: Segment[] = [];
-  for (const segment of segments) {
+  let left = most - live.messages.length;
+  for (const segment of [...segments.slice(0, -1), below(segments.at(-1) as Segment, live)]) {
     if (left <= 0) break;
     if (segment.messages.length <= left) {
       kept.push(segment);
@@ -134,9 +136,15 @@ export function keepOldest(segments: readonly Segment[], most: number, head: num
     }
     left -= segment.messages.length;
   }
-  const last = kept.at(-1);
-  return last && last.to >= head ? kept : [...kept, { after: head, to: head, messages: [] }];
+  return insert(kept, live);
 }
+
+/** What a segment has before another one that is its end. */
+const below = ({ after, messages }: Segment, end: Segment): Segment => ({
+  after,
+  to: end.after,
+  messages: messages.slice(0, messages.length - end.messages.length),
+});
 
 export const count = (segments: readonly Segment[]): number =>
   segments.reduce((sum, { messages }) => sum + messages.length, 0);
