@@ -34,7 +34,7 @@ const expression = (elements, change, plural) => {
       case TYPE.literal:
         return JSON.stringify(change(element.value))
       case TYPE.argument:
-        return `a.${element.value}`
+        return `isolate(a.${element.value})`
       case TYPE.number:
         return `number(a.${element.value})`
       case TYPE.pound:
@@ -60,7 +60,7 @@ const module = (messages, language, change = (text) => text, ends = ['', '']) =>
     const text = ends[0] ? `${around[0]} + ${expression(elements, change)} + ${around[1]}` : expression(elements, change)
     return found.size === 0 ? `  ${key}: ${text},` : `  ${key}: (a: { ${types} }) => ${text},`
   })
-  const used = ['number', 'plural', 'select'].filter((name) => lines.some((line) => line.includes(`${name}(a.`)))
+  const used = ['isolate', 'number', 'plural', 'select'].filter((name) => lines.some((line) => line.includes(`${name}(a.`)))
   return `// Made from words/${language}.json by tools/words.js.
 import { formats } from '../formats'
 import type { Words } from './types'

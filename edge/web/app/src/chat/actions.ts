@@ -14,6 +14,8 @@ export class Actions {
     readonly room: ConversationState,
     readonly message: Held,
     readonly composing: Composing,
+    /** Gives the focus to the message. */
+    readonly focus: () => void,
   ) {}
 
   get mine(): boolean {
@@ -37,7 +39,13 @@ export class Actions {
     const { live, room, message } = this
     live.hidden.add(message.id)
     toasts.add(t.messageDeleted, {
-      action: { label: t.undo, run: () => live.hidden.delete(message.id) },
+      action: {
+        label: t.undo,
+        run: () => {
+          live.hidden.delete(message.id)
+          this.focus()
+        },
+      },
       // It is deleted once this cannot be undone any more.
       ended: () => {
         // Not by the socket, which ends with the page.
@@ -66,8 +74,8 @@ export class Actions {
     const items: (MenuItem | false)[] = [
       { icon: 'reply', label: t.reply, run: () => this.reply() },
       this.mine && { icon: 'edit', label: t.edit, run: () => this.edit() },
-      { icon: 'chat', label: t.copyText, run: () => void this.copyText() },
-      { icon: 'leave', label: t.copyLink, run: () => void this.copyLink() },
+      { icon: 'copy', label: t.copyText, run: () => void this.copyText() },
+      { icon: 'link', label: t.copyLink, run: () => void this.copyLink() },
       !this.mine && { icon: 'eye', label: t.markUnread, run: () => this.markUnread() },
       this.canDelete && { icon: 'bin', label: t.delete, run: () => this.remove(), danger: true },
     ]

@@ -16,9 +16,9 @@ const MOVING = 500
 /** Above a row that is held at the top: the date floats there. */
 const AIR = 56
 /** A row that is not at rest after so many frames is where it can be. */
-const FRAMES = 60
+export const FRAMES = 60
 
-const frame = () => new Promise((resolve) => requestAnimationFrame(resolve))
+export const frame = () => new Promise((resolve) => requestAnimationFrame(resolve))
 
 export class Place {
   list = $state.raw<VirtualizerHandle>()

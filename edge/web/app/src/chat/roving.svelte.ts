@@ -4,7 +4,7 @@
  */
 import { tick } from 'svelte'
 import type { Composing } from './composing.svelte'
-import type { Place } from './place.svelte'
+import { frame, FRAMES, type Place } from './place.svelte'
 import { isMessage, type MessageRow } from './rows'
 
 interface Stop {
@@ -96,8 +96,14 @@ export class Roving {
     const index = this.kept[0]
     if (index === undefined) return
     this.#order = this.#at
-    this.place.scroller?.querySelector<HTMLElement>(`[data-row="${CSS.escape(key)}"]`)?.focus({ preventScroll: true })
-    await this.place.reveal(index)
+    // A row that has just been made is hidden until it is measured, and takes no focus before.
+    for (let count = 0; count < FRAMES && this.#focused === key; count++) {
+      const row = this.place.scroller?.querySelector<HTMLElement>(`[data-row="${CSS.escape(key)}"]`)
+      row?.focus({ preventScroll: true })
+      if (row && row === document.activeElement) break
+      await frame()
+    }
+    if (this.#focused === key) await this.place.reveal(index)
   }
 
   /** After a change of the view. */

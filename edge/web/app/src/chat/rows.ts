@@ -137,7 +137,14 @@ export function steps(before: readonly Row[], after: readonly Row[], seen: reado
 
 /** The message at a seq, if it is held. */
 export function held(segments: readonly Segment[], seq: number): Held | undefined {
-  return covering(segments, seq)?.messages.find((message) => message.seq === seq)
+  const messages = covering(segments, seq)?.messages ?? []
+  let [low, high] = [0, messages.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (messages[middle]!.seq < seq) low = middle + 1
+    else high = middle
+  }
+  return messages[low]?.seq === seq ? messages[low] : undefined
 }
 
 /** The segment that has everything at a seq, message or not. */

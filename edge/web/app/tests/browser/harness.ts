@@ -203,6 +203,11 @@ export class Caller {
     return post(this.url, path, body, this.token)
   }
 
+  async put(path: string): Promise<void> {
+    const response = await fetch(this.url + path, { method: 'PUT', headers: { authorization: `Bearer ${this.token}` } })
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+  }
+
   async delete(path: string): Promise<void> {
     const response = await fetch(this.url + path, { method: 'DELETE', headers: { authorization: `Bearer ${this.token}` } })
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)

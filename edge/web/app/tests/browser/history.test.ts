@@ -98,7 +98,7 @@ test('from the first unread message the newest is a click away', async () => {
   await open(page, 'Hasty room')
   await page.getByRole('button', { name: 'More than 99 new messages' }).click()
   await numbered(page, 250).waitFor()
-  await expect.poll(() => isAtEnd(page)).toBe(true)
+  await expect.poll(() => isAtEnd(page), { timeout: 10_000 }).toBe(true)
   await page.locator('[data-room][aria-current=page]').getByText(/unread message/).waitFor({ state: 'detached' })
 })
 
@@ -106,7 +106,7 @@ const inView = (page: Page, number: number) =>
   expect.poll(() => numbered(page, number).evaluateAll((found) => {
     const view = document.querySelector('.scroller')!.getBoundingClientRect()
     return found.some((row) => row.getBoundingClientRect().top >= view.top && row.getBoundingClientRect().bottom <= view.bottom)
-  })).toBe(true)
+  }), { timeout: 10_000 }).toBe(true)
 
 test('a quote leads to the quoted message, held or not', async () => {
   const { id, writer, bob, seqs } = await group('Quoting room', 160)
