@@ -1,6 +1,6 @@
 /** The real program in a folder of its own, and Chromium in front of it. Nothing is stubbed but what a test names. */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -180,57 +180,48 @@ export class Caller {
   ) {}
 
   static async logIn(url: string, login: string, password = 'natter-demo'): Promise<Caller> {
-    return Caller.#opened(url, await post(url, '/api/auth/login', { login, password }))
+    return Caller.#opened(url, await call(url, 'POST', '/api/auth/login', { body: { login, password } }))
   }
 
   static async register(url: string, displayName: string): Promise<Caller> {
     const username = `u${Math.random().toString(36).slice(2, 12)}`
     const account = { username, displayName, email: `${username}@example.org`, password: 'correct horse' }
-    return Caller.#opened(url, await post(url, '/api/auth/register', account))
+    return Caller.#opened(url, await call(url, 'POST', '/api/auth/register', { body: account }))
   }
 
   static #opened(url: string, session: { user: { id: string; username: string }; token: string }): Caller {
     return new Caller(url, session.user.id, session.user.username, session.token)
   }
 
-  async get<T>(path: string): Promise<T> {
-    const response = await fetch(this.url + path, { headers: { authorization: `Bearer ${this.token}` } })
-    if (!response.ok) throw new Error(`${path}: ${response.status}`)
-    return (await response.json()) as T
+  get<T>(path: string): Promise<T> {
+    return call(this.url, 'GET', path, { token: this.token })
   }
 
   post<T = { id: string }>(path: string, body: unknown): Promise<T> {
-    return post(this.url, path, body, this.token)
+    return call(this.url, 'POST', path, { token: this.token, body })
   }
 
-  async put(path: string): Promise<void> {
-    const response = await fetch(this.url + path, { method: 'PUT', headers: { authorization: `Bearer ${this.token}` } })
-    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+  put(path: string): Promise<void> {
+    return call(this.url, 'PUT', path, { token: this.token })
   }
 
-  async delete(path: string): Promise<void> {
-    const response = await fetch(this.url + path, { method: 'DELETE', headers: { authorization: `Bearer ${this.token}` } })
-    if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`)
+  delete(path: string): Promise<void> {
+    return call(this.url, 'DELETE', path, { token: this.token })
   }
 }
 
-async function post<T>(url: string, path: string, body: unknown, token?: string): Promise<T> {
-  const headers: Record<string, string> = { 'content-type': 'application/json' }
+async function call<T>(url: string, method: string, path: string, { token, body }: { token?: string; body?: unknown }): Promise<T> {
+  const headers: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' }
   if (token !== undefined) headers['authorization'] = `Bearer ${token}`
-  const response = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(body) })
+  const response = await fetch(url + path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) })
   const text = await response.text()
-  if (!response.ok) throw new Error(`${path}: ${response.status} ${text}`)
+  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`)
   return (text === '' ? undefined : JSON.parse(text)) as T
 }
 
-export const axe = readFileSync(new URL('../../../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
-
 /** One call beside the page, as that account. */
-export async function send(caller: Caller, method: string, path: string, body?: unknown): Promise<void> {
-  const headers = { 'content-type': 'application/json', authorization: `Bearer ${caller.token}` }
-  const response = await fetch(caller.url + path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) })
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
-}
+export const send = (caller: Caller, method: string, path: string, body?: unknown): Promise<void> =>
+  call(caller.url, method, path, { token: caller.token, body })
 
 /** Logged in by the form, at that address. */
 export async function enterAs(context: BrowserContext, caller: Caller, path = '/'): Promise<Page> {
