@@ -35,7 +35,7 @@ if (process.env['EVERY_VIEW']) {
   for (const { name, options } of [...LOOKS, { name: 'small-dark', options: { colorScheme: 'dark', viewport: { width: 320, height: 640 } } }] as const) {
     test(`every view: ${name}`, async () => {
       const page = await (await profile(browser, { ...options, allowed: /404|409|422/ })).newPage()
-      for await (const view of tour(page, program.url)) await picture(page, `${view.replaceAll(/\W+/g, '-')}-${name}`)
+      for await (const view of tour(page, program.url)) await picture(page, `view-${view.replaceAll(/\W+/g, '-')}-${name}`)
     })
   }
 }
