@@ -176,11 +176,10 @@ export class Composing {
     drafts.set(this.room, target ? { edit: { target, text } } : { text, replyTo })
   }
 
-  #refused(error: unknown, words: Partial<Record<string, string>> = {}): Refusal {
+  #refused(error: unknown, own: Readonly<Record<string, string>> = {}): Refusal {
     const meant = problem(error)
-    const known = meant instanceof Problem ? meant : undefined
-    const until = known?.code === 'rate_limited' ? this.live.client.now + (known.retryAfter ?? 1000) : 0
-    return { reason: words[known?.code ?? ''] ?? explain(meant), until }
+    const isEarly = meant instanceof Problem && meant.code === 'rate_limited'
+    return { reason: explain(meant, own), until: isEarly ? this.live.client.now + (meant.retryAfter ?? 1000) : 0 }
   }
 }
 
