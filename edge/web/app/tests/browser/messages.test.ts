@@ -208,10 +208,15 @@ test('any script and any length stays within a narrow window', async () => {
   expect(await text.evaluate((element) => getComputedStyle(element).direction)).toBe('rtl')
 })
 
-test('the date of what is read stays in sight', async () => {
+test('the date of what is read is in sight, and once', async () => {
   await group('Dated room', numbered(80))
+  await group('Short room', numbered(3))
   const page = await enter(await profile(browser), program.url, 'Bob')
   await open(page, 'Dated room')
   await rows(page, 'Line 80').waitFor()
   await page.locator('.floating').getByText('Today').waitFor()
+  await open(page, 'Short room')
+  await rows(page, 'Line 3').waitFor()
+  await page.locator('.day').getByText('Today').waitFor()
+  expect(await page.locator('.floating').count()).toBe(0)
 })
