@@ -21,9 +21,11 @@ export class Filling {
 
   constructor(readonly chat: Live) {}
 
-  /** Begins at once something is shown, and again after each reconnect. */
+  /** Begins, unless it is under way: when what is shown is there, and whenever something was loaded. */
   run(): void {
-    this.end()
+    // Whoever saves data reads what was opened.
+    const { connection } = navigator as { connection?: { saveData?: boolean } }
+    if (this.#timer !== undefined || connection?.saveData) return
     this.#pass = 0
     this.#after(PASSES[0].wait)
   }
@@ -35,6 +37,7 @@ export class Filling {
   #step(): void {
     const { client, state } = this.chat
     const pass = PASSES[this.#pass]
+    this.#timer = undefined
     if (!pass || state.connection.phase !== 'live') return
     // What a view waits for comes first.
     if (!client.leads) return this.#after(PASSES[1].wait)
@@ -49,7 +52,9 @@ export class Filling {
     const { client, state, rooms, directory } = this.chat
     for (const { id } of rooms.slice(0, ROOMS)) {
       const { items, before } = timeline(state, id)
-      for (const item of items) if (item.kind === 'message') directory.name(item.message.senderId)
+      for (const item of items) {
+        if (item.kind === 'message' && !directory.people.has(item.message.senderId)) directory.name(item.message.senderId)
+      }
       // A page that brought nothing is not asked for again.
       if (before === null || items.length >= messages || this.#asked.get(id) === before) continue
       this.#asked.set(id, before)

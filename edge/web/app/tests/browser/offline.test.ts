@@ -82,6 +82,8 @@ test('a browser that starts without a server shows what was read', async () => {
   await say(page, 'written without a connection')
   await rows(page, 'written without a connection').getByText('Sending').waitFor()
   await page.getByText('1 message is waiting.').waitFor()
+  await page.goto(`${program.url}/c/0199c1c0-0000-7000-8000-000000000001`)
+  await page.getByText('Not on this device').waitFor()
   // It is there after another start, and arrives once.
   context = await restart()
   page = await context.newPage()
@@ -154,3 +156,25 @@ test('without storage everything works, and says what it means', async () => {
   await rows(page, 'waits in memory').getByText(/^(Sent|Read)$/).waitFor()
   await page.getByText('This browser keeps nothing').waitFor({ state: 'detached' })
 })
+
+test('rooms that were not opened are filled to two hundred messages', async () => {
+  const [alice, bob] = [await Caller.logIn(program.url, 'alice'), await Caller.logIn(program.url, 'bob')]
+  const { id } = await bob.post('/api/conversations', { type: 'group', name: 'Filled', participantIds: [alice.id] })
+  for (let number = 1; number <= 230; number++) await bob.post('/api/messages', { conversationId: id, content: `Filled ${number}` })
+  const context = await profile(browser)
+  await context.clock.install()
+  const page = await enter(context, program.url, 'Alice')
+  const filled = async () => (await stored(page)).filter((text) => /^Filled \d+$/.test(text))
+  await expect.poll(async () => new Set(await filled()).size).toBeGreaterThanOrEqual(50)
+  // A minute later comes the rest, page after page.
+  await expect
+    .poll(
+      async () => {
+        await context.clock.fastForward(30_000)
+        return new Set(await filled()).size
+      },
+      { timeout: 30_000, interval: 500 },
+    )
+    .toBe(200)
+  expect(await filled()).not.toContain('Filled 1')
+}, 90_000)
