@@ -103,8 +103,7 @@ test('a long way through 100,000 messages is light', async () => {
   const [writer, bob] = [await Caller.register(program.url, 'Wanda Writer'), await Caller.logIn(program.url, 'bob')]
   const { id } = await writer.post('/api/conversations', { type: 'group', name: 'Endless room', participantIds: [bob.id] })
   await writer.post('/api/messages', { conversationId: id, content: 'the first one' })
-  const context = await profile(browser, { serviceWorkers: 'block' })
-  const page = await context.newPage()
+  const page = await (await profile(browser)).newPage()
   await lengthen(page, id, COUNT)
   await page.goto(`${program.url}/login`)
   await page.getByRole('button', { name: /Bob/ }).click()
