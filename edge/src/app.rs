@@ -9,6 +9,7 @@ use natter_runtime::{
     config::ConnectionLimits, lifecycle::Lifecycle, rates::Rates, shared_state::SharedState,
 };
 use natter_schemas::{limits::Limits, rest::DemoPersonView};
+use natter_tls::Acceptor;
 
 use crate::{
     admission::Admission,
@@ -32,6 +33,8 @@ pub struct Config {
     pub cors_origins: Vec<String>,
     /// Proxies whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Of the public port; without it the port speaks HTTP without encryption.
+    pub tls: Option<Acceptor>,
     pub connections: ConnectionLimits,
     pub rates: Rates,
     /// What clients may send.

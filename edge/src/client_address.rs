@@ -25,7 +25,7 @@ pub struct TrustedProxies(Vec<IpNet>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress {
     pub ip: IpAddr,
-    /// Whether the client came by TLS, as far as a trusted proxy says so.
+    /// Whether the client came by TLS: to this port, or to a trusted proxy that says so.
     pub secure: bool,
 }
 
@@ -63,11 +63,12 @@ impl TrustedProxies {
         self.0.iter().any(|network| network.contains(&ip))
     }
 
-    /// The client of a request that arrived from `peer`.
-    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> ClientAddress {
+    /// The client of a request that arrived from `peer`, by TLS if `secure`. What a trusted proxy says of its own client
+    /// is worth more than how it came itself.
+    pub fn client(&self, peer: IpAddr, secure: bool, headers: &HeaderMap) -> ClientAddress {
         let peer = peer.to_canonical();
         if !self.trusts(peer) {
-            return ClientAddress { ip: peer, secure: false };
+            return ClientAddress { ip: peer, secure };
         }
         let proto = last_values(headers, &X_FORWARDED_PROTO).next();
         let hops: Vec<Hop> = if headers.contains_key(X_FORWARDED_FOR) {
@@ -78,11 +79,11 @@ impl TrustedProxies {
         } else {
             last_values(headers, &FORWARDED).map(Hop::forwarded).take(MAX_HOPS).collect()
         };
-        let mut client = ClientAddress { ip: peer, secure: proto.is_some_and(is_https) };
+        let mut client = ClientAddress { ip: peer, secure: proto.map_or(secure, is_https) };
         for hop in hops {
             // Obfuscated, `unknown` or garbage: what is further left cannot be attributed.
             let Some(ip) = hop.ip else { break };
-            client = ClientAddress { ip, secure: hop.proto.or(proto).is_some_and(is_https) };
+            client = ClientAddress { ip, secure: hop.proto.or(proto).map_or(secure, is_https) };
             if !self.trusts(ip) {
                 break;
             }
@@ -136,13 +137,17 @@ mod tests {
     use super::*;
 
     fn client(peer: &str, fields: &[(&'static str, &str)]) -> (String, bool) {
+        over(false, peer, fields)
+    }
+
+    fn over(secure: bool, peer: &str, fields: &[(&'static str, &str)]) -> (String, bool) {
         let networks = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().expect("a network"));
         let proxies = TrustedProxies::new(networks.to_vec());
         let mut headers = HeaderMap::new();
         for (name, value) in fields {
             headers.append(HeaderName::from_static(name), value.parse().expect("a header value"));
         }
-        let client = proxies.client(peer.parse().expect("an address"), &headers);
+        let client = proxies.client(peer.parse().expect("an address"), secure, &headers);
         (client.ip.to_string(), client.secure)
     }
 
@@ -200,6 +205,17 @@ mod tests {
             ("x-forwarded-proto", "https"),
         ];
         assert_eq!(client("10.0.0.1", &fields), ("198.51.100.1".to_owned(), true));
+    }
+
+    #[test]
+    fn a_connection_is_secure_unless_a_trusted_proxy_knows_better() {
+        let direct = |fields: &[_]| over(true, "203.0.113.9", fields);
+        assert!(direct(&[]).1 && direct(&[("x-forwarded-proto", "http")]).1);
+        let proxied = |fields: &[_]| over(true, "10.0.0.1", fields);
+        let hop = ("x-forwarded-for", "198.51.100.1");
+        assert!(proxied(&[hop]).1 && proxied(&[hop, ("x-forwarded-proto", "https")]).1);
+        assert_eq!(proxied(&[hop, ("x-forwarded-proto", "http")]), plain("198.51.100.1"));
+        assert_eq!(proxied(&[("forwarded", "for=198.51.100.1;proto=http")]), plain("198.51.100.1"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod api_error; // how a failure is reported to a client
 mod costs; // what every frame and route takes of whose tokens
 mod client_address; // who is at the other end, behind proxies
 mod auth; // access tokens
+mod transport; // bytes of a socket, plain or encrypted
 mod wire; // bytes become frames and frames become bytes
 mod web; // the web client's files
 

@@ -1,4 +1,5 @@
-//! The accept loop: every connection is counted, has a task, a deadline for its header, and an end at drain.
+//! The accept loop: every connection is counted, has a task, a deadline for its handshake and another
+//! for its header, and an end at drain.
 
 use std::{io::Write, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -7,7 +8,11 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use natter_runtime::sampled::Sampled;
 use natter_schemas::{code::Code, id::EventId, limits};
-use tokio::net::{TcpListener, TcpStream};
+use natter_tls::Acceptor;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, warn};
@@ -29,6 +34,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 struct Server {
     router: Router,
     proxies: TrustedProxies,
+    tls: Option<Acceptor>,
     connections: Arc<Connections>,
     stop: CancellationToken,
     refusals: Sampled,
@@ -39,10 +45,14 @@ pub fn start(app: &Arc<App>, listener: TcpListener) {
     let server = Arc::new(Server {
         router: rest::router(app),
         proxies: TrustedProxies::new(app.config.trusted_proxies.clone()),
+        tls: app.config.tls.clone(),
         connections: app.connections.clone(),
         stop: lifecycle.stop().clone(),
         refusals: Sampled::once_a(Duration::from_mins(1)),
     });
+    if let Some(tls) = &app.config.tls {
+        lifecycle.spawn("certificate watch", tls.watch(lifecycle.stop().clone()));
+    }
     let task = lifecycle.clone();
     lifecycle.spawn("accept loop", async move {
         loop {
@@ -55,7 +65,7 @@ pub fn start(app: &Arc<App>, listener: TcpListener) {
                     Ok(permit) => {
                         let connection = Connection::new(stream, permit, limits::HTTP_WRITE_STALL);
                         let server = server.clone();
-                        task.tracker().spawn(async move { server.serve(connection, peer).await });
+                        task.tracker().spawn(async move { server.open(connection, peer).await });
                     }
                     Err(full) => server.refuse(stream, peer, full),
                 },
@@ -76,7 +86,10 @@ impl Server {
 
     fn refuse(&self, stream: TcpStream, peer: SocketAddr, full: Full) {
         // What cannot be written at once is not written: the end of the connection says enough.
-        if let Ok(mut stream) = stream.into_std() {
+        // Without a handshake nothing can be said by TLS.
+        if self.tls.is_none()
+            && let Ok(mut stream) = stream.into_std()
+        {
             let _ = stream.write(refusal().as_bytes());
         }
         if let Some(count) = self.refusals.due() {
@@ -84,13 +97,27 @@ impl Server {
         }
     }
 
-    async fn serve(&self, connection: Connection, peer: SocketAddr) {
+    async fn open(&self, connection: Connection, peer: SocketAddr) {
         // Every write is a complete frame or response: waiting to fill a packet only adds latency.
         if let Err(error) = connection.set_nodelay() {
             debug!(%peer, %error, "TCP_NODELAY not set");
         }
+        let Some(tls) = &self.tls else { return self.serve(connection, peer).await };
+        let handshake = tls.accept(connection, limits::HTTP_HEADER);
+        match self.stop.run_until_cancelled(handshake).await {
+            // Boxed: connections without TLS need no room for it.
+            Some(Ok(stream)) => Box::pin(self.serve(stream, peer)).await,
+            Some(Err(error)) => debug!(%peer, %error, "no TLS handshake"),
+            None => {}
+        }
+    }
+
+    async fn serve<S>(&self, stream: S, peer: SocketAddr)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let service = service_fn(|mut request: Request<Incoming>| {
-            let client = self.proxies.client(peer.ip(), request.headers());
+            let client = self.proxies.client(peer.ip(), self.tls.is_some(), request.headers());
             request.extensions_mut().insert(client);
             self.router.clone().oneshot(request.map(axum::body::Body::new))
         });
@@ -98,7 +125,7 @@ impl Server {
             .timer(TokioTimer::new())
             .header_read_timeout(limits::HTTP_HEADER)
             .max_buf_size(32 * 1024)
-            .serve_connection(TokioIo::new(connection), service)
+            .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         tokio::pin!(connection);
         let served = tokio::select! {

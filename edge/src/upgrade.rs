@@ -7,12 +7,14 @@ use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use natter_schemas::{code::Code, frame::SUBPROTOCOL};
+use natter_tls::{TlsStream, rustls::ServerConnection};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::{
-    api_error::ApiError, app::App, client_address::ClientAddress, connections::Connection, socket,
+    api_error::ApiError, app::App, client_address::ClientAddress, connections::Connection, socket, transport,
     wire::source::Source,
 };
 
@@ -29,18 +31,14 @@ pub async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -> Resul
             Ok(upgraded) => upgraded,
             Err(error) => return tracing::debug!(%error, "client left during the upgrade"),
         };
-        match upgraded.downcast::<TokioIo<Connection>>() {
-            Ok(parts) => {
-                // The socket counts as a connection until it ends.
-                let (stream, _permit) = parts.io.into_inner().into_parts();
-                let (half, sink) = stream.into_split();
-                let source = Source::new(half, parts.read_buf.to_vec(), app.config.limits.frame);
-                // It holds the 8 KiB in which the handshake was read.
-                drop(parts.read_buf);
-                socket::serve(app, source, sink).await;
-            }
-            Err(_) => tracing::error!("upgraded connection is not plain TCP; dropped"),
-        }
+        let Some(Opened { connection, session, early }) = open(upgraded) else {
+            return tracing::error!("upgraded connection is of no known kind; dropped");
+        };
+        // The socket counts as a connection until it ends.
+        let (stream, _permit) = connection.into_parts();
+        let (input, output) = transport::split(stream, session);
+        let source = Source::new(input, early, app.config.limits.frame);
+        socket::serve(app, source, output).await;
     });
     let mut response = Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)
@@ -51,6 +49,29 @@ pub async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -> Resul
         response = response.header(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     }
     response.body(Body::empty()).map_err(|_| ApiError::from(Code::Internal))
+}
+
+struct Opened {
+    connection: Connection,
+    /// Of an encrypted connection.
+    session: Option<ServerConnection>,
+    /// What arrived together with the handshake: a copy, which does not hold the 8 KiB that it was read into.
+    early: Vec<u8>,
+}
+
+/// The connection, out of what HTTP was spoken over.
+fn open(upgraded: Upgraded) -> Option<Opened> {
+    match upgraded.downcast::<TokioIo<Connection>>() {
+        Ok(parts) => {
+            let early = parts.read_buf.to_vec();
+            Some(Opened { connection: parts.io.into_inner(), session: None, early })
+        }
+        Err(upgraded) => {
+            let parts = upgraded.downcast::<TokioIo<TlsStream<Connection>>>().ok()?;
+            let (connection, session) = parts.io.into_inner().into_inner();
+            Some(Opened { connection, session: Some(session), early: parts.read_buf.to_vec() })
+        }
+    }
 }
 
 /// The client's `Sec-WebSocket-Key`, if this is a WebSocket handshake of version 13.

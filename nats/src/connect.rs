@@ -3,9 +3,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr, rustls};
 use backon::{ExponentialBuilder, Retryable};
 use natter_schemas::backoff::Backoff;
+use natter_tls::{ClientTls, KeyPair, TlsError};
 use percent_encoding::percent_decode_str;
 use tracing::{debug, info, warn};
 
@@ -63,6 +64,16 @@ pub struct Address {
     pub url: String,
     /// A credentials file (JWT and seed). The user of the URL then only names the inbox.
     pub creds: Option<PathBuf>,
+    /// Whom to trust, and a certificate to show. Where any of it is set there is no connection without TLS; otherwise
+    /// for `tls://…`, and when the server wants it.
+    pub tls: ClientTls,
+}
+
+impl Address {
+    /// Without credentials of its own, and with the system's certificates.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), creds: None, tls: ClientTls::default() }
+    }
 }
 
 /// Why there is no connection.
@@ -78,6 +89,17 @@ pub enum ConnectError {
         path: PathBuf,
         /// The cause.
         source: std::io::Error,
+    },
+    /// A file of a certificate or its key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// There is no TLS with it that both sides accept: repeating does not help.
+    #[error("TLS with NATS at {servers} fails: {why}")]
+    Refused {
+        /// Host and port of each, without secrets.
+        servers: String,
+        /// The cause.
+        why: rustls::Error,
     },
     /// Wrong user, password or credentials: repeating does not help.
     #[error("NATS at {servers} refuses this user")]
@@ -112,7 +134,10 @@ pub async fn connect(address: &Address, purpose: Purpose) -> Result<Client, Conn
             ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
                 ConnectError::NotAllowed { servers: shown.clone() }
             }
-            _ => ConnectError::Unreachable { servers: shown.clone(), source },
+            _ => match natter_tls::cause(&source) {
+                Some(why) => ConnectError::Refused { servers: shown.clone(), why },
+                None => ConnectError::Unreachable { servers: shown.clone(), source },
+            },
         })
     };
     attempt
@@ -145,9 +170,7 @@ fn options(
     servers: &[ServerAddr],
     purpose: Purpose,
 ) -> Result<ConnectOptions, ConnectError> {
-    // Another crate of the program may bring rustls a second cryptography (the CQL driver does); unless one is
-    // chosen, the first TLS connection panics. Whoever chose before stays.
-    let _ = async_nats::rustls::crypto::ring::default_provider().install_default();
+    natter_tls::use_ring();
     let mut options = ConnectOptions::new()
         .name(format!("natter {}", purpose.name()))
         .ping_interval(PING)
@@ -156,6 +179,7 @@ fn options(
         .max_reconnects(None)
         .reconnect_delay_callback(reconnect_delay)
         .event_callback(move |event| async move { on_event(purpose, &event) });
+    options = with_tls(options, &address.tls)?;
     let user = servers.first().and_then(ServerAddr::username).map(percent_decoded);
     // Each user has an inbox of its own, or one could read the answers to another.
     if let Some(user) = user.as_deref().filter(|user| is_one_word(user)) {
@@ -172,6 +196,23 @@ fn options(
         (Some(token), None) => options.token(token),
         (None, _) => options,
     })
+}
+
+/// The driver reads the files at every connection, so that certificates can be replaced: they are checked here for an error
+/// that names them.
+fn with_tls(options: ConnectOptions, tls: &ClientTls) -> Result<ConnectOptions, TlsError> {
+    if tls.is_default() {
+        return Ok(options);
+    }
+    tls.config()?;
+    let mut options = options.require_tls(true);
+    if let Some(ca) = &tls.ca {
+        options = options.add_root_certificates(ca.clone());
+    }
+    if let Some(KeyPair { certificate, key }) = &tls.pair {
+        options = options.add_client_certificate(certificate.clone(), key.clone());
+    }
+    Ok(options)
 }
 
 fn is_one_word(user: &str) -> bool {

@@ -32,8 +32,7 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Two drivers bring a cryptography each: without a choice, TLS to NATS would not know which to take.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    natter_tls::use_ring();
     let cli = cli::Cli::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

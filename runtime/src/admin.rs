@@ -1,29 +1,32 @@
 //! The admin port, never reachable through the public one: `GET /metrics` (Prometheus text), `GET /health/live` (the
 //! process answers) and `GET /health/ready` (it can work; 503 and the parts that are down when it cannot).
 
-use std::{future::ready, net::SocketAddr, time::Duration};
+use std::{fmt::Debug, future::ready, net::SocketAddr, time::Duration};
 
 use axum::{
     Json, Router,
     http::{StatusCode, header},
     response::IntoResponse,
     routing::get,
+    serve::Listener,
 };
 use metrics_exporter_prometheus::PrometheusHandle;
+use natter_tls::Acceptor;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::{lifecycle::Lifecycle, readiness::Readiness};
+use crate::{lifecycle::Lifecycle, readiness::Readiness, tls_listener::TlsListener};
 
 /// Histograms keep raw samples until they are rendered or upkeep runs.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Serves the admin port until drain.
+/// Serves the admin port until drain, by TLS if there is a certificate.
 pub fn serve(
     listener: TcpListener,
     metrics: PrometheusHandle,
     readiness: Readiness,
     lifecycle: &Lifecycle,
+    tls: Option<Acceptor>,
 ) -> Option<SocketAddr> {
     let address = listener.local_addr().ok();
     let upkeep = metrics.clone();
@@ -39,13 +42,20 @@ pub fn serve(
         .route("/health/live", get(|| ready(Json(serde_json::json!({"status": "ok"})))))
         .route("/health/ready", get(move || check(readiness.clone(), stop.clone())));
     let stop = lifecycle.stop().clone();
-    lifecycle.spawn("admin port", async move {
-        let server = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned());
-        if let Err(error) = server.await {
-            tracing::error!(%error, "admin port failed");
-        }
-    });
+    let Some(tls) = tls else {
+        lifecycle.spawn("admin port", run(listener, app, stop));
+        return address;
+    };
+    lifecycle.spawn("certificate watch", tls.watch(stop.clone()));
+    lifecycle.spawn("admin port", run(TlsListener::new(listener, tls), app, stop));
     address
+}
+
+async fn run<L: Listener<Addr: Debug>>(listener: L, app: Router, stop: CancellationToken) {
+    let server = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned());
+    if let Err(error) = server.await {
+        tracing::error!(%error, "admin port failed");
+    }
 }
 
 async fn check(readiness: Readiness, stop: CancellationToken) -> impl IntoResponse {

@@ -9,6 +9,7 @@ pub mod telemetry; // logs and metrics
 pub mod sampled; // what happens often is logged now and then
 pub mod unreadable; // messages that cannot be decoded: counted, and logged at most once a minute
 pub mod readiness; // whether this process can do its work now
+mod tls_listener; // handshakes of the admin port
 pub mod admin; // GET /metrics and /health on the admin port
 
 pub mod shared_state; // presence, idempotency records, token buckets: memory (one process), redis (several)

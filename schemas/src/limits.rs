@@ -200,6 +200,8 @@ pub const PING_EVERY: Duration = Duration::from_secs(25);
 pub const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// 256 KiB holds about 1,000 frames: 20 s for a reader at 50/s; 2.6 GB worst case at 10,000 sockets.
 pub const OUT_QUEUE: usize = 256 * 1024;
+/// Of what is queued, so much is encrypted and written at once: as the frames of one system call, mostly.
+pub const TLS_BUFFER: usize = 32 * 1024;
 /// A connection that took no byte for so long, while some waited, is of a slow reader.
 pub const READER_STALLED: Duration = Duration::from_secs(20);
 /// How long a slow reader's close frame waits for room in the kernel's buffer before the socket is cut.
@@ -240,7 +242,10 @@ pub const RESERVED_FILES: usize = 256;
 /// Of a body that is too large, so much is read and discarded; then the connection is cut.
 pub const HTTP_BODY_DISCARDED: usize = 1024 * 1024;
 
-/// From accept to the end of the request's header.
+/// TLS handshakes of the admin port at one time: it is for a few clients of an inner network.
+pub const ADMIN_HANDSHAKES: usize = 64;
+
+/// From accept to the end of the request's header; with TLS also from accept to the end of the handshake.
 pub const HTTP_HEADER: Duration = Duration::from_secs(10);
 /// From the header to the answer, body included.
 pub const HTTP_REQUEST: Duration = Duration::from_mins(1);

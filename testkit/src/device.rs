@@ -2,13 +2,17 @@
 
 use futures_util::{SinkExt, StreamExt, stream::SplitSink};
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, sync::watch, task::JoinHandle};
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
-use crate::{PATIENCE, Room, frames, seq, socket, user::fresh};
+use crate::{
+    PATIENCE, Room, frames, seq,
+    socket::{self, Connection},
+    user::fresh,
+};
 
 pub struct Device {
-    sender: SplitSink<WebSocketStream<TcpStream>, Message>,
+    sender: SplitSink<WebSocketStream<Connection>, Message>,
     received: watch::Receiver<Received>,
     last_id: u64,
     reader: JoinHandle<()>,

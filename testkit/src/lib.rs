@@ -13,6 +13,7 @@ mod folder; // a temporary folder that goes in any case
 mod process; // a child process that ends with this one, and its log
 mod clock; // a clock that is wrong
 mod small_disk; // a file system that can be filled
+mod authority; // certificates of a CA of its own
 
 mod nats_server;
 mod nats_cluster;
@@ -33,6 +34,7 @@ mod conversation; // rooms, and the order of their events
 use std::net::TcpListener;
 
 pub use self::{
+    authority::Authority,
     cassandra::Cassandra,
     clock::Clock,
     cluster::{Cluster, PRESENCE_TTL, clocks_apart},
@@ -46,7 +48,7 @@ pub use self::{
     process::Process,
     redis::Redis,
     small_disk::SmallDisk,
-    socket::{Received, Socket, upgrade},
+    socket::{Received, Socket, upgrade, upgrade_over},
     until::{PATIENCE, until, until_some, until_within},
     user::{Answer, PASSWORD, User},
 };

@@ -112,7 +112,7 @@ impl NatsCluster {
 }
 
 async fn connect_to(url: String) -> Client {
-    connect(&Address { url, creds: None }, Purpose::Work).await.expect("the cluster takes connections")
+    connect(&Address::new(url), Purpose::Work).await.expect("the cluster takes connections")
 }
 
 /// Which server leads a stream, once one does.

@@ -61,7 +61,7 @@ impl TestServer {
 
     /// For `connect`.
     pub fn address(&self) -> Address {
-        Address { url: self.url().to_owned(), creds: None }
+        Address::new(self.url().to_owned())
     }
 
     /// A new connection.
@@ -153,7 +153,7 @@ impl NatsProcess {
             let ports: Value =
                 serde_json::from_slice(&fs::read(&ports).unwrap_or_default()).unwrap_or_default();
             let url = ports["nats"][0].as_str().unwrap_or_default();
-            url.trim_start_matches("nats://").clone_into(&mut address);
+            url.rsplit("//").next().unwrap_or_default().clone_into(&mut address);
             !address.is_empty()
         })
         .await;

@@ -4,14 +4,17 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::{
-    WebSocketStream, client_async,
+    MaybeTlsStream, WebSocketStream, client_async,
     tungstenite::{Error, Message, client::IntoClientRequest, http::HeaderValue},
 };
 
 use crate::{PATIENCE, Room, frames, seq};
 
+/// What sockets are opened over.
+pub type Connection = MaybeTlsStream<TcpStream>;
+
 pub struct Socket {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Connection>,
     /// Every frame so far.
     pub frames: Vec<Value>,
     last_id: u64,
@@ -34,21 +37,22 @@ pub async fn upgrade(base: &str, headers: &[(&'static str, &str)]) -> Result<Soc
 }
 
 /// An upgraded connection.
-pub(crate) async fn connect(base: &str) -> WebSocketStream<TcpStream> {
+pub(crate) async fn connect(base: &str) -> WebSocketStream<Connection> {
     Socket::open(base).await.stream
 }
 
-async fn tcp(base: &str, receive_buffer: Option<u32>) -> TcpStream {
+async fn tcp(base: &str, receive_buffer: Option<u32>) -> Connection {
     let address = base.strip_prefix("http://").unwrap().parse().unwrap();
     let socket = TcpSocket::new_v4().unwrap();
     if let Some(bytes) = receive_buffer {
         socket.set_recv_buffer_size(bytes).unwrap();
     }
-    socket.connect(address).await.unwrap()
+    MaybeTlsStream::Plain(socket.connect(address).await.unwrap())
 }
 
-async fn upgrade_over(
-    stream: TcpStream,
+/// Upgrades a connection that is there already.
+pub async fn upgrade_over(
+    stream: Connection,
     base: &str,
     headers: &[(&'static str, &str)],
 ) -> Result<Socket, u16> {
@@ -73,6 +77,11 @@ impl Socket {
     /// Welcomed after this `hello`.
     pub async fn hello(base: &str, hello: &Value) -> Self {
         Self::open(base).await.welcomed(hello).await
+    }
+
+    /// Like [`Self::hello`], over a connection that is there already.
+    pub async fn hello_over(stream: Connection, base: &str, hello: &Value) -> Self {
+        upgrade_over(stream, base, &[PROTOCOL]).await.unwrap().welcomed(hello).await
     }
 
     /// Like [`Self::hello`], with a small receive buffer.

@@ -49,6 +49,10 @@ pub(crate) fn fresh() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
+fn account(name: &str) -> Value {
+    json!({"username": name, "email": format!("{name}@tests.example"), "password": PASSWORD})
+}
+
 impl User {
     /// A new account; its name is made unique.
     pub async fn register(addresses: Vec<String>, edge: usize, name: &str) -> Self {
@@ -60,11 +64,15 @@ impl User {
         Self::new(vec![address.to_owned()], 0, name).await
     }
 
+    /// A new account whose calls are made by this client.
+    pub async fn register_over(http: reqwest::Client, address: &str, name: &str) -> Self {
+        let user = Self { http, ..Self::without_session(vec![address.to_owned()], 0, name) };
+        user.with_session("register", &account(name), 201).await
+    }
+
     async fn new(addresses: Vec<String>, edge: usize, name: &str) -> Self {
-        let account =
-            json!({"username": name, "email": format!("{name}@tests.example"), "password": PASSWORD});
         let user = Self::without_session(addresses, edge, name);
-        user.with_session("register", &account, 201).await
+        user.with_session("register", &account(name), 201).await
     }
 
     /// A session of the account of this name.

@@ -224,7 +224,7 @@ fn stream_name(stream: u16) -> String {
 
 /// How many messages `nats bench` left, and how long after the first of them the last was stored.
 async fn stored(server: &NatsServer, streams: u16) -> anyhow::Result<(u64, Duration)> {
-    let address = Address { url: server.url(), creds: None };
+    let address = Address::new(server.url());
     let js = jetstream::new(connect(&address, Purpose::Provision).await?);
     let (mut messages, mut first, mut last) = (0, None, None);
     for stream in 0..streams {
@@ -253,7 +253,7 @@ fn rooms_in_each(partitions: u16, each: u32) -> impl Iterator<Item = (Conversati
 
 /// Publishers with group commit and without.
 async fn prepared(server: &NatsServer, partitions: u16) -> anyhow::Result<(Publisher, Publisher)> {
-    let address = Address { url: server.url(), creds: None };
+    let address = Address::new(server.url());
     let js = jetstream::new(connect(&address, Purpose::Provision).await?);
     apply::apply(&js, &Topology { partitions, replicas: 1, log_max_bytes: LOG_BYTES }, &[]).await?;
     let client = || connect(&address, Purpose::Publish);

@@ -6,7 +6,6 @@
 
 use std::{
     io::{self, IoSlice},
-    os::fd::AsRawFd,
     sync::{Arc, OnceLock},
 };
 
@@ -16,16 +15,17 @@ use natter_schemas::{
     id::{ConversationId, Seq},
     limits,
 };
-use nix::sys::socket::{Shutdown, shutdown};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::{
-    net::{TcpStream, tcp::OwnedWriteHalf},
     sync::Notify,
     time::{Instant, sleep_until},
 };
 
 use super::{flush::Flusher, queue::Queue};
-use crate::wire::frame::Frame;
+use crate::{
+    transport::{Output, Written},
+    wire::frame::Frame,
+};
 
 #[derive(Default)]
 pub struct SendQueue {
@@ -43,6 +43,8 @@ struct State {
     queue: Queue,
     /// On a flusher's list.
     scheduled: bool,
+    /// Encrypted, out of the queue, and not yet with the kernel.
+    held: bool,
     /// The connection takes no more; the socket's task waits for it.
     blocked: bool,
     /// Since when it takes no byte although some wait.
@@ -52,7 +54,7 @@ struct State {
 }
 
 struct Connection {
-    sink: OwnedWriteHalf,
+    output: Output,
     flusher: Flusher,
 }
 
@@ -64,8 +66,8 @@ pub type Ended = Option<Code>;
 
 impl SendQueue {
     /// From here what is queued is written.
-    pub fn connect(self: &Arc<Self>, sink: OwnedWriteHalf, flusher: Flusher) {
-        let first = self.connection.set(Connection { sink, flusher }).is_ok();
+    pub fn connect(self: &Arc<Self>, output: Output, flusher: Flusher) {
+        let first = self.connection.set(Connection { output, flusher }).is_ok();
         debug_assert!(first, "a send queue has one connection");
         self.update(|_| ());
     }
@@ -130,9 +132,9 @@ impl SendQueue {
     }
 
     fn write_now(&self, mut state: MutexGuard<'_, State>) -> u64 {
-        let Some(Connection { sink, .. }) = self.connection.get() else { return 0 };
-        let writes = state.write_to(sink);
-        let ends = state.broken || (state.queue.closing().is_some() && state.queue.is_empty());
+        let Some(Connection { output, .. }) = self.connection.get() else { return 0 };
+        let writes = state.write_to(output);
+        let ends = state.broken || (state.queue.closing().is_some() && state.is_written());
         let wake = ends || state.blocked;
         let room = state.queue.bytes() < limits::OUT_QUEUE / 2;
         drop(state);
@@ -151,11 +153,11 @@ impl SendQueue {
     pub async fn ended(self: &Arc<Self>) -> Ended {
         loop {
             let (blocked, stalled) = {
-                let State { queue, broken, blocked, stalled, .. } = &*self.state.lock();
-                match queue.closing() {
-                    _ if *broken => return None,
-                    Some(code) if code != Code::Restarting || queue.is_empty() => return Some(code),
-                    _ => (*blocked, *stalled),
+                let state = self.state.lock();
+                match state.queue.closing() {
+                    _ if state.broken => return None,
+                    Some(code) if code != Code::Restarting || state.is_written() => return Some(code),
+                    _ => (state.blocked, state.stalled),
                 }
             };
             let give_up = stalled.unwrap_or_else(Instant::now) + limits::READER_STALLED;
@@ -176,8 +178,8 @@ impl SendQueue {
         loop {
             self.flush();
             {
-                let State { queue, broken, .. } = &*self.state.lock();
-                if queue.is_empty() || *broken {
+                let state = self.state.lock();
+                if state.is_written() || state.broken {
                     return;
                 }
             }
@@ -187,18 +189,16 @@ impl SendQueue {
 
     /// Ends this side of the connection: the client sees its end behind what was written, and can still send.
     pub fn shut_down(&self) {
-        if let Some(Connection { sink, .. }) = self.connection.get() {
-            let stream: &TcpStream = sink.as_ref();
-            // A connection that is broken has ended already.
-            let _ = shutdown(stream.as_raw_fd(), Shutdown::Write);
+        if let Some(Connection { output, .. }) = self.connection.get() {
+            output.shut_down();
         }
     }
 
     /// Waits until the connection takes more, and writes.
     async fn write_when_ready(&self) {
-        if let Some(Connection { sink, .. }) = self.connection.get() {
+        if let Some(Connection { output, .. }) = self.connection.get() {
             // An error is reported again by the next write.
-            let _ = sink.writable().await;
+            let _ = output.writable().await;
             self.state.lock().blocked = false;
             self.flush();
         }
@@ -236,14 +236,20 @@ impl SendQueue {
 }
 
 impl State {
+    /// The kernel has all of it.
+    fn is_written(&self) -> bool {
+        self.queue.is_empty() && !self.held
+    }
+
     /// Writes until nothing is left or the connection takes no more; returns the number of system calls.
-    fn write_to(&mut self, sink: &OwnedWriteHalf) -> u64 {
+    fn write_to(&mut self, output: &Output) -> u64 {
         let mut writes = 0;
-        while !self.queue.is_empty() && !self.broken && !self.blocked {
+        while !self.is_written() && !self.broken && !self.blocked {
             writes += 1;
-            match write(sink, &self.queue) {
-                Ok(bytes) => {
-                    self.queue.written(bytes);
+            match write(output, &self.queue) {
+                Ok(Written { taken, held }) => {
+                    self.queue.written(taken);
+                    self.held = held;
                     self.stalled = None;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -257,14 +263,10 @@ impl State {
     }
 }
 
-fn write(sink: &OwnedWriteHalf, queue: &Queue) -> io::Result<usize> {
+fn write(output: &Output, queue: &Queue) -> io::Result<Written> {
     let mut pieces = [IoSlice::new(&[]); PIECES];
     let (count, _) = queue.next(&mut pieces);
-    match &pieces[..count] {
-        // A plain write costs the kernel less than a vectored one.
-        [one] => sink.try_write(one),
-        several => sink.try_write_vectored(several),
-    }
+    output.try_write(&pieces[..count])
 }
 
 #[cfg(test)]
@@ -283,21 +285,24 @@ impl SendQueue {
 #[cfg(test)]
 mod tests {
     use natter_runtime::lifecycle::Lifecycle;
-    use tokio::{io::AsyncReadExt, net::TcpListener};
+    use tokio::{
+        io::AsyncReadExt,
+        net::{TcpListener, TcpStream},
+    };
 
     use super::*;
-    use crate::outbound::flush::Flushers;
+    use crate::{outbound::flush::Flushers, transport};
 
     /// A queue with a flusher that has not run yet, and its client.
     async fn connected() -> (Arc<SendQueue>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
-        let (_, sink) = accepted.expect("a client").0.into_split();
+        let (_, output) = transport::split(accepted.expect("a client").0, None);
         // tokio learns that a new connection is writable only by waiting for it.
-        sink.writable().await.expect("a connection");
+        output.writable().await.expect("a connection");
         let queue = Arc::new(SendQueue::default());
-        queue.connect(sink, Flushers::start(&Lifecycle::new()).pick());
+        queue.connect(output, Flushers::start(&Lifecycle::new()).pick());
         (queue, client.expect("a connection"))
     }
 
@@ -315,6 +320,20 @@ mod tests {
         assert_eq!(closing(&queue), None);
         let mut bytes = vec![0; count * frame.len()];
         client.read_exact(&mut bytes).await.expect("all of them");
+    }
+
+    #[tokio::test]
+    async fn frames_leave_in_one_system_call_also_encrypted() {
+        let ((_input, output), mut client) = transport::tests::encrypted().await;
+        output.writable().await.expect("a connection");
+        let queue = Arc::new(SendQueue::default());
+        queue.connect(output, Flushers::start(&Lifecycle::new()).pick());
+        let frame = Frame::of(&"x".repeat(300));
+        (0..PIECES).for_each(|_| queue.push(frame.clone()));
+        assert_eq!(queue.flush(), 1);
+        let mut bytes = vec![0; PIECES * frame.len()];
+        client.read_exact(&mut bytes).await.expect("all of them");
+        assert!(bytes.chunks(frame.len()).all(|chunk| chunk == frame.bytes()));
     }
 
     #[tokio::test]

@@ -1,12 +1,11 @@
 //! A connection that has not said hello: every frame but an acceptable `hello` is answered with an error.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use natter_schemas::{
     code::Code,
     frame::{ClientFrame, RequestId},
 };
-use tokio::net::tcp::OwnedWriteHalf;
 
 use super::incoming::Incoming;
 use crate::{
@@ -15,6 +14,7 @@ use crate::{
     app::App,
     inbound::hello::Accepted,
     outbound::send_queue::Ended,
+    transport::Output,
     wire::{
         decode::decode,
         frame::Frame,
@@ -26,7 +26,7 @@ pub struct Handshake<'a> {
     pub app: &'a Arc<App>,
     pub frames: &'a FrameLimit,
     pub source: &'a mut Source,
-    pub sink: &'a OwnedWriteHalf,
+    pub output: &'a Output,
 }
 
 impl Handshake<'_> {
@@ -75,15 +75,6 @@ impl Handshake<'_> {
 
     /// Written at once and waited for: nothing is queued for a client that is not authenticated.
     async fn write(&self, frame: &Frame) -> Result<(), Ended> {
-        let mut rest = frame.bytes();
-        while !rest.is_empty() {
-            self.sink.writable().await.map_err(|_| None)?;
-            match self.sink.try_write(rest) {
-                Ok(written) => rest = &rest[written..],
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return Err(None),
-            }
-        }
-        Ok(())
+        self.output.write_all(frame.bytes()).await.map_err(|_| None)
     }
 }

@@ -10,10 +10,10 @@ mod request_queues; //   what waits for a service: one at a time per conversatio
 use std::{sync::Arc, time::Duration};
 
 use natter_schemas::{code::Code, limits};
-use tokio::{net::tcp::OwnedWriteHalf, time::timeout};
+use tokio::time::timeout;
 
 use self::{handshake::Handshake, running::Running};
-use crate::{app::App, outbound::send_queue::SendQueue, wire::source::Source};
+use crate::{app::App, outbound::send_queue::SendQueue, transport::Output, wire::source::Source};
 
 /// After our close frame the client may still be sending; a connection cut with unread bytes is reset, and the
 /// reset can overtake the close frame. So what still comes is read and dropped for a moment. Clients wait for the end
@@ -21,14 +21,14 @@ use crate::{app::App, outbound::send_queue::SendQueue, wire::source::Source};
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Serves a socket until it closes.
-pub async fn serve(app: Arc<App>, mut source: Source, sink: OwnedWriteHalf) {
+pub async fn serve(app: Arc<App>, mut source: Source, output: Output) {
     let frames = app.admission.frame_limit();
-    let handshake = Handshake { app: &app, frames: &frames, source: &mut source, sink: &sink };
+    let handshake = Handshake { app: &app, frames: &frames, source: &mut source, output: &output };
     // Boxed, as is the end: the socket does not carry them through its life.
     let (queue, ended) = match timeout(limits::HELLO, Box::pin(handshake.accept())).await {
         Ok(Ok(accepted)) => {
             let queue = accepted.registration.queue.clone();
-            queue.connect(sink, app.flushers.pick());
+            queue.connect(output, app.flushers.pick());
             // The registration is dropped with it, however it ends.
             let ended = Running::new(&app, accepted, frames).run(&mut source).await;
             if let Some(code) = ended {
@@ -38,7 +38,7 @@ pub async fn serve(app: Arc<App>, mut source: Source, sink: OwnedWriteHalf) {
         }
         failed => {
             let queue = Arc::new(SendQueue::default());
-            queue.connect(sink, app.flushers.pick());
+            queue.connect(output, app.flushers.pick());
             (queue, failed.unwrap_or(Err(Some(Code::Unauthenticated))).err().flatten())
         }
     };

@@ -1,4 +1,4 @@
-//! Bytes of a connection become WebSocket messages: tungstenite's protocol over the read half of a TCP stream. It
+//! Bytes of a connection become WebSocket messages: tungstenite's protocol over what a connection's client sends. It
 //! never writes: what the protocol answers by itself (pongs, close frames) is handed to the caller to queue.
 
 use std::{
@@ -7,16 +7,14 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, ReadBuf},
-    net::tcp::OwnedReadHalf,
-};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio_tungstenite::tungstenite::{
     Error, Message,
     protocol::{Role, WebSocketConfig, WebSocketContext},
 };
 
 use super::frame::Frame;
+use crate::transport::Input;
 
 /// A read buffer of tungstenite's default size would cost 128 KiB a socket; most frames fit into this.
 const READ_BUFFER: usize = 512;
@@ -25,7 +23,7 @@ const READ_BUFFER: usize = 512;
 const PARTS_IN_A_TURN: u32 = 64;
 
 pub struct Source {
-    half: OwnedReadHalf,
+    input: Input,
     /// Boxed: every future it is passed through would otherwise reserve room for it.
     context: Box<WebSocketContext>,
     frames: FrameCounter,
@@ -44,7 +42,7 @@ pub struct Received {
 impl Source {
     /// `early`: bytes that arrived together with the handshake; `longest`: bytes of a frame, and of all parts of a
     /// message.
-    pub fn new(half: OwnedReadHalf, early: Vec<u8>, longest: usize) -> Self {
+    pub fn new(input: Input, early: Vec<u8>, longest: usize) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .max_frame_size(Some(longest))
@@ -52,14 +50,14 @@ impl Source {
         let mut frames = FrameCounter::default();
         frames.pass(&early);
         let context = WebSocketContext::from_partially_read(early, Role::Server, Some(config));
-        Self { half, context: Box::new(context), frames }
+        Self { input, context: Box::new(context), frames }
     }
 
     /// The next message, or some parts of it. Cancel safe.
     pub async fn next(&mut self) -> Received {
         std::future::poll_fn(|cx| {
-            let half = Pin::new(&mut self.half);
-            let mut stream = Stream { half, cx, frames: &mut self.frames, answer: Vec::new() };
+            let input = Pin::new(&mut self.input);
+            let mut stream = Stream { input, cx, frames: &mut self.frames, answer: Vec::new() };
             let read = self.context.read(&mut stream);
             let waits = matches!(&read, Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock);
             if waits && stream.frames.count < PARTS_IN_A_TURN {
@@ -82,13 +80,13 @@ impl Source {
     /// Reads and discards until the client closes its side.
     pub async fn discard(mut self) {
         let mut discarded = [0; 4096];
-        while self.half.read(&mut discarded).await.is_ok_and(|n| n > 0) {}
+        while self.input.read(&mut discarded).await.is_ok_and(|n| n > 0) {}
     }
 }
 
 /// A non-blocking stream, as tungstenite expects it.
 struct Stream<'a, 'b> {
-    half: Pin<&'a mut OwnedReadHalf>,
+    input: Pin<&'a mut Input>,
     cx: &'a mut Context<'b>,
     frames: &'a mut FrameCounter,
     answer: Vec<u8>,
@@ -100,7 +98,7 @@ impl Read for Stream<'_, '_> {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let mut buffer = ReadBuf::new(into);
-        match self.half.as_mut().poll_read(self.cx, &mut buffer) {
+        match self.input.as_mut().poll_read(self.cx, &mut buffer) {
             Poll::Ready(read) => {
                 self.frames.pass(buffer.filled());
                 read.map(|()| buffer.filled().len())

@@ -85,7 +85,7 @@ impl Accounts {
 
     async fn client(&self, user: &str) -> Client {
         let url = format!("nats://{user}:secret@{}", self.server.address);
-        connect(&Address { url, creds: None }, Purpose::Work).await.unwrap()
+        connect(&Address::new(url), Purpose::Work).await.unwrap()
     }
 }
 

@@ -38,7 +38,7 @@ async fn until_refused(publisher: &Publisher, c: ConversationId) -> (Vec<Seq>, P
 async fn full_and_free_again(always_sync: bool) {
     let disk = SmallDisk::mount(96);
     let server = server(&disk, always_sync).await;
-    let address = Address { url: server.url().to_owned(), creds: None };
+    let address = Address::new(server.url().to_owned());
     let js = jetstream::new(connect(&address, Purpose::Provision).await.unwrap());
     natter_nats::apply::apply(&js, &small(1), &[]).await.unwrap();
     let client = connect(&address, Purpose::Publish).await.unwrap();

@@ -5,6 +5,7 @@ mod apply; // provisioning, drift, epochs
 mod event_log; // appending, and what was there before
 mod cluster; // three servers
 mod config; // the committed configurations
+mod tls; // encrypted, with certificates on both sides
 mod disk; // a full one
 mod cluster_disks; // several full ones
 mod log; // Direct Get, positions

@@ -38,14 +38,14 @@ async fn a_stopped_server_is_gone_and_its_data_is_there_for_the_next() {
     let server = Server::start(options(data.clone())).await.unwrap();
     let pid = server.pid().unwrap();
     let js = natter_nats::async_nats::jetstream::new(
-        connect(&Address { url: server.url().to_owned(), creds: None }, Purpose::Provision).await.unwrap(),
+        connect(&Address::new(server.url().to_owned()), Purpose::Provision).await.unwrap(),
     );
     let (before, _) = natter_nats::apply::apply(&js, &natter_testkit::small(1), &[]).await.unwrap();
     server.stop().await;
     assert!(!fs::exists(format!("/proc/{pid}")).unwrap());
 
     let server = Server::start(options(data)).await.unwrap();
-    let address = Address { url: server.url().to_owned(), creds: None };
+    let address = Address::new(server.url().to_owned());
     let js = natter_nats::async_nats::jetstream::new(connect(&address, Purpose::Provision).await.unwrap());
     assert_eq!(natter_nats::apply::check(&js, &natter_testkit::small(1)).await.unwrap().epoch, before.epoch);
     server.stop().await;
@@ -56,7 +56,7 @@ async fn another_user_of_the_machine_cannot_talk_to_it() {
     let server = TestServer::start().await;
     let (_, host) = server.url().rsplit_once('@').unwrap();
     for url in [format!("nats://{host}"), format!("nats://natter:guess@{host}")] {
-        let refused = connect(&Address { url, creds: None }, Purpose::Rpc).await.err().unwrap();
+        let refused = connect(&Address::new(url), Purpose::Rpc).await.err().unwrap();
         assert!(matches!(refused, ConnectError::NotAllowed { .. }), "{refused}");
     }
 }

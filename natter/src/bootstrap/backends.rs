@@ -33,7 +33,7 @@ impl Backends {
     pub fn read(flags: &[Flag], strictness: Strictness) -> anyhow::Result<Self> {
         let settings = settings::read(flags, strictness)?;
         let url = settings.nats_url.clone().context("NATS_URL is missing; allowed: nats://host:4222[,…]")?;
-        let nats = Address { url, creds: settings.nats_creds.clone() };
+        let nats = Address { url, creds: settings.nats_creds.clone(), tls: settings.nats_tls.clone() };
         Ok(Self { settings, nats })
     }
 
@@ -64,9 +64,13 @@ impl Backends {
 
     /// Several processes agree on presence, limits and idempotency keys only through Redis.
     pub async fn redis(&self) -> anyhow::Result<Arc<dyn SharedState>> {
-        let url = self.settings.redis_url.as_ref();
-        let url = url.context("REDIS_URL is missing; allowed: redis://host:6379")?.expose_secret();
-        Ok(Arc::new(Redis::connect(url).await.context("REDIS_URL cannot be used")?))
+        let redis = self.settings.redis.as_ref();
+        let redis = redis.context("REDIS_URL is missing; allowed: redis://host:6379")?;
+        Ok(Arc::new(
+            Redis::connect_with(redis.url.expose_secret(), &redis.tls)
+                .await
+                .context("REDIS_URL cannot be used")?,
+        ))
     }
 
     /// What `natter migrate` made; fails where it differs from what this version needs.

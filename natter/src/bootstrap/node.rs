@@ -1,5 +1,6 @@
 use std::{future::ready, net::SocketAddr, sync::Arc};
 
+use anyhow::Context;
 use natter_nats::{
     apply::Deployment,
     async_nats::{connection::State as Connection, jetstream},
@@ -20,7 +21,7 @@ use tracing::warn;
 
 use super::{
     backends::Backends,
-    process::{Process, observe},
+    process::{Process, acceptor, observe},
     rebuild,
 };
 use crate::settings::{self, Flag};
@@ -129,6 +130,7 @@ impl Node {
             refresh_expires_in: settings.refresh_expires_in,
             cors_origins: settings.cors_origins.clone(),
             trusted_proxies: settings.trusted_proxies.clone(),
+            tls: acceptor(settings.tls.as_ref(), "public").context("TLS_CERT, TLS_KEY")?,
             connections: settings.connections,
             rates: settings.rates.clone(),
             limits: settings.limits.clone(),

@@ -10,6 +10,7 @@ use natter_runtime::{
     readiness::Readiness,
     telemetry,
 };
+use natter_tls::{Acceptor, KeyPair};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
@@ -36,10 +37,11 @@ pub fn observe(settings: &Settings) -> anyhow::Result<PrometheusHandle> {
 impl Process {
     /// The admin port answers from now on, at first that the process is starting.
     pub async fn start(settings: &Settings, metrics: PrometheusHandle) -> anyhow::Result<Self> {
+        let tls = acceptor(settings.admin_tls.as_ref(), "admin").context("ADMIN_TLS_CERT, ADMIN_TLS_KEY")?;
         let listener = bind(settings.admin_host, settings.admin_port, "--admin-port").await?;
         let admin = listener.local_addr()?;
         let (lifecycle, readiness) = (Lifecycle::new(), Readiness::default());
-        admin::serve(listener, metrics, readiness.clone(), &lifecycle);
+        admin::serve(listener, metrics, readiness.clone(), &lifecycle, tls);
         Ok(Self { lifecycle, readiness, admin })
     }
 
@@ -57,6 +59,11 @@ impl Process {
         info!("stopping");
         self.lifecycle.drain(lifecycle::DRAIN).await;
     }
+}
+
+/// The TLS of a port, if it has a certificate; `port` names it in metrics.
+pub fn acceptor(files: Option<&KeyPair>, port: &'static str) -> anyhow::Result<Option<Acceptor>> {
+    Ok(files.cloned().map(|files| Acceptor::load(files, port)).transpose()?)
 }
 
 /// `flag` is the one that chooses another port.

@@ -13,11 +13,13 @@ pub fn print(server: &DevServer, args: &DevArgs) {
         Durability::Replicated => "every ack is on three hosts",
         Durability::Relaxed => "a power cut can take the last minutes",
     };
+    let [http, socket] = if settings.tls.is_some() { ["https", "wss"] } else { ["http", "ws"] };
+    let admin_http = if settings.admin_tls.is_some() { "https" } else { "http" };
     println!(
         "\nnatter is ready ({}: {durability})\n\n\
-         \x20 http     http://{public}\n\
-         \x20 socket   ws://{public}/ws   (subprotocol natter.v1)\n\
-         \x20 metrics  http://{admin}/metrics\n\
+         \x20 http     {http}://{public}\n\
+         \x20 socket   {socket}://{public}/ws   (subprotocol natter.v1)\n\
+         \x20 metrics  {admin_http}://{admin}/metrics\n\
          \x20 data     {}",
         settings.durability.name(),
         args.data_dir.display()

@@ -45,9 +45,14 @@ impl DevServer {
                 "DURABILITY is 'replicated', which needs three hosts; allowed in natter dev: durable, relaxed"
             );
         }
+        if settings.tls.is_some() && args.demo {
+            bail!(
+                "--demo speaks to the server without TLS; run without TLS_CERT and TLS_KEY, or without --demo"
+            );
+        }
         let nats = start_nats(&settings, folder).await?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("natter.db"))?);
-        let address = Address { url: nats.url().to_owned(), creds: None };
+        let address = Address::new(nats.url().to_owned());
         let backends = Backends { settings, nats: address };
         let Provisioned { deployment, lost, .. } =
             backends.provision(store.as_ref(), args.accept_new_log).await?;

@@ -29,6 +29,7 @@ mod clocks; // machines whose clocks are wrong
 mod disks; // full ones
 mod health; // who can work, as orchestrators ask
 mod migrate; // schema and log, made and looked at
+mod tls; // TLS on every connection
 mod start; // when the roles refuse to start
 mod workers; // a worker dies in the middle of things
 

@@ -15,6 +15,7 @@ mod paused; // a nats-server that stands still
 mod slow; // a reader that never reads
 
 mod limits; // what one user is allowed
+mod tls; // ports with a certificate
 mod http_edges; // connections that mean no good
 mod resume; // what a socket missed
 mod sessions; // access ends

@@ -146,7 +146,7 @@ impl OperatorCluster {
 }
 
 pub async fn bus(url: &str) -> (Publisher, LogReader) {
-    let address = Address { url: url.to_owned(), creds: None };
+    let address = Address::new(url.to_owned());
     let client = connect(&address, Purpose::Work).await.unwrap();
     (Publisher::new(client.clone()), LogReader::new(jetstream::new(client), PARTITIONS))
 }

@@ -84,7 +84,7 @@ async fn an_edge_that_names_a_stranger_is_shown_nothing() {
     let worker = cluster.spawn("worker", &[("NATS_URL", &url("worker"))]);
     let admin = worker.wait_for_event("worker is ready").await["admin"].as_str().unwrap().to_owned();
 
-    let edge = connect(&Address { url: url("edge"), creds: None }, Purpose::Rpc).await.unwrap();
+    let edge = connect(&Address::new(url("edge")), Purpose::Rpc).await.unwrap();
     let rpc = RpcClient::new(edge);
     let (creator, member) = (register(&rpc, "alice").await, register(&rpc, "bob").await);
     let (shape, name, participants) = (Shape::Group, Some("room".to_owned()), vec![member]);

@@ -3,9 +3,12 @@
 mod kafka;
 mod limits;
 mod network;
+mod redis;
+mod tls;
 
 pub use kafka::{Kafka, KafkaSecurity, Sasl};
 pub use network::ConnectionLimits;
+pub use redis::Redis;
 
 use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
@@ -14,6 +17,7 @@ use natter_schemas::limits::{
     CONTROL_AGE, JWT_SECRET_MIN, LOG_BYTES, LOG_BYTES_MIN, Limits, PRESENCE_TTL, REFRESH_GRACE_MAX,
     REFRESH_MAX,
 };
+use natter_tls::{ClientTls, KeyPair};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::rates::Rates;
@@ -81,14 +85,18 @@ pub struct Settings {
     /// Metrics reveal much about a deployment, and no one who asks for them has to log in.
     pub admin_host: IpAddr,
     pub admin_port: u16,
+    /// Of the public port, which speaks HTTP without encryption otherwise; so does the admin port.
+    pub tls: Option<KeyPair>,
+    pub admin_tls: Option<KeyPair>,
     pub nats_url: Option<String>,
     pub nats_creds: Option<PathBuf>,
+    pub nats_tls: ClientTls,
     /// Which store, and where; it may hold a password. The store knows its form.
     pub database_url: Option<SecretString>,
     /// `None`: events are not mirrored.
     pub kafka: Option<Kafka>,
-    /// The shared state of several processes; it may hold a password.
-    pub redis_url: Option<SecretString>,
+    /// The shared state of several processes.
+    pub redis: Option<Redis>,
     /// How long a session without a heartbeat counts as online.
     pub presence_ttl: Duration,
     pub jwt_secret: Option<SecretString>,
@@ -126,11 +134,14 @@ impl Settings {
                 .unwrap_or(IpAddr::from([127, 0, 0, 1])),
             admin_port: number(source, "ADMIN_PORT", "a port from 0 (any free one) to 65535")?
                 .unwrap_or(9464),
+            tls: tls::pair(source, "TLS_CERT", "TLS_KEY")?,
+            admin_tls: tls::pair(source, "ADMIN_TLS_CERT", "ADMIN_TLS_KEY")?,
             nats_url: text(source, "NATS_URL"),
             nats_creds: text(source, "NATS_CREDS").map(PathBuf::from),
+            nats_tls: tls::client(source, "NATS_CA", "NATS_CERT", "NATS_KEY")?,
             database_url: text(source, "DATABASE_URL").map(SecretString::from),
             kafka: kafka::read(source)?,
-            redis_url: redis_url(source)?,
+            redis: redis::read(source)?,
             presence_ttl: lifetime(source, "PRESENCE_TTL", 45, PRESENCE_TTL)?,
             jwt_secret: secret(source, strictness == Strictness::Production)?,
             jwt_expires_in: lifetime(source, "JWT_EXPIRES_IN", 15 * 60, SECOND..=CONTROL_AGE)?,
@@ -166,17 +177,6 @@ fn number<T: FromStr>(
     allowed: &str,
 ) -> Result<Option<T>, BadSetting> {
     text(source, name).map(|value| value.parse().map_err(|_| bad(name, &value, allowed))).transpose()
-}
-
-fn redis_url(source: &Source<'_>) -> Result<Option<SecretString>, BadSetting> {
-    let allowed = "redis://[user:password@]host[:port][/database]";
-    let Some(url) = text(source, "REDIS_URL") else { return Ok(None) };
-    // It may hold a password: only its scheme is repeated.
-    match url.split_once("://") {
-        Some(("redis", _)) if redis::Client::open(url.as_str()).is_ok() => Ok(Some(SecretString::from(url))),
-        Some((scheme, _)) => Err(bad("REDIS_URL", &format!("{scheme}://…"), allowed)),
-        None => Err(bad("REDIS_URL", "without a scheme", allowed)),
-    }
 }
 
 fn secret(source: &Source<'_>, needed: bool) -> Result<Option<SecretString>, BadSetting> {
@@ -329,7 +329,7 @@ mod tests {
             ("ADMIN_PORT", "-1"),
             ("ADMIN_HOST", "all"),
             ("HOST", "localhost:1"),
-            ("REDIS_URL", "rediss://:hunter2@host"),
+            ("REDIS_URL", "redis+unix://:hunter2@host"),
             ("REDIS_URL", "redis://:hunter2@host:port"),
             ("REDIS_URL", "redis://:hunter2@host/natter"),
             ("REDIS_URL", ":hunter2@host"),
@@ -356,14 +356,6 @@ mod tests {
             assert!(error.starts_with(name) && error.contains("allowed: "), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
-    }
-
-    #[test]
-    fn the_password_of_redis_is_not_printed() {
-        let settings = read(&[("REDIS_URL", "redis://natter:hunter2@redis:6379/1")], Strictness::Dev);
-        let settings = settings.expect("an address");
-        assert!(settings.redis_url.is_some() && !format!("{settings:?}").contains("hunter2"));
-        assert_eq!(settings.presence_ttl, Duration::from_secs(45));
     }
 
     #[test]

@@ -27,3 +27,4 @@ mod keys; // for both: idempotency
 mod rate_limits; // for both
 mod log_ins; // for both
 mod faults; // redis: restart, flush, pause, wrong addresses
+mod tls; // redis: encrypted, with certificates on both sides

@@ -37,7 +37,7 @@ pub fn document() -> Value {
             "node": {
                 "host": "localhost:3000",
                 "protocol": "ws",
-                "description": "`natter dev`, or an edge of a deployment; `wss` behind a proxy that ends TLS."
+                "description": "`natter dev`, or an edge of a deployment; `wss` where the edge has a certificate, or behind a proxy that ends TLS."
             },
             "brokers": {
                 "host": "localhost:9092",

@@ -80,6 +80,7 @@ impl Edge {
             refresh_expires_in: Duration::from_hours(1),
             cors_origins: vec!["https://chat.example".to_owned()],
             trusted_proxies: Vec::new(),
+            tls: None,
             connections: ConnectionLimits::default(),
             rates: Rates::off(),
             limits: Limits::default(),

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use natter_schemas::{backoff::Backoff, limits};
+use natter_tls::{ClientPem, ClientTls, TlsError};
 use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, ServerErrorKind,
+    AsyncConnectionConfig, Client, ClientTlsConfig, ErrorKind, IntoConnectionInfo, RedisError,
+    ServerErrorKind, TlsCertificates,
     aio::{ConnectionManager, ConnectionManagerConfig},
     io::tcp::TcpSettings,
 };
@@ -26,6 +28,9 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(5);
 pub enum ConnectError {
     #[error("not a Redis address: {0}")]
     Address(RedisError),
+    /// A file of a certificate or its key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("no Redis answered within {STARTUP_TIMEOUT:?}: {0}")]
     Unreachable(RedisError),
     #[error("Redis refuses the connection: {0}")]
@@ -34,8 +39,8 @@ pub enum ConnectError {
     Unsuitable(RedisError),
 }
 
-pub async fn connect(url: &str) -> Result<ConnectionManager, ConnectError> {
-    let client = client(url).map_err(ConnectError::Address)?;
+pub async fn connect(url: &str, tls: &ClientTls) -> Result<ConnectionManager, ConnectError> {
+    let client = client(url, tls)?;
     wait_for(&client).await?;
     let config = ConnectionManagerConfig::new()
         .set_pipeline_buffer_size(limits::REDIS_WAITING)
@@ -49,11 +54,18 @@ pub async fn connect(url: &str) -> Result<ConnectionManager, ConnectError> {
     ConnectionManager::new_lazy_with_config(client, config).map_err(ConnectError::Rejected)
 }
 
-fn client(url: &str) -> RedisResult<Client> {
+fn client(url: &str, tls: &ClientTls) -> Result<Client, ConnectError> {
     let tcp = TcpSettings::default().set_nodelay(true);
     #[cfg(target_os = "linux")]
     let tcp = tcp.set_user_timeout(TCP_USER_TIMEOUT);
-    Client::open(url.into_connection_info()?.set_tcp_settings(tcp))
+    natter_tls::use_ring();
+    let info = url.into_connection_info().map_err(ConnectError::Address)?.set_tcp_settings(tcp);
+    if tls.is_default() {
+        return Client::open(info).map_err(ConnectError::Address);
+    }
+    let ClientPem { ca: root_cert, pair } = tls.pem()?;
+    let client_tls = pair.map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
+    Client::build_with_tls(info, TlsCertificates { client_tls, root_cert }).map_err(ConnectError::Address)
 }
 
 /// The manager's own first attempt would not distinguish a wrong password from a server that is not up yet.
@@ -69,7 +81,9 @@ async fn wait_for(client: &Client) -> Result<(), ConnectError> {
         };
         match attempt.await {
             Ok(()) => return Ok(()),
-            Err(cause) if !is_transient(&cause) => return Err(ConnectError::Rejected(cause)),
+            Err(cause) if !is_transient(&cause) || natter_tls::cause(&cause).is_some() => {
+                return Err(ConnectError::Rejected(cause));
+            }
             Err(cause) if Instant::now() + wait > deadline => return Err(ConnectError::Unreachable(cause)),
             Err(_) => sleep(wait).await,
         }

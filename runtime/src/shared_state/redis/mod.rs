@@ -27,6 +27,7 @@ use std::{
 
 use async_trait::async_trait;
 use natter_schemas::{breaker::Breaker, id::UserId, rpc::PresenceChange};
+use natter_tls::ClientTls;
 use redis::{ErrorKind, RedisResult, Script, aio::ConnectionManager};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -71,7 +72,12 @@ struct Scripts {
 impl Redis {
     /// Connects to `redis://[user:password@]host[:port][/db]`; waits some seconds for a Redis that starts.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        let connection = connect::connect(url).await?;
+        Self::connect_with(url, &ClientTls::default()).await
+    }
+
+    /// Also to `rediss://…`, with whom to trust and a certificate to show.
+    pub async fn connect_with(url: &str, tls: &ClientTls) -> Result<Self, ConnectError> {
+        let connection = connect::connect(url, tls).await?;
         let scripts = Scripts {
             presence: presence::Scripts::new(),
             idempotency: idempotency::Scripts::new(),
