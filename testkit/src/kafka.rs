@@ -11,6 +11,7 @@ use std::{
 
 use natter_runtime::config::{Kafka as Settings, KafkaSecurity, Sasl};
 use natter_schemas::cloudevent::Content;
+use natter_tls::KeyPair;
 use parking_lot::Mutex as PlainMutex;
 use rdkafka::{
     ClientConfig,
@@ -19,7 +20,7 @@ use rdkafka::{
 use secrecy::SecretString;
 use tokio::{sync::Mutex, task::spawn_blocking, time::Instant};
 
-use crate::{Folder, Process, START_ATTEMPTS};
+use crate::{Authority, Folder, Process, START_ATTEMPTS};
 
 /// A JVM starts within seconds, and on a machine full of other tests within a minute.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -30,9 +31,18 @@ const PASSWORD: &str = "correct-horse";
 pub struct Kafka {
     process: PlainMutex<Option<Process>>,
     port: u16,
-    sasl: bool,
+    guard: Guard,
     // Dropped after the process, which writes into it.
     folder: Folder,
+}
+
+/// Whom it lets in.
+enum Guard {
+    Open,
+    /// Who knows a password.
+    Password,
+    /// Who speaks TLS and shows a certificate of the CA.
+    Certificate(Authority),
 }
 
 static SHARED: Mutex<Weak<Kafka>> = Mutex::const_new(Weak::new());
@@ -50,30 +60,36 @@ impl Kafka {
     }
 
     pub async fn start() -> Self {
-        Self::with(false).await
+        Self::with(Guard::Open).await
     }
 
     /// Lets in only whoever knows a password, by PLAIN or SCRAM.
     pub async fn with_sasl() -> Self {
-        Self::with(true).await
+        Self::with(Guard::Password).await
     }
 
-    async fn with(sasl: bool) -> Self {
+    /// Speaks TLS only, and lets in only who shows a certificate of the same CA.
+    pub async fn with_tls() -> Self {
+        Self::with(Guard::Certificate(Authority::new())).await
+    }
+
+    async fn with(mut guard: Guard) -> Self {
         let mut last = String::new();
         for _ in 0..START_ATTEMPTS {
             let folder = Folder::new();
             // Another process may take a port in between: then the process ends, and others are tried.
             let (port, controller) = (crate::free_port(), crate::free_port());
             let properties = folder.file(PROPERTIES);
-            fs::write(&properties, configuration(&folder, port, controller, sasl))
+            fs::write(&properties, configuration(&folder, port, controller, &guard))
                 .expect("the folder is ours");
-            format(&properties, sasl).await;
+            format(&properties, matches!(guard, Guard::Password)).await;
             let process = PlainMutex::new(Some(broker(&folder)));
-            let kafka = Self { process, port, sasl, folder };
+            let kafka = Self { process, port, guard, folder };
             if kafka.is_up().await {
                 return kafka;
             }
-            last = kafka.process.lock().as_ref().map_or_else(String::new, Process::log);
+            last = kafka.log();
+            guard = kafka.guard;
         }
         panic!("kafka did not start in {START_ATTEMPTS} attempts:\n{last}")
     }
@@ -84,17 +100,24 @@ impl Kafka {
 
     /// As `natter worker` takes them.
     pub fn settings(&self) -> Settings {
-        let sasl = self.sasl.then(|| Sasl {
-            mechanism: "SCRAM-SHA-512",
-            username: USER.to_owned(),
-            password: SecretString::from(PASSWORD),
-        });
-        Settings {
-            brokers: self.brokers(),
-            content: Content::Sealed,
-            security: KafkaSecurity { sasl, ..KafkaSecurity::default() },
-            replication: None,
-        }
+        let security = match &self.guard {
+            Guard::Open => KafkaSecurity::default(),
+            Guard::Password => {
+                let (username, password) = (USER.to_owned(), SecretString::from(PASSWORD));
+                let sasl = Sasl { mechanism: "SCRAM-SHA-512", username, password };
+                KafkaSecurity { sasl: Some(sasl), ..KafkaSecurity::default() }
+            }
+            Guard::Certificate(authority) => {
+                let KeyPair { certificate, key } = authority.issue("client");
+                KafkaSecurity {
+                    tls: true,
+                    ca: Some(authority.ca()),
+                    certificate: Some((certificate, key)),
+                    sasl: None,
+                }
+            }
+        };
+        Settings { brokers: self.brokers(), content: Content::Sealed, security, replication: None }
     }
 
     /// A client of a test's own, of the library that the workers use.
@@ -111,7 +134,14 @@ impl Kafka {
     /// Settings with which kcat is let in, each after `-X`. PLAIN: Debian's kcat fails at SCRAM here.
     pub fn kcat(&self) -> Vec<String> {
         let mut settings = vec![format!("bootstrap.servers={}", self.brokers())];
-        if self.sasl {
+        if let Guard::Certificate(authority) = &self.guard {
+            let KeyPair { certificate, key } = authority.issue("kcat");
+            settings.push("security.protocol=ssl".to_owned());
+            settings.push(format!("ssl.ca.location={}", authority.ca().display()));
+            settings.push(format!("ssl.certificate.location={}", certificate.display()));
+            settings.push(format!("ssl.key.location={}", key.display()));
+        }
+        if matches!(self.guard, Guard::Password) {
             settings.extend(["security.protocol=sasl_plaintext", "sasl.mechanism=PLAIN"].map(str::to_owned));
             settings.push(format!("sasl.username={USER}"));
             settings.push(format!("sasl.password={PASSWORD}"));
@@ -192,8 +222,12 @@ async fn format(properties: &Path, sasl: bool) {
     assert!(output.status.success(), "kafka's storage is not formatted: {}", String::from_utf8_lossy(&log));
 }
 
-fn configuration(folder: &Folder, port: u16, controller: u16, sasl: bool) -> String {
-    let protocol = if sasl { "SASL_PLAINTEXT" } else { "PLAINTEXT" };
+fn configuration(folder: &Folder, port: u16, controller: u16, guard: &Guard) -> String {
+    let protocol = match guard {
+        Guard::Open => "PLAINTEXT",
+        Guard::Password => "SASL_PLAINTEXT",
+        Guard::Certificate(_) => "SSL",
+    };
     let mut text = format!(
         "process.roles=broker,controller
 node.id=1
@@ -214,7 +248,10 @@ log.initial.task.delay.ms=500
 ",
         folder.file("data").display()
     );
-    if sasl {
+    if let Guard::Certificate(authority) = guard {
+        let _ = write!(text, "{}", tls(folder, authority));
+    }
+    if matches!(guard, Guard::Password) {
         let module = "org.apache.kafka.common.security";
         let _ = write!(
             text,
@@ -227,4 +264,22 @@ listener.name.client.scram-sha-512.sasl.jaas.config={module}.scram.ScramLoginMod
         );
     }
     text
+}
+
+/// Kafka reads key and certificate from one file.
+fn tls(folder: &Folder, authority: &Authority) -> String {
+    let KeyPair { certificate, key } = authority.issue("broker");
+    let store = folder.file("broker.pem");
+    let read = |path: &Path| fs::read_to_string(path).expect("it was just written");
+    fs::write(&store, read(&key) + &read(&certificate)).expect("the folder is ours");
+    format!(
+        "ssl.keystore.type=PEM
+ssl.keystore.location={}
+ssl.truststore.type=PEM
+ssl.truststore.location={}
+ssl.client.auth=required
+",
+        store.display(),
+        authority.ca().display()
+    )
 }

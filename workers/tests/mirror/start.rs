@@ -45,6 +45,14 @@ async fn a_mirror_without_a_kafka_is_refused_and_all_jobs_are_not() {
 }
 
 #[tokio::test]
+async fn a_kafka_with_tls_is_written_to_by_who_shows_a_certificate() {
+    let topic = Topic::on(Arc::new(Kafka::with_tls().await)).await;
+    topic.mirror().await;
+    topic.fill(&rooms(), 8).await;
+    topic.complete().await;
+}
+
+#[tokio::test]
 async fn a_kafka_that_asks_for_a_password_is_written_to() {
     let kafka = Arc::new(Kafka::with_sasl().await);
     for mechanism in ["SCRAM-SHA-512", "PLAIN"] {

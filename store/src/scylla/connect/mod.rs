@@ -5,11 +5,7 @@ mod tests;
 
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring,
-    pki_types::{CertificateDer, pem::PemObject},
-};
+use natter_tls::{ClientTls, rustls::ClientConfig};
 use scylla::{
     client::{
         PoolSize,
@@ -107,29 +103,8 @@ fn builder(options: &Options, profile: ExecutionProfileHandle) -> Result<Session
 }
 
 fn tls(options: &Options) -> Result<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = &options.ca {
-        let bad = |why: String| {
-            StoreError::Unavailable(format!(
-                "TLS: the certificates of {} cannot be used: {why}",
-                path.display()
-            ))
-        };
-        for certificate in CertificateDer::pem_file_iter(path).map_err(|e| bad(e.to_string()))? {
-            let certificate = certificate.map_err(|e| bad(e.to_string()))?;
-            roots.add(certificate).map_err(|e| bad(e.to_string()))?;
-        }
-        if roots.is_empty() {
-            return Err(bad("it holds none".to_owned()));
-        }
-    } else {
-        // What cannot be read of the system's is missed only if it would have been needed.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|e| StoreError::Unavailable(format!("TLS: {e}")))?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    let tls = ClientTls { ca: options.ca.clone(), pair: None };
+    tls.config().map_err(|error| StoreError::Unavailable(format!("TLS: {error}")))
 }
 
 async fn open(options: &Options, builder: SessionBuilder) -> Result<Session> {

@@ -4,7 +4,8 @@ use std::{net::TcpListener, path::PathBuf};
 
 use super::*;
 use crate::scylla::options::new_keyspace;
-use natter_testkit::Cassandra;
+use natter_testkit::{Authority, Cassandra};
+use natter_tls::Acceptor;
 
 async fn refused(options: &Options) -> String {
     let why = match connect(options).await {
@@ -83,8 +84,10 @@ async fn a_server_that_wants_tls_and_a_password_gets_both() {
     assert!(why.ends_with("user 'cassandra' or the password is wrong"), "{why}");
     let why = refused(&Options { user: None, password: None, ..right.clone() }).await;
     assert!(why.ends_with("it wants a user and a password"), "{why}");
-    let why = refused(&Options { ca: None, ..right.clone() }).await;
-    assert!(why.contains("TLS: invalid peer certificate: "), "{why}");
+    for ca in [None, Some(Authority::new().ca())] {
+        let why = refused(&Options { ca, ..right.clone() }).await;
+        assert!(why.contains("TLS: invalid peer certificate: "), "{why}");
+    }
     let why = refused(&Options { tls: false, ca: None, ..right }).await;
     assert!(why.contains("does it want TLS?"), "{why}");
 }
@@ -96,11 +99,36 @@ async fn tls_to_a_server_without_it_is_an_error_of_tls() {
     assert!(why.contains("TLS"), "{why}");
 }
 
+#[tokio::test]
+async fn a_certificate_that_does_not_hold_is_an_error_of_tls() {
+    let authority = Authority::new();
+    for (pair, reason) in [
+        (authority.issue_expired("old"), "certificate expired"),
+        (authority.issue_for("other", "elsewhere.example"), "certificate not valid for name"),
+    ] {
+        // A host whose handshake fails never gets to speak CQL.
+        let acceptor = Acceptor::load(pair, "test").unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = tokio::spawn(async move {
+            loop {
+                let stream = listener.accept().await.unwrap().0;
+                let _ = acceptor.accept(stream, CONNECT).await;
+            }
+        });
+        let why = refused(&Options { tls: true, ca: Some(authority.ca()), ..somewhere(&address) }).await;
+        assert!(why.contains("TLS: invalid peer certificate: ") && why.contains(reason), "{why}");
+        server.abort();
+    }
+}
+
 #[test]
 fn certificates_that_cannot_be_read_are_named() {
     let ca = |path: &str| Options { ca: Some(PathBuf::from(path)), ..somewhere("host") };
     let no_certificate = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    for (path, cause) in [("/nowhere/ca.pem", "No such file"), (no_certificate, "it holds none")] {
+    for (path, cause) in
+        [("/nowhere/ca.pem", "No such file"), (no_certificate, "it holds no certificate in PEM")]
+    {
         let why = tls(&ca(path)).expect_err("no certificates").to_string();
         assert!(why.contains(path) && why.contains(cause), "{why}");
     }
