@@ -67,6 +67,9 @@ pub const ROUTES: &[(&str, &str, RouteCost)] = &[
     ("POST", "/api/auth/refresh", address(Class::Address)),
     ("POST", "/api/auth/logout", user(Class::Write, 1)),
     ("POST", "/api/auth/logout-all", user(Class::Write, 1)),
+    // Each session of the list is looked up.
+    ("GET", "/api/auth/sessions", user(Class::Read, 5)),
+    ("DELETE", "/api/auth/sessions/{session}", user(Class::Write, 5)),
     ("GET", "/api/me", user(Class::Read, 1)),
     ("PATCH", "/api/me", user(Class::Write, 1)),
     ("POST", "/api/me/password", user(Class::Login, 1)),

@@ -117,6 +117,15 @@ ids! {
     ReservationId,
 }
 
+impl SessionId {
+    /// When it was made, in milliseconds since the Unix epoch by the clock of the machine that made it; `None` for an
+    /// id that has no time in it.
+    pub fn made_at(&self) -> Option<i64> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        i64::try_from(seconds).ok()?.checked_mul(1_000)?.checked_add(i64::from(nanos / 1_000_000))
+    }
+}
+
 /// Position in a partition's log. Rises within a conversation, not by one; 0 is before everything.
 pub type Seq = u64;
 

@@ -52,6 +52,8 @@ pub const REPLAY: usize = 64 * 1024;
 pub const PAGE: RangeInclusive<usize> = 1..=100;
 /// Items of a page without a limit.
 pub const PAGE_DEFAULT: usize = 50;
+/// Open sessions in one answer, newest first. Whoever has more of them logs out everywhere.
+pub const SESSIONS_LISTED: usize = 100;
 /// Users one search finds at most.
 pub const USER_SEARCH_PAGE: usize = 50;
 /// Users one question about presence names at most.

@@ -14,8 +14,8 @@ use natter_schemas::{
     id::{SessionId, UserId},
     limits,
     rpc::{
-        FindUser, FindUsers, LogIn, LogOut, NewPassword, OpenedSession, PresenceChange, RefreshSession,
-        RegisterUser, RpcError, SearchUsers, UpdateUser,
+        EndSession, FindUser, FindUsers, ListSessions, LogIn, LogOut, NewPassword, OpenedSession,
+        PresenceChange, RefreshSession, RegisterUser, RpcError, SearchUsers, UpdateUser,
     },
 };
 use natter_store::AccountStore;
@@ -161,6 +161,28 @@ async fn logging_out_ends_one_session_or_all_of_them() {
     received.sort();
     expected.sort();
     assert_eq!(received, expected);
+}
+
+#[tokio::test]
+async fn sessions_are_listed_newest_first_and_ended_by_their_user() {
+    let harness = accounts().await;
+    let first = register(&harness, "alice").await;
+    let second = log_in(&harness, "alice", PASSWORD).await.unwrap();
+    let mallory = register(&harness, "mallory").await.user.id;
+    let user = first.user.id;
+    let listed = async |limit| harness.rpc.call(&ListSessions { user, limit }).await.unwrap();
+    let mut newest_first = vec![first.session, second.session];
+    newest_first.sort_by(|a, b| b.cmp(a));
+    assert_eq!(listed(10).await, newest_first);
+    assert_eq!(listed(1).await, newest_first[..1]);
+
+    let of_another = EndSession { user: mallory, session: second.session };
+    assert_eq!(refusal(harness.rpc.call(&of_another).await).0, Code::NotFound);
+    let end = EndSession { user, session: second.session };
+    harness.rpc.call(&end).await.unwrap();
+    assert_eq!(listed(10).await, [first.session]);
+    assert_eq!(renew(&harness, &second.refresh_token).await.err(), Some(Code::Unauthenticated));
+    assert_eq!(refusal(harness.rpc.call(&end).await).0, Code::NotFound);
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
-//! Register, log in, renew, log out.
+//! Register, log in, renew, log out; which sessions are open.
 
 use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json as Reply,
-    extract::State,
+    extract::{Path, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -12,13 +12,15 @@ use cookie::{Cookie, SameSite};
 use natter_runtime::shared_state::LogInOutcome;
 use natter_schemas::{
     code::Code,
+    event::Timestamp,
     id::SessionId,
-    rest::{Login, Refresh, Register, SessionView},
-    rpc::{LogIn, LogOut, OpenedSession, RefreshSession, RegisterUser},
+    limits,
+    rest::{Items, Login, OpenSessionView, Refresh, Register, SessionView},
+    rpc::{EndSession, ListSessions, LogIn, LogOut, OpenedSession, RefreshSession, RegisterUser},
 };
 
 use super::{
-    extract::{Caller, Json, OptionalJson},
+    extract::{Caller, Json, OptionalJson, segment},
     respond::location,
 };
 use crate::{api_error::ApiError, app::App, client_address::ClientAddress, costs, wire::encode};
@@ -113,6 +115,31 @@ pub async fn logout_all(
 ) -> Result<Response, ApiError> {
     app.rpc.call(&LogOut { user: caller.user(), session: None }).await?;
     logged_out(client)
+}
+
+/// The newest ones, and one's own whenever it was opened.
+pub async fn sessions(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+) -> Result<Reply<Items<OpenSessionView>>, ApiError> {
+    let (user, own) = (caller.user(), caller.session());
+    let mut open = app.rpc.call(&ListSessions { user, limit: limits::SESSIONS_LISTED }).await?;
+    if !open.contains(&own) {
+        open.truncate(limits::SESSIONS_LISTED - 1);
+        open.push(own);
+    }
+    let view =
+        |id: SessionId| OpenSessionView { id, created_at: id.made_at().map(Timestamp), current: id == own };
+    Ok(Reply(Items { items: open.into_iter().map(view).collect() }))
+}
+
+pub async fn end_session(
+    State(app): State<Arc<App>>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    app.rpc.call(&EndSession { user: caller.user(), session: segment(&id)? }).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 fn session(

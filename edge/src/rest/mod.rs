@@ -16,7 +16,7 @@ mod cursors; // where a page ended
 mod extract; // bodies, queries, paths, headers, the caller
 mod respond; // request ids, problem documents, security headers
 
-mod accounts; // register, log in, renew, log out
+mod accounts; // register, log in, renew, log out, sessions
 mod conversations; // create, list, get, rename
 mod health; // whether this node is healthy
 mod inbox; // what was not read yet
@@ -47,6 +47,8 @@ pub fn router(app: &Arc<App>) -> Router {
         POST "/api/auth/refresh" accounts::refresh;
         POST "/api/auth/logout" accounts::logout;
         POST "/api/auth/logout-all" accounts::logout_all;
+        GET "/api/auth/sessions" accounts::sessions;
+        DELETE "/api/auth/sessions/{session}" accounts::end_session;
         GET "/api/me" users::me;
         PATCH "/api/me" users::update_me;
         POST "/api/me/password" users::change_password;

@@ -302,6 +302,8 @@ async fn nothing_is_answered_without_a_token_or_with_another_secrets() {
         (Method::POST, "/api/me/password".to_owned()),
         (Method::POST, "/api/auth/logout".to_owned()),
         (Method::POST, "/api/auth/logout-all".to_owned()),
+        (Method::GET, "/api/auth/sessions".to_owned()),
+        (Method::DELETE, format!("/api/auth/sessions/{NOWHERE}")),
         (Method::GET, "/api/users?query=al".to_owned()),
         (Method::GET, format!("/api/users/{id}")),
         (Method::GET, "/api/conversations".to_owned()),

@@ -43,6 +43,31 @@ async fn a_logout_ends_its_sockets_and_calls_within_two_seconds() {
 }
 
 #[tokio::test]
+async fn one_session_of_several_is_ended_by_its_owner_alone() {
+    let natter = DevServer::start(NATTER, &[]).await;
+    let here = User::register_as(&natter.http, "alice").await;
+    let there = User::log_in_as(&natter.http, "alice").await;
+    let mallory = User::register_as(&natter.http, "mallory").await;
+    let mut elsewhere = there.socket("phone").await;
+    let open = here.get("/api/auth/sessions").await.ok(200);
+    let sessions = open["items"].as_array().unwrap();
+    let current: Vec<_> = sessions.iter().map(|session| session["current"].as_bool().unwrap()).collect();
+    assert_eq!(current, [false, true], "newest first");
+    let opened: Vec<_> = sessions.iter().map(|session| session["createdAt"].as_str().unwrap()).collect();
+    assert!(opened[0] >= opened[1], "{opened:?}");
+
+    let path = format!("/api/auth/sessions/{}", sessions[0]["id"].as_str().unwrap());
+    assert_eq!(mallory.delete(&path).await.code(), (404, "not_found"));
+    assert_eq!(there.get("/api/me").await.status, 200);
+    here.delete(&path).await.ok(204);
+    assert_eq!(tokio::time::timeout(SOON, elsewhere.closed()).await, Ok(4500));
+    assert_eq!(there.get("/api/me").await.code(), (401, "unauthenticated"));
+    assert_eq!(here.delete(&path).await.code(), (404, "not_found"));
+    let left = here.get("/api/auth/sessions").await.ok(200);
+    assert_eq!(left["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn an_ended_session_stays_ended_after_a_restart() {
     let mut natter = DevServer::start(NATTER, &[]).await;
     let mut alice = User::register_as(&natter.http, "alice").await;

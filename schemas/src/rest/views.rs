@@ -48,6 +48,20 @@ pub struct SessionView {
     pub expires_in: u64,
 }
 
+/// One log-in that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "OpenSession")]
+pub struct OpenSessionView {
+    /// Stays the same when the session is renewed.
+    pub id: SessionId,
+    /// When it was opened, by the clock of the machine that opened it; absent if that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+    /// Whether it is the caller's own.
+    pub current: bool,
+}
+
 /// A list without pages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "{T}List")]

@@ -2,11 +2,12 @@
 //! so that an edge that forgets to check its user does not give out another's conversation.
 
 use super::{
-    AddMembers, Blocks, EventsAfter, FindEvent, FindOlderEvents, FindSharingUsers, FindUser, FindUsers,
-    GetConversation, GetHead, GetMembership, GetMessage, GetPage, GetTarget, ListBlockedConversations,
-    ListConversations, ListInbox, ListParticipants, ListReactors, LogHeads, LogIn, LogOut, MarkRead,
-    Memberships, NewPassword, OpenConversation, RefreshSession, RegisterUser, RemoveMember, Rename,
-    RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole, UpdateUser,
+    AddMembers, Blocks, EndSession, EventsAfter, FindEvent, FindOlderEvents, FindSharingUsers, FindUser,
+    FindUsers, GetConversation, GetHead, GetMembership, GetMessage, GetPage, GetTarget,
+    ListBlockedConversations, ListConversations, ListInbox, ListParticipants, ListReactors, ListSessions,
+    LogHeads, LogIn, LogOut, MarkRead, Memberships, NewPassword, OpenConversation, RefreshSession,
+    RegisterUser, RemoveMember, Rename, RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole,
+    UpdateUser,
 };
 use crate::id::{ConversationId, UserId};
 
@@ -55,7 +56,7 @@ macro_rules! access {
 }
 
 access! {
-    RegisterUser LogIn RefreshSession LogOut FindUser FindUsers SearchUsers UpdateUser NewPassword
+    RegisterUser LogIn RefreshSession LogOut ListSessions EndSession FindUser FindUsers SearchUsers UpdateUser NewPassword
     OpenConversation ListConversations ListInbox Memberships GetMembership FindSharingUsers SetBlock Blocks
     ListBlockedConversations LogHeads
     => Reads::Nothing

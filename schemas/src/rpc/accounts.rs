@@ -45,6 +45,24 @@ pub struct LogOut {
     pub session: Option<SessionId>,
 }
 
+/// The open sessions of a user, newest first.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ListSessions {
+    /// The user it is about.
+    pub user: UserId,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Ends one session; `not_found` if the user has no such session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EndSession {
+    /// The user it is about.
+    pub user: UserId,
+    /// The session.
+    pub session: SessionId,
+}
+
 /// One user; `not_found` if there is none.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FindUser {

@@ -113,6 +113,8 @@ calls! {
         LogIn [CHANGES] => "login" -> OpenedSession, crate::limits::RPC_HASHING;
         RefreshSession [CHANGES] => "renew" -> OpenedSession;
         LogOut [CHANGES] => "logout" -> ();
+        ListSessions => "sessions" -> Vec<crate::id::SessionId>;
+        EndSession [CHANGES] => "end-session" -> ();
         FindUser => "user" -> User;
         FindUsers => "users" -> Vec<User>;
         SearchUsers => "search" -> Vec<User>;

@@ -20,8 +20,8 @@ use natter_schemas::{
     limits::Limits,
     rest::check,
     rpc::{
-        FindUser, FindUsers, LogIn, LogOut, NewPassword, RefreshSession, RegisterUser, RpcError, SearchUsers,
-        UpdateUser,
+        EndSession, FindUser, FindUsers, ListSessions, LogIn, LogOut, NewPassword, RefreshSession,
+        RegisterUser, RpcError, SearchUsers, UpdateUser,
     },
 };
 use natter_store::Store;
@@ -57,6 +57,8 @@ impl Accounts {
             LogIn => log_in,
             RefreshSession => renew,
             LogOut => log_out,
+            ListSessions => list_sessions,
+            EndSession => end_session,
             NewPassword => new_password,
             FindUser => user,
             FindUsers => users,

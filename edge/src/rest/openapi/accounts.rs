@@ -4,7 +4,8 @@ use natter_schemas::{
     code::Code,
     limits,
     rest::{
-        ChangePassword, DemoPersonView, Items, Login, Refresh, Register, SessionView, UpdateMe, UserView,
+        ChangePassword, DemoPersonView, Items, Login, OpenSessionView, Refresh, Register, SessionView,
+        UpdateMe, UserView,
     },
 };
 use serde_json::json;
@@ -69,6 +70,14 @@ fn sessions(types: &mut Types) -> Vec<Operation> {
         operation(("POST", "/api/auth/logout-all"), "logOutEverywhere", (TAG, "End every session"))
             .about("Their sockets close within 2 s.")
             .answer(with_cookie(Answer::none(204, "All sessions of the account have ended."))),
+        operation(("GET", "/api/auth/sessions"), "listSessions", (TAG, "Open sessions")).answer(Answer::json(
+            200,
+            "The newest 100, newest first, and the caller's own.",
+            types.view::<Items<OpenSessionView>>(),
+        )),
+        operation(("DELETE", "/api/auth/sessions/{session}"), "endSession", (TAG, "End one session"))
+            .about("Its sockets close within 2 s. One's own ends like any other; its cookie stays, and is worth nothing.")
+            .answer(Answer::none(204, "The session has ended.")),
     ]
 }
 

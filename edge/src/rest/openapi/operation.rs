@@ -37,6 +37,7 @@ fn path_parameter(path: &str, name: &str) -> Value {
         "id" if path.starts_with("/api/users") => (reference("UserId"), "The user."),
         "id" => (reference("ConversationId"), "The conversation."),
         "user" => (reference("UserId"), "The user."),
+        "session" => (reference("SessionId"), "The session."),
         "seq" => (seq(), "The message's place in its conversation."),
         "emoji" => (
             json!({"type": "string", "minLength": 1, "maxLength": limits::EMOJI}),

@@ -5,7 +5,10 @@ use natter_schemas::{
     id::{SessionId, UserId},
     limits,
     rest::check as valid,
-    rpc::{LogIn, LogOut, NewPassword, OpenedSession, RefreshSession, RegisterUser, User},
+    rpc::{
+        EndSession, ListSessions, LogIn, LogOut, NewPassword, OpenedSession, RefreshSession, RegisterUser,
+        User,
+    },
 };
 use natter_store::{AddSession, AddUser, Credentials, Exchange, NewSession, Renewal, Seed, TokenHash};
 use tracing::info;
@@ -96,6 +99,23 @@ impl Accounts {
             None => self.store.sessions_of(call.user, self.clock.now()).await?,
         };
         self.end(call.user, sessions).await
+    }
+
+    /// Ids rise with the time at which they were made.
+    pub(super) async fn list_sessions(&self, call: ListSessions) -> Result<Vec<SessionId>, Failure> {
+        let mut open = self.store.sessions_of(call.user, self.clock.now()).await?;
+        open.sort_unstable_by(|a, b| b.cmp(a));
+        open.truncate(call.limit);
+        Ok(open)
+    }
+
+    /// Whose a session is never changes: what is looked up here is still so when it is ended.
+    pub(super) async fn end_session(&self, call: EndSession) -> Result<(), Failure> {
+        let open = self.store.sessions_of(call.user, self.clock.now()).await?;
+        if !open.contains(&call.session) {
+            return Err(Code::NotFound.into());
+        }
+        self.end(call.user, vec![call.session]).await
     }
 
     pub(super) async fn new_password(&self, call: NewPassword) -> Result<(), Failure> {

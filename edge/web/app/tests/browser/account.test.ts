@@ -52,12 +52,27 @@ test('a call that meets an ended session says that it was ended', async () => {
   await page.getByText('You were logged out in another window').waitFor()
 })
 
+test('a session on another device is seen and ended', async () => {
+  const mia = await Caller.register(program.url, 'Mia')
+  const [here, there] = await Promise.all([profile(browser), profile(browser, { allowed: /401/ })])
+  const other = await enterAs(there, mia)
+  const page = await enterAs(here, mia, '/settings')
+  const sessions = page.getByRole('region', { name: 'Sessions' }).getByRole('listitem')
+  // That of the calls beside the pages is the third.
+  await expect.poll(() => sessions.count()).toBe(3)
+  expect(await sessions.first().innerText()).toContain('This one')
+  expect(await sessions.first().getByRole('button').count()).toBe(0)
+  // The newest of the others is the one of the other page.
+  await sessions.nth(1).getByRole('button').click()
+  await other.getByText('You were logged out in another window or on another device.').waitFor()
+  await expect.poll(() => sessions.count()).toBe(2)
+  await page.getByRole('button', { name: 'Log out everywhere' }).click()
+  await page.getByRole('heading', { name: 'Log in' }).waitFor()
+})
+
 test('an address that does not exist says so', async () => {
-  const page = await enter(await profile(browser), program.url, 'Alice')
-  await page.evaluate(() => {
-    history.pushState(null, '', '/nonsense')
-    dispatchEvent(new PopStateEvent('popstate'))
-  })
+  const page = await enter(await profile(browser, { allowed: /404/ }), program.url, 'Alice')
+  expect((await page.goto(`${program.url}/nonsense`))?.status()).toBe(404)
   await page.getByRole('heading', { name: 'This page does not exist' }).waitFor()
   await page.getByRole('button', { name: 'To the start' }).click()
   await page.locator('[data-room]').first().waitFor()

@@ -5,7 +5,12 @@ import { Caller, enterAs, profile, rows, say, send, stage } from './harness'
 
 const { program, browser } = await stage()
 
-const people = (...names: string[]) => Promise.all(names.map((name) => Caller.register(program.url, name)))
+/** One after the other: passwords are hashed, and too many at once are refused. */
+async function people(...names: string[]): Promise<Caller[]> {
+  const made: Caller[] = []
+  for (const name of names) made.push(await Caller.register(program.url, name))
+  return made
+}
 const member = (page: Page, name: string) => page.getByRole('dialog').getByRole('listitem').filter({ hasText: name })
 const inHeader = (page: Page, name: string) => page.getByRole('heading', { name, exact: true })
 
@@ -132,6 +137,22 @@ test('a large group is listed page by page', async () => {
   await expect.poll(() => list.count()).toBe(3)
 })
 
+test('a member of a large group is found by name', async () => {
+  const [olga, ...others] = await people('Olga', ...Array.from({ length: 21 }, (_, at) => `Person ${at}`))
+  const id = await group(olga!, 'Crowd', others)
+  const context = await profile(browser)
+  await context.route('**/participants?limit=100*', (route) => route.continue({ url: route.request().url().replace('limit=100', 'limit=5') }))
+  const page = await enterAs(context, olga!, `/c/${id}`)
+  await page.getByRole('button', { name: 'Details' }).click()
+  const list = page.getByRole('dialog').getByRole('listitem')
+  await expect.poll(() => list.count()).toBe(5)
+  await page.getByLabel('Find a member').fill('person 20')
+  await member(page, 'Person 20').waitFor()
+  await expect.poll(() => list.count()).toBe(1)
+  await page.getByLabel('Find a member').fill('not here')
+  await page.getByText('Nothing found').waitFor()
+})
+
 test('who is removed from an open group reads that it is gone', async () => {
   const [olga, adam] = (await people('Olga', 'Adam')) as [Caller, Caller]
   const id = await group(olga, 'Closing', [adam])
@@ -204,4 +225,19 @@ test('a group without a name is called the same by everyone', async () => {
   await row.getByText(/^Group from /).waitFor()
   await row.click()
   await page.getByRole('heading', { name: /^Group from / }).waitFor()
+})
+
+test('a reaction beyond the limit is refused in words', async () => {
+  const [olga, adam] = (await people('Olga', 'Adam')) as [Caller, Caller]
+  const { id } = await olga.post('/api/conversations', { type: 'direct', participantIds: [adam.id] })
+  const { seq } = await adam.post<{ seq: number }>('/api/messages', { conversationId: id, content: 'React to this' })
+  // As many as one user may set.
+  for (const emoji of ['💙', '💚', '💛', '🧡', '💜', '🖤', '💔', '⭐', '✨', '💡']) {
+    await send(olga, 'PUT', `/api/conversations/${id}/messages/${seq}/reactions/${encodeURIComponent(emoji)}`)
+  }
+  const page = await enterAs(await profile(browser), olga, `/c/${id}`)
+  await rows(page, 'React to this').hover()
+  await rows(page, 'React to this').getByRole('button', { name: 'React', exact: true }).click()
+  await page.locator('.picker').getByText('🎉', { exact: true }).click()
+  await page.getByText('No more reactions can be added to this message.').first().waitFor()
 })

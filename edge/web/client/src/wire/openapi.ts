@@ -144,6 +144,15 @@ export interface components {
             /** @description Ascending by seq. Fewer than `limit` where they are long. */
             items: components["schemas"]["Message"][];
         };
+        /** @description One log-in that has not ended. */
+        OpenSession: {
+            /** @description When it was opened, by the clock of the machine that opened it; absent if that is not known. */
+            createdAt?: components["schemas"]["Timestamp"] | null;
+            /** @description Whether it is the caller's own. */
+            current: boolean;
+            /** @description Stays the same when the session is renewed. */
+            id: components["schemas"]["SessionId"];
+        };
         /** @description A user in a conversation. */
         Participant: {
             /** @description As in the user's profile. */

@@ -12,6 +12,7 @@ export type Status = Schemas["Status"];
 export type Reaction = Schemas["Reaction"];
 export type Message = Schemas["Message"];
 export type MessagePage = Schemas["MessagePage"];
+export type OpenSession = Schemas["OpenSession"];
 export type Participant = Schemas["Participant"];
 export type Conversation = Schemas["Conversation"];
 export type Inbox = Schemas["Inbox"];
