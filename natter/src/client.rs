@@ -94,8 +94,10 @@ impl Client {
         let address = format!("ws{}/ws", self.url.trim_start_matches("http"));
         let mut request = address.as_str().into_client_request()?;
         request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(SUBPROTOCOL));
-        let (stream, _) = connect_async(request).await.with_context(|| format!("{address} does not open"))?;
-        let mut socket = Socket { stream };
+        // Boxed: it has room for a TLS handshake.
+        let (stream, _) =
+            Box::pin(connect_async(request)).await.with_context(|| format!("{address} does not open"))?;
+        let mut socket = Socket { stream: Box::new(stream) };
         let token = self.session.token.clone();
         socket
             .send(&ClientFrame::Hello { id: None, token, device_id: Some(device.to_owned()), resume })
@@ -116,7 +118,7 @@ async fn read<T: DeserializeOwned>(response: Response) -> anyhow::Result<T> {
 }
 
 pub struct Socket {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    stream: Box<WebSocketStream<MaybeTlsStream<TcpStream>>>,
 }
 
 impl Socket {

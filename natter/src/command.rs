@@ -11,7 +11,7 @@ use crate::{
 
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Dev(args) => succeeded(dev::run(&args).await),
+        Command::Dev(args) => succeeded(Box::pin(dev::run(&args)).await),
         Command::Edge(args) => succeeded(roles::edge(&args).await),
         Command::Worker(args) => succeeded(roles::worker(&args).await),
         Command::Migrate(args) => migrate::run(&args).await,

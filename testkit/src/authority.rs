@@ -49,19 +49,19 @@ impl Authority {
 
     /// For servers of this machine, and for clients. `name` names the files and the subject.
     pub fn issue(&self, name: &str) -> KeyPair {
-        self.write(name, Self::params(name, &["127.0.0.1", "localhost"]))
+        self.write(name, &Self::params(name, &["127.0.0.1", "localhost"]))
     }
 
     /// For another host.
     pub fn issue_for(&self, name: &str, host: &str) -> KeyPair {
-        self.write(name, Self::params(name, &[host]))
+        self.write(name, &Self::params(name, &[host]))
     }
 
     /// For this machine, until that year begins.
     pub fn issue_ending(&self, name: &str, year: i32) -> KeyPair {
         let mut params = Self::params(name, &["127.0.0.1", "localhost"]);
         params.not_after = date_time_ymd(year, 1, 1);
-        self.write(name, params)
+        self.write(name, &params)
     }
 
     /// For this machine, in a year that is over.
@@ -69,7 +69,7 @@ impl Authority {
         let mut params = Self::params(name, &["127.0.0.1", "localhost"]);
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2020, 12, 31);
-        self.write(name, params)
+        self.write(name, &params)
     }
 
     /// An HTTP client that believes this CA and no other.
@@ -112,7 +112,7 @@ impl Authority {
         params
     }
 
-    fn write(&self, name: &str, params: CertificateParams) -> KeyPair {
+    fn write(&self, name: &str, params: &CertificateParams) -> KeyPair {
         let key = Key::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let files = KeyPair {

@@ -42,7 +42,7 @@ enum Guard {
     /// Who knows a password.
     Password,
     /// Who speaks TLS and shows a certificate of the CA.
-    Certificate(Authority),
+    Certificate(Box<Authority>),
 }
 
 static SHARED: Mutex<Weak<Kafka>> = Mutex::const_new(Weak::new());
@@ -70,7 +70,7 @@ impl Kafka {
 
     /// Speaks TLS only, and lets in only who shows a certificate of the same CA.
     pub async fn with_tls() -> Self {
-        Self::with(Guard::Certificate(Authority::new())).await
+        Self::with(Guard::Certificate(Box::new(Authority::new()))).await
     }
 
     async fn with(mut guard: Guard) -> Self {

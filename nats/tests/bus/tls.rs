@@ -37,7 +37,7 @@ impl Server {
     /// Said at once: nothing of it mends itself.
     async fn refused(&self, tls: ClientTls) -> String {
         let begun = Instant::now();
-        let error = connect(&self.address(tls), Purpose::Rpc).await.err().expect("it is refused");
+        let error = connect(&self.address(tls), Purpose::Rpc).await.expect_err("it is refused");
         assert!(matches!(error, ConnectError::Refused { .. }), "{error}");
         assert!(begun.elapsed().as_secs() < 8, "{:?}", begun.elapsed());
         let text = error.to_string();
@@ -92,6 +92,6 @@ async fn a_server_without_tls_is_not_spoken_to_where_it_is_wanted() {
 async fn a_certificate_file_that_cannot_be_used_is_named() {
     let tls = ClientTls { ca: Some(PathBuf::from("/nowhere/ca.pem")), pair: None };
     let address = Address { tls, ..Address::new("tls://127.0.0.1:1") };
-    let error = connect(&address, Purpose::Rpc).await.err().expect("there is no file").to_string();
+    let error = connect(&address, Purpose::Rpc).await.expect_err("there is no file").to_string();
     assert!(error.starts_with("/nowhere/ca.pem cannot be used: "), "{error}");
 }

@@ -27,7 +27,7 @@ struct Memory {
 pub async fn run(url: String, username: &str, password: &str) {
     let mut memory = Memory::default();
     loop {
-        if let Err(error) = session(&url, username, password, &mut memory).await {
+        if let Err(error) = Box::pin(session(&url, username, password, &mut memory)).await {
             debug!(error = format!("{error:#}"), "the bot lost its socket");
         }
         tokio::time::sleep(AGAIN).await;

@@ -175,14 +175,14 @@ async fn a_certificate_is_replaced_without_a_restart() {
     let stream = MaybeTlsStream::Rustls(authority.connect(&natter.http).await.unwrap());
     let hello = json!({"type": "hello", "token": alice.token});
     let mut socket = Socket::hello_over(stream, &natter.http, &hello).await;
-    let failures = async || natter.metric("natter_tls_reload_failures_total").await as u64;
+    let failures = async || natter.metric("natter_tls_reload_failures_total").await;
     let expires = natter.metric("natter_tls_certificate_expires_timestamp_seconds").await;
 
     // What cannot be used changes nothing, and is reported once.
     fs::copy(next.issue("other").key, &files.key).unwrap();
-    until_within(RELOAD, "a key of another certificate is reported", async || failures().await == 1).await;
+    until_within(RELOAD, "a key of another certificate is reported", async || failures().await >= 1.0).await;
     replace(&files, &next.issue_expired("old"));
-    until_within(RELOAD, "an expired certificate is reported", async || failures().await == 2).await;
+    until_within(RELOAD, "an expired certificate is reported", async || failures().await >= 2.0).await;
     authority.connect(&natter.http).await.expect("the first certificate is still in use");
     assert!(natter.log().contains("it does not belong to the certificate in"), "{}", natter.log());
     assert!(natter.log().contains("it has expired"), "{}", natter.log());
@@ -191,10 +191,11 @@ async fn a_certificate_is_replaced_without_a_restart() {
     until_within(RELOAD, "the next certificate is shown", async || next.connect(&natter.http).await.is_ok())
         .await;
     authority.connect(&natter.http).await.expect_err("the first one is gone");
-    assert_ne!(natter.metric("natter_tls_certificate_expires_timestamp_seconds").await, expires);
+    let later = natter.metric("natter_tls_certificate_expires_timestamp_seconds").await;
+    assert!((later - expires).abs() > 1.0, "{expires} became {later}");
     // Whoever was connected still is.
     socket.ping().await;
-    assert_eq!(failures().await, 2);
+    assert!(failures().await < 3.0, "each is reported once");
 }
 
 #[tokio::test]
