@@ -28,6 +28,11 @@ pub const PARTICIPANTS_PER_CALL: usize = 500;
 pub const PARTICIPANTS: usize = 10_000;
 /// Conversations one user is in: what a user loads at a connect is 20,000 × about 30 B, within one NATS message.
 pub const MEMBERSHIPS: usize = 20_000;
+/// Users whom one user has blocked: more than one person does by hand in years. All are counted for a new one: 1,000 × 40 B.
+pub const BLOCKS: usize = 1_000;
+/// Sessions of one user: more browsers and devices than one person has, and scripts that log in and never out. A log-in
+/// beyond them ends another session.
+pub const SESSIONS: usize = 100;
 /// `clientId`, `Idempotency-Key`, `deviceId` and a request's `id`: visible ASCII.
 pub const CLIENT_ID: usize = 64;
 /// One emoji as people see it, in bytes: the longest family with skin tones has 41.
@@ -75,6 +80,8 @@ pub const PARTICIPANTS_IN_FRAME: usize = 100;
 pub const SHARING_ROWS: usize = 50_000;
 /// Memberships, or blocked conversations, in one answer to an edge: 20,000 × 40 B are 800 KB.
 pub const MEMBERSHIPS_PER_CALL: usize = 20_000;
+/// Users who have blocked one that are read at once: 80 KB.
+pub const BLOCKERS_AT_ONCE: usize = 5_000;
 /// Unread messages are counted to here and no further; clients show `99+`.
 pub const UNREAD: usize = 100;
 
@@ -101,6 +108,10 @@ pub struct Limits {
     pub participants: usize,
     /// Conversations of one user: [`MEMBERSHIPS`].
     pub memberships: usize,
+    /// Users blocked by one: [`BLOCKS`].
+    pub blocks: usize,
+    /// Sessions of one user: [`SESSIONS`].
+    pub sessions: usize,
     /// Who adds users to groups.
     pub add_by: AddBy,
 }
@@ -127,6 +138,8 @@ impl Default for Limits {
             participants_per_call: PARTICIPANTS_PER_CALL,
             participants: PARTICIPANTS,
             memberships: MEMBERSHIPS,
+            blocks: BLOCKS,
+            sessions: SESSIONS,
             add_by: AddBy::Anyone,
         }
     }
@@ -298,6 +311,9 @@ pub const SERVICE_WAITING: usize = 4_096;
 pub const HASHES_WAITING: usize = 64;
 /// Exchanges of one session's refresh tokens within the grace that are kept: ten windows that open at once, three times.
 pub const EXCHANGES_KEPT: usize = 32;
+/// Sessions beyond a user's that one log-in ends: more than it opens, so that none are left in the end, and few because each
+/// has up to 3,000 refresh tokens.
+pub const SESSIONS_ENDED_AT_ONCE: usize = 10;
 /// Words by which a name is found: more than any name needs; 100 characters have 50 at most.
 pub const SEARCH_WORDS: usize = 16;
 /// Characters of such a word; longer ones are cut, in names and queries alike. Some characters stand for eighteen.

@@ -132,6 +132,16 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Exchanges a token for the next atomically: of concurrent calls one does, and the others are `Renewed` with
     /// its seed, or `Reused` without grace.
     async fn renew_session(&self, exchange: &Exchange) -> Result<Renewal>;
+    /// Ends sessions of the user beyond `most`, and returns them: those that would expire first, because they were renewed
+    /// least recently, and `opened` last, which a log-in has just opened; at most
+    /// [`SESSIONS_ENDED_AT_ONCE`](natter_schemas::limits::SESSIONS_ENDED_AT_ONCE). Calls at the same moment, each after its
+    /// `add_session`, leave `most` together, of which one's `opened` need not be one.
+    async fn end_excess_sessions(
+        &self,
+        user: UserId,
+        opened: SessionId,
+        most: usize,
+    ) -> Result<Vec<SessionId>>;
     /// Its refresh tokens are `Unknown` from now on.
     async fn end_session(&self, session: SessionId) -> Result<()>;
     /// Sessions not ended and not expired, those too that a change of the password has left without effect: who

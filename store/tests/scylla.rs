@@ -6,6 +6,7 @@ mod scylla {
     pub mod fixtures; // a keyspace, long logs, patience
 
     mod absence; // a cluster that stands still, is gone, is back
+    mod blocks; // of workers of an earlier version
     mod buckets; // conversations over many buckets
     mod clocks; // nodes whose clocks are wrong
     mod damage; // rows that cannot be read

@@ -8,6 +8,10 @@ use natter_testkit::{Answer, Cassandra, Cluster, Room, User};
 
 /// Conversations of one user.
 const MOST: usize = 8;
+/// Users blocked by one.
+const BLOCKS: usize = 4;
+/// Sessions of one user.
+const SESSIONS: usize = 3;
 /// Requests at the same moment.
 const AT_ONCE: usize = 12;
 
@@ -29,7 +33,7 @@ fn opening(shape: &str, with: &User) -> Value {
     json!({"type": shape, "participantIds": [with.id]})
 }
 
-async fn no_user_passes_the_bound(cluster: &Cluster) {
+async fn no_user_is_in_more_conversations(cluster: &Cluster) {
     let others = people(cluster, "other").await;
     let creator = cluster.user(0, "creator").await;
     for other in &others[..MOST - 3] {
@@ -72,17 +76,75 @@ async fn no_user_passes_the_bound(cluster: &Cluster) {
     assert_eq!(joined(&added).await, MOST);
 }
 
-#[tokio::test]
-async fn users_stay_within_their_conversations_in_sqlite() {
-    let most = MOST.to_string();
-    let cluster = Cluster::start_with_settings(NATTER, &[("LIMIT_MEMBERSHIPS", &most)]).await;
-    no_user_passes_the_bound(&cluster).await;
+async fn no_user_blocks_more(cluster: &Cluster) {
+    let others = people(cluster, "blocked").await;
+    let user = cluster.user(0, "blocks").await;
+    let path = |other: &User| format!("/api/blocks/{}", other.id);
+    let calls = others.iter().enumerate().map(|(n, other)| {
+        let (user, path) = (user.at(n % 2), path(other));
+        async move { user.put(&path).await }
+    });
+    let answers = join_all(calls).await;
+    assert_eq!(successes(&answers, (409, "conflict")), BLOCKS);
+    let listed = user.get("/api/blocks?limit=100").await.ok(200);
+    assert_eq!(listed["items"].as_array().unwrap().len(), BLOCKS);
+    // Who is blocked stays so, however often it is asked for; who was refused is not blocked.
+    let (mut blocked, mut free) = (Vec::new(), Vec::new());
+    for (other, answer) in others.iter().zip(&answers) {
+        if answer.status == 204 { blocked.push(other) } else { free.push(other) }
+    }
+    user.at(1).put(&path(blocked[0])).await.ok(204);
+    free[0].direct(&user).await;
+    user.delete(&path(blocked[0])).await.ok(204);
+    user.put(&path(free[0])).await.ok(204);
+    assert_eq!(user.put(&path(blocked[0])).await.code(), (409, "conflict"));
+}
+
+async fn a_log_in_beyond_the_bound_ends_the_session_used_least_recently(cluster: &Cluster) {
+    let first = cluster.user(0, "everywhere").await;
+    let (socket, mut second) = (first.device("first").await, first.at(1).log_in().await);
+    let third = first.log_in().await;
+    second.refresh().await;
+    let mut sessions = vec![first, second.clone(), third];
+    let renewed = async |session: &User| {
+        let answer = session.post("/api/auth/refresh", &json!({"refreshToken": session.refresh_token})).await;
+        assert!(answer.status == 200 || answer.code() == (401, "unauthenticated"), "{answer:?}");
+        answer.status == 200
+    };
+    let fourth = second.log_in().await;
+    assert_eq!(socket.closed().await, 4500);
+    assert!(!renewed(&sessions[0]).await);
+    let at_once = join_all((0..2).map(|n| {
+        let user = second.at(n);
+        async move { user.log_in().await }
+    }))
+    .await;
+    sessions.extend([fourth].into_iter().chain(at_once));
+    let mut open = 0;
+    for session in &sessions {
+        open += usize::from(renewed(session).await);
+    }
+    assert_eq!(open, SESSIONS);
+}
+
+async fn no_user_passes_a_bound(settings: &[(&'static str, &str)]) {
+    let bounds = [MOST, BLOCKS, SESSIONS].map(|most| most.to_string());
+    let names = ["LIMIT_MEMBERSHIPS", "LIMIT_BLOCKS", "LIMIT_SESSIONS"];
+    let mut all: Vec<_> = names.into_iter().zip(bounds.iter().map(String::as_str)).collect();
+    all.extend(settings);
+    let cluster = Cluster::start_with_settings(NATTER, &all).await;
+    no_user_is_in_more_conversations(&cluster).await;
+    no_user_blocks_more(&cluster).await;
+    a_log_in_beyond_the_bound_ends_the_session_used_least_recently(&cluster).await;
 }
 
 #[tokio::test]
-async fn users_stay_within_their_conversations_in_cql() {
-    let (most, url) = (MOST.to_string(), Cassandra::shared().await.new_keyspace());
-    let settings = [("LIMIT_MEMBERSHIPS", most.as_str()), ("DATABASE_URL", &url)];
-    let cluster = Cluster::start_with_settings(NATTER, &settings).await;
-    no_user_passes_the_bound(&cluster).await;
+async fn users_stay_within_their_bounds_in_sqlite() {
+    no_user_passes_a_bound(&[]).await;
+}
+
+#[tokio::test]
+async fn users_stay_within_their_bounds_in_cql() {
+    let url = Cassandra::shared().await.new_keyspace();
+    no_user_passes_a_bound(&[("DATABASE_URL", &url)]).await;
 }

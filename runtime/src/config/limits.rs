@@ -20,6 +20,8 @@ pub fn read(source: &Source<'_>) -> Result<Limits, BadSetting> {
         participants_per_call: most("LIMIT_PARTICIPANTS_PER_CALL", 1, built_in.participants_per_call)?,
         participants: most("LIMIT_PARTICIPANTS", 2, built_in.participants)?,
         memberships: most("LIMIT_MEMBERSHIPS", 1, built_in.memberships)?,
+        blocks: most("LIMIT_BLOCKS", 1, built_in.blocks)?,
+        sessions: most("LIMIT_SESSIONS", 1, built_in.sessions)?,
         add_by: add_by(source)?,
         ..built_in
     };
@@ -89,6 +91,8 @@ mod tests {
             ("LIMIT_PARTICIPANTS_PER_CALL", "50"),
             ("LIMIT_PARTICIPANTS", "200"),
             ("LIMIT_MEMBERSHIPS", "300"),
+            ("LIMIT_BLOCKS", "30"),
+            ("LIMIT_SESSIONS", "3"),
             ("ADD_BY", "shared"),
         ]);
         let expected = Limits {
@@ -102,6 +106,8 @@ mod tests {
             participants_per_call: 50,
             participants: 200,
             memberships: 300,
+            blocks: 30,
+            sessions: 3,
             add_by: AddBy::Shared,
         };
         assert_eq!(limits.unwrap(), expected);
@@ -125,6 +131,8 @@ mod tests {
             ("LIMIT_PARTICIPANTS_PER_CALL", "501", "1 to 500"),
             ("LIMIT_PARTICIPANTS", "10001", "2 to 10000"),
             ("LIMIT_MEMBERSHIPS", "20001", "1 to 20000"),
+            ("LIMIT_BLOCKS", "1001", "1 to 1000"),
+            ("LIMIT_SESSIONS", "101", "1 to 100"),
             ("ADD_BY", "friends", "anyone, shared"),
         ] {
             let error = of(&[(name, value)]).expect_err(name).to_string();

@@ -62,11 +62,17 @@ macro_rules! conformance {
                 no_log_in_that_races_a_password_change_survives_it
                 a_new_password_alone_leaves_only_the_session_that_set_it
                 sessions_left_by_a_new_password_are_still_listed
+                the_session_renewed_least_recently_is_ended_for_another
+                many_log_ins_at_once_leave_as_many_sessions_as_allowed
+                sessions_far_beyond_the_bound_are_ended_bit_by_bit
             ]
             blocks: [
                 a_block_is_seen_from_both_sides_until_it_is_removed
                 who_of_some_users_has_blocked_another_is_found
+                those_who_block_one_user_are_read_part_by_part
                 blocks_set_and_lifted_at_once_look_the_same_from_both_sides
+                a_user_at_the_bound_of_blocks_makes_room_by_ending_one
+                of_many_blocks_at_once_as_many_are_made_as_fit
             ]
             reservations: [
                 present_and_reserved_memberships_count_together_and_each_once

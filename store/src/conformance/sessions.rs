@@ -1,5 +1,9 @@
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
+use futures_util::future::join_all;
 use natter_schemas::{
     event::Timestamp,
     id::{SessionId, UserId},
@@ -290,4 +294,68 @@ pub async fn sessions_left_by_a_new_password_are_still_listed(store: Arc<dyn Sto
     let (session, _) = opened(&*store, user).await;
     store.set_password_hash(user, "$argon2id$next", None).await.unwrap();
     assert_eq!(store.sessions_of(user, NOW).await.unwrap(), [session]);
+}
+
+async fn end_excess(store: &dyn Store, user: UserId, opened: SessionId, most: usize) -> Vec<SessionId> {
+    store.end_excess_sessions(user, opened, most).await.unwrap()
+}
+
+/// The more minutes, the later it was opened or renewed.
+fn after(minutes: i64) -> Timestamp {
+    Timestamp(LATER.0 + minutes * 60_000)
+}
+
+pub async fn the_session_renewed_least_recently_is_ended_for_another(store: Arc<dyn Store>) {
+    let user = registered(&*store).await;
+    let (first, token_of_first) = opened_until(&*store, user, after(1)).await;
+    let (second, token_of_second) = opened_until(&*store, user, after(2)).await;
+    let (third, _) = opened_until(&*store, user, after(3)).await;
+    let other = registered(&*store).await;
+    let (of_other, _) = opened_until(&*store, other, after(0)).await;
+    assert_eq!(end_excess(&*store, user, third, 3).await, []);
+    renew(&*store, &Exchange { expires_at: after(4), ..exchange(token_of_first, token()) }).await;
+    let (fourth, _) = opened_until(&*store, user, after(5)).await;
+    assert_eq!(end_excess(&*store, user, fourth, 3).await, [second]);
+    assert_eq!(end_excess(&*store, user, fourth, 3).await, [], "again, after a lost response");
+    assert_eq!(present(&*store, token_of_second).await, Renewal::Unknown);
+    let mut open = store.sessions_of(user, NOW).await.unwrap();
+    let mut expected = [first, third, fourth];
+    open.sort();
+    expected.sort();
+    assert_eq!(open, expected);
+    // One that expires before all others, because sessions last less long by now, is not ended by its own log-in.
+    let (short, _) = opened_until(&*store, user, after(0)).await;
+    assert_eq!(end_excess(&*store, user, short, 1).await, [third, first, fourth]);
+    assert_eq!(store.sessions_of(user, NOW).await.unwrap(), [short]);
+    assert_eq!(store.sessions_of(other, NOW).await.unwrap(), [of_other]);
+}
+
+pub async fn many_log_ins_at_once_leave_as_many_sessions_as_allowed(store: Arc<dyn Store>) {
+    let user = registered(&*store).await;
+    let calls = (0..12).map(|n| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            let (session, _) = opened_until(&*store, user, Timestamp(LATER.0 + n)).await;
+            (session, end_excess(&*store, user, session, 4).await)
+        })
+    });
+    let calls = join_all(calls).await.into_iter().map(Result::unwrap);
+    let (opened, ended): (Vec<_>, Vec<_>) = calls.unzip();
+    let mut open = store.sessions_of(user, NOW).await.unwrap();
+    assert_eq!(open.len(), 4);
+    let ended: HashSet<SessionId> = ended.into_iter().flatten().collect();
+    open.retain(|session| ended.contains(session) || !opened.contains(session));
+    assert_eq!((ended.len(), open), (8, Vec::new()), "who is ended is reported");
+}
+
+pub async fn sessions_far_beyond_the_bound_are_ended_bit_by_bit(store: Arc<dyn Store>) {
+    let user = registered(&*store).await;
+    let mut opened = Vec::new();
+    for n in 0..=limits::SESSIONS_ENDED_AT_ONCE + 2 {
+        opened.push(opened_until(&*store, user, after(i64::try_from(n).unwrap())).await.0);
+    }
+    let newest = *opened.last().unwrap();
+    assert_eq!(end_excess(&*store, user, newest, 1).await, opened[..limits::SESSIONS_ENDED_AT_ONCE]);
+    assert_eq!(end_excess(&*store, user, newest, 1).await.len(), 2);
+    assert_eq!(store.sessions_of(user, NOW).await.unwrap(), [newest]);
 }

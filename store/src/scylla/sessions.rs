@@ -32,6 +32,13 @@ const EXPIRED_KEPT: i64 = 86_400;
 /// CQL's limit, in seconds: 20 years.
 const TTL_MAX: i64 = 630_720_000;
 
+/// Sessions beyond a user's that are looked at: of more, which only an earlier version left, those that were opened first.
+const LISTED_BEYOND: usize = 100;
+
+/// Milliseconds: longer than a log-in takes. A session that expires so much later than one just opened is of a time when they
+/// lasted longer.
+const SAME_MOMENT: i64 = 60_000;
+
 /// For removal only: whether a session has expired is decided by the caller's `now` and the row's own time.
 fn ttl(expires_at: Timestamp, now: Timestamp) -> i32 {
     let left = expires_at.0.saturating_sub(now.0) / 1_000;
@@ -88,6 +95,34 @@ impl SessionStore for ScyllaStore {
         renew(&self.db, exchange).await
     }
 
+    /// Each call reads the list after its own session is on it: the last one to read sees all of them, and every one ends
+    /// the first of the same order.
+    async fn end_excess_sessions(
+        &self,
+        user: UserId,
+        opened: SessionId,
+        most: usize,
+    ) -> Result<Vec<SessionId>> {
+        let (db, s) = (&self.db, &self.db.statements);
+        let considered = most.saturating_add(LISTED_BEYOND);
+        let id = |(id,): (Uuid,)| Ok(Some(SessionId::from_uuid(id)));
+        let listed = db.scan(&s.sessions_of, (raw(user.as_bytes()),), considered, id).await?;
+        if listed.len() <= most {
+            return Ok(Vec::new());
+        }
+        let open = each(listed, |session| async move {
+            let row = db.first::<Row>(&s.session, (raw(session.as_bytes()),)).await?;
+            Ok(open(row).map(|open| (open.expires_at, session)))
+        });
+        let mut open: Vec<_> = open.await?.into_iter().flatten().collect();
+        let excess = open.len().saturating_sub(most).min(limits::SESSIONS_ENDED_AT_ONCE);
+        open.sort_unstable();
+        put_last(&mut open, opened);
+        let first: Vec<SessionId> = open.into_iter().take(excess).map(|(_, session)| session).collect();
+        each(first.clone(), |session| end(db, session)).await?;
+        Ok(first)
+    }
+
     async fn end_session(&self, session: SessionId) -> Result<()> {
         end(&self.db, session).await
     }
@@ -101,6 +136,17 @@ impl SessionStore for ScyllaStore {
             Ok(lives.then_some(SessionId::from_uuid(id)))
         });
         Ok(open.await?.into_iter().flatten().collect())
+    }
+}
+
+/// Unless others were opened or renewed at the same moment: calls that each spared their own would end each other's.
+fn put_last(open: &mut Vec<(i64, SessionId)>, opened: SessionId) {
+    let latest = open.last().map_or(0, |(expires_at, _)| *expires_at);
+    if let Some(at) = open.iter().position(|(_, session)| *session == opened)
+        && latest.saturating_sub(open[at].0) > SAME_MOMENT
+    {
+        let opened = open.remove(at);
+        open.push(opened);
     }
 }
 

@@ -57,6 +57,7 @@ impl Statements {
         }
         self.session_serial.set_consistency(Consistency::LocalSerial);
         self.block_serial.set_consistency(Consistency::LocalSerial);
+        self.blocks_serial.set_consistency(Consistency::LocalSerial);
         self.reservations_serial.set_consistency(Consistency::LocalSerial);
     }
 }
@@ -120,15 +121,21 @@ statements! {
     sessions_of: "SELECT session FROM sessions_by_user WHERE user = ?",
 
     // Blocks.
-    add_block: "INSERT INTO blocks (user, other, since) VALUES (?, ?, ?) IF NOT EXISTS",
+    add_block: "BEGIN BATCH
+                UPDATE blocks SET since = ? WHERE user = ? AND other = ? IF since = ?;
+                INSERT INTO blocks (user, other, since) VALUES (?, ?, ?);
+                APPLY BATCH",
     delete_block: "DELETE FROM blocks WHERE user = ? AND other = ? IF EXISTS",
     block: "SELECT since FROM blocks WHERE user = ? AND other = ?",
     /// Sees what a conditional write has decided.
     block_serial: "SELECT since FROM blocks WHERE user = ? AND other = ?",
     blocks: "SELECT other, since FROM blocks WHERE user = ?",
+    blocks_serial: "SELECT other, since FROM blocks WHERE user = ?",
+    blocks_among: "SELECT other FROM blocks WHERE user = ? AND other IN ?",
     add_blocked_by: "INSERT INTO blocks_by_other (other, user) VALUES (?, ?) IF NOT EXISTS",
     delete_blocked_by: "DELETE FROM blocks_by_other WHERE other = ? AND user = ? IF EXISTS",
-    blocked_by: "SELECT user FROM blocks_by_other WHERE other = ?",
+    blockers: "SELECT user FROM blocks_by_other WHERE other = ? AND user > ?",
+    blockers_among: "SELECT user FROM blocks_by_other WHERE other = ? AND user IN ?",
 
     // Messages and every other event.
     post: "INSERT INTO messages (conversation, bucket, seq, id, author, data) VALUES (?, ?, ?, ?, ?, ?)

@@ -8,7 +8,10 @@ use natter_schemas::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{SqliteStore, columns::user as user_id};
+use super::{
+    SqliteStore,
+    columns::{count, user as user_id},
+};
 use crate::{
     AddSession, Exchange, NewSession, Renewal, Result, Seed, SessionStore, TokenHash,
     sessions::{Credential, credential_version},
@@ -27,6 +30,15 @@ impl SessionStore for SqliteStore {
     async fn renew_session(&self, exchange: &Exchange) -> Result<Renewal> {
         let exchange = exchange.clone();
         self.writer.write(1, move |db| renew(db, &exchange)).await
+    }
+
+    async fn end_excess_sessions(
+        &self,
+        user: UserId,
+        opened: SessionId,
+        most: usize,
+    ) -> Result<Vec<SessionId>> {
+        self.writer.write(1, move |db| end_excess(db, user, opened, most)).await
     }
 
     async fn end_session(&self, session: SessionId) -> Result<()> {
@@ -151,6 +163,22 @@ fn seeds_since(db: &Connection, exchange: &Exchange) -> Result<Vec<Seed>> {
         }
     }
     Ok(Vec::new())
+}
+
+fn end_excess(db: &Connection, user: UserId, opened: SessionId, most: usize) -> Result<Vec<SessionId>> {
+    let open: i64 = db
+        .prepare_cached("SELECT count(*) FROM sessions WHERE user = ?1")?
+        .query_row([user.as_bytes()], |row| row.get(0))?;
+    let excess = (open - count(most)).clamp(0, count(limits::SESSIONS_ENDED_AT_ONCE));
+    let mut first = db.prepare_cached(
+        "SELECT id FROM sessions WHERE user = ?1 AND id <> ?2 ORDER BY expires_at, id LIMIT ?3",
+    )?;
+    let ids = first.query_map(params![user.as_bytes(), opened.as_bytes(), excess], |row| {
+        row.get(0).map(SessionId::from_bytes)
+    })?;
+    let ended: Vec<SessionId> = ids.collect::<rusqlite::Result<_>>()?;
+    ended.iter().try_for_each(|session| end(db, *session))?;
+    Ok(ended)
 }
 
 fn end(db: &Connection, session: SessionId) -> Result<()> {

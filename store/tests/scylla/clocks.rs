@@ -32,7 +32,7 @@ async fn what_users_change_later_counts_whatever_the_clocks_show() {
     let names = [unique_name(), unique_name()];
     store.set_display_name(anna, &names[0]).await.unwrap();
     store.set_password_hash(anna, "first", None).await.unwrap();
-    store.set_block(anna, ben, true, Timestamp(1)).await.unwrap();
+    assert!(store.block(anna, ben, Timestamp(1), 10).await.unwrap());
 
     // From now on as by a node whose clock is ten minutes behind that of the one before. A process lets its own write times
     // never fall, so another one has to go on.
@@ -46,7 +46,7 @@ async fn what_users_change_later_counts_whatever_the_clocks_show() {
         let expected = (name.clone(), password.to_owned(), vec![name.clone()]);
         assert_eq!(present(&store, anna, &names).await, expected);
     }
-    store.set_block(anna, ben, false, Timestamp(2)).await.unwrap();
+    store.unblock(anna, ben).await.unwrap();
     assert_eq!(store.blocks_of(anna).await.unwrap(), []);
-    assert_eq!(store.blocked_with(ben).await.unwrap(), []);
+    assert_eq!(store.blockers(ben, None, 10).await.unwrap(), []);
 }

@@ -94,6 +94,7 @@ pass! {
     SessionStore {
         fn add_session(opened: &NewSession) -> AddSession;
         fn renew_session(exchange: &Exchange) -> Renewal;
+        fn end_excess_sessions(user: UserId, opened: SessionId, most: usize) -> Vec<SessionId>;
         fn end_session(session: SessionId) -> ();
         fn sessions_of(user: UserId, now: Timestamp) -> Vec<SessionId>;
     }
@@ -115,9 +116,11 @@ pass! {
         fn reservations(user: UserId) -> Vec<Reservation>;
     }
     BlockStore {
-        fn set_block(user: UserId, other: UserId, on: bool, at: Timestamp) -> ();
+        fn block(user: UserId, other: UserId, at: Timestamp, most: usize) -> bool;
+        fn unblock(user: UserId, other: UserId) -> ();
         fn blocks_of(user: UserId) -> Vec<UserId>;
-        fn blocked_with(user: UserId) -> Vec<UserId>;
+        fn blockers(user: UserId, after: Option<UserId>, most: usize) -> Vec<UserId>;
+        fn blocked_with(user: UserId, others: &[UserId]) -> Vec<UserId>;
         fn blocked_by(user: UserId, others: &[UserId]) -> Vec<UserId>;
     }
     EventStore {

@@ -25,7 +25,7 @@ pub fn operations(types: &mut Types) -> Vec<Operation> {
                  add the caller to a group.",
             )
             .answer(Answer::none(204, "The user is blocked."))
-            .codes([Code::Invalid]),
+            .codes([Code::Invalid, Code::Conflict]),
         operation(("DELETE", "/api/blocks/{user}"), "unblock", (BLOCKS, "Unblock a user"))
             .answer(Answer::none(204, "The user is not blocked."))
             .codes([Code::Invalid]),

@@ -11,7 +11,7 @@ use natter_schemas::{
     },
 };
 use natter_store::{AddSession, AddUser, Credentials, Exchange, NewSession, Renewal, Seed, TokenHash};
-use tracing::info;
+use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use super::{Accounts, display_name as normalized, passwords::Password};
@@ -58,9 +58,24 @@ impl Accounts {
         let expires_at = self.expiry(now);
         let opened = NewSession { session, user: user.id, password_hash, token, now, expires_at };
         match self.store.add_session(&opened).await? {
-            AddSession::Added => Ok(OpenedSession { user, session, refresh_token }),
+            AddSession::Added => {
+                if let Err(error) = self.end_excess(user.id, session).await {
+                    warn!(user = %user.id, %error, "sessions beyond those of a user not ended; the next log-in does it");
+                }
+                Ok(OpenedSession { user, session, refresh_token })
+            }
             AddSession::PasswordChanged => Err(Code::BadCredentials.into()),
         }
+    }
+
+    /// A log-in is not refused because others were not ended: it makes room for itself. Sockets of one that is ended here but
+    /// not announced last as long as their access token.
+    async fn end_excess(&self, user: UserId, opened: SessionId) -> Result<(), Failure> {
+        for session in self.store.end_excess_sessions(user, opened, self.limits.sessions).await? {
+            info!(%user, %session, "a session is ended by a log-in: the user has as many as are allowed");
+            self.announce_end(user, session).await?;
+        }
+        Ok(())
     }
 
     /// A token that is presented again within its grace is answered with the newest token: two windows of one

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use natter_schemas::{
     code::Code,
     id::{ConversationId, UserId, direct_conversation},
@@ -20,7 +22,11 @@ impl Conversations {
             return Err(RpcError::invalid("userId").into());
         }
         self.store.users(&[other]).await?.pop().ok_or(Code::NotFound)?;
-        self.store.set_block(user, other, on, self.events.now()).await?;
+        if !on {
+            self.store.unblock(user, other).await?;
+        } else if !self.store.block(user, other, self.events.now(), self.limits.blocks).await? {
+            return Err(Code::Conflict.into());
+        }
         let conversation = direct_conversation(user, other);
         if let Err(error) =
             control::publish_block_changed(&self.publisher, [user, other], conversation, !on).await
@@ -43,11 +49,24 @@ impl Conversations {
         &self,
         call: ListBlockedConversations,
     ) -> Result<ConversationIdPage, Failure> {
-        let others = self.store.blocked_with(call.user).await?;
-        let ids = others.into_iter().map(|other| direct_conversation(call.user, other)).collect();
-        let (items, has_more) =
-            person_pages::behind(ids, |id: &ConversationId| *id, call.after, limits::MEMBERSHIPS_PER_CALL);
-        Ok(ConversationIdPage { items, has_more })
+        let most = limits::MEMBERSHIPS_PER_CALL;
+        let id = |other| direct_conversation(call.user, other);
+        let mut ids: BTreeSet<ConversationId> =
+            self.store.blocks_of(call.user).await?.into_iter().map(id).collect();
+        keep_behind(&mut ids, call.after, most);
+        // Who has blocked the user are any number: of these, too, no more are held than the answer has.
+        let mut last = None;
+        loop {
+            let users = self.store.blockers(call.user, last, limits::BLOCKERS_AT_ONCE).await?;
+            last = users.last().copied();
+            ids.extend(users.iter().map(|user| id(*user)));
+            keep_behind(&mut ids, call.after, most);
+            if users.len() < limits::BLOCKERS_AT_ONCE {
+                break;
+            }
+        }
+        let has_more = ids.len() > most;
+        Ok(ConversationIdPage { items: ids.into_iter().take(most).collect(), has_more })
     }
 
     /// In a direct conversation that either side has blocked, a member does not see how far the other has read.
@@ -69,5 +88,16 @@ impl Conversations {
     pub(super) async fn is_closed(&self, user: UserId, other: UserId) -> Result<bool, Failure> {
         let by_other = self.store.blocked_by(user, &[other]).await?;
         Ok(!by_other.is_empty() || !self.store.blocked_by(other, &[user]).await?.is_empty())
+    }
+}
+
+/// Of those behind `after`, the first `most` and one that says that there are more.
+fn keep_behind(ids: &mut BTreeSet<ConversationId>, after: Option<ConversationId>, most: usize) {
+    if let Some(after) = after {
+        *ids = ids.split_off(&after);
+        ids.remove(&after);
+    }
+    while ids.len() > most + 1 {
+        ids.pop_last();
     }
 }

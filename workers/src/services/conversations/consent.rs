@@ -115,7 +115,7 @@ impl Conversations {
     /// Those of `others` with whom the user shares a conversation. A direct one that either of them has blocked is closed
     /// and does not count: then it takes a group. Whom a bounded look-up does not find is a stranger.
     async fn sharing_with(&self, user: UserId, others: &[UserId]) -> Result<Vec<UserId>, Failure> {
-        let blocked = self.store.blocked_with(user).await?;
+        let blocked = self.store.blocked_with(user, others).await?;
         let (closed, open): (Vec<UserId>, Vec<UserId>) =
             others.iter().partition(|other| blocked.contains(other));
         let most = limits::SHARING_ROWS;
