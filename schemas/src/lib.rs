@@ -22,4 +22,3 @@ pub mod rpc; // what services ask each other over NATS
 
 pub mod code; // the one table of failures
 pub mod backoff; // how long to wait before the next attempt
-pub mod breaker; // who waits for what does not respond

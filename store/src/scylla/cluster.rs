@@ -19,11 +19,7 @@ use tokio::{
     time::{Instant, sleep, timeout_at},
 };
 
-use super::{
-    failure::{is_silence, is_transient},
-    responds::Responds,
-    statements::Statements,
-};
+use super::{failure::is_transient, statements::Statements};
 use crate::{Result, StoreError};
 
 /// For a call with all its attempts: three requests of 2 s that time out, or about ten that are refused.
@@ -45,7 +41,6 @@ pub struct Cluster {
     session: RwLock<Option<Arc<Session>>>,
     permits: Semaphore,
     persist_permits: Semaphore,
-    responds: Responds,
 }
 
 impl Cluster {
@@ -55,7 +50,6 @@ impl Cluster {
             session: RwLock::new(Some(Arc::new(session))),
             permits: Semaphore::new(limits::CQL_IN_FLIGHT as usize),
             persist_permits: Semaphore::new(limits::CQL_PERSIST_IN_FLIGHT),
-            responds: Responds::new(),
         }
     }
 
@@ -149,51 +143,27 @@ impl Cluster {
         values: impl SerializeRow + Sync,
     ) -> Result<()> {
         let session = self.session()?;
-        let waiting = self.responds.probe();
-        match Request::Statement(statement, &values).send(&session).await {
-            Err(error) if is_silence(&error) => {
-                self.responds.silent(&waiting);
-                Err(error.into())
-            }
-            answer => {
-                self.responds.answered();
-                answer.map(drop).map_err(StoreError::from)
-            }
-        }
+        Request::Statement(statement, &values).send(&session).await?;
+        Ok(())
     }
 
     /// Boxed: unboxed, the nested futures of the driver exceed the compiler's recursion limit.
     fn request<'a>(&'a self, request: Request<'a>) -> BoxFuture<'a, Result<Answer>> {
         Box::pin(async move {
-            let waiting = self.responds.begin()?;
             let deadline = Instant::now() + CALL_TIMEOUT;
             let _permit = acquire(&self.permits, deadline).await?;
             let session = self.session()?;
             let mut backoff = Backoff::new(RETRY_MIN, RETRY_MAX);
             loop {
-                let Ok(answer) = timeout_at(deadline, request.send(&session)).await else {
-                    self.responds.silent(&waiting);
-                    return Err(timed_out());
-                };
-                let error = match answer {
-                    Err(error) if is_silence(&error) => {
-                        if self.responds.silent(&waiting) {
-                            return Err(error.into());
-                        }
-                        error
-                    }
-                    answer => {
-                        self.responds.answered();
-                        match answer {
-                            Ok(answer) => return Ok(answer),
-                            Err(error) if is_transient(&error) => error,
-                            Err(error) => return Err(error.into()),
-                        }
-                    }
+                let error = match timeout_at(deadline, request.send(&session)).await {
+                    Ok(Ok(answer)) => return Ok(answer),
+                    Ok(Err(error)) if is_transient(&error) => StoreError::from(error),
+                    Ok(Err(error)) => return Err(error.into()),
+                    Err(_) => return Err(timed_out()),
                 };
                 let wait = backoff.next_delay();
                 if Instant::now() + wait >= deadline {
-                    return Err(error.into());
+                    return Err(error);
                 }
                 sleep(wait).await;
             }

@@ -35,12 +35,6 @@ pub fn is_transient(error: &ExecutionError) -> bool {
     }
 }
 
-/// Nothing came back: an error of the database is an answer.
-pub fn is_silence(error: &ExecutionError) -> bool {
-    let answer = matches!(error, ExecutionError::LastAttemptError(RequestAttemptError::DbError(..)));
-    is_transient(error) && !answer
-}
-
 fn attempt_is_transient(error: &RequestAttemptError) -> bool {
     match error {
         // "Unconfigured table" and "undefined column" are among the invalid ones.

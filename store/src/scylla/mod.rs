@@ -13,7 +13,6 @@ pub mod migrate; // the schema brought up to date
 
 mod concurrent; // one request for many items
 mod cluster; // a request, with retries until its deadline
-mod responds; //   and none at all while nothing answers
 mod columns; // domain values as CQL's
 mod failure; // what the driver reports becomes Unavailable or Corrupt
 mod statements; // every statement, prepared once

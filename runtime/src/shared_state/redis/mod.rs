@@ -26,10 +26,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use natter_schemas::{breaker::Breaker, id::UserId, rpc::PresenceChange};
+use natter_schemas::{id::UserId, rpc::PresenceChange};
 use natter_tls::ClientTls;
 use redis::{ErrorKind, RedisResult, Script, aio::ConnectionManager};
-use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::{
@@ -39,12 +38,14 @@ use super::{
 use crate::rates::{Cost, Rule};
 
 mod connect;
+mod breaker; // in front of every call
 
 mod rate_limits;
 mod log_ins;
 mod idempotency;
 mod presence;
 
+use breaker::Breaker;
 pub use connect::ConnectError;
 
 /// How long a call may take, network included. Redis answers in well under a millisecond; callers have a fallback
@@ -105,7 +106,7 @@ impl Redis {
 
     /// One call under its time-out. The connection is shared: many calls are under way at once.
     async fn call<T>(&self, answer: impl Future<Output = RedisResult<T>>) -> Result<T, Unavailable> {
-        if !self.breaker.lets_pass(Instant::now().into_std(), self.timeout) {
+        if !self.breaker.lets_pass(self.timeout) {
             metrics::counter!("natter_shared_state_skipped_total").increment(1);
             return Err(Unavailable);
         }
@@ -137,7 +138,7 @@ impl Redis {
     /// No answer came: until one does, few callers wait for it.
     fn silent(&self, cause: impl Display) -> Unavailable {
         metrics::counter!("natter_shared_state_failures_total").increment(1);
-        if self.breaker.failed(Instant::now().into_std()) {
+        if self.breaker.failed() {
             metrics::gauge!("natter_shared_state_responds").set(0);
             warn!(%cause, "redis does not respond; presence stands still and each node counts rate limits for itself");
         }
