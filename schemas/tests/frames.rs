@@ -192,7 +192,7 @@ fn requests() -> Vec<ClientFrame> {
     let (conversation_id, positions) = (room(), Positions::from([(room(), 9)]));
     let resume = Some(Resume { epoch: "e1".into(), positions: positions.clone() });
     vec![
-        Hello { id: None, token: "t".into(), device_id: Some("laptop".into()), resume },
+        Hello { id: id(0), token: "t".into(), device_id: Some("laptop".into()), resume },
         Hello { id: None, token: "t".into(), device_id: None, resume: None },
         Send {
             id: id(1),
@@ -208,7 +208,7 @@ fn requests() -> Vec<ClientFrame> {
         Join { id: word("j"), conversation_id },
         Leave { id: id(8), conversation_id },
         Leave { id: None, conversation_id },
-        Typing { id: None, conversation_id, is_typing: true },
+        Typing { id: id(8), conversation_id, is_typing: true },
         Read { id: id(5), conversation_id, seq: 12, unread: false },
         Read { id: id(6), conversation_id, seq: 3, unread: true },
         ClientFrame::Resume { id: id(6), positions },
