@@ -33,8 +33,18 @@ mod openapi; // what it says about these routes
 
 use crate::{api_error::ApiError, app::App, upgrade::upgrade};
 
-/// One line a route. What it costs, and whose tokens it takes, is in `costs.rs`.
 pub fn router(app: &Arc<App>) -> Router {
+    routes(app)
+        .fallback(gate::fallback(app, web::no_such_address))
+        .method_not_allowed_fallback(|| async { ApiError::from(Code::MethodNotAllowed) })
+        .layer(CatchPanicLayer::custom(respond::panicked))
+        .layer(cors(app))
+        .layer(middleware::from_fn_with_state(Arc::new(respond::Refusals::default()), respond::finish))
+        .with_state(app.clone())
+}
+
+/// One line a route. What it costs, and whose tokens it takes, is in `costs.rs`.
+fn routes(app: &Arc<App>) -> Router<Arc<App>> {
     let mut router = Router::new();
     macro_rules! routes {
         ($($method:ident $path:literal $handler:path;)*) => {
@@ -100,12 +110,6 @@ pub fn router(app: &Arc<App>) -> Router {
         GET "/ws" upgrade;
     }
     router
-        .fallback(gate::fallback(app, web::no_such_address))
-        .method_not_allowed_fallback(|| async { ApiError::from(Code::MethodNotAllowed) })
-        .layer(CatchPanicLayer::custom(respond::panicked))
-        .layer(cors(app))
-        .layer(middleware::from_fn_with_state(Arc::new(respond::Refusals::default()), respond::finish))
-        .with_state(app.clone())
 }
 
 fn cors(app: &App) -> CorsLayer {
