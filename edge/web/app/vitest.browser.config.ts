@@ -7,5 +7,7 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 60_000,
     hookTimeout: 90_000,
+    // As long as the page is waited for elsewhere: one second is what a busy machine takes for an answer.
+    expect: { poll: { timeout: 20_000 } },
   },
 })
