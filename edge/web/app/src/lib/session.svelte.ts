@@ -177,7 +177,8 @@ class Session {
     // What was open is of no interest to who logs in next, unless it is the same person after a pause.
     if (this.phase === 'in' && why !== 'expired') route.go('/', { replace: true })
     this.user = undefined
-    this.ended = why
+    // The first reason stands: a renewal that was under way is refused because of it.
+    if (this.phase !== 'out') this.ended = why
     this.phase = 'out'
     store(HINT, null)
   }
