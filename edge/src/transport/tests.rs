@@ -40,7 +40,7 @@ async fn what_the_kernel_does_not_take_is_held_and_leaves_in_order() {
     output.writable().await.expect("a connection");
     let bytes: Vec<u8> = (0..8 * 1024 * 1024_u32).map(|at| (at % 251) as u8).collect();
     let (mut sent, mut held) = (0, false);
-    // Nobody reads: at some point the kernel takes no more, and some of what was taken is still here.
+    // The other end does not read: at some point the kernel takes no more, and some of what was taken is still here.
     loop {
         match output.try_write(&[IoSlice::new(&bytes[sent..])]) {
             Ok(written) => {

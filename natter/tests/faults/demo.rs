@@ -1,8 +1,8 @@
 //! `natter dev --demo` works with any settings, and ends whenever it is asked to.
 
-use std::{os::unix::process::ExitStatusExt, time::Duration};
+use std::os::unix::process::ExitStatusExt;
 
-use natter_testkit::{DevServer, is_alive};
+use natter_testkit::{DevServer, is_alive, until};
 use nix::sys::signal::Signal;
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -63,18 +63,21 @@ async fn what_the_settings_do_not_allow_is_missing_with_a_warning() {
 
 #[tokio::test]
 async fn a_signal_ends_the_demo_at_any_moment_of_its_start() {
-    // Until one is ready before its signal: every part of the start has had one then.
-    let moments = (0..).map(|step| Duration::from_millis(100) * step);
-    for moment in moments {
+    // After each line of the log, until one is ready before its signal: every part of the start has had one then.
+    for lines in 0.. {
         let mut natter = DevServer::begin(NATTER, &[], &["--demo"]);
-        tokio::time::sleep(moment).await;
-        let (ready, nats) = (natter.banner().contains("Ctrl-C"), natter.nats_pid());
+        let is_ready = || natter.banner().contains("Ctrl-C");
+        until("the start goes on", async || natter.log().lines().count() >= lines || is_ready()).await;
+        let (ready, nats) = (is_ready(), natter.nats_pid());
         natter.signal(Signal::SIGTERM);
         let status = natter.ended().await;
         // Before it listens for signals the system ends it: nothing has been started then.
         let at_once = status.signal() == Some(Signal::SIGTERM as i32) && nats.is_none();
-        assert!(status.success() || at_once, "after {moment:?}: {status}\n{}", natter.log());
-        assert!(!nats.or(natter.nats_pid()).is_some_and(is_alive), "after {moment:?} nats-server lives on");
+        assert!(status.success() || at_once, "after {lines} lines: {status}\n{}", natter.log());
+        assert!(
+            !nats.or(natter.nats_pid()).is_some_and(is_alive),
+            "after {lines} lines nats-server lives on"
+        );
         if ready {
             return;
         }

@@ -87,7 +87,7 @@ class Session {
     this.#tabs.postMessage('in')
   }
 
-  /** Here and in every tab; a server that cannot be reached now is told later. */
+  /** Here and in every tab; a server that cannot be reached now gets it later. */
   async logOut({ everywhere = false } = {}): Promise<void> {
     const path = everywhere ? '/api/auth/logout-all' : '/api/auth/logout'
     try {
@@ -191,7 +191,7 @@ function refused(error: unknown): error is Problem {
   return error instanceof Problem && OF_SESSIONS.has(error.code)
 }
 
-/** The person, or whether there may be one; `undefined`: nobody is logged in. */
+/** The person, or whether there may be one; `undefined`: no user is logged in. */
 function remembered(): User | true | undefined {
   try {
     const text = localStorage.getItem(HINT)

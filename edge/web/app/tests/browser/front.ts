@@ -55,7 +55,7 @@ export class Front {
     for (const socket of this.#sockets) socket.destroy()
   }
 
-  /** The sockets of now carry nothing any more, and neither end is told, as after a network address is gone. */
+  /** The sockets of now carry nothing any more, and neither end learns of it, as after a network address is gone. */
   mute(): void {
     for (const [other, socket] of this.#pairs) {
       other.unpipe(socket)

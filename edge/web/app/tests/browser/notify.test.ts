@@ -14,7 +14,7 @@ const shown = (page: Page): Promise<Pick<Shown, 'title' | 'body'>[]> =>
 
 test('only what no tab shows is notified of, by one tab', async () => {
   const context = await profile(browser)
-  // What the system shows is seen by nobody here: the page's own class remembers what it was asked to show.
+  // A test cannot see what the system shows: the page's own class remembers what it was asked to show.
   await context.addInitScript(`
     window.shown = [];
     window.badges = [];
