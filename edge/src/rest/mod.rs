@@ -95,11 +95,11 @@ fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         GET "/settings" web::page;
         GET "/c/{conversation}" web::page;
         GET "/c/{conversation}/{seq}" web::page;
-        GET "/assets/{name}" web::asset;
+        GET "/assets/{name}" web::file;
         GET "/api/docs" web::reference;
         GET "/api/docs/{name}" web::reference_file;
         GET "/icon.svg" web::file;
-        GET "/icons/{name}" web::icon;
+        GET "/icons/{name}" web::file;
         GET "/manifest.webmanifest" web::file;
         GET "/sw.js" web::file;
         GET "/api/openapi.json" documents::openapi;

@@ -19,25 +19,7 @@ pub async fn page(State(app): State<Arc<App>>, headers: HeaderMap) -> Result<Res
     app.config.web.page(StatusCode::OK, &headers).ok_or_else(absent)
 }
 
-/// Files whose names have a hash.
-pub async fn asset(
-    State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    app.config.web.answer(&format!("assets/{name}"), &headers).ok_or_else(absent)
-}
-
-/// Of an installed app.
-pub async fn icon(
-    State(app): State<Arc<App>>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    app.config.web.answer(&format!("icons/{name}"), &headers).ok_or_else(absent)
-}
-
-/// Files that browsers look for by their names.
+/// A file at its own path: those whose names have a hash, and those that browsers look for by their names.
 pub async fn file(State(app): State<Arc<App>>, uri: Uri, headers: HeaderMap) -> Result<Response, ApiError> {
     app.config.web.answer(uri.path().trim_start_matches('/'), &headers).ok_or_else(absent)
 }
