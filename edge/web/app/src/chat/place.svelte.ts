@@ -84,8 +84,11 @@ export class Place {
 
   stay = (): void => {
     const { scroller } = this
+    if (!scroller || !this.list) return
+    // A hand may have moved it just now, and the event that says so is still to come.
+    if (performance.now() - this.#touchedAt < MOVING) this.scrolled()
     const hold = this.#hold
-    if (!scroller || !this.list || hold.kind === 'free') return
+    if (hold.kind === 'free') return
     let to = scroller.scrollHeight
     if (hold.kind === 'row') {
       const index = this.rows().findIndex(({ key }) => key === hold.key)

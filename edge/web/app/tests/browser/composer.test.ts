@@ -236,6 +236,8 @@ test('a note covers nothing, waits for the focus, is said once', async () => {
   await page.keyboard.press('Delete')
   const undo = page.getByRole('button', { name: 'Undo' })
   await undo.waitFor()
+  // It moves into its place.
+  await page.locator('.toast').evaluate((element) => Promise.all(element.getAnimations({ subtree: true }).map(({ finished }) => finished)).then(() => undefined))
   const box = async (selector: string) => (await page.locator(selector).first().boundingBox())!
   const [note, composer, list] = [await box('.toast'), await box('form.composer'), await box('.frame')]
   expect(note.y).toBeGreaterThanOrEqual(list.y + list.height)
