@@ -17,6 +17,8 @@ const MOVING = 500
 const AIR = 56
 /** A row that is not at rest after so many frames is where it can be. */
 export const FRAMES = 60
+/** At rest is what has not moved for so many frames: rows out of sight are made and measured some frames later, and grow. */
+const STILL = 6
 
 export const frame = () => new Promise((resolve) => requestAnimationFrame(resolve))
 
@@ -61,7 +63,7 @@ export class Place {
     this.#touchedAt = Number.NEGATIVE_INFINITY
     let [still, before] = [0, '']
     await tick()
-    for (let count = 0; count < FRAMES && still < 2 && this.#hold === hold; count++) {
+    for (let count = 0; count < FRAMES && still < STILL && this.#hold === hold; count++) {
       this.stay()
       await frame()
       const now = `${this.scroller?.scrollTop} ${this.scroller?.scrollHeight}`

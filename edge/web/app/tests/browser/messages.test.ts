@@ -152,7 +152,7 @@ test('what was deleted is shown nowhere, not even as a quote', async () => {
   await rows(page, 'answers the secret').locator('.quote').getByText('Message deleted').waitFor()
   expect(await page.getByText('a secret').count()).toBe(0)
   await writer.delete(`/api/conversations/${id}/messages/${seq}`)
-  await page.getByText('goes too').waitFor({ state: 'detached' })
+  await rows(page, 'goes too').waitFor({ state: 'detached' })
   // The answer is gone, and with it what it quoted.
   await expect.poll(() => page.locator('.quote').count()).toBe(1)
 })
