@@ -20,7 +20,14 @@ export const FRAMES = 60
 /** At rest is what has not moved for so many frames: rows out of sight are made and measured some frames later, and grow. */
 const STILL = 6
 
-export const frame = () => new Promise((resolve) => requestAnimationFrame(resolve))
+/** A tab that is not in front draws no frames. It is settled by time, so that it is ready when it comes to the front. */
+const UNSEEN = 1_000
+
+export const frame = () =>
+  new Promise<unknown>((resolve) => {
+    requestAnimationFrame(resolve)
+    setTimeout(resolve, UNSEEN)
+  })
 
 export class Place {
   list = $state.raw<VirtualizerHandle>()
