@@ -22,7 +22,7 @@ type Op =
   | { op: "older"; room: number }
   | { op: "around"; room: number; index: number }
   | { op: "show"; rooms: number }
-  | { op: "wake" | "heads" | "rebuild" | "reload" | "settle" };
+  | { op: "wake" | "heads" | "lag" | "rebuild" | "reload" | "settle" };
 
 const room = fc.nat(ROOMS.length - 1);
 const ops: fc.Arbitrary<Op> = fc.oneof(
@@ -66,6 +66,7 @@ const ops: fc.Arbitrary<Op> = fc.oneof(
   },
   { weight: 3, arbitrary: fc.record({ op: fc.constant("wait" as const), ms: fc.constantFrom(1, 300, 1_500, 1_500, 40_000) }) },
   { weight: 3, arbitrary: fc.record({ op: fc.constant("settle" as const) }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant("lag" as const) }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("older" as const), room }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("around" as const), room, index: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("show" as const), rooms: fc.nat(3) }) },
@@ -157,6 +158,9 @@ class World {
       case "heads":
         server.heads();
         break;
+      case "lag":
+        server.lag();
+        break;
       case "settle":
         page.settle();
         break;
@@ -174,13 +178,28 @@ class World {
         }
         page.cut(1006, 1);
         page.onStep = () => undefined;
+        // What was not written yet is lost with it.
+        this.marks.clear();
         this.page = this.load();
         break;
     }
   }
 
+  /** The marks that this page has shown. */
+  readonly marks = new Map<string, number>();
+  onlyForward = false;
+
+  /** A mark that goes back without being told to shows messages as new that were read. */
+  private checkMarks(state: State): void {
+    for (const { id, readSeq } of state.conversations.values()) {
+      if (this.onlyForward) expect(readSeq, "a read mark goes forward").toBeGreaterThanOrEqual(this.marks.get(id) ?? 0);
+      this.marks.set(id, readSeq);
+    }
+  }
+
   /** At every moment: in order, nothing twice, and nothing missing where no seam is shown. */
   private check(state: State): void {
+    this.checkMarks(state);
     if (state.epoch !== this.server.epoch) return;
     for (const { id, segments, position } of state.conversations.values()) {
       if (position === null) continue;
@@ -254,6 +273,26 @@ test("whatever happens on the way, the client ends with what the server has", ()
     fc.property(fc.array(ops, { minLength: 1, maxLength: 80 }), (all) => {
       const world = new World();
       world.page.settle();
+      for (const op of all) world.run(op);
+      world.checkAtRest();
+    }),
+    { numRuns: Number(process.env["RUNS"] ?? 400) },
+  );
+});
+
+test("a read mark goes back only when a message is marked as unread", () => {
+  // What takes a mark back for good is not among these: a refusal, a log that is made from the beginning, a removal.
+  const kinds = ["post", "send", "read", "lag", "deliver", "answer", "cut", "wait", "reload"];
+  const forward = ops.filter(({ op }) => kinds.includes(op));
+  fc.assert(
+    fc.property(fc.array(forward, { minLength: 1, maxLength: 60 }), (all) => {
+      const world = new World();
+      world.onlyForward = true;
+      world.page.settle();
+      // Marks cross answers where a connection begins.
+      for (const id of ROOMS) world.server.post(id, "other", "meanwhile", null);
+      world.page.cut(1006, 0);
+      world.page.connect();
       for (const op of all) world.run(op);
       world.checkAtRest();
     }),

@@ -1,7 +1,7 @@
 /** One page of the client against the model server: what is under way arrives when the test says so. */
 
 import type { Effect, Input } from "../src/core/io";
-import { initial, type State } from "../src/core/state";
+import { initial, isWelcomed, type State } from "../src/core/state";
 import { due, step } from "../src/core/step";
 import type { ClientFrame } from "../src/wire/frames";
 import type { ModelServer, ServerSocket } from "./server";
@@ -166,8 +166,16 @@ export class SimulatedPage {
     return true;
   }
 
+  /** Again a socket that is welcomed; what it asks for is not answered yet. */
+  connect(): void {
+    for (let rounds = 0; rounds < 100 && !isWelcomed(this.state); rounds += 1) {
+      if (!this.deliver() && !this.answer(1)) this.wait(20_000);
+    }
+  }
+
   /** Everything that is under way arrives; timers run until nothing is left to do but heartbeats. */
   settle(): void {
+    this.server.catchUp();
     for (let rounds = 0; rounds < 5_000; rounds += 1) {
       if (this.deliver() || this.answer(0)) continue;
       if (!this.wait(20_000)) return;

@@ -1,5 +1,5 @@
 /**
- * The machine takes again what a client met at the real program. `npm run record` records anew, with the program named in
+ * The machine takes again what a client met at the real program. `npm run record` records again, with the program named in
  * NATTER_BINARY, when the contract has changed.
  */
 

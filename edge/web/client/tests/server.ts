@@ -2,26 +2,13 @@
 
 import type { ClientFrame, EventFrame, ServerFrame } from "../src/wire/frames";
 import type { Conversation, Inbox, Message, MessagePage, Page } from "../src/wire/rest";
+import { isCounting, own, type Reading, unread } from "./marks";
 
 /** More missing events than this are answered with `resume:gap`. */
 const RESUME_EVENTS = 6;
 const TIME = "2026-01-01T00:00:00.000Z";
 
 type Logged = { frame: EventFrame; author: string };
-
-/** Where a user is: what was read, and a mark from which on it is unread again. */
-interface Reading {
-  read: number;
-  unread: { version: number; position: number; over: number };
-  ended: number;
-}
-
-const isCounting = ({ read, unread, ended }: Reading): boolean => unread.version > ended && read <= unread.over;
-
-const own = (reading: Reading): { seq: number; version: number } =>
-  isCounting(reading)
-    ? { seq: Math.min(reading.unread.position, reading.read), version: 2 * reading.unread.version - 1 }
-    : { seq: reading.read, version: 2 * reading.unread.version };
 
 interface Room {
   id: string;
@@ -31,8 +18,6 @@ interface Room {
   reading: Reading;
   isMember: boolean;
 }
-
-const unread = (): Reading => ({ read: 0, unread: { version: 0, position: 0, over: 0 }, ended: 0 });
 
 export interface ServerSocket {
   user: string;
@@ -161,13 +146,14 @@ export class ModelServer {
 
   unread(id: string): number {
     const after = this.readSeq(id);
-    const { messages } = this.room(id);
-    const counts = [...messages.values()].filter((m) => m.seq > after && m.senderId !== this.me && !m.deletedAt);
+    const counts = [...this.room(id).messages.values()].filter((m) => m.seq > after && m.senderId !== this.me && !m.deletedAt);
     return Math.min(100, counts.length);
   }
 
   /** What `read` does, of this or of another device. */
   read(id: string, seq: number, again: boolean): void {
+    // A mark is stored before it is answered.
+    this.catchUp();
     const room = this.room(id);
     const { reading } = room;
     const { version, over, position } = reading.unread;
@@ -188,6 +174,7 @@ export class ModelServer {
   setMember(id: string, isMember: boolean): void {
     const room = this.room(id);
     if (room.isMember === isMember) return;
+    this.catchUp();
     if (!isMember) this.broadcast({ type: "conversation:removed", conversationId: id });
     room.isMember = isMember;
     if (!isMember) return;
@@ -199,8 +186,9 @@ export class ModelServer {
     this.broadcast({ type: "conversation:added", conversation: this.conversation(id) });
   }
 
-  /** The log is made anew: the same messages, other seqs, another epoch. Every socket ends. */
+  /** The log is rebuilt: the same messages, other seqs, another epoch. Every socket ends. */
   rebuild(): void {
+    this.catchUp();
     this.sockets = new Set();
     this.epoch = `epoch-${Number(this.epoch.split("-")[1]) + 1}`;
     this.head = 0;
@@ -226,6 +214,7 @@ export class ModelServer {
   take(socket: ServerSocket, frame: ClientFrame): void {
     switch (frame.type) {
       case "hello":
+        this.catchUp();
         socket.isWelcomed = true;
         socket.device = frame.deviceId;
         this.sockets.add(socket);
@@ -363,7 +352,20 @@ export class ModelServer {
     return structuredClone({ items, hasMore: found.length > items.length, headSeq });
   }
 
+  /** Views of rooms as they are stored: behind the log until the messages of a moment ago are written. */
+  private stored = new Map<string, Conversation>();
+
+  /** From here on messages are acked and sent, and not yet in what HTTP answers with. */
+  lag(): void {
+    this.catchUp();
+    for (const id of this.rooms.keys()) this.stored.set(id, this.conversation(id));
+  }
+
+  catchUp = (): void => this.stored.clear();
+
   conversation(id: string): Conversation {
+    const stored = this.stored.get(id);
+    if (stored) return structuredClone(stored);
     const room = this.room(id);
     const last = [...room.messages.values()].findLast((m) => !m.deletedAt) ?? null;
     return structuredClone({
@@ -382,13 +384,10 @@ export class ModelServer {
     });
   }
 
-  private members(): Conversation[] {
-    return [...this.rooms.values()].filter(({ isMember }) => isMember).map(({ id }) => this.conversation(id));
-  }
+  private members = (): Conversation[] =>
+    [...this.rooms.values()].filter(({ isMember }) => isMember).map(({ id }) => this.conversation(id));
 
-  list(): Page<Conversation> {
-    return { items: this.members(), nextCursor: null };
-  }
+  list = (): Page<Conversation> => ({ items: this.members(), nextCursor: null });
 
   inbox(): Inbox {
     const items = this.members().filter(({ unreadCount }) => unreadCount > 0);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { boundedPages } from "../src/core/events";
 import * as limits from "../src/core/limits";
 import { changed, held } from "../src/core/messages";
-import { initial, type Load, type State } from "../src/core/state";
+import { type ConversationState, initial, type Load, type State } from "../src/core/state";
 import { change, count, insert, keepNewest, keepOldest, type Held, type Segment } from "../src/core/segments";
 import { step } from "../src/core/step";
 import { messagesBehind, timeline } from "../src/views";
@@ -247,6 +247,46 @@ const live = (before = initial("d")): State => {
   take({ type: "frame", socket: 1, frame: { type: "welcome", ...welcome } });
   return state;
 };
+
+describe("the mark in an answer", () => {
+  const view = { lastActivityAt: "", lastMessage: null, participantCount: 1, createdAt: "", participants: [] };
+  const answer = (headSeq: number, readSeq: number): Conversation => ({
+    ...{ ...view, id: "c", type: "group", name: "c", role: "member", headSeq, readSeq, unreadCount: headSeq - readSeq },
+  });
+
+  /** The conversation after answers, each to what the client asks for by itself. */
+  const after = (...answers: Conversation[]): ConversationState => {
+    let state = live();
+    let now = 0;
+    const take = (input: Parameters<typeof step>[1]): void => {
+      ({ state } = step(state, input, { now, random: 0 }));
+    };
+    take({ type: "frame", socket: 1, frame: { type: "conversation:added", conversation: answer(1, 1) } });
+    const own = message(2, { senderId: "me" });
+    take({ type: "frame", socket: 1, frame: { type: "message:new", conversationId: "c", seq: 2, prevSeq: 1, message: own } });
+    take({ type: "command", ref: "r", command: { type: "show", tab: "t", conversationIds: ["c"] } });
+    // A mark has crossed the list: the conversation itself is asked for.
+    const list = state.loads.get("list") as Load;
+    take({ type: "loaded", key: "list", load: list.startedAt, body: { items: [answer(1, 1)], nextCursor: null } });
+    for (const body of answers) {
+      now += limits.READ_EVERY;
+      take({ type: "tick" });
+      const { startedAt } = state.loads.get("conversation:c") as Load;
+      take({ type: "loaded", key: "conversation:c", load: startedAt, body });
+    }
+    return state.conversations.get("c") as ConversationState;
+  };
+
+  test("does not go back to before a message of the user", () => {
+    expect(after(answer(1, 1))).toMatchObject({ readSeq: 2, unread: { count: 0 } });
+    expect(after(answer(1, 1), answer(1, 1), answer(2, 2))).toMatchObject({ readSeq: 2, unread: { count: 0 } });
+  });
+
+  test("goes back when the next answer has it, too: marked as unread elsewhere", () => {
+    expect(after(answer(2, 1))).toMatchObject({ readSeq: 2 });
+    expect(after(answer(2, 1), answer(2, 1))).toMatchObject({ readSeq: 1 });
+  });
+});
 
 describe("storage", () => {
 

@@ -12,6 +12,7 @@ import type { Input, LoadBody } from "./io";
 import * as limits from "./limits";
 import { changed, held } from "./messages";
 import { settle } from "./outbox";
+import { answered } from "./reads";
 import { insert, type Segment } from "./segments";
 import { type ConversationState, isWelcomed, type Load, type LoadWhat, type State } from "./state";
 import type { Turn } from "./turn";
@@ -33,11 +34,11 @@ const keyOf = (what: LoadWhat): string => {
   }
 };
 
-export function want(turn: Turn, what: LoadWhat): void {
+export function want(turn: Turn, what: LoadWhat, notBefore = 0): void {
   const key = keyOf(what);
   const known = turn.state.loads.get(key);
   if (known && known.status !== "failed") return;
-  turn.map("loads").set(key, { key, what, status: "wanted", attempts: 0, notBefore: 0, code: null, startedAt: 0 });
+  turn.map("loads").set(key, { key, what, status: "wanted", attempts: 0, notBefore, code: null, startedAt: 0 });
 }
 
 /** After a welcome: everything that was on its way belongs to the socket before. */
@@ -93,7 +94,7 @@ function refreshOne(turn: Turn): void {
 
 type Failed = Extract<Input, { type: "loadFailed" }>;
 
-/** The load that this answers, unless it is none any more or was started anew. */
+/** The load that this answers, unless it is none any more or was started again. */
 function running(turn: Turn, key: string, number: number): Load | undefined {
   const load = turn.state.loads.get(key);
   return load?.status === "running" && load.startedAt === number ? load : undefined;
@@ -166,7 +167,11 @@ function inbox(turn: Turn, { what, startedAt }: Load, { items, nextCursor }: Inb
       if (before.readSeq !== item.readSeq) turn.update(before.id, { stale: true });
       continue;
     }
-    const after = turn.update(before.id, { readSeq: item.readSeq });
+    const after = turn.update(before.id, answered(before, item.readSeq, item.headSeq < before.position));
+    if (after.readSeq !== item.readSeq) {
+      wantMark(turn, before.id);
+      continue;
+    }
     const unread = recounted(after, turn.me) ?? adopted(item, after, turn.me);
     turn.keep(before.id, unread ? { unread } : { stale: true });
   }
@@ -175,12 +180,12 @@ function inbox(turn: Turn, { what, startedAt }: Load, { items, nextCursor }: Inb
   const unread = new Set(items.map(({ conversationId }) => conversationId));
   for (const conversation of turn.state.conversations.values()) {
     const isRead = !unread.has(conversation.id) && conversation.unread.count > 0 && conversation.wish === null;
-    // Or a message has come since: the conversation itself tells which.
+    // Or a message has come since: the conversation itself shows which.
     if (isRead) turn.update(conversation.id, { stale: true });
   }
 }
 
-/** Takes what the server says of a conversation, unless events or read marks have gone beyond it. */
+/** Takes what the server answers about a conversation, unless events or read marks have gone beyond it. */
 export function view(turn: Turn, item: Conversation, startedAt: number): void {
   const before = turn.conversation(item.id);
   behind.counted(turn, before, item);
@@ -199,19 +204,28 @@ export function view(turn: Turn, item: Conversation, startedAt: number): void {
     ...(isOlder && before?.lastMessage
       ? {}
       : { lastMessage: item.lastMessage, lastActivityAt: item.lastActivityAt }),
-    ...(marked ? {} : { readSeq: item.readSeq }),
+    ...(marked ? {} : answered(before, item.readSeq, isOlder)),
     reads: { ...Object.fromEntries((item.participants ?? []).map((p) => [p.userId, p.readSeq])), ...before?.reads },
     stale: false,
   });
-  const unread =
-    recounted(after, turn.me) ??
-    (marked && after.readSeq !== item.readSeq ? null : adopted(item, after, turn.me));
+  const isKept = after.readSeq !== item.readSeq;
+  const unread = recounted(after, turn.me) ?? (isKept ? null : adopted(item, after, turn.me));
+  if (isKept && !marked) {
+    if (unread) turn.keep(item.id, { unread });
+    wantMark(turn, item.id);
+    if (item.lastMessage) settle(turn, item.lastMessage);
+    return;
+  }
   // Marks and events crossed this answer: the next one will fit.
   const isWished = after.wish !== null;
-  if (unread) turn.keep(item.id, { unread, stale: marked && !isWished && after.readSeq !== item.readSeq });
+  if (unread) turn.keep(item.id, { unread, stale: isKept && !isWished });
   else turn.update(item.id, { stale: !isWished });
   if (item.lastMessage) settle(turn, item.lastMessage);
 }
+
+/** An answer went back: what it was made from is complete after a moment. */
+const wantMark = (turn: Turn, conversationId: string): void =>
+  want(turn, { kind: "conversation", conversationId }, turn.now + limits.READ_EVERY);
 
 function page(turn: Turn, { what }: Load, { items, hasMore, headSeq }: MessagePage): void {
   if (what.kind !== "page") return;

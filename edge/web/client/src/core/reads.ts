@@ -25,7 +25,7 @@ export function markUnread(turn: Turn, id: string, seq: number): void {
 }
 
 function moved(turn: Turn, before: ConversationState, changes: Partial<ConversationState>): void {
-  const after = turn.keep(before.id, { ...changes, markedAt: turn.state.inputs });
+  const after = turn.keep(before.id, { ...changes, lowerSeq: null, markedAt: turn.state.inputs });
   const unread = recounted(after, turn.me);
   turn.update(before.id, unread ? { unread } : { stale: true });
 }
@@ -45,6 +45,15 @@ export function pump(turn: Turn): void {
     }));
     turn.update(id, { wish: { ...wish, request, notBefore: turn.now + limits.READ_EVERY } });
   }
+}
+
+/**
+ * The mark in an answer of HTTP. One below what is held was marked as unread on another device while this one had no
+ * connection, or the answer is from before a message of the user was stored: the next one decides.
+ */
+export function answered(before: ConversationState | undefined, seq: number, isOlder: boolean): Pick<ConversationState, "readSeq" | "lowerSeq"> {
+  const isTaken = !before || seq >= before.readSeq || (!isOlder && before.lowerSeq === seq);
+  return isTaken ? { readSeq: seq, lowerSeq: null } : { readSeq: before.readSeq, lowerSeq: isOlder ? null : seq };
 }
 
 export function acked(turn: Turn, id: string, request: number, ack: { seq: number; unreadCount: number }): void {
@@ -67,7 +76,7 @@ export function refused(turn: Turn, id: string, error: ErrorFrame): void {
   const before = turn.conversation(id);
   if (!before?.wish) return;
   if (afterError(error.code) === "fix") {
-    // What is shown was a wish: the server says what is.
+    // What is shown was a wish: the server decides.
     turn.keep(id, { wish: null, stale: true });
     return;
   }

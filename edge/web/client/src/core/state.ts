@@ -62,7 +62,7 @@ export interface ReadWish {
 
 export interface ConversationState {
   readonly id: string;
-  /** What the list says of it; null while only its events are known. */
+  /** What the list has about it; null while only its events are known. */
   readonly info: ConversationInfo | null;
   /** Seq of the newest event that was taken; null: not known, nothing is held. */
   readonly position: number | null;
@@ -72,6 +72,8 @@ export interface ConversationState {
   readonly lastActivityAt: string;
   readonly readSeq: number;
   readonly readVersion: number;
+  /** An answer had this mark, below the one that is held: taken if the next answer has it, too. */
+  readonly lowerSeq: number | null;
   readonly unread: Unread;
   /** How far others have read, as far as it was seen. */
   readonly reads: Readonly<Record<string, number>>;
@@ -242,6 +244,7 @@ export function unknownConversation(id: string): ConversationState {
     lastActivityAt: "",
     readSeq: 0,
     readVersion: 0,
+    lowerSeq: null,
     unread: { count: 0, asOf: 0 },
     reads: {},
     wish: null,
