@@ -83,7 +83,7 @@ export class NatterClient {
     return this.replica.close();
   }
 
-  /** The browser says whether there is a network. */
+  /** The browser reports whether there is a network. */
   setOnline(online: boolean): void {
     this.replica.input({ type: "network", online });
   }

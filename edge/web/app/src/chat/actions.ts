@@ -51,13 +51,13 @@ export class Actions {
         // Not by the socket, which ends with the page.
         const options = { method: 'DELETE', keepalive: true }
         const deleted = session.call<void>(`/api/conversations/${room.id}/messages/${message.seq}`, options)
-        return this.#tell(deleted.finally(() => live.hidden.delete(message.id)))
+        return this.#report(deleted.finally(() => live.hidden.delete(message.id)))
       },
     })
   }
 
   markUnread(): void {
-    void this.#tell(this.live.client.markUnread(this.room.id, this.message.seq))
+    void this.#report(this.live.client.markUnread(this.room.id, this.message.seq))
   }
 
   async copyText(): Promise<void> {
@@ -83,11 +83,11 @@ export class Actions {
   }
 
   react(emoji: string, on: boolean): void {
-    void this.#tell(this.live.client.react(this.room.id, this.message.seq, emoji, on), on ? { conflict: t.tooManyReactions } : {})
+    void this.#report(this.live.client.react(this.room.id, this.message.seq, emoji, on), on ? { conflict: t.tooManyReactions } : {})
   }
 
   /** `own`: what a code means for this. */
-  #tell(work: Promise<void>, own: Record<string, string> = {}): Promise<void> {
+  #report(work: Promise<void>, own: Record<string, string> = {}): Promise<void> {
     return work.catch((error: unknown) => toasts.add(explain(problem(error), own), { tone: 'bad' }))
   }
 }

@@ -10,7 +10,7 @@ interface Person {
 
 /** Calls for names at once. */
 const AT_ONCE = 4
-/** Nothing says that a name was changed: whoever is shown again after this long is asked about again. */
+/** No event reports a changed name: whoever is shown again after this long is asked about again. */
 const FRESH = 60_000
 /** People who wait to be asked about; who does not fit is asked about when shown again. */
 const WAITING = 200
@@ -24,7 +24,7 @@ export class Directory {
   #waiting: string[] = []
   #running = 0
 
-  /** `undefined`: it is being asked for. `listed`: what a list says that is not learned yet. */
+  /** `undefined`: it is being asked for. `listed`: what a list has that is not learned yet. */
   name(id: string, listed?: string): string | undefined {
     if (id === session.user?.id) return session.user.displayName
     const person = this.#people.get(id)

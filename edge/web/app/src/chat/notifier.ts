@@ -9,7 +9,7 @@ import { t } from '../words'
 import { preview, title } from './about'
 import type { Live } from './live.svelte'
 
-/** Milliseconds in which a tab says that it shows the room, and messages are gathered. */
+/** Milliseconds in which a tab reports that it shows the room, and messages are gathered. */
 const ASK = 200
 /** More rooms at once, such as after a sleep, are one notification. */
 const MOST = 3

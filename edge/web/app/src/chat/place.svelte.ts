@@ -94,7 +94,7 @@ export class Place {
   stay = (): void => {
     const { scroller } = this
     if (!scroller || !this.list) return
-    // A hand may have moved it just now, and the event that says so is still to come.
+    // A hand may have moved it just now, and that event is still to come.
     if (performance.now() - this.#touchedAt < MOVING) this.scrolled()
     const hold = this.#hold
     if (hold.kind === 'free') return

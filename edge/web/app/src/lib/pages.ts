@@ -13,7 +13,7 @@ interface Options {
   signal: AbortSignal
 }
 
-/** The page after the cursor. When pages are asked for too fast, waits for as long as the server says. */
+/** The page after the cursor. When pages are asked for too fast, waits for as long as the server asks. */
 export async function readPage<T>(path: string, { cursor, limit, signal }: Options): Promise<Page<T>> {
   const query = new URLSearchParams({ limit: String(limit), ...(cursor !== null && { cursor }) })
   for (;;) {

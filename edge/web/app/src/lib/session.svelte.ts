@@ -52,7 +52,7 @@ class Session {
       if (data === 'out' && this.phase === 'in') this.#close('elsewhere')
       if (data === 'in' && this.phase === 'out') void this.resume()
     }
-    addEventListener('online', () => this.#tellServer())
+    addEventListener('online', () => this.#notifyServer())
   }
 
   /** Takes up the session of the cookie, if there is one: what is stored is shown before the server has answered. */
@@ -60,7 +60,7 @@ class Session {
     const known = remembered()
     if (known === undefined) {
       this.phase = 'out'
-      this.#tellServer()
+      this.#notifyServer()
       return
     }
     if (typeof known === 'object') {
@@ -103,7 +103,7 @@ class Session {
   }
 
   /** Ends a session that was left without a connection, before another one takes its cookie. */
-  #tellServer(): void {
+  #notifyServer(): void {
     const path = stored(LEAVING)
     if (path === null || this.phase === 'in' || this.#leaving) return
     this.#leaving = leave(path).finally(() => (this.#leaving = undefined))
@@ -229,7 +229,7 @@ async function leave(path: string): Promise<void> {
     const { token } = await call<Opened>('/api/auth/refresh', { method: 'POST', signal: AbortSignal.timeout(ANSWERS_WITHIN) })
     await call(path, { method: 'POST', token, signal: AbortSignal.timeout(ANSWERS_WITHIN) })
   } catch (error) {
-    // Only an answer about the session says that there is nothing to end any more.
+    // Only an answer about the session means that there is nothing to end any more.
     if (!refused(error)) return
   }
   store(LEAVING, null)

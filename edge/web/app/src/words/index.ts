@@ -1,4 +1,4 @@
-/** Everything that people read, in their language. Loaded before anything is shown; a change of language loads the page anew. */
+/** Everything that people read, in their language. Loaded before anything is shown; a change of language reloads the page. */
 import type { Words } from './made/types'
 
 export type { Words }

@@ -18,7 +18,7 @@ const CACHE = PREFIX + BUILD
 const KEPT = 2
 /** The server is taken for gone after this long, in milliseconds. */
 const ANSWERS_WITHIN = 5_000
-/** What stands in front of a server says so when the server is gone. */
+/** A proxy in front of a server answers so when the server is gone. */
 const GONE = [502, 503, 504]
 
 /** Not in the types yet. */

@@ -1,4 +1,4 @@
-/** What a user does. A command that is answered later says so by returning nothing. */
+/** What a user does. A command that is answered later returns nothing. */
 
 import type { ClientFrame } from "../wire/frames";
 import type { Command } from "./io";

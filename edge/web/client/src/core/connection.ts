@@ -205,7 +205,7 @@ export function takeOver(turn: Turn): void {
   for (const entry of state.outbox) if (entry.status === "saving") turn.emit({ type: "saveSend", entry });
   // The answer to a renewal went to the tab that is gone.
   state.renewing = false;
-  // The others say anew what they show.
+  // The others report again what they show.
   state.views = {};
   if (state.connection.phase === "stopped") return;
   disconnected(turn);
@@ -221,7 +221,7 @@ export function start(turn: Turn): void {
   connect(turn);
 }
 
-/** What the browser says of the network. */
+/** What the browser reports of the network. */
 export function network(turn: Turn, online: boolean): void {
   const { state } = turn;
   const isBack = online && !state.network;

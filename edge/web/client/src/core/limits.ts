@@ -8,13 +8,13 @@ export const ANSWER_WITHIN = 30_000;
 export const PONG_WITHIN = 10_000;
 /** …and sooner after a sleep, or a change of network, when the socket is likely to be dead. */
 export const PROBE_WITHIN = 5_000;
-/** Until `welcome` says it. */
+/** Until `welcome` brings it. */
 export const HEARTBEAT = 25_000;
 
 /** The first wait of a back-off, doubled with each attempt. */
 export const BACKOFF_FIRST = 500;
 export const BACKOFF_MOST = 30_000;
-/** A connection that lasted this long was a good one: the back-off begins anew. */
+/** A connection that lasted this long was a good one: the back-off starts over. */
 export const STABLE_AFTER = 10_000;
 
 /** Messages that wait to be sent; one more is refused. */

@@ -222,7 +222,7 @@ export class Replica {
     for (const listener of this.listeners) listener();
     if (to !== null && !isFirst) return;
     this.startIfNew();
-    // What the one before did not take, or nobody took.
+    // What the one before did not take, or no tab took.
     for (const [ref, { command, isTaken }] of this.pending) {
       if (!isTaken) this.ports.tabs.post({ kind: "input", input: { type: "command", ref, command } } satisfies Message);
     }
