@@ -326,6 +326,12 @@ pub const RPC: Duration = Duration::from_secs(5);
 pub const RPC_BEFORE_SEND: Duration = Duration::from_secs(1);
 /// Events that one call looks up. If all are found, with the longest content, the answer fits a NATS message.
 pub const LOOKUP_BATCH: usize = 64;
+/// Data keys that one call asks for: of the authors of as many events as a resume sends.
+pub const KEYS_IN_CALL: usize = 500;
+/// Data keys that a process knows at most: 200 B each, 26 MB.
+pub const KEYS_CACHED: usize = 128 * 1024;
+/// How long a process uses a data key before it asks for it again: so long conversations go on without the service.
+pub const KEY_CACHED: Duration = Duration::from_mins(5);
 /// Hashing waits in a queue: 64 × 40 ms on one core.
 pub const RPC_HASHING: Duration = Duration::from_secs(10);
 

@@ -3,7 +3,7 @@
 
 use super::{
     AddMembers, Blocks, EndSession, EventsAfter, FindEvent, FindOlderEvents, FindSharingUsers, FindUser,
-    FindUsers, GetConversation, GetHead, GetMembership, GetMessage, GetPage, GetTarget,
+    FindUsers, GetConversation, GetDataKeys, GetHead, GetMembership, GetMessage, GetPage, GetTarget,
     ListBlockedConversations, ListConversations, ListInbox, ListParticipants, ListReactors, ListSessions,
     LogHeads, LogIn, LogOut, MarkRead, Memberships, NewPassword, OpenConversation, RefreshSession,
     RegisterUser, RemoveMember, Rename, RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole,
@@ -58,7 +58,7 @@ macro_rules! access {
 access! {
     RegisterUser LogIn RefreshSession LogOut ListSessions EndSession FindUser FindUsers SearchUsers UpdateUser NewPassword
     OpenConversation ListConversations ListInbox Memberships GetMembership FindSharingUsers SetBlock Blocks
-    ListBlockedConversations LogHeads
+    ListBlockedConversations LogHeads GetDataKeys
     => Reads::Nothing
 }
 

@@ -51,7 +51,8 @@ impl JsonSize for Message {
     fn json_size(&self) -> usize {
         let content = match &self.body {
             Some(Body::Plain(text)) => text.json_size(),
-            Some(Body::Sealed { ciphertext, .. }) => ciphertext.len(),
+            // Its text may be of characters that JSON escapes: six bytes for one.
+            Some(Body::Sealed { ciphertext, .. }) => 6 * ciphertext.len(),
             None => 0,
         };
         let client_id = self.client_id.as_deref().map_or(0, JsonSize::json_size);

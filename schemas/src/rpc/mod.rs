@@ -8,6 +8,7 @@ mod conversations; // conversations as their members see them
 mod members; // members of groups, and blocks
 mod history; // messages and events
 mod inbox; // read marks, and what is above them
+mod keys; // what content is sealed with
 mod access; // for whom a call reads which conversations
 mod json_size; // how long answers become
 mod broadcasts; // what is published to every edge, without a call
@@ -27,6 +28,7 @@ pub use conversations::*;
 pub use history::*;
 pub use inbox::*;
 pub use json_size::{JsonSize, fitting};
+pub use keys::*;
 pub use members::*;
 
 /// The services; each is a NATS queue group of its own.
@@ -40,6 +42,8 @@ pub enum Service {
     History,
     /// Read marks.
     Inbox,
+    /// Keys that content is sealed with.
+    Keys,
 }
 
 impl Service {
@@ -50,6 +54,7 @@ impl Service {
             Self::Conversations => "conversations",
             Self::History => "history",
             Self::Inbox => "inbox",
+            Self::Keys => "keys",
         }
     }
 }
@@ -153,5 +158,8 @@ calls! {
     }
     Inbox {
         MarkRead [CHANGES] => "read" -> ReadState;
+    }
+    Keys {
+        GetDataKeys [CHANGES] => "data" -> Vec<Option<IssuedKey>>;
     }
 }

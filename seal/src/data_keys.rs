@@ -1,0 +1,136 @@
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use natter_nats::service::RpcClient;
+use natter_schemas::{
+    code::Code,
+    event::Body,
+    id::UserId,
+    limits,
+    rpc::{GetDataKeys, IssuedKey, KeyName, RpcError},
+};
+use parking_lot::Mutex;
+use tracing::{error, info, warn};
+
+use crate::{
+    cache::{Cache, DataKey, Known},
+    content::{Place, seal},
+};
+
+/// How often what is too old is dropped.
+const EXPIRE_EVERY: Duration = Duration::from_secs(10);
+/// A service that did not answer is asked again after this; until then callers go on without.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+
+/// Data keys that this process has. Clones share them.
+#[derive(Clone, Default)]
+pub struct KnownKeys(Arc<Mutex<Cache>>);
+
+impl KnownKeys {
+    pub(crate) fn get(&self, name: KeyName) -> Known {
+        self.0.lock().get(name, Instant::now())
+    }
+
+    /// What the service answered to a question of this time.
+    pub fn put(&self, name: KeyName, issued: Option<IssuedKey>, asked: Instant) {
+        let key = issued.map(|issued| DataKey { epoch: issued.epoch, key: issued.key.into() });
+        let mut cache = self.0.lock();
+        // What is sealed with the newest is opened by its epoch a moment later.
+        if let (None, Some(key)) = (name.epoch, &key) {
+            let name = KeyName { user: name.user, epoch: Some(key.epoch) };
+            cache.put(name, Some(key.clone()), asked);
+        }
+        cache.put(name, key, asked);
+    }
+}
+
+/// The data keys of users, from the service `keys`, for at most five minutes. Clones share them.
+#[derive(Clone)]
+pub struct DataKeys {
+    rpc: RpcClient,
+    known: KnownKeys,
+    /// The service did not answer; when it is asked again.
+    away_until: Arc<Mutex<Option<Instant>>>,
+}
+
+impl DataKeys {
+    /// None yet.
+    pub fn new(rpc: RpcClient) -> Self {
+        Self { rpc, known: KnownKeys::default(), away_until: Arc::default() }
+    }
+
+    /// Those that are here, for whoever cannot wait.
+    pub const fn known(&self) -> &KnownKeys {
+        &self.known
+    }
+
+    /// Drops keys that are too old, for ever.
+    pub async fn expire(self) {
+        loop {
+            tokio::time::sleep(EXPIRE_EVERY).await;
+            self.known.0.lock().expire(Instant::now());
+        }
+    }
+
+    /// Seals a text with its author's newest key.
+    ///
+    /// # Errors
+    /// `unavailable` without a key: a text that should be sealed is not sent in clear.
+    pub async fn seal(&self, text: &str, place: &Place) -> Result<Body, RpcError> {
+        let DataKey { epoch, key } = self.newest(place.author).await?;
+        seal(text, place, epoch, &key).map_err(|error| {
+            error!(%error, "a message was not sealed and not sent");
+            Code::Internal.into()
+        })
+    }
+
+    async fn newest(&self, user: UserId) -> Result<DataKey, RpcError> {
+        let name = KeyName { user, epoch: None };
+        if self.known.get(name) == Known::No {
+            self.fetch(&[name]).await?;
+        }
+        match self.known.get(name) {
+            Known::Key(key) => Ok(key),
+            Known::Absent | Known::No => {
+                warn!(%user, "there is no key to seal a message with: it is refused");
+                Err(Code::Unavailable.into())
+            }
+        }
+    }
+
+    /// Asks for the keys; each is known then, or known to be absent. `unavailable` at once if there was no answer a moment
+    /// ago.
+    pub(crate) async fn fetch(&self, names: &[KeyName]) -> Result<(), RpcError> {
+        if self.away_until.lock().is_some_and(|until| until > Instant::now()) {
+            return Err(Code::Unavailable.into());
+        }
+        for names in names.chunks(limits::KEYS_IN_CALL) {
+            let asked = Instant::now();
+            let found = self.rpc.call(&GetDataKeys { names: names.to_vec() }).await;
+            self.note(found.as_ref().is_err_and(|error| error.code == Code::Unavailable));
+            let found = found?;
+            if found.len() != names.len() {
+                error!("the service of keys answered with another number of keys than it was asked for");
+                return Err(Code::Internal.into());
+            }
+            for (name, issued) in names.iter().zip(found) {
+                self.known.put(*name, issued, asked);
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&self, away: bool) {
+        let until = away.then(|| Instant::now() + PROBE_EVERY);
+        match (std::mem::replace(&mut *self.away_until.lock(), until), away) {
+            (None, true) => warn!(
+                "no keys to be had: messages whose keys are not here are shown without their text, and those to be sealed \
+                 with them are refused"
+            ),
+            (Some(_), false) => info!("keys can be had again"),
+            _ => {}
+        }
+    }
+}
