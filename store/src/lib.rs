@@ -10,6 +10,7 @@
 mod accounts; // users and passwords
 mod sessions; // log-ins and their refresh tokens
 mod blocks; // who has blocked whom
+mod keys; // what users' content is sealed with
 
 mod events; // the log's events
 mod messages; // read back in their present state
@@ -38,6 +39,7 @@ pub use blocks::BlockStore;
 pub use conversations::{ConversationRow, ConversationStore, ListedRow};
 pub use database::{BadUrl, Database};
 pub use events::EventStore;
+pub use keys::{KeyPurpose, KeyStore, UserKeys, WrappedDataKey, WrappedUserKey};
 pub use members::{MemberRow, MemberStore};
 pub use messages::MessageStore;
 pub use read_marks::ReadMarkStore;
@@ -66,6 +68,7 @@ pub trait Store:
     AccountStore
     + SessionStore
     + BlockStore
+    + KeyStore
     + EventStore
     + MessageStore
     + ConversationStore

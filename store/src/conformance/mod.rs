@@ -18,6 +18,7 @@ pub mod fixtures; // users and conversations for tests
 
 pub mod accounts;
 pub mod blocks;
+pub mod keys;
 pub mod sessions;
 
 pub mod convergence; // any order gives the pure fold
@@ -79,6 +80,10 @@ macro_rules! conformance {
                 nothing_is_reserved_when_one_of_the_users_has_no_room
                 reservations_are_listed_oldest_first_until_released
                 of_many_reservations_at_once_as_many_are_made_as_fit
+            ]
+            keys: [
+                keys_come_back_as_they_were_by_user_and_epoch
+                of_keys_made_at_once_one_is_kept
             ]
             conversations: [
                 a_conversation_is_what_its_events_say

@@ -22,6 +22,7 @@ mod names; // users found by prefix
 mod sessions; // log-ins and their refresh tokens
 
 mod blocks; // who has blocked whom
+mod keys; // what users' content is sealed with
 
 mod events; // what was logged
 mod persist; // events become rows

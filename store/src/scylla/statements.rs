@@ -49,6 +49,8 @@ impl Statements {
             &mut self.delete_user,
             &mut self.set_display_name,
             &mut self.set_password_hash,
+            &mut self.add_user_key,
+            &mut self.add_data_key,
         ] {
             statement.set_serial_consistency(Some(Serial));
         }
@@ -136,6 +138,12 @@ statements! {
     delete_blocked_by: "DELETE FROM blocks_by_other WHERE other = ? AND user = ? IF EXISTS",
     blockers: "SELECT user FROM blocks_by_other WHERE other = ? AND user > ?",
     blockers_among: "SELECT user FROM blocks_by_other WHERE other = ? AND user IN ?",
+
+    // Keys.
+    add_user_key: "INSERT INTO user_keys (user, root, wrapped) VALUES (?, ?, ?) IF NOT EXISTS",
+    add_data_key: "INSERT INTO data_keys (user, purpose, epoch, wrapped) VALUES (?, ?, ?, ?) IF NOT EXISTS",
+    user_key: "SELECT root, wrapped FROM user_keys WHERE user = ?",
+    data_keys: "SELECT epoch, wrapped FROM data_keys WHERE user = ? AND purpose = ?",
 
     // Messages and every other event.
     post: "INSERT INTO messages (conversation, bucket, seq, id, author, data) VALUES (?, ?, ?, ?, ?, ?)

@@ -17,6 +17,7 @@ mod user_words; // by which users are found
 mod sessions; // log-ins and their refresh tokens
 
 mod blocks; // who has blocked whom
+mod keys; // what users' content is sealed with
 
 mod events; // what was logged, and where it is
 mod persist; // events become rows

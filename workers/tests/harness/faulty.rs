@@ -13,9 +13,9 @@ use natter_schemas::{
 };
 use natter_store::{
     AccountStore, AddSession, AddUser, BlockStore, ConversationRow, ConversationStore, Credentials,
-    EventStore, Exchange, ListedRow, MemberRow, MemberStore, MessageStore, NewSession, ReadMarkStore,
-    ReadPosition, Renewal, Reservation, ReservationStore, Result, SessionStore, Store, StoreError,
-    UnreadMark, sqlite::SqliteStore,
+    EventStore, Exchange, KeyPurpose, KeyStore, ListedRow, MemberRow, MemberStore, MessageStore, NewSession,
+    ReadMarkStore, ReadPosition, Renewal, Reservation, ReservationStore, Result, SessionStore, Store,
+    StoreError, UnreadMark, UserKeys, WrappedDataKey, WrappedUserKey, sqlite::SqliteStore,
 };
 use tokio::time::sleep;
 
@@ -122,6 +122,11 @@ pass! {
         fn blockers(user: UserId, after: Option<UserId>, most: usize) -> Vec<UserId>;
         fn blocked_with(user: UserId, others: &[UserId]) -> Vec<UserId>;
         fn blocked_by(user: UserId, others: &[UserId]) -> Vec<UserId>;
+    }
+    KeyStore {
+        fn keys(users: &[UserId], purpose: KeyPurpose) -> Vec<UserKeys>;
+        fn add_user_key(user: UserId, key: &WrappedUserKey) -> bool;
+        fn add_data_key(user: UserId, purpose: KeyPurpose, key: &WrappedDataKey) -> bool;
     }
     EventStore {
         fn persist(partition: Partition, events: &[LogEntry]) -> ();

@@ -27,6 +27,7 @@ const FILES: &[File] = files![
     "migrations" "0004_user_words",
     "migrations" "0005_unread",
     "migrations" "0006_bounds",
+    "migrations" "0007_keys",
     "scylla" "0001_compaction",
 ];
 

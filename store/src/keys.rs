@@ -1,0 +1,58 @@
+use async_trait::async_trait;
+use natter_schemas::id::UserId;
+
+use crate::Result;
+
+/// What a data key seals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyPurpose {
+    /// The texts of messages.
+    Messages,
+}
+
+impl KeyPurpose {
+    /// As stored, and as bound into what wraps the key.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+        }
+    }
+}
+
+/// A user's own key, wrapped by a root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrappedUserKey {
+    /// Which root.
+    pub root: String,
+    /// As the root wrapped it.
+    pub wrapped: Vec<u8>,
+}
+
+/// A data key, wrapped by its user's own key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrappedDataKey {
+    /// Rises with every new key of the user and purpose.
+    pub epoch: u32,
+    /// As the user's key wrapped it.
+    pub wrapped: Vec<u8>,
+}
+
+/// The keys of one user and purpose.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserKeys {
+    /// `None`: not made yet.
+    pub own: Option<WrappedUserKey>,
+    /// Oldest first.
+    pub data: Vec<WrappedDataKey>,
+}
+
+/// Keys of users, wrapped. A key that is there is never replaced.
+#[async_trait]
+pub trait KeyStore: Send + Sync + 'static {
+    /// Of each user, in this order.
+    async fn keys(&self, users: &[UserId], purpose: KeyPurpose) -> Result<Vec<UserKeys>>;
+    /// Adds a user's key; answers whether there was none.
+    async fn add_user_key(&self, user: UserId, key: &WrappedUserKey) -> Result<bool>;
+    /// Adds a data key; answers whether there was none of its epoch.
+    async fn add_data_key(&self, user: UserId, purpose: KeyPurpose, key: &WrappedDataKey) -> Result<bool>;
+}

@@ -1,0 +1,40 @@
+//! Keys of users. Added conditionally: two workers that make a key at once must not each seal with their own.
+
+use async_trait::async_trait;
+use natter_schemas::id::UserId;
+
+use super::{ScyllaStore, columns::raw, concurrent::each};
+use crate::{KeyPurpose, KeyStore, Result, StoreError, UserKeys, WrappedDataKey, WrappedUserKey};
+
+#[async_trait]
+impl KeyStore for ScyllaStore {
+    async fn keys(&self, users: &[UserId], purpose: KeyPurpose) -> Result<Vec<UserKeys>> {
+        each(users.to_owned(), |user| self.keys_of(user, purpose)).await
+    }
+
+    async fn add_user_key(&self, user: UserId, key: &WrappedUserKey) -> Result<bool> {
+        let row = (raw(user.as_bytes()), &key.root, &key.wrapped);
+        self.db.applied(&self.db.statements.add_user_key, row).await
+    }
+
+    async fn add_data_key(&self, user: UserId, purpose: KeyPurpose, key: &WrappedDataKey) -> Result<bool> {
+        let row = (raw(user.as_bytes()), purpose.name(), i64::from(key.epoch), &key.wrapped);
+        self.db.applied(&self.db.statements.add_data_key, row).await
+    }
+}
+
+impl ScyllaStore {
+    async fn keys_of(&self, user: UserId, purpose: KeyPurpose) -> Result<UserKeys> {
+        let (id, s) = (raw(user.as_bytes()), &self.db.statements);
+        let own = self.db.first::<(String, Vec<u8>)>(&s.user_key, (id,)).await?;
+        let data = self.db.all::<(i64, Vec<u8>)>(&s.data_keys, (id, purpose.name())).await?;
+        let key = |(epoch, wrapped)| match u32::try_from(epoch) {
+            Ok(epoch) => Ok(WrappedDataKey { epoch, wrapped }),
+            Err(_) => Err(StoreError::Corrupt(format!("user {user} has a data key of epoch {epoch}"))),
+        };
+        Ok(UserKeys {
+            own: own.map(|(root, wrapped)| WrappedUserKey { root, wrapped }),
+            data: data.into_iter().map(key).collect::<Result<_>>()?,
+        })
+    }
+}

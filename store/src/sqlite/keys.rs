@@ -1,0 +1,57 @@
+//! Keys of users.
+
+use async_trait::async_trait;
+use natter_schemas::id::UserId;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::SqliteStore;
+use crate::{KeyPurpose, KeyStore, Result, UserKeys, WrappedDataKey, WrappedUserKey};
+
+#[async_trait]
+impl KeyStore for SqliteStore {
+    async fn keys(&self, users: &[UserId], purpose: KeyPurpose) -> Result<Vec<UserKeys>> {
+        let users = users.to_owned();
+        self.readers
+            .read(move |db| users.into_iter().map(|user| Ok(keys_of(db, user, purpose)?)).collect())
+            .await
+    }
+
+    async fn add_user_key(&self, user: UserId, key: &WrappedUserKey) -> Result<bool> {
+        let WrappedUserKey { root, wrapped } = key.clone();
+        self.writer
+            .write(1, move |db| {
+                let mut add = db.prepare_cached(
+                    "INSERT INTO user_keys (user, root, wrapped) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                )?;
+                Ok(add.execute(params![user.as_bytes(), root, wrapped])? > 0)
+            })
+            .await
+    }
+
+    async fn add_data_key(&self, user: UserId, purpose: KeyPurpose, key: &WrappedDataKey) -> Result<bool> {
+        let WrappedDataKey { epoch, wrapped } = key.clone();
+        self.writer
+            .write(1, move |db| {
+                let mut add = db.prepare_cached(
+                    "INSERT INTO data_keys (user, purpose, epoch, wrapped) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT DO NOTHING",
+                )?;
+                Ok(add.execute(params![user.as_bytes(), purpose.name(), epoch, wrapped])? > 0)
+            })
+            .await
+    }
+}
+
+fn keys_of(db: &Connection, user: UserId, purpose: KeyPurpose) -> rusqlite::Result<UserKeys> {
+    let own = db
+        .prepare_cached("SELECT root, wrapped FROM user_keys WHERE user = ?1")?
+        .query_row([user.as_bytes()], |row| Ok(WrappedUserKey { root: row.get(0)?, wrapped: row.get(1)? }))
+        .optional()?;
+    let mut data = db.prepare_cached(
+        "SELECT epoch, wrapped FROM data_keys WHERE user = ?1 AND purpose = ?2 ORDER BY epoch",
+    )?;
+    let data = data.query_map(params![user.as_bytes(), purpose.name()], |row| {
+        Ok(WrappedDataKey { epoch: row.get(0)?, wrapped: row.get(1)? })
+    })?;
+    Ok(UserKeys { own, data: data.collect::<rusqlite::Result<_>>()? })
+}
