@@ -9,6 +9,7 @@ use natter_runtime::{
     config::ConnectionLimits, lifecycle::Lifecycle, rates::Rates, shared_state::SharedState,
 };
 use natter_schemas::{limits::Limits, rest::DemoPersonView};
+use natter_seal::DataKeys;
 use natter_tls::Acceptor;
 
 use crate::{
@@ -39,6 +40,8 @@ pub struct Config {
     pub rates: Rates,
     /// What clients may send.
     pub limits: Limits,
+    /// Whether texts are sealed before they are published.
+    pub seals: bool,
     /// How long one heartbeat keeps its user online (`PRESENCE_TTL`).
     pub presence_ttl: Duration,
     /// The durability profile's name, for `/health/ready`.
@@ -55,6 +58,7 @@ pub struct App {
     pub partitions: u16,
     pub lifecycle: Lifecycle,
     pub rpc: RpcClient,
+    pub keys: DataKeys,
     /// The connection that live traffic arrives on.
     pub live: async_nats::Client,
     /// Whether the log takes what this edge publishes.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use natter_nats::{
     apply::Deployment,
-    async_nats::jetstream,
+    async_nats::{Client, jetstream},
     clock::LogClock,
     connect::{self, Purpose, connect},
     event_log::EventLog,
@@ -12,6 +12,7 @@ use natter_nats::{
     service::RpcClient,
 };
 use natter_runtime::{lifecycle::Lifecycle, shared_state::SharedState};
+use natter_seal::DataKeys;
 use nix::sys::resource::{Resource, getrlimit};
 use tokio::net::TcpListener;
 
@@ -25,8 +26,8 @@ use crate::{
         presence::PresenceFeed, typing::TypingFeed,
     },
     inbound::{
-        hello::Hello, publish::Sender, read_marks::ReadMarks, registration::Registry, typing::Typing,
-        watchers::Watchers,
+        hello::Hello, publish::Sender, read_marks::ReadMarks, registration::Registry, seal::Sealing,
+        typing::Typing, watchers::Watchers,
     },
     membership::Members,
     outbound::{catch_up::CatchUp, flush::Flushers, gap, hub::Hub, sockets::Sockets},
@@ -60,20 +61,19 @@ pub async fn assemble(
     // an ack and the event it is about come in one packet, wake one task, and leave in one write.
     let rpc = RpcClient::new(connect(&config.nats, Purpose::Rpc).await?);
     let live = connect(&config.nats, Purpose::Live).await?;
-    let publisher = if config.group_commits { Publisher::grouping } else { Publisher::new }(live.clone());
-    let log = EventLog::new(publisher, partitions, clock.clone());
+    let keys = data_keys(&rpc, &lifecycle);
+    let log = event_log(&config, live.clone(), partitions, clock.clone());
 
     let tokens = Arc::new(Tokens::new(&config.jwt_secret, config.jwt_expires_in, clock.clone()));
     let members = Arc::new(Members::new(rpc.clone()));
     let (known, revoked) = (Arc::<KnownPresence>::default(), Arc::<RevokedSessions>::default());
     let admission = Arc::new(Admission::new(shared.clone(), config.rates.clone()));
-    let stop = lifecycle.stop().clone();
-    let (heartbeats, writing) = Heartbeats::new(shared.clone(), live.clone(), config.presence_ttl, stop);
-    lifecycle.spawn("presence heartbeats", writing);
+    let heartbeats = heartbeats(&config, shared.clone(), live.clone(), &lifecycle);
 
     let (sockets, control, prefixes) = (Arc::<Sockets>::default(), Arc::default(), Arc::default());
-    let hub = Hub::new(partitions, rpc.clone(), lifecycle.clone());
-    let catch_up = Arc::new(CatchUp::new(members.clone(), rpc.clone()));
+    let hub = Hub::new(partitions, rpc.clone(), keys.clone(), lifecycle.clone());
+    let catch_up = Arc::new(CatchUp::new(members.clone(), rpc.clone(), keys.clone()));
+    let sealing = Sealing { keys: keys.clone(), enabled: config.seals };
     let registry = Registry { sockets: sockets.clone(), hub: hub.clone(), heartbeats: heartbeats.clone() };
 
     Ok(Arc::new(App {
@@ -93,7 +93,7 @@ pub async fn assemble(
             limits: config.limits.clone(),
         },
         log_health: log.health().clone(),
-        sender: Sender::new(members.clone(), rpc.clone(), prefixes, &lifecycle, log, event_key),
+        sender: Sender::new(members.clone(), rpc.clone(), prefixes, &lifecycle, (log, event_key), sealing),
         read_marks: ReadMarks { members: members.clone(), rpc: rpc.clone() },
         typing: Typing { members: members.clone(), bus: live.clone(), partitions },
         watchers: Watchers {
@@ -109,6 +109,7 @@ pub async fn assemble(
             hub: hub.clone(),
             catch_up: catch_up.clone(),
             rpc: rpc.clone(),
+            keys: keys.clone(),
             lifecycle: lifecycle.clone(),
         },
         control,
@@ -117,6 +118,7 @@ pub async fn assemble(
         config,
         lifecycle,
         rpc,
+        keys,
         live,
         shared,
         clock,
@@ -128,6 +130,32 @@ pub async fn assemble(
         hub,
         catch_up,
     }))
+}
+
+fn event_log(config: &Config, live: Client, partitions: u16, clock: LogClock) -> EventLog {
+    let publisher = if config.group_commits { Publisher::grouping } else { Publisher::new }(live);
+    EventLog::new(publisher, partitions, clock)
+}
+
+fn heartbeats(
+    config: &Config,
+    shared: Arc<dyn SharedState>,
+    live: Client,
+    lifecycle: &Lifecycle,
+) -> Heartbeats {
+    let (heartbeats, writing) = Heartbeats::new(shared, live, config.presence_ttl, lifecycle.stop().clone());
+    lifecycle.spawn("presence heartbeats", writing);
+    heartbeats
+}
+
+/// Of users, dropped when they are too old.
+fn data_keys(rpc: &RpcClient, lifecycle: &Lifecycle) -> DataKeys {
+    let keys = DataKeys::new(rpc.clone());
+    let (expiring, stop) = (keys.clone().expire(), lifecycle.stop().clone());
+    lifecycle.spawn("keys expire", async move {
+        stop.run_until_cancelled(expiring).await;
+    });
+    keys
 }
 
 /// As many files as this process may open: its start has raised the limit as far as it goes.

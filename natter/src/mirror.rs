@@ -30,6 +30,7 @@ async fn verify(args: &MirrorVerifyArgs) -> anyhow::Result<ExitCode> {
         options: Options::from(kafka),
         log: operator.log.clone(),
         deployment: operator.deployment.clone(),
+        keys: operator.keys().await?,
         patience: Duration::from_secs(args.wait),
     };
     let (mut records, mut faults) = (0, 0);

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use anyhow::ensure;
 use natter_nats::{
     apply::Deployment, async_nats::jetstream, connect::Purpose, log::LogReader, publisher::Publisher,
+    service::RpcClient,
 };
 use natter_runtime::config::{Settings, Strictness};
 use natter_schemas::id::Partition;
+use natter_seal::DataKeys;
 use natter_store::Store;
 
 use crate::bootstrap::Backends;
@@ -40,6 +42,11 @@ impl Operator {
     /// To be closed with `bootstrap::close_store`.
     pub async fn store(&self) -> anyhow::Result<Arc<dyn Store>> {
         self.backends.store().await
+    }
+
+    /// Data keys, from the workers.
+    pub async fn keys(&self) -> anyhow::Result<DataKeys> {
+        Ok(DataKeys::new(RpcClient::new(self.backends.client(Purpose::Rpc).await?)))
     }
 
     /// The one named, or all.

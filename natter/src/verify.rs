@@ -60,10 +60,12 @@ async fn all(
     // Asked once: what is written meanwhile is compared next time.
     let floors = operator.log.floors().await?;
     let floor = |p: &Partition| floors.get(usize::from(p.0)).copied().unwrap_or(0);
+    let keys = operator.keys().await?;
     let mirror = operator.settings().kafka.clone().map(|kafka| kafka_sink::verify::Verifier {
         options: Options::from(kafka),
         log: operator.log.clone(),
         deployment: operator.deployment.clone(),
+        keys,
         patience: MIRROR,
     });
     let bar = Bar::new("verified", partitions.iter().map(floor).sum())?;

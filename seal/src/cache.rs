@@ -97,7 +97,7 @@ mod tests {
     fn a_key_is_known_for_five_minutes_and_then_dropped() {
         let (mut cache, name, asked) = (Cache::default(), name(), Instant::now());
         cache.put(name, Some(key()), asked);
-        let nearly = asked + limits::KEY_CACHED - Duration::from_millis(1);
+        let nearly = asked + limits::KEY_CACHED.saturating_sub(Duration::from_millis(1));
         assert_eq!(cache.get(name, nearly), Known::Key(key()));
         assert_eq!(cache.get(name, asked + limits::KEY_CACHED), Known::No);
         cache.expire(nearly);

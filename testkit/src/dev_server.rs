@@ -109,6 +109,12 @@ impl DevServer {
         self.read_banner().await;
     }
 
+    /// From the next start on, with this setting.
+    pub fn set(&mut self, name: &'static str, value: &'static str) {
+        self.launch.settings.retain(|(set, _)| *set != name);
+        self.launch.settings.push((name, value));
+    }
+
     /// The same, from now on with this argument.
     pub async fn start_again_with(&mut self, argument: &'static str) {
         self.launch.arguments.push(argument);

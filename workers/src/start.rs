@@ -7,10 +7,11 @@ use natter_nats::{
     event_log::EventLog,
     log::LogReader,
     publisher::Publisher,
-    service::{AccessCheck, NoReads, RpcServer, ServiceError},
+    service::{AccessCheck, NoReads, RpcClient, RpcServer, ServiceError},
 };
 use natter_runtime::shared_state::SharedState;
 use natter_schemas::{id::Partition, limits::Limits, rpc::Service};
+use natter_seal::DataKeys;
 use natter_store::Store;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
@@ -24,6 +25,7 @@ use crate::{
         accounts::{Accounts, HashError, Passwords, RefreshTokens},
         conversations::Conversations,
         history::{FloorsError, History},
+        keys::{Keys, Roots},
         read_marks::ReadMarks,
     },
 };
@@ -47,14 +49,21 @@ pub struct Dependencies {
     pub limits: Limits,
     /// What the job `persist` meets.
     pub persisting: PersistHealth,
+    /// What wraps the keys of users; None: this process serves no keys.
+    pub roots: Option<Roots>,
     /// Where events are mirrored to; None: nowhere.
     pub kafka: Option<kafka_sink::Options>,
 }
 
 impl Dependencies {
-    /// Every job there is, except a mirror without a Kafka.
+    /// Every job there is, except a mirror without a Kafka and keys without a root.
     pub fn jobs(&self) -> Vec<Job> {
-        Job::ALL.into_iter().filter(|job| *job != Job::Mirror || self.kafka.is_some()).collect()
+        let possible = |job: &Job| match job {
+            Job::Mirror => self.kafka.is_some(),
+            Job::Keys => self.roots.is_some(),
+            _ => true,
+        };
+        Job::ALL.into_iter().filter(possible).collect()
     }
 }
 
@@ -66,17 +75,19 @@ pub enum Job {
     History,
     Inbox,
     Presence,
+    Keys,
     Mirror,
 }
 
 impl Job {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Persist,
         Self::Accounts,
         Self::Conversations,
         Self::History,
         Self::Inbox,
         Self::Presence,
+        Self::Keys,
         Self::Mirror,
     ];
 
@@ -88,6 +99,7 @@ impl Job {
             Self::History => "history",
             Self::Inbox => "inbox",
             Self::Presence => "presence",
+            Self::Keys => "keys",
             Self::Mirror => "mirror",
         }
     }
@@ -101,7 +113,7 @@ impl fmt::Display for Job {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no job {0}; there are persist, accounts, conversations, history, inbox, presence and mirror"
+    "there is no job {0}; there are persist, accounts, conversations, history, inbox, presence, keys and mirror"
 )]
 pub struct UnknownJob(String);
 
@@ -127,6 +139,8 @@ pub enum StartError {
         "the job mirror has nowhere to write to: KAFKA_BROKERS is missing; allowed: host:port, comma-separated"
     )]
     NoKafka,
+    #[error("the job keys has no root that wraps keys: CHAT_MESSAGE_KEY is missing")]
+    NoRoot,
 }
 
 /// Starts the named jobs; they answer and follow when this returns. They end on `tracker` after `stop`.
@@ -145,6 +159,7 @@ pub async fn start(
             Job::History => start.history().await?,
             Job::Inbox => start.inbox().await?,
             Job::Presence => start.presence(),
+            Job::Keys => start.keys().await?,
             Job::Mirror => start.mirror().await?,
         }
         info!(%job, "job started");
@@ -176,10 +191,19 @@ impl Start<'_> {
         self.tracker.spawn(presence::sweep(shared, client, self.stop.clone()));
     }
 
+    async fn keys(&self) -> Result<(), StartError> {
+        let Dependencies { store, roots, .. } = self.dependencies.clone();
+        let keys = Keys { store, roots: roots.ok_or(StartError::NoRoot)? };
+        Ok(keys.serve(&mut self.server(Service::Keys, Arc::new(NoReads)).await?).await?)
+    }
+
     async fn mirror(&self) -> Result<(), StartError> {
-        let Dependencies { js, log, deployment, kafka, .. } = self.dependencies.clone();
+        let Dependencies { js, log, deployment, kafka, client, .. } = self.dependencies.clone();
         let options = kafka.ok_or(StartError::NoKafka)?;
-        Ok(kafka_sink::start(options, (js, log), deployment, self.tracker, &self.stop).await?)
+        let keys = DataKeys::new(RpcClient::new(client));
+        let (expiring, stop) = (keys.clone().expire(), self.stop.clone());
+        self.tracker.spawn(async move { stop.run_until_cancelled(expiring).await });
+        Ok(kafka_sink::start(options, (js, log, keys), deployment, self.tracker, &self.stop).await?)
     }
 
     async fn accounts(&self) -> Result<(), StartError> {

@@ -12,6 +12,7 @@ use natter_schemas::{
     limits,
     rpc::{Conversation, GetConversation, GetPage, Membership, Page, RpcError, Window},
 };
+use natter_seal::DataKeys;
 use tracing::warn;
 
 use crate::{
@@ -37,6 +38,7 @@ pub struct MembershipUpdates {
     pub hub: Arc<Hub>,
     pub catch_up: Arc<CatchUp>,
     pub rpc: RpcClient,
+    pub keys: DataKeys,
     pub lifecycle: Lifecycle,
 }
 
@@ -110,7 +112,8 @@ impl MembershipUpdates {
         if let Some(participants) = &mut found.participants {
             participants.truncate(limits::PARTICIPANTS_IN_FRAME);
         }
-        let found = self.as_of(socket.user, found, version).await?;
+        let mut found = self.as_of(socket.user, found, version).await?;
+        self.keys.open_messages(&mut found.last_message).await;
         let conversation = Box::new(encode::conversation(found));
         socket.queue.send(&ServerFrame::ConversationAdded { conversation });
         Ok(())

@@ -92,7 +92,7 @@ impl Sender {
         let Target { message, last } = Box::pin(self.rpc.call(&get)).await?;
         let at = self.log.now();
         let event = match admit(request.clone(), EventId::fresh(), at, access, message.as_ref())? {
-            Decision::Publish(admitted) => admitted.into_event(),
+            Decision::Publish(admitted) => self.sealing.seal(admitted).await?.event,
             Decision::Done(seq) => {
                 return self.stored_at(request, seq).await.map(|found| Outcome::Stored(Box::new(found)));
             }

@@ -23,6 +23,7 @@ use super::{
     change::Turns,
     client_id_prefixes::ClientIdPrefixes,
     earlier_sends::EarlierSends,
+    seal::{Sealed, Sealing},
 };
 use crate::{
     api_error::ApiError,
@@ -62,6 +63,7 @@ pub struct Sender {
     earlier: EarlierSends,
     pub(super) log: EventLog,
     event_key: EventKey,
+    pub(super) sealing: Sealing,
     /// Of changes of messages that were overtaken.
     pub(super) turns: Turns,
 }
@@ -72,11 +74,11 @@ impl Sender {
         rpc: RpcClient,
         prefixes: Arc<ClientIdPrefixes>,
         lifecycle: &Lifecycle,
-        log: EventLog,
-        event_key: EventKey,
+        (log, event_key): (EventLog, EventKey),
+        sealing: Sealing,
     ) -> Self {
         let earlier = EarlierSends::new(rpc.clone(), lifecycle.tracker().clone());
-        Self { members, rpc, prefixes, earlier, log, event_key, turns: Turns::default() }
+        Self { members, rpc, prefixes, earlier, log, event_key, sealing, turns: Turns::default() }
     }
 
     /// Looks up, admits and publishes. What has a name was perhaps sent before: the log recognizes it for five
@@ -102,7 +104,7 @@ impl Sender {
         let found = async { if is_recent { Ok(None) } else { self.find_earlier(find, earlier).await } };
         let (found, target) = tokio::join!(found, self.target(&request));
         let appended = match found? {
-            Some(entry) => Appended { entry, duplicate: true },
+            Some(entry) => self.sealing.opened(Appended { entry, duplicate: true }, None).await?,
             None => self.publish(request, id, access, target?).await?,
         };
         if appended.duplicate && !repeats(&command, &appended.entry.event) {
@@ -133,7 +135,9 @@ impl Sender {
         };
         // Publish before fan-out: no client may see an event the log has not accepted.
         let original = |duplicate| Box::pin(self.original(author, duplicate));
-        self.log.append(admitted.into_event(), original).await
+        let Sealed { event, text } = self.sealing.seal(admitted).await?;
+        let appended = self.log.append(event, original).await?;
+        Ok(self.sealing.opened(appended, text).await?)
     }
 
     pub(super) async fn access(&self, request: &CommandRequest) -> Result<Access, RpcError> {

@@ -11,6 +11,7 @@ use natter_schemas::{
     id::{ConversationId, Seq},
     rpc::{GetHead, RpcError},
 };
+use natter_seal::DataKeys;
 
 use super::{missed::Missed, sockets::Socket};
 use crate::{api_error::ApiError, membership::Members, wire::encode};
@@ -45,11 +46,12 @@ pub fn hold(socket: &Socket, positions: &Positions, same_epoch: bool) -> Pending
 pub struct CatchUp {
     members: Arc<Members>,
     rpc: RpcClient,
+    keys: DataKeys,
 }
 
 impl CatchUp {
-    pub fn new(members: Arc<Members>, rpc: RpcClient) -> Self {
-        Self { members, rpc }
+    pub fn new(members: Arc<Members>, rpc: RpcClient, keys: DataKeys) -> Self {
+        Self { members, rpc, keys }
     }
 
     /// Catches up every held conversation. The socket must be in the rooms of those it is a member of.
@@ -121,7 +123,7 @@ impl CatchUp {
         let mut missed = Missed::by_user(socket.user, conversation, after);
         while socket.queue.wait_for_room().await {
             let after = missed.after;
-            let replay = missed.next(&self.rpc).await?;
+            let replay = missed.next(&self.rpc, &self.keys).await?;
             // A position past the head belongs to some other log: nothing is known to follow it.
             if replay.more || after > replay.head {
                 return self.reload(socket, conversation).await;

@@ -34,7 +34,9 @@ pub async fn repair(hub: Arc<Hub>, conversation: ConversationId) {
             Some(replay) => {
                 missed = Some(part);
                 let progress = replay.more || !replay.events.is_empty();
-                if hub.with_room(conversation, |room| room.replay(&replay)) != Some(Action::Repair) {
+                let action = hub.with_room(conversation, |room| room.replay(&replay));
+                if action != Some(Action::Repair) {
+                    hub.act(conversation, action.unwrap_or(Action::None));
                     break;
                 }
                 if progress {
@@ -100,7 +102,7 @@ pub async fn check(hub: &Arc<Hub>, partition: Partition) {
 }
 
 async fn fetch(hub: &Hub, missed: &mut Missed, conversation: ConversationId) -> Option<Replay> {
-    match missed.next(&hub.rpc).await {
+    match missed.next(&hub.rpc, &hub.keys).await {
         Ok(replay) => Some(replay),
         Err(error) => {
             let after = missed.after;

@@ -16,16 +16,19 @@ use natter_schemas::{
     limits,
     rpc::{RoomHeads, RpcError},
 };
+use natter_seal::DataKeys;
 use parking_lot::Mutex;
 
 use super::{
     gap,
     room::{Action, Room},
     sockets::Socket,
+    unopened,
 };
 
 pub struct Hub {
     pub(super) rpc: RpcClient,
+    pub(super) keys: DataKeys,
     pub(super) partitions: u16,
     shards: Vec<Mutex<Shard>>,
     lifecycle: Lifecycle,
@@ -44,9 +47,10 @@ struct Shard {
 }
 
 impl Hub {
-    pub fn new(partitions: u16, rpc: RpcClient, lifecycle: Lifecycle) -> Arc<Self> {
+    pub fn new(partitions: u16, rpc: RpcClient, keys: DataKeys, lifecycle: Lifecycle) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             rpc,
+            keys,
             partitions,
             shards: (0..partitions).map(|_| Mutex::default()).collect(),
             lifecycle,
@@ -64,9 +68,7 @@ impl Hub {
         shard.seen = shard.seen.max(event.seq);
         let action = shard.rooms.get_mut(&conversation).map(|room| room.receive(event));
         drop(shard);
-        if action == Some(Action::Repair) {
-            self.repair(conversation);
-        }
+        self.act(conversation, action.unwrap_or(Action::None));
         if jumped {
             metrics::counter!("natter_live_jumps_total").increment(1);
             self.check(partition);
@@ -100,7 +102,9 @@ impl Hub {
                 return Vec::new();
             }
             let room = shard.rooms.entry(*conversation);
-            let room = room.or_insert_with(|| Room::new(*conversation, self.unreadable.clone()));
+            let room = room.or_insert_with(|| {
+                Room::new(*conversation, self.unreadable.clone(), self.keys.known().clone())
+            });
             room.subscribe(socket);
             rooms.ids.insert(*conversation);
             if room.last().is_none() {
@@ -202,10 +206,18 @@ impl Hub {
         new_members
     }
 
-    /// Changes a room, if it is here, and starts the repair it asks for.
+    /// Changes a room, if it is here, and starts what it asks for.
     pub(super) fn update(&self, conversation: ConversationId, change: impl FnOnce(&mut Room) -> Action) {
-        if self.with_room(conversation, change) == Some(Action::Repair) {
-            self.repair(conversation);
+        let action = self.with_room(conversation, change);
+        self.act(conversation, action.unwrap_or(Action::None));
+    }
+
+    pub(super) fn act(&self, conversation: ConversationId, action: Action) {
+        let tracker = self.lifecycle.tracker();
+        match (action, self.me.upgrade()) {
+            (Action::None, _) | (_, None) => {}
+            (Action::Repair, Some(hub)) => drop(tracker.spawn(gap::repair(hub, conversation))),
+            (Action::Open, Some(hub)) => drop(tracker.spawn(hub.open_first(conversation))),
         }
     }
 
@@ -255,10 +267,14 @@ impl Hub {
         &self.shards[usize::from(Partition::of(conversation, self.partitions).0)]
     }
 
-    fn repair(&self, conversation: ConversationId) {
-        if let Some(hub) = self.me.upgrade() {
-            self.lifecycle.tracker().spawn(gap::repair(hub, conversation));
-        }
+    /// The first event that waits in a room is opened and sent.
+    async fn open_first(self: Arc<Self>, conversation: ConversationId) {
+        let first = self.with_room(conversation, |room| room.first_waiting()).flatten();
+        let opened = match first {
+            Some(first) => Some(unopened::open(first, &self.keys).await),
+            None => None,
+        };
+        self.update(conversation, |room| room.opened(opened.as_ref()));
     }
 
     fn check(&self, partition: Partition) {

@@ -9,6 +9,7 @@ use natter_schemas::{
     limits,
     rpc::{EventsAfter, Replay, ReplayPart, RoomEventsAfter, RpcError},
 };
+use natter_seal::DataKeys;
 
 /// Who missed them.
 #[derive(Clone, Copy)]
@@ -43,13 +44,15 @@ impl Missed {
         Self { by, conversation, after, scanned: 0, deleted: BTreeMap::new() }
     }
 
-    pub async fn next(&mut self, rpc: &RpcClient) -> Result<Replay, RpcError> {
+    /// Opened, except for what has no key.
+    pub async fn next(&mut self, rpc: &RpcClient, keys: &DataKeys) -> Result<Replay, RpcError> {
         let Self { by, conversation, after, scanned, .. } = *self;
         let part = ReplayPart { conversation, after, limit: limits::RESUME_EVENTS, scanned };
         let mut replay = match by {
             MissedBy::User(user) => rpc.call(&EventsAfter { user, part }).await?,
             MissedBy::Room => rpc.call(&RoomEventsAfter { part }).await?,
         };
+        keys.open_entries(&mut replay.events).await;
         for (target, at) in replay.deleted {
             self.deleted.entry(target).or_insert(at);
         }

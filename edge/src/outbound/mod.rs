@@ -5,6 +5,7 @@
 pub mod sockets; // the live sockets of this edge, by user and session
 pub mod hub; // 1 a repeat finds its room
 pub mod room; //   in a room every event chains to the one before
+mod unopened; //   once its key is here
 mod deletions; //   and shows nothing of what was deleted before it
 pub mod gap; // 2 gaps are filled from history
 mod missed; //   part by part

@@ -18,6 +18,7 @@ use natter_schemas::{
     limits,
     rpc::Replay,
 };
+use natter_seal::{KeyMissing, KnownKeys};
 
 mod watchers; // whose typing and presence it passes on
 
@@ -40,6 +41,9 @@ pub struct Room {
     deletions: Deletions,
     sockets: Vec<Arc<Socket>>,
     unreadable: Arc<Unreadable>,
+    keys: KnownKeys,
+    /// The first event that waits has no key here; one is asked for.
+    opening: bool,
     /// Those of the sockets that want typing and presence.
     watchers: Vec<Arc<Socket>>,
     /// Whose presence they are sent: the members when the last of them joined, and those added since.
@@ -57,10 +61,12 @@ pub enum Action {
     None,
     /// Fetch what follows `last` and hand it to [`Room::replay`].
     Repair,
+    /// Open [`Room::first_waiting`] and hand it to [`Room::opened`].
+    Open,
 }
 
 impl Room {
-    pub fn new(conversation: ConversationId, unreadable: Arc<Unreadable>) -> Self {
+    pub fn new(conversation: ConversationId, unreadable: Arc<Unreadable>, keys: KnownKeys) -> Self {
         Self {
             conversation,
             last: None,
@@ -71,6 +77,8 @@ impl Room {
             deletions: Deletions::default(),
             sockets: Vec::new(),
             unreadable,
+            keys,
+            opening: false,
             watchers: Vec::new(),
             watched_users: Arc::new([]),
             new_members: Vec::new(),
@@ -99,8 +107,10 @@ impl Room {
     pub fn receive(&mut self, event: LiveEvent) -> Action {
         match self.last {
             Some(last) if event.seq <= last => Action::None,
-            Some(last) if event.prev == last => {
-                self.deliver(event.seq, &event.payload);
+            Some(last) if event.prev == last && !self.opening => {
+                if !self.deliver(event.seq, &event.payload) {
+                    self.wait(event);
+                }
                 self.deliver_waiting()
             }
             _ => {
@@ -177,30 +187,58 @@ impl Room {
                 self.waiting.insert(seq, (prev, payload));
                 break;
             }
-            self.deliver(seq, &payload);
+            if self.opening || !self.deliver(seq, &payload) {
+                self.waiting.insert(seq, (prev, payload));
+                return if std::mem::replace(&mut self.opening, true) { Action::None } else { Action::Open };
+            }
             last = seq;
         }
         self.check_gap()
     }
 
+    /// The event that is next to be sent and has no key here.
+    pub fn first_waiting(&self) -> Option<LogEntry> {
+        let (seq, (_, payload)) = self.waiting.first_key_value()?;
+        Some(LogEntry { seq: *seq, event: codec::decode(payload).ok()? })
+    }
+
+    /// It was opened, or there is no key to be had: it is sent, unless history has been faster.
+    pub fn opened(&mut self, entry: Option<&LogEntry>) -> Action {
+        self.opening = false;
+        if let Some(entry) = entry
+            && self.waiting.get(&entry.seq).is_some_and(|(prev, _)| self.last == Some(*prev))
+        {
+            self.waiting.remove(&entry.seq);
+            self.send(entry, None);
+        }
+        self.deliver_waiting()
+    }
+
     fn check_gap(&mut self) -> Action {
         let gap = self.last.is_some_and(|last| self.highest > last);
-        if !gap || self.repairing {
+        if !gap || self.repairing || self.opening {
             return Action::None;
         }
         self.repairing = true;
         Action::Repair
     }
 
-    fn deliver(&mut self, seq: Seq, payload: &Bytes) {
+    /// Returns whether it was delivered: not if its key is not here.
+    fn deliver(&mut self, seq: Seq, payload: &Bytes) -> bool {
         match codec::decode(payload) {
-            Ok(event) => self.send(&LogEntry { seq, event }, None),
+            Ok(mut event) => {
+                if self.keys.open_at_once(&mut event) == Err(KeyMissing) {
+                    return false;
+                }
+                self.send(&LogEntry { seq, event }, None);
+            }
             Err(error) => {
                 metrics::counter!("natter_undecodable_events_total").increment(1);
                 self.unreadable.report(&format!("{} seq {seq}", self.conversation), error);
                 self.last = Some(seq);
             }
         }
+        true
     }
 
     fn send(&mut self, entry: &LogEntry, deleted_at: Option<Timestamp>) {
@@ -233,167 +271,4 @@ impl Room {
 }
 
 #[cfg(test)]
-mod tests {
-    use natter_schemas::{
-        event::{Body, Event},
-        id::{EventId, Partition, SessionId},
-    };
-
-    use super::*;
-
-    fn entry(conversation: ConversationId, seq: Seq) -> LogEntry {
-        let event = Event {
-            id: EventId::fresh(),
-            conversation,
-            author: UserId::fresh(),
-            device: String::new(),
-            client_id: None,
-            at: Timestamp(0),
-            kind: Kind::Posted { body: Body::Plain(seq.to_string()), reply_to: None },
-            traceparent: None,
-        };
-        LogEntry { seq, event }
-    }
-
-    fn live(conversation: ConversationId, prev: Seq, seq: Seq) -> LiveEvent {
-        let payload = codec::encode(&entry(conversation, seq).event).into();
-        LiveEvent { partition: Partition(0), conversation, seq, prev, payload }
-    }
-
-    fn room() -> (Room, Arc<Socket>, ConversationId) {
-        let conversation = ConversationId::fresh();
-        let mut room = Room::new(conversation, Arc::new(Unreadable::new("event")));
-        let socket = Arc::new(Socket::new(UserId::fresh(), SessionId::fresh(), String::new()));
-        room.subscribe(&socket);
-        (room, socket, conversation)
-    }
-
-    /// `(seq, prevSeq)` of every event frame, `("gap", head)` of a gap frame as (0, head).
-    fn chain(socket: &Socket) -> Vec<(Seq, Seq)> {
-        let frames = socket.queue.take().into_iter();
-        frames
-            .map(|frame| match frame {
-                ServerFrame::MessageNew { position, .. } => (position.seq, position.prev_seq),
-                ServerFrame::ResumeGap { head_seq, .. } => (0, head_seq),
-                other => panic!("unexpected {other:?}"),
-            })
-            .collect()
-    }
-
-    fn replay(events: Vec<LogEntry>, more: bool, head: Seq) -> Replay {
-        Replay { events, deleted: Vec::new(), more, cut: false, anchored: true, head }
-    }
-
-    #[test]
-    fn events_before_the_head_is_known_wait_and_then_chain() {
-        let (mut room, socket, c) = room();
-        assert_eq!(room.receive(live(c, 3, 5)), Action::None);
-        assert_eq!(room.receive(live(c, 5, 9)), Action::None);
-        assert_eq!(room.head(5), Action::None);
-        assert_eq!(chain(&socket), [(9, 5)]);
-    }
-
-    #[test]
-    fn a_gap_is_filled_before_what_follows_it() {
-        let (mut room, socket, c) = room();
-        assert_eq!(room.head(1), Action::None);
-        assert_eq!(room.receive(live(c, 1, 2)), Action::None);
-        assert_eq!(room.receive(live(c, 6, 8)), Action::Repair);
-        assert_eq!(room.receive(live(c, 8, 9)), Action::None);
-        assert_eq!(chain(&socket), [(2, 1)]);
-        let events = [4, 6, 8].map(|seq| entry(c, seq)).to_vec();
-        assert_eq!(room.replay(&replay(events, false, 8)), Action::None);
-        assert_eq!(chain(&socket), [(4, 2), (6, 4), (8, 6), (9, 8)]);
-        assert_eq!(room.receive(live(c, 8, 9)), Action::None);
-        assert_eq!(chain(&socket), []);
-    }
-
-    #[test]
-    fn a_gap_larger_than_one_answer_is_filled_answer_by_answer() {
-        let (mut room, socket, c) = room();
-        assert_eq!(room.head(1), Action::None);
-        assert_eq!(room.head(8), Action::Repair);
-        let part = |seqs: [Seq; 2], cut| {
-            let events = seqs.map(|seq| entry(c, seq)).to_vec();
-            Replay { cut, ..replay(events, false, 9) }
-        };
-        assert_eq!(room.replay(&part([2, 4], true)), Action::Repair);
-        assert_eq!(room.replay(&part([6, 9], false)), Action::None);
-        assert_eq!(chain(&socket), [(2, 1), (4, 2), (6, 4), (9, 6)]);
-    }
-
-    #[test]
-    fn a_lost_last_event_shows_in_the_head() {
-        let (mut room, socket, c) = room();
-        assert_eq!(room.head(1), Action::None);
-        assert_eq!(room.head(4), Action::Repair);
-        assert_eq!(room.replay(&replay(vec![entry(c, 4)], false, 4)), Action::None);
-        assert_eq!(chain(&socket), [(4, 1)]);
-    }
-
-    #[test]
-    fn a_replay_that_lags_is_asked_again() {
-        let (mut room, socket, c) = room();
-        assert_eq!(room.head(1), Action::None);
-        assert_eq!(room.head(4), Action::Repair);
-        assert_eq!(room.replay(&replay(vec![], false, 1)), Action::Repair);
-        assert_eq!(room.replay(&replay(vec![entry(c, 4)], false, 4)), Action::None);
-        assert_eq!(chain(&socket), [(4, 1)]);
-    }
-
-    #[test]
-    fn an_unknown_predecessor_is_never_taken_for_the_last_one() {
-        let (mut room, socket, c) = room();
-        assert_eq!(room.head(7), Action::None);
-        assert_eq!(room.receive(live(c, 0, 20)), Action::Repair);
-        assert_eq!(room.replay(&replay(vec![entry(c, 20)], false, 20)), Action::None);
-        assert_eq!(chain(&socket), [(20, 7)]);
-    }
-
-    #[test]
-    fn an_edit_behind_the_deletion_shows_no_content() {
-        let (mut room, socket, c) = room();
-        assert_eq!(room.head(5), Action::None);
-        let body = Body::Plain("late".to_owned());
-        for (seq, kind) in [(6, Kind::Deleted { target: 5 }), (7, Kind::Edited { target: 5, body })] {
-            let event = Event { kind, ..entry(c, seq).event };
-            let payload = codec::encode(&event).into();
-            let live = LiveEvent { partition: Partition(0), conversation: c, seq, prev: seq - 1, payload };
-            assert_eq!(room.receive(live), Action::None);
-        }
-        let frames = socket.queue.take().into_iter();
-        let deleted = frames.map(|frame| match frame {
-            ServerFrame::MessageDeleted { position, target, .. } => (position.seq, target),
-            other => panic!("unexpected {other:?}"),
-        });
-        assert_eq!(deleted.collect::<Vec<_>>(), [(6, 5), (7, 5)]);
-    }
-
-    #[test]
-    fn a_new_conversation_begins_with_no_predecessor() {
-        let (mut room, socket, c) = room();
-        assert_eq!(room.head(0), Action::None);
-        assert_eq!(room.receive(live(c, 0, 20)), Action::None);
-        assert_eq!(chain(&socket), [(20, 0)]);
-    }
-
-    #[test]
-    fn what_follows_an_unreadable_event_chains_to_what_was_before_it() {
-        let (mut room, socket, c) = room();
-        assert_eq!(room.head(1), Action::None);
-        assert_eq!(room.receive(live(c, 1, 2)), Action::None);
-        let unreadable = LiveEvent { payload: vec![0xff].into(), ..live(c, 2, 3) };
-        assert_eq!(room.receive(unreadable), Action::None);
-        assert_eq!(room.receive(live(c, 3, 4)), Action::None);
-        assert_eq!(chain(&socket), [(2, 1), (4, 2)]);
-    }
-
-    #[test]
-    fn a_gap_too_large_to_send_makes_everyone_reload() {
-        let (mut room, socket, c) = room();
-        assert_eq!(room.head(1), Action::None);
-        assert_eq!(room.receive(live(c, 899, 900)), Action::Repair);
-        assert_eq!(room.replay(&replay(vec![], true, 899)), Action::None);
-        assert_eq!(chain(&socket), [(0, 899), (900, 899)]);
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use axum::{
 };
 use natter_schemas::{
     event::Shape,
-    id::ConversationId,
+    id::{ConversationId, UserId},
     limits,
     rest::{ConversationPage, ConversationView, CreateConversation, RenameConversation},
     rpc::{GetConversation, ListConversations, OpenConversation, Rename},
@@ -34,7 +34,7 @@ pub async fn create(
     }
     let key = idempotency_key(&headers, &app.config.limits)?;
     let keyed = key.is_some() && body.shape == Shape::Group;
-    let opened = app
+    let mut opened = app
         .rpc
         .call(&OpenConversation {
             creator,
@@ -45,6 +45,7 @@ pub async fn create(
             traceparent: traceparent(&headers),
         })
         .await?;
+    app.keys.open_messages(&mut opened.conversation.last_message).await;
     // CONTROL brings the same; the creator must be able to send before it arrives.
     app.membership_updates.apply(creator, opened.membership).await;
     let status = if opened.existed && !keyed { StatusCode::OK } else { StatusCode::CREATED };
@@ -66,7 +67,8 @@ pub async fn list(
     let user = caller.user();
     let limit = params.limit(limits::PAGE_DEFAULT, *limits::PAGE.end())?;
     let after = params.cursor(cursors::read_list)?;
-    let page = app.rpc.call(&ListConversations { user, limit, after }).await?;
+    let mut page = app.rpc.call(&ListConversations { user, limit, after }).await?;
+    app.keys.open_messages(page.items.iter_mut().filter_map(|item| item.last_message.as_mut())).await;
     Ok(Reply(ConversationPage {
         items: page.items.into_iter().map(encode::conversation).collect(),
         next_cursor: page.next.map(cursors::write_list),
@@ -81,7 +83,18 @@ pub async fn get(
     let user = caller.user();
     let conversation: ConversationId = segment(&id)?;
     app.members.access(user, conversation).await?;
-    Ok(Reply(encode::conversation(app.rpc.call(&GetConversation { user, conversation }).await?)))
+    view(&app, user, conversation).await
+}
+
+/// The conversation as a member sees it.
+pub async fn view(
+    app: &App,
+    user: UserId,
+    conversation: ConversationId,
+) -> Result<Reply<ConversationView>, ApiError> {
+    let mut found = app.rpc.call(&GetConversation { user, conversation }).await?;
+    app.keys.open_messages(&mut found.last_message).await;
+    Ok(Reply(encode::conversation(found)))
 }
 
 pub async fn rename(
@@ -96,5 +109,5 @@ pub async fn rename(
     app.members.access(user, conversation).await?;
     let traceparent = traceparent(&headers);
     app.rpc.call(&Rename { user, conversation, name: body.name, traceparent }).await?;
-    Ok(Reply(encode::conversation(app.rpc.call(&GetConversation { user, conversation }).await?)))
+    view(&app, user, conversation).await
 }

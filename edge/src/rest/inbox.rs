@@ -21,7 +21,8 @@ pub async fn list(
 ) -> Result<Reply<InboxView>, ApiError> {
     let user = caller.user();
     let after = params.cursor(cursors::read_list)?;
-    let found = app.rpc.call(&ListInbox { user, after }).await?;
+    let mut found = app.rpc.call(&ListInbox { user, after }).await?;
+    app.keys.open_messages(found.items.iter_mut().filter_map(|item| item.last_message.as_mut())).await;
     let items = found.items.into_iter().map(|item| InboxItemView {
         conversation_id: item.conversation,
         unread_count: item.unread,

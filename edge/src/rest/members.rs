@@ -11,12 +11,11 @@ use natter_schemas::{
     id::{ConversationId, UserId},
     limits,
     rest::{AddParticipants, ChangeRole, ConversationView, ListPage, ParticipantView, UserView},
-    rpc::{
-        AddMembers, Blocks, FindUsers, GetConversation, ListParticipants, RemoveMember, SetBlock, SetRole,
-    },
+    rpc::{AddMembers, Blocks, FindUsers, ListParticipants, RemoveMember, SetBlock, SetRole},
 };
 
 use super::{
+    conversations::view,
     cursors,
     extract::{Caller, Json, Params, segment, traceparent},
 };
@@ -86,14 +85,6 @@ async fn authorize(app: &Arc<App>, caller: &Caller, id: &str) -> Result<(UserId,
     let conversation = segment(id)?;
     app.members.access(user, conversation).await?;
     Ok((user, conversation))
-}
-
-async fn view(
-    app: &Arc<App>,
-    user: UserId,
-    conversation: ConversationId,
-) -> Result<Reply<ConversationView>, ApiError> {
-    Ok(Reply(encode::conversation(app.rpc.call(&GetConversation { user, conversation }).await?)))
 }
 
 pub async fn block(

@@ -44,7 +44,8 @@ pub async fn list(
     let limit = params.limit(limits::PAGE_DEFAULT, *limits::PAGE.end())?;
     app.members.access(user, conversation).await?;
     let page = Page { conversation, window, limit };
-    let page = app.rpc.call(&GetPage { user, page }).await?;
+    let mut page = app.rpc.call(&GetPage { user, page }).await?;
+    app.keys.open_messages(&mut page.messages).await;
     Ok(Reply(MessagePage {
         items: page.messages.into_iter().map(encode::message).collect(),
         has_more: page.has_more,
@@ -60,7 +61,8 @@ pub async fn get(
     let user = caller.user();
     let (conversation, seq): (ConversationId, Seq) = (segment(&id)?, segment(&seq)?);
     app.members.access(user, conversation).await?;
-    let message = app.rpc.call(&GetMessage { user, conversation, seq }).await?;
+    let mut message = app.rpc.call(&GetMessage { user, conversation, seq }).await?;
+    app.keys.open_messages(&mut message).await;
     Ok(Reply(encode::message(message.ok_or(Code::NotFound)?)))
 }
 

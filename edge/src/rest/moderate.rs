@@ -40,7 +40,8 @@ pub async fn edit(
     let command = Command::Edit { target, content: body.content };
     publish(&app, &caller, conversation, command, &headers).await?;
     let user = caller.user();
-    let message = app.rpc.call(&GetMessage { user, conversation, seq: target }).await?;
+    let mut message = app.rpc.call(&GetMessage { user, conversation, seq: target }).await?;
+    app.keys.open_messages(&mut message).await;
     Ok(Reply(encode::message(message.ok_or(Code::NotFound)?)))
 }
 

@@ -67,28 +67,28 @@ fn posted(seq: Seq, event: &Event, body: &Body, reply_to: Option<Seq>) -> Messag
         sender_id: event.author,
         client_id: event.client_id.clone(),
         content: text(body),
+        unreadable: matches!(body, Body::Sealed { .. }),
         reply_to,
         created_at: event.at,
         edited_at: None,
         deleted_at: None,
         reactions: Vec::new(),
-        unreadable: false,
     }
 }
 
-/// A body's text; `None` for one sealed with a key this node does not have.
+/// A body's text; `None` for one that is still sealed: there was no key for it.
 fn text(body: &Body) -> Option<String> {
     match body {
         Body::Plain(text) => Some(text.clone()),
-        Body::Sealed { key_version, .. } => {
+        Body::Sealed { .. } => {
             metrics::counter!("natter_unopened_bodies_total").increment(1);
-            tracing::error!(key_version, "sealed body without its key; sent without content");
             None
         }
     }
 }
 
 pub fn message(message: Message) -> MessageView {
+    let is_sealed = matches!(message.body, Some(Body::Sealed { .. }));
     MessageView {
         id: message.id,
         conversation_id: message.conversation,
@@ -101,7 +101,7 @@ pub fn message(message: Message) -> MessageView {
         edited_at: message.edited_at,
         deleted_at: message.deleted_at,
         reactions: message.reactions.into_iter().take(limits::REACTIONS).map(reaction).collect(),
-        unreadable: message.unreadable,
+        unreadable: message.unreadable || is_sealed,
     }
 }
 
@@ -254,6 +254,14 @@ mod tests {
             posted in messages(), person in participants(), listed in conversations(),
         ) {
             prop_assert!(length(message(posted.clone())) <= posted.json_size());
+            if let Some(Body::Plain(text)) = &posted.body {
+                // As services have it that cannot open it.
+                let (key_version, nonce, ciphertext) = (1, [0; 12], vec![0; text.len() + 81]);
+                let sealed = Body::Sealed { key_version, nonce, ciphertext };
+                let sealed = Message { body: Some(sealed), ..posted.clone() };
+                prop_assert!(length(message(posted.clone())) <= sealed.json_size());
+                prop_assert!(sealed.json_size() <= limits::ANSWER / 8);
+            }
             prop_assert!(length(participant(person.clone())) <= person.json_size());
             prop_assert!(length(conversation(listed.clone())) <= listed.json_size());
             let profile = User {

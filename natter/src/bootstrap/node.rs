@@ -9,13 +9,18 @@ use natter_nats::{
     log::LogReader,
 };
 use natter_runtime::{
-    config::{Durability, Strictness},
+    config::{Durability, Encryption, RootKey, Strictness},
     lifecycle::StopSignals,
     shared_state::SharedState,
 };
 use natter_schemas::rest::DemoPersonView;
+use natter_seal::Key;
 use natter_store::{Database, Store};
-use natter_workers::{Dependencies, Job, RefreshTokens, kafka_sink, persist::PersistHealth};
+use natter_workers::{
+    Dependencies, Job, RefreshTokens, kafka_sink,
+    persist::PersistHealth,
+    services::keys::{LocalRoot, Root, Roots},
+};
 use tokio::net::TcpListener;
 use tracing::warn;
 
@@ -56,6 +61,10 @@ impl Node {
     /// Starts `jobs`, or every one there is for an empty list.
     pub async fn start_worker(&self, store: Arc<dyn Store>, jobs: &[Job]) -> anyhow::Result<()> {
         let dependencies = self.dependencies(store).await?;
+        let encryption = &self.backends.settings.encryption;
+        if jobs.is_empty() && encryption.enabled && dependencies.roots.is_none() {
+            return Err(Encryption::missing().into());
+        }
         self.need(&dependencies);
         self.rebuild(&dependencies).await?;
         let all = dependencies.jobs();
@@ -97,6 +106,7 @@ impl Node {
             shared: Arc::clone(&self.shared),
             refresh: RefreshTokens { lifetime: settings.refresh_expires_in, grace: settings.refresh_grace },
             limits: settings.limits.clone(),
+            roots: roots(&settings.encryption)?,
             kafka: settings.kafka.clone().map(kafka_sink::Options::from),
         })
     }
@@ -134,6 +144,7 @@ impl Node {
             connections: settings.connections,
             rates: settings.rates.clone(),
             limits: settings.limits.clone(),
+            seals: settings.encryption.enabled,
             presence_ttl: settings.presence_ttl,
             durability: settings.durability.name(),
             group_commits: settings.durability == Durability::Durable,
@@ -152,4 +163,11 @@ impl Node {
         self.process.drain().await;
         Ok(())
     }
+}
+
+/// What wraps the keys of users; `None`: nothing is set.
+fn roots(encryption: &Encryption) -> anyhow::Result<Option<Roots>> {
+    let keys = encryption.root_keys()?;
+    let root = |key: &RootKey| Box::new(LocalRoot::new(Key::from(*key.bytes()))) as Box<dyn Root>;
+    Ok(Roots::new(keys.iter().map(root).collect()))
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use natter_nats::{
     connect::{Address, Purpose},
     server::{self, Server},
@@ -23,6 +23,9 @@ use crate::{
     cli::DevArgs,
 };
 
+/// The root of keys, unless a setting names another.
+const MESSAGE_KEY: &str = "message.key";
+
 pub struct DevServer {
     pub public: SocketAddr,
     /// With `--demo`.
@@ -34,7 +37,7 @@ pub struct DevServer {
 
 impl DevServer {
     pub async fn start(
-        settings: Settings,
+        mut settings: Settings,
         folder: &Folder,
         listener: TcpListener,
         process: Process,
@@ -49,6 +52,11 @@ impl DevServer {
             bail!(
                 "--demo speaks to the server without TLS; run without TLS_CERT and TLS_KEY, or without --demo"
             );
+        }
+        // Kept when sealing is switched off: what was sealed is still read.
+        if settings.encryption.enabled || folder.join(MESSAGE_KEY).exists() {
+            let key = folder.secret(MESSAGE_KEY)?.try_into().map_err(|_| anyhow!("a secret has 32 bytes"))?;
+            settings.encryption = settings.encryption.or_key(key);
         }
         let nats = start_nats(&settings, folder).await?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("natter.db"))?);

@@ -1,11 +1,13 @@
 //! Settings. Each has one name, one default, one error message when it is wrong; `docs/operations.md` lists them.
 
+mod encryption;
 mod kafka;
 mod limits;
 mod network;
 mod redis;
 mod tls;
 
+pub use encryption::{Encryption, RootKey};
 pub use kafka::{Kafka, KafkaSecurity, Sasl};
 pub use network::ConnectionLimits;
 pub use redis::Redis;
@@ -93,6 +95,8 @@ pub struct Settings {
     pub nats_tls: ClientTls,
     /// Which store, and where; it may hold a password. The store knows its form.
     pub database_url: Option<SecretString>,
+    /// Whether content is sealed.
+    pub encryption: Encryption,
     /// `None`: events are not mirrored.
     pub kafka: Option<Kafka>,
     /// The shared state of several processes.
@@ -140,6 +144,7 @@ impl Settings {
             nats_creds: text(source, "NATS_CREDS").map(PathBuf::from),
             nats_tls: tls::client(source, "NATS_CA", "NATS_CERT", "NATS_KEY")?,
             database_url: text(source, "DATABASE_URL").map(SecretString::from),
+            encryption: encryption::read(source)?,
             kafka: kafka::read(source)?,
             redis: redis::read(source)?,
             presence_ttl: lifetime(source, "PRESENCE_TTL", 45, PRESENCE_TTL)?,

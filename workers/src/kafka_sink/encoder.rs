@@ -3,8 +3,11 @@
 use natter_nats::subject;
 use natter_schemas::{
     cloudevent::{self, Content, Position, Record},
+    event::LogEntry,
     id::Partition,
+    rpc::RpcError,
 };
+use natter_seal::DataKeys;
 
 use crate::{consume::Delivery, persist};
 
@@ -20,12 +23,30 @@ pub struct RecordEncoder {
 impl RecordEncoder {
     /// The record, and whether the event could be read: what history leaves out as unreadable is unreadable here too.
     pub fn record(&self, event: &Delivery) -> (Record, bool) {
+        let read = self.read(event);
+        (self.record_of(event, read.as_ref()), read.is_some())
+    }
+
+    /// The same with the text of a sealed event, if it goes out plain. Without keys there is no record.
+    pub async fn opened_record(&self, event: &Delivery, keys: &DataKeys) -> Result<(Record, bool), RpcError> {
+        let mut read = self.read(event);
+        if let (Content::Plain, Some(logged)) = (self.content, &mut read) {
+            keys.open_or_fail(logged).await?;
+        }
+        Ok((self.record_of(event, read.as_ref()), read.is_some()))
+    }
+
+    fn read(&self, event: &Delivery) -> Option<LogEntry> {
+        persist::read(event, self.partition, self.partitions).ok()
+    }
+
+    fn record_of(&self, event: &Delivery, read: Option<&LogEntry>) -> Record {
         let at = Position { partition: self.partition, seq: event.seq, epoch: &self.epoch };
-        match persist::read(event, self.partition, self.partitions) {
-            Ok(logged) => (cloudevent::record(at, &logged.event, self.content), true),
-            Err(_) => {
+        match read {
+            Some(logged) => cloudevent::record(at, &logged.event, self.content),
+            None => {
                 let conversation = subject::parse_conversation(&event.subject).map(|(_, c)| c);
-                (cloudevent::unreadable(at, conversation), false)
+                cloudevent::unreadable(at, conversation)
             }
         }
     }

@@ -13,6 +13,7 @@ use natter_nats::{
 use natter_schemas::{
     backoff::Backoff,
     id::{Partition, Seq},
+    rpc::RpcError,
 };
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -50,6 +51,8 @@ enum Interrupted {
     Stalled(String),
     #[error(transparent)]
     Log(#[from] LogError),
+    #[error("no keys for texts that go out plain: {0}")]
+    Keys(#[from] RpcError),
     #[error("stopping")]
     Stopped,
 }
@@ -106,6 +109,10 @@ impl Follower {
             }
             Interrupted::TakeOver(_) | Interrupted::Write(_) | Interrupted::Stalled(_) => {
                 self.mirror.health.unavailable(&interrupted.to_string());
+            }
+            Interrupted::Keys(_) => {
+                counter!("natter_mirror_interrupted_total").increment(1);
+                warn!(%partition, reason = %interrupted, "mirroring starts again after a pause");
             }
             Interrupted::PinnedConsumer(reason) => {
                 counter!("natter_mirror_interrupted_total").increment(1);
@@ -169,7 +176,7 @@ impl ActiveFollower<'_> {
         backoff.reset();
         let interrupted = self.write(&mut writer).await.err().unwrap_or(Interrupted::Stopped);
         let patience = match &interrupted {
-            Interrupted::Stopped | Interrupted::Log(_) => DRAIN,
+            Interrupted::Stopped | Interrupted::Log(_) | Interrupted::Keys(_) => DRAIN,
             Interrupted::PinnedConsumer(PullError::Silent | PullError::Closed | PullError::Ended(_)) => {
                 DRAIN_UNPINNED
             }
@@ -206,7 +213,7 @@ impl ActiveFollower<'_> {
     async fn write(&mut self, writer: &mut Writer) -> Result<(), Interrupted> {
         let mut reading: Option<Reading> = None;
         loop {
-            self.write_ready(writer, &mut reading)?;
+            self.write_ready(writer, &mut reading).await?;
             let check = writer.waiting_since().map(|since| next_check(since, Instant::now()));
             tokio::select! {
                 biased;
@@ -228,11 +235,16 @@ impl ActiveFollower<'_> {
     }
 
     /// Everything that can go now.
-    fn write_ready(&mut self, writer: &mut Writer, reading: &mut Option<Reading>) -> Result<(), Interrupted> {
+    async fn write_ready(
+        &mut self,
+        writer: &mut Writer,
+        reading: &mut Option<Reading>,
+    ) -> Result<(), Interrupted> {
         while reading.is_none() && writer.has_room() {
             match self.reorderer.step() {
                 Step::Write(event) => {
-                    let (record, readable) = self.follower.encoder.record(&event);
+                    let Follower { encoder, mirror, .. } = &*self.follower;
+                    let (record, readable) = encoder.opened_record(&event, &mirror.keys).await?;
                     if !readable {
                         counter!("natter_mirror_unreadable_total").increment(1);
                         warn!(partition = %self.follower.encoder.partition, seq = event.seq, "event unreadable; Kafka gets a record of type unreadable in its place");

@@ -28,6 +28,7 @@ use std::{sync::Arc, time::Duration};
 
 use natter_nats::{apply::Deployment, async_nats::jetstream, log::LogReader};
 use natter_schemas::id::Partition;
+use natter_seal::DataKeys;
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -49,7 +50,7 @@ pub struct KafkaSinkError(TopicError);
 /// Begins to mirror every partition; ends on `tracker` after `stop`.
 pub async fn start(
     options: Options,
-    (js, log): (jetstream::Context, LogReader),
+    (js, log, keys): (jetstream::Context, LogReader, DataKeys),
     deployment: Arc<Deployment>,
     tracker: &TaskTracker,
     stop: &CancellationToken,
@@ -63,7 +64,7 @@ pub async fn start(
     }
     let partitions = deployment.partitions;
     tracker.spawn(lag::watch(log.clone(), partitions, stop.clone()));
-    let mirror = Arc::new(KafkaSink { options, js, log, deployment, health });
+    let mirror = Arc::new(KafkaSink { options, js, log, deployment, keys, health });
     for partition in Partition::all(partitions) {
         tracker.spawn(Follower::new(Arc::clone(&mirror), partition).run(stop.clone()));
     }

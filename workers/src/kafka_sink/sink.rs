@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use natter_nats::{apply::Deployment, async_nats::jetstream, log::LogReader};
+use natter_seal::DataKeys;
 
 use super::{health::KafkaHealth, options::Options};
 
@@ -12,5 +13,7 @@ pub struct KafkaSink {
     pub js: jetstream::Context,
     pub log: LogReader,
     pub deployment: Arc<Deployment>,
+    /// Of texts that go out plain.
+    pub keys: DataKeys,
     pub health: KafkaHealth,
 }

@@ -16,7 +16,9 @@ use natter_nats::{
 use natter_schemas::{
     cloudevent::Content,
     id::{Partition, Seq},
+    rpc::RpcError,
 };
+use natter_seal::DataKeys;
 use tokio::{
     sync::mpsc,
     task::spawn_blocking,
@@ -45,6 +47,8 @@ pub enum VerifyError {
     Log(#[from] LogError),
     #[error("the topic cannot be read: {0}")]
     Kafka(String),
+    #[error("no keys for texts that went out plain: {0}")]
+    Keys(#[from] RpcError),
 }
 
 impl From<ReadError> for VerifyError {
@@ -80,6 +84,8 @@ pub struct Verifier {
     pub options: Options,
     pub log: LogReader,
     pub deployment: Deployment,
+    /// Of texts that went out plain.
+    pub keys: DataKeys,
     /// How long a mirror that is behind may take to catch up with where the log was at the start.
     pub patience: Duration,
 }
@@ -179,7 +185,8 @@ impl PartitionCheck<'_> {
         let mut difference = None;
         for (n, content) in contents.into_iter().enumerate() {
             let encoder = RecordEncoder { content, ..self.encoder.clone() };
-            match audit::difference(found, &encoder.record(&event).0) {
+            let (record, _) = encoder.opened_record(&event, &self.verifier.keys).await?;
+            match audit::difference(found, &record) {
                 None => {
                     self.equal += 1;
                     self.other_content += u64::from(n > 0);

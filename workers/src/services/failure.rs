@@ -1,9 +1,10 @@
 use natter_nats::{log::LogError, publisher::PublishError};
 use natter_schemas::{code::Code, rpc::RpcError};
+use natter_seal::NoRandomness;
 use natter_store::StoreError;
 use tracing::{error, warn};
 
-use super::accounts::HashError;
+use super::{accounts::HashError, keys::RootError};
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,10 @@ pub enum Failure {
     Publish(#[from] PublishError),
     #[error(transparent)]
     Hash(#[from] HashError),
+    #[error(transparent)]
+    Root(#[from] RootError),
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
     #[error("{0}")]
     Broken(&'static str),
 }
@@ -34,6 +39,7 @@ impl Failure {
             Self::Rejected(refused) => refused.code,
             Self::Store(StoreError::Unavailable(_))
             | Self::Log(_)
+            | Self::Root(_)
             | Self::Publish(PublishError::TimedOut | PublishError::Full | PublishError::NotWritten) => {
                 Code::Unavailable
             }
@@ -42,6 +48,7 @@ impl Failure {
             Self::Store(StoreError::Corrupt(_))
             | Self::Publish(PublishError::Rejected(_))
             | Self::Hash(HashError::Argon(_) | HashError::Stopped | HashError::NoThreads(_))
+            | Self::Random(_)
             | Self::Broken(_) => Code::Internal,
         }
     }

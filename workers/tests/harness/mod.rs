@@ -19,9 +19,15 @@ use natter_schemas::{
         Conversation, GetConversation, GetPage, OpenConversation, Page, PageReply, RpcError, User, Window,
     },
 };
+use natter_seal::Key;
 use natter_store::{AccountStore, Store, sqlite::SqliteStore};
 use natter_testkit::{TestServer, until_some};
-use natter_workers::{Dependencies, Job, RefreshTokens, persist::PersistHealth, start};
+use natter_workers::{
+    Dependencies, Job, RefreshTokens,
+    persist::PersistHealth,
+    services::keys::{LocalRoot, Root, Roots},
+    start,
+};
 use parking_lot::Mutex;
 use tempfile::TempDir;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -52,6 +58,15 @@ impl Running {
     }
 }
 
+/// The root of keys that harnesses have.
+pub const ROOT: u8 = 7;
+
+/// Roots with a key each.
+pub fn roots(keys: &[u8]) -> Roots {
+    let root = |key: &u8| Box::new(LocalRoot::new(Key::from([*key; 32]))) as Box<dyn Root>;
+    Roots::new(keys.iter().map(root).collect()).unwrap()
+}
+
 impl Harness {
     pub async fn with(jobs: &[Job]) -> Self {
         Self::with_grace(jobs, Duration::from_mins(1)).await
@@ -77,6 +92,7 @@ impl Harness {
             shared: Arc::new(natter_runtime::shared_state::Memory::new()),
             refresh: RefreshTokens { lifetime: Duration::from_hours(1), grace },
             limits: Limits::default(),
+            roots: Some(roots(&[ROOT])),
             kafka: None,
         };
         let (rpc, owners, running) = (RpcClient::new(rpc), Mutex::default(), Running::new());

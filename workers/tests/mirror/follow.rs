@@ -6,9 +6,11 @@ use natter_schemas::{
     event::{Body, Event, Kind, Member, Role, Shape},
     id::{ConversationId, Partition, UserId},
 };
-use natter_testkit::until_some;
+use natter_seal::{DataKeys, Place};
+use natter_testkit::{until, until_some};
 use natter_workers::Job;
 use rdkafka::{Offset, TopicPartitionList, admin::AdminOptions};
+use serde_json::Value;
 
 use crate::{
     harness::{PARTITIONS, event, posted},
@@ -90,11 +92,42 @@ async fn an_undecodable_event_keeps_the_chain_whole() {
 }
 
 #[tokio::test]
+async fn sealed_texts_go_out_plain_and_wait_while_there_are_no_keys() {
+    let mut topic = Topic::shared().await;
+    topic.options().kafka.content = Content::Plain;
+    topic.start(&[Job::Keys]).await;
+    let home = room(Partition(1));
+    let mut sealed = event(UserId::fresh(), home, posted("opened"));
+    let place = Place::of_event(&sealed);
+    let body = DataKeys::new(topic.rpc.clone()).seal("opened", &place).await.unwrap();
+    sealed.kind = Kind::Posted { body, reply_to: None };
+
+    topic.store.set_away(true);
+    topic.post(sealed.author, home, "plain anyway").await;
+    topic.publish(&sealed).await;
+    topic.mirror().await;
+    let failures = topic.store.failures();
+    until("the mirror asks for the key in vain", async || topic.store.failures() > failures + 1).await;
+    assert_eq!(topic.records(Partition(1)).await.len(), 1, "nothing goes out sealed");
+
+    topic.store.set_away(false);
+    topic.complete().await;
+    let records = topic.records(Partition(1)).await;
+    let contents: Vec<Value> = records
+        .iter()
+        .map(|record| serde_json::from_str::<Value>(&record.value).unwrap()["content"].clone())
+        .collect();
+    assert_eq!(contents, ["plain anyway", "opened"]);
+    let checked = crate::verify::check(&topic, Partition(1)).await;
+    assert!(checked.is_whole() && checked.other_content == 0, "{:?}", checked.faults);
+}
+
+#[tokio::test]
 async fn content_goes_out_by_the_setting() {
     for content in [Content::Omitted, Content::Plain] {
         let mut topic = Topic::shared().await;
         topic.options().kafka.content = content;
-        topic.mirror().await;
+        topic.start(&[Job::Keys, Job::Mirror]).await;
         for event in kinds(UserId::fresh(), room(Partition(1))) {
             topic.publish(&event).await;
         }

@@ -3,7 +3,9 @@
 use natter_testkit::until_some;
 use std::time::Duration;
 
+use natter_nats::service::RpcClient;
 use natter_schemas::{cloudevent::Content, id::Partition};
+use natter_seal::DataKeys;
 use natter_workers::kafka_sink::verify::{Fault, PartitionReport, Verifier};
 use rdkafka::{
     message::{Header, OwnedHeaders},
@@ -15,11 +17,12 @@ use crate::{
     topic::{KafkaRecord, Topic, room, rooms},
 };
 
-async fn check(topic: &Topic, p: Partition) -> PartitionReport {
+pub async fn check(topic: &Topic, p: Partition) -> PartitionReport {
     let verifier = Verifier {
         options: topic.dependencies.kafka.clone().unwrap(),
         log: topic.dependencies.log.clone(),
         deployment: (*topic.dependencies.deployment).clone(),
+        keys: DataKeys::new(RpcClient::new(topic.dependencies.client.clone())),
         patience: Duration::from_millis(1),
     };
     verifier.partition(p).await.unwrap()

@@ -84,6 +84,7 @@ impl Edge {
             connections: ConnectionLimits::default(),
             rates: Rates::off(),
             limits: Limits::default(),
+            seals: false,
             presence_ttl: Duration::from_mins(1),
             durability: "relaxed",
             group_commits: false,

@@ -1,0 +1,65 @@
+//! What was admitted is sealed before it is published, and what is stored is compared with it opened.
+
+use std::mem;
+
+use natter_nats::event_log::Appended;
+use natter_schemas::{
+    code::Code,
+    event::{Body, Event, Kind},
+    rpc::RpcError,
+};
+use natter_seal::{DataKeys, Place};
+
+use super::admit::Admitted;
+
+/// How texts go into the log.
+#[derive(Clone)]
+pub struct Sealing {
+    pub keys: DataKeys,
+    /// Otherwise they go as they are.
+    pub enabled: bool,
+}
+
+/// An event as the log is to have it, and its text if that was sealed.
+pub struct Sealed {
+    pub event: Event,
+    pub text: Option<String>,
+}
+
+impl Sealing {
+    /// Fails with `unavailable` without a key: nothing that should be sealed goes out in clear.
+    pub async fn seal(&self, admitted: Admitted) -> Result<Sealed, RpcError> {
+        let mut event = admitted.into_event();
+        let place = Place::of_event(&event);
+        let mut text = None;
+        if self.enabled
+            && let Some(body) = body_of(&mut event)
+            && let Body::Plain(plain) = body
+        {
+            let plain = mem::take(plain);
+            *body = self.keys.seal(&plain, &place).await?;
+            text = Some(plain);
+        }
+        Ok(Sealed { event, text })
+    }
+
+    /// With its text again: `text` is what was sealed, if the log has this very event.
+    pub async fn opened(&self, mut appended: Appended, text: Option<String>) -> Result<Appended, RpcError> {
+        match (text, body_of(&mut appended.entry.event)) {
+            (Some(text), Some(body)) if !appended.duplicate => *body = Body::Plain(text),
+            _ => self.keys.open_entries([&mut appended.entry]).await,
+        }
+        // Whether it is what was sent now cannot be said without the key.
+        match body_of(&mut appended.entry.event) {
+            Some(Body::Sealed { .. }) => Err(Code::Unavailable.into()),
+            _ => Ok(appended),
+        }
+    }
+}
+
+fn body_of(event: &mut Event) -> Option<&mut Body> {
+    match &mut event.kind {
+        Kind::Posted { body, .. } | Kind::Edited { body, .. } => Some(body),
+        _ => None,
+    }
+}

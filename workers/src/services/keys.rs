@@ -1,0 +1,29 @@
+//! Keys that content is sealed with. A root wraps a key of each user, and that wraps the user's data keys: this service
+//! alone unwraps them, and edges ask it for those they seal and open with.
+
+mod issue; // what is asked for is read, unwrapped, or made
+mod local; // a root that is a setting
+mod roots; // what wraps users' keys
+
+use std::sync::Arc;
+
+use natter_nats::service::{RpcServer, ServiceError};
+use natter_schemas::rpc::GetDataKeys;
+use natter_store::Store;
+
+pub use local::LocalRoot;
+pub use roots::{Root, RootError, Roots};
+
+pub struct Keys {
+    pub store: Arc<dyn Store>,
+    pub roots: Roots,
+}
+
+impl Keys {
+    pub async fn serve(self, server: &mut RpcServer) -> Result<(), ServiceError> {
+        answer!(server, Arc::new(self), {
+            GetDataKeys => data_keys,
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! The service of data keys: who gets which, and from whom nothing is got.
+#![allow(clippy::unwrap_used)]
+
+mod harness;
+
+use futures_util::future::join_all;
+use harness::{Harness, ROOT, refusal, roots};
+use natter_schemas::{
+    code::Code,
+    id::UserId,
+    limits,
+    rpc::{GetDataKeys, IssuedKey, KeyName, RpcError},
+};
+use natter_store::{KeyPurpose::Messages, KeyStore};
+use natter_workers::Job;
+
+async fn keys(harness: &Harness, names: &[KeyName]) -> Result<Vec<Option<(u32, [u8; 32])>>, RpcError> {
+    let answer = harness.rpc.call(&GetDataKeys { names: names.to_vec() }).await?;
+    let plain = |key: Option<IssuedKey>| key.map(|key| (key.epoch, key.key));
+    Ok(answer.into_iter().map(plain).collect())
+}
+
+fn newest(user: UserId) -> KeyName {
+    KeyName { user, epoch: None }
+}
+
+fn first(user: UserId) -> KeyName {
+    KeyName { user, epoch: Some(1) }
+}
+
+#[tokio::test]
+async fn a_user_has_one_key_and_each_user_another() {
+    let harness = Harness::with(&[Job::Keys]).await;
+    let (alice, bob) = (UserId::fresh(), UserId::fresh());
+    let made = keys(&harness, &[newest(alice), newest(bob), newest(alice)]).await.unwrap();
+    assert_eq!(made[0].unwrap().0, 1);
+    assert_eq!(made[0], made[2]);
+    assert_ne!(made[0], made[1]);
+    let read = keys(&harness, &[first(bob), first(alice)]).await.unwrap();
+    assert_eq!(read, [made[1], made[0]]);
+}
+
+#[tokio::test]
+async fn of_many_that_ask_for_a_new_key_all_get_the_same() {
+    let harness = Harness::with(&[Job::Keys]).await;
+    harness.start(&[Job::Keys]).await;
+    let names = [newest(UserId::fresh())];
+    let answers = join_all((0..16).map(|_| keys(&harness, &names))).await;
+    let first = answers[0].clone().unwrap();
+    assert!(first[0].is_some() && answers.iter().all(|answer| *answer == Ok(first.clone())), "{answers:?}");
+}
+
+#[tokio::test]
+async fn reading_makes_no_key() {
+    let harness = Harness::with(&[Job::Keys]).await;
+    let user = UserId::fresh();
+    assert_eq!(keys(&harness, &[first(user)]).await.unwrap(), [None]);
+    let stored = harness.store.keys(&[user], Messages).await.unwrap();
+    assert!(stored[0].own.is_none() && stored[0].data.is_empty());
+    let made = keys(&harness, &[newest(user)]).await.unwrap();
+    let later = KeyName { user, epoch: Some(2) };
+    assert_eq!(keys(&harness, &[later, first(user)]).await.unwrap(), [None, made[0]]);
+}
+
+#[tokio::test]
+async fn keys_of_a_former_root_are_issued_while_it_is_set() {
+    let mut harness = Harness::with(&[Job::Keys]).await;
+    let (before, after) = (UserId::fresh(), UserId::fresh());
+    let made = keys(&harness, &[newest(before)]).await.unwrap();
+
+    harness.stop().await;
+    harness.dependencies.roots = Some(roots(&[8, ROOT]));
+    harness.start(&[Job::Keys]).await;
+    assert_eq!(keys(&harness, &[newest(before), first(before)]).await.unwrap(), [made[0], made[0]]);
+    keys(&harness, &[newest(after)]).await.unwrap();
+    let stored = harness.store.keys(&[before, after], Messages).await.unwrap();
+    let root = |at: usize| stored[at].own.as_ref().unwrap().root.clone();
+    assert_ne!(root(0), root(1), "new keys are wrapped by the first");
+
+    harness.stop().await;
+    harness.dependencies.roots = Some(roots(&[8]));
+    harness.start(&[Job::Keys]).await;
+    let without = keys(&harness, &[first(before), first(after)]).await.unwrap();
+    assert!(without[0].is_none() && without[1].is_some(), "{without:?}");
+    let newest = keys(&harness, &[newest(before), newest(after)]).await.unwrap();
+    assert!(newest[0].is_none(), "no second key takes its place");
+    assert_eq!(newest[1], without[1], "others have theirs");
+}
+
+#[tokio::test]
+async fn a_key_in_the_record_of_another_user_is_not_issued() {
+    let harness = Harness::with(&[Job::Keys]).await;
+    let (alice, bob, thief) = (UserId::fresh(), UserId::fresh(), UserId::fresh());
+    keys(&harness, &[newest(alice), newest(bob)]).await.unwrap();
+    let stored = harness.store.keys(&[alice], Messages).await.unwrap().remove(0);
+    let (own, mut data) = (stored.own.unwrap(), stored.data[0].clone());
+    harness.store.add_user_key(thief, &own).await.unwrap();
+    harness.store.add_data_key(thief, Messages, &data).await.unwrap();
+    data.epoch = 2;
+    harness.store.add_data_key(alice, Messages, &data).await.unwrap();
+    harness.store.add_data_key(bob, Messages, &data).await.unwrap();
+    let second = |user| KeyName { user, epoch: Some(2) };
+    let issued = keys(&harness, &[first(thief), second(alice), second(bob), first(alice)]).await.unwrap();
+    assert!(issued[..3].iter().all(Option::is_none) && issued[3].is_some(), "{issued:?}");
+}
+
+#[tokio::test]
+async fn without_a_store_keys_are_unavailable_and_too_many_are_refused() {
+    let harness = Harness::with(&[Job::Keys]).await;
+    let many: Vec<KeyName> = (0..=limits::KEYS_IN_CALL).map(|_| first(UserId::fresh())).collect();
+    assert_eq!(refusal(keys(&harness, &many).await).0, Code::TooLarge);
+    assert_eq!(keys(&harness, &many[1..]).await.unwrap().len(), limits::KEYS_IN_CALL);
+    harness.store.set_away(true);
+    assert_eq!(refusal(keys(&harness, &many[..1]).await).0, Code::Unavailable);
+}
