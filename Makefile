@@ -78,6 +78,7 @@ test-deps: deps
 	@scripts/fetch-redis
 	@scripts/fetch-cassandra
 	@scripts/fetch-kafka
+	@scripts/fetch-openbao
 	@scripts/fetch-faketime
 	@scripts/fetch-chromium
 	@scripts/fetch-npm scripts/asyncapi examples/typescript

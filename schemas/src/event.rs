@@ -196,13 +196,13 @@ impl Event {
 pub enum Body {
     /// Text.
     Plain(String),
-    /// Encrypted under the key of this version.
+    /// Encrypted for its place, with a data key of its author (docs/decisions/0023-content-sealed-per-author.md).
     Sealed {
-        /// Which key.
+        /// The data key's epoch.
         key_version: u32,
-        /// Used once with this key.
+        /// Random.
         nonce: [u8; 12],
-        /// With its authentication tag.
+        /// Behind a version, a salt and a commitment, and with its authentication tag.
         ciphertext: Vec<u8>,
     },
 }

@@ -12,7 +12,7 @@ use natter_schemas::{
     rpc::{GetDataKeys, IssuedKey, KeyName, RpcError},
 };
 use parking_lot::Mutex;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::{
     cache::{Cache, DataKey, Known},
@@ -94,7 +94,7 @@ impl DataKeys {
         match self.known.get(name) {
             Known::Key(key) => Ok(key),
             Known::Absent | Known::No => {
-                warn!(%user, "there is no key to seal a message with: it is refused");
+                debug!(%user, "there is no key to seal a message with: it is refused");
                 Err(Code::Unavailable.into())
             }
         }

@@ -20,6 +20,7 @@ mod nats_cluster;
 mod redis;
 mod cassandra;
 mod kafka;
+mod openbao;
 
 mod cluster; // a whole deployment of the real program
 mod dev_server; // `natter dev`
@@ -45,6 +46,7 @@ pub use self::{
     kafka::Kafka,
     nats_cluster::{NatsCluster, leader_of},
     nats_server::{NatsProcess, TestServer, small},
+    openbao::OpenBao,
     process::Process,
     redis::Redis,
     small_disk::SmallDisk,

@@ -9,7 +9,7 @@ use natter_nats::{
     log::LogReader,
 };
 use natter_runtime::{
-    config::{Durability, Encryption, RootKey, Strictness},
+    config::{Durability, Encryption, Strictness},
     lifecycle::StopSignals,
     shared_state::SharedState,
 };
@@ -19,7 +19,7 @@ use natter_store::{Database, Store};
 use natter_workers::{
     Dependencies, Job, RefreshTokens, kafka_sink,
     persist::PersistHealth,
-    services::keys::{LocalRoot, Root, Roots},
+    services::keys::{LocalRoot, Root, Roots, TransitRoot},
 };
 use tokio::net::TcpListener;
 use tracing::warn;
@@ -167,7 +167,12 @@ impl Node {
 
 /// What wraps the keys of users; `None`: nothing is set.
 fn roots(encryption: &Encryption) -> anyhow::Result<Option<Roots>> {
-    let keys = encryption.root_keys()?;
-    let root = |key: &RootKey| Box::new(LocalRoot::new(Key::from(*key.bytes()))) as Box<dyn Root>;
-    Ok(Roots::new(keys.iter().map(root).collect()))
+    let mut roots: Vec<Box<dyn Root>> = Vec::new();
+    if let Some(kms) = encryption.kms.clone() {
+        roots.push(Box::new(TransitRoot::new(kms)?));
+    }
+    for key in encryption.root_keys()? {
+        roots.push(Box::new(LocalRoot::new(Key::from(*key.bytes()))));
+    }
+    Ok(Roots::new(roots))
 }

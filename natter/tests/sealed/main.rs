@@ -4,6 +4,7 @@
 
 mod rest; // what is at rest is sealed, and nothing that is shown
 mod keys; // without keys
+mod kms; // the root is elsewhere
 mod switch; // switched on and off
 
 /// The program under test.

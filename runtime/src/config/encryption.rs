@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf};
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use zeroize::Zeroizing;
 
-use super::{BadSetting, Source, bad, text};
+use super::{BadSetting, Kms, Source, bad, kms, text};
 
 const KEY: &str = "CHAT_MESSAGE_KEY";
 const KEYS: &str = "CHAT_MESSAGE_KEYS";
@@ -41,6 +41,8 @@ impl fmt::Debug for RootKey {
 pub struct Encryption {
     /// New content is sealed. What is sealed is opened either way.
     pub enabled: bool,
+    /// A root that is elsewhere: it wraps new keys, and those below unwrap what they wrapped before.
+    pub kms: Option<Kms>,
     /// `CHAT_MESSAGE_KEY`, then `CHAT_MESSAGE_KEYS`.
     keys: Vec<RootKey>,
     /// More of them, one a line.
@@ -61,7 +63,7 @@ pub fn read(source: &Source<'_>) -> Result<Encryption, BadSetting> {
             keys.push(RootKey::parse(key).ok_or_else(|| no_key(name, "has a key of another form"))?);
         }
     }
-    Ok(Encryption { enabled, keys, file: text(source, FILE).map(PathBuf::from) })
+    Ok(Encryption { enabled, kms: kms::read(source)?, keys, file: text(source, FILE).map(PathBuf::from) })
 }
 
 fn no_key(name: &'static str, wrong: &str) -> BadSetting {
@@ -94,7 +96,7 @@ impl Encryption {
     /// With a key that is used if no other is set.
     #[must_use]
     pub fn or_key(mut self, key: [u8; 32]) -> Self {
-        if self.keys.is_empty() && self.file.is_none() {
+        if self.keys.is_empty() && self.file.is_none() && self.kms.is_none() {
             self.keys.push(RootKey(Zeroizing::new(key)));
         }
         self

@@ -2,6 +2,7 @@
 
 mod encryption;
 mod kafka;
+mod kms;
 mod limits;
 mod network;
 mod redis;
@@ -9,6 +10,7 @@ mod tls;
 
 pub use encryption::{Encryption, RootKey};
 pub use kafka::{Kafka, KafkaSecurity, Sasl};
+pub use kms::{Kms, KmsToken};
 pub use network::ConnectionLimits;
 pub use redis::Redis;
 

@@ -4,6 +4,7 @@
 mod issue; // what is asked for is read, unwrapped, or made
 mod local; // a root that is a setting
 mod roots; // what wraps users' keys
+mod transit; // a root in a Vault or OpenBao
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use natter_store::Store;
 
 pub use local::LocalRoot;
 pub use roots::{Root, RootError, Roots};
+pub use transit::TransitRoot;
 
 pub struct Keys {
     pub store: Arc<dyn Store>,
