@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Duration};
 use ipnet::IpNet;
 use natter_nats::{async_nats, clock::LogClock, connect::Address, publisher::LogHealth, service::RpcClient};
 use natter_runtime::{
-    config::ConnectionLimits, lifecycle::Lifecycle, rates::Rates, shared_state::SharedState,
+    config::{ConnectionLimits, TokenKeys},
+    lifecycle::Lifecycle,
+    rates::Rates,
+    shared_state::SharedState,
 };
 use natter_schemas::{limits::Limits, rest::DemoPersonView};
 use natter_seal::DataKeys;
@@ -28,7 +31,8 @@ use crate::{
 /// What an edge is given at start.
 pub struct Config {
     pub nats: Address,
-    pub jwt_secret: Vec<u8>,
+    /// Of access tokens.
+    pub keys: TokenKeys,
     pub jwt_expires_in: Duration,
     pub refresh_expires_in: Duration,
     pub cors_origins: Vec<String>,

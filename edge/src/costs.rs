@@ -70,6 +70,7 @@ pub const ROUTES: &[(&str, &str, RouteCost)] = &[
     // Each session of the list is looked up.
     ("GET", "/api/auth/sessions", user(Class::Read, 5)),
     ("DELETE", "/api/auth/sessions/{session}", user(Class::Write, 5)),
+    ("GET", "/.well-known/jwks.json", address(Class::Address)),
     ("GET", "/api/me", user(Class::Read, 1)),
     ("PATCH", "/api/me", user(Class::Write, 1)),
     ("POST", "/api/me/password", user(Class::Login, 1)),

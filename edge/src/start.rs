@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use crate::{
     admission::Admission,
     app::{App, Config},
-    auth::Tokens,
+    auth::{Keys, Tokens},
     connections::Connections,
     feeds::{
         control::ControlFollower, live::LiveFeed, membership_updates::MembershipUpdates,
@@ -64,7 +64,7 @@ pub async fn assemble(
     let keys = data_keys(&rpc, &lifecycle);
     let log = event_log(&config, live.clone(), partitions, clock.clone());
 
-    let tokens = Arc::new(Tokens::new(&config.jwt_secret, config.jwt_expires_in, clock.clone()));
+    let tokens = Arc::new(Tokens::new(Keys::new(&config.keys)?, config.jwt_expires_in, clock.clone()));
     let members = Arc::new(Members::new(rpc.clone()));
     let (known, revoked) = (Arc::<KnownPresence>::default(), Arc::<RevokedSessions>::default());
     let admission = Arc::new(Admission::new(shared.clone(), config.rates.clone()));

@@ -1,8 +1,6 @@
 //! One role a process: `natter edge` and `natter worker`, against a NATS and a Redis that are there already.
 
-use anyhow::Context;
 use natter_runtime::config::Strictness;
-use secrecy::ExposeSecret;
 use tracing::info;
 
 use crate::{
@@ -18,8 +16,7 @@ pub async fn edge(args: &EdgeArgs) -> anyhow::Result<()> {
     let node = Node::join(&flags, Strictness::Production).await?;
     let settings = &node.backends.settings;
     let listener = bootstrap::bind(settings.host, settings.port, "--port").await?;
-    let secret = settings.jwt_secret.as_ref().context("JWT_SECRET is missing")?;
-    let address = node.start_edge(secret.expose_secret().as_bytes().to_vec(), listener, Vec::new()).await?;
+    let address = node.start_edge(settings.token_keys.clone(), listener, Vec::new()).await?;
     info!(%address, admin = %node.process.admin, durability = settings.durability.name(), "edge is ready");
     node.run().await
 }

@@ -182,6 +182,10 @@ const POSITION_JSON: usize = 60;
 
 /// Bytes of `JWT_SECRET`: a shorter key can be guessed (RFC 7518 §3.2: at least the hash's 256 bits).
 pub const JWT_SECRET_MIN: usize = 32;
+/// Keys of access tokens: a rotation needs two, and every one is looked at for each token.
+pub const JWT_KEYS: usize = 16;
+/// Characters of a key's id.
+pub const JWT_KEY_ID: RangeInclusive<usize> = 1..=64;
 /// `PRESENCE_TTL`: below 10 s a slow network takes users offline; above 300 s dead sessions stay too long.
 pub const PRESENCE_TTL: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_mins(5);
 /// `REFRESH_EXPIRES_IN`: browsers forget cookies after 400 days (RFC 6265bis §5.5).

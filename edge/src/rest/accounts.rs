@@ -99,6 +99,13 @@ impl<'a> RefreshToken<'a> {
     }
 }
 
+/// The keys by which other services check access tokens.
+pub async fn public_keys(State(app): State<Arc<App>>) -> Response {
+    // As long as an edge with a new key may run before one that signs with it.
+    let cache = [(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"))];
+    (cache, Reply(app.tokens.published())).into_response()
+}
+
 pub async fn logout(
     State(app): State<Arc<App>>,
     client: ClientAddress,

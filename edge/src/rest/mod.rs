@@ -59,6 +59,7 @@ fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         POST "/api/auth/logout-all" accounts::logout_all;
         GET "/api/auth/sessions" accounts::sessions;
         DELETE "/api/auth/sessions/{session}" accounts::end_session;
+        GET "/.well-known/jwks.json" accounts::public_keys;
         GET "/api/me" users::me;
         PATCH "/api/me" users::update_me;
         POST "/api/me/password" users::change_password;

@@ -43,7 +43,7 @@ pub async fn demo(State(app): State<Arc<App>>) -> Reply<Items<DemoPersonView>> {
 }
 
 /// Below these are programs' addresses, whoever asks for them.
-const OF_PROGRAMS: [&str; 4] = ["api", "assets", "health", "ws"];
+const OF_PROGRAMS: [&str; 5] = [".well-known", "api", "assets", "health", "ws"];
 
 /// Nothing is at this address. The page says it to a person, in their language and with a way back.
 pub async fn no_such_address(

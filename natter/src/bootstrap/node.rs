@@ -9,7 +9,7 @@ use natter_nats::{
     log::LogReader,
 };
 use natter_runtime::{
-    config::{Durability, Encryption, Strictness},
+    config::{Durability, Encryption, Strictness, TokenKeys},
     lifecycle::StopSignals,
     shared_state::SharedState,
 };
@@ -128,14 +128,14 @@ impl Node {
     /// Serves sockets and HTTP; returns where. Anyone may log in as one of `demo`.
     pub async fn start_edge(
         &self,
-        jwt_secret: Vec<u8>,
+        keys: TokenKeys,
         listener: TcpListener,
         demo: Vec<DemoPersonView>,
     ) -> anyhow::Result<SocketAddr> {
         let settings = &self.backends.settings;
         let config = natter_edge::Config {
             nats: self.backends.nats.clone(),
-            jwt_secret,
+            keys,
             jwt_expires_in: settings.jwt_expires_in,
             refresh_expires_in: settings.refresh_expires_in,
             cors_origins: settings.cors_origins.clone(),

@@ -8,12 +8,11 @@ use natter_nats::{
     server::{self, Server},
 };
 use natter_runtime::{
-    config::{Durability, Settings},
+    config::{Durability, Settings, TokenKeys},
     lifecycle::{Lifecycle, StopSignals},
     shared_state,
 };
 use natter_store::{Store, sqlite::SqliteStore};
-use secrecy::ExposeSecret;
 use tokio::net::TcpListener;
 use tracing::warn;
 
@@ -72,13 +71,13 @@ impl DevServer {
         let shared = Arc::new(shared_state::Memory::new());
         let node = Node { backends, process, deployment, shared, clock };
         node.start_worker(store.clone(), &[]).await?;
-        let secret = match &node.backends.settings.jwt_secret {
-            Some(secret) => secret.expose_secret().as_bytes().to_vec(),
-            None => folder.secret("jwt.secret")?,
-        };
+        let mut keys = node.backends.settings.token_keys.clone();
+        if !keys.can_sign() {
+            keys.secrets = TokenKeys::unnamed(folder.secret("jwt.secret")?).secrets;
+        }
         let demo = args.demo.then(|| Demo::new(&node.backends.settings.limits));
         let people = demo.as_ref().map(|demo| demo.people.clone()).unwrap_or_default();
-        let public = node.start_edge(secret, listener, people).await?;
+        let public = node.start_edge(keys, listener, people).await?;
         node.process.readiness.started();
         Ok(Self { public, demo, node, nats, store })
     }

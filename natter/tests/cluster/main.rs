@@ -27,6 +27,7 @@ mod example; // the one that docs/testing.md shows
 mod clocks; // machines whose clocks are wrong
 
 mod disks; // full ones
+mod keys; // keys of access tokens follow each other
 mod health; // who can work, as orchestrators ask
 mod migrate; // schema and log, made and looked at
 mod tls; // TLS on every connection

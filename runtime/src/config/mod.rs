@@ -7,22 +7,23 @@ mod limits;
 mod network;
 mod redis;
 mod tls;
+mod token_keys;
 
 pub use encryption::{Encryption, RootKey};
 pub use kafka::{Kafka, KafkaSecurity, Sasl};
 pub use kms::{Kms, KmsToken};
 pub use network::ConnectionLimits;
 pub use redis::Redis;
+pub use token_keys::{PemKey, TokenKeys, TokenSecret};
 
 use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
 use ipnet::IpNet;
 use natter_schemas::limits::{
-    CONTROL_AGE, JWT_SECRET_MIN, LOG_BYTES, LOG_BYTES_MIN, Limits, PRESENCE_TTL, REFRESH_GRACE_MAX,
-    REFRESH_MAX,
+    CONTROL_AGE, LOG_BYTES, LOG_BYTES_MIN, Limits, PRESENCE_TTL, REFRESH_GRACE_MAX, REFRESH_MAX,
 };
 use natter_tls::{ClientTls, KeyPair};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 
 use crate::rates::Rates;
 
@@ -105,7 +106,7 @@ pub struct Settings {
     pub redis: Option<Redis>,
     /// How long a session without a heartbeat counts as online.
     pub presence_ttl: Duration,
-    pub jwt_secret: Option<SecretString>,
+    pub token_keys: TokenKeys,
     pub jwt_expires_in: Duration,
     pub refresh_expires_in: Duration,
     /// How long after its exchange a refresh token is answered with the same successor.
@@ -150,7 +151,7 @@ impl Settings {
             kafka: kafka::read(source)?,
             redis: redis::read(source)?,
             presence_ttl: lifetime(source, "PRESENCE_TTL", 45, PRESENCE_TTL)?,
-            jwt_secret: secret(source, strictness == Strictness::Production)?,
+            token_keys: token_keys::read(source, strictness == Strictness::Production)?,
             jwt_expires_in: lifetime(source, "JWT_EXPIRES_IN", 15 * 60, SECOND..=CONTROL_AGE)?,
             refresh_expires_in: lifetime(source, "REFRESH_EXPIRES_IN", 30 * 86_400, SECOND..=REFRESH_MAX)?,
             refresh_grace: lifetime(source, "REFRESH_GRACE", 30, Duration::ZERO..=REFRESH_GRACE_MAX)?,
@@ -186,14 +187,31 @@ fn number<T: FromStr>(
     text(source, name).map(|value| value.parse().map_err(|_| bad(name, &value, allowed))).transpose()
 }
 
-fn secret(source: &Source<'_>, needed: bool) -> Result<Option<SecretString>, BadSetting> {
-    let allowed =
-        format!("a secret of at least {JWT_SECRET_MIN} bytes, for example from `openssl rand -hex 32`");
-    match text(source, "JWT_SECRET").map(SecretString::from) {
-        Some(secret) if secret.expose_secret().len() >= JWT_SECRET_MIN => Ok(Some(secret)),
-        Some(_) => Err(BadSetting { name: "JWT_SECRET", wrong: "is too short".to_owned(), allowed }),
-        None if !needed => Ok(None),
-        None => Err(BadSetting { name: "JWT_SECRET", wrong: "is missing".to_owned(), allowed }),
+/// A secret by its value, or by the path of the file that has it.
+fn secret(
+    source: &Source<'_>,
+    name: &'static str,
+    file: &'static str,
+) -> Result<Option<SecretString>, BadSetting> {
+    let allowed = || format!("either {name}, or {file}: the path of a file that has it");
+    match (text(source, name), text(source, file)) {
+        (Some(_), Some(_)) => {
+            Err(BadSetting { name: file, wrong: format!("is set beside {name}"), allowed: allowed() })
+        }
+        (Some(secret), None) => Ok(Some(SecretString::from(secret))),
+        (None, Some(path)) => read_file(file, &path).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+/// A small file of text, without the white space around it.
+fn read_file(name: &'static str, path: &str) -> Result<SecretString, BadSetting> {
+    let wrong = |wrong| BadSetting { name, wrong, allowed: "a file of text that can be read".to_owned() };
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| wrong(format!("names {path}, which cannot be read ({error})")))?;
+    match text.trim() {
+        "" => Err(wrong(format!("names {path}, which is empty"))),
+        text => Ok(SecretString::from(text)),
     }
 }
 

@@ -67,7 +67,8 @@ fn of_document(document: &Value) -> Routes {
 
 /// The others are pages and their files.
 fn is_of_programs((_, path): &(String, String)) -> bool {
-    ["/api/", "/health", "/ws"].iter().any(|start| path.starts_with(start)) && path != "/api/docs"
+    ["/.well-known/", "/api/", "/health", "/ws"].iter().any(|start| path.starts_with(start))
+        && path != "/api/docs"
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub fn operations(types: &mut Types) -> Vec<Operation> {
             document("/api/openapi.json", "getOpenApi", "This document"),
             document("/api/asyncapi.json", "getAsyncApi", "The socket and the Kafka topic, as AsyncAPI 3.0"),
         ];
+    all.push(public_keys());
     all.push(web_socket());
     all
 }
@@ -38,6 +39,19 @@ fn document(path: &'static str, id: &str, summary: &str) -> Operation {
     operation(("GET", path), id, (TAG, summary))
         .answer(etag(Answer::json(200, "The document.", json!({"type": "object"}))))
         .answer(etag(Answer::none(304, "It is as `If-None-Match` has it.")))
+}
+
+fn public_keys() -> Operation {
+    let about = "A JSON Web Key Set (RFC 7517) of the Ed25519 keys by which access tokens are verified, for services that \
+                 check tokens. Empty where tokens are signed with secrets.";
+    let key = json!({"type": "object", "required": ["kty", "kid"], "properties": {
+        "kty": {"type": "string"}, "kid": {"type": "string"}, "crv": {"type": "string"}, "x": {"type": "string"},
+        "alg": {"type": "string"}, "use": {"type": "string"},
+    }});
+    let set = json!({"type": "object", "required": ["keys"], "properties": {"keys": {"type": "array", "items": key}}});
+    operation(("GET", "/.well-known/jwks.json"), "getPublicKeys", (TAG, "Public keys of access tokens"))
+        .about(about)
+        .answer(Answer::json(200, "All of them.", set))
 }
 
 fn web_socket() -> Operation {

@@ -19,7 +19,7 @@ use natter_nats::{
     subject,
 };
 use natter_runtime::{
-    config::ConnectionLimits,
+    config::{ConnectionLimits, TokenKeys},
     lifecycle::{DRAIN, Lifecycle},
     rates::Rates,
 };
@@ -75,7 +75,7 @@ impl Edge {
         let shared = Arc::new(Fragile::default());
         let mut config = Config {
             nats: server.address(),
-            jwt_secret: vec![7; 32],
+            keys: TokenKeys::unnamed(vec![7; 32]),
             jwt_expires_in: Duration::from_mins(15),
             refresh_expires_in: Duration::from_hours(1),
             cors_origins: vec!["https://chat.example".to_owned()],
