@@ -7,6 +7,7 @@ pub mod header; // every header
 
 pub mod topology; // the streams and consumers a deployment has
 pub mod apply; // makes a server so, or says where it is not
+pub mod snapshot; // a stream as a file, and back
 
 pub mod clock; // what time it is in the log
 pub mod connect; // one connection per purpose

@@ -73,6 +73,11 @@ impl Topology {
         [self.bucket()].into_iter().chain(logs).chain([self.reads(), self.control(), self.parked()]).collect()
     }
 
+    /// Those that hold what was published, which a backup is made of: all but the bucket.
+    pub fn content_streams(&self) -> Vec<String> {
+        self.streams().into_iter().skip(1).map(|stream| stream.name).collect()
+    }
+
     /// Each with the stream it belongs to.
     pub fn consumers(&self) -> Vec<(String, pull::Config)> {
         let jobs = |p| [persist(), mirror()].map(|consumer| (log_stream(p), consumer));
@@ -161,7 +166,7 @@ impl Topology {
     }
 
     /// Laid out as a key-value bucket (ADR-8), written as a stream so that it is made and checked like one.
-    fn bucket(&self) -> stream::Config {
+    pub(crate) fn bucket(&self) -> stream::Config {
         stream::Config {
             description: Some("partitions, epoch and event key of this deployment".to_owned()),
             max_messages_per_subject: 1,

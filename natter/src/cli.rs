@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod backup; // a deployment saved and put back
 pub mod mirror; // the mirror in Kafka
 pub mod operator; // parked events, replay, verify
 
@@ -10,6 +11,7 @@ use clap_complete::Shell;
 
 use natter_workers::Job;
 
+use backup::{BackupArgs, RestoreArgs};
 use mirror::MirrorCommand;
 use operator::{ParkedCommand, ReplayArgs, VerifyArgs};
 
@@ -49,6 +51,10 @@ pub enum Command {
     /// Look at what the workers mirror to Kafka.
     #[command(subcommand)]
     Mirror(MirrorCommand),
+    /// Save the store and the log to a folder, while they are in use.
+    Backup(BackupArgs),
+    /// Make a deployment from a backup, or only check the backup.
+    Restore(RestoreArgs),
     /// Open a socket, print every frame, send every line of standard input.
     Connect(ConnectArgs),
     /// Make users, conversations and messages of any number through the public API of a running server. The same

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use crate::{
+    backup,
     cli::{Cli, Command},
     connect, dev, doctor, health, migrate, mirror, parked, replay, roles, seed, verify,
 };
@@ -21,6 +22,8 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => replay::run(&args).await,
         Command::Verify(args) => verify::run(&args).await,
         Command::Mirror(command) => mirror::run(&command).await,
+        Command::Backup(args) => backup::run(&args).await,
+        Command::Restore(args) => backup::restore(&args).await,
         Command::Connect(args) => succeeded(connect::run(&args).await),
         Command::Seed(args) => succeeded(seed::run(&args).await),
         Command::Completions { shell } => {

@@ -16,6 +16,7 @@ mod mirror; // whether Kafka has what the log has
 mod parked; // events no job could use, taken up by a person
 mod replay; // the log persisted again
 mod verify; // the log against the store
+mod backup; // store and log to a folder, and back
 
 mod progress; // how far a long command is
 mod client; // a small client of the public API

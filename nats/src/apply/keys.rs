@@ -49,6 +49,16 @@ impl Keys {
         deployment(partitions, stored, epoch, &event_key)
     }
 
+    /// Of another server, if this one has none yet.
+    pub async fn adopt_event_key(&self, key: &EventKey) -> Result<(), ApplyError> {
+        let text = HEXLOWER_PERMISSIVE.encode(&key.0);
+        let stored = self.get_or_create(EVENT_KEY, text.clone(), &mut Vec::new()).await?;
+        if stored == text {
+            return Ok(());
+        }
+        Err(ApplyError::Key { key: EVENT_KEY, reason: "another one is there".to_owned() })
+    }
+
     pub async fn renew_epoch(&self, differences: &mut Vec<Difference>) -> Result<String, ApplyError> {
         let epoch = secret::random::<16>();
         self.store

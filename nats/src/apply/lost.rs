@@ -5,7 +5,7 @@ use std::fmt;
 use async_nats::jetstream::Context;
 use natter_schemas::id::{Partition, Seq};
 
-use super::{ApplyError, current::Server, highest_of, keys::Keys};
+use super::{ApplyError, current::Server, highest_of, is_deployed};
 use crate::topology::{Topology, bucket_stream, log_stream};
 
 /// What is gone of a server that events were published to before.
@@ -33,11 +33,8 @@ impl Lost {
 /// Reads only. `highest` is the highest seq the store holds, by partition.
 pub async fn lost(js: &Context, topology: &Topology, highest: &[Seq]) -> Result<Lost, ApplyError> {
     let server = Server::new(js);
-    let bucket = match server.stream(&bucket_stream()).await? {
-        // Without the number of partitions no one has provisioned to the end, or the key is lost.
-        Some(_) => Keys::open(js).await?.partitions().await?.is_some(),
-        None => false,
-    };
+    // Without the number of partitions no one has provisioned to the end, or the key is lost.
+    let bucket = is_deployed(js).await?;
     let mut logs = Vec::new();
     let mut logged = 0;
     for p in Partition::all(topology.partitions) {

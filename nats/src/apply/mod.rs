@@ -181,6 +181,23 @@ pub async fn apply(
     Ok((deployment, differences))
 }
 
+/// Whether a deployment was made on this server, to the end.
+pub async fn is_deployed(js: &Context) -> Result<bool, ApplyError> {
+    match Server::new(js).stream(&bucket_stream()).await? {
+        Some(_) => Ok(Keys::open(js).await?.partitions().await?.is_some()),
+        None => Ok(false),
+    }
+}
+
+/// Before [`apply`] on a server to which the logs of another were put back: ids of events that are sent again come out as
+/// they were. The epoch is made by `apply`, and is a new one.
+pub async fn adopt_event_key(js: &Context, topology: &Topology, key: &EventKey) -> Result<(), ApplyError> {
+    check_range(topology.partitions)?;
+    let bucket = json_of(&topology.bucket());
+    apply_stream(&Server::new(js), bucket, 0, &mut Vec::new()).await?;
+    Keys::open(js).await?.adopt_event_key(key).await
+}
+
 /// What services call at their start: the server must already be so.
 pub async fn check(js: &Context, topology: &Topology) -> Result<Deployment, ApplyError> {
     if let Some(first) = drift(js, topology).await?.into_iter().next() {

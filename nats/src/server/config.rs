@@ -13,6 +13,7 @@ use crate::secret;
 pub const USER: &str = "natter";
 /// Of the system account, with the same password.
 pub const SYSTEM_USER: &str = "system";
+const PASSWORD: &str = "nats-password";
 const TEMPLATE: &str = include_str!("../../server/dev.conf");
 /// What an error quotes of the log.
 const TAIL_LINES: usize = 8;
@@ -38,7 +39,7 @@ impl Files {
         // nats-server would read a relative path from a working folder of its own.
         let dir = given.canonicalize().map_err(failed(given))?;
         remove_old_ports(&dir).map_err(failed(&dir))?;
-        let secret = dir.join("nats-password");
+        let secret = dir.join(PASSWORD);
         let password = password(&secret).map_err(failed(&secret))?;
         Ok(Self { config: dir.join("nats-server.conf"), log: dir.join("nats-server.log"), dir, password })
     }
@@ -80,10 +81,20 @@ impl Files {
     }
 }
 
+/// Of a folder that was used before.
+pub fn stored_password(dir: &Path) -> Option<String> {
+    let text = fs::read_to_string(dir.join(PASSWORD)).ok()?;
+    is_password(&text).then_some(text)
+}
+
+fn is_password(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 /// The password of this folder, made when it is used for the first time.
 fn password(path: &Path) -> io::Result<String> {
     match fs::read_to_string(path) {
-        Ok(text) if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) => Ok(text),
+        Ok(text) if is_password(&text) => Ok(text),
         // Half written, or edited: every child is given the new one, so nothing is lost.
         Ok(_) => new_password(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => new_password(path),
@@ -183,7 +194,7 @@ mod tests {
         first.write_config(&options, None).unwrap();
         assert_eq!(Files::prepare(&options).unwrap().password, first.password);
         for (path, mode) in
-            [(data_dir.clone(), 0o700), (data_dir.join("nats-password"), 0o600), (first.config, 0o600)]
+            [(data_dir.clone(), 0o700), (data_dir.join(PASSWORD), 0o600), (first.config, 0o600)]
         {
             assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
         }

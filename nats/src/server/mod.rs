@@ -135,7 +135,7 @@ impl Server {
         info!(port, pid = supervisor.pid(), data = %options.data_dir.display(), "nats-server is ready");
         let endpoint = Endpoint { port, password: files.password.clone() };
         let disk_watch = tokio::spawn(disk::watch(endpoint, files.clone(), supervisor.clone()));
-        let url = format!("nats://{}:{}@127.0.0.1:{port}", config::USER, files.password);
+        let url = url(port, &files.password);
         Ok(Self { url, supervisor, files, disk_watch })
     }
 
@@ -172,6 +172,24 @@ impl Drop for Server {
         self.supervisor.end(Signal::Kill);
         self.supervisor.join();
     }
+}
+
+/// The URL, with user and password, of the server that another process runs in this folder.
+pub fn running(data_dir: &Path) -> Option<String> {
+    let files = std::fs::read_dir(data_dir).ok()?;
+    let ports = files
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension() == Some("ports".as_ref()))?;
+    let pid = ports.file_stem()?.to_str()?.rsplit_once('_')?.1.parse().ok()?;
+    // The file of a server that was killed stays.
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None).ok()?;
+    let password = config::stored_password(data_dir)?;
+    Some(url(read_port(&ports)?, &password))
+}
+
+/// With user and password: not for logs.
+fn url(port: u16, password: &str) -> String {
+    format!("nats://{}:{password}@127.0.0.1:{port}", config::USER)
 }
 
 /// What nats-server writes into its ports file.

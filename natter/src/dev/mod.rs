@@ -13,7 +13,9 @@ use crate::{
     cli::DevArgs,
     settings,
 };
+pub use folder::Folder;
 use server::DevServer;
+pub use server::start_nats;
 
 pub async fn run(args: &DevArgs) -> anyhow::Result<()> {
     // From here on a signal waits to be asked for: none is lost between two waits.
@@ -24,7 +26,7 @@ pub async fn run(args: &DevArgs) -> anyhow::Result<()> {
     ];
     let settings = settings::read(&flags, Strictness::Dev)?;
     let metrics = bootstrap::observe(&settings)?;
-    let folder = folder::Folder::open(&args.data_dir)?;
+    let folder = Folder::open(&args.data_dir)?;
     let listener = bootstrap::bind(settings.host, settings.port, "--port").await?;
     let process = Process::start(&settings, metrics).await?;
 

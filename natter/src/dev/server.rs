@@ -112,7 +112,7 @@ impl DevServer {
     }
 }
 
-async fn start_nats(settings: &Settings, folder: &Folder) -> anyhow::Result<Server> {
+pub async fn start_nats(settings: &Settings, folder: &Folder) -> anyhow::Result<Server> {
     let binary = server::find().context(
         "`make run` fetches nats-server; or install version 2.14 or later and put it into PATH (`natter doctor` \
          says more)",

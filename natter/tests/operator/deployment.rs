@@ -53,6 +53,13 @@ impl CommandOutput {
         self.out
     }
 
+    /// What it ended with.
+    #[track_caller]
+    pub fn error(self) -> String {
+        assert_eq!(self.code, Some(1), "{}{}", self.out, self.err);
+        self.err
+    }
+
     #[track_caller]
     pub fn json(self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {}{}", self.out, self.err))

@@ -9,6 +9,7 @@ mod parked; // natter parked
 mod replay; // natter replay
 mod mirror; // natter verify, of Kafka's topic
 mod verify; // natter verify
+mod backup; // natter backup and restore
 
 mod rights; // all of it as the user `worker` of a guarded server
 

@@ -66,6 +66,11 @@ async fn a_workers_rights_are_enough_for_every_command() {
     assert_eq!(natter(&["parked", "list"]).ok(), "nothing is parked\n");
     natter(&["replay", "--from", "1"]).ok();
     natter(&["verify"]).ok();
+
+    // Whole streams are saved by whoever makes them.
+    let backup = home.file("backup");
+    let arguments = ["backup", backup.to_str().unwrap()];
+    CommandOutput::of(&cluster.run(&arguments, &[("NATS_URL", &url("provision"))])).ok();
 }
 
 async fn register(rpc: &RpcClient, name: &str) -> UserId {

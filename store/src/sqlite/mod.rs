@@ -8,6 +8,7 @@ mod failure; // what SQLite reports becomes Unavailable or Corrupt
 mod open; // a file becomes connections: settings, migrations
 
 mod status; // the state of its migrations
+mod copy; // the file as it is at one moment
 
 mod readers; // calls that only read
 mod writer; // calls that change something, committed in groups
@@ -34,6 +35,7 @@ mod upgrade; // a file of an older version
 
 use std::path::Path;
 
+pub use copy::copy;
 pub use status::status;
 
 use async_trait::async_trait;

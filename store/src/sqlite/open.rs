@@ -47,6 +47,21 @@ pub fn for_reading(path: &Path) -> Result<Connection> {
     Ok(db)
 }
 
+/// One that is there, and this program's.
+pub fn existing(path: &Path) -> Result<Connection> {
+    let db = connect(path).map_err(|e| at(path, e))?;
+    check_owner(&db).map_err(|e| at(path, e))?;
+    Ok(db)
+}
+
+/// One that was not there, without anything in it.
+pub fn new(path: &Path) -> Result<Connection> {
+    if path.exists() {
+        return Err(at(path, StoreError::Unavailable("it exists already".to_owned())));
+    }
+    create(path).and_then(|()| connect(path)).map_err(|e| at(path, e))
+}
+
 pub fn limit_size(db: &Connection, bytes: u64) -> Result<()> {
     let page: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
     let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);
