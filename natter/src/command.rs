@@ -22,7 +22,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => replay::run(&args).await,
         Command::Verify(args) => verify::run(&args).await,
         Command::Mirror(command) => mirror::run(&command).await,
-        Command::Backup(args) => backup::run(&args).await,
+        Command::Backup(args) => backup::save(&args).await,
         Command::Restore(args) => backup::restore(&args).await,
         Command::Connect(args) => succeeded(connect::run(&args).await),
         Command::Seed(args) => succeeded(seed::run(&args).await),

@@ -7,7 +7,7 @@ use natter_schemas::{event::Timestamp, id::Seq};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{sync, write};
+use super::files::{sync, write};
 
 const FILE: &str = "manifest.json";
 /// Of this program's backups; it reads no other.

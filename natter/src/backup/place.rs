@@ -63,6 +63,6 @@ fn backends(data_dir: &Path, url: String) -> anyhow::Result<Backends> {
 }
 
 fn dev_settings(data_dir: &Path) -> anyhow::Result<natter_runtime::config::Settings> {
-    let database = format!("sqlite:{}", data_dir.join(super::DATABASE).display());
+    let database = format!("sqlite:{}", data_dir.join(super::files::DATABASE).display());
     settings::read(&[("DATABASE_URL", Some(database))], Strictness::Dev)
 }

@@ -15,10 +15,9 @@ use natter_store::Database;
 use tokio::{fs::File, io::BufReader};
 
 use super::{
-    DATABASE, EVENT_KEY, JWT_SECRET, beside,
+    files::{DATABASE, EVENT_KEY, JWT_SECRET, beside, print, sync, write},
     manifest::{Manifest, SavedStream},
     place::Place,
-    print, sync, write,
 };
 use crate::{
     bootstrap::{self, Backends},

@@ -16,9 +16,9 @@ pub struct BackupArgs {
     /// The data folder of `natter dev`, whether it is running or not
     #[arg(long)]
     pub data_dir: Option<PathBuf>,
-    /// Also save what signs access tokens (`jwt.secret` of the data folder)
-    #[arg(long, requires = "data_dir")]
-    pub with_secrets: bool,
+    /// Also save keys: the records that open sealed texts, as the root wraps them, and `jwt.secret` of a data folder
+    #[arg(long)]
+    pub with_keys: bool,
 }
 
 #[derive(Debug, Args)]

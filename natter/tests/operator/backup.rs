@@ -139,7 +139,7 @@ async fn a_data_folder_is_saved_running_or_not_and_put_back() {
     alice.post_message(&room, "kept").await;
     run(&["backup", &path("running"), "--data-dir", &path("data")]).ok();
     server.stop().await;
-    run(&["backup", &path("stopped"), "--data-dir", &path("data"), "--with-secrets"]).ok();
+    run(&["backup", &path("stopped"), "--data-dir", &path("data"), "--with-keys"]).ok();
 
     for (backup, keeps_sessions) in [("running", false), ("stopped", true)] {
         let data = format!("{backup}-again");
