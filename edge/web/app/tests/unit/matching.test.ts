@@ -16,6 +16,17 @@ test('every word has to be there, in any order', () => {
   expect(find('zo x')).toEqual([])
 })
 
-test('a query without words finds everything', () => {
+test('words are found by their beginnings, as the server finds people', () => {
+  expect(find('oups')).toEqual([])
+  expect(find('gro')).toEqual(['Ångström group'])
+  expect(matching(['Smith-Jones', 'o.neill'], 'jones', (name) => name)).toEqual(['Smith-Jones'])
+  expect(matching(['Smith-Jones', 'o.neill'], 'nei', (name) => name)).toEqual(['o.neill'])
+  expect(matching(['Straße', 'कि', 'क'], 'STRASS', (name) => name)).toEqual(['Straße'])
+  expect(matching(['कि', 'क'], 'कि', (name) => name)).toEqual(['कि'])
+  expect(find('zo ---')).toEqual(['Zoë Müller', 'zoo keepers'])
+  expect(find('---')).toEqual([])
+})
+
+test('nothing asked for finds everything', () => {
   expect(find('  ')).toEqual(names)
 })
