@@ -36,7 +36,7 @@ test('"Try now" connects at once, however long the wait was', async () => {
   await open(page, 'Bob')
   isClosed = true
   await program.kill()
-  await page.getByText(/Next try in ([5-9]|\d\d) seconds/).waitFor({ timeout: 40_000 })
+  await page.getByText(/Next try in ([5-9]|\d\d) seconds/).first().waitFor({ timeout: 40_000 })
   await program.run()
   const before = attempts
   const now = page.getByRole('button', { name: 'Try now' })
@@ -45,9 +45,41 @@ test('"Try now" connects at once, however long the wait was', async () => {
   // It failed: the next attempt is soon again, without another click.
   await expect.poll(() => attempts, { timeout: 4_000 }).toBeGreaterThan(before + 1)
   isClosed = false
-  await page.getByText(/Next try|Connecting/).waitFor({ state: 'detached' })
+  await page.locator('.notices [role=status]').waitFor({ state: 'detached' })
   await say(page, 'back again')
   await rows(page, 'back again').getByText(/^(Sent|Read)$/).waitFor()
+})
+
+test('the wait for the next attempt is read out once', async () => {
+  const context = await profile(browser, { allowed: NO_ANSWER })
+  let isClosed = false
+  const sockets = new Set<{ close: () => Promise<void> }>()
+  await context.routeWebSocket('**/ws', (socket) => {
+    if (isClosed) return void socket.close()
+    sockets.add(socket)
+    socket.connectToServer()
+  })
+  const page = await enter(context, program.url, 'Alice')
+  isClosed = true
+  for (const socket of sockets) await socket.close()
+  await page.getByText(/Next try in [4-9] seconds/).first().waitFor({ timeout: 40_000 })
+  await page.evaluate(() => {
+    const heard: string[] = []
+    const seen: string[] = []
+    Object.assign(window, { heard, seen })
+    const look = () => {
+      const region = document.querySelector('.notices [role=status]')
+      if (!region?.textContent?.includes('Next try')) return
+      const spoken = region.cloneNode(true) as Element
+      for (const silent of spoken.querySelectorAll('[aria-hidden=true]')) silent.remove()
+      if (heard.at(-1) !== spoken.textContent) heard.push(spoken.textContent ?? '')
+      if (seen.at(-1) !== region.textContent) seen.push(region.textContent)
+    }
+    look()
+    new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true })
+  })
+  await expect.poll(() => page.evaluate(() => (window as unknown as { seen: string[] }).seen.length)).toBeGreaterThan(2)
+  expect(await page.evaluate(() => (window as unknown as { heard: string[] }).heard)).toEqual([expect.stringMatching(/Next try in [4-9] seconds/)])
 })
 
 test('catching up says how many messages are to go', async () => {
@@ -116,4 +148,28 @@ test('a part that cannot be fetched says so, and opens when it can', async () =>
   await page.getByRole('heading', { name: 'Settings' }).waitFor()
   await page.getByRole('button', { name: 'New conversation' }).click()
   await page.getByRole('dialog').waitFor()
+})
+
+test('menu and picker that were never loaded open after an outage', async () => {
+  const context = await profile(browser, { allowed: /ERR_FAILED|Service Worker registration blocked/, serviceWorkers: 'block' })
+  let isBlocked = true
+  await context.route(/\/assets\/(Menu|Picker)-.*\.js/, (route) => (isBlocked ? route.abort() : route.continue()))
+  const page = await enter(context, program.url, 'Alice')
+  await open(page, 'Natter')
+  const row = rows(page, 'Mention @echo and it answers.')
+  const failed = page.getByRole('main').getByText('A part of Natter could not be loaded.')
+  for (const [button, part] of [['More', page.getByRole('menu')], ['React', page.locator('.picker')]] as const) {
+    isBlocked = true
+    await row.hover()
+    await row.getByRole('button', { name: button }).click()
+    await failed.waitFor()
+    await page.getByRole('button', { name: 'Dismiss' }).click()
+    await failed.waitFor({ state: 'detached' })
+    isBlocked = false
+    await row.hover()
+    await row.getByRole('button', { name: button }).click()
+    await part.waitFor()
+    await page.keyboard.press('Escape')
+    await part.waitFor({ state: 'detached' })
+  }
 })

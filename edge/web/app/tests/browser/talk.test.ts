@@ -58,7 +58,7 @@ test('messages written while the program is gone arrive in order', async () => {
   await program.kill()
   for (const text of ['first', 'second', 'third']) await say(alice, text)
   await rows(alice, 'third').getByText('Sending').waitFor()
-  await alice.getByText(/No connection|Connecting/).waitFor()
+  await alice.getByText(/No connection|Connecting/).first().waitFor()
   await program.run()
   await rows(alice, 'third').getByText(/^(Sent|Read)$/).waitFor()
   const texts = await alice.locator('[data-row]').allInnerTexts()
