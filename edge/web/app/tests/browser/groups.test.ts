@@ -241,3 +241,39 @@ test('a reaction beyond the limit is refused in words', async () => {
   await page.locator('.picker').getByText('🎉', { exact: true }).click()
   await page.getByText('No more reactions can be added to this message.').first().waitFor()
 })
+
+test('Escape takes back a question, and not its dialog', async () => {
+  const [olga, adam] = (await people('Olga', 'Adam')) as [Caller, Caller]
+  const page = await details(olga, await group(olga, 'Question', [adam]))
+  await act(page, 'Adam', 'Make owner')
+  const question = page.getByRole('group', { name: /Adam becomes the owner/ })
+  await question.waitFor()
+  await page.keyboard.press('Escape')
+  await question.waitFor({ state: 'detached' })
+  await member(page, 'Adam').waitFor()
+  await page.keyboard.press('Escape')
+  await page.getByRole('dialog').waitFor({ state: 'detached' })
+})
+
+test('a group of two without a name is shown as a group', async () => {
+  const [olga, adam] = (await people('Olga', 'Adam')) as [Caller, Caller]
+  const { id } = await olga.post('/api/conversations', { type: 'group', participantIds: [adam.id] })
+  await olga.post('/api/messages', { conversationId: id, content: 'just us' })
+  const page = await details(adam, id)
+  await inHeader(page, `Group from ${new Intl.DateTimeFormat('en-US', { dateStyle: 'medium' }).format(new Date())}`).waitFor({ state: 'attached' })
+  await page.getByRole('dialog', { name: 'Group' }).getByText('2 members').waitFor()
+  await page.keyboard.press('Escape')
+  await rows(page, 'just us').getByText('Olga', { exact: true }).waitFor()
+  await page.locator('[data-room]').filter({ hasText: 'Group from' }).getByText('Olga:').waitFor()
+})
+
+test('how many people were found is read out', async () => {
+  const [olga] = (await people('Olga')) as [Caller]
+  const page = await enterAs(await profile(browser), olga)
+  await page.getByRole('button', { name: 'New conversation' }).first().click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('Find people').fill(olga.username)
+  await dialog.getByRole('status').getByText('That is you.').or(dialog.getByText('That is you.')).first().waitFor()
+  await dialog.getByLabel('Find people').fill('bob')
+  await dialog.getByRole('status').filter({ hasText: '1 result' }).waitFor({ state: 'attached' })
+})

@@ -35,6 +35,22 @@ test('a form says which field was refused, and why', async () => {
   await page.getByRole('alert').getByText('No account matches').waitFor()
 })
 
+test('a field that is left empty is named in words of the page', async () => {
+  const page = await (await profile(browser, { storage: { 'natter.language': 'de' } })).newPage()
+  await page.goto(`${program.url}/register`)
+  const button = page.locator('form button[type=submit]')
+  await button.click()
+  const [name, email] = [page.locator('input[name=username]'), page.locator('input[type=email]')]
+  await page.getByText('Fülle dieses Feld aus.').first().waitFor()
+  expect(await name.evaluate((element) => [element === document.activeElement, element.getAttribute('aria-invalid')])).toEqual([true, 'true'])
+  await name.fill('someone')
+  expect(await name.getAttribute('aria-invalid')).toBe(null)
+  await email.fill('no address')
+  await button.click()
+  await page.getByText('Das ist keine E-Mail-Adresse.').waitFor()
+  expect(await email.evaluate((element) => element === document.activeElement)).toBe(true)
+})
+
 test('too many attempts are answered with the time to wait', async () => {
   const page = await (await profile(browser, { allowed: /429/ })).newPage()
   let attempts = 0

@@ -16,6 +16,7 @@ test('a room is a sensible tree of names and roles', async () => {
   expect(await tree(page.locator('.pane'))).toEqual([
     'heading "Tree" [level=1]',
     'button "Details"',
+    'region "Messages"',
     'article by Bob',
     'button "React"',
     'button "Reply"',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Caller, enter, open, profile, rows, say, stage } from './harness'
+import { Caller, enter, enterAs, open, profile, rows, say, stage } from './harness'
 import { foreign, tour, violations } from './tour'
 
 const { program, browser } = await stage()
@@ -15,10 +15,19 @@ for (const colorScheme of ['light', 'dark'] as const) {
         expect({ view, found: await violations(page) }).toEqual({ view, found: [] })
         const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
         expect(over, `${view} is wider than the window`).toBeLessThanOrEqual(0)
+        expect(await page.locator(':is(a, button) :is(a, button)').count(), `${view} has a control in another`).toBe(0)
       }
     })
   }
 }
+
+test('who has no conversation yet is invited once', async () => {
+  const page = await enterAs(await profile(browser), await Caller.register(program.url, 'New here'))
+  await page.getByText('No conversations yet').waitFor()
+  expect(await page.getByRole('heading', { level: 2 }).allTextContents()).toEqual(['No conversations yet'])
+  await page.getByRole('link', { name: 'Settings' }).click()
+  await expect.poll(() => page.title()).toBe('Settings · Natter')
+})
 
 test('no view has words that are not from a message file', async () => {
   const page = await (await profile(browser, { allowed, storage: { 'natter.language': 'en-XA' } })).newPage()
@@ -150,3 +159,21 @@ test('a token that runs out in mid-use is renewed, and the work goes on', async 
   expect({ refused: refused > 1, renewed }).toEqual({ refused: true, renewed: 1 })
 })
 
+test('the mark of the focus is not covered by the next message', async () => {
+  const [alice, bob] = [await Caller.logIn(program.url, 'alice'), await Caller.logIn(program.url, 'bob')]
+  const { id } = await alice.post('/api/conversations', { type: 'group', name: 'Ring', participantIds: [bob.id] })
+  const { seq } = await bob.post<{ seq: number }>('/api/messages', { conversationId: id, content: 'above' })
+  await bob.post('/api/messages', { conversationId: id, content: 'below' })
+  await bob.put(`/api/conversations/${id}/messages/${seq}/reactions/${encodeURIComponent('👍')}`)
+  const page = await enter(await profile(browser), program.url, 'Alice')
+  await open(page, 'Ring')
+  const button = rows(page, 'above').locator('.reactions button')
+  await page.keyboard.press('Shift')
+  await button.focus()
+  const end = await button.evaluate((element) => {
+    const { outlineOffset, outlineWidth } = getComputedStyle(element)
+    return element.getBoundingClientRect().bottom + parseFloat(outlineOffset) + parseFloat(outlineWidth)
+  })
+  const next = (await rows(page, 'below').locator('.bubble').boundingBox())!
+  expect(end).toBeLessThanOrEqual(next.y)
+})
