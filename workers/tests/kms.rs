@@ -12,7 +12,7 @@ use natter_schemas::{
 };
 use natter_seal::Key;
 use natter_store::{KeyPurpose::Messages, KeyStore, WrappedUserKey};
-use natter_testkit::OpenBao;
+use natter_testkit::{Authority, OpenBao};
 use natter_workers::{
     Job,
     services::keys::{LocalRoot, Root, Roots, TransitRoot},
@@ -84,4 +84,20 @@ async fn keys_wrapped_by_a_setting_are_issued_beside_those_of_a_kms() {
     let after = newest(&harness, &[bob, alice]).await.unwrap();
     assert_eq!(after[1], before[0]);
     assert_eq!(own_key(&harness, bob).await.root, "transit-transit/natter");
+}
+
+#[tokio::test]
+async fn a_kms_is_believed_by_its_own_authority_alone() {
+    let bao = OpenBao::start_with_tls().await;
+    let alice = UserId::fresh();
+    let harness = with(bao.settings()).await;
+    assert!(newest(&harness, &[alice]).await.unwrap()[0].is_some());
+    let other = Authority::new();
+    for ca in [None, Some(other.ca())] {
+        let stranger = with(Kms { ca, ..bao.settings() }).await;
+        assert_eq!(refusal(newest(&stranger, &[alice]).await).0, Code::Unavailable);
+        assert!(stranger.store.keys(&[alice], Messages).await.unwrap()[0].own.is_none());
+    }
+    let missing = TransitRoot::new(Kms { ca: Some("/nowhere.pem".into()), ..bao.settings() });
+    assert!(missing.is_err_and(|error| error.to_string().contains("CHAT_KMS_CA")));
 }
