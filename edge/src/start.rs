@@ -193,6 +193,7 @@ pub async fn run(app: &Arc<App>, listener: TcpListener) -> anyhow::Result<Socket
         updates: app.membership_updates.clone(),
         revoked: app.revoked.clone(),
         sockets: app.sockets.clone(),
+        keys: app.keys.known().clone(),
     }
     .start(lifecycle)
     .await?;

@@ -334,6 +334,9 @@ pub const LOOKUP_BATCH: usize = 64;
 pub const KEYS_IN_CALL: usize = 500;
 /// Data keys that a process knows at most: 200 B each, 26 MB.
 pub const KEYS_CACHED: usize = 128 * 1024;
+/// Users whose keys were revoked a moment ago, as a process remembers them: 100 B each, 1 MB. Beyond them all keys are asked
+/// for again.
+pub const KEYS_REVOKED: usize = 10_000;
 /// How long a process uses a data key before it asks for it again: so long conversations go on without the service.
 pub const KEY_CACHED: Duration = Duration::from_mins(5);
 /// Hashing waits in a queue: 64 × 40 ms on one core.

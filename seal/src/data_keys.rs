@@ -19,8 +19,12 @@ use crate::{
     content::{Place, seal},
 };
 
-/// How often what is too old is dropped.
-const EXPIRE_EVERY: Duration = Duration::from_secs(10);
+/// How often what was revoked is dropped: with the way of the news there, in less than two seconds.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often what is too old is dropped, in sweeps.
+const EXPIRE_EVERY: u32 = 10;
+/// A key that is revoked while it is asked for is asked for again.
+const ATTEMPTS: usize = 3;
 /// A service that did not answer is asked again after this; until then callers go on without.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 
@@ -33,8 +37,8 @@ impl KnownKeys {
         self.0.lock().get(name, Instant::now())
     }
 
-    /// What the service answered to a question of this time.
-    pub fn put(&self, name: KeyName, issued: Option<IssuedKey>, asked: Instant) {
+    /// What the service answered to a question of this time. Answers whether it is used: not if it was revoked since.
+    pub fn put(&self, name: KeyName, issued: Option<IssuedKey>, asked: Instant) -> bool {
         let key = issued.map(|issued| DataKey { epoch: issued.epoch, key: issued.key.into() });
         let mut cache = self.0.lock();
         // What is sealed with the newest is opened by its epoch a moment later.
@@ -42,7 +46,17 @@ impl KnownKeys {
             let name = KeyName { user: name.user, epoch: Some(key.epoch) };
             cache.put(name, Some(key.clone()), asked);
         }
-        cache.put(name, key, asked);
+        cache.put(name, key, asked)
+    }
+
+    /// The user's keys are asked for again before they are used again.
+    pub fn revoke(&self, user: UserId) {
+        self.0.lock().revoke(user, Instant::now());
+    }
+
+    /// The same for everyone's, when it is not known whose were revoked.
+    pub fn revoke_all(&self) {
+        self.0.lock().revoke_all(Instant::now());
     }
 }
 
@@ -66,10 +80,13 @@ impl DataKeys {
         &self.known
     }
 
-    /// Drops keys that are too old, for ever.
+    /// Drops keys that are revoked or too old, for ever.
     pub async fn expire(self) {
         loop {
-            tokio::time::sleep(EXPIRE_EVERY).await;
+            for _ in 0..EXPIRE_EVERY {
+                tokio::time::sleep(SWEEP_EVERY).await;
+                self.known.0.lock().sweep();
+            }
             self.known.0.lock().expire(Instant::now());
         }
     }
@@ -88,8 +105,13 @@ impl DataKeys {
 
     async fn newest(&self, user: UserId) -> Result<DataKey, RpcError> {
         let name = KeyName { user, epoch: None };
-        if self.known.get(name) == Known::No {
-            self.fetch(&[name]).await?;
+        for _ in 0..ATTEMPTS {
+            match self.known.get(name) {
+                Known::Key(key) => return Ok(key),
+                Known::Absent => break,
+                // Or it was revoked since.
+                Known::No => self.fetch(&[name]).await?,
+            }
         }
         match self.known.get(name) {
             Known::Key(key) => Ok(key),
@@ -107,19 +129,31 @@ impl DataKeys {
             return Err(Code::Unavailable.into());
         }
         for names in names.chunks(limits::KEYS_IN_CALL) {
-            let asked = Instant::now();
-            let found = self.rpc.call(&GetDataKeys { names: names.to_vec() }).await;
-            self.note(found.as_ref().is_err_and(|error| error.code == Code::Unavailable));
-            let found = found?;
-            if found.len() != names.len() {
-                error!("the service of keys answered with another number of keys than it was asked for");
-                return Err(Code::Internal.into());
-            }
-            for (name, issued) in names.iter().zip(found) {
-                self.known.put(*name, issued, asked);
+            let mut names = names.to_vec();
+            for _ in 0..ATTEMPTS {
+                names = self.ask(names).await?;
+                if names.is_empty() {
+                    break;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Answers those that were revoked meanwhile.
+    async fn ask(&self, names: Vec<KeyName>) -> Result<Vec<KeyName>, RpcError> {
+        let asked = Instant::now();
+        let found = self.rpc.call(&GetDataKeys { names: names.clone() }).await;
+        self.note(found.as_ref().is_err_and(|error| error.code == Code::Unavailable));
+        let found = found?;
+        if found.len() != names.len() {
+            error!("the service of keys answered with another number of keys than it was asked for");
+            return Err(Code::Internal.into());
+        }
+        let answered = names.into_iter().zip(found);
+        Ok(answered
+            .filter_map(|(name, issued)| (!self.known.put(name, issued, asked)).then_some(name))
+            .collect())
     }
 
     fn note(&self, away: bool) {

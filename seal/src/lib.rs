@@ -10,9 +10,11 @@ mod content; // text becomes a sealed body and back
 
 mod cache; // keys this process has
 mod data_keys; //   and those it asks the service for
+mod follow; //   and drops, when CONTROL says so
 mod open; // what is shown is opened
 
 pub use content::{Place, WillNotOpen, open, seal};
 pub use data_keys::{DataKeys, KnownKeys};
+pub use follow::follow_control;
 pub use key::{Key, NoRandomness, unwrap, wrap};
 pub use open::KeyMissing;

@@ -1,4 +1,4 @@
-//! What every edge learns through stream `CONTROL`: who is in a conversation now, which session has ended.
+//! What every edge learns through stream `CONTROL`: who is in a conversation now, which session has ended, whose keys changed.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use natter_nats::{
@@ -92,6 +92,19 @@ pub async fn publish_block_changed(
         publisher.publish(subject::control_user(user), &id, encode(&control)).await?;
     }
     Ok(())
+}
+
+/// After a change of users' keys is stored: whoever knows one of theirs asks for it again.
+pub async fn publish_keys_changed(publisher: &Publisher, users: &[UserId]) -> Result<(), PublishError> {
+    let change = EventId::fresh();
+    stream::iter(users)
+        .map(|user| async move {
+            let (subject, id) = (subject::control_user(*user), format!("keys:{change}:{user}"));
+            publisher.publish(subject, &id, encode(&Control::KeysChanged)).await.map(drop)
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_collect()
+        .await
 }
 
 fn encode(control: &Control) -> bytes::Bytes {

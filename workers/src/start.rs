@@ -11,7 +11,7 @@ use natter_nats::{
 };
 use natter_runtime::shared_state::SharedState;
 use natter_schemas::{id::Partition, limits::Limits, rpc::Service};
-use natter_seal::DataKeys;
+use natter_seal::{DataKeys, follow_control};
 use natter_store::Store;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
@@ -200,7 +200,10 @@ impl Start<'_> {
     async fn mirror(&self) -> Result<(), StartError> {
         let Dependencies { js, log, deployment, kafka, client, .. } = self.dependencies.clone();
         let options = kafka.ok_or(StartError::NoKafka)?;
-        let keys = DataKeys::new(RpcClient::new(client));
+        let keys = DataKeys::new(RpcClient::new(client.clone()));
+        let (following, stop) =
+            (follow_control(keys.known().clone(), jetstream::new(client)), self.stop.clone());
+        self.tracker.spawn(async move { stop.run_until_cancelled(following).await });
         let (expiring, stop) = (keys.clone().expire(), self.stop.clone());
         self.tracker.spawn(async move { stop.run_until_cancelled(expiring).await });
         Ok(kafka_sink::start(options, (js, log, keys), deployment, self.tracker, &self.stop).await?)

@@ -11,6 +11,7 @@ use natter_nats::{
 };
 use natter_runtime::{lifecycle::Lifecycle, unreadable::Unreadable};
 use natter_schemas::{code::Code, rpc::Control};
+use natter_seal::KnownKeys;
 use parking_lot::Mutex;
 use tokio::{sync::watch, time::Instant};
 use tracing::{info, warn};
@@ -68,6 +69,7 @@ pub struct ControlFollower {
     pub updates: MembershipUpdates,
     pub revoked: Arc<RevokedSessions>,
     pub sockets: Arc<Sockets>,
+    pub keys: KnownKeys,
 }
 
 impl ControlFollower {
@@ -106,13 +108,18 @@ impl ControlFollower {
         let mut feed = ControlFeed::after(&self.js, self.state.position()).await?;
         if feed.missed {
             self.members.clear();
+            self.keys.revoke_all();
         }
         self.state.position.send_replace(feed.begins_after);
         while let Some(notice) = feed.next().await {
             let notice = notice?;
             match notice.content {
                 Ok((to, control)) => self.apply(to, control, unreadable).await,
-                Err(bad) => unreadable.report(&bad.subject, bad.reason),
+                Err(bad) => {
+                    // Whatever it says, it may revoke a key.
+                    self.keys.revoke_all();
+                    unreadable.report(&bad.subject, bad.reason);
+                }
             }
             self.state.contact();
             self.state.position.send_replace(notice.seq);
@@ -137,6 +144,7 @@ impl ControlFollower {
                     self.known.resend(user);
                 }
             }
+            (ControlTo::User(user), Control::KeysChanged) => self.keys.revoke(user),
             (to, _) => unreadable.report(&format!("{to:?}"), "its content does not fit its subject"),
         }
     }

@@ -23,6 +23,8 @@ pub enum Control {
         /// One side has lifted its block: viewers may be shown the user again.
         lifted: bool,
     },
+    /// Data keys of the user of the subject were added, or are gone: whoever knows one asks for it again.
+    KeysChanged,
 }
 
 /// The last value of a read mark (stream `READS`).
