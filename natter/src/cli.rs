@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod backup; // a deployment saved and put back
+pub mod keys; // the keys that content is sealed with
 pub mod mirror; // the mirror in Kafka
 pub mod operator; // parked events, replay, verify
 
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 use natter_workers::Job;
 
 use backup::{BackupArgs, RestoreArgs};
+use keys::KeysCommand;
 use mirror::MirrorCommand;
 use operator::{ParkedCommand, ReplayArgs, VerifyArgs};
 
@@ -48,6 +50,9 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Compare the log with the store: whether everything the persister acked is there as it was logged.
     Verify(VerifyArgs),
+    /// Look at the keys that content is sealed with, wrap them by another root, or let new ones follow.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Look at what the workers mirror to Kafka.
     #[command(subcommand)]
     Mirror(MirrorCommand),

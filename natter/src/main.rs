@@ -12,6 +12,7 @@ mod doctor; // what is missing here, and how to mend it
 mod health; // is a running server well
 
 mod operator; // what an operator's command works with
+mod keys; // keys that content is sealed with
 mod mirror; // whether Kafka has what the log has
 mod parked; // events no job could use, taken up by a person
 mod replay; // the log persisted again

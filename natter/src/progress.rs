@@ -49,6 +49,11 @@ impl Bar {
         }
     }
 
+    /// So many in all.
+    pub fn to(&self, done: u64) {
+        self.add_many(done.saturating_sub(self.done.load(Ordering::Relaxed)));
+    }
+
     pub fn end(&self) {
         match &self.terminal {
             Some(bar) => bar.finish(),

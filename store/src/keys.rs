@@ -46,13 +46,26 @@ pub struct UserKeys {
     pub data: Vec<WrappedDataKey>,
 }
 
-/// Keys of users, wrapped. A key that is there is never replaced.
+/// Keys of users, wrapped. A key that is there is never replaced by another; what wraps it may be.
 #[async_trait]
 pub trait KeyStore: Send + Sync + 'static {
     /// Of each user, in this order.
     async fn keys(&self, users: &[UserId], purpose: KeyPurpose) -> Result<Vec<UserKeys>>;
     /// Adds a user's key; answers whether there was none.
     async fn add_user_key(&self, user: UserId, key: &WrappedUserKey) -> Result<bool>;
+    /// Those after this user's, in an order of the store's own: every key that is there throughout comes once.
+    async fn user_keys_after(
+        &self,
+        after: Option<UserId>,
+        most: usize,
+    ) -> Result<Vec<(UserId, WrappedUserKey)>>;
+    /// The same key, wrapped otherwise; answers whether it was still wrapped as `from`.
+    async fn replace_user_key(
+        &self,
+        user: UserId,
+        from: &WrappedUserKey,
+        to: &WrappedUserKey,
+    ) -> Result<bool>;
     /// Adds a data key; answers whether there was none of its epoch.
     async fn add_data_key(&self, user: UserId, purpose: KeyPurpose, key: &WrappedDataKey) -> Result<bool>;
 }

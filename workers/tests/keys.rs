@@ -3,6 +3,11 @@
 
 mod harness;
 
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
 use futures_util::future::join_all;
 use harness::{Harness, ROOT, refusal, roots};
 use natter_schemas::{
@@ -12,7 +17,10 @@ use natter_schemas::{
     rpc::{GetDataKeys, IssuedKey, KeyName, RpcError},
 };
 use natter_store::{KeyPurpose::Messages, KeyStore};
-use natter_workers::Job;
+use natter_workers::{
+    Job,
+    services::keys::{Maintenance, Roots},
+};
 
 async fn keys(harness: &Harness, names: &[KeyName]) -> Result<Vec<Option<(u32, [u8; 32])>>, RpcError> {
     let answer = harness.rpc.call(&GetDataKeys { names: names.to_vec() }).await?;
@@ -112,4 +120,86 @@ async fn without_a_store_keys_are_unavailable_and_too_many_are_refused() {
     assert_eq!(keys(&harness, &many[1..]).await.unwrap().len(), limits::KEYS_IN_CALL);
     harness.store.set_away(true);
     assert_eq!(refusal(keys(&harness, &many[..1]).await).0, Code::Unavailable);
+}
+
+fn maintenance<'a>(harness: &'a Harness, roots: &'a Roots) -> Maintenance<'a> {
+    Maintenance { store: &*harness.store, roots, publisher: &harness.dependencies.publisher }
+}
+
+/// Whose root wraps how many.
+async fn wrapped(harness: &Harness, roots: &Roots) -> Vec<u64> {
+    let found = maintenance(harness, roots).wrapped().await.unwrap().by_root;
+    roots.names().map(|root| found.get(root).copied().unwrap_or(0)).collect()
+}
+
+#[tokio::test]
+async fn keys_wrapped_by_a_new_root_are_the_same_keys() {
+    let mut harness = Harness::with(&[Job::Keys]).await;
+    // More than one page.
+    let users: Vec<UserId> = (0..600).map(|_| UserId::fresh()).collect();
+    let names: Vec<KeyName> = users.iter().map(|user| newest(*user)).collect();
+    let mut made = keys(&harness, &names[..300]).await.unwrap();
+    made.extend(keys(&harness, &names[300..]).await.unwrap());
+    let both = roots(&[8, ROOT]);
+    assert_eq!(wrapped(&harness, &both).await, [0, 600]);
+
+    // Two at once, one of which ends in the middle.
+    let maintenance = maintenance(&harness, &both);
+    let seen = AtomicU64::new(0);
+    let whole = maintenance.rewrap(false, |done| {
+        seen.fetch_max(done.looked_at(), Relaxed);
+    });
+    let ends =
+        async { tokio::time::timeout(Duration::from_millis(20), maintenance.rewrap(false, |_| ())).await };
+    let (whole, _) = tokio::join!(whole, ends);
+    assert_eq!((whole.unwrap().looked_at(), seen.into_inner()), (600, 600));
+    assert_eq!(wrapped(&harness, &both).await, [600, 0]);
+    let again = maintenance.rewrap(false, |_| ()).await.unwrap();
+    assert_eq!((again.changed, again.unchanged, again.unopened), (0, 600, 0));
+
+    harness.stop().await;
+    harness.dependencies.roots = Some(roots(&[8]));
+    harness.start(&[Job::Keys]).await;
+    let mut kept = keys(&harness, &names[..300]).await.unwrap();
+    kept.extend(keys(&harness, &names[300..]).await.unwrap());
+    assert_eq!(kept, made, "without the former root");
+}
+
+#[tokio::test]
+async fn keys_of_a_root_that_is_not_set_stay_as_they_are() {
+    let harness = Harness::with(&[Job::Keys]).await;
+    let user = UserId::fresh();
+    keys(&harness, &[newest(user)]).await.unwrap();
+    let before = harness.store.keys(&[user], Messages).await.unwrap();
+    let other = roots(&[8]);
+    let maintenance = maintenance(&harness, &other);
+    for done in [maintenance.rewrap(true, |_| ()).await, maintenance.rotate(None, |_| ()).await] {
+        let done = done.unwrap();
+        assert_eq!((done.changed, done.unchanged, done.unopened), (0, 0, 1));
+    }
+    assert_eq!(harness.store.keys(&[user], Messages).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_rotation_adds_a_key_and_keeps_those_before() {
+    let harness = Harness::with(&[Job::Keys]).await;
+    let (alice, bob, stranger) = (UserId::fresh(), UserId::fresh(), UserId::fresh());
+    let before = keys(&harness, &[newest(alice), newest(bob)]).await.unwrap();
+    let roots = roots(&[ROOT]);
+    let maintenance = maintenance(&harness, &roots);
+    let done = maintenance.rotate(None, |_| ()).await.unwrap();
+    assert_eq!((done.changed, done.unopened), (2, 0));
+    let after = keys(&harness, &[newest(alice), first(alice), newest(bob), first(bob)]).await.unwrap();
+    assert_eq!((after[1], after[3]), (before[0], before[1]));
+    assert_eq!((after[0].unwrap().0, after[2].unwrap().0), (2, 2));
+    assert!(after[0].unwrap().1 != before[0].unwrap().1 && after[0] != after[2]);
+
+    // Behind the last there is none; of one alone the others' stay.
+    assert_eq!(maintenance.rotate(done.last, |_| ()).await.unwrap().changed, 0);
+    assert_eq!(maintenance.rotate_user(alice).await.unwrap().changed, 1);
+    assert_eq!(maintenance.rotate_user(stranger).await.unwrap().looked_at(), 0);
+    let after = keys(&harness, &[newest(alice), newest(bob)]).await.unwrap();
+    assert_eq!((after[0].unwrap().0, after[1].unwrap().0), (3, 2));
+    let stored = harness.store.keys(&[stranger], Messages).await.unwrap();
+    assert!(stored[0].own.is_none(), "no key is made for who has none");
 }

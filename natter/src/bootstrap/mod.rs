@@ -7,5 +7,5 @@ mod rebuild; // an empty store beside a log
 mod node; // a process that runs roles: backends, deployment and shared state
 
 pub use backends::{Backends, Provisioned, close_store, topology};
-pub use node::Node;
+pub use node::{Node, roots};
 pub use process::{Process, bind, observe};

@@ -166,7 +166,7 @@ impl Node {
 }
 
 /// What wraps the keys of users; `None`: nothing is set.
-fn roots(encryption: &Encryption) -> anyhow::Result<Option<Roots>> {
+pub fn roots(encryption: &Encryption) -> anyhow::Result<Option<Roots>> {
     let mut roots: Vec<Box<dyn Root>> = Vec::new();
     if let Some(kms) = encryption.kms.clone() {
         roots.push(Box::new(TransitRoot::new(kms)?));

@@ -5,7 +5,21 @@
 mod rest; // what is at rest is sealed, and nothing that is shown
 mod keys; // without keys
 mod kms; // the root is elsewhere
+mod commands; // natter keys
+mod revoked; // keys that are gone
 mod switch; // switched on and off
+
+use std::time::Duration;
+
+use natter_testkit::Cluster;
+use rusqlite::Connection;
+
+/// Hands in the store.
+fn store(cluster: &Cluster) -> Connection {
+    let store = Connection::open(cluster.database()).unwrap();
+    store.busy_timeout(Duration::from_secs(30)).unwrap();
+    store
+}
 
 /// The program under test.
 const NATTER: &str = env!("CARGO_BIN_EXE_natter");

@@ -27,6 +27,42 @@ pub async fn keys_come_back_as_they_were_by_user_and_epoch(store: Arc<dyn Store>
     assert_eq!(store.keys(&[], Messages).await.unwrap(), []);
 }
 
+pub async fn every_users_key_comes_once_in_pages(store: Arc<dyn Store>) {
+    let mut users: Vec<UserId> = (0..25).map(|_| UserId::fresh()).collect();
+    for user in &users {
+        assert!(store.add_user_key(*user, &own(3)).await.unwrap());
+    }
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.user_keys_after(after, 7).await.unwrap();
+        assert!(page.len() <= 7);
+        let Some((last, _)) = page.last() else { break };
+        after = Some(*last);
+        found.extend(page.into_iter().filter(|(user, _)| users.contains(user)));
+    }
+    assert!(found.iter().all(|(_, key)| *key == own(3)));
+    let mut found: Vec<UserId> = found.into_iter().map(|(user, _)| user).collect();
+    found.sort_unstable();
+    users.sort_unstable();
+    assert_eq!(found, users);
+}
+
+pub async fn a_key_is_wrapped_otherwise_by_one_of_many(store: Arc<dyn Store>) {
+    let user = UserId::fresh();
+    assert!(!store.replace_user_key(user, &own(1), &own(2)).await.unwrap(), "there is none");
+    assert_eq!(store.keys(&[user], Messages).await.unwrap(), [UserKeys::default()]);
+    store.add_user_key(user, &own(1)).await.unwrap();
+    let others: Vec<_> = (2..8).map(own).collect();
+    let replaced = join_all(others.iter().map(|to| store.replace_user_key(user, &others[0], to))).await;
+    assert!(replaced.into_iter().all(|replaced| !replaced.unwrap()), "it is wrapped otherwise");
+    let (from, other) = (own(1), WrappedUserKey { root: "another root".to_owned(), ..own(1) });
+    assert!(!store.replace_user_key(user, &other, &own(2)).await.unwrap());
+    let replaced = join_all(others.iter().map(|to| store.replace_user_key(user, &from, to))).await;
+    let at = replaced.iter().position(|replaced| *replaced.as_ref().unwrap()).unwrap();
+    assert_eq!(replaced.into_iter().filter(|replaced| *replaced.as_ref().unwrap()).count(), 1);
+    assert_eq!(store.keys(&[user], Messages).await.unwrap()[0].own, Some(others[at].clone()));
+}
+
 pub async fn of_keys_made_at_once_one_is_kept(store: Arc<dyn Store>) {
     let user = UserId::fresh();
     let own_keys: Vec<_> = (0..8).map(own).collect();

@@ -83,6 +83,8 @@ macro_rules! conformance {
             ]
             keys: [
                 keys_come_back_as_they_were_by_user_and_epoch
+                every_users_key_comes_once_in_pages
+                a_key_is_wrapped_otherwise_by_one_of_many
                 of_keys_made_at_once_one_is_kept
             ]
             conversations: [

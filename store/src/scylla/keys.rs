@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use natter_schemas::id::UserId;
+use uuid::Uuid;
 
 use super::{ScyllaStore, columns::raw, concurrent::each};
 use crate::{KeyPurpose, KeyStore, Result, StoreError, UserKeys, WrappedDataKey, WrappedUserKey};
@@ -15,6 +16,31 @@ impl KeyStore for ScyllaStore {
     async fn add_user_key(&self, user: UserId, key: &WrappedUserKey) -> Result<bool> {
         let row = (raw(user.as_bytes()), &key.root, &key.wrapped);
         self.db.applied(&self.db.statements.add_user_key, row).await
+    }
+
+    async fn user_keys_after(
+        &self,
+        after: Option<UserId>,
+        most: usize,
+    ) -> Result<Vec<(UserId, WrappedUserKey)>> {
+        let s = &self.db.statements;
+        let key = |(user, root, wrapped): (Uuid, String, Vec<u8>)| {
+            Ok(Some((UserId::from_uuid(user), WrappedUserKey { root, wrapped })))
+        };
+        match after {
+            None => self.db.scan(&s.user_keys, (), most, key).await,
+            Some(after) => self.db.scan(&s.user_keys_after, (raw(after.as_bytes()),), most, key).await,
+        }
+    }
+
+    async fn replace_user_key(
+        &self,
+        user: UserId,
+        from: &WrappedUserKey,
+        to: &WrappedUserKey,
+    ) -> Result<bool> {
+        let row = (&to.root, &to.wrapped, raw(user.as_bytes()), &from.root, &from.wrapped);
+        self.db.applied(&self.db.statements.replace_user_key, row).await
     }
 
     async fn add_data_key(&self, user: UserId, purpose: KeyPurpose, key: &WrappedDataKey) -> Result<bool> {

@@ -142,6 +142,9 @@ statements! {
     // Keys.
     add_user_key: "INSERT INTO user_keys (user, root, wrapped) VALUES (?, ?, ?) IF NOT EXISTS",
     add_data_key: "INSERT INTO data_keys (user, purpose, epoch, wrapped) VALUES (?, ?, ?, ?) IF NOT EXISTS",
+    replace_user_key: "UPDATE user_keys SET root = ?, wrapped = ? WHERE user = ? IF root = ? AND wrapped = ?",
+    user_keys: "SELECT user, root, wrapped FROM user_keys",
+    user_keys_after: "SELECT user, root, wrapped FROM user_keys WHERE token(user) > token(?)",
     user_key: "SELECT root, wrapped FROM user_keys WHERE user = ?",
     data_keys: "SELECT epoch, wrapped FROM data_keys WHERE user = ? AND purpose = ?",
 

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use natter_schemas::id::UserId;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::SqliteStore;
+use super::{SqliteStore, columns};
 use crate::{KeyPurpose, KeyStore, Result, UserKeys, WrappedDataKey, WrappedUserKey};
 
 #[async_trait]
@@ -24,6 +24,43 @@ impl KeyStore for SqliteStore {
                     "INSERT INTO user_keys (user, root, wrapped) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
                 )?;
                 Ok(add.execute(params![user.as_bytes(), root, wrapped])? > 0)
+            })
+            .await
+    }
+
+    async fn user_keys_after(
+        &self,
+        after: Option<UserId>,
+        most: usize,
+    ) -> Result<Vec<(UserId, WrappedUserKey)>> {
+        self.readers
+            .read(move |db| {
+                let after = after.as_ref().map_or(&[][..], |user| user.as_bytes().as_slice());
+                let mut keys = db.prepare_cached(
+                    "SELECT user, root, wrapped FROM user_keys WHERE user > ?1 ORDER BY user LIMIT ?2",
+                )?;
+                let keys = keys.query_map(params![after, columns::count(most)], |row| {
+                    Ok((columns::user(row, 0)?, WrappedUserKey { root: row.get(1)?, wrapped: row.get(2)? }))
+                })?;
+                Ok(keys.collect::<rusqlite::Result<_>>()?)
+            })
+            .await
+    }
+
+    async fn replace_user_key(
+        &self,
+        user: UserId,
+        from: &WrappedUserKey,
+        to: &WrappedUserKey,
+    ) -> Result<bool> {
+        let (from, to) = (from.clone(), to.clone());
+        self.writer
+            .write(1, move |db| {
+                let mut replace = db.prepare_cached(
+                    "UPDATE user_keys SET root = ?4, wrapped = ?5 WHERE user = ?1 AND root = ?2 AND wrapped = ?3",
+                )?;
+                let row = params![user.as_bytes(), from.root, from.wrapped, to.root, to.wrapped];
+                Ok(replace.execute(row)? > 0)
             })
             .await
     }

@@ -3,8 +3,10 @@
 
 mod issue; // what is asked for is read, unwrapped, or made
 mod local; // a root that is a setting
+mod place; // what a stored data key is bound to
 mod roots; // what wraps users' keys
 mod transit; // a root in a Vault or OpenBao
+mod maintain; // stored keys changed for an operator
 
 use std::sync::Arc;
 
@@ -13,6 +15,7 @@ use natter_schemas::rpc::GetDataKeys;
 use natter_store::Store;
 
 pub use local::LocalRoot;
+pub use maintain::{Done, MaintainError, Maintenance, Wrapped};
 pub use roots::{Root, RootError, Roots};
 pub use transit::TransitRoot;
 

@@ -126,6 +126,8 @@ pass! {
     KeyStore {
         fn keys(users: &[UserId], purpose: KeyPurpose) -> Vec<UserKeys>;
         fn add_user_key(user: UserId, key: &WrappedUserKey) -> bool;
+        fn user_keys_after(after: Option<UserId>, most: usize) -> Vec<(UserId, WrappedUserKey)>;
+        fn replace_user_key(user: UserId, from: &WrappedUserKey, to: &WrappedUserKey) -> bool;
         fn add_data_key(user: UserId, purpose: KeyPurpose, key: &WrappedDataKey) -> bool;
     }
     EventStore {

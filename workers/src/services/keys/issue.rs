@@ -10,7 +10,7 @@ use natter_seal::{Key, unwrap, wrap};
 use natter_store::{KeyPurpose, UserKeys, WrappedDataKey};
 use tracing::error;
 
-use super::Keys;
+use super::{Keys, place::place};
 use crate::services::Failure;
 
 /// Of the first data key of a user.
@@ -99,10 +99,4 @@ fn open(user: UserId, own: &Key, data: &[WrappedDataKey]) -> BTreeMap<u32, Key> 
         Some((data.epoch, key?))
     };
     data.iter().filter_map(open).collect()
-}
-
-/// The record that a data key is wrapped for.
-fn place(user: UserId, epoch: u32) -> Vec<u8> {
-    let purpose = KeyPurpose::Messages.name().as_bytes();
-    [b"natter data key 1".as_slice(), user.as_bytes(), &epoch.to_be_bytes(), purpose].concat()
 }

@@ -34,6 +34,16 @@ impl Roots {
         (!roots.is_empty()).then(|| Self(roots.into()))
     }
 
+    /// In their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|root| root.name())
+    }
+
+    /// Whether it was wrapped by the root that wraps new keys.
+    pub fn wraps_by_first(&self, key: &WrappedUserKey) -> bool {
+        self.names().next() == Some(key.root.as_str())
+    }
+
     pub async fn wrap(&self, user: UserId, key: &Key) -> Result<WrappedUserKey, RootError> {
         let root = self.0.first().ok_or_else(|| RootError("there is none".to_owned()))?;
         Ok(WrappedUserKey { root: root.name().to_owned(), wrapped: root.wrap(user, key).await? })

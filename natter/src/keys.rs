@@ -1,0 +1,151 @@
+//! `natter keys`: the keys that content is sealed with, wrapped by another root or followed by new ones.
+
+use std::{process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use natter_nats::publisher::Publisher;
+use natter_schemas::id::UserId;
+use natter_store::Store;
+use natter_workers::services::keys::{Done, Maintenance, Roots, Wrapped};
+use serde_json::json;
+
+use crate::{
+    bootstrap,
+    cli::keys::{KeysCommand, RotateArgs, StatusArgs},
+    operator::Operator,
+    progress::Bar,
+};
+
+pub async fn run(command: &KeysCommand) -> anyhow::Result<ExitCode> {
+    let operator = Operator::start().await?;
+    let roots = bootstrap::roots(&operator.settings().encryption)?;
+    let roots = roots.context("there is no root of keys: CHAT_MESSAGE_KEY or CHAT_KMS_URL is missing")?;
+    let (store, publisher) = (operator.store().await?, operator.publisher().await?);
+    let tool = Tool { store, roots, publisher };
+    let done = match command {
+        KeysCommand::Status(args) => tool.status(args).await,
+        KeysCommand::Rewrap(args) => tool.rewrap(args.again).await,
+        KeysCommand::Rotate(args) => tool.rotate(args).await,
+    };
+    bootstrap::close_store(&*tool.store).await;
+    done
+}
+
+struct Tool {
+    store: Arc<dyn Store>,
+    roots: Roots,
+    publisher: Publisher,
+}
+
+impl Tool {
+    fn maintenance(&self) -> Maintenance<'_> {
+        Maintenance { store: &*self.store, roots: &self.roots, publisher: &self.publisher }
+    }
+
+    #[expect(clippy::print_stdout, reason = "it is the command's answer")]
+    async fn status(&self, args: &StatusArgs) -> anyhow::Result<ExitCode> {
+        let wrapped = self.maintenance().wrapped().await?;
+        let roots: Vec<Line> = self.lines(&wrapped);
+        if args.json {
+            let roots =
+                roots.iter().map(|line| json!({"root": line.root, "users": line.users, "use": line.used()}));
+            println!("{}", json!({"roots": roots.collect::<Vec<_>>()}));
+        } else {
+            for line in &roots {
+                println!("{}: {} users, {}", line.root, line.users, line.used());
+            }
+        }
+        Ok(exit(roots.iter().all(|line| line.at.is_some())))
+    }
+
+    /// Those that are set, in their order, then the others.
+    fn lines(&self, wrapped: &Wrapped) -> Vec<Line> {
+        let set = self.roots.names().map(str::to_owned).enumerate();
+        let mut lines: Vec<Line> = set
+            .map(|(at, root)| Line {
+                users: wrapped.by_root.get(&root).copied().unwrap_or(0),
+                root,
+                at: Some(at),
+            })
+            .collect();
+        for (root, users) in &wrapped.by_root {
+            if lines.iter().all(|line| line.root != *root) {
+                lines.push(Line { root: root.clone(), users: *users, at: None });
+            }
+        }
+        lines
+    }
+
+    async fn rewrap(&self, again: bool) -> anyhow::Result<ExitCode> {
+        let bar = Bar::new("wrapped", self.users().await?)?;
+        let done = self.maintenance().rewrap(again, |done| bar.to(done.looked_at())).await?;
+        bar.end();
+        Ok(report("wrapped by the first root", &done))
+    }
+
+    async fn rotate(&self, args: &RotateArgs) -> anyhow::Result<ExitCode> {
+        if let Some(user) = &args.user {
+            let user = self.user(user).await?;
+            return Ok(report("have a new data key", &self.maintenance().rotate_user(user).await?));
+        }
+        let bar = Bar::new("rotated", self.users().await?)?;
+        let progress = |done: &Done| {
+            bar.to(done.looked_at());
+            passed(done);
+        };
+        let done = self.maintenance().rotate(args.after, progress).await?;
+        bar.end();
+        Ok(report("have a new data key", &done))
+    }
+
+    async fn users(&self) -> anyhow::Result<u64> {
+        Ok(self.maintenance().wrapped().await?.by_root.values().sum())
+    }
+
+    async fn user(&self, name: &str) -> anyhow::Result<UserId> {
+        let found = match name.parse::<UserId>() {
+            Ok(id) => self.store.credentials_of(id).await?,
+            Err(_) => self.store.credentials(name).await?,
+        };
+        Ok(found.with_context(|| format!("there is no user {name}"))?.user.id)
+    }
+}
+
+/// One root of the status.
+struct Line {
+    root: String,
+    users: u64,
+    /// Its place among those that are set.
+    at: Option<usize>,
+}
+
+impl Line {
+    const fn used(&self) -> &'static str {
+        match self.at {
+            Some(0) => "wraps new keys",
+            Some(_) => "unwraps only",
+            None => "not set",
+        }
+    }
+}
+
+/// Where to go on if it ends here.
+#[expect(clippy::print_stdout, reason = "it is part of the command's answer")]
+fn passed(done: &Done) {
+    if let Some(last) = done.last {
+        println!("up to {last}: {} users; go on with --after {last}", done.looked_at());
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "it is the command's answer")]
+fn report(what: &str, done: &Done) -> ExitCode {
+    let Done { changed, unchanged, unopened, .. } = done;
+    println!(
+        "{changed} users {what}, {unchanged} stay as they were, {unopened} have a key that no root which is set opens"
+    );
+    exit(*unopened == 0)
+}
+
+fn exit(well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
