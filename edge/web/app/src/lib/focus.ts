@@ -7,6 +7,11 @@ export function arrive(heading: HTMLElement): void {
   if (navigator.userActivation?.hasBeenActive) void give(heading)
 }
 
+/** For the heading of a view that is beside others: who goes there begins there, and not at the link that led to it. */
+export function enter(heading: HTMLElement): void {
+  if (navigator.userActivation?.hasBeenActive) heading.focus({ preventScroll: true })
+}
+
 /** For what takes the focus away, such as a dialog: gives it back, if that is still there. */
 export function comeBack(opener: Element | null): void {
   if (opener instanceof HTMLElement) void give(opener)

@@ -29,6 +29,8 @@ class Toasts {
 
   add(text: string, { tone = 'plain', ...more }: Partial<Pick<Toast, 'tone' | 'action' | 'ended'>> = {}): void {
     const toast = { id: this.#next++, text, tone, ...more }
+    // The same words again are one note that stays longer.
+    if (!more.action && !more.ended) for (const { id, ...known } of this.items) if (known.text === text && !known.action && !known.ended) this.#take(id)
     for (const { id } of this.items.slice(0, 1 - MOST)) this.remove(id)
     this.items = [...this.items, toast]
     this.newest = toast

@@ -21,6 +21,38 @@ test('a wrong current password is asked for once', async () => {
   expect(attempts).toBe(2)
 })
 
+test('settings that could not be loaded are, with a connection', async () => {
+  const mia = await Caller.register(program.url, 'Mia')
+  const context = await profile(browser, { allowed: /ERR_INTERNET_DISCONNECTED|WebSocket/ })
+  const page = await enterAs(context, mia)
+  await page.evaluate(() => new Promise((resolve) => requestIdleCallback(resolve)))
+  await page.waitForLoadState('networkidle')
+  await context.setOffline(true)
+  await page.getByText('You are offline.').waitFor()
+  await page.getByRole('link', { name: 'Settings' }).press('Enter')
+  await page.locator('.settings').getByText('No connection to Natter.').last().waitFor()
+  expect(await focused(page)).toBe('h1: Settings')
+  await context.setOffline(false)
+  await page.getByText('You have blocked no one.').waitFor()
+  await page.getByText('This one').waitFor()
+  expect(await page.locator('.settings').getByText('No connection to Natter.').count()).toBe(0)
+})
+
+test('the same note is shown once', async () => {
+  const mia = await Caller.register(program.url, 'Mia')
+  const page = await enterAs(await profile(browser), mia, '/settings')
+  const name = page.getByLabel('Your name')
+  for (const next of ['Mia B', 'Mia C']) {
+    await name.fill(next)
+    const answer = page.waitForResponse((response) => response.url().endsWith('/api/me') && response.request().method() === 'PATCH')
+    await name.press('Enter')
+    await answer
+    await page.locator('.toast').getByText('Saved').first().waitFor()
+  }
+  await page.getByRole('heading', { name: 'Settings' }).waitFor()
+  expect(await page.locator('.toast').count()).toBe(1)
+})
+
 test('whoever logs in after a log-out begins at the chats', async () => {
   const context = await profile(browser)
   const page = await enter(context, program.url, 'Alice')
@@ -95,7 +127,7 @@ test('the focus is never lost with what had it', async () => {
   await page.keyboard.press('Escape')
   await at('button: New conversation')
   await page.getByRole('link', { name: 'Settings' }).press('Enter')
-  await at('a: Settings')
+  await at('h1: Settings')
   await page.getByRole('button', { name: 'Log out', exact: true }).press('Enter')
   await at('h1: Log in')
 })

@@ -1,7 +1,7 @@
 /** Members of a group and what their roles allow; blocks. */
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
-import { Caller, enterAs, profile, rows, say, send, stage } from './harness'
+import { Caller, enterAs, focused, profile, rows, say, send, stage } from './harness'
 
 const { program, browser } = await stage()
 
@@ -240,6 +240,21 @@ test('a reaction beyond the limit is refused in words', async () => {
   await rows(page, 'React to this').getByRole('button', { name: 'React', exact: true }).click()
   await page.locator('.picker').getByText('🎉', { exact: true }).click()
   await page.getByText('No more reactions can be added to this message.').first().waitFor()
+})
+
+test('the focus stays where a block was set and lifted', async () => {
+  const [olga, adam] = (await people('Olga', 'Adam')) as [Caller, Caller]
+  const { id } = await olga.post('/api/conversations', { type: 'direct', participantIds: [adam.id] })
+  const page = await enterAs(await profile(browser), olga, `/c/${id}`)
+  await page.getByRole('button', { name: 'Details' }).click()
+  const block = page.getByRole('dialog').getByRole('button', { name: 'Block', exact: true })
+  await block.focus()
+  await page.keyboard.press('Enter')
+  await page.getByText('You have blocked Adam.').waitFor()
+  expect(await focused(page)).toBe('button: Unblock')
+  await page.keyboard.press('Enter')
+  await block.waitFor()
+  expect(await focused(page)).toBe('button: Block')
 })
 
 test('Escape takes back a question, and not its dialog', async () => {
