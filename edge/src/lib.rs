@@ -38,6 +38,7 @@ mod start; // builds the components and starts the feeds
 mod serve; // the accept loop
 
 pub use app::Config;
+pub use auth::{Keys, Tokens};
 pub use start::start;
 pub use web::{Source, Web};
 /// For tests: the components before they run, and the rest of the start.

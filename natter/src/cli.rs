@@ -3,7 +3,7 @@
 pub mod backup; // a deployment saved and put back
 pub mod keys; // the keys that content is sealed with
 pub mod mirror; // the mirror in Kafka
-pub mod operator; // parked events, replay, verify
+pub mod operator; // parked events, replay, verify, tokens
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use natter_workers::Job;
 use backup::{BackupArgs, RestoreArgs};
 use keys::KeysCommand;
 use mirror::MirrorCommand;
-use operator::{ParkedCommand, ReplayArgs, VerifyArgs};
+use operator::{ParkedCommand, ReplayArgs, TokenArgs, VerifyArgs};
 
 /// A self-hosted chat back end: sockets at the edge, one durable ordered log per conversation in NATS JetStream.
 ///
@@ -53,6 +53,8 @@ pub enum Command {
     /// Look at the keys that content is sealed with, wrap them by another root, or let new ones follow.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Make an access token of a user, for scripts and support. The user sees its session, and can end it.
+    Token(TokenArgs),
     /// Look at what the workers mirror to Kafka.
     #[command(subcommand)]
     Mirror(MirrorCommand),

@@ -7,7 +7,7 @@ use clap::CommandFactory;
 use crate::{
     backup,
     cli::{Cli, Command},
-    connect, dev, doctor, health, keys, migrate, mirror, parked, replay, roles, seed, verify,
+    connect, dev, doctor, health, keys, migrate, mirror, parked, replay, roles, seed, token, verify,
 };
 
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -22,6 +22,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => replay::run(&args).await,
         Command::Verify(args) => verify::run(&args).await,
         Command::Keys(command) => keys::run(&command).await,
+        Command::Token(args) => token::run(&args).await,
         Command::Mirror(command) => mirror::run(&command).await,
         Command::Backup(args) => backup::save(&args).await,
         Command::Restore(args) => backup::restore(&args).await,

@@ -1,6 +1,10 @@
-//! What operators ask for: parked events, the log persisted again, the log and the store compared.
+//! What operators ask for: parked events, the log persisted again, the log and the store compared, access tokens.
+
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use natter_runtime::config::duration;
+use natter_schemas::limits::CONTROL_AGE;
 
 const PARKED_EXITS: &str = "Exit status: 0 when all was done, 1 when an event stayed that should not have, or is not there; 2 for flags \
      that do not fit. Needs NATS_URL; `replay` needs DATABASE_URL too.";
@@ -104,6 +108,28 @@ pub struct VerifyArgs {
     /// One JSON object: `equal`, and `partitions`
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The token is printed, and a log line says who made it for whom, and in which session; it is not in the \
+    log itself. The session counts among the user's, cannot be renewed, and ends with the token, or with a log-out everywhere or \
+    a new password. Exit status: 0 when it is printed, 1 when not; 2 for flags that do not fit. Needs NATS_URL, \
+    DATABASE_URL, and the keys of access tokens as edges have them."
+)]
+pub struct TokenArgs {
+    /// Username, email address or id
+    pub user: String,
+    /// How long it is valid: 1s to 1h
+    #[arg(long = "for", value_name = "LIFE", default_value = "15m", value_parser = token_life)]
+    pub lifetime: Duration,
+}
+
+/// A session that has ended is remembered no longer than that.
+fn token_life(text: &str) -> Result<Duration, String> {
+    duration(text)
+        .filter(|life| (Duration::from_secs(1)..=CONTROL_AGE).contains(life))
+        .ok_or_else(|| "must be 1s to 1h, as in 90s or 15m".to_owned())
 }
 
 /// It becomes part of a subject.

@@ -11,6 +11,8 @@ mod mirror; // natter verify, of Kafka's topic
 mod verify; // natter verify
 mod backup; // natter backup and restore
 
+mod token; // natter token
+
 mod rights; // all of it as the user `worker` of a guarded server
 
 /// The program under test.

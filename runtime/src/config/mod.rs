@@ -216,7 +216,7 @@ fn read_file(name: &'static str, path: &str) -> Result<SecretString, BadSetting>
 }
 
 /// `90s`, `15m`, `12h`, `30d`, or plain seconds.
-fn duration(value: &str) -> Option<Duration> {
+pub fn duration(value: &str) -> Option<Duration> {
     let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &value[digits.len()..] {
         "" | "s" => 1,
