@@ -90,6 +90,7 @@ impl EventLog {
         if !stored.duplicate {
             return Ok(Appended { entry: LogEntry { seq: stored.seq, event }, duplicate: false });
         }
+        metrics::counter!("natter_publish_duplicates_total").increment(1);
         let entry = original(Duplicate { event: id, conversation, partition, seq: stored.seq }).await?;
         // After a lost answer the duplicate may be one's own: then it is exactly this event. After one attempt no
         // answer was lost: the same event was appended twice within one millisecond.

@@ -5,6 +5,7 @@ pub mod config; // settings from the environment, each refused with an error mes
 pub mod rates; // rate limits: classes, rules, their text form
 
 pub mod lifecycle; // tasks with owners, signals, drain
+pub mod metrics; // the table of every metric
 pub mod telemetry; // logs and metrics
 pub mod sampled; // what happens often is logged now and then
 pub mod unreadable; // messages that cannot be decoded: counted, and logged at most once a minute

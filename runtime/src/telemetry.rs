@@ -5,11 +5,10 @@ use std::io::IsTerminal;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
-use crate::config::LogFormat;
-
-/// Seconds: fine around the 1–50 ms where acks and requests live.
-const SECONDS: &[f64] =
-    &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
+use crate::{
+    config::LogFormat,
+    metrics::{SECONDS, describe},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
@@ -39,6 +38,7 @@ pub fn start_metrics() -> Result<PrometheusHandle, TelemetryError> {
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)
         .and_then(PrometheusBuilder::install_recorder)
         .map_err(|e| TelemetryError::Twice(e.to_string()))?;
+    describe();
     metrics_process::Collector::default().describe();
     Ok(handle)
 }

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, future::Future, panic::AssertUnwindSafe, time::
 
 use bytes::Bytes;
 use futures_util::{FutureExt, future::join_all};
-use metrics::{counter, histogram};
+use metrics::{counter, gauge, histogram};
 use natter_nats::{
     async_nats::jetstream::{self, AckKind, Message},
     log::StoredMessage,
@@ -118,7 +118,8 @@ impl<W: BatchJob> ConsumeLoop<W> {
                 }
                 messages = batches.next() => self.handle(messages?, stop, backoff).await,
                 () = sleep(STALL) => match batches.waiting().await? {
-                    0 => {}
+                    // Another worker may have taken what waited behind the last batch of this one.
+                    0 => self.report_waiting(0),
                     waiting => return Err(Interrupted::Stalled(waiting)),
                 },
             }
@@ -131,6 +132,9 @@ impl<W: BatchJob> ConsumeLoop<W> {
         if batch.len() != messages.len() {
             error!(job = W::NAME, partition = %self.partition, "messages without stream position; not acked, the server delivers them again");
             return;
+        }
+        if let Some(info) = messages.last().and_then(|message| message.info().ok()) {
+            self.report_waiting(info.pending);
         }
         let begun = Instant::now();
         let outcomes = self.decide(&messages, &batch).await;
@@ -149,6 +153,12 @@ impl<W: BatchJob> ConsumeLoop<W> {
         if nothing_worked {
             wait(delay, stop).await;
         }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a graph needs no more than 53 bits")]
+    fn report_waiting(&self, events: u64) {
+        gauge!("natter_consume_waiting", "job" => W::NAME, "partition" => self.partition.to_string())
+            .set(events as f64);
     }
 
     async fn decide(&self, messages: &[Message], batch: &[Delivery]) -> Vec<Outcome> {

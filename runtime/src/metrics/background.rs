@@ -1,0 +1,88 @@
+//! Metrics of what happens behind edges.
+
+use super::{
+    Metric, Roles, Unit, counter, gauge, histogram,
+    labels::{CALL, CODE, JOB, LIST, PARTITION, SERVICE, VERDICT},
+};
+
+/// Questions of edges to services of workers.
+pub const SERVICES: &[Metric] = &[
+    histogram("natter_rpc_seconds", Unit::Seconds, Roles::Edges, &[SERVICE, CALL])
+        .look("p99 above 0.5 s")
+        .means("that service, or the store behind it, is slow: more workers, a faster disk"),
+    counter("natter_rpc_refused_total", Unit::Count, Roles::Edges, &[SERVICE, CALL, CODE])
+        .look("`unavailable` rises")
+        .means("no worker serves that service, or it is too slow"),
+    counter("natter_rpc_shed_total", Unit::Count, Roles::Workers, &[SERVICE, CALL])
+        .look("rises")
+        .means("more calls wait than the service can answer in time: more workers"),
+    counter("natter_rpc_expired_total", Unit::Count, Roles::Workers, &[SERVICE, CALL])
+        .look("rises")
+        .means("a service answers later than callers wait: overload. What only reads is broken off then, a change is finished"),
+    counter("natter_reads_refused_total", Unit::Count, Roles::Workers, &[CALL])
+        .look("rises")
+        .means("an edge asked for a conversation on behalf of a user who is not in it. One at a time a member was being removed just then; more are a bug of the edge: report it with the worker's log line"),
+    counter("natter_standstills_total", Unit::Count, Roles::Workers, &[])
+        .look("rises")
+        .means("the process did not run for half a second or more (suspended, no CPU, a stopped virtual machine); calls it found waiting then count as that old"),
+    counter("natter_hashes_refused_total", Unit::Count, Roles::Workers, &[])
+        .look("rises")
+        .means("too many log-ins at once, or other work fills all cores (hashing only uses what is left); clients that got 429 retry"),
+];
+
+/// What jobs consume: `persist` writes to the store.
+pub const JOBS: &[Metric] = &[
+    counter("natter_consumed_total", Unit::Count, Roles::Workers, &[JOB, VERDICT])
+        .look("`persist` does not grow while messages are sent; `park` above 0")
+        .means("the store accepts no writes, history reads the log meanwhile; `natter parked list` has the reasons"),
+    histogram("natter_consume_batch_seconds", Unit::Seconds, Roles::Workers, &[JOB])
+        .look("p99 above 1 s")
+        .means("the store is slow to write"),
+    gauge("natter_consume_waiting", Unit::Count, Roles::Workers, &[JOB, PARTITION])
+        .look("rises for minutes")
+        .means("events behind the last batch of a job: how far the store is behind the log.; the highest of the workers' values, each at most 10 s old when nothing comes"),
+    counter("natter_consume_interrupted_total", Unit::Count, Roles::Workers, &[JOB])
+        .look("rises")
+        .means("a job lost its pull request and started another: the connection to NATS"),
+];
+
+/// From the log to Kafka.
+pub const MIRROR: &[Metric] = &[
+    counter("natter_mirrored_total", Unit::Count, Roles::Workers, &[PARTITION])
+        .look("")
+        .means("events that Kafka has confirmed"),
+    gauge("natter_mirror_lag", Unit::Count, Roles::Workers, &[PARTITION])
+        .look("rises for longer than a restart")
+        .means("Kafka accepts no events (see the worker's log), or no worker runs `mirror`; the log keeps seven days"),
+    gauge("natter_mirror_active", Unit::Count, Roles::Workers, &[PARTITION])
+        .look("no worker has 1 while messages are sent")
+        .means("nothing is mirrored: no worker runs `mirror`, or Kafka rejects all of them, see their logs"),
+    counter("natter_mirror_errors_total", Unit::Count, Roles::Workers, &[])
+        .look("rises")
+        .means("Kafka is unavailable, rejects records, or its topic belongs to another log: see the worker's log"),
+    counter("natter_mirror_lost_total", Unit::Count, Roles::Workers, &[])
+        .look("not 0")
+        .means("Kafka was unavailable for longer than the log reaches back: consumers see the jump in `natter-seq`"),
+    counter("natter_mirror_interrupted_total", Unit::Count, Roles::Workers, &[])
+        .look("rises")
+        .means("a mirror lost its pinned consumer or its connection to NATS, or had no keys for texts that go out plain, and started again"),
+    counter("natter_mirror_unreadable_total", Unit::Count, Roles::Workers, &[])
+        .look("not 0")
+        .means("events no job can read; they are parked as well"),
+];
+
+/// What the store cannot read.
+pub const STORE: &[Metric] = &[
+    counter("natter_store_unreadable_events_total", Unit::Count, Roles::Workers, &[])
+        .look("not 0")
+        .means("stored events that cannot be decoded, left out of what is rebuilt from them, and shown as placeholders: a version older than its store, else damage; `natter verify` lists them"),
+    counter("natter_store_unreadable_rows_total", Unit::Count, Roles::Workers, &[LIST])
+        .look("not 0")
+        .means("rows of members or conversations that cannot be read, left out of lists: damage; restore the store, or rebuild it from the log"),
+    counter("natter_unreadable_conversations_total", Unit::Count, Roles::Workers, &[])
+        .look("not 0")
+        .means("a conversation could not be read and was left out of a list; the worker's log has its id and the reason"),
+    counter("natter_store_rebuilt_events_total", Unit::Count, Roles::Workers, &[])
+        .look("not 0")
+        .means("the SQLite file was empty beside a log and was rebuilt"),
+];

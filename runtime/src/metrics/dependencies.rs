@@ -1,0 +1,52 @@
+//! Metrics of what the program needs, and of itself.
+
+use super::{
+    Metric, Roles, Unit, counter, gauge,
+    labels::{KIND, PURPOSE},
+};
+
+/// NATS and the log.
+pub const NATS: &[Metric] = &[
+    counter("natter_nats_disconnects_total", Unit::Count, Roles::Both, &[PURPOSE])
+        .look("rises")
+        .means("connections between processes break"),
+    counter("natter_nats_slow_consumer_total", Unit::Count, Roles::Both, &[PURPOSE])
+        .look("rises")
+        .means("a process is starved of CPU: live events were dropped and are fetched again"),
+    counter("natter_unreadable_messages_total", Unit::Count, Roles::Both, &[KIND])
+        .look("not 0")
+        .means("messages between processes that cannot be decoded: processes of different versions, else a bug; the log names the subject once a minute"),
+    counter("natter_log_reads_repeated_total", Unit::Count, Roles::Workers, &[])
+        .look("rises")
+        .means("a nats-server was just restarted or a log elects its leader: reads wait for it, up to 3 s"),
+    counter("natter_log_lagging_reads_total", Unit::Count, Roles::Workers, &[])
+        .look("rises")
+        .means("a copy of the log is behind its leader: a slow disk or network of one nats-server"),
+    counter("natter_nats_server_write_errors_total", Unit::Count, Roles::Dev, &[])
+        .look("not 0")
+        .means("the child nats-server could not write its log; it is restarted once its folder has room"),
+    counter("natter_log_lost_total", Unit::Count, Roles::Dev, &[])
+        .look("not 0")
+        .means("it started on a log of which a part was gone; its log has the numbers"),
+    gauge("natter_clock_ahead_seconds", Unit::Seconds, Roles::Both, &[])
+        .look("beyond ±1")
+        .means("this machine's clock is not that of the NATS servers; nothing but times in log lines is wrong: see to its NTP"),
+];
+
+/// The state that processes share.
+pub const REDIS: &[Metric] = &[
+    gauge("natter_shared_state_responds", Unit::Count, Roles::Both, &[])
+        .look("0")
+        .means("Redis does not answer; one caller each half second tries, the others fall back at once"),
+    counter("natter_shared_state_skipped_total", Unit::Count, Roles::Both, &[])
+        .look("rises")
+        .means("calls that fell back at once, because Redis did not answer"),
+    counter("natter_shared_state_failures_total", Unit::Count, Roles::Both, &[])
+        .look("rises")
+        .means("Redis does not answer within 100 ms: see what is down"),
+];
+
+/// The process itself.
+pub const PROCESS: &[Metric] = &[counter("natter_panics_total", Unit::Count, Roles::Edges, &[])
+    .look("not 0")
+    .means("a bug: report it with the log line beside it")];

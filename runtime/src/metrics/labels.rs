@@ -1,0 +1,58 @@
+//! Labels. Each has a set of values that requests cannot enlarge: no user, conversation or address is a label.
+
+use natter_schemas::limits;
+
+/// A label and what it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Label {
+    pub name: &'static str,
+    pub values: Values,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Values {
+    These(&'static [&'static str]),
+    /// Named by the code or by a setting: what they are, and how many there can be.
+    AsMany(&'static str, usize),
+}
+
+impl Values {
+    pub const fn count(self) -> usize {
+        match self {
+            Self::These(values) => values.len(),
+            Self::AsMany(_, count) => count,
+        }
+    }
+}
+
+const fn these(name: &'static str, values: &'static [&'static str]) -> Label {
+    Label { name, values: Values::These(values) }
+}
+
+const fn as_many(name: &'static str, what: &'static str, count: usize) -> Label {
+    Label { name, values: Values::AsMany(what, count) }
+}
+
+pub const CALL: Label = as_many("call", "calls of that service", 64);
+pub const CLASS: Label = these(
+    "class",
+    &["login", "send", "write", "groups", "read", "search", "frames", "renew", "address", "account"],
+);
+pub const CLOSE_CODE: Label = as_many("code", "codes of failures.md", 128);
+pub const CODE: Label = CLOSE_CODE;
+pub const FULL: Label = these("reason", &["node", "address"]);
+pub const HANDSHAKE_FAILURE: Label = these("reason", &["timeout", "closed", "refused"]);
+pub const JOB: Label = these("job", &["persist"]);
+pub const KIND: Label = these("kind", &["control", "live event", "read mark", "presence", "typing", "event"]);
+pub const LIST: Label = these("list", &["conversations", "members", "memberships"]);
+pub const METHOD: Label =
+    these("method", &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"]);
+pub const PARTITION: Label =
+    as_many("partition", "partitions, `PARTITIONS`", limits::PARTITIONS_MAX as usize);
+pub const PORT: Label = these("port", &["public", "admin"]);
+pub const PUBLISH_FAILURE: Label = these("reason", &["timeout", "full", "disk"]);
+pub const PURPOSE: Label = these("purpose", &["publish", "live", "rpc", "work", "provision"]);
+pub const ROUTE: Label = as_many("route", "path templates of the API, or `none`", 256);
+pub const SERVICE: Label = these("service", &["accounts", "conversations", "history", "inbox", "keys"]);
+pub const STATUS: Label = as_many("status", "HTTP statuses that are answered", 32);
+pub const VERDICT: Label = these("verdict", &["done", "retry", "park"]);

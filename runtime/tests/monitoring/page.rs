@@ -1,0 +1,63 @@
+use std::fmt::Write;
+
+use natter_runtime::metrics::{Kind, Metric, Roles, STAGES, Values};
+
+const HEAD: &str = "# Metrics
+
+<!-- Printed from runtime/src/metrics by `UPDATE=1 cargo test -p natter-runtime --test monitoring`. -->
+
+Edges and workers answer `GET /metrics` on their admin ports, in Prometheus's text format. E: on edges, W: on workers. The number of
+series does not depend on users or conversations: what each label can be is in the last table.
+";
+
+const PROCESS: &str = "| `process_open_fds`, `process_resident_memory_bytes`, `process_cpu_seconds_total` | gauges, counter | E W | near \
+`process_max_fds`, the machine's memory, its cores | one socket is one file and, when it reads slowly, 256 KiB |
+";
+
+pub fn print() -> String {
+    let mut page = HEAD.to_owned();
+    for stage in STAGES {
+        let _ = write!(
+            page,
+            "\n## {}\n\n| Metric | Kind | Where | Look when | What it means, what to do |\n|---|---|---|---|---|\n",
+            stage.title
+        );
+        if stage.title == "Process" {
+            page.push_str(PROCESS);
+        }
+        for metric in stage.metrics {
+            row(&mut page, metric);
+        }
+    }
+    page.push_str("\n## Labels\n\n| Metric | Label | Values |\n|---|---|---|\n");
+    for metric in STAGES.iter().flat_map(|stage| stage.metrics) {
+        for label in metric.labels {
+            let values = match label.values {
+                Values::These(values) => {
+                    values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ")
+                }
+                Values::AsMany(what, most) => format!("{what}; at most {most}"),
+            };
+            let _ = writeln!(page, "| `{}` | `{}` | {values} |", metric.name, label.name);
+        }
+    }
+    page
+}
+
+fn row(page: &mut String, metric: &Metric) {
+    let labels: Vec<&str> = metric.labels.iter().map(|label| label.name).collect();
+    let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+    let kind = match metric.kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+        Kind::Histogram => "histogram",
+    };
+    let roles = match metric.roles {
+        Roles::Edges => "E",
+        Roles::Workers => "W",
+        Roles::Both => "E W",
+        Roles::Dev => "`natter dev`",
+    };
+    let look = if metric.look.is_empty() { "for information" } else { metric.look };
+    let _ = writeln!(page, "| `{}{labels}` | {kind} | {roles} | {look} | {} |", metric.name, metric.meaning);
+}
