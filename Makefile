@@ -21,6 +21,7 @@ dist: cargo packages web ## the program to ship, slow to build: target/dist/natt
 
 test: gate test-deps ## what takes seconds to check, then every test, then independent clients, schemathesis and a browser against the real program
 	@scripts/check-asyncapi
+	@scripts/check-chart
 	@scripts/build-web --needed
 	@cargo test --workspace --all-features --quiet --locked
 	@scripts/external-client target/debug/natter
@@ -83,6 +84,7 @@ test-deps: deps
 	@scripts/fetch-chromium
 	@scripts/fetch-npm scripts/asyncapi examples/typescript
 	@scripts/fetch-go
+	@scripts/fetch-kubernetes
 
 gate-tools: cargo
 	@scripts/fetch-tools cargo-deny cargo-shear
