@@ -1,18 +1,13 @@
-import { mount } from 'svelte'
+/** The first script of the page. It imports nothing large, so that it runs while everything else is still on its way. */
 import './styles/tokens.css'
 import './styles/base.css'
-import App from './App.svelte'
-import { session } from './lib/session.svelte'
+import { ask } from './early'
 import * as theme from './lib/theme'
-import { load } from './words'
+import { chosen, LANGUAGES } from './words/choice'
 
 theme.apply()
-const target = document.getElementById('app')
-if (!target) throw new Error('the page has no #app')
-// The session is asked for while the words are loading.
-const resumed = session.resume()
-// So is what will be shown: nothing of it has to wait for the other.
-if (session.phase === 'in') void import('./chat/Chat.svelte').catch(() => undefined)
-await load()
-mount(App, { target })
-await resumed
+const isKnown = ask()
+// All of it at once: nothing of it has to wait for the other. What fails is asked for again, and shown, by who needs it.
+void LANGUAGES[chosen()]?.load().catch(() => undefined)
+if (isKnown) void import('./chat/Chat.svelte').catch(() => undefined)
+void import('./boot').then(({ boot }) => boot())

@@ -8,7 +8,7 @@ export { browserTabs, canShareTabs, randomText, singleTab, systemClock, webSocke
 export { memoryStorage } from "./storage/memory";
 export { conversationList, messagesBehind, readBy, timeline, type Timeline, type TimelineItem, totalUnread } from "./views";
 export { step, due, type Step } from "./core/step";
-export { initial } from "./core/state";
+export { initial, unknownConversation } from "./core/state";
 export type {
   Connection,
   ConversationInfo,

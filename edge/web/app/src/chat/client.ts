@@ -1,8 +1,8 @@
 /** The client of this session, with the surroundings of a browser. */
 import { ApiError, type Auth, browserTabs, canShareTabs, NatterClient, randomText, singleTab, systemClock, webSockets } from '@natter/client'
 import { indexedDbStorage } from '@natter/client/storage'
+import { DATABASE } from '../early'
 import { Problem } from '../lib/api'
-import { DATABASE } from '../lib/traces'
 import { session } from '../lib/session.svelte'
 import { Live } from './live.svelte'
 

@@ -1,11 +1,13 @@
 /** The client of the socket, as state that views follow. One for the life of a session. */
 import { conversationList, type ConversationState, type NatterClient, Refused, type State, totalUnread } from '@natter/client'
 import { SvelteSet } from 'svelte/reactivity'
+import { type Preview, takePreview } from '../early'
 import { Problem } from '../lib/api'
 import { build } from '../lib/build.svelte'
 import { session } from '../lib/session.svelte'
 import { Directory } from './directory.svelte'
 import { Online } from './online.svelte'
+import { withPreview } from './preview'
 
 /** A page that was hidden for so long may have been frozen. */
 const ASLEEP = 10_000
@@ -20,11 +22,13 @@ export class Live {
   #hiddenAt = 0
   #wasLive = false
   #connections = 0
+  /** Shown until the client has its own state. */
+  #preview: Preview | undefined
 
   constructor(readonly client: NatterClient) {
     this.#state = $state.raw(client.state)
     const end = client.subscribe(() => {
-      this.#state = client.state
+      this.#show()
       const { connection } = client.state
       this.#watchBuild(connection.phase)
       if (connection.phase === 'stopped' && connection.reason === 'sessionEnded') session.revoked()
@@ -37,7 +41,19 @@ export class Live {
     document.addEventListener('resume', () => client.wake(), { signal })
     addEventListener('pageshow', ({ persisted }) => persisted && client.wake(), { signal })
     void client.start()
+    void takePreview().then((preview) => {
+      if (preview?.user !== this.me || this.#stop.signal.aborted) return
+      this.#preview = preview
+      this.#show()
+    })
     if (!navigator.onLine) client.setOnline(false)
+  }
+
+  #show(): void {
+    const { state } = this.client
+    this.#state = this.#preview ? withPreview(state, this.#preview) : state
+    // What the client has once it does not give back: a list that is there, and all of it.
+    if (state.list.loaded && this.#state === state) this.#preview = undefined
   }
 
   get state(): State {

@@ -28,22 +28,26 @@ interface Options {
   signal?: AbortSignal
   /** It goes on when the page ends. */
   keepalive?: boolean
+  /** The answer, if this was asked for already. */
+  asked?: Promise<Response> | undefined
 }
 
-export async function call<T>(path: string, { method = 'GET', body, token, signal, keepalive }: Options = {}): Promise<T> {
+export async function call<T>(path: string, { method = 'GET', body, token, signal, keepalive, asked }: Options = {}): Promise<T> {
   const headers: Record<string, string> = {}
   if (body !== undefined) headers['content-type'] = 'application/json'
   if (token !== undefined) headers['authorization'] = `Bearer ${token}`
   let response: Response
   try {
-    response = await fetch(path, {
-      method,
-      headers,
-      credentials: 'same-origin',
-      ...(body !== undefined && { body: JSON.stringify(body) }),
-      ...(signal && { signal }),
-      ...(keepalive && { keepalive }),
-    })
+    const send = () =>
+      fetch(path, {
+        method,
+        headers,
+        credentials: 'same-origin',
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(signal && { signal }),
+        ...(keepalive && { keepalive }),
+      })
+    response = await (asked ?? send())
   } catch (error) {
     if (signal?.aborted && !isTimeout(signal)) throw error
     throw new Problem('offline', 0, 'no answer', undefined, [])

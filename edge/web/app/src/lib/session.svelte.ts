@@ -2,6 +2,7 @@
  * Who is logged in. The refresh token is a cookie that no script can read; the access token is kept in memory alone. Tabs
  * renew when they need to, also at once: the server answers them with the same successor.
  */
+import { ANSWERS_WITHIN, HINT, remembered, takeRenewal } from '../early'
 import { call, Problem } from './api'
 import { route } from './route.svelte'
 
@@ -24,12 +25,8 @@ export type Ended = 'expired' | 'elsewhere' | undefined
 
 /** Renewed this long before it ends, so that no call starts with a token that ends on its way. */
 const MARGIN = 30_000
-/** Who the cookie is of: without it nothing is asked before the log-in page is shown. */
-const HINT = 'natter.session'
 /** A log-out that the server does not know of yet: the address that is to be called. */
 const LEAVING = 'natter.leaving'
-/** A server that does not answer for so long is none; milliseconds. */
-const ANSWERS_WITHIN = 15_000
 const LEAVES_WITHIN = 5_000
 
 class Session {
@@ -57,7 +54,7 @@ class Session {
 
   /** Takes up the session of the cookie, if there is one: what is stored is shown before the server has answered. */
   async resume(): Promise<void> {
-    const known = remembered()
+    const known = remembered<User>()
     if (known === undefined) {
       this.phase = 'out'
       this.#notifyServer()
@@ -130,7 +127,7 @@ class Session {
 
   async #renew(why: Ended): Promise<string> {
     try {
-      this.#open(await call<Opened>('/api/auth/refresh', { method: 'POST', signal: AbortSignal.timeout(ANSWERS_WITHIN) }))
+      this.#open(await call<Opened>('/api/auth/refresh', { method: 'POST', signal: AbortSignal.timeout(ANSWERS_WITHIN), asked: takeRenewal() }))
       return this.#token
     } catch (error) {
       if (refused(error)) this.#close(this.phase === 'in' ? why : undefined)
@@ -189,19 +186,6 @@ const OF_SESSIONS = new Set(['unauthenticated', 'token_expired', 'session_revoke
 
 function refused(error: unknown): error is Problem {
   return error instanceof Problem && OF_SESSIONS.has(error.code)
-}
-
-/** The person, or whether there may be one; `undefined`: no user is logged in. */
-function remembered(): User | true | undefined {
-  try {
-    const text = localStorage.getItem(HINT)
-    if (text === null) return undefined
-    const user = JSON.parse(text) as User
-    return typeof user.id === 'string' ? user : true
-  } catch {
-    // Storage is forbidden: the cookie may be there all the same.
-    return true
-  }
 }
 
 function stored(key: string): string | null {

@@ -1,7 +1,6 @@
 /** What is kept on this device of whoever was logged in. Whoever logs in next is another person. */
+import { DATABASE } from '../early'
 
-/** Databases of the client library, one for each user (chat/client.ts). */
-export const DATABASE = 'natter.'
 /** Entries of `localStorage` that belong to an account; others, such as the theme, belong to the device. */
 const OF_ACCOUNT = ['natter.draft.', 'natter.names']
 

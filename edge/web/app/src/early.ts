@@ -1,0 +1,85 @@
+/**
+ * What the first view needs of the server, asked for by the first script of the page, while the others are on their way:
+ * the renewal of the session and then, unless this device has a copy, the list of rooms and the room of the address.
+ * Everything is taken once, by who would otherwise have asked for it.
+ */
+import type { Conversation, MessagePage, Page } from '@natter/client'
+
+/** Who the cookie is of: without it nothing is asked before the log-in page is shown. */
+export const HINT = 'natter.session'
+/** Databases of the client library, one for each user (chat/client.ts). */
+export const DATABASE = 'natter.'
+/** A server that does not answer for so long is none; milliseconds. */
+export const ANSWERS_WITHIN = 15_000
+const PAGE = 50
+
+/** As it was before there was a socket: to be shown, and nothing else. */
+export interface Preview {
+  user: string
+  rooms: readonly Conversation[]
+  /** The room of the address, and its newest page. */
+  room: Conversation | undefined
+  page: MessagePage | undefined
+}
+
+let renewal: Promise<Response> | undefined
+let preview: Promise<Preview | undefined> | undefined
+
+/** What is known of the person who was logged in last; `true`: there may be one; `undefined`: there is none. */
+export function remembered<T extends { id: string }>(): T | true | undefined {
+  try {
+    const text = localStorage.getItem(HINT)
+    if (text === null) return undefined
+    const user = JSON.parse(text) as T
+    return typeof user.id === 'string' ? user : true
+  } catch {
+    // Storage is forbidden: the cookie may be there all the same.
+    return true
+  }
+}
+
+/** Returns whether a session may be there. */
+export function ask(): boolean {
+  const user = remembered()
+  if (user === undefined) return false
+  renewal = fetch('/api/auth/refresh', { method: 'POST', credentials: 'same-origin', signal: AbortSignal.timeout(ANSWERS_WITHIN) })
+  // Its failure is shown by who takes it.
+  preview = read(renewal, user === true ? undefined : hasCopy(user.id)).catch(() => undefined)
+  return true
+}
+
+export function takeRenewal(): Promise<Response> | undefined {
+  const taken = renewal
+  renewal = undefined
+  return taken
+}
+
+export function takePreview(): Promise<Preview | undefined> {
+  const taken = preview
+  preview = undefined
+  return taken ?? Promise.resolve(undefined)
+}
+
+async function read(renewed: Promise<Response>, copy: Promise<boolean> | undefined): Promise<Preview | undefined> {
+  const response = await renewed
+  // Who takes the answer reads it as well.
+  const { token, user } = (await response.clone().json()) as { token: string; user: { id: string } }
+  if (!response.ok || (await copy)) return undefined
+  const get = async <T>(path: string): Promise<T | undefined> => {
+    const answer = await fetch(path, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(ANSWERS_WITHIN) })
+    return answer.ok ? ((await answer.json()) as T) : undefined
+  }
+  const id = /^\/c\/([^/]+)/.exec(location.pathname)?.[1]
+  const [page, room, list] = await Promise.all([
+    id === undefined ? undefined : get<MessagePage>(`/api/messages?conversationId=${id}&limit=${PAGE}`),
+    id === undefined ? undefined : get<Conversation>(`/api/conversations/${id}`),
+    get<Page<Conversation>>(`/api/conversations?limit=${PAGE}`),
+  ])
+  return list && { user: user.id, rooms: list.items, room, page }
+}
+
+/** What is stored is shown sooner than anything that is asked for. */
+async function hasCopy(user: string): Promise<boolean> {
+  const known = await indexedDB.databases().catch(() => [])
+  return known.some(({ name }) => name === DATABASE + user)
+}
