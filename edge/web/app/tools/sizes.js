@@ -8,9 +8,12 @@ const dist = fileURLToPath(new URL('../../dist/', import.meta.url))
 const manifest = JSON.parse(readFileSync(`${build}manifest.json`, 'utf8'))
 
 const KIB = 1024
+/** What the page itself names: its first script, and what is asked for beside it. */
+const PAGE = Object.keys(manifest).filter((name) => /^_(first|base)-.*\.js$/.test(name))
+if (PAGE.length !== 2) throw new Error(`the page has one first script and one base: ${PAGE}`)
 const VIEWS = [
-  { name: 'log-in', most: 45 * KIB, parts: ['index.html', 'src/words/made/en.ts', 'src/entry/Entry.svelte'] },
-  { name: 'the first room', most: 90 * KIB, parts: ['index.html', 'src/words/made/en.ts', 'src/chat/Chat.svelte'] },
+  { name: 'log-in', most: 45 * KIB, parts: [...PAGE, 'src/words/made/en.ts', 'src/entry/Entry.svelte'] },
+  { name: 'the first room', most: 90 * KIB, parts: [...PAGE, 'src/words/made/en.ts', 'src/chat/Chat.svelte'] },
 ]
 
 /** A chunk with everything that it imports. */
