@@ -20,6 +20,7 @@ use natter_schemas::{
 };
 
 use super::{
+    compress::OfOneConversation,
     extract::{Caller, Json, Params, REPLAYED, idempotency_key, segment, traceparent},
     respond::location,
 };
@@ -37,7 +38,7 @@ pub async fn list(
     State(app): State<Arc<App>>,
     caller: Caller,
     params: Params,
-) -> Result<Reply<MessagePage>, ApiError> {
+) -> Result<OfOneConversation<MessagePage>, ApiError> {
     let user = caller.user();
     let conversation: ConversationId = params.required("conversationId", "a conversation id")?;
     let window = window(&params)?;
@@ -46,7 +47,7 @@ pub async fn list(
     let page = Page { conversation, window, limit };
     let mut page = app.rpc.call(&GetPage { user, page }).await?;
     app.keys.open_messages(&mut page.messages).await;
-    Ok(Reply(MessagePage {
+    Ok(OfOneConversation(MessagePage {
         items: page.messages.into_iter().map(encode::message).collect(),
         has_more: page.has_more,
         head_seq: page.head,

@@ -12,6 +12,7 @@ use natter_schemas::code::Code;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
 
 mod gate; // who calls, and what the route takes of their tokens
+mod compress; // which answers are compressed
 mod cursors; // where a page ended
 mod extract; // bodies, queries, paths, headers, the caller
 mod respond; // request ids, problem documents, security headers
@@ -37,6 +38,7 @@ pub fn router(app: &Arc<App>) -> Router {
     routes(app)
         .fallback(gate::fallback(app, web::no_such_address))
         .method_not_allowed_fallback(|| async { ApiError::from(Code::MethodNotAllowed) })
+        .layer(compress::layer())
         .layer(CatchPanicLayer::custom(respond::panicked))
         .layer(cors(app))
         .layer(middleware::from_fn_with_state(Arc::new(respond::Refusals::default()), respond::finish))

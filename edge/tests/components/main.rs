@@ -11,6 +11,7 @@ mod documents; // the contract, as programs read it
 mod request_ids; // every error names the request it answers
 mod costs; // every frame and every route takes tokens
 mod log_ins; // limits by address, by account, by session
+mod compressed; // which answers are sent compressed
 mod connections; // how many there are
 mod expiry; // how access ends
 mod resume; // what a socket missed, in order and once
