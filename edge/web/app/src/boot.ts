@@ -1,4 +1,6 @@
-/** Shows the page, once its words are there. */
+/** Shows the page when its words are loaded. */
+import './styles/tokens.css'
+import './styles/base.css'
 import { mount } from 'svelte'
 import App from './App.svelte'
 import { session } from './lib/session.svelte'
@@ -7,7 +9,7 @@ import { load } from './words'
 export async function boot(): Promise<void> {
   const resumed = session.resume()
   await load()
-  // The first script may have come before the end of the page.
+  // An async script may run before the page is parsed.
   if (document.readyState === 'loading') await new Promise((resolve) => document.addEventListener('DOMContentLoaded', resolve, { once: true }))
   const target = document.getElementById('app')
   if (!target) throw new Error('the page has no #app')

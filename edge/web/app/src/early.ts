@@ -1,7 +1,7 @@
 /**
- * What the first view needs of the server, asked for by the first script of the page, while the others are on their way:
+ * What the first view needs of the server, requested by the first script of the page, while the others are on their way:
  * the renewal of the session and then, unless this device has a copy, the list of rooms and the room of the address.
- * Everything is taken once, by who would otherwise have asked for it.
+ * Each response is taken once, by the part of the client that would otherwise have requested it.
  */
 import type { Conversation, MessagePage, Page } from '@natter/client'
 
@@ -9,11 +9,12 @@ import type { Conversation, MessagePage, Page } from '@natter/client'
 export const HINT = 'natter.session'
 /** Databases of the client library, one for each user (chat/client.ts). */
 export const DATABASE = 'natter.'
-/** A server that does not answer for so long is none; milliseconds. */
+/** A server that does not answer within this time is taken for unreachable; milliseconds. */
 export const ANSWERS_WITHIN = 15_000
-const PAGE = 50
+/** As many messages, and rooms, as the tallest window shows without scrolling, or nearly so. */
+const PAGE = 20
 
-/** As it was before there was a socket: to be shown, and nothing else. */
+/** State from before the socket was open: it is shown, and nothing else. */
 export interface Preview {
   user: string
   rooms: readonly Conversation[]
@@ -33,17 +34,17 @@ export function remembered<T extends { id: string }>(): T | true | undefined {
     const user = JSON.parse(text) as T
     return typeof user.id === 'string' ? user : true
   } catch {
-    // Storage is forbidden: the cookie may be there all the same.
+    // Storage is blocked, but the cookie may be there.
     return true
   }
 }
 
-/** Returns whether a session may be there. */
+/** Sends the requests. Returns whether there may be a session. */
 export function ask(): boolean {
   const user = remembered()
   if (user === undefined) return false
   renewal = fetch('/api/auth/refresh', { method: 'POST', credentials: 'same-origin', signal: AbortSignal.timeout(ANSWERS_WITHIN) })
-  // Its failure is shown by who takes it.
+  // A failure is shown by the session, which takes the renewal.
   preview = read(renewal, user === true ? undefined : hasCopy(user.id)).catch(() => undefined)
   return true
 }
@@ -62,14 +63,14 @@ export function takePreview(): Promise<Preview | undefined> {
 
 async function read(renewed: Promise<Response>, copy: Promise<boolean> | undefined): Promise<Preview | undefined> {
   const response = await renewed
-  // Who takes the answer reads it as well.
+  // The session reads the original.
   const { token, user } = (await response.clone().json()) as { token: string; user: { id: string } }
   if (!response.ok || (await copy)) return undefined
   const get = async <T>(path: string): Promise<T | undefined> => {
     const answer = await fetch(path, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(ANSWERS_WITHIN) })
     return answer.ok ? ((await answer.json()) as T) : undefined
   }
-  const id = /^\/c\/([^/]+)/.exec(location.pathname)?.[1]
+  const id = /^\/c\/([\w-]+)/.exec(location.pathname)?.[1]
   const [page, room, list] = await Promise.all([
     id === undefined ? undefined : get<MessagePage>(`/api/messages?conversationId=${id}&limit=${PAGE}`),
     id === undefined ? undefined : get<Conversation>(`/api/conversations/${id}`),
@@ -78,7 +79,7 @@ async function read(renewed: Promise<Response>, copy: Promise<boolean> | undefin
   return list && { user: user.id, rooms: list.items, room, page }
 }
 
-/** What is stored is shown sooner than anything that is asked for. */
+/** A stored copy is shown sooner than any response. */
 async function hasCopy(user: string): Promise<boolean> {
   const known = await indexedDB.databases().catch(() => [])
   return known.some(({ name }) => name === DATABASE + user)

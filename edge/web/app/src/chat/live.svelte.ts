@@ -52,12 +52,17 @@ export class Live {
   #show(): void {
     const { state } = this.client
     this.#state = this.#preview ? withPreview(state, this.#preview) : state
-    // What the client has once it does not give back: a list that is there, and all of it.
+    // It does not come back: the list is there, and so is the room.
     if (state.list.loaded && this.#state === state) this.#preview = undefined
   }
 
   get state(): State {
     return this.#state
+  }
+
+  /** What is shown of this room is not what the client has of it: nothing is loaded, and nothing read, on its account. */
+  isPreview(id: string): boolean {
+    return this.#state.conversations.get(id) !== this.client.state.conversations.get(id)
   }
 
   get me(): string {

@@ -36,10 +36,17 @@ export class Opening {
     const isLive = state.connection.phase === 'live'
     if (isLive && room.stale) return undefined
     if (this.#seq === undefined || !this.#isDivided) this.unreadAfter = room.unread.count > 0 ? room.readSeq : null
+    if (this.live.isPreview(room.id)) return this.#preview()
     const target = this.#seq === undefined ? this.#unread(this.unreadAfter) : this.#message(this.#seq)
     if (target && (isLive || target.at === 'message')) this.isDone = this.#isDivided = true
     // What cannot be loaded now is no reason to show nothing.
     return target ?? (isAway(state) ? { at: 'end' } : undefined)
+  }
+
+  /** The best place of those that are there: where it opens is decided when the client has the room. */
+  #preview(): Target {
+    if (this.#seq !== undefined && held(this.room().segments, this.#seq)) return { at: 'message', seq: this.#seq }
+    return { at: this.rows().some(({ kind }) => kind === 'unread') ? 'unread' : 'end' }
   }
 
   #message(seq: number): Target | undefined {

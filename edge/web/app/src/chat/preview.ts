@@ -1,11 +1,11 @@
 /**
- * Rooms as they were before there was a socket, shown until the client has its own state of them. The client knows nothing
- * of it: what it loads after the welcome takes its place, so that no event between the two can be missing.
+ * Rooms as of before the socket was open, shown until the client has its own state of them. The client does not use the
+ * preview: what it loads after the welcome replaces it, so that no event between the two can be missing.
  */
 import { type Conversation, type ConversationState, type MessagePage, type State, unknownConversation } from '@natter/client'
 import type { Preview } from '../early'
 
-/** The state with what is not known yet taken from the preview; the very same one once it needs nothing of it. */
+/** The state, with what the client does not have yet taken from the preview; the same object if that is nothing. */
 export function withPreview(state: State, { rooms, room, page }: Preview): State {
   const { connection, list } = state
   if (connection.phase === 'stopped' && connection.reason !== 'notStarted') return state
@@ -22,7 +22,7 @@ const sameRooms = (a: State['conversations'], b: State['conversations']): boolea
 
 const known = ({ conversations }: State, id: string): ConversationState => conversations.get(id) ?? unknownConversation(id)
 
-/** Until its newest page is there, or could not be had; not of a room that the user is not in any more. */
+/** Until the client has the newest page, or could not load it; not for a room that the user has left. */
 function isNeeded({ conversations, loads, list }: State, id: string): boolean {
   const own = conversations.get(id)
   if (loads.get(`conversation:${id}`)?.status === 'failed' || (list.loaded && !own)) return false
@@ -41,7 +41,7 @@ function listed(item: Conversation): Partial<ConversationState> {
     readSeq: item.readSeq,
     unread: { count: item.unreadCount, asOf: item.headSeq },
     reads: Object.fromEntries((participants ?? []).map(({ userId, readSeq }) => [userId, readSeq])),
-    // The reader is taken to where to read only when it is known what is new.
+    // What is new is known when the client has loaded the room.
     stale: true,
   }
 }

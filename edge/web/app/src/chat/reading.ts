@@ -29,6 +29,7 @@ export class Reading {
   readonly look = (): void => {
     const { place, opening } = this
     const room = this.room()
+    if (this.live.isPreview(room.id)) return
     if (this.#isPaused || !opening.isShown || !opening.isDone || document.hidden || !document.hasFocus()) return
     const to = place.atEnd ? Math.max(room.segments.at(-1)?.messages.at(-1)?.seq ?? 0, room.position ?? 0) : this.#lastSeen()
     if (to > room.readSeq) void this.live.client.read(room.id, to).catch(() => undefined)
