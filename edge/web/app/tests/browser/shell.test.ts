@@ -29,7 +29,7 @@ test('the service worker keeps the files of the page, and no call', async () => 
   await rows(page, 'past the worker').getByText(/^(Sent|Read)$/).waitFor()
   const paths = await stored(page)
   expect(paths.filter((path) => !/^\/(assets\/[\w.-]+|icons\/[\w-]+\.png|icon\.svg|manifest\.webmanifest)?$/.test(path))).toEqual([])
-  for (const part of ['index', 'Chat', 'Settings', 'NewConversation', 'Picker', 'de', 'en']) {
+  for (const part of ['first', 'base', 'chat', 'Settings', 'NewConversation', 'Picker', 'de', 'en']) {
     expect(paths.some((path) => path.startsWith(`/assets/${part}-`)), part).toBe(true)
   }
 })
