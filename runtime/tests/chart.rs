@@ -59,7 +59,7 @@ fn allowed(name: &str) -> Option<String> {
     (refused.name == name).then_some(refused.allowed)
 }
 
-fn closed(properties: Map<String, Value>) -> Value {
+fn closed(properties: &Map<String, Value>) -> Value {
     json!({ "type": "object", "additionalProperties": false, "properties": properties })
 }
 
@@ -79,8 +79,8 @@ fn the_values_of_the_chart_know_every_setting_and_no_other() {
         }
         secret.insert(name, json!({ "$ref": "#/$defs/secret" }));
     }
-    schema["$defs"]["settings"] = closed(plain);
-    schema["$defs"]["secretSettings"] = closed(secret);
+    schema["$defs"]["settings"] = closed(&plain);
+    schema["$defs"]["secretSettings"] = closed(&secret);
     let wanted = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
     if std::env::var_os("UPDATE").is_some() {
         fs::write(&path, wanted).unwrap();
