@@ -1,4 +1,4 @@
-/** Whom the user has blocked. */
+/** Whom the user has blocked, as read since the connection was made. */
 import { readPage } from '../lib/pages'
 import { explain } from '../lib/problems'
 import { session, type User } from '../lib/session.svelte'
@@ -13,6 +13,7 @@ export class Blocked {
   busy = $state(false)
   error = $state<string>()
   #cursor: string | null = null
+  #isOutdated = false
   readonly #stop = new AbortController()
 
   has(id: string): boolean {
@@ -26,7 +27,9 @@ export class Blocked {
     this.error = undefined
     try {
       const { items, nextCursor } = await readPage<User>('/api/blocks', { cursor: this.#cursor, limit: PAGE, signal: this.#stop.signal })
-      this.users = [...this.users, ...items.filter(({ id }) => !this.has(id))]
+      const users = this.#isOutdated ? [] : this.users
+      this.users = [...users, ...items.filter(({ id }) => !users.some((user) => user.id === id))]
+      this.#isOutdated = false
       this.#cursor = nextCursor
       this.isComplete = nextCursor === null
       this.isLoaded = true
@@ -34,6 +37,13 @@ export class Blocked {
       if (!this.#stop.signal.aborted) this.error = explain(error)
     }
     this.busy = false
+  }
+
+  /** Another device may have blocked or unblocked someone: the next page is the first one, and replaces what is known. */
+  outdated(): void {
+    this.#cursor = null
+    this.isComplete = false
+    this.#isOutdated = true
   }
 
   /** As far as it takes to say whether this one is blocked. */

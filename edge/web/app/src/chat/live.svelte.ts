@@ -5,6 +5,7 @@ import { type Preview, takePreview } from '../early'
 import { Problem } from '../lib/api'
 import { build } from '../lib/build.svelte'
 import { session } from '../lib/session.svelte'
+import { Blocked } from './blocked.svelte'
 import { Directory } from './directory.svelte'
 import { Online } from './online.svelte'
 import { withPreview } from './preview'
@@ -16,6 +17,7 @@ export class Live {
   #state: State
   readonly directory = new Directory()
   readonly online = new Online()
+  readonly blocked = new Blocked()
   /** Messages that are deleted unless it is undone, by id. */
   readonly hidden = new SvelteSet<string>()
   readonly #stop = new AbortController()
@@ -89,7 +91,9 @@ export class Live {
       return
     }
     this.#wasLive = true
-    if (this.#connections++ > 0) void build.look()
+    if (this.#connections++ === 0) return
+    this.blocked.outdated()
+    void build.look()
   }
 
   #seen(): void {
@@ -101,6 +105,7 @@ export class Live {
   end(): Promise<void> {
     this.#stop.abort()
     this.online.end()
+    this.blocked.end()
     return this.client.close()
   }
 }

@@ -164,16 +164,30 @@ test('who is removed from an open group reads that it is gone', async () => {
   await inHeader(page, 'Closing').waitFor()
 })
 
+test('a blocked room offers to unblock instead of a composer', async () => {
+  const [vera, emil] = (await people('Vera', 'Emil')) as [Caller, Caller]
+  const { id } = await vera.post('/api/conversations', { type: 'direct', participantIds: [emil.id] })
+  await vera.put(`/api/blocks/${emil.id}`)
+  const page = await enterAs(await profile(browser), vera, `/c/${id}`)
+  await page.getByText('You have blocked Emil.').waitFor()
+  expect(await page.getByRole('textbox', { name: 'Message' }).count()).toBe(0)
+  await page.getByRole('button', { name: 'Unblock' }).click()
+  await say(page, 'Hello again')
+  await rows(page, 'Hello again').getByText('Sent', { exact: true }).waitFor()
+  expect((await vera.get<{ items: unknown[] }>('/api/blocks')).items).toEqual([])
+})
+
 test('a block is undone in the conversation and in the settings', async () => {
   const [olga, adam] = (await people('Olga', 'Adam')) as [Caller, Caller]
   const { id } = await olga.post('/api/conversations', { type: 'direct', participantIds: [adam.id] })
   const page = await enterAs(await profile(browser), olga, `/c/${id}`)
+  const details = page.getByRole('dialog')
   await page.getByRole('button', { name: 'Details' }).click()
-  await page.getByRole('button', { name: 'Block', exact: true }).click()
-  await page.getByText('You have blocked Adam.').waitFor()
-  await page.getByRole('button', { name: 'Unblock' }).click()
-  await page.getByRole('button', { name: 'Block', exact: true }).click()
-  await page.getByText('You have blocked Adam.').waitFor()
+  await details.getByRole('button', { name: 'Block', exact: true }).click()
+  await details.getByText('You have blocked Adam.').waitFor()
+  await details.getByRole('button', { name: 'Unblock' }).click()
+  await details.getByRole('button', { name: 'Block', exact: true }).click()
+  await details.getByText('You have blocked Adam.').waitFor()
   await page.keyboard.press('Escape')
   await page.getByRole('link', { name: 'Settings' }).click()
   await page.getByRole('button', { name: 'Unblock Adam' }).click()
