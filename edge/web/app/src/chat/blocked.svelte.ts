@@ -14,15 +14,21 @@ export class Blocked {
   error = $state<string>()
   #cursor: string | null = null
   #isOutdated = false
+  #page: Promise<void> | undefined
   readonly #stop = new AbortController()
 
   has(id: string): boolean {
     return this.users.some((user) => user.id === id)
   }
 
-  /** One more page. */
-  async more(): Promise<void> {
-    if (this.busy || this.isComplete) return
+  /** One more page; whoever asks while it is on its way waits for it. */
+  more(): Promise<void> {
+    if (this.isComplete) return Promise.resolve()
+    this.#page ??= this.#read().finally(() => (this.#page = undefined))
+    return this.#page
+  }
+
+  async #read(): Promise<void> {
     this.busy = true
     this.error = undefined
     try {
