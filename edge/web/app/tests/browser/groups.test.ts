@@ -264,7 +264,7 @@ test('the focus stays where a block was set and lifted', async () => {
   const block = page.getByRole('dialog').getByRole('button', { name: 'Block', exact: true })
   await block.focus()
   await page.keyboard.press('Enter')
-  await page.getByText('You have blocked Adam.').waitFor()
+  await page.getByRole('dialog').getByText('You have blocked Adam.').waitFor()
   expect(await focused(page)).toBe('button: Unblock')
   await page.keyboard.press('Enter')
   await block.waitFor()
