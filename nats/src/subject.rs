@@ -116,6 +116,12 @@ pub fn service(s: Service, name: &str) -> String {
     format!("svc.{}.{name}", s.name())
 }
 
+/// Whether a client waits for an answer there, and nothing is kept. A caller chooses where its answer goes: a service that
+/// answered anywhere would write to a stream for whoever may not.
+pub(crate) fn is_inbox(subject: &str) -> bool {
+    subject.starts_with("_INBOX.")
+}
+
 /// Where a job puts the events of a partition it cannot work on. `job` is one of the program's own names.
 pub fn parked(job: &str, p: Partition) -> String {
     format!("parked.{job}.{p}")
@@ -150,6 +156,14 @@ mod tests {
         assert_eq!(parse_parked(&parked("persist", p)), Some(("persist", p)));
         let session = SessionId::fresh();
         assert_eq!(parse_control(&control_session(session)), Some(ControlTo::Session(session)));
+    }
+
+    #[test]
+    fn an_inbox_is_no_subject_of_a_stream() {
+        assert!(is_inbox("_INBOX.edge.abc"));
+        for subject in ["", "_INBOX", "_INBOXES.a", "control.user.x", "$KV.natter.epoch", "a._INBOX.b"] {
+            assert!(!is_inbox(subject), "{subject}");
+        }
     }
 
     #[test]

@@ -146,6 +146,10 @@ impl Endpoint {
                 request = endpoint.next() => request,
             };
             let Some(request) = request else { break };
+            if !request.message.reply.as_deref().is_some_and(subject::is_inbox) {
+                misdirected::<C>();
+                continue;
+            }
             // Taken off the subscription at once: a call's budget runs from here, its wait for a turn included. Unless
             // this process stood still: then it may have waited for as long.
             let left = budget::<C>(&request).checked_sub(self.pulse.possible_wait());
@@ -219,6 +223,14 @@ fn budget<C: Call>(request: &Request) -> Duration {
     let headers = request.message.headers.as_ref();
     let ms = headers.and_then(|headers| headers.get(header::BUDGET)?.as_str().parse().ok());
     ms.map_or(C::DEADLINE, |ms| Duration::from_millis(ms).min(C::DEADLINE))
+}
+
+fn misdirected<C: Call>() {
+    let (service, call) = (C::SERVICE.name(), C::NAME);
+    warn!(
+        service,
+        call, "a call wants its answer elsewhere than in an inbox; it has no effect and no answer"
+    );
 }
 
 fn shed<C: Call>() {

@@ -1,7 +1,6 @@
 //! The committed configurations, and what the three users of a cluster may do.
 
 use std::{
-    fs,
     path::Path,
     process::{Command, Stdio},
     sync::Arc,
@@ -12,7 +11,7 @@ use futures_util::StreamExt;
 use natter_nats::{
     apply,
     async_nats::{Client, jetstream},
-    connect::{Address, Purpose, connect, round_trip},
+    connect::round_trip,
     control::ControlFeed,
     log::LogReader,
     publisher::Publisher,
@@ -25,18 +24,10 @@ use natter_schemas::{
     id::{ConversationId, EventId, Partition, UserId},
     rpc::{Call, LogHeads, Service},
 };
-use natter_testkit::{Folder, NatsProcess, TestServer, small};
+use natter_testkit::{TestServer, small};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-const ACCOUNTS: &str = include_str!("../../server/accounts.conf");
-const SECRETS: [&str; 6] = [
-    "NATTER_SERVER_NAME",
-    "NATTER_ROUTE_PASSWORD",
-    "NATTER_EDGE_PASSWORD",
-    "NATTER_WORKER_PASSWORD",
-    "NATTER_PROVISION_PASSWORD",
-    "NATTER_SYS_PASSWORD",
-];
+use crate::accounts::{Accounts, SECRETS};
 
 fn parses(config: &Path) {
     let output = Command::new(server::find().unwrap())
@@ -56,36 +47,6 @@ async fn the_configurations_are_accepted_by_the_server() {
     parses(&server.folder().join("nats/nats-server.conf"));
     for name in ["cluster.conf", "compose.conf"] {
         parses(&Path::new(env!("CARGO_MANIFEST_DIR")).join("server").join(name));
-    }
-}
-
-/// One server with the accounts of the cluster.
-struct Accounts {
-    server: NatsProcess,
-    // Dropped after the process, which writes into it.
-    _folder: Folder,
-}
-
-impl Accounts {
-    async fn start() -> Self {
-        let folder = Folder::new();
-        let dir = folder.path().display();
-        let config = format!(
-            "listen: \"127.0.0.1:-1\"\nmax_payload: 8MB\n\
-             jetstream {{ store_dir: \"{dir}/js\", max_file_store: 10GB }}\n{ACCOUNTS}"
-        );
-        let path = folder.file("nats.conf");
-        fs::write(&path, config).unwrap();
-        let configure = |command: &mut Command| {
-            command.arg("-c").arg(path).envs(SECRETS.map(|name| (name, "secret")));
-        };
-        let server = NatsProcess::start(&folder, configure).await;
-        Self { server, _folder: folder }
-    }
-
-    async fn client(&self, user: &str) -> Client {
-        let url = format!("nats://{user}:secret@{}", self.server.address);
-        connect(&Address::new(url), Purpose::Work).await.unwrap()
     }
 }
 

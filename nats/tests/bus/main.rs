@@ -1,6 +1,7 @@
 //! The bus against a real nats-server.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+mod accounts; // the users of a cluster
 mod apply; // provisioning, drift, epochs
 mod event_log; // appending, and what was there before
 mod cluster; // three servers
@@ -10,6 +11,7 @@ mod disk; // a full one
 mod cluster_disks; // several full ones
 mod log; // Direct Get, positions
 mod publish; // storing, republishing, retries
+mod rights; // what each user may do
 mod pull; // durable consumers
 mod server; // the child process
 mod service; // questions and answers
