@@ -1,8 +1,15 @@
 //! compose.yaml, as far as it can be tested without an engine: what it says is well-formed, pinned and complete, the
 //! program accepts every setting, nats-server its configuration. `deployment` runs the same settings.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    process::Command,
+};
 
+use natter_testkit::Folder;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -48,16 +55,19 @@ pub fn read() -> Compose {
     serde_saphyr::from_str(&text).unwrap()
 }
 
-/// `${NAME:-default}` is its default, `${NAME:?…}` a secret from outside.
+/// `${NAME:?…}` is a secret from outside, of its own for each name.
 pub fn interpolated(value: &str) -> String {
     let Some((before, rest)) = value.split_once("${") else { return value.to_owned() };
     let (variable, after) = rest.split_once('}').unwrap();
-    let value = match (variable.split_once(":-"), variable.split_once(":?")) {
-        (Some((_, default)), _) => default,
-        (None, Some(_)) => "0123456789abcdef0123456789abcdef",
-        (None, None) => panic!("${{{variable}}} has neither a default nor a word for whoever forgets it"),
-    };
-    format!("{before}{value}{}", interpolated(after))
+    let (name, _) = variable
+        .split_once(":?")
+        .unwrap_or_else(|| panic!("${{{variable}}} may be missing, or has a default"));
+    format!("{before}{name}-0123456789abcdef0123456789abcdef{}", interpolated(after))
+}
+
+/// Names of the secrets that a value needs.
+fn secrets(value: &str) -> impl Iterator<Item = &str> {
+    value.split("${").skip(1).map(|rest| rest.split(':').next().unwrap())
 }
 
 /// The file of this repository that the container is given.
@@ -164,4 +174,40 @@ fn nats_server_accepts_its_configuration_with_the_passwords_it_is_given() {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn every_secret_comes_from_outside_and_the_script_makes_it() {
+    let compose = read();
+    let values = || compose.services.values().flat_map(|service| &service.environment);
+    for (name, value) in values() {
+        // A password stands in a setting of its own or between the user and the host of an address.
+        let holds_one =
+            ["PASSWORD", "SECRET", "KEY"].iter().any(|word| name.contains(word)) || value.contains('@');
+        let is_address_of_itself = name.starts_with("KAFKA_CONTROLLER_QUORUM");
+        assert!(
+            !holds_one || is_address_of_itself || value.contains(":?"),
+            "{name} has a secret of this file: {value}"
+        );
+        assert!(!value.contains(":-"), "{name} has a default: {value}");
+    }
+
+    let folder = Folder::new();
+    let run = || {
+        let script = root().join("scripts/compose-secrets");
+        let output = Command::new(script).arg(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        fs::read_to_string(folder.file(".env")).unwrap()
+    };
+    let made = run();
+    let file: BTreeMap<&str, &str> = made.lines().map(|line| line.split_once('=').unwrap()).collect();
+    let needed: BTreeSet<&str> = values().flat_map(|(_, value)| secrets(value)).collect();
+    assert_eq!(file.keys().copied().collect::<BTreeSet<_>>(), needed);
+    assert!(file.values().all(|secret| secret.len() == 64), "{file:?}");
+    assert_eq!(file.values().collect::<BTreeSet<_>>().len(), file.len(), "no secret is used twice");
+    let mode = fs::metadata(folder.file(".env")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    // Those of the data stay.
+    assert_eq!(run(), made);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left");
 }

@@ -116,7 +116,7 @@ impl Deployment {
     pub async fn log_lengths(&self) -> Vec<u64> {
         let options = natter_nats::async_nats::ConnectOptions::with_user_and_password(
             "worker".to_owned(),
-            compose::interpolated("${NATTER_WORKER_PASSWORD:-worker-password}"),
+            compose::interpolated("${NATTER_WORKER_PASSWORD:?}"),
         );
         let client = options.custom_inbox_prefix("_INBOX.worker").connect(&self.nats.address).await.unwrap();
         let js = natter_nats::async_nats::jetstream::new(client);
