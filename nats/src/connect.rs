@@ -8,6 +8,7 @@ use backon::{ExponentialBuilder, Retryable};
 use natter_schemas::backoff::Backoff;
 use natter_tls::{ClientTls, KeyPair, TlsError};
 use percent_encoding::percent_decode_str;
+use secrecy::{ExposeSecret, SecretString};
 use tracing::{debug, info, warn};
 
 /// A dead server is noticed after two of these.
@@ -61,7 +62,7 @@ pub struct Address {
     /// One or more servers, separated by commas: `nats://user:password@host:4222,nats://…`. User and
     /// password come from the first one, percent-encoded where they need it. The user also names the inbox:
     /// `_INBOX.<user>.>`, which is all a user of `server/accounts.conf` may subscribe to for its answers.
-    pub url: String,
+    pub url: SecretString,
     /// A credentials file (JWT and seed). The user of the URL then only names the inbox.
     pub creds: Option<PathBuf>,
     /// Whom to trust, and a certificate to show. Where any of it is set there is no connection without TLS; otherwise
@@ -72,7 +73,7 @@ pub struct Address {
 impl Address {
     /// Without credentials of its own, and with the system's certificates.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), creds: None, tls: ClientTls::default() }
+        Self { url: SecretString::from(url.into()), creds: None, tls: ClientTls::default() }
     }
 }
 
@@ -120,7 +121,8 @@ pub enum ConnectError {
 /// Connects, waiting up to 10 s for a server that is not there yet. Afterwards the client reconnects for ever;
 /// what was sent meanwhile is lost, so every sender waits for its answer.
 pub async fn connect(address: &Address, purpose: Purpose) -> Result<Client, ConnectError> {
-    let servers = parse_servers(&address.url)?;
+    let servers = parse_servers(address.url.expose_secret())?;
+    let bare = without_credentials(&servers)?;
     let shown = servers.iter().map(|s| format!("{}:{}", s.host(), s.port())).collect::<Vec<_>>().join(", ");
     let retries = ExponentialBuilder::default()
         .with_min_delay(RECONNECT_MIN)
@@ -130,7 +132,7 @@ pub async fn connect(address: &Address, purpose: Purpose) -> Result<Client, Conn
         .with_total_delay(Some(FIRST_CONNECT));
     let attempt = || async {
         let options = options(address, &servers, purpose)?;
-        options.connect(servers.clone()).await.map_err(|source| match source.kind() {
+        options.connect(bare.clone()).await.map_err(|source| match source.kind() {
             ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
                 ConnectError::NotAllowed { servers: shown.clone() }
             }
@@ -158,6 +160,17 @@ fn parse_servers(url: &str) -> Result<Vec<ServerAddr>, ConnectError> {
     let servers: Vec<ServerAddr> =
         url.split(',').map(str::trim).map(|s| s.parse().map_err(|_| bad())).collect::<Result<_, _>>()?;
     if servers.is_empty() { Err(bad()) } else { Ok(servers) }
+}
+
+/// The driver logs the addresses that it tries. It takes user and password from its options alone.
+fn without_credentials(servers: &[ServerAddr]) -> Result<Vec<ServerAddr>, ConnectError> {
+    let bare = |server: &ServerAddr| {
+        let mut url = server.clone().into_inner();
+        let removed = url.set_username("").and_then(|()| url.set_password(None));
+        let address = removed.ok().and_then(|()| ServerAddr::from_url(url).ok());
+        address.ok_or_else(|| ConnectError::Address(format!("{}:{}", server.host(), server.port())))
+    };
+    servers.iter().map(bare).collect()
 }
 
 /// An address as it may appear in a message: whatever stands before an `@` stays out.
@@ -254,6 +267,24 @@ mod tests {
     fn a_bad_address_is_named_without_its_password() {
         let error = parse_servers("nats://user:secret@ho st:4222").unwrap_err().to_string();
         assert!(error.contains("ho st") && !error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn an_address_is_printed_without_its_password() {
+        let address = Address::new("nats://edge:hunter2@nats:4222");
+        assert!(!format!("{address:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_driver_gets_addresses_without_credentials() {
+        let servers =
+            parse_servers("nats://edge:hunter2@a:1,tls://edge:hunter2@b:2,nats://hunter2@c").unwrap();
+        let bare = without_credentials(&servers).unwrap();
+        assert_eq!(bare.len(), 3);
+        assert!(
+            !format!("{bare:?}").contains("hunter2") && bare.iter().all(|server| server.username().is_none())
+        );
+        assert_eq!((bare[1].host(), bare[1].port(), bare[1].tls_required()), ("b", 2, true));
     }
 
     #[test]

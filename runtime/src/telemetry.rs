@@ -3,7 +3,8 @@
 use std::io::IsTerminal;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::{EnvFilter, fmt, prelude::*};
+use tracing::{Level, Metadata};
+use tracing_subscriber::{EnvFilter, filter::filter_fn, fmt, prelude::*};
 
 use crate::{
     config::LogFormat,
@@ -23,13 +24,18 @@ pub enum TelemetryError {
 /// Starts logging. `level` is a level or a list of `target=level`.
 pub fn start_logs(level: &str, format: LogFormat) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(level).map_err(|_| TelemetryError::Level(level.to_owned()))?;
-    let registry = tracing_subscriber::registry().with(filter);
+    let registry = tracing_subscriber::registry().with(filter).with(filter_fn(has_no_payload));
     let layer = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
         LogFormat::Pretty => registry.with(layer.with_target(true).compact()).try_init(),
     }
     .map_err(|e| TelemetryError::Twice(e.to_string()))
+}
+
+/// Drivers write what they send and receive at `trace`: contents and passwords. No level makes that right.
+fn has_no_payload(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() < Level::TRACE || metadata.target().starts_with("natter")
 }
 
 /// Starts the metrics recorder; the handle renders `/metrics`.

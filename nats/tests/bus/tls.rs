@@ -53,7 +53,7 @@ async fn a_server_with_tls_lets_in_who_shows_a_certificate() {
     round_trip(&client).await;
     // With a CA of one's own nothing is sent without encryption, whatever the scheme.
     let address =
-        Address { url: format!("nats://{}", server.nats.address), ..server.address(server.right()) };
+        Address { url: format!("nats://{}", server.nats.address).into(), ..server.address(server.right()) };
     connect(&address, Purpose::Rpc).await.unwrap();
 
     let stranger = Authority::new();

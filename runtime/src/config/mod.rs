@@ -6,6 +6,8 @@ mod kms;
 mod limits;
 mod network;
 mod redis;
+#[cfg(test)]
+mod secrets_tests; // printed settings
 mod tls;
 mod token_keys;
 
@@ -93,7 +95,8 @@ pub struct Settings {
     /// Of the public port, which speaks HTTP without encryption otherwise; so does the admin port.
     pub tls: Option<KeyPair>,
     pub admin_tls: Option<KeyPair>,
-    pub nats_url: Option<String>,
+    /// It may hold a password.
+    pub nats_url: Option<SecretString>,
     pub nats_creds: Option<PathBuf>,
     pub nats_tls: ClientTls,
     /// Which store, and where; it may hold a password. The store knows its form.
@@ -143,7 +146,7 @@ impl Settings {
                 .unwrap_or(9464),
             tls: tls::pair(source, "TLS_CERT", "TLS_KEY")?,
             admin_tls: tls::pair(source, "ADMIN_TLS_CERT", "ADMIN_TLS_KEY")?,
-            nats_url: text(source, "NATS_URL"),
+            nats_url: text(source, "NATS_URL").map(SecretString::from),
             nats_creds: text(source, "NATS_CREDS").map(PathBuf::from),
             nats_tls: tls::client(source, "NATS_CA", "NATS_CERT", "NATS_KEY")?,
             database_url: text(source, "DATABASE_URL").map(SecretString::from),
