@@ -24,6 +24,10 @@ pub const PERSIST: &str = "persist";
 pub const MIRROR: &str = "mirror";
 /// The bucket that keeps the partitions, the epoch and the event key.
 pub const BUCKET: &str = "natter";
+pub(crate) const PARTITIONS_KEY: &str = "partitions";
+pub(crate) const EPOCH_KEY: &str = "epoch";
+pub(crate) const EVENT_KEY_KEY: &str = "event-key";
+const BUCKET_KEYS: [&str; 3] = [PARTITIONS_KEY, EPOCH_KEY, EVENT_KEY_KEY];
 
 /// The server keeps about 140 B of memory per subject: 256 MiB of marks are 1.5 million of them. A mark that
 /// falls out is still in the store.
@@ -59,6 +63,11 @@ pub struct Topology {
 /// The name of a partition's stream.
 pub fn log_stream(p: Partition) -> String {
     format!("CONV_{p}")
+}
+
+/// Where a key of the bucket is.
+pub(crate) fn bucket_subject(key: &str) -> String {
+    format!("$KV.{BUCKET}.{key}")
 }
 
 /// The stream behind the bucket.
@@ -165,16 +174,19 @@ impl Topology {
         }
     }
 
-    /// Laid out as a key-value bucket (ADR-8), written as a stream so that it is made and checked like one.
+    /// Laid out as a key-value bucket (ADR-8), written as a stream so that it is made and checked like one. Each key is
+    /// written once, and there are no others: JetStream answers to whatever subject it is given, so an edge can have it
+    /// write here.
     pub(crate) fn bucket(&self) -> stream::Config {
         stream::Config {
             description: Some("partitions, epoch and event key of this deployment".to_owned()),
             max_messages_per_subject: 1,
             max_bytes: BUCKET_MAX_BYTES,
             discard: DiscardPolicy::New,
+            discard_new_per_subject: true,
             allow_rollup: true,
             deny_delete: true,
-            ..self.stream(bucket_stream(), vec![format!("$KV.{BUCKET}.>")])
+            ..self.stream(bucket_stream(), BUCKET_KEYS.map(bucket_subject).to_vec())
         }
     }
 }

@@ -9,11 +9,12 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use natter_schemas::id::EventKey;
 
 use super::{ApplyError, Deployment, Difference};
-use crate::{secret, topology::BUCKET};
-
-const PARTITIONS: &str = "partitions";
-const EPOCH: &str = "epoch";
-const EVENT_KEY: &str = "event-key";
+use crate::{
+    secret,
+    topology::{
+        BUCKET, EPOCH_KEY as EPOCH, EVENT_KEY_KEY as EVENT_KEY, PARTITIONS_KEY as PARTITIONS, bucket_subject,
+    },
+};
 
 pub struct Keys {
     store: Store,
@@ -59,12 +60,13 @@ impl Keys {
         Err(ApplyError::Key { key: EVENT_KEY, reason: "another one is there".to_owned() })
     }
 
+    /// A key is written once: the old epoch goes first. In between there is none, and the next attempt makes one.
     pub async fn renew_epoch(&self, differences: &mut Vec<Difference>) -> Result<String, ApplyError> {
+        let unavailable = |error: String| ApplyError::Unavailable(error);
+        let old = self.store.stream.purge().filter(bucket_subject(EPOCH));
+        old.await.map_err(|error| unavailable(error.to_string()))?;
         let epoch = secret::random::<16>();
-        self.store
-            .put(EPOCH, epoch.clone().into())
-            .await
-            .map_err(|e| ApplyError::Unavailable(e.to_string()))?;
+        self.store.put(EPOCH, epoch.clone().into()).await.map_err(|error| unavailable(error.to_string()))?;
         differences.push(Difference::EpochRenewed);
         Ok(epoch)
     }

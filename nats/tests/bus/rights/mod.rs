@@ -237,18 +237,45 @@ async fn a_call_gives_its_worker_no_right_to_write_its_reply() {
 async fn jetstream_answers_to_whatever_subject_it_is_given() {
     let accounts = Accounts::start().await;
     let provision = jetstream::new(accounts.client("provision").await);
-    apply::apply(&provision, &small(1), &[]).await.unwrap();
+    let (made, _) = apply::apply(&provision, &small(1), &[]).await.unwrap();
     let mut edge = accounts.wire("edge").await;
-    for (stream, subject) in
-        [("CONTROL", subject::control_user(UserId::fresh())), ("KV_natter", "$KV.natter.epoch".to_owned())]
-    {
-        let before = last_seq(&provision, stream).await;
+    let control = subject::control_user(UserId::fresh());
+    let kept = ["$KV.natter.epoch", "$KV.natter.event-key", "$KV.natter.another"].map(str::to_owned);
+    let (bucket, before) = (last_seq(&provision, "KV_natter").await, last_seq(&provision, "CONTROL").await);
+    for subject in kept.iter().chain([&control]) {
         assert_eq!(edge.refused_publishes([subject.as_str()]).await, BTreeSet::from([subject.clone()]));
-        edge.publish("$JS.API.INFO", &subject, b"").await;
+        edge.publish("$JS.API.INFO", subject, b"").await;
         assert_eq!(edge.refusals().await, BTreeSet::new());
-        until("JetStream has answered into a stream", async || {
-            last_seq(&provision, stream).await == before + 1
-        })
-        .await;
+    }
+    until("JetStream has answered into a stream", async || {
+        last_seq(&provision, "CONTROL").await == before + 1
+    })
+    .await;
+    // The same, by a consumer that delivers there.
+    edge.publish("$JS.API.CONSUMER.CREATE.CONTROL.pushing", "_INBOX.edge.x", &pushing(&kept[0])).await;
+    until("the consumer has delivered", async || delivered(&provision, "pushing").await > 0).await;
+    // Keys are written once, and there are no others. What a consumer delivers keeps its subject, and is no key.
+    let stored = provision.get_stream("KV_natter").await.unwrap();
+    for seq in bucket + 1..=last_seq(&provision, "KV_natter").await {
+        let subject = stored.get_raw_message(seq).await.unwrap().subject;
+        assert!(subject.starts_with("control."), "{subject}");
+    }
+    let after = apply::check(&provision, &small(1)).await.unwrap();
+    assert_eq!((after.epoch, after.event_key.0), (made.epoch, made.event_key.0));
+}
+
+/// What makes a consumer that has all of CONTROL delivered to this subject.
+fn pushing(to: &str) -> Vec<u8> {
+    let config = serde_json::json!({
+        "name": "pushing", "deliver_subject": to, "ack_policy": "none", "deliver_policy": "all", "replay_policy": "instant"
+    });
+    serde_json::json!({ "stream_name": "CONTROL", "config": config }).to_string().into_bytes()
+}
+
+async fn delivered(js: &jetstream::Context, consumer: &str) -> u64 {
+    let stream = js.get_stream("CONTROL").await.unwrap();
+    match stream.consumer_info(consumer).await {
+        Ok(info) => info.delivered.consumer_sequence,
+        Err(_) => 0,
     }
 }
