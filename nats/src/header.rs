@@ -1,8 +1,11 @@
-//! Every header of the system that async-nats does not name. Values are numbers, ids and the program's own words: text
+//! Every header of the system that async-nats does not name. Values are numbers, ids, addresses and the program's own words: text
 //! of a client never enters one.
 
 /// Of a service call: how many milliseconds more its caller waits. Not until when: the two clocks may differ.
 pub const BUDGET: &str = "Natter-Budget-Ms";
+
+/// Of a service call: the address of the client that caused it, as its edge knows it.
+pub const CLIENT: &str = "Natter-Client";
 
 /// Of a parked event: why no job can use it, in one line.
 pub const PARKED_REASON: &str = "Natter-Reason";

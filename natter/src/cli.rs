@@ -1,5 +1,6 @@
 //! The command line.
 
+pub mod audit; // the audit log
 pub mod backup; // a deployment saved and put back
 pub mod keys; // the keys that content is sealed with
 pub mod mirror; // the mirror in Kafka
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 
 use natter_workers::Job;
 
+use audit::AuditCommand;
 use backup::{BackupArgs, RestoreArgs};
 use keys::KeysCommand;
 use mirror::MirrorCommand;
@@ -53,6 +55,9 @@ pub enum Command {
     /// Look at the keys that content is sealed with, wrap them by another root, or let new ones follow.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Check the audit log (`AUDIT_LOG`).
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Make an access token of a user, for scripts and support. The user sees its session, and can end it.
     Token(TokenArgs),
     /// Look at what the workers mirror to Kafka.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use crate::{
-    backup,
+    audit, backup,
     cli::{Cli, Command},
     connect, dev, doctor, health, keys, migrate, mirror, parked, replay, roles, seed, token, verify,
 };
@@ -22,6 +22,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => replay::run(&args).await,
         Command::Verify(args) => verify::run(&args).await,
         Command::Keys(command) => keys::run(&command).await,
+        Command::Audit(command) => audit::run(&command),
         Command::Token(args) => token::run(&args).await,
         Command::Mirror(command) => mirror::run(&command).await,
         Command::Backup(args) => backup::save(&args).await,

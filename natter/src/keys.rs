@@ -4,7 +4,8 @@ use std::{process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use natter_nats::publisher::Publisher;
-use natter_schemas::id::UserId;
+use natter_runtime::audit::Audit;
+use natter_schemas::{audit::Act, id::UserId};
 use natter_store::Store;
 use natter_workers::services::keys::{Done, Maintenance, Roots, Wrapped};
 use serde_json::json;
@@ -21,12 +22,14 @@ pub async fn run(command: &KeysCommand) -> anyhow::Result<ExitCode> {
     let roots = bootstrap::roots(&operator.settings().encryption)?;
     let roots = roots.context("there is no root of keys: CHAT_MESSAGE_KEY or CHAT_KMS_URL is missing")?;
     let (store, publisher) = (operator.store().await?, operator.publisher().await?);
-    let tool = Tool { store, roots, publisher };
+    let audit = bootstrap::audit_of_command(operator.settings(), "keys")?;
+    let tool = Tool { store, roots, publisher, audit };
     let done = match command {
         KeysCommand::Status(args) => tool.status(args).await,
         KeysCommand::Rewrap(args) => tool.rewrap(args.again).await,
         KeysCommand::Rotate(args) => tool.rotate(args).await,
     };
+    tool.audit.close().await;
     bootstrap::close_store(&*tool.store).await;
     done
 }
@@ -35,6 +38,7 @@ struct Tool {
     store: Arc<dyn Store>,
     roots: Roots,
     publisher: Publisher,
+    audit: Audit,
 }
 
 impl Tool {
@@ -80,13 +84,18 @@ impl Tool {
         let bar = Bar::new("wrapped", self.users().await?)?;
         let done = self.maintenance().rewrap(again, |done| bar.to(done.looked_at())).await?;
         bar.end();
+        let Done { changed, unopened, .. } = done;
+        let act = Act::UserKeysRewrapped { changed, unopened, operator: bootstrap::operator() };
+        self.audit.record(act, None).await;
         Ok(report("wrapped by the first root", &done))
     }
 
     async fn rotate(&self, args: &RotateArgs) -> anyhow::Result<ExitCode> {
         if let Some(user) = &args.user {
             let user = self.user(user).await?;
-            return Ok(report("have a new data key", &self.maintenance().rotate_user(user).await?));
+            let done = self.maintenance().rotate_user(user).await?;
+            self.rotated(Some(user), &done).await;
+            return Ok(report("have a new data key", &done));
         }
         let bar = Bar::new("rotated", self.users().await?)?;
         let progress = |done: &Done| {
@@ -95,7 +104,14 @@ impl Tool {
         };
         let done = self.maintenance().rotate(args.after, progress).await?;
         bar.end();
+        self.rotated(None, &done).await;
         Ok(report("have a new data key", &done))
+    }
+
+    async fn rotated(&self, user: Option<UserId>, done: &Done) {
+        let Done { changed, unopened, .. } = *done;
+        let act = Act::DataKeysRotated { user, changed, unopened, operator: bootstrap::operator() };
+        self.audit.record(act, None).await;
     }
 
     async fn users(&self) -> anyhow::Result<u64> {

@@ -18,6 +18,7 @@ mod parked; // events no job could use, taken up by a person
 mod replay; // the log persisted again
 mod verify; // the log against the store
 mod backup; // store and log to a folder, and back
+mod audit; // whether the audit log is whole
 mod token; // an access token for scripts and support
 
 mod progress; // how far a long command is

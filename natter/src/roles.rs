@@ -25,9 +25,10 @@ pub async fn worker(args: &WorkerArgs) -> anyhow::Result<()> {
     let flags = [("ADMIN_PORT", args.admin_port.map(|port| port.to_string()))];
     let node = Node::join(&flags, Strictness::Tokenless).await?;
     let store = node.backends.store().await?;
-    node.start_worker(store.clone(), &args.jobs).await?;
+    let trail = node.start_worker(store.clone(), &args.jobs).await?;
     info!(admin = %node.process.admin, "worker is ready");
     node.run().await?;
+    trail.close().await;
     bootstrap::close_store(store.as_ref()).await;
     Ok(())
 }

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use natter_edge::{Keys, Tokens};
 use natter_nats::{clock::LogClock, connect::Purpose};
-use natter_runtime::{config::Strictness, lifecycle::Lifecycle, telemetry};
+use natter_runtime::{audit::Audit, config::Strictness, lifecycle::Lifecycle, telemetry};
 use natter_schemas::{
+    audit::Act,
     event::Timestamp,
     id::{SessionId, UserId},
 };
@@ -30,14 +31,23 @@ pub async fn run(args: &TokenArgs) -> anyhow::Result<ExitCode> {
     let clock = LogClock::start(js, lifecycle.tracker(), lifecycle.stop().clone())
         .await
         .context("the log's time is not known")?;
+    let audit = bootstrap::audit_of_command(&backends.settings, "token")?;
     let store = backends.store().await?;
-    let made = make(args, &*store, Tokens::new(keys, args.lifetime, clock.clone()), clock.now()).await;
+    let tokens = Tokens::new(keys, args.lifetime, clock.clone());
+    let made = make(args, &*store, &tokens, clock.now(), &audit).await;
+    audit.close().await;
     bootstrap::close_store(&*store).await;
     println!("{}", made?);
     Ok(ExitCode::SUCCESS)
 }
 
-async fn make(args: &TokenArgs, store: &dyn Store, tokens: Tokens, now: Timestamp) -> anyhow::Result<String> {
+async fn make(
+    args: &TokenArgs,
+    store: &dyn Store,
+    tokens: &Tokens,
+    now: Timestamp,
+    audit: &Audit,
+) -> anyhow::Result<String> {
     let TokenArgs { user: named, lifetime } = args;
     let credentials = find(store, named).await?.with_context(|| format!("there is no user {named}"))?;
     let (user, session) = (credentials.user.id, SessionId::fresh());
@@ -54,11 +64,11 @@ async fn make(args: &TokenArgs, store: &dyn Store, tokens: Tokens, now: Timestam
         anyhow::bail!("the password of {named} is being changed; run this again");
     }
     let token = tokens.issue(user, session, now).map_err(|code| anyhow::anyhow!("no token: {code}"))?;
-    let account = nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten();
-    let by = account.map_or_else(|| nix::unistd::getuid().to_string(), |account| account.name);
+    let by = bootstrap::operator();
     let seconds = lifetime.as_secs();
     // Seen at every usual LOG_LEVEL.
     warn!(%user, %session, seconds, by, "an operator made an access token");
+    audit.record(Act::AccessTokenMade { user, session, seconds, operator: by }, None).await;
     Ok(token)
 }
 

@@ -7,6 +7,7 @@ pub mod rates; // rate limits: classes, rules, their text form
 pub mod lifecycle; // tasks with owners, signals, drain
 pub mod metrics; // the table of every metric
 pub mod telemetry; // logs and metrics
+pub mod audit; // records of security events, chained by hashes
 pub mod sampled; // what happens often is logged now and then
 pub mod unreadable; // messages that cannot be decoded: counted, and logged at most once a minute
 pub mod readiness; // whether this process can do its work now

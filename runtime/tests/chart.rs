@@ -20,6 +20,8 @@ const SETTINGS_OF_PARTS: &[(&str, &str)] = &[
     ("CHAT_ENCRYPTION_ENABLED", "true"),
     ("CHAT_KMS_URL", "https://kms:8200"),
     ("CHAT_KMS_TOKEN", "token"),
+    ("AUDIT_LOG", "stdout"),
+    ("AUDIT_KAFKA", "true"),
     ("JWT_SECRET", "0123456789abcdef0123456789abcdef"),
 ];
 

@@ -115,6 +115,8 @@ ids! {
     SessionId,
     /// One call's reservation of memberships that it is about to make.
     ReservationId,
+    /// A chain of audit records.
+    ChainId,
 }
 
 impl SessionId {

@@ -18,6 +18,7 @@ pub mod frame; // what travels on a socket
 #[allow(missing_docs, reason = "docs/protocol.md documents every field for those who write clients")]
 pub mod rest; // what travels over HTTP
 pub mod cloudevent; // what consumers of Kafka get
+pub mod audit; // who did what to accounts, members and keys
 pub mod rpc; // what services ask each other over NATS
 
 pub mod code; // the one table of failures

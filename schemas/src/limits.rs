@@ -311,6 +311,15 @@ pub const SERVICE_CONCURRENCY: usize = 256;
 /// Requests of one service that wait for their turn; beyond them they are refused at once. At 256 in turn of 100 ms
 /// each, 4,096 wait 1.6 s; of 1 KiB and their tasks they are 8 MiB.
 pub const SERVICE_WAITING: usize = 4_096;
+/// Audit records that wait for the thread that writes them, and as many again that wait for the disk; of those beyond them only
+/// the number is kept. At 20 log-ins a second a disk may be full for a minute and a half; of 300 bytes each they are 0.6 MiB.
+pub const AUDIT_WAITING: usize = 1_024;
+/// Audit records that wait for Kafka; those beyond them are not copied. Of 600 bytes each they are 2.4 MiB.
+pub const AUDIT_COPIES_WAITING: usize = 4_096;
+/// Bytes of a line of the audit log that is read: a record has less than a tenth of it.
+pub const AUDIT_LINE: usize = 16 * 1024;
+/// Chains, and of each chain processes that run, that a verification keeps in mind.
+pub const AUDIT_CHAINS: usize = 10_000;
 /// Log-ins waiting for a hashing thread; the next one is answered with 429.
 pub const HASHES_WAITING: usize = 64;
 /// Exchanges of one session's refresh tokens within the grace that are kept: ten windows that open at once, three times.

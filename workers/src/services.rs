@@ -1,15 +1,16 @@
 //! Questions from edges become answers. A service reads the store and the log, and changes conversations only
 //! by publishing events. Fails: with a code of the one table; the cause is logged here, once.
 
-/// Routes of one service: each question to the method that answers it.
+/// Routes of one service: each question to the method that answers it, with the client's address where that is recorded.
 macro_rules! answer {
-    ($server:expr, $service:expr, { $($call:ty => $method:ident,)* }) => {
+    ($server:expr, $service:expr, { $($call:ty => $method:ident $(($client:ident))?,)* }) => {
         let shared: std::sync::Arc<Self> = $service;
         $({
             let service = std::sync::Arc::clone(&shared);
-            $server.serve(move |call: $call| {
+            $server.serve_clients(move |call: $call, _client: Option<std::net::IpAddr>| {
                 let service = std::sync::Arc::clone(&service);
-                async move { service.$method(call).await.map_err(|failure| failure.answer(stringify!($method))) }
+                $(let $client = _client;)?
+                async move { service.$method(call $(, $client)?).await.map_err(|failure| failure.answer(stringify!($method))) }
             }).await?;
         })*
     };

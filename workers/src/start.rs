@@ -9,7 +9,7 @@ use natter_nats::{
     publisher::Publisher,
     service::{AccessCheck, NoReads, RpcClient, RpcServer, ServiceError},
 };
-use natter_runtime::shared_state::SharedState;
+use natter_runtime::{audit::Audit, shared_state::SharedState};
 use natter_schemas::{id::Partition, limits::Limits, rpc::Service};
 use natter_seal::{DataKeys, follow_control};
 use natter_store::Store;
@@ -49,6 +49,8 @@ pub struct Dependencies {
     pub limits: Limits,
     /// What the job `persist` meets.
     pub persisting: PersistHealth,
+    /// Where security events are recorded.
+    pub audit: Audit,
     /// What wraps the keys of users; None: this process serves no keys.
     pub roots: Option<Roots>,
     /// Where events are mirrored to; None: nowhere.
@@ -210,19 +212,21 @@ impl Start<'_> {
     }
 
     async fn accounts(&self) -> Result<(), StartError> {
-        let Dependencies { store, publisher, refresh, limits, clock, shared, client: bus, .. } =
+        let Dependencies { store, publisher, refresh, limits, clock, shared, client: bus, audit, .. } =
             self.dependencies.clone();
         let passwords = Passwords::new().await?;
-        let accounts = Accounts { store, publisher, passwords, refresh, limits, clock, shared, bus };
+        let accounts = Accounts { store, publisher, passwords, refresh, limits, clock, shared, bus, audit };
         Ok(accounts.serve(&mut self.server(Service::Accounts, Arc::new(NoReads)).await?).await?)
     }
 
     async fn conversations(&mut self) -> Result<(), StartError> {
         let history = self.history_reader().await?;
-        let Dependencies { store, publisher, log, deployment, limits, clock, .. } = self.dependencies.clone();
+        let Dependencies { store, publisher, log, deployment, limits, clock, audit, .. } =
+            self.dependencies.clone();
         let partitions = deployment.partitions;
         let events = EventLog::new(publisher.clone(), partitions, clock);
-        let conversations = Conversations { store, publisher, events, log, history, partitions, limits };
+        let conversations =
+            Conversations { store, publisher, events, log, history, partitions, limits, audit };
         Ok(conversations.serve(&mut self.server(Service::Conversations, Arc::new(NoReads)).await?).await?)
     }
 

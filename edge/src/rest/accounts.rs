@@ -33,7 +33,8 @@ pub async fn register(
     Json(body): Json<Register>,
 ) -> Result<Response, ApiError> {
     let Register { username, email, password, display_name } = body;
-    let opened = app.rpc.call(&RegisterUser { username, email, password, display_name }).await?;
+    let opened =
+        app.rpc.caused_by(client.ip).call(&RegisterUser { username, email, password, display_name }).await?;
     app.admission.know_network(&opened.user, client.network()).await;
     let created = location(&format!("/api/users/{}", opened.user.id));
     let session = session(&app, StatusCode::CREATED, opened, client)?;
@@ -47,7 +48,8 @@ pub async fn login(
     Json(body): Json<Login>,
 ) -> Result<Response, ApiError> {
     let attempt = app.admission.attempt_log_in(&body.login, client.network()).await?;
-    let opened = app.rpc.call(&LogIn { login: body.login, password: body.password }).await;
+    let opened =
+        app.rpc.caused_by(client.ip).call(&LogIn { login: body.login, password: body.password }).await;
     match &opened {
         Ok(opened) => {
             attempt.settle(LogInOutcome::Succeeded).await;
@@ -72,7 +74,8 @@ pub async fn refresh(
     let bucket =
         named.map_or_else(|| blake3::hash(secret.as_bytes()).to_hex().to_string(), |id| id.to_string());
     app.admission.take(costs::RENEWAL, &bucket).await?;
-    let opened = app.rpc.call(&RefreshSession { refresh_token: secret.to_owned() }).await?;
+    let opened =
+        app.rpc.caused_by(client.ip).call(&RefreshSession { refresh_token: secret.to_owned() }).await?;
     app.admission.know_network(&opened.user, client.network()).await;
     session(&app, StatusCode::OK, opened, client)
 }
@@ -111,7 +114,10 @@ pub async fn logout(
     client: ClientAddress,
     caller: Caller,
 ) -> Result<Response, ApiError> {
-    app.rpc.call(&LogOut { user: caller.user(), session: Some(caller.session()) }).await?;
+    app.rpc
+        .caused_by(client.ip)
+        .call(&LogOut { user: caller.user(), session: Some(caller.session()) })
+        .await?;
     logged_out(client)
 }
 
@@ -120,7 +126,7 @@ pub async fn logout_all(
     client: ClientAddress,
     caller: Caller,
 ) -> Result<Response, ApiError> {
-    app.rpc.call(&LogOut { user: caller.user(), session: None }).await?;
+    app.rpc.caused_by(client.ip).call(&LogOut { user: caller.user(), session: None }).await?;
     logged_out(client)
 }
 
@@ -142,10 +148,11 @@ pub async fn sessions(
 
 pub async fn end_session(
     State(app): State<Arc<App>>,
+    client: ClientAddress,
     caller: Caller,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    app.rpc.call(&EndSession { user: caller.user(), session: segment(&id)? }).await?;
+    app.rpc.caused_by(client.ip).call(&EndSession { user: caller.user(), session: segment(&id)? }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -19,7 +19,7 @@ use super::{
     cursors,
     extract::{Caller, Json, Params, segment, traceparent},
 };
-use crate::{api_error::ApiError, app::App, wire::encode};
+use crate::{api_error::ApiError, app::App, client_address::ClientAddress, wire::encode};
 
 pub async fn add(
     State(app): State<Arc<App>>,
@@ -57,6 +57,7 @@ pub async fn list(
 
 pub async fn set_role(
     State(app): State<Arc<App>>,
+    client: ClientAddress,
     caller: Caller,
     Path((id, user)): Path<(String, String)>,
     headers: HeaderMap,
@@ -64,19 +65,23 @@ pub async fn set_role(
 ) -> Result<Reply<ConversationView>, ApiError> {
     let (by, conversation) = authorize(&app, &caller, &id).await?;
     let (user, traceparent) = (segment(&user)?, traceparent(&headers));
-    app.rpc.call(&SetRole { by, conversation, user, role: body.role, traceparent }).await?;
+    app.rpc
+        .caused_by(client.ip)
+        .call(&SetRole { by, conversation, user, role: body.role, traceparent })
+        .await?;
     view(&app, by, conversation).await
 }
 
 pub async fn remove(
     State(app): State<Arc<App>>,
+    client: ClientAddress,
     caller: Caller,
     Path((id, user)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let (by, conversation) = authorize(&app, &caller, &id).await?;
     let (user, traceparent) = (segment(&user)?, traceparent(&headers));
-    app.rpc.call(&RemoveMember { by, conversation, user, traceparent }).await?;
+    app.rpc.caused_by(client.ip).call(&RemoveMember { by, conversation, user, traceparent }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -15,7 +15,7 @@ use natter_schemas::{
 };
 
 use super::extract::{Caller, Json, Params, segment};
-use crate::{api_error::ApiError, app::App, wire::encode};
+use crate::{api_error::ApiError, app::App, client_address::ClientAddress, wire::encode};
 
 pub async fn me(State(app): State<Arc<App>>, caller: Caller) -> Result<Reply<UserView>, ApiError> {
     let user = caller.user();
@@ -34,12 +34,14 @@ pub async fn update_me(
 
 pub async fn change_password(
     State(app): State<Arc<App>>,
+    client: ClientAddress,
     caller: Caller,
     Json(body): Json<ChangePassword>,
 ) -> Result<StatusCode, ApiError> {
     let user = caller.user();
     let ChangePassword { current, next } = body;
-    app.rpc.call(&NewPassword { user, session: caller.session(), current, next }).await?;
+    let call = NewPassword { user, session: caller.session(), current, next };
+    app.rpc.caused_by(client.ip).call(&call).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -1,6 +1,6 @@
 //! The side that calls.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use async_nats::{Client, HeaderMap, Message, Request, RequestError, RequestErrorKind};
 use bytes::Bytes;
@@ -24,12 +24,19 @@ const BACKOFF_MAX: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct RpcClient {
     client: Client,
+    /// Who causes the calls.
+    caused_by: Option<IpAddr>,
 }
 
 impl RpcClient {
     /// Over a connection of [`Purpose::Rpc`](crate::connect::Purpose::Rpc).
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, caused_by: None }
+    }
+
+    /// Calls with the address of the client that causes them: services keep it in the audit log.
+    pub fn caused_by(&self, client: IpAddr) -> Self {
+        Self { client: self.client.clone(), caused_by: Some(client) }
     }
 
     /// Waits for the call's deadline at most, and for a service that is not there a second at most. After that:
@@ -77,6 +84,9 @@ impl RpcClient {
             let left = deadline.saturating_duration_since(Instant::now());
             let mut headers = HeaderMap::new();
             headers.insert(header::BUDGET, left.as_millis().to_string());
+            if let Some(client) = self.caused_by {
+                headers.insert(header::CLIENT, client.to_string());
+            }
             let request = Request::new().headers(headers).payload(payload.clone()).timeout(Some(left));
             let answer = self.client.send_request(subject::service(C::SERVICE, C::NAME), request).await;
             let absent = answer.as_ref().is_err_and(|error| error.kind() == RequestErrorKind::NoResponders);

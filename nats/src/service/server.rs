@@ -1,6 +1,6 @@
 //! The side that answers.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_nats::{
     Client,
@@ -89,6 +89,16 @@ impl RpcServer {
         F: Fn(C) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
     {
+        self.serve_clients(move |call, _| handler(call)).await
+    }
+
+    /// The same, with the address of the client that caused the call, as far as its edge knows it.
+    pub async fn serve_clients<C, F, Fut>(&mut self, handler: F) -> Result<(), ServiceError>
+    where
+        C: Call,
+        F: Fn(C, Option<IpAddr>) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
+    {
         debug_assert_eq!(C::SERVICE, self.service, "a call belongs to its service");
         let endpoint = self
             .offered
@@ -128,7 +138,7 @@ impl Endpoint {
     async fn run<C, F, Fut>(self, mut endpoint: NatsEndpoint, handler: F)
     where
         C: Call,
-        F: Fn(C) -> Fut + Clone + Send + Sync + 'static,
+        F: Fn(C, Option<IpAddr>) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
     {
         let mut stopped = false;
@@ -225,6 +235,11 @@ fn budget<C: Call>(request: &Request) -> Duration {
     ms.map_or(C::DEADLINE, |ms| Duration::from_millis(ms).min(C::DEADLINE))
 }
 
+/// Without the header (a caller of an earlier version, or one that acts for no client) none.
+fn client(request: &Request) -> Option<IpAddr> {
+    request.message.headers.as_ref()?.get(header::CLIENT)?.as_str().parse().ok()
+}
+
 fn misdirected<C: Call>() {
     let (service, call) = (C::SERVICE.name(), C::NAME);
     warn!(
@@ -258,12 +273,12 @@ impl Answering {
     async fn answer<C, F, Fut>(&self, request: &Request, handler: F)
     where
         C: Call,
-        F: Fn(C) -> Fut + Send + Sync,
+        F: Fn(C, Option<IpAddr>) -> Fut + Send + Sync,
         Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
     {
         let (service, call) = (C::SERVICE.name(), C::NAME);
         let outcome = match postcard::from_bytes::<C>(&request.message.payload) {
-            Ok(question) => self.outcome::<C, F, Fut>(question, handler).await,
+            Ok(question) => self.outcome::<C, F, Fut>(question, client(request), handler).await,
             Err(error) => {
                 warn!(service, call, %error, "call cannot be decoded; answered with `malformed`");
                 Err(Code::Malformed.into())
@@ -275,10 +290,15 @@ impl Answering {
         }
     }
 
-    async fn outcome<C, F, Fut>(&self, question: C, handler: F) -> Result<C::Reply, RpcError>
+    async fn outcome<C, F, Fut>(
+        &self,
+        question: C,
+        client: Option<IpAddr>,
+        handler: F,
+    ) -> Result<C::Reply, RpcError>
     where
         C: Call,
-        F: Fn(C) -> Fut + Send + Sync,
+        F: Fn(C, Option<IpAddr>) -> Fut + Send + Sync,
         Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
     {
         let answered = async {
@@ -286,7 +306,7 @@ impl Answering {
                 Reads::ForUsers(reads) => self.access.check(C::NAME, &reads).await?,
                 Reads::Nothing | Reads::DecidedByHandler | Reads::ForRooms => {}
             }
-            handler(question).await
+            handler(question, client).await
         };
         // A defect in one handler must not leave its caller waiting, nor take other questions with it.
         AssertUnwindSafe(answered).catch_unwind().await.unwrap_or_else(|_| {

@@ -9,6 +9,7 @@ use natter_nats::{
     log::LogReader,
 };
 use natter_runtime::{
+    audit::Audit,
     config::{Durability, Encryption, Strictness, TokenKeys},
     lifecycle::StopSignals,
     shared_state::SharedState,
@@ -25,6 +26,7 @@ use tokio::net::TcpListener;
 use tracing::warn;
 
 use super::{
+    audit::AuditTrail,
     backends::Backends,
     process::{Process, acceptor, observe},
     rebuild,
@@ -58,9 +60,10 @@ impl Node {
         Ok(Self { backends, process, deployment, shared, clock })
     }
 
-    /// Starts `jobs`, or every one there is for an empty list.
-    pub async fn start_worker(&self, store: Arc<dyn Store>, jobs: &[Job]) -> anyhow::Result<()> {
-        let dependencies = self.dependencies(store).await?;
+    /// Starts `jobs`, or every one there is for an empty list. What they record is to be closed when they have ended.
+    pub async fn start_worker(&self, store: Arc<dyn Store>, jobs: &[Job]) -> anyhow::Result<AuditTrail> {
+        let trail = AuditTrail::of_role(&self.backends.settings, self.clock.clone())?;
+        let dependencies = self.dependencies(store, trail.audit.clone()).await?;
         let encryption = &self.backends.settings.encryption;
         if jobs.is_empty() && encryption.enabled && dependencies.roots.is_none() {
             return Err(Encryption::missing().into());
@@ -71,7 +74,7 @@ impl Node {
         let jobs = if jobs.is_empty() { &all } else { jobs };
         let lifecycle = &self.process.lifecycle;
         natter_workers::start(&dependencies, jobs, lifecycle.tracker(), lifecycle.stop().clone()).await?;
-        Ok(())
+        Ok(trail)
     }
 
     /// A file belongs to one machine and is small: it is rebuilt at once. A cluster is rebuilt by one command, not by every
@@ -90,7 +93,7 @@ impl Node {
         rebuild::run(dependencies).await
     }
 
-    async fn dependencies(&self, store: Arc<dyn Store>) -> anyhow::Result<Dependencies> {
+    async fn dependencies(&self, store: Arc<dyn Store>, audit: Audit) -> anyhow::Result<Dependencies> {
         let settings = &self.backends.settings;
         let client = self.backends.client(Purpose::Rpc).await?;
         Ok(Dependencies {
@@ -106,6 +109,7 @@ impl Node {
             shared: Arc::clone(&self.shared),
             refresh: RefreshTokens { lifetime: settings.refresh_expires_in, grace: settings.refresh_grace },
             limits: settings.limits.clone(),
+            audit,
             roots: roots(&settings.encryption)?,
             kafka: settings.kafka.clone().map(kafka_sink::Options::from),
         })

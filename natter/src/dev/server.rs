@@ -18,7 +18,7 @@ use tracing::warn;
 
 use super::{demo::Demo, folder::Folder};
 use crate::{
-    bootstrap::{self, Backends, Node, Process, Provisioned},
+    bootstrap::{self, AuditTrail, Backends, Node, Process, Provisioned},
     cli::DevArgs,
 };
 
@@ -32,6 +32,7 @@ pub struct DevServer {
     node: Node,
     nats: Server,
     store: Arc<dyn Store>,
+    trail: AuditTrail,
 }
 
 impl DevServer {
@@ -70,7 +71,7 @@ impl DevServer {
         let clock = process.clock(backends.jetstream(Purpose::Rpc).await?).await?;
         let shared = Arc::new(shared_state::Memory::new());
         let node = Node { backends, process, deployment, shared, clock };
-        node.start_worker(store.clone(), &[]).await?;
+        let trail = node.start_worker(store.clone(), &[]).await?;
         let mut keys = node.backends.settings.token_keys.clone();
         if !keys.can_sign() {
             keys.secrets = TokenKeys::unnamed(folder.secret("jwt.secret")?).secrets;
@@ -79,7 +80,7 @@ impl DevServer {
         let people = demo.as_ref().map(|demo| demo.people.clone()).unwrap_or_default();
         let public = node.start_edge(keys, listener, people).await?;
         node.process.readiness.started();
-        Ok(Self { public, demo, node, nats, store })
+        Ok(Self { public, demo, node, nats, store, trail })
     }
 
     pub const fn admin(&self) -> SocketAddr {
@@ -107,6 +108,7 @@ impl DevServer {
     /// Clients end first, then the jobs, then the log, then the store: no client loses what it still needs.
     pub async fn stop(self) {
         self.node.process.drain().await;
+        self.trail.close().await;
         self.nats.stop().await;
         bootstrap::close_store(self.store.as_ref()).await;
     }

@@ -19,6 +19,7 @@ mod groups; // who is in a group, as ordered events
 mod removal; // access begins and ends
 
 mod access; // every address and every frame, by role
+mod audit; // what the audit log has
 mod canaries; // secrets are in nothing that is written
 mod hostile; // frames and paths that mean no good
 

@@ -1,5 +1,6 @@
 //! Settings. Each has one name, one default, one error message when it is wrong; `docs/operations.md` lists them.
 
+mod audit;
 mod encryption;
 mod kafka;
 mod kms;
@@ -11,6 +12,7 @@ mod secrets_tests; // printed settings
 mod tls;
 mod token_keys;
 
+pub use audit::AuditLog;
 pub use encryption::{Encryption, RootKey};
 pub use kafka::{Kafka, KafkaSecurity, Sasl};
 pub use kms::{Kms, KmsToken};
@@ -127,6 +129,7 @@ pub struct Settings {
     pub log_max_bytes: i64,
     pub log_level: String,
     pub log_format: LogFormat,
+    pub audit: AuditLog,
 }
 
 impl Settings {
@@ -168,6 +171,7 @@ impl Settings {
             log_max_bytes: log_max_bytes(source, partitions)?,
             log_level: text(source, "LOG_LEVEL").unwrap_or_else(|| default_level(dev)),
             log_format: log_format(source, dev)?,
+            audit: audit::read(source)?,
         })
     }
 }

@@ -28,6 +28,18 @@ pub const SERVICES: &[Metric] = &[
     counter("natter_hashes_refused_total", Unit::Count, Roles::Workers, &[])
         .look("rises")
         .means("too many log-ins at once, or other work fills all cores (hashing only uses what is left); clients that got 429 retry"),
+    counter("natter_audit_records_total", Unit::Count, Roles::Workers, &[])
+        .look("")
+        .means("records that were written to the audit log (`AUDIT_LOG`)"),
+    gauge("natter_audit_failing", Unit::Count, Roles::Workers, &[])
+        .look("1")
+        .means("the audit log cannot be written, mostly because its disk is full: make room; the worker's log has the reason. Nothing else waits for it"),
+    counter("natter_audit_lost_total", Unit::Count, Roles::Workers, &[])
+        .look("rises")
+        .means("audit records found no room while the log could not be written; the next record that is written has their number"),
+    counter("natter_audit_copies_lost_total", Unit::Count, Roles::Workers, &[])
+        .look("rises")
+        .means("audit records were not copied to Kafka, which was away for too long; they are in the audit log"),
 ];
 
 /// What jobs consume: `persist` writes to the store.

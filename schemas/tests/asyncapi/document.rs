@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{kafka, socket};
+use crate::{audit, kafka, socket};
 
 /// What one way to talk contributes.
 pub struct Part {
@@ -14,10 +14,10 @@ pub struct Part {
 
 /// `docs/asyncapi.json`.
 pub fn document() -> Value {
-    let (socket, kafka) = (socket::part(), kafka::part());
-    let both = |a: Map<String, Value>, b: Map<String, Value>| -> Value {
-        let mut all = a;
-        for (name, value) in b {
+    let (socket, kafka, audit) = (socket::part(), kafka::part(), audit::part());
+    let together = |parts: [Map<String, Value>; 3]| -> Value {
+        let mut all = Map::new();
+        for (name, value) in parts.into_iter().flatten() {
             assert!(all.insert(name.clone(), value).is_none(), "{name} is there twice");
         }
         all.into()
@@ -27,8 +27,8 @@ pub fn document() -> Value {
         "info": {
             "title": "Natter's events",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "What Natter sends and takes as it happens: the WebSocket of its clients, and the Kafka topic \
-                of its events. `GET /api/openapi.json` describes the HTTP calls; docs/protocol.md is both in prose, with \
+            "description": "What Natter sends and takes as it happens: the WebSocket of its clients, and the Kafka topics \
+                of its events and its audit log. `GET /api/openapi.json` describes the HTTP calls; docs/protocol.md is both in prose, with \
                 the guarantees.",
             "license": { "name": "Apache-2.0" }
         },
@@ -45,8 +45,8 @@ pub fn document() -> Value {
                 "description": "The brokers that `KAFKA_BROKERS` names; TLS and SASL as they are set there."
             }
         },
-        "channels": { "socket": socket.channel, "events": kafka.channel },
-        "operations": both(socket.operations, kafka.operations),
+        "channels": { "socket": socket.channel, "events": kafka.channel, "audit": audit.channel },
+        "operations": together([socket.operations, kafka.operations, audit.operations]),
         "components": {
             "correlationIds": {
                 "request": {
@@ -54,8 +54,8 @@ pub fn document() -> Value {
                     "location": "$message.payload#/id"
                 }
             },
-            "messages": both(socket.messages, kafka.messages),
-            "schemas": both(socket.schemas, kafka.schemas)
+            "messages": together([socket.messages, kafka.messages, audit.messages]),
+            "schemas": together([socket.schemas, kafka.schemas, audit.schemas])
         }
     }))
 }

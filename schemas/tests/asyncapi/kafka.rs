@@ -23,7 +23,7 @@ pub fn part() -> Part {
     let values: Value = serde_json::from_str(VALUES).unwrap();
     let definitions = values["$defs"].as_object().unwrap();
     let mut schemas: Map<String, Value> =
-        definitions.iter().map(|(name, schema)| (key(name), renamed(schema))).collect();
+        definitions.iter().map(|(name, schema)| (key(name), renamed(schema, &key))).collect();
     schemas.insert(key("headers"), headers());
     let types = values["anyOf"].as_array().unwrap().iter().map(|reference| {
         let name = reference["$ref"].as_str().unwrap();
@@ -40,15 +40,17 @@ fn key(definition: &str) -> String {
     format!("kafka.{definition}")
 }
 
-/// With references into this document.
-fn renamed(schema: &Value) -> Value {
+/// With references into this document, where `name` is what a definition is called.
+pub fn renamed(schema: &Value, name: &impl Fn(&str) -> String) -> Value {
     match schema {
-        Value::Object(fields) => {
-            fields.iter().map(|(name, value)| (name.clone(), renamed(value))).collect::<Map<_, _>>().into()
-        }
-        Value::Array(items) => items.iter().map(renamed).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(field, value)| (field.clone(), renamed(value, name)))
+            .collect::<Map<_, _>>()
+            .into(),
+        Value::Array(items) => items.iter().map(|item| renamed(item, name)).collect(),
         Value::String(text) => match text.strip_prefix("#/$defs/") {
-            Some(name) => format!("#/components/schemas/{}", key(name)).into(),
+            Some(definition) => format!("#/components/schemas/{}", name(definition)).into(),
             None => text.clone().into(),
         },
         other => other.clone(),

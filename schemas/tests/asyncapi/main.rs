@@ -1,13 +1,16 @@
-//! `docs/asyncapi.json`: the WebSocket and the Kafka topic, made of the types. Printed, committed, compared (`UPDATE=1`
+//! `docs/asyncapi.json`: the WebSocket and the Kafka topics, made of the types. Printed, committed, compared (`UPDATE=1`
 //! prints it again), and held against what really travels.
 
 #![allow(clippy::unwrap_used)]
 
+mod audit; // the topic of the audit log
 mod document; // the parts put together
 mod kafka; // the topic
 mod socket; // the frames of either side
 #[path = "../records/mod.rs"]
 mod records;
+#[path = "../records/audit.rs"]
+mod audit_records;
 
 use std::{collections::BTreeSet, fs};
 

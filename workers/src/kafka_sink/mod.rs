@@ -21,6 +21,8 @@ mod writer; //  records on their way into Kafka
 mod lag; // how far Kafka is behind
 mod health; // whether Kafka accepts events, logged once when it changes
 
+mod audit_copy; // audit records beside the events
+
 mod reader; // records read back
 pub mod verify; // the topic against the log
 
@@ -32,6 +34,7 @@ use natter_seal::DataKeys;
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use audit_copy::copy_audit;
 use follow::Follower;
 use health::KafkaHealth;
 pub use options::Options;

@@ -14,7 +14,7 @@ use natter_nats::{
     publisher::Publisher,
     service::{RpcServer, ServiceError},
 };
-use natter_runtime::shared_state::SharedState;
+use natter_runtime::{audit::Audit, shared_state::SharedState};
 use natter_schemas::{
     event::Timestamp,
     limits::Limits,
@@ -48,18 +48,19 @@ pub struct Accounts {
     pub shared: Arc<dyn SharedState>,
     /// Where that is published.
     pub bus: Client,
+    pub audit: Audit,
 }
 
 impl Accounts {
     pub async fn serve(self, server: &mut RpcServer) -> Result<(), ServiceError> {
         answer!(server, Arc::new(self), {
-            RegisterUser => register,
-            LogIn => log_in,
-            RefreshSession => renew,
-            LogOut => log_out,
+            RegisterUser => register(client),
+            LogIn => log_in(client),
+            RefreshSession => renew(client),
+            LogOut => log_out(client),
             ListSessions => list_sessions,
-            EndSession => end_session,
-            NewPassword => new_password,
+            EndSession => end_session(client),
+            NewPassword => new_password(client),
             FindUser => user,
             FindUsers => users,
             SearchUsers => search,

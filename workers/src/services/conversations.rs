@@ -11,6 +11,7 @@ mod members; // who is in a group
 mod list; // a member's conversations, newest activity first
 mod open; // a new conversation, or the one two people have
 mod record; // an event into the log, the store and every edge
+mod recorded; // and what of it the audit log has
 mod view; // a conversation as a member sees it
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use natter_nats::{
     publisher::Publisher,
     service::{RpcServer, ServiceError},
 };
+use natter_runtime::audit::Audit;
 use natter_schemas::{
     limits::{self, Limits},
     rpc::{
@@ -46,6 +48,7 @@ pub struct Conversations {
     pub history: Arc<History>,
     pub partitions: u16,
     pub limits: Limits,
+    pub audit: Audit,
 }
 
 impl Conversations {
@@ -60,8 +63,8 @@ impl Conversations {
             Memberships => memberships,
             GetMembership => access,
             AddMembers => add_members,
-            RemoveMember => remove_member,
-            SetRole => set_role,
+            RemoveMember => remove_member(client),
+            SetRole => set_role(client),
             FindSharingUsers => sharing,
             SetBlock => set_block,
             Blocks => blocks,

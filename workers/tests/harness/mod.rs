@@ -9,6 +9,7 @@ use natter_nats::{
     async_nats::jetstream, clock::LogClock, connect::Purpose, log::LogReader, publisher::Publisher,
     service::RpcClient, subject,
 };
+use natter_runtime::audit::Audit;
 use natter_schemas::{
     code::Code,
     codec,
@@ -92,6 +93,7 @@ impl Harness {
             shared: Arc::new(natter_runtime::shared_state::Memory::new()),
             refresh: RefreshTokens { lifetime: Duration::from_hours(1), grace },
             limits: Limits::default(),
+            audit: Audit::off(),
             roots: Some(roots(&[ROOT])),
             kafka: None,
         };

@@ -6,6 +6,7 @@ mod harness;
 
 mod topic; // a topic with a log, and what is in it
 
+mod audit; // records of the audit log
 mod faults; // Kafka or NATS away
 mod follow; // every event, in order
 mod start; // topics that do not fit, Kafkas that are closed or away

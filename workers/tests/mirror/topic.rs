@@ -101,14 +101,7 @@ impl Topic {
 
     /// All records of a partition.
     pub async fn records(&self, p: Partition) -> Vec<KafkaRecord> {
-        let mut command = Command::new("kcat");
-        command.args(["-C", "-q", "-e", "-J", "-o", "beginning", "-t", &self.name, "-p", &p.to_string()]);
-        for setting in self.kafka.kcat() {
-            command.args(["-X", &setting]);
-        }
-        let output = command.output().await.expect("kcat is in PATH (scripts/fetch-kafka)");
-        let records = String::from_utf8(output.stdout).unwrap();
-        records.lines().map(|line| record(&serde_json::from_str(line).unwrap())).collect()
+        read(&self.kafka, &self.name, p).await
     }
 
     /// Waits until Kafka has as many records as the log events; nothing may come twice.
@@ -142,6 +135,18 @@ impl Topic {
             topic.unwrap();
         }
     }
+}
+
+/// All records of a partition of a topic.
+pub async fn read(kafka: &Kafka, topic: &str, p: Partition) -> Vec<KafkaRecord> {
+    let mut command = Command::new("kcat");
+    command.args(["-C", "-q", "-e", "-J", "-o", "beginning", "-t", topic, "-p", &p.to_string()]);
+    for setting in kafka.kcat() {
+        command.args(["-X", &setting]);
+    }
+    let output = command.output().await.expect("kcat is in PATH (scripts/fetch-kafka)");
+    let records = String::from_utf8(output.stdout).unwrap();
+    records.lines().map(|line| record(&serde_json::from_str(line).unwrap())).collect()
 }
 
 /// A conversation whose events lie in `p`.

@@ -1,6 +1,9 @@
+use std::net::IpAddr;
+
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures_util::future::try_join_all;
 use natter_schemas::{
+    audit::{Act, Method, SessionEnd},
     code::Code,
     id::{SessionId, UserId},
     limits,
@@ -18,7 +21,11 @@ use super::{Accounts, display_name as normalized, passwords::Password};
 use crate::{control, presence, services::Failure};
 
 impl Accounts {
-    pub(super) async fn register(&self, call: RegisterUser) -> Result<OpenedSession, Failure> {
+    pub(super) async fn register(
+        &self,
+        call: RegisterUser,
+        client: Option<IpAddr>,
+    ) -> Result<OpenedSession, Failure> {
         let password = Zeroizing::new(call.password);
         self.check("username", &call.username, valid::username)?;
         self.check("email", &call.email, valid::email)?;
@@ -30,28 +37,53 @@ impl Accounts {
         let (username, email) = (call.username, call.email);
         let user = User { id: UserId::fresh(), username, email, display_name, created_at: self.clock.now() };
         match self.store.add_user(&user, &hash).await? {
-            AddUser::Added => self.open(Credentials { user, password_hash: hash }).await,
+            AddUser::Added => {
+                let opened = self.open(Credentials { user, password_hash: hash }, client).await?;
+                let (user, session, method) = (opened.user.id, opened.session, Method::Password);
+                self.audit.record(Act::Registered { user, session, method }, client).await;
+                Ok(opened)
+            }
             AddUser::UsernameTaken => Err(Code::UsernameTaken.into()),
             AddUser::EmailTaken => Err(Code::EmailTaken.into()),
         }
     }
 
     /// One answer for an unknown user and a wrong password, after the same work.
-    pub(super) async fn log_in(&self, call: LogIn) -> Result<OpenedSession, Failure> {
-        let password = bounded(call.password)?;
+    pub(super) async fn log_in(&self, call: LogIn, client: Option<IpAddr>) -> Result<OpenedSession, Failure> {
         let known = match call.login.len() {
             1..=limits::EMAIL => self.store.credentials(&call.login).await?,
             _ => None,
         };
+        let (named, method) = (known.as_ref().map(|credentials| credentials.user.id), Method::Password);
+        let opened = self.compare_and_open(call.password, known, client).await;
+        match &opened {
+            Ok(OpenedSession { user, session, .. }) => {
+                self.audit.record(Act::LoggedIn { user: user.id, session: *session, method }, client).await;
+            }
+            Err(failure) if failure.code() == Code::BadCredentials => {
+                self.audit.record(Act::LogInFailed { user: named, method }, client).await;
+            }
+            // Away, or busy: nothing was decided.
+            Err(_) => {}
+        }
+        opened
+    }
+
+    async fn compare_and_open(
+        &self,
+        password: String,
+        known: Option<Credentials>,
+        client: Option<IpAddr>,
+    ) -> Result<OpenedSession, Failure> {
         let hash = known.as_ref().map(|credentials| credentials.password_hash.clone());
-        match (self.passwords.verify(password, hash).await?, known) {
-            (true, Some(credentials)) => self.open(credentials).await,
+        match (self.passwords.verify(bounded(password)?, hash).await?, known) {
+            (true, Some(credentials)) => self.open(credentials, client).await,
             _ => Err(Code::BadCredentials.into()),
         }
     }
 
     /// Refused when the password was changed since `checked` was read: the log-in was with the old one.
-    async fn open(&self, checked: Credentials) -> Result<OpenedSession, Failure> {
+    async fn open(&self, checked: Credentials, client: Option<IpAddr>) -> Result<OpenedSession, Failure> {
         let (refresh_token, token) = fresh_token();
         let Credentials { user, password_hash } = checked;
         let (session, now) = (SessionId::fresh(), self.clock.now());
@@ -59,7 +91,7 @@ impl Accounts {
         let opened = NewSession { session, user: user.id, password_hash, token, now, expires_at };
         match self.store.add_session(&opened).await? {
             AddSession::Added => {
-                if let Err(error) = self.end_excess(user.id, session).await {
+                if let Err(error) = self.end_excess(user.id, session, client).await {
                     warn!(user = %user.id, %error, "sessions beyond those of a user not ended; the next log-in does it");
                 }
                 Ok(OpenedSession { user, session, refresh_token })
@@ -70,9 +102,15 @@ impl Accounts {
 
     /// A log-in is not refused because others were not ended: it makes room for itself. Sockets of one that is ended here but
     /// not announced last as long as their access token.
-    async fn end_excess(&self, user: UserId, opened: SessionId) -> Result<(), Failure> {
+    async fn end_excess(
+        &self,
+        user: UserId,
+        opened: SessionId,
+        client: Option<IpAddr>,
+    ) -> Result<(), Failure> {
         for session in self.store.end_excess_sessions(user, opened, self.limits.sessions).await? {
             info!(%user, %session, "a session is ended by a log-in: the user has as many as are allowed");
+            self.record_end(user, session, SessionEnd::TooMany, client).await;
             self.announce_end(user, session).await?;
         }
         Ok(())
@@ -80,7 +118,11 @@ impl Accounts {
 
     /// A token that is presented again within its grace is answered with the newest token: two windows of one
     /// browser renew at once, and what was lost on the way is asked for again.
-    pub(super) async fn renew(&self, call: RefreshSession) -> Result<OpenedSession, Failure> {
+    pub(super) async fn renew(
+        &self,
+        call: RefreshSession,
+        client: Option<IpAddr>,
+    ) -> Result<OpenedSession, Failure> {
         let presented = call.refresh_token;
         let (seed, now) = (rand::random::<Seed>(), self.clock.now());
         let exchange = Exchange {
@@ -98,22 +140,29 @@ impl Accounts {
                 let user = found.ok_or(Failure::Broken("a session of a user that does not exist"))?;
                 return Ok(OpenedSession { user, session, refresh_token });
             }
-            Renewal::Reused { user, session } => ("a used refresh token was presented again", user, session),
-            Renewal::PasswordChanged { user, session } => ("the password has been changed", user, session),
+            Renewal::Reused { user, session } => (SessionEnd::RefreshTokenReused, user, session),
+            Renewal::PasswordChanged { user, session } => (SessionEnd::PasswordChanged, user, session),
             Renewal::Unknown => return Err(Code::Unauthenticated.into()),
         };
-        info!(%user, %session, why, "a session is ended instead of renewed");
+        info!(%user, %session, ?why, "a session is ended instead of renewed");
+        if why == SessionEnd::RefreshTokenReused {
+            self.audit.record(Act::RefreshTokenReused { user, session }, client).await;
+        }
+        self.record_end(user, session, why, client).await;
         self.announce_end(user, session).await?;
         Err(Code::Unauthenticated.into())
     }
 
     /// Published even when the session had ended before: a crash may have come between the two.
-    pub(super) async fn log_out(&self, call: LogOut) -> Result<(), Failure> {
-        let sessions = match call.session {
-            Some(session) => vec![session],
-            None => self.store.sessions_of(call.user, self.clock.now()).await?,
+    pub(super) async fn log_out(&self, call: LogOut, client: Option<IpAddr>) -> Result<(), Failure> {
+        let (sessions, why) = match call.session {
+            Some(session) => (vec![session], SessionEnd::LoggedOut),
+            None => {
+                let all = self.store.sessions_of(call.user, self.clock.now()).await?;
+                (all, SessionEnd::LoggedOutEverywhere)
+            }
         };
-        self.end(call.user, sessions).await
+        self.end(call.user, sessions, why, client).await
     }
 
     /// Ids rise with the time at which they were made.
@@ -125,36 +174,54 @@ impl Accounts {
     }
 
     /// Whose a session is never changes: what is looked up here is still so when it is ended.
-    pub(super) async fn end_session(&self, call: EndSession) -> Result<(), Failure> {
+    pub(super) async fn end_session(&self, call: EndSession, client: Option<IpAddr>) -> Result<(), Failure> {
         let open = self.store.sessions_of(call.user, self.clock.now()).await?;
         if !open.contains(&call.session) {
             return Err(Code::NotFound.into());
         }
-        self.end(call.user, vec![call.session]).await
+        self.end(call.user, vec![call.session], SessionEnd::EndedByUser, client).await
     }
 
-    pub(super) async fn new_password(&self, call: NewPassword) -> Result<(), Failure> {
+    pub(super) async fn new_password(
+        &self,
+        call: NewPassword,
+        client: Option<IpAddr>,
+    ) -> Result<(), Failure> {
         let (current, next) = (bounded(call.current)?, Zeroizing::new(call.next));
         self.check("next", &next, valid::password)?;
         let known = self.store.credentials_of(call.user).await?.map(|credentials| credentials.password_hash);
+        let (user, session) = (call.user, call.session);
         if !self.passwords.verify(current, known).await? {
+            self.audit.record(Act::PasswordChangeFailed { user, session }, client).await;
             return Err(Code::BadCredentials.into());
         }
         let hash = self.passwords.hash(next).await?;
-        self.store.set_password_hash(call.user, &hash, Some(call.session)).await?;
-        let mut others = self.store.sessions_of(call.user, self.clock.now()).await?;
-        others.retain(|session| *session != call.session);
-        self.end(call.user, others).await
+        self.store.set_password_hash(user, &hash, Some(session)).await?;
+        self.audit.record(Act::PasswordChanged { user, session: Some(session) }, client).await;
+        let mut others = self.store.sessions_of(user, self.clock.now()).await?;
+        others.retain(|other| *other != session);
+        self.end(user, others, SessionEnd::PasswordChanged, client).await
     }
 
     /// First the store, then the sockets: a client whose socket closes cannot come back with the old token.
-    async fn end(&self, user: UserId, sessions: Vec<SessionId>) -> Result<(), Failure> {
+    async fn end(
+        &self,
+        user: UserId,
+        sessions: Vec<SessionId>,
+        why: SessionEnd,
+        client: Option<IpAddr>,
+    ) -> Result<(), Failure> {
         try_join_all(sessions.into_iter().map(|session| async move {
             self.store.end_session(session).await?;
+            self.record_end(user, session, why, client).await;
             self.announce_end(user, session).await
         }))
         .await?;
         Ok(())
+    }
+
+    async fn record_end(&self, user: UserId, session: SessionId, reason: SessionEnd, client: Option<IpAddr>) {
+        self.audit.record(Act::SessionEnded { user, session, reason }, client).await;
     }
 
     /// To every edge, and to those who see the user online by it.

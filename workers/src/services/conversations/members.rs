@@ -1,6 +1,6 @@
 //! Who is in a group: add, remove, leave, roles. Each change is an event of the group's log.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, net::IpAddr};
 
 use natter_schemas::{
     code::Code,
@@ -94,17 +94,23 @@ impl Conversations {
         self.end(reserved, rejoined).await
     }
 
-    pub(super) async fn remove_member(&self, call: RemoveMember) -> Result<(), Failure> {
+    pub(super) async fn remove_member(
+        &self,
+        call: RemoveMember,
+        client: Option<IpAddr>,
+    ) -> Result<(), Failure> {
         let RemoveMember { by, conversation, user, traceparent } = call;
         let request = Request { by, conversation, returns: false, traceparent };
-        self.change(request, |group| remove(group, by, user)).await?;
+        let stored = self.change(request, |group| remove(group, by, user)).await?;
+        self.record(&stored, client).await;
         Ok(())
     }
 
-    pub(super) async fn set_role(&self, call: SetRole) -> Result<(), Failure> {
+    pub(super) async fn set_role(&self, call: SetRole, client: Option<IpAddr>) -> Result<(), Failure> {
         let SetRole { by, conversation, user, role, traceparent } = call;
         let request = Request { by, conversation, returns: false, traceparent };
-        self.change(request, |group| set_role(group, by, user, role)).await?;
+        let stored = self.change(request, |group| set_role(group, by, user, role)).await?;
+        self.record(&stored, client).await;
         Ok(())
     }
 }
