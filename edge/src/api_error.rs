@@ -11,6 +11,7 @@ use natter_runtime::rates::{Class, Rule};
 use natter_schemas::{
     code::Code,
     frame::{RequestId, ServerFrame},
+    id::BadId,
     rest::{FieldError, Problem},
     rpc::RpcError,
 };
@@ -139,6 +140,20 @@ impl IntoResponse for ApiError {
     }
 }
 
+/// Why JSON does not fit, without what the client sent: answers end up in logs of clients and proxies, and a value in the
+/// wrong place may be a password.
+pub fn misfit(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let message = text.rsplit_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+    match message.rsplit_once(", expected ") {
+        // The name of the field is the contract's.
+        _ if message.starts_with("missing field `") => message.to_owned(),
+        Some((_, expected)) => format!("must be {expected}"),
+        None if message == BadId.to_string() => message.to_owned(),
+        None => "is not valid".to_owned(),
+    }
+}
+
 fn camel_case(snake: &str) -> String {
     let mut words = snake.split('_');
     let first = words.next().unwrap_or_default().to_owned();
@@ -153,6 +168,27 @@ fn camel_case(snake: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_named_without_its_value() {
+        use natter_schemas::rest::Login;
+        for body in [
+            r#""s3cret""#,
+            r#"["s3cret"]"#,
+            r#"{"login": {"password": "s3cret"}}"#,
+            r#"{"login": "alice", "password": ["s3cret"]}"#,
+            r#"{"login": "alice", "password": {"a": "s3cret, expected b at line 1"}}"#,
+            r#""s3cret, expected b at line 1""#,
+        ] {
+            let error = serde_json::from_str::<Login>(body).expect_err(body);
+            let text = misfit(&error);
+            assert!(!text.contains("s3cret"), "{body}: {text}");
+        }
+        let missing = serde_json::from_str::<Login>("{}").expect_err("two fields are missing");
+        assert_eq!(misfit(&missing), "missing field `login`");
+        let number = serde_json::from_str::<Login>(r#"{"login": 7}"#).expect_err("a number");
+        assert_eq!(misfit(&number), "must be a string");
+    }
 
     #[test]
     fn fields_are_spelled_as_in_json() {

@@ -17,7 +17,12 @@ use natter_schemas::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::{api_error::ApiError, app::App, auth::Identity, client_address::ClientAddress};
+use crate::{
+    api_error::{ApiError, misfit},
+    app::App,
+    auth::Identity,
+    client_address::ClientAddress,
+};
 
 /// A validated JSON body.
 pub struct Json<T>(pub T);
@@ -112,11 +117,10 @@ where
 }
 
 fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> ApiError {
-    let text = error.inner().to_string();
     if !error.inner().is_data() {
-        return ApiError::new(Code::Malformed, format!("the body is not JSON: {text}"));
+        return ApiError::new(Code::Malformed, format!("the body is not JSON: {}", error.inner()));
     }
-    let message = text.split_once(" at line ").map_or(text.as_str(), |(message, _)| message);
+    let message = misfit(error.inner());
     // A missing field is named by serde in backquotes and has no path of its own.
     let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
     let path = error.path().to_string();

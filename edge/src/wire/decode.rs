@@ -7,7 +7,7 @@ use natter_schemas::{
     limits::{self, Limits},
 };
 
-use crate::api_error::ApiError;
+use crate::api_error::{ApiError, misfit};
 
 /// Why a frame was rejected, and the request id it carried, if that much could be read.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ fn explain(text: &str, error: &serde_json::Error) -> DecodeError {
         Some(kind) if !CLIENT_TYPES.contains(&kind.as_str()) => {
             malformed(id, format!("unknown 'type'; known: {}", CLIENT_TYPES.join(", ")))
         }
-        Some(_) => DecodeError { id, error: ApiError::new(Code::Invalid, without_position(error)) },
+        Some(_) => DecodeError { id, error: ApiError::new(Code::Invalid, misfit(error)) },
     }
 }
 
@@ -51,12 +51,6 @@ fn not_an_object() -> DecodeError {
         id: None,
         error: ApiError::new(Code::Malformed, "a frame is one JSON object with a 'type'"),
     }
-}
-
-/// serde's message names the field; its line and column mean nothing in a frame.
-fn without_position(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.split_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
 }
 
 fn check_id(frame: &ClientFrame) -> Result<(), DecodeError> {
