@@ -4,7 +4,7 @@ use natter_schemas::{
     rpc::User,
 };
 
-use crate::Result;
+use crate::{Result, erasures::CLOSED};
 
 /// What a log-in is checked against.
 #[derive(Clone)]
@@ -13,6 +13,13 @@ pub struct Credentials {
     pub user: User,
     /// argon2id in PHC string format.
     pub password_hash: String,
+}
+
+impl Credentials {
+    /// Whether a log-in may be checked against it: not that of a user who is being erased.
+    pub(crate) fn is_open(&self) -> bool {
+        self.password_hash != CLOSED
+    }
 }
 
 /// What became of [`AccountStore::add_user`].
@@ -31,9 +38,9 @@ pub enum AddUser {
 pub trait AccountStore: Send + Sync + 'static {
     /// Registers a user. Safe to repeat with the same id: what is stored already stays as it is.
     async fn add_user(&self, user: &User, password_hash: &str) -> Result<AddUser>;
-    /// Those of `ids` that exist, in that order.
+    /// Those of `ids` that exist, in that order; an erased one without names ([`User::is_erased`]).
     async fn users(&self, ids: &[UserId]) -> Result<Vec<User>>;
-    /// By username or email address, whatever the case.
+    /// By username or email address, whatever the case. No closed account has any ([`ErasureStore`](crate::ErasureStore)).
     async fn credentials(&self, login: &str) -> Result<Option<Credentials>>;
     /// By id.
     async fn credentials_of(&self, user: UserId) -> Result<Option<Credentials>>;
@@ -43,10 +50,10 @@ pub trait AccountStore: Send + Sync + 'static {
     ///
     /// [`SEARCH_CANDIDATES`]: natter_schemas::limits::SEARCH_CANDIDATES
     async fn search_users(&self, query: &str, limit: usize) -> Result<Vec<User>>;
-    /// The user as changed; `None`: no such user.
+    /// The user as changed; `None`: no such user, or one whose account is closed.
     async fn set_display_name(&self, user: UserId, name: &str) -> Result<Option<User>>;
     /// From then on no session of the user can be renewed but `by`, which changed it, and those opened with the new
-    /// hash. Changes nothing when there is no such user.
+    /// hash. Changes nothing when there is no such user, or the account is closed.
     async fn set_password_hash(&self, user: UserId, password_hash: &str, by: Option<SessionId>)
     -> Result<()>;
 }

@@ -11,6 +11,9 @@ pub enum KeyPurpose {
 }
 
 impl KeyPurpose {
+    /// Every one.
+    pub const ALL: [Self; 1] = [Self::Messages];
+
     /// As stored, and as bound into what wraps the key.
     pub const fn name(self) -> &'static str {
         match self {
@@ -46,7 +49,8 @@ pub struct UserKeys {
     pub data: Vec<WrappedDataKey>,
 }
 
-/// Keys of users, wrapped. A key that is there is never replaced by another; what wraps it may be.
+/// Keys of users, wrapped. A key that is there is never replaced by another; what wraps it may be. Where one was destroyed
+/// ([`ErasureStore`](crate::ErasureStore)) there is none, and none is added.
 #[async_trait]
 pub trait KeyStore: Send + Sync + 'static {
     /// Of each user, in this order.

@@ -11,6 +11,7 @@ mod accounts; // users and passwords
 mod sessions; // log-ins and their refresh tokens
 mod blocks; // who has blocked whom
 mod keys; // what users' content is sealed with
+mod erasures; // users' data destroyed
 
 mod events; // the log's events
 mod messages; // read back in their present state
@@ -38,6 +39,7 @@ pub use accounts::{AccountStore, AddUser, Credentials};
 pub use blocks::BlockStore;
 pub use conversations::{ConversationRow, ConversationStore, ListedRow};
 pub use database::{BadUrl, Database};
+pub use erasures::{Erasure, ErasureStore, Traces, without_text};
 pub use events::EventStore;
 pub use keys::{KeyPurpose, KeyStore, UserKeys, WrappedDataKey, WrappedUserKey};
 pub use members::{MemberRow, MemberStore};
@@ -69,6 +71,7 @@ pub trait Store:
     + SessionStore
     + BlockStore
     + KeyStore
+    + ErasureStore
     + EventStore
     + MessageStore
     + ConversationStore

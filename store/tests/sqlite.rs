@@ -14,8 +14,8 @@ use natter_schemas::{
     rpc::Window,
 };
 use natter_store::{
-    AccountStore, AddSession, ConversationStore, EventStore, MemberStore, MessageStore, NewSession,
-    ReadMarkStore, SessionStore, Store, StoreError,
+    AccountStore, AddSession, ConversationStore, ErasureStore, EventStore, KeyStore, MemberStore,
+    MessageStore, NewSession, ReadMarkStore, SessionStore, Store, StoreError, WrappedUserKey,
     conformance::fixtures::{self, SampleLog, posted},
     sqlite::SqliteStore,
 };
@@ -241,4 +241,56 @@ fn a_folder_that_does_not_exist_is_unavailable_and_named() {
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("it was opened"),
     }
+}
+
+/// Names, keys and texts are on pages that were split, overwritten and freed before they are erased.
+#[tokio::test]
+async fn no_page_of_the_file_has_what_was_erased() {
+    const KEY: &[u8] = b"a wrapped key that is looked for";
+    const TEXT: &str = "a text in clear that is looked for";
+    let (store, folder) = opened();
+    let mut erased = Vec::new();
+    let mut sample = SampleLog::of(&[]);
+    for n in 0..400 {
+        let mut user = fixtures::user(&fixtures::unique_name());
+        if n % 40 == 7 {
+            user.display_name = format!("Canary Bird {n}");
+            user.email = format!("canary.{n}@example.org");
+        }
+        store.add_user(&user, "hash").await.unwrap();
+        if n % 40 == 7 {
+            let own = WrappedUserKey { root: "root".to_owned(), wrapped: KEY.to_vec() };
+            store.add_user_key(user.id, &own).await.unwrap();
+            let seq = sample.add(user.id, posted(TEXT));
+            erased.push((user, seq));
+        } else {
+            let own = WrappedUserKey { root: "root".to_owned(), wrapped: vec![1; 60] };
+            store.add_user_key(user.id, &own).await.unwrap();
+            sample.add(user.id, posted("anything else"));
+        }
+    }
+    sample.persist(&store).await;
+    let sought: Vec<Vec<u8>> = erased
+        .iter()
+        .flat_map(|(user, _)| [user.username.clone().into_bytes(), user.email.clone().into_bytes()])
+        .chain([KEY.to_vec(), TEXT.as_bytes().to_vec(), b"Canary".to_vec(), b"canary".to_vec()])
+        .collect();
+    let found = || sought.iter().filter(|text| is_in_files(&folder, text)).count();
+    assert_eq!(found(), sought.len(), "all of it is there before");
+    for (user, seq) in &erased {
+        store.request_erasure(user.id, Timestamp(1)).await.unwrap();
+        store.erase_keys(user.id).await.unwrap();
+        store.erase_texts(sample.id, &[*seq]).await.unwrap();
+        store.erase_profile(user.id).await.unwrap();
+    }
+    store.overwrite_erased().await.unwrap();
+    assert_eq!(found(), 0);
+    assert_eq!(store.users(&[erased[0].0.id]).await.unwrap().len(), 1, "the ids are still there");
+}
+
+fn is_in_files(folder: &TempDir, text: &[u8]) -> bool {
+    std::fs::read_dir(folder.path()).unwrap().any(|file| {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        bytes.windows(text.len()).any(|window| window == text)
+    })
 }

@@ -108,6 +108,15 @@ pub struct NewPassword {
     pub next: String,
 }
 
+/// Closes the account for good and has everything of the user erased. `bad_credentials` without the password.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct EraseUser {
+    /// The user it is about.
+    pub user: UserId,
+    /// The password that is valid now.
+    pub password: String,
+}
+
 /// A user without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
@@ -121,6 +130,14 @@ pub struct User {
     pub display_name: String,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+impl User {
+    /// Whether nothing is left of the user but the id. A user who is not erased has a username.
+    #[must_use]
+    pub const fn is_erased(&self) -> bool {
+        self.username.is_empty()
+    }
 }
 
 /// A session as it opens or goes on.

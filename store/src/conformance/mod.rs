@@ -18,6 +18,7 @@ pub mod fixtures; // users and conversations for tests
 
 pub mod accounts;
 pub mod blocks;
+pub mod erasures;
 pub mod keys;
 pub mod sessions;
 
@@ -86,6 +87,16 @@ macro_rules! conformance {
                 every_users_key_comes_once_in_pages
                 a_key_is_wrapped_otherwise_by_one_of_many
                 of_keys_made_at_once_one_is_kept
+            ]
+            erasures: [
+                a_closed_account_opens_nothing_and_changes_nothing
+                an_erased_user_is_an_id_without_names
+                names_of_an_erased_user_can_be_taken
+                nothing_of_an_erased_user_is_counted
+                a_destroyed_key_is_never_made_again
+                an_erasure_is_open_until_it_is_done
+                of_many_records_at_once_one_is_kept
+                a_text_that_was_emptied_stays_empty
             ]
             conversations: [
                 a_conversation_is_what_its_events_say

@@ -63,14 +63,14 @@ impl AccountStore for ScyllaStore {
             if let Some((Some(holder),)) = holder
                 && let Some(found) = credentials_of(&self.db, UserId::from_uuid(holder)).await?
             {
-                return Ok(Some(found));
+                return Ok(Some(found).filter(Credentials::is_open));
             }
         }
         Ok(None)
     }
 
     async fn credentials_of(&self, user: UserId) -> Result<Option<Credentials>> {
-        credentials_of(&self.db, user).await
+        Ok(credentials_of(&self.db, user).await?.filter(Credentials::is_open))
     }
 
     async fn search_users(&self, query: &str, limit: usize) -> Result<Vec<User>> {
@@ -80,12 +80,16 @@ impl AccountStore for ScyllaStore {
 
     async fn set_display_name(&self, user: UserId, name: &str) -> Result<Option<User>> {
         let db = &self.db;
-        let Some(before) = named(db, user).await? else { return Ok(None) };
+        let Some(before) = named(db, user).await?.filter(|named| !named.user.is_erased()) else {
+            return Ok(None);
+        };
         let after = User { display_name: name.to_owned(), ..before.user.clone() };
         // First, so that a search finds the user at every moment, also after a crash; users found by a name that they do
         // not have are filtered out.
         names::add(db, &after, before.version + 1).await?;
         if !db.applied(&db.statements.set_display_name, (name, raw(user.as_bytes()))).await? {
+            // The account was closed meanwhile: no word of a name that is not set stays.
+            names::remove(db, &after, before.version + 1).await?;
             return Ok(None);
         }
         // Words follow the name that is stored by now, which a concurrent call may have changed again: of what the two
@@ -108,7 +112,8 @@ impl AccountStore for ScyllaStore {
     }
 }
 
-async fn add(db: &Cluster, user: &User, password_hash: &str) -> Result<AddUser> {
+/// Those that are unique.
+fn unique_names(db: &Cluster) -> [UniqueNames<'_>; 2] {
     let s = &db.statements;
     let usernames = UniqueNames {
         reserve: &s.reserve_username,
@@ -122,6 +127,23 @@ async fn add(db: &Cluster, user: &User, password_hash: &str) -> Result<AddUser> 
         release: &s.release_email,
         read_serial: &s.email_serial,
     };
+    [usernames, emails]
+}
+
+/// From then on others may have them.
+pub async fn release_names(db: &Cluster, user: &User) -> Result<()> {
+    let [usernames, emails] = unique_names(db);
+    for (names, name) in [(usernames, &user.username), (emails, &user.email)] {
+        // An empty one is no key, and no one has reserved it.
+        if !name.is_empty() {
+            names.release_for(db, &fold(name), user.id).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn add(db: &Cluster, user: &User, password_hash: &str) -> Result<AddUser> {
+    let (s, [usernames, emails]) = (&db.statements, unique_names(db));
     let (username, email) = (fold(&user.username), fold(&user.email));
     let reservation = usernames.reserve_for(db, &username, user.id).await?;
     if let Reservation::Taken = reservation {
@@ -204,7 +226,7 @@ pub struct NamedUser {
 }
 
 /// A serial read: it sees every conditional write that may still be under way.
-async fn named(db: &Cluster, id: UserId) -> Result<Option<NamedUser>> {
+pub async fn named(db: &Cluster, id: UserId) -> Result<Option<NamedUser>> {
     type Row = (Option<String>, Option<String>, Option<String>, Option<CqlTimestamp>, Option<i64>);
     let row = db.first::<Row>(&db.statements.named_user, (raw(id.as_bytes()),)).await?;
     let Some((Some(username), Some(email), Some(display_name), Some(created_at), Some(version))) = row else {

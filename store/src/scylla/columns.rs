@@ -44,6 +44,12 @@ pub fn first(seq: Seq) -> i64 {
     TOP - newest(seq)
 }
 
+/// A write timestamp for what is left of an event without its text: above every other of an event, in the year 2014, and
+/// the later event's stays.
+pub fn emptied(seq: Seq) -> i64 {
+    TOP + TOP / 4 + newest(seq)
+}
+
 /// A write timestamp with which the latest time stays.
 pub fn latest(at: Timestamp) -> i64 {
     at.0.clamp(0, TOP)

@@ -5,7 +5,9 @@ use natter_schemas::id::UserId;
 use uuid::Uuid;
 
 use super::{ScyllaStore, columns::raw, concurrent::each};
-use crate::{KeyPurpose, KeyStore, Result, StoreError, UserKeys, WrappedDataKey, WrappedUserKey};
+use crate::{
+    KeyPurpose, KeyStore, Result, StoreError, UserKeys, WrappedDataKey, WrappedUserKey, erasures::NO_ROOT,
+};
 
 #[async_trait]
 impl KeyStore for ScyllaStore {
@@ -25,7 +27,8 @@ impl KeyStore for ScyllaStore {
     ) -> Result<Vec<(UserId, WrappedUserKey)>> {
         let s = &self.db.statements;
         let key = |(user, root, wrapped): (Uuid, String, Vec<u8>)| {
-            Ok(Some((UserId::from_uuid(user), WrappedUserKey { root, wrapped })))
+            let key = (root != NO_ROOT).then_some(WrappedUserKey { root, wrapped });
+            Ok(key.map(|key| (UserId::from_uuid(user), key)))
         };
         match after {
             None => self.db.scan(&s.user_keys, (), most, key).await,
@@ -59,7 +62,9 @@ impl ScyllaStore {
             Err(_) => Err(StoreError::Corrupt(format!("user {user} has a data key of epoch {epoch}"))),
         };
         Ok(UserKeys {
-            own: own.map(|(root, wrapped)| WrappedUserKey { root, wrapped }),
+            own: own
+                .filter(|(root, _)| root != NO_ROOT)
+                .map(|(root, wrapped)| WrappedUserKey { root, wrapped }),
             data: data.into_iter().map(key).collect::<Result<_>>()?,
         })
     }

@@ -23,6 +23,7 @@ mod sessions; // log-ins and their refresh tokens
 
 mod blocks; // who has blocked whom
 mod keys; // what users' content is sealed with
+mod erasures; // users' data destroyed
 
 mod events; // what was logged
 mod persist; // events become rows

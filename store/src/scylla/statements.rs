@@ -51,6 +51,13 @@ impl Statements {
             &mut self.set_password_hash,
             &mut self.add_user_key,
             &mut self.add_data_key,
+            &mut self.add_erasure,
+            &mut self.record_erasure,
+            &mut self.close_account,
+            &mut self.erase_profile,
+            &mut self.mark_no_user_key,
+            &mut self.destroy_user_key,
+            &mut self.delete_data_key,
         ] {
             statement.set_serial_consistency(Some(Serial));
         }
@@ -93,8 +100,10 @@ statements! {
     user: "SELECT username, email, display_name, password_hash, created_at FROM users WHERE id = ?",
     /// Sees what a conditional write has decided, and when: of two names the later one has the higher write time.
     named_user: "SELECT username, email, display_name, created_at, writetime(display_name) FROM users WHERE id = ?",
-    set_display_name: "UPDATE users SET display_name = ? WHERE id = ? IF EXISTS",
-    set_password_hash: "UPDATE users SET password_hash = ?, password_set_by = ? WHERE id = ? IF EXISTS",
+    /// Not of an account that is closed (`CLOSED` in ../erasures.rs).
+    set_display_name: "UPDATE users SET display_name = ? WHERE id = ? IF created_at != null AND password_hash != 'closed'",
+    set_password_hash: "UPDATE users SET password_hash = ?, password_set_by = ? WHERE id = ?
+                        IF created_at != null AND password_hash != 'closed'",
     password: "SELECT password_hash, password_set_by FROM users WHERE id = ?",
     add_name: "INSERT INTO names (initial, shard, kind, folded, user, username) VALUES (?, ?, ?, ?, ?, ?)
                USING TIMESTAMP ?",
@@ -147,6 +156,25 @@ statements! {
     user_keys_after: "SELECT user, root, wrapped FROM user_keys WHERE token(user) > token(?)",
     user_key: "SELECT root, wrapped FROM user_keys WHERE user = ?",
     data_keys: "SELECT epoch, wrapped FROM data_keys WHERE user = ? AND purpose = ?",
+
+    // Erasures.
+    open_erasure: "INSERT INTO open_erasures (shard, user, requested_at) VALUES (?, ?, ?)",
+    close_erasure: "DELETE FROM open_erasures WHERE shard = ? AND user = ?",
+    open_erasures: "SELECT user, requested_at FROM open_erasures WHERE shard = ?",
+    add_erasure: "INSERT INTO erasures (user, requested_at, record) VALUES (?, ?, ?) IF NOT EXISTS",
+    record_erasure: "UPDATE erasures SET record = ?, done = ? WHERE user = ? IF record = ?",
+    erasure: "SELECT requested_at, record, done FROM erasures WHERE user = ?",
+    close_account: "UPDATE users SET password_hash = 'closed', password_set_by = ? WHERE id = ? IF EXISTS",
+    erase_profile: "UPDATE users SET username = '', email = '', display_name = '' WHERE id = ? IF password_hash = 'closed'",
+    mark_no_user_key: "INSERT INTO user_keys (user, root, wrapped) VALUES (?, '', 0x) IF NOT EXISTS",
+    destroy_user_key: "UPDATE user_keys SET root = '', wrapped = 0x WHERE user = ? IF EXISTS",
+    delete_data_key: "DELETE FROM data_keys WHERE user = ? AND purpose = ? AND epoch = ? IF EXISTS",
+    conversations_ever: "SELECT conversation FROM memberships WHERE user = ?",
+    erase_read_mark: "DELETE read, read_at FROM members USING TIMESTAMP ? WHERE conversation = ? AND user = ?",
+    erase_unread_mark: "DELETE FROM unread_marks USING TIMESTAMP ? WHERE user = ? AND conversation = ?",
+    empty_post: "UPDATE messages USING TIMESTAMP ? SET data = ? WHERE conversation = ? AND bucket = ? AND seq = ?",
+    empty_edit: "UPDATE messages USING TIMESTAMP ? SET edit = ? WHERE conversation = ? AND bucket = ? AND seq = ?",
+    empty_change: "UPDATE changes USING TIMESTAMP ? SET data = ? WHERE conversation = ? AND bucket = ? AND seq = ?",
 
     // Messages and every other event.
     post: "INSERT INTO messages (conversation, bucket, seq, id, author, data) VALUES (?, ?, ?, ?, ?, ?)

@@ -12,7 +12,7 @@ use super::{
     columns::{time, user as user_id},
     user_words,
 };
-use crate::{AccountStore, AddUser, Credentials, Result, fold::fold, words::Query};
+use crate::{AccountStore, AddUser, Credentials, Result, erasures::CLOSED, fold::fold, words::Query};
 
 /// By id.
 pub(super) const SELECT: &str =
@@ -51,7 +51,7 @@ impl AccountStore for SqliteStore {
                     )?
                     .query_row([login.as_bytes()], with_password)
                     .optional()?;
-                Ok(found)
+                Ok(found.filter(Credentials::is_open))
             })
             .await
     }
@@ -66,7 +66,7 @@ impl AccountStore for SqliteStore {
                     )?
                     .query_row([user.as_bytes()], with_password)
                     .optional()?;
-                Ok(found)
+                Ok(found.filter(Credentials::is_open))
             })
             .await
     }
@@ -82,10 +82,10 @@ impl AccountStore for SqliteStore {
             .write(1, move |db| {
                 let renamed = db
                     .prepare_cached(
-                        "UPDATE users SET display_name = ?2 WHERE id = ?1
+                        "UPDATE users SET display_name = ?2 WHERE id = ?1 AND password_hash <> ?3
                          RETURNING id, username, email, display_name, created_at",
                     )?
-                    .query_row(params![id.as_bytes(), name], user)
+                    .query_row(params![id.as_bytes(), name, CLOSED], user)
                     .optional()?;
                 if let Some(renamed) = &renamed {
                     user_words::enter(db, renamed)?;
@@ -105,8 +105,11 @@ impl AccountStore for SqliteStore {
         let by = by.map_or([0; 16], |by| *by.as_bytes());
         self.writer
             .write(1, move |db| {
-                db.prepare_cached("UPDATE users SET password_hash = ?2, password_set_by = ?3 WHERE id = ?1")?
-                    .execute(params![user.as_bytes(), hash, by])?;
+                db.prepare_cached(
+                    "UPDATE users SET password_hash = ?2, password_set_by = ?3
+                      WHERE id = ?1 AND password_hash <> ?4",
+                )?
+                .execute(params![user.as_bytes(), hash, by, CLOSED])?;
                 Ok(())
             })
             .await

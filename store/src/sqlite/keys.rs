@@ -5,7 +5,7 @@ use natter_schemas::id::UserId;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{SqliteStore, columns};
-use crate::{KeyPurpose, KeyStore, Result, UserKeys, WrappedDataKey, WrappedUserKey};
+use crate::{KeyPurpose, KeyStore, Result, UserKeys, WrappedDataKey, WrappedUserKey, erasures::NO_ROOT};
 
 #[async_trait]
 impl KeyStore for SqliteStore {
@@ -37,9 +37,10 @@ impl KeyStore for SqliteStore {
             .read(move |db| {
                 let after = after.as_ref().map_or(&[][..], |user| user.as_bytes().as_slice());
                 let mut keys = db.prepare_cached(
-                    "SELECT user, root, wrapped FROM user_keys WHERE user > ?1 ORDER BY user LIMIT ?2",
+                    "SELECT user, root, wrapped FROM user_keys
+                      WHERE user > ?1 AND root <> ?3 ORDER BY user LIMIT ?2",
                 )?;
-                let keys = keys.query_map(params![after, columns::count(most)], |row| {
+                let keys = keys.query_map(params![after, columns::count(most), NO_ROOT], |row| {
                     Ok((columns::user(row, 0)?, WrappedUserKey { root: row.get(1)?, wrapped: row.get(2)? }))
                 })?;
                 Ok(keys.collect::<rusqlite::Result<_>>()?)
@@ -81,8 +82,10 @@ impl KeyStore for SqliteStore {
 
 fn keys_of(db: &Connection, user: UserId, purpose: KeyPurpose) -> rusqlite::Result<UserKeys> {
     let own = db
-        .prepare_cached("SELECT root, wrapped FROM user_keys WHERE user = ?1")?
-        .query_row([user.as_bytes()], |row| Ok(WrappedUserKey { root: row.get(0)?, wrapped: row.get(1)? }))
+        .prepare_cached("SELECT root, wrapped FROM user_keys WHERE user = ?1 AND root <> ?2")?
+        .query_row(params![user.as_bytes(), NO_ROOT], |row| {
+            Ok(WrappedUserKey { root: row.get(0)?, wrapped: row.get(1)? })
+        })
         .optional()?;
     let mut data = db.prepare_cached(
         "SELECT epoch, wrapped FROM data_keys WHERE user = ?1 AND purpose = ?2 ORDER BY epoch",

@@ -19,6 +19,7 @@ mod sessions; // log-ins and their refresh tokens
 
 mod blocks; // who has blocked whom
 mod keys; // what users' content is sealed with
+mod erasures; // users' data destroyed
 
 mod events; // what was logged, and where it is
 mod persist; // events become rows
@@ -33,7 +34,7 @@ mod read_marks; // how far users have read, and what is beyond
 #[cfg(test)]
 mod upgrade; // a file of an older version
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use copy::copy;
 pub use status::status;
@@ -51,6 +52,7 @@ const READERS: usize = 4;
 pub struct SqliteStore {
     writer: writer::Writer,
     readers: readers::Readers,
+    path: PathBuf,
 }
 
 impl SqliteStore {
@@ -61,7 +63,8 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self> {
         let writing = open::for_writing(path)?;
         let reading = (0..READERS).map(|_| open::for_reading(path)).collect::<Result<Vec<_>>>()?;
-        Ok(Self { writer: writer::Writer::start(writing)?, readers: readers::Readers::new(reading) })
+        let (writer, readers) = (writer::Writer::start(writing)?, readers::Readers::new(reading));
+        Ok(Self { writer, readers, path: path.to_owned() })
     }
 
     /// Transactions committed since it was opened: under load far fewer than calls.

@@ -116,6 +116,8 @@ fn configure(db: &Connection) -> Result<()> {
     db.pragma_update(None, "cache_size", WRITER_CACHE)?;
     // What a statement could have to undo is kept in memory; a large group's would be written to a file.
     db.pragma_update(None, "temp_store", "MEMORY")?;
+    // What is deleted is overwritten: texts, names and keys that were erased are not in the file's free pages.
+    db.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
     db.pragma_update_and_check(None, "wal_autocheckpoint", CHECKPOINT_PAGES, |_| Ok(()))?;
     db.pragma_update_and_check(None, "journal_size_limit", WAL_SIZE_LIMIT, |_| Ok(()))?;
     Ok(())
@@ -172,6 +174,7 @@ mod tests {
         // 2 is FULL.
         assert_eq!((pragma("journal_mode").unwrap().as_str(), number("synchronous")), ("wal", 2));
         assert_eq!(number("foreign_keys"), 1);
+        assert_eq!(number("secure_delete"), 1);
     }
 
     #[test]

@@ -12,10 +12,11 @@ use natter_schemas::{
     rpc::{ListCursor, Membership, User, Window},
 };
 use natter_store::{
-    AccountStore, AddSession, AddUser, BlockStore, ConversationRow, ConversationStore, Credentials,
-    EventStore, Exchange, KeyPurpose, KeyStore, ListedRow, MemberRow, MemberStore, MessageStore, NewSession,
-    ReadMarkStore, ReadPosition, Renewal, Reservation, ReservationStore, Result, SessionStore, Store,
-    StoreError, UnreadMark, UserKeys, WrappedDataKey, WrappedUserKey, sqlite::SqliteStore,
+    AccountStore, AddSession, AddUser, BlockStore, ConversationRow, ConversationStore, Credentials, Erasure,
+    ErasureStore, EventStore, Exchange, KeyPurpose, KeyStore, ListedRow, MemberRow, MemberStore,
+    MessageStore, NewSession, ReadMarkStore, ReadPosition, Renewal, Reservation, ReservationStore, Result,
+    SessionStore, Store, StoreError, Traces, UnreadMark, UserKeys, WrappedDataKey, WrappedUserKey,
+    sqlite::SqliteStore,
 };
 use tokio::time::sleep;
 
@@ -129,6 +130,20 @@ pass! {
         fn user_keys_after(after: Option<UserId>, most: usize) -> Vec<(UserId, WrappedUserKey)>;
         fn replace_user_key(user: UserId, from: &WrappedUserKey, to: &WrappedUserKey) -> bool;
         fn add_data_key(user: UserId, purpose: KeyPurpose, key: &WrappedDataKey) -> bool;
+    }
+    ErasureStore {
+        fn request_erasure(user: UserId, at: Timestamp) -> bool;
+        fn erasure(user: UserId) -> Option<Erasure>;
+        fn open_erasures(most: usize) -> Vec<Erasure>;
+        fn record_erasure(user: UserId, from: &[u8], to: &[u8], done: bool) -> bool;
+        fn traces(user: UserId) -> Traces;
+        fn conversations_ever(user: UserId) -> Vec<ConversationId>;
+        fn erase_keys(user: UserId) -> ();
+        fn erase_sessions(user: UserId) -> ();
+        fn erase_marks(user: UserId, conversations: &[ConversationId]) -> ();
+        fn erase_profile(user: UserId) -> ();
+        fn erase_texts(conversation: ConversationId, seqs: &[Seq]) -> ();
+        fn overwrite_erased() -> ();
     }
     EventStore {
         fn persist(partition: Partition, events: &[LogEntry]) -> ();

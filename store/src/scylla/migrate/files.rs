@@ -28,6 +28,7 @@ const FILES: &[File] = files![
     "migrations" "0005_unread",
     "migrations" "0006_bounds",
     "migrations" "0007_keys",
+    "migrations" "0008_erasures",
     "scylla" "0001_compaction",
 ];
 
