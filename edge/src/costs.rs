@@ -73,6 +73,7 @@ pub const ROUTES: &[(&str, &str, RouteCost)] = &[
     ("GET", "/.well-known/jwks.json", address(Class::Address)),
     ("GET", "/api/me", user(Class::Read, 1)),
     ("PATCH", "/api/me", user(Class::Write, 1)),
+    ("DELETE", "/api/me", user(Class::Login, 1)),
     ("POST", "/api/me/password", user(Class::Login, 1)),
     ("GET", "/api/users", user(Class::Search, 1)),
     ("GET", "/api/users/{id}", user(Class::Read, 1)),

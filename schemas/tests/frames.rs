@@ -86,6 +86,7 @@ fn conversation() -> ConversationView {
             role: Role::Owner,
             joined_at: AT,
             read_seq: 12,
+            erased: false,
         }]),
     }
 }

@@ -97,9 +97,9 @@ pub async fn publish_block_changed(
 /// After a change of users' keys is stored: whoever knows one of theirs asks for it again.
 pub async fn publish_keys_changed(publisher: &Publisher, users: &[UserId]) -> Result<(), PublishError> {
     let change = EventId::fresh();
-    stream::iter(users)
+    stream::iter(users.to_owned())
         .map(|user| async move {
-            let (subject, id) = (subject::control_user(*user), format!("keys:{change}:{user}"));
+            let (subject, id) = (subject::control_user(user), format!("keys:{change}:{user}"));
             publisher.publish(subject, &id, encode(&Control::KeysChanged)).await.map(drop)
         })
         .buffer_unordered(AT_ONCE)

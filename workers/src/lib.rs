@@ -9,11 +9,13 @@ pub mod persist; // the log's events become rows
 pub mod kafka_sink; // the log becomes a Kafka topic
 pub mod presence; // sessions without a sign of life expire
 
+pub mod close; // accounts closed for good
+pub mod erasure; // users' data destroyed
 pub mod services; // questions become answers: accounts, conversations, history, inbox
 
 pub mod control; // memberships, blocks and ended sessions, for every edge
 
-mod readable_rows; // what the store has, also around what it cannot read
+pub mod readable_rows; // what the store has, also around what it cannot read
 
 pub mod parked; // parked events, taken up by a person
 pub mod replay; // a partition's log persisted again

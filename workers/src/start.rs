@@ -17,6 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
 
 use crate::{
+    erasure::{self, Eraser},
     kafka_sink::{self, KafkaSinkError},
     persist::{self, PersistHealth, Persister},
     presence,
@@ -78,11 +79,12 @@ pub enum Job {
     Inbox,
     Presence,
     Keys,
+    Erasures,
     Mirror,
 }
 
 impl Job {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Persist,
         Self::Accounts,
         Self::Conversations,
@@ -90,6 +92,7 @@ impl Job {
         Self::Inbox,
         Self::Presence,
         Self::Keys,
+        Self::Erasures,
         Self::Mirror,
     ];
 
@@ -102,6 +105,7 @@ impl Job {
             Self::Inbox => "inbox",
             Self::Presence => "presence",
             Self::Keys => "keys",
+            Self::Erasures => "erasures",
             Self::Mirror => "mirror",
         }
     }
@@ -115,7 +119,7 @@ impl fmt::Display for Job {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no job {0}; there are persist, accounts, conversations, history, inbox, presence, keys and mirror"
+    "there is no job {0}; there are persist, accounts, conversations, history, inbox, presence, keys, erasures and mirror"
 )]
 pub struct UnknownJob(String);
 
@@ -162,6 +166,7 @@ pub async fn start(
             Job::Inbox => start.inbox().await?,
             Job::Presence => start.presence(),
             Job::Keys => start.keys().await?,
+            Job::Erasures => start.erasures().await?,
             Job::Mirror => start.mirror().await?,
         }
         info!(%job, "job started");
@@ -197,6 +202,18 @@ impl Start<'_> {
         let Dependencies { store, roots, .. } = self.dependencies.clone();
         let keys = Keys { store, roots: roots.ok_or(StartError::NoRoot)? };
         Ok(keys.serve(&mut self.server(Service::Keys, Arc::new(NoReads)).await?).await?)
+    }
+
+    async fn erasures(&mut self) -> Result<(), StartError> {
+        let history = self.history_reader().await?;
+        let Dependencies { store, publisher, log, deployment, clock, shared, client: bus, .. } =
+            self.dependencies.clone();
+        let partitions = deployment.partitions;
+        let events = EventLog::new(publisher.clone(), partitions, clock);
+        let rpc = RpcClient::new(bus.clone());
+        let eraser = Eraser { store, publisher, events, log, history, rpc, shared, bus, partitions };
+        self.tracker.spawn(erasure::run(eraser, self.stop.clone()));
+        Ok(())
     }
 
     async fn mirror(&self) -> Result<(), StartError> {

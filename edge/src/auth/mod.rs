@@ -1,6 +1,7 @@
 //! Access tokens: short-lived JWTs (RFC 7519), of keys that each have one algorithm, with every claim required.
 
 mod keys; // which one signs, and which one a token names
+mod documents; // what else they sign
 #[cfg(test)]
 mod tests;
 

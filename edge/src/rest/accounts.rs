@@ -177,8 +177,11 @@ fn session(
 
 /// The cookie is removed by one that is empty and has expired.
 fn logged_out(client: ClientAddress) -> Result<Response, ApiError> {
-    let cookie = set_cookie("", Duration::ZERO, client.secure)?;
-    Ok((StatusCode::NO_CONTENT, cookie).into_response())
+    Ok((StatusCode::NO_CONTENT, no_cookie(client)?).into_response())
+}
+
+pub fn no_cookie(client: ClientAddress) -> Result<[(HeaderName, HeaderValue); 1], ApiError> {
+    set_cookie("", Duration::ZERO, client.secure)
 }
 
 /// Sent only to the auth routes, never from other sites, never readable by scripts.

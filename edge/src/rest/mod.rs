@@ -64,6 +64,7 @@ fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         GET "/.well-known/jwks.json" accounts::public_keys;
         GET "/api/me" users::me;
         PATCH "/api/me" users::update_me;
+        DELETE "/api/me" users::erase_me;
         POST "/api/me/password" users::change_password;
         GET "/api/users" users::search;
         GET "/api/users/{id}" users::get;

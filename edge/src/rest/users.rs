@@ -6,15 +6,19 @@ use axum::{
     Json as Reply,
     extract::{Path, State},
     http::StatusCode,
+    response::{IntoResponse, Response},
 };
 use natter_schemas::{
     id::UserId,
     limits,
-    rest::{ChangePassword, Items, UpdateMe, UserView},
-    rpc::{FindUser, NewPassword, SearchUsers, UpdateUser},
+    rest::{ChangePassword, EraseMe, Items, UpdateMe, UserView},
+    rpc::{EraseUser, FindUser, NewPassword, SearchUsers, UpdateUser},
 };
 
-use super::extract::{Caller, Json, Params, segment};
+use super::{
+    accounts,
+    extract::{Caller, Json, Params, segment},
+};
 use crate::{api_error::ApiError, app::App, client_address::ClientAddress, wire::encode};
 
 pub async fn me(State(app): State<Arc<App>>, caller: Caller) -> Result<Reply<UserView>, ApiError> {
@@ -43,6 +47,19 @@ pub async fn change_password(
     let call = NewPassword { user, session: caller.session(), current, next };
     app.rpc.caused_by(client.ip).call(&call).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The account is closed when this answers, and its sessions with it.
+pub async fn erase_me(
+    State(app): State<Arc<App>>,
+    client: ClientAddress,
+    caller: Caller,
+    Json(body): Json<EraseMe>,
+) -> Result<Response, ApiError> {
+    let call = EraseUser { user: caller.user(), password: body.password };
+    app.rpc.caused_by(client.ip).call(&call).await?;
+    let cookie = accounts::no_cookie(client)?;
+    Ok((StatusCode::ACCEPTED, cookie).into_response())
 }
 
 pub async fn search(State(app): State<Arc<App>>, params: Params) -> Result<Reply<Items<UserView>>, ApiError> {

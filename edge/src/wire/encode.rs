@@ -129,6 +129,7 @@ pub fn conversation(c: Conversation) -> ConversationView {
 
 pub fn participant(p: Participant) -> ParticipantView {
     ParticipantView {
+        erased: p.username.is_empty(),
         user_id: p.user,
         username: p.username,
         display_name: p.display_name,
@@ -146,6 +147,7 @@ pub fn user(user: User) -> UserView {
 /// One's own profile.
 pub fn own_user(user: User) -> UserView {
     UserView {
+        erased: user.is_erased(),
         id: user.id,
         username: user.username,
         display_name: user.display_name,

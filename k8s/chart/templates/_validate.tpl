@@ -56,7 +56,7 @@
 {{/* A job that runs nowhere stops a part of the whole: nothing is stored, or no one logs in. */}}
 {{- define "natter.validateJobs" -}}
 {{- $edge := include "natter.settings" (dict "root" . "role" "edge" "own" .Values.edge) | fromYaml -}}
-{{- $needed := list "persist" "accounts" "conversations" "history" "inbox" "presence" -}}
+{{- $needed := list "persist" "accounts" "conversations" "history" "inbox" "presence" "erasures" -}}
 {{- if eq (dig "CHAT_ENCRYPTION_ENABLED" "value" "" $edge) "true" -}}
 {{- $needed = append $needed "keys" -}}
 {{- end -}}
@@ -76,7 +76,7 @@
 {{- if $own.jobs -}}
 {{- $run = concat $run $own.jobs -}}
 {{- else -}}
-{{- $run = concat $run (list "persist" "accounts" "conversations" "history" "inbox" "presence") -}}
+{{- $run = concat $run (list "persist" "accounts" "conversations" "history" "inbox" "presence" "erasures") -}}
 {{- if $settings.KAFKA_BROKERS }}{{ $run = append $run "mirror" }}{{ end -}}
 {{- if $roots }}{{ $run = append $run "keys" }}{{ end -}}
 {{- end -}}

@@ -88,6 +88,17 @@ pub struct ChangePassword {
     pub next: String,
 }
 
+/// One's account is to be erased.
+#[derive(Clone, Deserialize, JsonSchema, Validate)]
+#[serde(rename_all = "camelCase")]
+#[garde(allow_unvalidated)]
+#[garde(context(Limits))]
+pub struct EraseMe {
+    /// The present password.
+    #[garde(length(bytes, min = 1, max = limits::LOGIN_PASSWORD))]
+    pub password: String,
+}
+
 /// A conversation to be opened.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "camelCase")]

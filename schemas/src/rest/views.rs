@@ -29,6 +29,9 @@ pub struct UserView {
     pub email: Option<String>,
     /// When the account was registered.
     pub created_at: Timestamp,
+    /// The user was erased: the names are empty, and nothing more is known. Left out when false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
 }
 
 /// A session that was opened or renewed.
@@ -141,6 +144,9 @@ pub struct ParticipantView {
     pub joined_at: Timestamp,
     /// How far they have read, as others see it; 0 where a block hides it.
     pub read_seq: Seq,
+    /// The user was erased: the names are empty. Left out when false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
 }
 
 /// A message in its present state.

@@ -2,12 +2,12 @@
 //! so that an edge that forgets to check its user does not give out another's conversation.
 
 use super::{
-    AddMembers, Blocks, EndSession, EventsAfter, FindEvent, FindOlderEvents, FindSharingUsers, FindUser,
-    FindUsers, GetConversation, GetDataKeys, GetHead, GetMembership, GetMessage, GetPage, GetTarget,
-    ListBlockedConversations, ListConversations, ListInbox, ListParticipants, ListReactors, ListSessions,
-    LogHeads, LogIn, LogOut, MarkRead, Memberships, NewPassword, OpenConversation, RefreshSession,
-    RegisterUser, RemoveMember, Rename, RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole,
-    UpdateUser,
+    AddMembers, Blocks, EndSession, EraseUser, EventsAfter, FindEvent, FindOlderEvents, FindSharingUsers,
+    FindUser, FindUsers, GetConversation, GetDataKeys, GetHead, GetMembership, GetMessage, GetPage,
+    GetTarget, ListBlockedConversations, ListConversations, ListInbox, ListParticipants, ListReactors,
+    ListSessions, LogHeads, LogIn, LogOut, MarkRead, Memberships, NewPassword, OpenConversation,
+    RefreshSession, RegisterUser, RemoveMember, Rename, RoomEventsAfter, RoomHeads, SearchUsers, SetBlock,
+    SetRole, UpdateUser,
 };
 use crate::id::{ConversationId, UserId};
 
@@ -57,6 +57,7 @@ macro_rules! access {
 
 access! {
     RegisterUser LogIn RefreshSession LogOut ListSessions EndSession FindUser FindUsers SearchUsers UpdateUser NewPassword
+    EraseUser
     OpenConversation ListConversations ListInbox Memberships GetMembership FindSharingUsers SetBlock Blocks
     ListBlockedConversations LogHeads GetDataKeys
     => Reads::Nothing

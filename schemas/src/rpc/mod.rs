@@ -125,6 +125,7 @@ calls! {
         SearchUsers => "search" -> Vec<User>;
         UpdateUser [CHANGES] => "update" -> User;
         NewPassword [CHANGES] => "password" -> (), crate::limits::RPC_HASHING;
+        EraseUser [CHANGES] => "erase" -> (), crate::limits::RPC_HASHING;
     }
     Conversations {
         OpenConversation [CHANGES] => "open" -> OpenedConversation;

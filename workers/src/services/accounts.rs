@@ -20,7 +20,7 @@ use natter_schemas::{
     limits::Limits,
     rest::check,
     rpc::{
-        EndSession, FindUser, FindUsers, ListSessions, LogIn, LogOut, NewPassword, RefreshSession,
+        EndSession, EraseUser, FindUser, FindUsers, ListSessions, LogIn, LogOut, NewPassword, RefreshSession,
         RegisterUser, RpcError, SearchUsers, UpdateUser,
     },
 };
@@ -61,6 +61,7 @@ impl Accounts {
             ListSessions => list_sessions,
             EndSession => end_session(client),
             NewPassword => new_password(client),
+            EraseUser => erase(client),
             FindUser => user,
             FindUsers => users,
             SearchUsers => search,

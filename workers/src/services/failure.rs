@@ -5,6 +5,7 @@ use natter_store::StoreError;
 use tracing::{error, warn};
 
 use super::{accounts::HashError, keys::RootError};
+use crate::control::NotifyError;
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +26,15 @@ pub enum Failure {
     Random(#[from] NoRandomness),
     #[error("{0}")]
     Broken(&'static str),
+}
+
+impl From<NotifyError> for Failure {
+    fn from(error: NotifyError) -> Self {
+        match error {
+            NotifyError::Store(error) => Self::Store(error),
+            NotifyError::Publish(error) => Self::Publish(error),
+        }
+    }
 }
 
 impl From<Code> for Failure {

@@ -208,7 +208,7 @@ impl History {
     }
 
     /// The end is that of the tail: the message has everything up to there.
-    async fn message_and_end(&self, conversation: ConversationId, seq: Seq) -> Result<Target, Failure> {
+    pub async fn message_and_end(&self, conversation: ConversationId, seq: Seq) -> Result<Target, Failure> {
         let floor = self.floor(conversation);
         if seq > floor {
             return Ok(self.changed(None, conversation, (seq, seq)).await?.1);

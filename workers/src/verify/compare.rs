@@ -7,6 +7,7 @@ use natter_schemas::{
     event::LogEntry,
     id::{ConversationId, Seq},
 };
+use natter_store::without_text;
 
 use crate::{capped_list::CappedList, readable_rows::Rows};
 
@@ -122,6 +123,7 @@ pub fn conversation(
         let seq = logged.seq;
         both.entry(seq).or_default().1 = Some(logged);
     }
+    both.values_mut().for_each(take_as_equal);
     for seq in &rows.unreadable {
         differences.push(Difference::Unreadable { conversation, seq: *seq });
     }
@@ -145,10 +147,19 @@ pub fn conversation(
     }
 }
 
+/// A text of an erased user is empty in the store; the log has it until it forgets the event.
+fn take_as_equal((log, store): &mut (Option<LogEntry>, Option<LogEntry>)) {
+    if let (Some(log), Some(store)) = (log, store)
+        && without_text(&log.event).is_some_and(|emptied| emptied == store.event)
+    {
+        store.clone_from(log);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use natter_schemas::{
-        event::{Event, Kind, Timestamp},
+        event::{Body, Event, Kind, Timestamp},
         id::{EventId, UserId},
     };
 
@@ -181,6 +192,20 @@ mod tests {
         let c = ConversationId::fresh();
         let rows = Rows { events: run(c, &[1, 3]), unreadable: Vec::new() };
         assert_eq!(compared(c, run(c, &[1, 3]), rows), (true, Vec::new()));
+    }
+
+    #[test]
+    fn a_text_that_was_emptied_is_no_difference() {
+        let c = ConversationId::fresh();
+        let (mut log, other) = (run(c, &[1, 3]), run(c, &[1, 3]));
+        let text = |text: &str| Kind::Posted { body: Body::Plain(text.to_owned()), reply_to: None };
+        log[1].event.kind = text("hi");
+        for (emptied, equal) in [("", true), ("ho", false)] {
+            let mut events = other.clone();
+            events[1].event.kind = text(emptied);
+            let (same, differences) = compared(c, log.clone(), Rows { events, unreadable: Vec::new() });
+            assert_eq!((same, differences.is_empty()), (equal, equal), "{emptied}");
+        }
     }
 
     #[test]

@@ -4,8 +4,8 @@ use natter_schemas::{
     code::Code,
     limits,
     rest::{
-        ChangePassword, DemoPersonView, Items, Login, OpenSessionView, Refresh, Register, SessionView,
-        UpdateMe, UserView,
+        ChangePassword, DemoPersonView, EraseMe, Items, Login, OpenSessionView, Refresh, Register,
+        SessionView, UpdateMe, UserView,
     },
 };
 use serde_json::json;
@@ -101,6 +101,15 @@ fn profiles(types: &mut Types) -> Vec<Operation> {
             .body(types.body::<UpdateMe>(), json!({"displayName": "Alice"}))
             .answer(Answer::json(200, "The profile as it is now.", user.clone()))
             .codes([Code::NotFound]),
+        operation(("DELETE", "/api/me"), "eraseMe", (TAG, "Delete one's account"))
+            .about(
+                "The account is closed for good when this is answered: its sockets close within 2 s, and no token and \
+                 no password is good any more. Everything of the user is erased within seconds after that; what is left is \
+                 an id, of a user who is shown as `erased`.",
+            )
+            .body(types.body::<EraseMe>(), json!({"password": "correct horse battery"}))
+            .answer(with_cookie(Answer::none(202, "The account is closed, and is being erased.")))
+            .codes([Code::BadCredentials]),
         operation(("POST", "/api/me/password"), "changePassword", (TAG, "Change one's password"))
             .about("Every other session ends in the moment in which the new password is stored.")
             .body(

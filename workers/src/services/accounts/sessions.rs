@@ -9,8 +9,8 @@ use natter_schemas::{
     limits,
     rest::check as valid,
     rpc::{
-        EndSession, ListSessions, LogIn, LogOut, NewPassword, OpenedSession, RefreshSession, RegisterUser,
-        User,
+        EndSession, EraseUser, ListSessions, LogIn, LogOut, NewPassword, OpenedSession, RefreshSession,
+        RegisterUser, User,
     },
 };
 use natter_store::{AddSession, AddUser, Credentials, Exchange, NewSession, Renewal, Seed, TokenHash};
@@ -18,7 +18,7 @@ use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use super::{Accounts, display_name as normalized, passwords::Password};
-use crate::{control, presence, services::Failure};
+use crate::{close, control, presence, services::Failure};
 
 impl Accounts {
     pub(super) async fn register(
@@ -201,6 +201,19 @@ impl Accounts {
         let mut others = self.store.sessions_of(user, self.clock.now()).await?;
         others.retain(|other| *other != session);
         self.end(user, others, SessionEnd::PasswordChanged, client).await
+    }
+
+    /// The account is closed when this returns; the job `erasures` does the rest.
+    pub(super) async fn erase(&self, call: EraseUser, client: Option<IpAddr>) -> Result<(), Failure> {
+        let password = bounded(call.password)?;
+        let (user, known) = (call.user, self.store.credentials_of(call.user).await?);
+        if !self.passwords.verify(password, known.map(|credentials| credentials.password_hash)).await? {
+            return Err(Code::BadCredentials.into());
+        }
+        close::account(&*self.store, &self.publisher, user, self.clock.now()).await?;
+        self.audit.record(Act::UserErased { user, operator: None }, client).await;
+        info!(%user, "a user asked to be erased; the account is closed");
+        Ok(())
     }
 
     /// First the store, then the sockets: a client whose socket closes cannot come back with the old token.

@@ -29,7 +29,8 @@ impl Conversations {
         }
         let fits = !users.is_empty() && users.len() <= self.limits.participants_per_call;
         let known = if fits { self.store.users(&users).await? } else { Vec::new() };
-        let known: Vec<UserId> = known.into_iter().map(|user| user.id).collect();
+        let known: Vec<UserId> =
+            known.into_iter().filter(|user| !user.is_erased()).map(|user| user.id).collect();
         let reserved = self.additions(by, conversation, &known).await?;
         let known: HashSet<UserId> = known.into_iter().collect();
         let added = self.change(request, |group| {

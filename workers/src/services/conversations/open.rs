@@ -96,8 +96,14 @@ impl Conversations {
     }
 
     async fn all_exist(&self, creator: UserId, others: &[UserId]) -> Result<(), Failure> {
-        let found: HashSet<UserId> =
-            self.store.users(others).await?.into_iter().map(|user| user.id).collect();
+        let found: HashSet<UserId> = self
+            .store
+            .users(others)
+            .await?
+            .into_iter()
+            .filter(|user| !user.is_erased())
+            .map(|user| user.id)
+            .collect();
         if others.iter().any(|user| !found.contains(user)) {
             return Err(RpcError::invalid(PARTICIPANTS).into());
         }

@@ -157,6 +157,8 @@ export interface components {
         Participant: {
             /** @description As in the user's profile. */
             displayName: string;
+            /** @description The user was erased: the names are empty. Left out when false. */
+            erased?: boolean;
             /** @description When they became a member. */
             joinedAt: components["schemas"]["Timestamp"];
             /**
@@ -245,6 +247,8 @@ export interface components {
             displayName: string;
             /** @description In one's own profile only. */
             email?: string | null;
+            /** @description The user was erased: the names are empty, and nothing more is known. Left out when false. */
+            erased?: boolean;
             /** @description Never changes. */
             id: components["schemas"]["UserId"];
             /** @description Unique. */
