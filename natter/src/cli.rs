@@ -3,6 +3,7 @@
 pub mod audit; // the audit log
 pub mod backup; // a deployment saved and put back
 pub mod keys; // the keys that content is sealed with
+pub mod erase; // users' data destroyed
 pub mod mirror; // the mirror in Kafka
 pub mod operator; // parked events, replay, verify, tokens
 
@@ -15,6 +16,7 @@ use natter_workers::Job;
 
 use audit::AuditCommand;
 use backup::{BackupArgs, RestoreArgs};
+use erase::{EraseCommand, ExportCommand};
 use keys::KeysCommand;
 use mirror::MirrorCommand;
 use operator::{ParkedCommand, ReplayArgs, TokenArgs, VerifyArgs};
@@ -58,6 +60,12 @@ pub enum Command {
     /// Check the audit log (`AUDIT_LOG`).
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Write everything that is kept about a user, as lines of JSON.
+    #[command(subcommand)]
+    Export(ExportCommand),
+    /// Erase a user and everything that is kept about one, and prove it with a signed receipt.
+    #[command(subcommand)]
+    Erase(EraseCommand),
     /// Make an access token of a user, for scripts and support. The user sees its session, and can end it.
     Token(TokenArgs),
     /// Look at what the workers mirror to Kafka.

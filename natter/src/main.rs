@@ -13,6 +13,8 @@ mod health; // is a running server well
 
 mod operator; // what an operator's command works with
 mod keys; // keys that content is sealed with
+mod export; // everything that is kept about a user
+mod erase; // users' data destroyed, and what proves it
 mod mirror; // whether Kafka has what the log has
 mod parked; // events no job could use, taken up by a person
 mod replay; // the log persisted again

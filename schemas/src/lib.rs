@@ -19,6 +19,7 @@ pub mod frame; // what travels on a socket
 pub mod rest; // what travels over HTTP
 pub mod cloudevent; // what consumers of Kafka get
 pub mod audit; // who did what to accounts, members and keys
+pub mod export; // what a user is given of what is kept
 pub mod rpc; // what services ask each other over NATS
 
 pub mod code; // the one table of failures

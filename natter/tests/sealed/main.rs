@@ -7,6 +7,7 @@ mod keys; // without keys
 mod kms; // the root is elsewhere
 mod commands; // natter keys
 mod revoked; // keys that are gone
+mod erased; // users who are gone
 mod switch; // switched on and off
 
 use std::time::Duration;

@@ -11,7 +11,7 @@ use crate::{NATTER, SEALED};
 const MARK: &str = "zugvogel";
 
 /// The files below a folder that have these bytes.
-fn files_with(folder: &Path, bytes: &str) -> Vec<String> {
+pub fn files_with(folder: &Path, bytes: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
