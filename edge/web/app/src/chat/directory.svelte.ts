@@ -2,6 +2,7 @@
 import { SvelteMap } from 'svelte/reactivity'
 import type { ConversationInfo, Participant } from '@natter/client'
 import { session } from '../lib/session.svelte'
+import { t } from '../words'
 
 interface Person {
   username: string
@@ -29,7 +30,13 @@ export class Directory {
     if (id === session.user?.id) return session.user.displayName
     const person = this.#people.get(id)
     if (person || listed === undefined) this.#ask(id)
-    return person?.displayName ?? listed
+    const name = person?.displayName ?? listed
+    return name === '' ? t.deletedUser : name
+  }
+
+  /** Whether nothing is left of the user but the id. */
+  isErased(id: string): boolean {
+    return this.#people.get(id)?.username === ''
   }
 
   username(id: string): string | undefined {

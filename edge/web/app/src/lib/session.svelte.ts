@@ -21,7 +21,7 @@ interface Opened {
   expiresIn: number
 }
 
-export type Ended = 'expired' | 'elsewhere' | undefined
+export type Ended = 'expired' | 'elsewhere' | 'erased' | undefined
 
 /** Renewed this long before it ends, so that no call starts with a token that ends on its way. */
 const MARGIN = 30_000
@@ -42,6 +42,8 @@ class Session {
   /** Who was logged in last: another person begins at the beginning. */
   #last: string | undefined
   #leaving: Promise<void> | undefined
+  /** The account is being erased: that ends the session, whatever says so first. */
+  #erasing = false
   #tabs = new BroadcastChannel('natter.session')
 
   constructor() {
@@ -96,6 +98,18 @@ class Session {
     } finally {
       this.#tabs.postMessage('out')
       this.#close(undefined)
+    }
+  }
+
+  /** Erases the account, and ends every session with it. */
+  async erase(password: string): Promise<void> {
+    this.#erasing = true
+    try {
+      await this.call('/api/me', { method: 'DELETE', body: { password } })
+      this.#tabs.postMessage('out')
+      this.#close('erased')
+    } finally {
+      this.#erasing = false
     }
   }
 
@@ -175,7 +189,7 @@ class Session {
     if (this.phase === 'in' && why !== 'expired') route.go('/', { replace: true })
     this.user = undefined
     // The first reason stands: a renewal that was under way is refused because of it.
-    if (this.phase !== 'out') this.ended = why
+    if (this.phase !== 'out') this.ended = this.#erasing ? 'erased' : why
     this.phase = 'out'
     store(HINT, null)
   }

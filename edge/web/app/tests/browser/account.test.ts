@@ -156,3 +156,30 @@ for (const [width, height] of [[320, 640], [320, 256]] as const) {
     await check('Leave the group')
   })
 }
+
+test('an account is deleted with its password, and others see it', async () => {
+  const [mia, ben] = [await Caller.register(program.url, 'Mia'), await Caller.register(program.url, 'Ben')]
+  const { id } = await mia.post('/api/conversations', { type: 'direct', participantIds: [ben.id] })
+  await mia.post('/api/messages', { conversationId: id, content: 'soon gone' })
+  const page = await enterAs(await profile(browser, { allowed: /401/ }), mia, '/settings')
+  const button = page.getByRole('button', { name: 'Delete account' })
+  await button.click()
+  expect(await focused(page)).toContain('Password')
+  await page.getByText('This cannot be undone.', { exact: false }).waitFor()
+  await page.getByRole('button', { name: 'Cancel' }).click()
+  await button.click()
+  const form = page.locator('form', { hasText: 'This cannot be undone.' })
+  await form.getByLabel('Password').fill('wrong')
+  await form.getByRole('button', { name: 'Delete my account for good' }).click()
+  await page.getByText('This is not your current password.').waitFor()
+  await form.getByLabel('Password').fill('correct horse')
+  await form.getByRole('button', { name: 'Delete my account for good' }).click()
+  await page.getByText('Your account was deleted.').waitFor()
+  await page.getByRole('heading', { name: 'Log in' }).waitFor()
+
+  await expect.poll(async () => (await ben.get<{ erased?: boolean }>(`/api/users/${mia.id}`)).erased, { timeout: 15_000 }).toBe(true)
+  const other = await enterAs(await profile(browser), ben, `/c/${id}`)
+  await other.getByRole('heading', { name: 'Deleted user' }).waitFor()
+  await other.getByText('Message deleted').first().waitFor()
+  expect(await other.getByText('soon gone').count()).toBe(0)
+})
