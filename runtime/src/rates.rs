@@ -159,6 +159,11 @@ impl Rates {
     }
 }
 
+/// The most a rule may allow: a million a second are as good as no limit, and Redis counts in microseconds.
+const SHORTEST: Duration = Duration::from_micros(1);
+/// Until a full bucket that was emptied is full again: what counts it has 64 bits of nanoseconds.
+const LONGEST_FILL: Duration = Duration::from_hours(366 * 24);
+
 fn parse_rule(text: &str) -> Result<Rule, String> {
     let wrong = || format!("'{text}' is not count/unit or count/unit*burst with unit s, min, h or day");
     let (rate, burst) = text.split_once('*').map_or((text, None), |(rate, burst)| (rate, Some(burst)));
@@ -171,7 +176,14 @@ fn parse_rule(text: &str) -> Result<Rule, String> {
         "day" => DAY,
         _ => return Err(wrong()),
     };
-    let burst = burst.map_or(Ok(count), |burst| burst.parse().map_err(|_| wrong()))?;
+    let burst: NonZeroU32 = burst.map_or(Ok(count), |burst| burst.parse().map_err(|_| wrong()))?;
+    let every = window / count.get();
+    if every < SHORTEST {
+        return Err(format!("'{text}' is more than 1000000 a second"));
+    }
+    if every.checked_mul(burst.get()).is_none_or(|fill| fill > LONGEST_FILL) {
+        return Err(format!("'{text}' has a burst that takes more than a year to fill"));
+    }
     Ok(Rule { count, window, burst })
 }
 
@@ -215,6 +227,8 @@ mod tests {
             ("login=0/min", "'0/min'"),
             ("login=5/week", "'5/week'"),
             ("login=5/min*x", "'5/min*x'"),
+            ("login=1000001/s", "more than 1000000 a second"),
+            ("groups=1/day*367", "more than a year"),
         ] {
             let error = Rates::off().with(text).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");

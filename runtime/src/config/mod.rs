@@ -161,7 +161,7 @@ impl Settings {
             jwt_expires_in: lifetime(source, "JWT_EXPIRES_IN", 15 * 60, SECOND..=CONTROL_AGE)?,
             refresh_expires_in: lifetime(source, "REFRESH_EXPIRES_IN", 30 * 86_400, SECOND..=REFRESH_MAX)?,
             refresh_grace: lifetime(source, "REFRESH_GRACE", 30, Duration::ZERO..=REFRESH_GRACE_MAX)?,
-            cors_origins: cors(source)?,
+            cors_origins: network::cors(source)?,
             trusted_proxies: network::trusted_proxies(source)?,
             connections: network::connections(source)?,
             rates: rates(source, dev)?,
@@ -246,23 +246,6 @@ fn lifetime(
         let (least, most) = (allowed.start().as_secs(), allowed.end().as_secs());
         bad(name, &value, format!("{least}s to {most}s, as in 90s, 15m, 12h or 30d"))
     })
-}
-
-fn cors(source: &Source<'_>) -> Result<Vec<String>, BadSetting> {
-    let list = text(source, "CORS_ORIGINS").unwrap_or_default();
-    let origins: Vec<String> =
-        list.split(',').map(|o| o.trim().to_owned()).filter(|o| !o.is_empty()).collect();
-    for origin in &origins {
-        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        if host.is_none_or(|host| host.is_empty() || host.contains(['/', '*', ' '])) {
-            return Err(bad(
-                "CORS_ORIGINS",
-                origin,
-                "origins such as https://chat.example.org, comma-separated",
-            ));
-        }
-    }
-    Ok(origins)
 }
 
 fn rates(source: &Source<'_>, dev: bool) -> Result<Rates, BadSetting> {
@@ -375,6 +358,9 @@ mod tests {
             ("REFRESH_GRACE", "61s"),
             ("CORS_ORIGINS", "*"),
             ("CORS_ORIGINS", "https://a.example/path"),
+            ("CORS_ORIGINS", "https://münchen.example"),
+            ("RATE_LIMITS", "groups=1/day*1000000"),
+            ("RATE_LIMITS", "send=4000000000/s"),
             ("TRUSTED_PROXIES", "the-proxy"),
             ("MAX_CONNECTIONS_PER_ADDRESS", "0"),
             ("RATE_LIMITS", "login=often"),

@@ -35,6 +35,28 @@ pub fn trusted_proxies(source: &Source<'_>) -> Result<Vec<IpNet>, BadSetting> {
         .collect()
 }
 
+/// Origins whose pages may call and open sockets.
+pub fn cors(source: &Source<'_>) -> Result<Vec<String>, BadSetting> {
+    let list = text(source, "CORS_ORIGINS").unwrap_or_default();
+    let origins: Vec<String> =
+        list.split(',').map(|o| o.trim().to_owned()).filter(|o| !o.is_empty()).collect();
+    for origin in &origins {
+        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        // What no browser sends is welcomed in vain: hosts are ASCII there.
+        let is_host = |host: &str| {
+            !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && !b"/*".contains(&b))
+        };
+        if !host.is_some_and(is_host) {
+            return Err(bad(
+                "CORS_ORIGINS",
+                origin,
+                "origins such as https://chat.example.org, comma-separated",
+            ));
+        }
+    }
+    Ok(origins)
+}
+
 pub fn connections(source: &Source<'_>) -> Result<ConnectionLimits, BadSetting> {
     let count = |name| match number::<usize>(source, name, "a number, 1 or more")? {
         Some(0) => Err(bad(name, "0", "a number, 1 or more")),
