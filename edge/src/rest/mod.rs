@@ -11,6 +11,7 @@ use axum::{
 use natter_schemas::code::Code;
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
 
+mod host; // whom a request is for
 mod gate; // who calls, and what the route takes of their tokens
 mod compress; // which answers are compressed
 mod cursors; // where a page ended
@@ -41,6 +42,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(compress::layer())
         .layer(CatchPanicLayer::custom(respond::panicked))
         .layer(cors(app))
+        .layer(middleware::from_fn(host::check))
         .layer(middleware::from_fn_with_state(Arc::new(respond::Refusals::default()), respond::finish))
         .with_state(app.clone())
 }
