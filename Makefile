@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dist test contract-test test-fast test-clocks check gate lint bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages web
+.PHONY: help run build dist test contract-test test-fast test-clocks check gate lint fuzz bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages web
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,13 @@ gate: gate-tools ## what takes seconds: format, lengths, import circles, links i
 
 lint: cargo packages ## clippy, warnings are errors
 	@cargo clippy --workspace --all-targets --all-features --quiet --locked -- -D warnings
+
+# Each target runs in a thread of its own for so many seconds, from its corpus in fuzz/corpus.
+FUZZ_SECONDS ?= 120
+
+fuzz: cargo packages ## every fuzz target for FUZZ_SECONDS (120): an input that fails is made small and kept in fuzz/corpus
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --workspace --quiet --locked --test fuzz
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test -p natter-edge --all-features --quiet --locked --lib fuzz::
 
 bench: deps ## Natter and its peers, about 25 minutes; SEED_NODE=DIR adds the seed node, ARGS go to natter-bench
 	@scripts/fetch-peers

@@ -7,7 +7,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use axum::http::{Extensions, HeaderMap, HeaderName};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use ipnet::IpNet;
 
 const FORWARDED: HeaderName = axum::http::header::FORWARDED;
@@ -113,10 +113,12 @@ impl<'a> Hop<'a> {
     }
 }
 
-/// The list items of all fields of this name, the last one first.
+/// The list items of all fields of this name, the last one first. What is not text is an empty item: it names no one, and
+/// what a proxy wrote into the same field is read all the same.
 fn last_values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    let fields: Vec<_> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-    fields.into_iter().rev().flat_map(|field| field.rsplit(',')).map(str::trim)
+    let fields: Vec<_> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+    let items = fields.into_iter().rev().flat_map(|field| field.rsplit(|byte| *byte == b','));
+    items.map(|item| std::str::from_utf8(item).unwrap_or_default().trim())
 }
 
 /// An address with or without a port, IPv6 with or without brackets.
@@ -226,5 +228,38 @@ mod tests {
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(network("::ffff:198.51.100.1"), "198.51.100.1");
         assert_eq!(network("198.51.100.1"), "198.51.100.1");
+    }
+}
+
+#[cfg(test)]
+mod fuzz {
+    use natter_fuzz::fuzz;
+
+    use super::*;
+
+    #[test]
+    fn whatever_a_client_writes_it_is_who_its_proxy_says() {
+        let networks = ["10.0.0.0/8", "fd00::/8"].map(|network| network.parse().expect("a network"));
+        let proxies = TrustedProxies::new(networks.to_vec());
+        let proxy = IpAddr::from([10, 0, 0, 1]);
+        let real = IpAddr::from([198, 51, 100, 1]);
+        let client = |name: &HeaderName, fields: &[&[u8]]| {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                headers.append(name, HeaderValue::from_bytes(field).ok()?);
+            }
+            Some(proxies.client(proxy, false, &headers).ip)
+        };
+        fuzz("forwarded", &[], |bytes| {
+            for (name, hop) in [(X_FORWARDED_FOR, "198.51.100.1"), (FORWARDED, "for=198.51.100.1")] {
+                // Proxies append to the field, or add one.
+                let appended = [bytes, b", ", hop.as_bytes()].concat();
+                for ip in [client(&name, &[&appended]), client(&name, &[bytes, hop.as_bytes()])] {
+                    assert!(ip.is_none_or(|ip| ip == real), "{name}: {:?}", String::from_utf8_lossy(bytes));
+                }
+            }
+            let alone = client(&X_FORWARDED_FOR, &[bytes]);
+            (alone.is_some(), alone == Some(proxy), client(&FORWARDED, &[bytes]) == Some(proxy))
+        });
     }
 }

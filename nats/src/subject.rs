@@ -1,8 +1,6 @@
 //! Every subject of the system. Built from fixed words, a partition number and ids alone: text a person wrote
 //! never enters one, so no wildcard or dot can be smuggled in.
 
-use std::str::FromStr;
-
 use natter_schemas::{
     id::{ConversationId, Partition, SessionId, UserId},
     rpc::Service,
@@ -82,8 +80,13 @@ pub fn parse_conversation(subject: &str) -> Option<(Partition, ConversationId)> 
     if !matches!(words.next()?, "conv" | "live" | "reads" | "live-reads" | "signal") {
         return None;
     }
-    let partition = Partition(u16::from_str(words.next()?).ok()?);
-    Some((partition, words.next()?.parse().ok()?))
+    Some((partition(words.next()?)?, words.next()?.parse().ok()?))
+}
+
+/// A partition has one spelling, as everything else in a subject: no sign, no zero in front.
+fn partition(word: &str) -> Option<Partition> {
+    let plain = word == "0" || word.starts_with(|c: char| matches!(c, '1'..='9'));
+    plain.then(|| word.parse().ok().map(Partition))?
 }
 
 /// The user whose read mark `reads.*` or `live-reads.*` carries.
@@ -136,7 +139,7 @@ pub fn parked_by(job: Option<&str>, p: Option<Partition>) -> String {
 /// The job that parked an event, and its partition.
 pub fn parse_parked(subject: &str) -> Option<(&str, Partition)> {
     let (job, p) = subject.strip_prefix("parked.")?.split_once('.')?;
-    Some((job, Partition(p.parse().ok()?)))
+    Some((job, partition(p)?))
 }
 
 #[cfg(test)]

@@ -194,3 +194,25 @@ fn a_signed_token_with_other_claims_or_header_is_refused() {
         assert_eq!(signed(&header, &|_| ()), Err(Code::Unauthenticated), "{header:?}");
     }
 }
+
+mod fuzz {
+    use natter_fuzz::fuzz;
+
+    use super::*;
+
+    #[test]
+    fn no_changed_token_verifies() {
+        let keys = TokenKeys { public: vec![pem_of("ed", PUBLIC)], ..secrets(&["a", ""]) };
+        let (tokens, other) = (of(&keys), of(&private("ed")));
+        let samples = [issued(&tokens), issued(&other)].map(String::into_bytes);
+        fuzz("tokens", &samples, |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            let verified = tokens.verify(&text).is_ok();
+            assert_eq!(verified, samples.iter().any(|sample| sample == bytes), "{text}");
+            let mut headers = HeaderMap::new();
+            let given = axum::http::HeaderValue::from_bytes(bytes).ok();
+            headers.extend(given.map(|value| (header::AUTHORIZATION, value)));
+            (verified, decode_header(&*text).is_ok(), bearer(&headers).is_some())
+        });
+    }
+}

@@ -54,3 +54,22 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod fuzz {
+    use natter_fuzz::fuzz;
+
+    use super::*;
+
+    #[test]
+    fn a_cursor_that_is_taken_is_one_that_was_given() {
+        fuzz("cursors", &[], |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            let list = read_list(&text);
+            assert!(list.is_none_or(|cursor| write_list(cursor) == text), "{text}");
+            let person = read_person(&text);
+            assert!(person.is_none_or(|cursor| write_person(cursor) == text), "{text}");
+            (list.is_some(), person.is_some(), text.len() % 4)
+        });
+    }
+}

@@ -133,3 +133,28 @@ mod tests {
         assert!(decode(r#"{"type":"ping","id":1,"mood":"good"}"#, &Limits::default()).is_ok());
     }
 }
+
+#[cfg(test)]
+mod fuzz {
+    use natter_fuzz::{fuzz, kind_of};
+
+    use super::*;
+
+    #[test]
+    fn every_text_is_a_frame_or_is_refused_briefly() {
+        fuzz("frames", &[], |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            match decode(&text, &Limits::default()) {
+                Ok(frame) => {
+                    assert!(frame.id().is_none_or(RequestId::is_valid), "{text}");
+                    "accepted".to_owned()
+                }
+                Err(DecodeError { id, error }) => {
+                    assert!(matches!(error.code, Code::Malformed | Code::Invalid), "{text}: {error:?}");
+                    assert!(id.is_none_or(|id| id.is_valid()), "{text}");
+                    kind_of(&error.detail)
+                }
+            }
+        });
+    }
+}

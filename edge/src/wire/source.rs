@@ -206,3 +206,61 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod fuzz {
+    use natter_fuzz::{fuzz, kind_of};
+
+    use super::*;
+
+    const LONGEST: usize = 1024;
+
+    /// Nothing more comes.
+    struct Silence;
+
+    impl Read for Silence {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+    }
+
+    impl Write for Silence {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn no_bytes_are_more_messages_than_frames_or_longer_ones() {
+        fuzz("sockets", &[], |bytes| {
+            let mut counter = FrameCounter::default();
+            counter.pass(bytes);
+            let config = WebSocketConfig::default()
+                .read_buffer_size(READ_BUFFER)
+                .max_frame_size(Some(LONGEST))
+                .max_message_size(Some(LONGEST));
+            let mut context =
+                WebSocketContext::from_partially_read(bytes.to_vec(), Role::Server, Some(config));
+            let mut kinds = Vec::new();
+            loop {
+                match context.read(&mut Silence) {
+                    Ok(message) => {
+                        assert!(message.len() <= LONGEST);
+                        kinds.push(format!("{:?}", std::mem::discriminant(&message)));
+                    }
+                    Err(error) => {
+                        kinds.push(kind_of(&error.to_string()));
+                        break;
+                    }
+                }
+            }
+            assert!(kinds.len() <= counter.count as usize + 1, "{kinds:?} of {} frames", counter.count);
+            kinds.truncate(8);
+            kinds
+        });
+    }
+}
