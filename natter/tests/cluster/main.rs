@@ -18,7 +18,7 @@ mod bounds; // many requests at once stay within them
 mod groups; // who is in a group, as ordered events
 mod removal; // access begins and ends
 
-mod access; // every address and every frame, by role
+mod access; // every operation and every frame, by role
 mod audit; // what the audit log has
 mod canaries; // secrets are in nothing that is written
 mod hostile; // frames and paths that mean no good
