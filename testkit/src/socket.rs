@@ -86,9 +86,12 @@ impl Socket {
 
     /// Like [`Self::hello`], with a small receive buffer.
     pub async fn narrow(base: &str, hello: &Value) -> Self {
-        let stream = tcp(base, Some(NARROW)).await;
-        let socket = upgrade_over(stream, base, &[PROTOCOL]).await.unwrap();
-        socket.welcomed(hello).await
+        Self::open_narrow(base).await.welcomed(hello).await
+    }
+
+    /// Like [`Self::open`], with a small receive buffer.
+    pub async fn open_narrow(base: &str) -> Self {
+        upgrade_over(tcp(base, Some(NARROW)).await, base, &[PROTOCOL]).await.unwrap()
     }
 
     async fn welcomed(mut self, hello: &Value) -> Self {

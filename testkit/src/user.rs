@@ -176,10 +176,25 @@ impl User {
         if let Some(body) = body {
             request = request.json(body);
         }
+        Self::answer(&method, path, request).await
+    }
+
+    /// With these bytes as its JSON, whatever they are.
+    pub async fn call_raw(&self, method: Method, path: &str, body: Vec<u8>) -> Answer {
+        let mut request = self.http.request(method.clone(), format!("{}{path}", self.address()));
+        if !self.token.is_empty() {
+            request = request.bearer_auth(&self.token);
+        }
+        let request = request.header("content-type", "application/json").body(body);
+        Self::answer(&method, path, request).await
+    }
+
+    /// An answer, which is one that the contract describes.
+    async fn answer(method: &Method, path: &str, request: reqwest::RequestBuilder) -> Answer {
         let response = request.send().await.expect("the server answers");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let bytes = response.bytes().await.expect("the answer comes whole");
-        contract::expect_described(&method, path, status, &headers, &bytes);
+        contract::expect_described(method, path, status, &headers, &bytes);
         Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or_default() }
     }
 
