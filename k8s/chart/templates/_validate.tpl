@@ -69,6 +69,9 @@
 {{- if and (has "mirror" $own.jobs) (not $settings.KAFKA_BROKERS) -}}
 {{- fail (printf "workers.%s.jobs has mirror, but there is no KAFKA_BROKERS to mirror to" $name) -}}
 {{- end -}}
+{{- if and $settings.AUDIT_LOG (ne (dig "value" "" $settings.AUDIT_LOG) "stdout") -}}
+{{- fail (printf "workers.%s has AUDIT_LOG other than stdout: the file system of a pod is read-only" $name) -}}
+{{- end -}}
 {{- if and (has "keys" $own.jobs) (not $roots) -}}
 {{- fail (printf "workers.%s.jobs has keys, but no root: set secretSettings.CHAT_MESSAGE_KEY or settings.CHAT_KMS_URL" $name) -}}
 {{- end -}}
