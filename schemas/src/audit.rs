@@ -157,7 +157,7 @@ pub enum Act {
         /// The operator's account on that host.
         operator: String,
     },
-    /// A user's data was destroyed.
+    /// A user is erased: the account is closed, and its data is being destroyed.
     UserErased {
         /// Whose.
         user: UserId,
