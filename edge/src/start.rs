@@ -71,7 +71,7 @@ pub async fn assemble(
     let heartbeats = heartbeats(&config, shared.clone(), live.clone(), &lifecycle);
 
     let (sockets, control, prefixes) = (Arc::<Sockets>::default(), Arc::default(), Arc::default());
-    let hub = Hub::new(partitions, rpc.clone(), keys.clone(), lifecycle.clone());
+    let hub = Hub::new(partitions, (rpc.clone(), keys.clone()), clock.clone(), lifecycle.clone());
     let catch_up = Arc::new(CatchUp::new(members.clone(), rpc.clone(), keys.clone()));
     let sealing = Sealing { keys: keys.clone(), enabled: config.seals };
     let registry = Registry { sockets: sockets.clone(), hub: hub.clone(), heartbeats: heartbeats.clone() };

@@ -243,8 +243,12 @@ fn reconnect_delay(attempts: usize) -> Duration {
 fn on_event(purpose: Purpose, event: &Event) {
     let purpose = purpose.name();
     match event {
-        Event::Connected => info!(purpose, "connected to nats"),
+        Event::Connected => {
+            metrics::gauge!("natter_nats_connected", "purpose" => purpose).set(1);
+            info!(purpose, "connected to nats");
+        }
         Event::Disconnected => {
+            metrics::gauge!("natter_nats_connected", "purpose" => purpose).set(0);
             metrics::counter!("natter_nats_disconnects_total", "purpose" => purpose).increment(1);
             warn!(purpose, "disconnected from nats; reconnecting");
         }

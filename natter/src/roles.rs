@@ -14,6 +14,7 @@ pub async fn edge(args: &EdgeArgs) -> anyhow::Result<()> {
         ("ADMIN_PORT", args.admin_port.map(|port| port.to_string())),
     ];
     let node = Node::join(&flags, Strictness::Production).await?;
+    bootstrap::report_build("edge");
     let settings = &node.backends.settings;
     let listener = bootstrap::bind(settings.host, settings.port, "--port").await?;
     let address = node.start_edge(settings.token_keys.clone(), listener, Vec::new()).await?;
@@ -24,6 +25,7 @@ pub async fn edge(args: &EdgeArgs) -> anyhow::Result<()> {
 pub async fn worker(args: &WorkerArgs) -> anyhow::Result<()> {
     let flags = [("ADMIN_PORT", args.admin_port.map(|port| port.to_string()))];
     let node = Node::join(&flags, Strictness::Tokenless).await?;
+    bootstrap::report_build("worker");
     let store = node.backends.store().await?;
     let trail = node.start_worker(store.clone(), &args.jobs).await?;
     info!(admin = %node.process.admin, "worker is ready");

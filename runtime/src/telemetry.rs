@@ -8,7 +8,7 @@ use tracing_subscriber::{EnvFilter, filter::filter_fn, fmt, prelude::*};
 
 use crate::{
     config::LogFormat,
-    metrics::{SECONDS, describe},
+    metrics::{SECONDS, describe, start_counters},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,7 @@ pub fn start_metrics() -> Result<PrometheusHandle, TelemetryError> {
         .and_then(PrometheusBuilder::install_recorder)
         .map_err(|e| TelemetryError::Twice(e.to_string()))?;
     describe();
+    start_counters();
     metrics_process::Collector::default().describe();
     Ok(handle)
 }

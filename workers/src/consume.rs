@@ -11,11 +11,13 @@ use futures_util::{FutureExt, future::join_all};
 use metrics::{counter, gauge, histogram};
 use natter_nats::{
     async_nats::jetstream::{self, AckKind, Message},
+    clock::LogClock,
     log::StoredMessage,
     pull::PullError,
 };
 use natter_schemas::{
     backoff::Backoff,
+    event::Timestamp,
     id::{Partition, Seq},
 };
 use tokio::time::{Instant, interval_at, sleep};
@@ -90,6 +92,7 @@ pub struct ConsumeLoop<W> {
     pub consumer: String,
     pub js: jetstream::Context,
     pub park: ParkPublisher,
+    pub clock: LogClock,
 }
 
 impl<W: BatchJob> ConsumeLoop<W> {
@@ -98,7 +101,7 @@ impl<W: BatchJob> ConsumeLoop<W> {
         let mut backoff = backoff();
         while !stop.is_cancelled() {
             let Err(reason) = self.follow(&stop, &mut backoff).await else { return };
-            counter!("natter_consume_interrupted_total", "job" => W::NAME).increment(1);
+            counter!("natter_consume_interrupted_total", "consumer" => W::NAME).increment(1);
             warn!(job = W::NAME, partition = %self.partition, %reason, "consumer lost; opening it again after a pause");
             wait(backoff.next_delay(), &stop).await;
         }
@@ -119,7 +122,10 @@ impl<W: BatchJob> ConsumeLoop<W> {
                 messages = batches.next() => self.handle(messages?, stop, backoff).await,
                 () = sleep(STALL) => match batches.waiting().await? {
                     // Another worker may have taken what waited behind the last batch of this one.
-                    0 => self.report_waiting(0),
+                    0 => {
+                        self.report_waiting(0);
+                        self.report_oldest(Duration::ZERO);
+                    }
                     waiting => return Err(Interrupted::Stalled(waiting)),
                 },
             }
@@ -138,7 +144,7 @@ impl<W: BatchJob> ConsumeLoop<W> {
         }
         let begun = Instant::now();
         let outcomes = self.decide(&messages, &batch).await;
-        histogram!("natter_consume_batch_seconds", "job" => W::NAME).record(begun.elapsed());
+        histogram!("natter_consume_batch_seconds", "consumer" => W::NAME).record(begun.elapsed());
 
         let nothing_worked = outcomes.iter().all(|outcome| *outcome == Outcome::Retry);
         let delay = if nothing_worked {
@@ -147,6 +153,7 @@ impl<W: BatchJob> ConsumeLoop<W> {
             backoff.reset();
             BACKOFF_MIN
         };
+        self.report_ages(&messages, &outcomes);
         // A job that forgot an event gets it again.
         let outcomes = outcomes.into_iter().chain(std::iter::repeat(Outcome::Retry));
         self.settle(messages.iter().zip(&batch).zip(outcomes), delay).await;
@@ -157,8 +164,27 @@ impl<W: BatchJob> ConsumeLoop<W> {
 
     #[expect(clippy::cast_precision_loss, reason = "a graph needs no more than 53 bits")]
     fn report_waiting(&self, events: u64) {
-        gauge!("natter_consume_waiting", "job" => W::NAME, "partition" => self.partition.to_string())
+        gauge!("natter_consume_waiting", "consumer" => W::NAME, "partition" => self.partition.to_string())
             .set(events as f64);
+    }
+
+    /// How long the log has had what is done now, and the oldest event that is not.
+    fn report_ages(&self, messages: &[Message], outcomes: &[Outcome]) {
+        let (now, mut oldest) = (self.clock.now(), Duration::ZERO);
+        let done = histogram!("natter_consumed_age_seconds", "consumer" => W::NAME);
+        for (message, outcome) in messages.iter().zip(outcomes) {
+            let age = age(message, now);
+            match outcome {
+                Outcome::Retry => oldest = oldest.max(age),
+                Outcome::Done | Outcome::Park(_) => done.record(age),
+            }
+        }
+        self.report_oldest(oldest);
+    }
+
+    fn report_oldest(&self, age: Duration) {
+        gauge!("natter_consume_oldest_seconds", "consumer" => W::NAME, "partition" => self.partition.to_string())
+            .set(age);
     }
 
     async fn decide(&self, messages: &[Message], batch: &[Delivery]) -> Vec<Outcome> {
@@ -201,7 +227,7 @@ impl<W: BatchJob> ConsumeLoop<W> {
         });
         join_all(parked).await;
         for (outcome, events) in settled {
-            counter!("natter_consumed_total", "job" => W::NAME, "verdict" => outcome).increment(events);
+            counter!("natter_consumed_total", "consumer" => W::NAME, "verdict" => outcome).increment(events);
         }
     }
 
@@ -224,6 +250,13 @@ impl<W: BatchJob> ConsumeLoop<W> {
 fn delivery(message: &Message) -> Option<Delivery> {
     let seq = message.info().ok()?.stream_sequence;
     Some(Delivery { subject: message.subject.to_string(), seq, payload: message.payload.clone() })
+}
+
+/// Since the log had it.
+fn age(message: &Message, now: Timestamp) -> Duration {
+    let Ok(info) = message.info() else { return Duration::ZERO };
+    let stored = info.published.unix_timestamp_nanos().div_euclid(1_000_000);
+    Duration::from_millis(u64::try_from(i128::from(now.0) - stored).unwrap_or(0))
 }
 
 /// Another worker gets them at once instead of after the ack wait.

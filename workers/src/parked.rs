@@ -1,6 +1,6 @@
 //! Parked events, taken up by a person: looked at, run again, removed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use natter_nats::{
@@ -16,11 +16,29 @@ use natter_schemas::{
     id::{Partition, Seq},
 };
 use natter_store::Store;
+use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use crate::{
     consume::Delivery,
     persist::{self, NotPersisted, Persister},
 };
+
+/// Between two looks at how many there are: often enough for an alert.
+const COUNT_EVERY: Duration = Duration::from_secs(10);
+
+/// Reports how many there are until `stop`, so that an alert lasts until someone has looked at them.
+pub async fn count(log: LogReader, stop: CancellationToken) {
+    let mut turn = interval(COUNT_EVERY);
+    while stop.run_until_cancelled(turn.tick()).await.is_some() {
+        match log.parked_count().await {
+            #[expect(clippy::cast_precision_loss, reason = "a graph needs no more than 53 bits")]
+            Ok(events) => metrics::gauge!("natter_parked_events").set(events as f64),
+            Err(error) => debug!(%error, "how many events are parked is not known"),
+        }
+    }
+}
 
 /// One parked event. Fields its headers lack are `None`: it may have been put there by hand.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ mod persister; // stores events, for the job and for commands
 mod rejections; // events the store refuses
 mod health; // whether the store takes what is persisted
 
-use natter_nats::{async_nats::jetstream, topology};
+use natter_nats::{async_nats::jetstream, clock::LogClock, topology};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -24,7 +24,7 @@ use crate::{
 pub async fn run(
     persister: Persister,
     health: PersistHealth,
-    js: jetstream::Context,
+    (js, clock): (jetstream::Context, LogClock),
     stop: CancellationToken,
 ) {
     let partition = persister.partition;
@@ -35,6 +35,7 @@ pub async fn run(
         consumer: topology::PERSIST.to_owned(),
         park: ParkPublisher::new(js.clone()),
         js,
+        clock,
     };
     follow.run(stop).await;
 }

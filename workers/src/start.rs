@@ -19,6 +19,7 @@ use tracing::info;
 use crate::{
     erasure::{self, Eraser},
     kafka_sink::{self, KafkaSinkError},
+    parked,
     persist::{self, PersistHealth, Persister},
     presence,
     services::{
@@ -184,12 +185,14 @@ struct Start<'a> {
 
 impl Start<'_> {
     fn persist(&self) {
-        let Dependencies { store, publisher, js, deployment, persisting, .. } = self.dependencies;
+        let Dependencies { store, publisher, js, log, clock, deployment, persisting, .. } = self.dependencies;
         let partitions = deployment.partitions;
+        self.tracker.spawn(parked::count(log.clone(), self.stop.clone()));
         for partition in Partition::all(partitions) {
             let (store, publisher) = (Arc::clone(store), publisher.clone());
             let persister = Persister { partition, partitions, store, publisher };
-            self.tracker.spawn(persist::run(persister, persisting.clone(), js.clone(), self.stop.clone()));
+            let follows = (js.clone(), clock.clone());
+            self.tracker.spawn(persist::run(persister, persisting.clone(), follows, self.stop.clone()));
         }
     }
 

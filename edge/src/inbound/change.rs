@@ -67,7 +67,12 @@ impl Sender {
         let mut turn = None;
         loop {
             match self.decide_and_append(&request, target).await? {
-                Outcome::Stored(appended) => return Ok(Some(*appended)),
+                Outcome::Stored(appended) => {
+                    // Once, however often it was decided.
+                    metrics::counter!("natter_commands_accepted_total")
+                        .increment(u64::from(!appended.duplicate));
+                    return Ok(Some(*appended));
+                }
                 Outcome::Unchanged => return Ok(None),
                 Outcome::Overtaken => metrics::counter!("natter_changes_repeated_total").increment(1),
             }

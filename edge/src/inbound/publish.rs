@@ -133,6 +133,7 @@ impl Sender {
             tracing::error!(event = %id, "a message that is being sent was taken for one that is there; not sent");
             return Err(Code::Internal.into());
         };
+        metrics::counter!("natter_commands_accepted_total").increment(1);
         // Publish before fan-out: no client may see an event the log has not accepted.
         let original = |duplicate| Box::pin(self.original(author, duplicate));
         let Sealed { event, text } = self.sealing.seal(admitted).await?;

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use natter_nats::{live::LiveEvent, service::RpcClient};
+use natter_nats::{clock::LogClock, live::LiveEvent, service::RpcClient};
 use natter_runtime::lifecycle::Lifecycle;
 use natter_runtime::unreadable::Unreadable;
 use natter_schemas::{
@@ -31,6 +31,7 @@ pub struct Hub {
     pub(super) keys: DataKeys,
     pub(super) partitions: u16,
     shards: Vec<Mutex<Shard>>,
+    clock: LogClock,
     lifecycle: Lifecycle,
     unreadable: Arc<Unreadable>,
     /// For tasks that outlive the call that starts them.
@@ -47,12 +48,18 @@ struct Shard {
 }
 
 impl Hub {
-    pub fn new(partitions: u16, rpc: RpcClient, keys: DataKeys, lifecycle: Lifecycle) -> Arc<Self> {
+    pub fn new(
+        partitions: u16,
+        (rpc, keys): (RpcClient, DataKeys),
+        clock: LogClock,
+        lifecycle: Lifecycle,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             rpc,
             keys,
             partitions,
             shards: (0..partitions).map(|_| Mutex::default()).collect(),
+            clock,
             lifecycle,
             unreadable: Arc::new(Unreadable::new("event")),
             me: me.clone(),
@@ -103,7 +110,8 @@ impl Hub {
             }
             let room = shard.rooms.entry(*conversation);
             let room = room.or_insert_with(|| {
-                Room::new(*conversation, self.unreadable.clone(), self.keys.known().clone())
+                let keys = self.keys.known().clone();
+                Room::new(*conversation, self.unreadable.clone(), keys, self.clock.clone())
             });
             room.subscribe(socket);
             rooms.ids.insert(*conversation);

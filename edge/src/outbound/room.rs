@@ -4,11 +4,11 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use natter_nats::live::LiveEvent;
+use natter_nats::{clock::LogClock, live::LiveEvent};
 use natter_runtime::unreadable::Unreadable;
 use natter_schemas::{
     codec,
@@ -42,6 +42,7 @@ pub struct Room {
     sockets: Vec<Arc<Socket>>,
     unreadable: Arc<Unreadable>,
     keys: KnownKeys,
+    clock: LogClock,
     /// The first event that waits has no key here; one is asked for.
     opening: bool,
     /// Those of the sockets that want typing and presence.
@@ -66,7 +67,12 @@ pub enum Action {
 }
 
 impl Room {
-    pub fn new(conversation: ConversationId, unreadable: Arc<Unreadable>, keys: KnownKeys) -> Self {
+    pub fn new(
+        conversation: ConversationId,
+        unreadable: Arc<Unreadable>,
+        keys: KnownKeys,
+        clock: LogClock,
+    ) -> Self {
         Self {
             conversation,
             last: None,
@@ -78,6 +84,7 @@ impl Room {
             sockets: Vec::new(),
             unreadable,
             keys,
+            clock,
             opening: false,
             watchers: Vec::new(),
             watched_users: Arc::new([]),
@@ -248,7 +255,8 @@ impl Room {
             self.new_members.push(user);
             self.watched_users = self.watched_users.iter().copied().chain([user]).collect();
         }
-        let frame = self.deletions.encode(entry, self.chained, deleted_at);
+        let frame =
+            self.deletions.encode(entry, self.chained, deleted_at).timed(self.instant(entry.event.at));
         for socket in &self.sockets {
             socket.queue.push_event(self.conversation, entry.seq, &frame);
         }
@@ -257,6 +265,13 @@ impl Room {
         if let Kind::Posted { .. } = entry.event.kind {
             self.end_typing(entry.event.author);
         }
+    }
+
+    /// When the log's clock showed this time, by the monotonic one of this process.
+    fn instant(&self, at: Timestamp) -> Instant {
+        let age = self.clock.now().0.saturating_sub(at.0);
+        let now = Instant::now();
+        now.checked_sub(Duration::from_millis(u64::try_from(age).unwrap_or(0))).unwrap_or(now)
     }
 
     /// Too much is missing to send it all: every socket reloads the newest page.

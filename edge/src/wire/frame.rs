@@ -1,5 +1,7 @@
 //! A frame as it goes over the wire (RFC 6455 §5.2): finished once, its bytes shared by every socket it is for.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use natter_schemas::{code::Code, frame::ServerFrame};
 use tokio_tungstenite::tungstenite::{
@@ -35,6 +37,11 @@ impl Frame {
         Self(Bytes::from(bytes).split_off(start))
     }
 
+    /// The same bytes. When the last socket has them, or was closed without, it is recorded how long that took since the event.
+    pub fn timed(self, since: Instant) -> Self {
+        Self(Bytes::from_owner(Timed { bytes: self.0, since }))
+    }
+
     pub fn ping() -> Self {
         Self::control(RawFrame::ping(Bytes::new()))
     }
@@ -65,6 +72,24 @@ impl Frame {
 
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+/// Bytes that many share; dropped with the last of them, whoever that is.
+struct Timed {
+    bytes: Bytes,
+    since: Instant,
+}
+
+impl AsRef<[u8]> for Timed {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Timed {
+    fn drop(&mut self) {
+        metrics::histogram!("natter_delivery_seconds").record(self.since.elapsed());
     }
 }
 
@@ -99,6 +124,21 @@ mod tests {
             };
             assert_eq!(Frame::text(&frame).payload(), frame.to_json());
         }
+    }
+
+    #[test]
+    fn a_timed_frame_is_recorded_once_with_its_last_copy() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        let recorded = || recorder.handle().render().contains("natter_delivery_seconds_count 1\n");
+        metrics::with_local_recorder(&recorder, || {
+            let frame = Frame::of("x").timed(Instant::now());
+            let copies = [frame.clone(), frame.clone()];
+            drop(frame);
+            assert_eq!(copies[1].bytes(), b"x");
+            assert!(!recorded());
+            drop(copies);
+        });
+        assert!(recorded());
     }
 
     #[test]

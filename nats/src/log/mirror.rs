@@ -1,11 +1,11 @@
-//! Where the log and its mirror are. Questions about streams and consumers cost the server: to be asked rarely.
+//! Where the log and its mirror are, and how much is parked. Questions about streams and consumers cost the server: to be asked rarely.
 
 use async_nats::jetstream::{consumer, stream};
 use natter_schemas::id::{Partition, Seq};
 use serde_json::json;
 
 use super::{LogError, LogReader, info};
-use crate::topology::{MIRROR, log_stream};
+use crate::topology::{MIRROR, PARKED, log_stream};
 
 /// What a partition's log has. An empty one has a `first` that is to come, and the `last` before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,12 @@ impl LogReader {
             info(&self.js, format!("STREAM.INFO.{}", log_stream(p)), &json!({})).await?;
         let state = stream.state;
         Ok(Extent { first: state.first_sequence.max(1), last: state.last_sequence })
+    }
+
+    /// How many events are parked.
+    pub async fn parked_count(&self) -> Result<u64, LogError> {
+        let stream: stream::Info = info(&self.js, format!("STREAM.INFO.{PARKED}"), &json!({})).await?;
+        Ok(stream.state.messages)
     }
 
     /// The ack floor of `mirror`: everything up to here was in Kafka once.

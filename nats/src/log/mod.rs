@@ -5,7 +5,7 @@ mod passing; // asked again while a server cannot answer yet
 mod direct; // one Direct Get request and its answers
 mod leader; // how far an answer must reach where there are several copies
 mod order; // streams in their own order, for commands that go over everything
-mod mirror; // where the log and its mirror are
+mod mirror; // where the log and its mirror are, how much is parked
 
 pub use mirror::Extent;
 pub use order::StoredMessage;

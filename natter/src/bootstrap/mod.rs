@@ -10,4 +10,4 @@ mod node; // a process that runs roles: backends, deployment and shared state
 pub use audit::{AuditTrail, of_command as audit_of_command, operator};
 pub use backends::{Backends, Provisioned, close_store, topology};
 pub use node::{Node, roots};
-pub use process::{Process, bind, observe};
+pub use process::{Process, bind, observe, report_build};

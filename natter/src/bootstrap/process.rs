@@ -34,6 +34,11 @@ pub fn observe(settings: &Settings) -> anyhow::Result<PrometheusHandle> {
     Ok(metrics)
 }
 
+/// Which role and version this process has, for whoever scrapes it.
+pub fn report_build(role: &'static str) {
+    metrics::gauge!("natter_build_info", "role" => role, "version" => env!("CARGO_PKG_VERSION")).set(1);
+}
+
 impl Process {
     /// The admin port answers from now on, at first that the process is starting.
     pub async fn start(settings: &Settings, metrics: PrometheusHandle) -> anyhow::Result<Self> {

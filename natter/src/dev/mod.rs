@@ -26,6 +26,7 @@ pub async fn run(args: &DevArgs) -> anyhow::Result<()> {
     ];
     let settings = settings::read(&flags, Strictness::Dev)?;
     let metrics = bootstrap::observe(&settings)?;
+    bootstrap::report_build("dev");
     let folder = Folder::open(&args.data_dir)?;
     let listener = bootstrap::bind(settings.host, settings.port, "--port").await?;
     let process = Process::start(&settings, metrics).await?;

@@ -58,7 +58,7 @@ impl Deployment {
     /// Batches that the job `persist` has worked on.
     async fn persist_attempts(&self) -> f64 {
         let metrics = reqwest::get(format!("{}/metrics", self.admin)).await.unwrap().text().await.unwrap();
-        let name = r#"natter_consume_batch_seconds_count{job="persist"}"#;
+        let name = r#"natter_consume_batch_seconds_count{consumer="persist"}"#;
         let counts = metrics.lines().filter_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
         counts.sum()
     }

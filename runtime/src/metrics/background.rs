@@ -2,7 +2,7 @@
 
 use super::{
     Metric, Roles, Unit, counter, gauge, histogram,
-    labels::{CALL, CODE, JOB, LIST, PARTITION, SERVICE, VERDICT},
+    labels::{CALL, CODE, CONSUMER, KMS_CALL, LIST, PARTITION, SERVICE, VERDICT},
 };
 
 /// Questions of edges to services of workers.
@@ -42,18 +42,27 @@ pub const SERVICES: &[Metric] = &[
         .means("audit records were not copied to Kafka, which was away for too long; they are in the audit log"),
 ];
 
-/// What jobs consume: `persist` writes to the store.
-pub const JOBS: &[Metric] = &[
-    counter("natter_consumed_total", Unit::Count, Roles::Workers, &[JOB, VERDICT])
+/// From the log to the store, by the job `persist`.
+pub const PERSIST: &[Metric] = &[
+    counter("natter_consumed_total", Unit::Count, Roles::Workers, &[CONSUMER, VERDICT])
         .look("`persist` does not grow while messages are sent; `park` above 0")
         .means("the store accepts no writes, history reads the log meanwhile; `natter parked list` has the reasons"),
-    histogram("natter_consume_batch_seconds", Unit::Seconds, Roles::Workers, &[JOB])
+    histogram("natter_consume_batch_seconds", Unit::Seconds, Roles::Workers, &[CONSUMER])
         .look("p99 above 1 s")
         .means("the store is slow to write"),
-    gauge("natter_consume_waiting", Unit::Count, Roles::Workers, &[JOB, PARTITION])
+    gauge("natter_consume_waiting", Unit::Count, Roles::Workers, &[CONSUMER, PARTITION])
         .look("rises for minutes")
-        .means("events behind the last batch of a job: how far the store is behind the log.; the highest of the workers' values, each at most 10 s old when nothing comes"),
-    counter("natter_consume_interrupted_total", Unit::Count, Roles::Workers, &[JOB])
+        .means("events behind the last batch of a job: how far the store is behind the log, by the highest of the workers' values, each at most 10 s old when nothing comes"),
+    histogram("natter_consumed_age_seconds", Unit::Seconds, Roles::Workers, &[CONSUMER])
+        .look("p99 above 5 s")
+        .means("from when the log had an event until the job was done with it: the store is slow, or was away"),
+    gauge("natter_consume_oldest_seconds", Unit::Seconds, Roles::Workers, &[CONSUMER, PARTITION])
+        .look("rises")
+        .means("age of the oldest event of the last batch that has to be tried again, which holds the floor of its partition; 0: none"),
+    gauge("natter_parked_events", Unit::Count, Roles::Workers, &[])
+        .look("not 0")
+        .means("events that no job could use and an operator has to look at: `natter parked list`. Counted every 10 s"),
+    counter("natter_consume_interrupted_total", Unit::Count, Roles::Workers, &[CONSUMER])
         .look("rises")
         .means("a job lost its pull request and started another: the connection to NATS"),
 ];
@@ -69,18 +78,32 @@ pub const MIRROR: &[Metric] = &[
     gauge("natter_mirror_active", Unit::Count, Roles::Workers, &[PARTITION])
         .look("no worker has 1 while messages are sent")
         .means("nothing is mirrored: no worker runs `mirror`, or Kafka rejects all of them, see their logs"),
-    counter("natter_mirror_errors_total", Unit::Count, Roles::Workers, &[])
-        .look("rises")
-        .means("Kafka is unavailable, rejects records, or its topic belongs to another log: see the worker's log"),
     counter("natter_mirror_lost_total", Unit::Count, Roles::Workers, &[])
         .look("not 0")
         .means("Kafka was unavailable for longer than the log reaches back: consumers see the jump in `natter-seq`"),
-    counter("natter_mirror_interrupted_total", Unit::Count, Roles::Workers, &[])
-        .look("rises")
-        .means("a mirror lost its pinned consumer or its connection to NATS, or had no keys for texts that go out plain, and started again"),
     counter("natter_mirror_unreadable_total", Unit::Count, Roles::Workers, &[])
         .look("not 0")
         .means("events no job can read; they are parked as well"),
+];
+
+/// Kafka, as the mirror meets it.
+pub const KAFKA: &[Metric] = &[
+    counter("natter_mirror_errors_total", Unit::Count, Roles::Workers, &[])
+        .look("rises")
+        .means("Kafka is unavailable, rejects records, or its topic belongs to another log: see the worker's log"),
+    counter("natter_mirror_interrupted_total", Unit::Count, Roles::Workers, &[])
+        .look("rises")
+        .means("a mirror lost its pinned consumer or its connection to NATS, or had no keys for texts that go out plain, and started again"),
+];
+
+/// What wraps the keys of users.
+pub const KEYS: &[Metric] = &[
+    histogram("natter_kms_seconds", Unit::Seconds, Roles::Workers, &[KMS_CALL])
+        .look("p99 above 0.5 s")
+        .means("the Vault or OpenBao of `CHAT_KMS_URL` is slow; conversations whose keys are not known wait for it"),
+    counter("natter_kms_failures_total", Unit::Count, Roles::Workers, &[KMS_CALL])
+        .look("rises")
+        .means("it does not answer, or refuses: its token, its seal, the network; the worker's log has the reason. Keys are known for five minutes, then sends are refused"),
 ];
 
 /// What the store cannot read.

@@ -2,11 +2,14 @@
 
 use super::{
     Metric, Roles, Unit, counter, gauge,
-    labels::{KIND, PURPOSE},
+    labels::{KIND, PURPOSE, ROLE, VERSION},
 };
 
 /// NATS and the log.
 pub const NATS: &[Metric] = &[
+    gauge("natter_nats_connected", Unit::Count, Roles::Both, &[PURPOSE])
+        .look("0")
+        .means("whether the connection is there; 0 for longer than a restart: NATS is down, or its network"),
     counter("natter_nats_disconnects_total", Unit::Count, Roles::Both, &[PURPOSE])
         .look("rises")
         .means("connections between processes break"),
@@ -47,6 +50,23 @@ pub const REDIS: &[Metric] = &[
 ];
 
 /// The process itself.
-pub const PROCESS: &[Metric] = &[counter("natter_panics_total", Unit::Count, Roles::Edges, &[])
-    .look("not 0")
-    .means("a bug: report it with the log line beside it")];
+pub const PROCESS: &[Metric] = &[
+    gauge("natter_build_info", Unit::Count, Roles::Both, &[ROLE, VERSION])
+        .look("the versions differ for longer than an upgrade")
+        .means("always 1: which role and version a process has"),
+    counter("natter_panics_total", Unit::Count, Roles::Edges, &[])
+        .look("not 0")
+        .means("a bug: report it with the log line beside it"),
+    counter("process_cpu_seconds_total", Unit::Seconds, Roles::Both, &[])
+        .look("its rate is near the number of cores")
+        .means("CPU time: more processes of that role, or more cores"),
+    gauge("process_resident_memory_bytes", Unit::Bytes, Roles::Both, &[])
+        .look("near the machine's memory, or the container's limit")
+        .means("memory in use; a socket that reads slowly takes up to 256 KiB"),
+    gauge("process_open_fds", Unit::Count, Roles::Both, &[])
+        .look("near `process_max_fds`")
+        .means("open files; a socket is one"),
+    gauge("process_max_fds", Unit::Count, Roles::Both, &[])
+        .look("")
+        .means("how many files may be open: `ulimit -n`"),
+];

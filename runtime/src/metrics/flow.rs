@@ -39,8 +39,24 @@ pub const CLIENTS: &[Metric] = &[
         .means("`timeout`: silent for 10 s; `closed`: the client left, as port scans do; `refused`: no TLS, no common version, or the client does not trust the certificate"),
 ];
 
+/// Commands of clients that are decided.
+pub const ACCEPT: &[Metric] = &[
+    counter("natter_commands_accepted_total", Unit::Count, Roles::Edges, &[])
+        .look("does not grow while people send")
+        .means("messages, edits, deletions and reactions that may be published: what is not acked by then waits for the log"),
+    counter("natter_sends_not_looked_up_total", Unit::Count, Roles::Edges, &[])
+        .look("rises")
+        .means("sends went on although the history service did not answer: a message sent again after five minutes is not recognized until it does"),
+    counter("natter_changes_repeated_total", Unit::Count, Roles::Edges, &[])
+        .look("rises by hundreds a second")
+        .means("edits, reactions and deletions are decided again because events came meanwhile: one conversation is very busy; beyond 3 s they are answered 503"),
+    counter("natter_group_changes_repeated_total", Unit::Count, Roles::Workers, &[])
+        .look("rises by thousands an hour")
+        .means("changes of groups were decided again because events came meanwhile: a script changes the members of a very busy group"),
+];
+
 /// From a command that was accepted to its ack.
-pub const SEND: &[Metric] = &[
+pub const ACK: &[Metric] = &[
     histogram("natter_publish_ack_seconds", Unit::Seconds, Roles::Both, &[])
         .look("p99 above 0.1 s")
         .means("the log's disk is slow, or NATS changes leaders"),
@@ -59,18 +75,6 @@ pub const SEND: &[Metric] = &[
     counter("natter_publish_batches_refused_total", Unit::Count, Roles::Edges, &[])
         .look("rises with load")
         .means("clients send what is stored already; their batches are published event by event, which is slower"),
-    counter("natter_sends_not_looked_up_total", Unit::Count, Roles::Edges, &[])
-        .look("rises")
-        .means("sends went on although the history service did not answer: a message sent again after five minutes is not recognized until it does"),
-    counter("natter_changes_repeated_total", Unit::Count, Roles::Edges, &[])
-        .look("rises by hundreds a second")
-        .means("edits, reactions and deletions are decided again because events came meanwhile: one conversation is very busy; beyond 3 s they are answered 503"),
-    counter("natter_group_changes_repeated_total", Unit::Count, Roles::Workers, &[])
-        .look("rises by thousands an hour")
-        .means("changes of groups were decided again because events came meanwhile: a script changes the members of a very busy group"),
-    counter("natter_edits_of_deleted_total", Unit::Count, Roles::Edges, &[])
-        .look("rises")
-        .means("an edit arrived behind the deletion of its message and was sent without its text: an edge of an earlier version still runs"),
 ];
 
 /// From the log to sockets.
@@ -78,6 +82,9 @@ pub const DELIVER: &[Metric] = &[
     counter("natter_deliveries_total", Unit::Count, Roles::Edges, &[])
         .look("does not grow while messages are sent")
         .means("live events do not arrive: NATS, the edge's connection"),
+    histogram("natter_delivery_seconds", Unit::Seconds, Roles::Edges, &[])
+        .look("p99 above 0.5 s")
+        .means("from the time an event has until its last socket of this edge has it, or is closed for not reading. Slow: `natter_publish_ack_seconds`, gaps, sealed texts without a key, readers that do not read"),
     counter("natter_slow_readers_total", Unit::Count, Roles::Edges, &[])
         .look("rises")
         .means("sockets that do not read are closed with 4008; they resume. Many at once: the edge's network"),
@@ -96,6 +103,9 @@ pub const DELIVER: &[Metric] = &[
     histogram("natter_gap_fill_seconds", Unit::Seconds, Roles::Edges, &[])
         .look("p99 above 2 s")
         .means("messages are shown late: history, or its store, is slow"),
+    counter("natter_edits_of_deleted_total", Unit::Count, Roles::Edges, &[])
+        .look("rises")
+        .means("an edit arrived behind the deletion of its message and was sent without its text: an edge of an earlier version still runs"),
     counter("natter_presence_dropped_total", Unit::Count, Roles::Edges, &[])
         .look("rises")
         .means("heartbeats came faster than Redis accepted them: Redis is slow, or there are too few edges"),

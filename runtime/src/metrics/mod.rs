@@ -1,9 +1,9 @@
 //! Every metric of the program, once: the help at `GET /metrics`, docs/metrics.md and the dashboards come from this
 //! table, and a test compares it with the code in both directions.
 
-mod background; // services, jobs, the mirror, the store
+mod flow; // clients, accepted, acked, delivered
+mod background; // persisted, mirrored; services, keys, the store, Kafka
 mod dependencies; // NATS, Redis, the process
-mod flow; // clients, sends, deliveries
 mod labels; // labels and their closed sets of values
 
 pub use labels::{Label, Values};
@@ -33,6 +33,7 @@ pub enum Kind {
 pub enum Unit {
     Count,
     Seconds,
+    Bytes,
 }
 
 /// Which processes have it.
@@ -55,14 +56,17 @@ pub struct Stage {
 /// In the order in which a message passes, then what the program needs.
 pub const STAGES: &[Stage] = &[
     Stage { title: "Clients", metrics: flow::CLIENTS },
-    Stage { title: "Sending", metrics: flow::SEND },
-    Stage { title: "Delivery", metrics: flow::DELIVER },
+    Stage { title: "Accepted", metrics: flow::ACCEPT },
+    Stage { title: "Acked", metrics: flow::ACK },
+    Stage { title: "Delivered", metrics: flow::DELIVER },
+    Stage { title: "Persisted", metrics: background::PERSIST },
+    Stage { title: "Mirrored", metrics: background::MIRROR },
     Stage { title: "Services", metrics: background::SERVICES },
-    Stage { title: "Jobs", metrics: background::JOBS },
-    Stage { title: "Mirror", metrics: background::MIRROR },
-    Stage { title: "Store", metrics: background::STORE },
     Stage { title: "NATS", metrics: dependencies::NATS },
+    Stage { title: "Store", metrics: background::STORE },
+    Stage { title: "Kafka", metrics: background::KAFKA },
     Stage { title: "Redis", metrics: dependencies::REDIS },
+    Stage { title: "Keys", metrics: background::KEYS },
     Stage { title: "Process", metrics: dependencies::PROCESS },
 ];
 
@@ -76,11 +80,12 @@ pub fn all() -> impl Iterator<Item = &'static Metric> {
 
 /// Gives every metric its help in the recorder that is installed.
 pub fn describe() {
-    for metric in all() {
+    for metric in all().filter(|metric| metric.is_own()) {
         let (name, help) = (metric.name, metric.meaning);
         let unit = match metric.unit {
             Unit::Count => metrics::Unit::Count,
             Unit::Seconds => metrics::Unit::Seconds,
+            Unit::Bytes => metrics::Unit::Bytes,
         };
         match metric.kind {
             Kind::Counter => metrics::describe_counter!(name, unit, help),
@@ -88,6 +93,27 @@ pub fn describe() {
             Kind::Histogram => metrics::describe_histogram!(name, unit, help),
         }
     }
+}
+
+/// Counters whose labels are closed begin at 0: Prometheus sees no increase in one that appears with its first event.
+pub fn start_counters() {
+    for metric in all().filter(|metric| metric.is_own() && metric.kind == Kind::Counter) {
+        for labels in combinations(metric.labels) {
+            metrics::counter!(metric.name, &labels).increment(0);
+        }
+    }
+}
+
+/// Of the values of labels; none if a label is not closed.
+fn combinations(labels: &[Label]) -> Vec<Vec<(&'static str, &'static str)>> {
+    labels.iter().fold(vec![Vec::new()], |found, label| {
+        let Values::These(values) = label.values else { return Vec::new() };
+        let longer = |start: &Vec<_>| {
+            let start = start.clone();
+            values.iter().map(move |value| start.iter().copied().chain([(label.name, *value)]).collect())
+        };
+        found.iter().flat_map(longer).collect()
+    })
 }
 
 const fn new(
@@ -111,6 +137,11 @@ const fn histogram(name: &'static str, unit: Unit, roles: Roles, labels: &'stati
 }
 
 impl Metric {
+    /// Not one that the library `metrics-process` reports and describes.
+    pub fn is_own(&self) -> bool {
+        self.name.starts_with("natter_")
+    }
+
     const fn look(self, look: &'static str) -> Self {
         Self { look, ..self }
     }

@@ -79,6 +79,7 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
+    use natter_nats::clock::LogClock;
     use natter_runtime::unreadable::Unreadable;
     use natter_schemas::id::{ConversationId, SessionId};
     use natter_seal::KnownKeys;
@@ -88,7 +89,12 @@ mod tests {
     #[test]
     fn typing_goes_to_the_others_who_joined_and_ends_by_itself() {
         let conversation_id = ConversationId::fresh();
-        let mut room = Room::new(conversation_id, Arc::new(Unreadable::new("event")), KnownKeys::default());
+        let mut room = Room::new(
+            conversation_id,
+            Arc::new(Unreadable::new("event")),
+            KnownKeys::default(),
+            LogClock::own(),
+        );
         let socket = Arc::new(Socket::new(UserId::fresh(), SessionId::fresh(), String::new()));
         room.subscribe(&socket);
         let (typist, now) = (UserId::fresh(), Instant::now());

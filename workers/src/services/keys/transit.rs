@@ -1,7 +1,8 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use futures_util::future::BoxFuture;
+use metrics::{counter, histogram};
 use natter_runtime::config::{Kms, KmsToken};
 use natter_schemas::id::UserId;
 use natter_seal::Key;
@@ -91,7 +92,21 @@ impl TransitRoot {
         }
     }
 
-    async fn call<T: DeserializeOwned>(&self, what: &str, body: &impl Serialize) -> Result<T, RootError> {
+    async fn call<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        body: &impl Serialize,
+    ) -> Result<T, RootError> {
+        let begun = Instant::now();
+        let result = self.ask(what, body).await;
+        histogram!("natter_kms_seconds", "call" => what).record(begun.elapsed());
+        if result.is_err() {
+            counter!("natter_kms_failures_total", "call" => what).increment(1);
+        }
+        result
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, what: &str, body: &impl Serialize) -> Result<T, RootError> {
         let path = format!("{}/{what}/{}", self.engine, self.key);
         let token = self.token().await?;
         let sent = self.http.post(path).header("X-Vault-Token", token.as_str()).json(body).send().await;
