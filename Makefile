@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dist test contract-test test-fast test-clocks check gate lint fuzz bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages web
+.PHONY: help run build dist test contract-test test-fast test-alerts test-clocks check gate lint fuzz bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages web
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,7 @@ dist: cargo packages web ## the program to ship, slow to build: target/dist/natt
 
 test: gate test-deps ## what takes seconds to check, then every test, then independent clients, schemathesis and a browser against the real program
 	@scripts/check-asyncapi
+	@scripts/check-alerts
 	@scripts/check-chart
 	@scripts/build-web --needed
 	@cargo test --workspace --all-features --quiet --locked
@@ -38,6 +39,10 @@ contract-test: deps ## the program against its OpenAPI document: some thousand r
 test-fast: gate deps ## unit tests, SQLite, and one nats-server: minutes less than `make test`
 	@suites=$$(scripts/fast-tests) && cargo test --workspace --all-features --quiet --locked --lib --bins \
 		$$suites -- --skip scylla::
+
+# Rules of the chart, of which a minute is two seconds.
+test-alerts: test-deps ## a deployment in which one thing after another breaks, and the alerts of a real Prometheus
+	@FAULTS=all cargo test -p natter --all-features --quiet --locked --test alerts -- --nocapture
 
 # Every process's clock is wrong: one edge and one worker are as many seconds ahead as the others are behind.
 test-clocks: test-deps ## what a deployment does, with clocks that are five minutes wrong
@@ -84,6 +89,7 @@ deps: cargo packages
 
 test-deps: deps
 	@scripts/fetch-redis
+	@scripts/fetch-prometheus
 	@scripts/fetch-cassandra
 	@scripts/fetch-kafka
 	@scripts/fetch-openbao

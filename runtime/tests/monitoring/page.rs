@@ -7,11 +7,9 @@ const HEAD: &str = "# Metrics
 <!-- Printed from runtime/src/metrics by `UPDATE=1 cargo test -p natter-runtime --test monitoring`. -->
 
 Edges and workers answer `GET /metrics` on their admin ports, in Prometheus's text format. E: on edges, W: on workers. The number of
-series does not depend on users or conversations: what each label can be is in the last table.
-";
-
-const PROCESS: &str = "| `process_open_fds`, `process_resident_memory_bytes`, `process_cpu_seconds_total` | gauges, counter | E W | near \
-`process_max_fds`, the machine's memory, its cores | one socket is one file and, when it reads slowly, 256 KiB |
+series does not depend on users or conversations: what each label can be is in the last table. Counters whose labels have a closed set
+are there from the start, at 0, in every process. Alerts are in [alerts.md](alerts.md); `k8s/chart/monitoring/dashboards` has a panel
+of each metric for Grafana.
 ";
 
 pub fn print() -> String {
@@ -22,9 +20,6 @@ pub fn print() -> String {
             "\n## {}\n\n| Metric | Kind | Where | Look when | What it means, what to do |\n|---|---|---|---|---|\n",
             stage.title
         );
-        if stage.title == "Process" {
-            page.push_str(PROCESS);
-        }
         for metric in stage.metrics {
             row(&mut page, metric);
         }
