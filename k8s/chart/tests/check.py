@@ -9,8 +9,8 @@ MINIMAL = CHART / "tests/values/minimal.yaml"
 HELMS = [".deps/bin/helm3", ".deps/bin/helm4"]
 SCHEMAS = pathlib.Path(kubernetes_validate.__file__).resolve().parent / f"kubernetes-json-schema/v{KUBERNETES}-local-strict"
 # Kinds that Kubernetes itself has no schema of.
-FOREIGN = {"HTTPRoute", "ScaledObject", "ServiceMonitor"}
-KINDS = ["deployment-apps-v1", "horizontalpodautoscaler-autoscaling-v2", "ingress-networking-v1", "job-batch-v1",
+FOREIGN = {"HTTPRoute", "PrometheusRule", "ScaledObject", "ServiceMonitor"}
+KINDS = ["configmap-v1", "deployment-apps-v1", "horizontalpodautoscaler-autoscaling-v2", "ingress-networking-v1", "job-batch-v1",
          "networkpolicy-networking-v1", "poddisruptionbudget-policy-v1", "service-v1", "serviceaccount-v1"]
 SECRET = re.compile("JWT_|CHAT_MESSAGE_|CHAT_KMS_|KAFKA_|DATABASE_URL$")
 # Which of those a role may have.
@@ -95,9 +95,24 @@ def wrong_with_set(documents):
     for document, template in pods(documents):
         if document["kind"] == "Job" and "serviceAccountName" in template["spec"]:
             yield "the migration needs a ServiceAccount that an install creates after it"
+    yield from wrong_with_monitoring(by_kind)
     policies = by_kind.get("NetworkPolicy", [])
     if policies and not any(p["spec"]["policyTypes"] == ["Ingress", "Egress"] and not p["spec"].keys() & {"ingress", "egress"} for p in policies):
         yield "no policy denies everything"
+
+
+def wrong_with_monitoring(by_kind):
+    """Rules and dashboards are those of the files, to the last character."""
+    for document in by_kind.get("PrometheusRule", []):
+        files = sorted((CHART / "monitoring/rules").glob("*.yaml"))
+        if document["spec"]["groups"] != [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]:
+            yield "the rules are not those of monitoring/rules"
+    for document in by_kind.get("ConfigMap", []):
+        files = (CHART / "monitoring/dashboards").glob("*.json")
+        if document["data"] != {file.name: file.read_text() for file in files}:
+            yield "the dashboards are not those of monitoring/dashboards"
+        if "grafana_dashboard" not in document["metadata"]["labels"]:
+            yield "no sidecar finds the dashboards"
 
 
 def check(values, schemas):
