@@ -21,6 +21,7 @@ mod redis;
 mod cassandra;
 mod kafka;
 mod openbao;
+mod prometheus;
 
 mod cluster; // a whole deployment of the real program
 mod dev_server; // `natter dev`
@@ -48,6 +49,7 @@ pub use self::{
     nats_server::{NatsProcess, TestServer, small},
     openbao::OpenBao,
     process::Process,
+    prometheus::Prometheus,
     redis::Redis,
     small_disk::SmallDisk,
     socket::{Received, Socket, upgrade, upgrade_over},
@@ -66,7 +68,7 @@ pub fn free_port() -> u16 {
 
 /// Ports that nothing listens on now and that differ: all are held until all are chosen. From below those that the
 /// system hands out, of which one may be taken before the server listens, or between a kill and a restart.
-fn free_server_ports<const COUNT: usize>() -> [u16; COUNT] {
+pub fn free_server_ports<const COUNT: usize>() -> [u16; COUNT] {
     let bound = || {
         // Random by the id's last bytes.
         let [.., a, b] = *uuid::Uuid::now_v7().as_bytes();
