@@ -253,6 +253,19 @@ pub const CAUSES: &[Cause] = &[
         },
     },
     Cause {
+        name: "NatterAuditFails",
+        severity: "ticket",
+        expr: "max by (instance) (natter_audit_failing) == 1",
+        hold: "1m",
+        summary: "{{ $labels.instance }} cannot write its audit log",
+        implies: &[],
+        case: Case {
+            series: &[(r#"natter_audit_failing{instance="a"}"#, Is("1", "0"))],
+            fires_after: 2,
+            lasts: Fault,
+        },
+    },
+    Cause {
         name: "NatterKmsFails",
         severity: "page",
         expr: "sum(increase(natter_kms_failures_total[5m])) > 0.5 * (sum(increase(natter_kms_seconds_count[5m])) or vector(0))",
