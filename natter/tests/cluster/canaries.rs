@@ -131,7 +131,7 @@ fn command_lines() -> String {
     lines.join("\n")
 }
 
-/// Without that of OpenBao, which has its token, and is none of Natter's.
+/// Without that of `OpenBao`, which has its token, and is none of Natter's.
 fn command_lines_of_others() -> String {
     let lines = command_lines();
     let lines: Vec<&str> = lines.lines().filter(|line| !line.contains("-dev-root-token-id")).collect();
