@@ -11,14 +11,28 @@ use crate::{Result, erasures::CLOSED};
 pub struct Credentials {
     /// Whose they are.
     pub user: User,
-    /// argon2id in PHC string format.
+    /// argon2id in PHC string format, or of [`no_password`].
     pub password_hash: String,
+}
+
+/// Begins what is stored in place of a hash; no hash begins with it.
+const NO_PASSWORD: char = '!';
+
+/// In place of the hash of an account without a password. It names one version of the credential, as hashes do by their
+/// salt: `unique` is never used again.
+pub fn no_password(unique: &str) -> String {
+    format!("{NO_PASSWORD}{unique}")
 }
 
 impl Credentials {
     /// Whether a log-in may be checked against it: not that of a user who is being erased.
     pub(crate) fn is_open(&self) -> bool {
         self.password_hash != CLOSED
+    }
+
+    /// What a password is compared with; `None`: the account has none.
+    pub fn password(&self) -> Option<&str> {
+        Some(self.password_hash.as_str()).filter(|hash| !hash.starts_with(NO_PASSWORD))
     }
 }
 
@@ -36,7 +50,7 @@ pub enum AddUser {
 /// Users and their password hashes.
 #[async_trait]
 pub trait AccountStore: Send + Sync + 'static {
-    /// Registers a user. Safe to repeat with the same id: what is stored already stays as it is.
+    /// Registers a user; without an email address for an empty one. Safe to repeat with the same id: what is stored already stays as it is.
     async fn add_user(&self, user: &User, password_hash: &str) -> Result<AddUser>;
     /// Those of `ids` that exist, in that order; an erased one without names ([`User::is_erased`]).
     async fn users(&self, ids: &[UserId]) -> Result<Vec<User>>;

@@ -28,7 +28,7 @@ pub struct Erasure {
 /// What the store has of a user besides events, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Traces {
-    /// Names and the email address.
+    /// Names and the email address, and identities at providers.
     pub profiles: u64,
     /// The user's own key, wrapped.
     pub user_keys: u64,
@@ -75,7 +75,7 @@ pub trait ErasureStore: Send + Sync + 'static {
     async fn erase_sessions(&self, user: UserId) -> Result<()>;
     /// Read marks and unread marks in these conversations, and reservations.
     async fn erase_marks(&self, user: UserId, conversations: &[ConversationId]) -> Result<()>;
-    /// Names and email address of a closed account: others may have them from then on. The id stays, with empty names.
+    /// Names, identities and email address of a closed account: others may have them from then on. The id stays, with empty names.
     async fn erase_profile(&self, user: UserId) -> Result<()>;
     /// Empties the texts of stored events of one conversation, as far as they are in clear: [`without_text`].
     async fn erase_texts(&self, conversation: ConversationId, seqs: &[Seq]) -> Result<()>;

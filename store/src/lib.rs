@@ -9,6 +9,7 @@
 
 mod accounts; // users and passwords
 mod sessions; // log-ins and their refresh tokens
+mod identities; // who they are at providers
 mod blocks; // who has blocked whom
 mod keys; // what users' content is sealed with
 mod erasures; // users' data destroyed
@@ -35,12 +36,13 @@ mod words; // users are found by words of their names
 
 use async_trait::async_trait;
 
-pub use accounts::{AccountStore, AddUser, Credentials};
+pub use accounts::{AccountStore, AddUser, Credentials, no_password};
 pub use blocks::BlockStore;
 pub use conversations::{ConversationRow, ConversationStore, ListedRow};
 pub use database::{BadUrl, Database};
 pub use erasures::{Erasure, ErasureStore, Traces, without_text};
 pub use events::EventStore;
+pub use identities::{Identity, IdentityStore};
 pub use keys::{KeyPurpose, KeyStore, UserKeys, WrappedDataKey, WrappedUserKey};
 pub use members::{MemberRow, MemberStore};
 pub use messages::MessageStore;
@@ -69,6 +71,7 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 pub trait Store:
     AccountStore
     + SessionStore
+    + IdentityStore
     + BlockStore
     + KeyStore
     + ErasureStore

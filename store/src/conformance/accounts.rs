@@ -5,7 +5,7 @@ use super::{
     Arc,
     fixtures::{added, unique_name, user},
 };
-use crate::{AddUser, Store};
+use crate::{AddUser, Store, no_password};
 
 pub async fn a_user_is_found_by_id_username_and_email_whatever_the_case(store: Arc<dyn Store>) {
     let name = unique_name();
@@ -56,6 +56,23 @@ pub async fn adding_the_same_user_again_is_no_conflict(store: Arc<dyn Store>) {
     let user = added(&*store, &unique_name()).await;
     assert_eq!(store.add_user(&user, "$argon2id$hash").await.unwrap(), AddUser::Added);
     assert_eq!(store.users(&[user.id]).await.unwrap(), [user]);
+}
+
+pub async fn any_number_of_users_have_no_email_address(store: Arc<dyn Store>) {
+    let users = [0; 3].map(|_| User { email: String::new(), ..user(&unique_name()) });
+    for user in users.iter().chain(&users) {
+        assert_eq!(store.add_user(user, &no_password("1")).await.unwrap(), AddUser::Added);
+    }
+    let found = store.users(&users.clone().map(|user| user.id)).await.unwrap();
+    assert_eq!(found, users);
+    let found = store.credentials(&users[0].username).await.unwrap().unwrap();
+    assert_eq!((&found.user, found.password()), (&users[0], None));
+    assert!(store.credentials("").await.unwrap().is_none());
+    let mut other = user(&users[0].username);
+    assert_eq!(store.add_user(&other, "h").await.unwrap(), AddUser::UsernameTaken);
+    other.username = unique_name();
+    assert_eq!(store.add_user(&other, "h").await.unwrap(), AddUser::Added);
+    assert_eq!(store.credentials_of(other.id).await.unwrap().unwrap().password(), Some("h"));
 }
 
 fn shown_as(display_name: &str) -> User {

@@ -19,6 +19,7 @@ pub mod fixtures; // users and conversations for tests
 pub mod accounts;
 pub mod blocks;
 pub mod erasures;
+pub mod identities;
 pub mod keys;
 pub mod sessions;
 
@@ -41,6 +42,7 @@ macro_rules! conformance {
                 usernames_and_emails_are_unique_whatever_the_case
                 of_many_registrations_of_one_name_at_once_one_succeeds
                 adding_the_same_user_again_is_no_conflict
+                any_number_of_users_have_no_email_address
                 search_finds_beginnings_of_words_by_username
                 search_finds_any_word_without_accents_case_and_form
                 a_name_of_many_words_is_found_by_the_first_of_them
@@ -67,6 +69,11 @@ macro_rules! conformance {
                 the_session_renewed_least_recently_is_ended_for_another
                 many_log_ins_at_once_leave_as_many_sessions_as_allowed
                 sessions_far_beyond_the_bound_are_ended_bit_by_bit
+            ]
+            identities: [
+                an_identity_is_the_users_who_claimed_it_first
+                of_many_claims_of_one_identity_at_once_one_counts
+                an_identity_moves_from_its_user_and_ends_with_them
             ]
             blocks: [
                 a_block_is_seen_from_both_sides_until_it_is_removed

@@ -58,6 +58,10 @@ impl AccountStore for ScyllaStore {
 
     async fn credentials(&self, login: &str) -> Result<Option<Credentials>> {
         let (folded, s) = (fold(login), &self.db.statements);
+        // No key of a partition is empty.
+        if folded.is_empty() {
+            return Ok(None);
+        }
         for holders in [&s.username, &s.email] {
             let holder = self.db.first::<(Option<Uuid>,)>(holders, (folded.as_bytes(),)).await?;
             if let Some((Some(holder),)) = holder
@@ -149,7 +153,11 @@ async fn add(db: &Cluster, user: &User, password_hash: &str) -> Result<AddUser> 
     if let Reservation::Taken = reservation {
         return Ok(AddUser::UsernameTaken);
     }
-    if let Reservation::Taken = emails.reserve_for(db, &email, user.id).await? {
+    // Without an address there is none to reserve.
+    let email = (!email.is_empty()).then_some(email.as_str());
+    if let Some(email) = email
+        && let Reservation::Taken = emails.reserve_for(db, email, user.id).await?
+    {
         if let Reservation::New = reservation {
             usernames.release_for(db, &username, user.id).await?;
         }
@@ -157,10 +165,16 @@ async fn add(db: &Cluster, user: &User, password_hash: &str) -> Result<AddUser> 
     }
     store(db, user, password_hash).await?;
     // Only a call that was suspended for a minute loses a name here: then it registers no user.
-    let outcome = if !emails.confirm_for(db, &email, user.id).await? {
+    let has_email = match email {
+        Some(email) => emails.confirm_for(db, email, user.id).await?,
+        None => true,
+    };
+    let outcome = if !has_email {
         AddUser::EmailTaken
     } else if !usernames.confirm_for(db, &username, user.id).await? {
-        emails.release_for(db, &email, user.id).await?;
+        if let Some(email) = email {
+            emails.release_for(db, email, user.id).await?;
+        }
         AddUser::UsernameTaken
     } else {
         return Ok(AddUser::Added);

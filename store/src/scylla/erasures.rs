@@ -17,7 +17,7 @@ use super::{
     names,
 };
 use crate::{
-    Erasure, ErasureStore, EventStore, KeyPurpose, KeyStore, ReservationStore, Result, Traces,
+    Erasure, ErasureStore, EventStore, IdentityStore, KeyPurpose, KeyStore, ReservationStore, Result, Traces,
     erasures::without_text,
 };
 
@@ -86,6 +86,7 @@ impl ErasureStore for ScyllaStore {
         let mut traces = Traces::default();
         let named = accounts::named(db, user).await?;
         traces.profiles = u64::from(named.is_some_and(|named| !named.user.is_erased()));
+        traces.profiles += self.identities_of(user).await?.len() as u64;
         for purpose in KeyPurpose::ALL {
             let keys = self.keys(&[user], purpose).await?.pop().unwrap_or_default();
             traces.user_keys = u64::from(keys.own.is_some());
@@ -150,6 +151,7 @@ impl ErasureStore for ScyllaStore {
 
     async fn erase_profile(&self, user: UserId) -> Result<()> {
         let (db, s, id) = (&self.db, &self.db.statements, raw(user.as_bytes()));
+        self.remove_identities(user).await?;
         let Some(named) = accounts::named(db, user).await?.filter(|named| !named.user.is_erased()) else {
             return Ok(());
         };

@@ -20,6 +20,7 @@ mod statements; // every statement, prepared once
 mod accounts; // users and passwords
 mod names; // users found by prefix
 mod sessions; // log-ins and their refresh tokens
+mod identities; // who they are at providers
 
 mod blocks; // who has blocked whom
 mod keys; // what users' content is sealed with

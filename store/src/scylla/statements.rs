@@ -49,6 +49,11 @@ impl Statements {
             &mut self.delete_user,
             &mut self.set_display_name,
             &mut self.set_password_hash,
+            &mut self.claim_identity,
+            &mut self.move_identity,
+            &mut self.remove_identity,
+            &mut self.list_identity,
+            &mut self.unlist_identity,
             &mut self.add_user_key,
             &mut self.add_data_key,
             &mut self.add_erasure,
@@ -61,7 +66,12 @@ impl Statements {
         ] {
             statement.set_serial_consistency(Some(Serial));
         }
-        for statement in [&mut self.username_serial, &mut self.email_serial, &mut self.named_user] {
+        for statement in [
+            &mut self.username_serial,
+            &mut self.email_serial,
+            &mut self.named_user,
+            &mut self.identity_serial,
+        ] {
             statement.set_consistency(Consistency::Serial);
         }
         self.session_serial.set_consistency(Consistency::LocalSerial);
@@ -110,6 +120,15 @@ statements! {
     delete_name: "DELETE FROM names USING TIMESTAMP ? WHERE initial = ? AND shard = ? AND kind = ? AND folded = ? AND user = ?",
     names_from: "SELECT user, username FROM names
                   WHERE initial = ? AND shard = ? AND kind = ? AND folded >= ? AND folded < ?",
+
+    identity: "SELECT user FROM identities WHERE issuer = ? AND subject = ?",
+    identity_serial: "SELECT user FROM identities WHERE issuer = ? AND subject = ?",
+    claim_identity: "INSERT INTO identities (issuer, subject, user) VALUES (?, ?, ?) IF NOT EXISTS",
+    move_identity: "UPDATE identities SET user = ? WHERE issuer = ? AND subject = ? IF user = ?",
+    remove_identity: "DELETE FROM identities WHERE issuer = ? AND subject = ? IF user = ?",
+    list_identity: "INSERT INTO identities_by_user (user, issuer, subject) VALUES (?, ?, ?) IF NOT EXISTS",
+    unlist_identity: "DELETE FROM identities_by_user WHERE user = ? AND issuer = ? AND subject = ? IF EXISTS",
+    identities_of: "SELECT issuer, subject FROM identities_by_user WHERE user = ?",
 
     // Sessions.
     add_session: "INSERT INTO sessions (id, user, credential, newest, expires_at) VALUES (?, ?, ?, ?, ?)

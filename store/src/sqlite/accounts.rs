@@ -117,13 +117,13 @@ impl AccountStore for SqliteStore {
 }
 
 fn add(db: &Connection, user: &User, password_hash: &str) -> Result<AddUser> {
-    let (username, email) = (fold(&user.username), fold(&user.email));
-    let holder = |sql: &str, fold: &str| -> Result<Option<UserId>> {
-        Ok(db.prepare_cached(sql)?.query_row([fold.as_bytes()], |row| user_id(row, 0)).optional()?)
+    let (username, email) = (fold(&user.username), folded_email(user));
+    let holder = |sql: &str, fold: &[u8]| -> Result<Option<UserId>> {
+        Ok(db.prepare_cached(sql)?.query_row([fold], |row| user_id(row, 0)).optional()?)
     };
     // A repeated call, after a lost response, finds its own row: that is no conflict.
     let rival = |holder: Option<UserId>| holder.is_some_and(|id| id != user.id);
-    if rival(holder("SELECT id FROM users WHERE username_fold = ?1", &username)?) {
+    if rival(holder("SELECT id FROM users WHERE username_fold = ?1", username.as_bytes())?) {
         return Ok(AddUser::UsernameTaken);
     }
     if rival(holder("SELECT id FROM users WHERE email_fold = ?1", &email)?) {
@@ -138,7 +138,7 @@ fn add(db: &Connection, user: &User, password_hash: &str) -> Result<AddUser> {
         user.username,
         username.as_bytes(),
         user.email,
-        email.as_bytes(),
+        email,
         user.display_name,
         password_hash,
         user.created_at.0,
@@ -148,6 +148,15 @@ fn add(db: &Connection, user: &User, password_hash: &str) -> Result<AddUser> {
         user_words::enter(db, user)?;
     }
     Ok(AddUser::Added)
+}
+
+/// The column is unique: without an address it is what no address folds to, and differs by user.
+fn folded_email(user: &User) -> Vec<u8> {
+    if user.email.is_empty() {
+        [&[0], user.id.as_bytes().as_slice()].concat()
+    } else {
+        fold(&user.email).into_bytes()
+    }
 }
 
 pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {

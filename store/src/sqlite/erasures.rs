@@ -172,7 +172,8 @@ fn traces(db: &Connection, user: UserId) -> Result<Traces> {
     };
     Ok(Traces {
         profiles: counted("SELECT count(*) FROM users WHERE id = ?1 AND username <> ''")?
-            + counted("SELECT count(*) FROM (SELECT 1 FROM user_words WHERE user = ?1 LIMIT 1)")?,
+            + counted("SELECT count(*) FROM (SELECT 1 FROM user_words WHERE user = ?1 LIMIT 1)")?
+            + counted("SELECT count(*) FROM identities WHERE user = ?1")?,
         user_keys: counted("SELECT count(*) FROM user_keys WHERE user = ?1 AND root <> ''")?,
         data_keys: counted("SELECT count(*) FROM data_keys WHERE user = ?1")?,
         sessions: counted("SELECT count(*) FROM sessions WHERE user = ?1")?,
@@ -188,6 +189,7 @@ fn traces(db: &Connection, user: UserId) -> Result<Traces> {
 /// No text begins with 0xFF: what stands for the names of before is no one else's.
 fn erase_profile(db: &Connection, user: UserId) -> Result<()> {
     db.prepare_cached("DELETE FROM user_words WHERE user = ?1")?.execute([user.as_bytes()])?;
+    db.prepare_cached("DELETE FROM identities WHERE user = ?1")?.execute([user.as_bytes()])?;
     let no_name = [&[0xFF], user.as_bytes().as_slice()].concat();
     db.prepare_cached(
         "UPDATE users SET username = '', username_fold = ?2, email = '', email_fold = ?2, display_name = ''
@@ -195,6 +197,7 @@ fn erase_profile(db: &Connection, user: UserId) -> Result<()> {
     )?
     .execute(params![user.as_bytes(), no_name, CLOSED])?;
     write_anew(db, "user_words")?;
+    write_anew(db, "identities")?;
     write_anew(db, "users")
 }
 

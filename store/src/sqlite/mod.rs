@@ -17,6 +17,7 @@ mod accounts; // users and passwords
 mod user_words; // by which users are found
 mod sessions; // log-ins and their refresh tokens
 
+mod identities; // who they are at providers
 mod blocks; // who has blocked whom
 mod keys; // what users' content is sealed with
 mod erasures; // users' data destroyed

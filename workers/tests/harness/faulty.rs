@@ -13,10 +13,10 @@ use natter_schemas::{
 };
 use natter_store::{
     AccountStore, AddSession, AddUser, BlockStore, ConversationRow, ConversationStore, Credentials, Erasure,
-    ErasureStore, EventStore, Exchange, KeyPurpose, KeyStore, ListedRow, MemberRow, MemberStore,
-    MessageStore, NewSession, ReadMarkStore, ReadPosition, Renewal, Reservation, ReservationStore, Result,
-    SessionStore, Store, StoreError, Traces, UnreadMark, UserKeys, WrappedDataKey, WrappedUserKey,
-    sqlite::SqliteStore,
+    ErasureStore, EventStore, Exchange, Identity, IdentityStore, KeyPurpose, KeyStore, ListedRow, MemberRow,
+    MemberStore, MessageStore, NewSession, ReadMarkStore, ReadPosition, Renewal, Reservation,
+    ReservationStore, Result, SessionStore, Store, StoreError, Traces, UnreadMark, UserKeys, WrappedDataKey,
+    WrappedUserKey, sqlite::SqliteStore,
 };
 use tokio::time::sleep;
 
@@ -98,6 +98,13 @@ pass! {
         fn end_excess_sessions(user: UserId, opened: SessionId, most: usize) -> Vec<SessionId>;
         fn end_session(session: SessionId) -> ();
         fn sessions_of(user: UserId, now: Timestamp) -> Vec<SessionId>;
+    }
+    IdentityStore {
+        fn user_of_identity(identity: &Identity) -> Option<UserId>;
+        fn claim_identity(identity: &Identity, user: UserId) -> UserId;
+        fn move_identity(identity: &Identity, from: UserId, to: UserId) -> bool;
+        fn identities_of(user: UserId) -> Vec<Identity>;
+        fn remove_identities(user: UserId) -> ();
     }
     ConversationStore {
         fn conversation(id: ConversationId) -> Option<ConversationRow>;

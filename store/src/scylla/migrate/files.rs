@@ -29,6 +29,7 @@ const FILES: &[File] = files![
     "migrations" "0006_bounds",
     "migrations" "0007_keys",
     "migrations" "0008_erasures",
+    "migrations" "0009_identities",
     "scylla" "0001_compaction",
 ];
 
