@@ -11,6 +11,8 @@ export const HINT = 'natter.session'
 export const DATABASE = 'natter.'
 /** A server that does not answer within this time is taken for unreachable; milliseconds. */
 export const ANSWERS_WITHIN = 15_000
+/** The log-in page waits for it; milliseconds. */
+const OPTIONS_WITHIN = 3_000
 /** As many messages, and rooms, as the tallest window shows without scrolling, or nearly so. */
 const PAGE = 20
 
@@ -23,7 +25,14 @@ export interface Preview {
   page: MessagePage | undefined
 }
 
+/** How people log in to this server. */
+export interface LogInOptions {
+  passwords: boolean
+  provider: { name: string } | null
+}
+
 let renewal: Promise<Response> | undefined
+let options: Promise<LogInOptions> | undefined
 let preview: Promise<Preview | undefined> | undefined
 
 /** What is known of the person who was logged in last; `true`: there may be one; `undefined`: there is none. */
@@ -42,11 +51,27 @@ export function remembered<T extends { id: string }>(): T | true | undefined {
 /** Sends the requests. Returns whether there may be a session. */
 export function ask(): boolean {
   const user = remembered()
-  if (user === undefined) return false
+  if (user === undefined) {
+    options = logInOptions()
+    return false
+  }
   renewal = fetch('/api/auth/refresh', { method: 'POST', credentials: 'same-origin', signal: AbortSignal.timeout(ANSWERS_WITHIN) })
   // A failure is shown by the session, which takes the renewal.
   preview = read(renewal, user === true ? undefined : hasCopy(user.id)).catch(() => undefined)
   return true
+}
+
+/** Of a server that does not say it: by password, as every server can. */
+async function logInOptions(): Promise<LogInOptions> {
+  const signal = AbortSignal.timeout(OPTIONS_WITHIN)
+  const asked = fetch('/api/auth/options', { signal }).then((answer) => (answer.ok ? (answer.json() as Promise<LogInOptions>) : undefined))
+  return (await asked.catch(() => undefined)) ?? { passwords: true, provider: null }
+}
+
+export function takeOptions(): Promise<LogInOptions> {
+  const taken = options ?? logInOptions()
+  options = undefined
+  return taken
 }
 
 export function takeRenewal(): Promise<Response> | undefined {

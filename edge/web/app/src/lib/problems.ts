@@ -17,6 +17,11 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   token_expired: () => t.sessionExpired,
   session_revoked: () => t.sessionEndedElsewhere,
   bad_credentials: () => t.problemCredentials,
+  login_expired: () => t.problemLoginExpired,
+  login_invalid: () => t.problemLoginInvalid,
+  login_denied: () => t.problemLoginDenied,
+  password_login_off: () => t.problemPasswordLoginOff,
+  identity_taken: () => t.problemIdentityTaken,
   forbidden: () => t.problemForbidden,
   not_found: () => t.problemNotFound,
   method_not_allowed: () => t.problemOutdated,
@@ -51,6 +56,14 @@ export function explain(error: unknown, own: Readonly<Record<string, string>> = 
 /** The same for a code alone, such as that of a message that was not sent. */
 export const explainCode = (code: string, own: Readonly<Record<string, string>> = {}): string =>
   explain(new Problem(code, 0, code, undefined, []), own)
+
+/** What went wrong while the browser was elsewhere, as the address says it. Once: then the address is clean. */
+export function takeError(own: Readonly<Record<string, string>> = {}): string | undefined {
+  const code = new URLSearchParams(location.search).get('error')
+  if (code === null) return undefined
+  history.replaceState(null, '', location.pathname)
+  return explainCode(code, own)
+}
 
 /** The words for a field that the server refused; its own are in English. */
 export function fieldWords(field: string): string {

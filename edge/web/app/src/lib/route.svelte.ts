@@ -21,6 +21,8 @@ export function follow(event: MouseEvent): void {
   const link = (event.target as Element | null)?.closest('a')
   const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey
   if (!link || !plain || event.defaultPrevented || link.target || link.origin !== location.origin) return
+  // An address that is the server's own: the browser goes there.
+  if (link.relList.contains('external')) return
   event.preventDefault()
   route.go(link.pathname)
 }

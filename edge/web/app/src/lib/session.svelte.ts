@@ -80,6 +80,11 @@ class Session {
     this.#tabs.postMessage('in')
   }
 
+  /** The browser goes to another page to log in: it comes back to a new page, and may have the cookie then. */
+  leaveToLogIn(): void {
+    store(HINT, 'true')
+  }
+
   async register(account: { username: string; email: string; password: string; displayName?: string }): Promise<void> {
     await this.#leaving
     this.#open(await call<Opened>('/api/auth/register', { method: 'POST', body: account }))

@@ -20,10 +20,10 @@ export class Program {
   private constructor(readonly settings: Record<string, string>) {}
 
   /** `settings` as in docs/operations.md. */
-  static async start(settings: Record<string, string> = {}): Promise<Program> {
+  static async start(settings: Record<string, string> = {}, port?: number): Promise<Program> {
     if (program === '') throw new Error('NATTER_BINARY is the program to test: run scripts/test-web')
     const made = new Program(settings)
-    made.#port = await freePort()
+    made.#port = port ?? (await freePort())
     await made.run().catch(async (error: unknown) => {
       await made.stop()
       throw error
@@ -88,8 +88,8 @@ export function freePort(): Promise<number> {
 const launch = (): Promise<Browser> => chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
 
 /** The program and the browser of one file of tests: `const { program, browser } = await stage()`. */
-export async function stage(): Promise<{ program: Program; browser: Browser }> {
-  const started = await Promise.allSettled([Program.start(), launch()])
+export async function stage(settings: Record<string, string> = {}, port?: number): Promise<{ program: Program; browser: Browser }> {
+  const started = await Promise.allSettled([Program.start(settings, port), launch()])
   const [program, browser] = started.map((one) => (one.status === 'fulfilled' ? one.value : undefined)) as [Program?, Browser?]
   const end = async () => {
     await browser?.close()

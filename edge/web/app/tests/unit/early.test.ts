@@ -29,11 +29,24 @@ beforeEach(() => {
 })
 afterEach(() => vi.unstubAllGlobals())
 
-test('without a session nothing is requested', async () => {
+test('without a session only how people log in is requested', async () => {
   stored = {}
-  const { ask, takePreview, takeRenewal } = await early()
+  const options = { passwords: false, provider: { name: 'Corp' } }
+  answers['/api/auth/options'] = () => json(options)
+  const { ask, takeOptions, takePreview, takeRenewal } = await early()
   expect(ask()).toBe(false)
-  expect([takeRenewal(), await takePreview(), asked]).toEqual([undefined, undefined, []])
+  expect([takeRenewal(), await takePreview(), await takeOptions()]).toEqual([undefined, undefined, options])
+  expect(asked).toEqual(['/api/auth/options'])
+})
+
+test('a server that does not say how people log in takes passwords', async () => {
+  const byPassword = { passwords: true, provider: null }
+  const { takeOptions } = await early()
+  expect(await takeOptions()).toEqual(byPassword)
+  answers['/api/auth/options'] = () => {
+    throw new TypeError('Failed to fetch')
+  }
+  expect(await takeOptions()).toEqual(byPassword)
 })
 
 test('the room of the address is requested with the new token', async () => {
