@@ -95,7 +95,7 @@ test-deps: deps
 	@scripts/fetch-openbao
 	@scripts/fetch-faketime
 	@scripts/fetch-chromium
-	@scripts/fetch-npm scripts/asyncapi examples/typescript
+	@scripts/fetch-npm scripts/asyncapi scripts/oidc-provider examples/typescript
 	@scripts/fetch-go
 	@scripts/fetch-kubernetes
 

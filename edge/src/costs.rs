@@ -65,6 +65,10 @@ pub const ROUTES: &[(&str, &str, RouteCost)] = &[
     ("POST", "/api/auth/login", address(Class::Login)),
     // And RENEWAL.
     ("POST", "/api/auth/refresh", address(Class::Address)),
+    ("GET", "/api/auth/options", address(Class::Address)),
+    // Each may make a request to the provider.
+    ("GET", "/api/auth/oidc/start", address(Class::Login)),
+    ("GET", "/api/auth/oidc/callback", address(Class::Login)),
     ("POST", "/api/auth/logout", user(Class::Write, 1)),
     ("POST", "/api/auth/logout-all", user(Class::Write, 1)),
     // Each session of the list is looked up.
@@ -75,6 +79,7 @@ pub const ROUTES: &[(&str, &str, RouteCost)] = &[
     ("PATCH", "/api/me", user(Class::Write, 1)),
     ("DELETE", "/api/me", user(Class::Login, 1)),
     ("POST", "/api/me/password", user(Class::Login, 1)),
+    ("POST", "/api/me/identities", user(Class::Login, 1)),
     ("GET", "/api/users", user(Class::Search, 1)),
     ("GET", "/api/users/{id}", user(Class::Read, 1)),
     // Heads, marks and last messages of up to a hundred conversations.

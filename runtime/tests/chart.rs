@@ -23,6 +23,9 @@ const SETTINGS_OF_PARTS: &[(&str, &str)] = &[
     ("AUDIT_LOG", "stdout"),
     ("AUDIT_KAFKA", "true"),
     ("JWT_SECRET", "0123456789abcdef0123456789abcdef"),
+    ("OIDC_ISSUER", "https://id.example"),
+    ("OIDC_CLIENT_ID", "natter"),
+    ("PUBLIC_URL", "https://chat.example"),
 ];
 
 /// Not a value for files that anyone may read who may read a release.
@@ -33,6 +36,7 @@ const SECRETS: &[&str] = &[
     "JWT_SECRET",
     "JWT_SECRETS",
     "KAFKA_SASL_PASSWORD",
+    "OIDC_CLIENT_SECRET",
 ];
 
 fn root() -> PathBuf {

@@ -60,6 +60,11 @@ pub enum Act {
         /// How.
         method: Method,
     },
+    /// A user logs in at a provider as well from now on.
+    IdentityLinked {
+        /// Who.
+        user: UserId,
+    },
     /// A user has another password.
     PasswordChanged {
         /// Whose.

@@ -75,11 +75,16 @@ codes! {
     Unauthenticated      "unauthenticated"        401 Some(4001), Authenticate, "No valid token";
     TokenExpired         "token_expired"          401 Some(4001), Authenticate, "The token has expired";
     BadCredentials       "bad_credentials"        401 None,       Fix,          "Unknown login or wrong password";
+    LoginExpired         "login_expired"          400 None,       Fix,          "The log-in was not begun in this browser, or took too long";
+    LoginInvalid         "login_invalid"          403 None,       Fix,          "What the log-in provider answered proves nothing";
+    LoginDenied          "login_denied"           403 None,       Fix,          "The log-in provider refused";
+    PasswordLoginOff     "password_login_off"     403 None,       Fix,          "This server has no log-in by password";
     Forbidden            "forbidden"              403 None,       Fix,          "Not allowed";
     NotFound             "not_found"              404 None,       Fix,          "Not found";
     MethodNotAllowed     "method_not_allowed"     405 None,       Fix,          "Method not allowed";
     UsernameTaken        "username_taken"         409 None,       Fix,          "The username is taken";
     EmailTaken           "email_taken"            409 None,       Fix,          "The email address is taken";
+    IdentityTaken        "identity_taken"         409 None,       Fix,          "Another account has this identity of the log-in provider";
     InProgress           "idempotency_in_progress" 409 None,      Retry,        "A request with this key is still running";
     Conflict             "conflict"               409 None,       Fix,          "Conflicts with the current state";
     TooLarge             "too_large"              413 None,       Fix,          "Too large";

@@ -209,6 +209,27 @@ pub const LOG_INS_FORGOTTEN: Duration = Duration::from_hours(1);
 /// So long an account knows the networks that it was logged in to from: the default life of a session without use.
 pub const LOG_IN_NETWORK_KNOWN: Duration = Duration::from_hours(30 * 24);
 
+// Log-ins by an OpenID Connect provider.
+
+/// From the redirect to the provider until it sends the browser back: to type a password, find a phone, read a code.
+pub const PROVIDER_ATTEMPT: Duration = Duration::from_mins(10);
+/// A parameter of the address that the provider sends the browser back to: codes of some providers have 1,500 bytes.
+pub const PROVIDER_PARAMETER: usize = 4 * 1024;
+/// An answer of the provider: documents and key sets have some KiB, tokens of people in many groups some more.
+pub const PROVIDER_ANSWER: usize = 256 * 1024;
+/// One request to the provider, from the connection to the last byte.
+pub const PROVIDER_REQUEST: Duration = Duration::from_secs(4);
+/// All requests of one log-in: document, keys, token, profile. Usually the token alone.
+pub const PROVIDER_LOG_IN: Duration = Duration::from_secs(10);
+/// Log-ins of one worker that wait for the provider at once: 64 × 256 KiB are 16 MiB. Beyond them `unavailable`.
+pub const PROVIDER_WAITING: usize = 64;
+/// Keys of a provider's set that are looked at: two or three are usual.
+pub const PROVIDER_KEYS: usize = 64;
+/// A subject: 255 ASCII characters (OpenID Connect Core §2).
+pub const PROVIDER_SUBJECT: usize = 255;
+/// How far the provider's clock may be from the log's time, in seconds: no one sets both.
+pub const PROVIDER_LEEWAY: i64 = 5 * 60;
+
 // Sockets.
 
 /// From the upgrade to `hello`.
@@ -350,6 +371,8 @@ pub const KEYS_REVOKED: usize = 10_000;
 pub const KEY_CACHED: Duration = Duration::from_mins(5);
 /// Hashing waits in a queue: 64 × 40 ms on one core.
 pub const RPC_HASHING: Duration = Duration::from_secs(10);
+/// [`PROVIDER_LOG_IN`], and the store.
+pub const RPC_PROVIDER: Duration = Duration::from_secs(13);
 
 // The store and the shared state.
 

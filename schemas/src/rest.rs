@@ -4,6 +4,8 @@
 pub mod check; // rules for what users type
 mod requests; // bodies a client sends
 mod views; // what it gets
+mod log_in; // how people log in
 
+pub use log_in::*;
 pub use requests::*;
 pub use views::*;

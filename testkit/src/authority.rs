@@ -5,9 +5,9 @@ use std::{fs, io, path::PathBuf, sync::Arc};
 use natter_tls::{
     KeyPair,
     rustls::{
-        ClientConfig, RootCertStore,
+        ClientConfig, RootCertStore, ServerConfig,
         crypto::ring,
-        pki_types::{CertificateDer, ServerName},
+        pki_types::{CertificateDer, PrivateKeyDer, ServerName},
     },
 };
 use rcgen::{
@@ -70,6 +70,20 @@ impl Authority {
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2020, 12, 31);
         self.write(name, &params)
+    }
+
+    /// For a server in this process.
+    pub fn server(&self, name: &str) -> ServerConfig {
+        let key = Key::generate().unwrap();
+        let params = Self::params(name, &["127.0.0.1", "localhost"]);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+        ServerConfig::builder_with_provider(ring::default_provider().into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.der().clone()], key)
+            .unwrap()
     }
 
     /// An HTTP client that believes this CA and no other.

@@ -22,6 +22,7 @@ mod cassandra;
 mod kafka;
 mod openbao;
 mod prometheus;
+mod provider;
 
 mod cluster; // a whole deployment of the real program
 mod dev_server; // `natter dev`
@@ -50,6 +51,7 @@ pub use self::{
     openbao::OpenBao,
     process::Process,
     prometheus::Prometheus,
+    provider::{Conduct, Provider, Signing, query},
     redis::Redis,
     small_disk::SmallDisk,
     socket::{Received, Socket, upgrade, upgrade_over},

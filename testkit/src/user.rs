@@ -80,6 +80,12 @@ impl User {
         Self::without_session(vec![address.to_owned()], 0, name).log_in().await
     }
 
+    /// The session of this refresh token.
+    pub async fn renew(address: &str, refresh_token: &str) -> Self {
+        let user = Self::without_session(vec![address.to_owned()], 0, "");
+        user.with_session("refresh", &json!({"refreshToken": refresh_token}), 200).await
+    }
+
     /// A session of its own of the same account.
     pub async fn log_in(&self) -> Self {
         let user = Self::without_session(self.addresses.clone(), self.edge, &self.name);

@@ -18,6 +18,7 @@ macro_rules! answer {
 
 pub mod access; // who may read a conversation
 pub mod accounts; // users, passwords, sessions
+pub mod provider; // who someone is elsewhere
 pub mod conversations; // which conversations there are: open, list, rename
 pub mod keys; // what content is sealed with
 pub mod history; // pages, replays, heads

@@ -9,7 +9,7 @@ use natter_nats::{
     publisher::Publisher,
     service::{AccessCheck, NoReads, RpcClient, RpcServer, ServiceError},
 };
-use natter_runtime::{audit::Audit, shared_state::SharedState};
+use natter_runtime::{audit::Audit, config::LogIns, shared_state::SharedState};
 use natter_schemas::{id::Partition, limits::Limits, rpc::Service};
 use natter_seal::{DataKeys, follow_control};
 use natter_store::Store;
@@ -28,6 +28,7 @@ use crate::{
         conversations::Conversations,
         history::{FloorsError, History},
         keys::{Keys, Roots},
+        provider::OpenIdProvider,
         read_marks::ReadMarks,
     },
 };
@@ -47,6 +48,8 @@ pub struct Dependencies {
     /// Where presence expires.
     pub shared: Arc<dyn SharedState>,
     pub refresh: RefreshTokens,
+    /// How people log in.
+    pub log_ins: LogIns,
     /// What clients may send.
     pub limits: Limits,
     /// What the job `persist` meets.
@@ -146,6 +149,8 @@ pub enum StartError {
         "the job mirror has nowhere to write to: KAFKA_BROKERS is missing; allowed: host:port, comma-separated"
     )]
     NoKafka,
+    #[error("log-in by a provider: {0}")]
+    Provider(String),
     #[error("the job keys has no root that wraps keys: CHAT_MESSAGE_KEY is missing")]
     NoRoot,
 }
@@ -235,8 +240,30 @@ impl Start<'_> {
         let Dependencies { store, publisher, refresh, limits, clock, shared, client: bus, audit, .. } =
             self.dependencies.clone();
         let passwords = Passwords::new().await?;
-        let accounts = Accounts { store, publisher, passwords, refresh, limits, clock, shared, bus, audit };
+        let (takes_passwords, provider) = (self.dependencies.log_ins.passwords, self.provider()?);
+        let accounts = Accounts {
+            store,
+            publisher,
+            passwords,
+            takes_passwords,
+            provider,
+            refresh,
+            limits,
+            clock,
+            shared,
+            bus,
+            audit,
+        };
         Ok(accounts.serve(&mut self.server(Service::Accounts, Arc::new(NoReads)).await?).await?)
+    }
+
+    fn provider(&self) -> Result<Option<OpenIdProvider>, StartError> {
+        let LogIns { provider, public_url, .. } = self.dependencies.log_ins.clone();
+        let Some(provider) = provider else { return Ok(None) };
+        let public_url =
+            public_url.ok_or_else(|| StartError::Provider("PUBLIC_URL is missing".to_owned()))?;
+        let key = &self.dependencies.deployment.event_key;
+        OpenIdProvider::new(provider, &public_url, key).map(Some).map_err(StartError::Provider)
     }
 
     async fn conversations(&mut self) -> Result<(), StartError> {

@@ -164,7 +164,7 @@ fn session(
 ) -> Result<Response, ApiError> {
     let token = app.tokens.issue(opened.user.id, opened.session, app.clock.now())?;
     let refresh_token = RefreshToken::write(&opened);
-    let cookie = set_cookie(&refresh_token, app.config.refresh_expires_in, client.secure)?;
+    let cookie = [(header::SET_COOKIE, refresh_cookie_for(app, &opened, client)?)];
     let view = SessionView {
         user: encode::own_user(opened.user),
         session_id: opened.session,
@@ -173,6 +173,17 @@ fn session(
         expires_in: app.config.jwt_expires_in.as_secs(),
     };
     Ok((status, cookie, Reply(view)).into_response())
+}
+
+/// What renews a session that was opened.
+pub fn refresh_cookie_for(
+    app: &App,
+    opened: &OpenedSession,
+    client: ClientAddress,
+) -> Result<HeaderValue, ApiError> {
+    let token = RefreshToken::write(opened);
+    let [(_, cookie)] = set_cookie(&token, app.config.refresh_expires_in, client.secure)?;
+    Ok(cookie)
 }
 
 /// The cookie is removed by one that is empty and has expired.
@@ -202,9 +213,13 @@ fn set_cookie(token: &str, age: Duration, secure: bool) -> Result<[(HeaderName, 
 }
 
 fn refresh_cookie(headers: &HeaderMap) -> Option<String> {
+    cookie_named(headers, COOKIE)
+}
+
+pub fn cookie_named(headers: &HeaderMap, name: &str) -> Option<String> {
     let texts = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut cookies = texts.flat_map(Cookie::split_parse).filter_map(Result::ok);
-    cookies.find(|cookie| cookie.name() == COOKIE).map(|cookie| cookie.value().to_owned())
+    cookies.find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod extract; // bodies, queries, paths, headers, the caller
 mod respond; // request ids, problem documents, security headers
 
 mod accounts; // register, log in, renew, log out, sessions
+mod provider; // log in by an OpenID Connect provider
 mod conversations; // create, list, get, rename
 mod health; // whether this node is healthy
 mod inbox; // what was not read yet
@@ -59,6 +60,9 @@ fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         POST "/api/auth/register" accounts::register;
         POST "/api/auth/login" accounts::login;
         POST "/api/auth/refresh" accounts::refresh;
+        GET "/api/auth/options" provider::options;
+        GET "/api/auth/oidc/start" provider::start;
+        GET "/api/auth/oidc/callback" provider::callback;
         POST "/api/auth/logout" accounts::logout;
         POST "/api/auth/logout-all" accounts::logout_all;
         GET "/api/auth/sessions" accounts::sessions;
@@ -68,6 +72,7 @@ fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         PATCH "/api/me" users::update_me;
         DELETE "/api/me" users::erase_me;
         POST "/api/me/password" users::change_password;
+        POST "/api/me/identities" provider::link;
         GET "/api/users" users::search;
         GET "/api/users/{id}" users::get;
         GET "/api/conversations" conversations::list;

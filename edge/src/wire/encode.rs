@@ -151,7 +151,7 @@ pub fn own_user(user: User) -> UserView {
         id: user.id,
         username: user.username,
         display_name: user.display_name,
-        email: Some(user.email),
+        email: Some(user.email).filter(|email| !email.is_empty()),
         created_at: user.created_at,
     }
 }

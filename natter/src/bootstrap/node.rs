@@ -108,6 +108,7 @@ impl Node {
             deployment: Arc::new(self.deployment.clone()),
             shared: Arc::clone(&self.shared),
             refresh: RefreshTokens { lifetime: settings.refresh_expires_in, grace: settings.refresh_grace },
+            log_ins: settings.log_ins.clone(),
             limits: settings.limits.clone(),
             audit,
             roots: roots(&settings.encryption)?,

@@ -53,6 +53,9 @@ impl DevServer {
                 "--demo speaks to the server without TLS; run without TLS_CERT and TLS_KEY, or without --demo"
             );
         }
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let here = format!("{scheme}://{}", listener.local_addr()?);
+        settings.log_ins.public_url.get_or_insert(here);
         // Kept when sealing is switched off: what was sealed is still read.
         if settings.encryption.enabled || folder.join(MESSAGE_KEY).exists() {
             let key = folder.secret(MESSAGE_KEY)?.try_into().map_err(|_| anyhow!("a secret has 32 bytes"))?;

@@ -17,6 +17,7 @@ mod slow; // a reader that never reads
 mod limits; // what one user is allowed
 mod tls; // ports with a certificate
 mod http_edges; // connections that mean no good
+mod provider; // log-in by an OpenID Connect provider
 mod resume; // what a socket missed
 mod sessions; // access ends
 mod socket_edges; // frames that mean no good

@@ -5,6 +5,8 @@ mod encryption;
 mod kafka;
 mod kms;
 mod limits;
+mod log_in;
+mod logs;
 mod network;
 mod redis;
 #[cfg(test)]
@@ -16,6 +18,8 @@ pub use audit::AuditLog;
 pub use encryption::{Encryption, RootKey};
 pub use kafka::{Kafka, KafkaSecurity, Sasl};
 pub use kms::{Kms, KmsToken};
+pub use log_in::{LogIns, Provider};
+pub use logs::LogFormat;
 pub use network::ConnectionLimits;
 pub use redis::Redis;
 pub use token_keys::{PemKey, TokenKeys, TokenSecret};
@@ -38,12 +42,6 @@ pub struct BadSetting {
     pub name: &'static str,
     pub wrong: String,
     pub allowed: String,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    Json,
-    Pretty,
 }
 
 /// What an ack promises.
@@ -116,6 +114,7 @@ pub struct Settings {
     pub refresh_expires_in: Duration,
     /// How long after its exchange a refresh token is answered with the same successor.
     pub refresh_grace: Duration,
+    pub log_ins: LogIns,
     pub cors_origins: Vec<String>,
     /// Proxies whose forwarding headers are believed.
     pub trusted_proxies: Vec<IpNet>,
@@ -161,6 +160,7 @@ impl Settings {
             jwt_expires_in: lifetime(source, "JWT_EXPIRES_IN", 15 * 60, SECOND..=CONTROL_AGE)?,
             refresh_expires_in: lifetime(source, "REFRESH_EXPIRES_IN", 30 * 86_400, SECOND..=REFRESH_MAX)?,
             refresh_grace: lifetime(source, "REFRESH_GRACE", 30, Duration::ZERO..=REFRESH_GRACE_MAX)?,
+            log_ins: log_in::read(source, dev)?,
             cors_origins: network::cors(source)?,
             trusted_proxies: network::trusted_proxies(source)?,
             connections: network::connections(source)?,
@@ -169,8 +169,8 @@ impl Settings {
             partitions,
             durability: durability(source)?,
             log_max_bytes: log_max_bytes(source, partitions)?,
-            log_level: text(source, "LOG_LEVEL").unwrap_or_else(|| default_level(dev)),
-            log_format: log_format(source, dev)?,
+            log_level: text(source, "LOG_LEVEL").unwrap_or_else(|| logs::default_level(dev)),
+            log_format: logs::format(source, dev)?,
             audit: audit::read(source)?,
         })
     }
@@ -282,19 +282,6 @@ fn log_max_bytes(source: &Source<'_>, partitions: u16) -> Result<i64, BadSetting
     let allowed = format!("bytes of one partition's log, {LOG_BYTES_MIN} or more");
     let bytes = number(source, "LOG_MAX_BYTES", &allowed)?.unwrap_or(LOG_BYTES / i64::from(partitions));
     if bytes >= LOG_BYTES_MIN { Ok(bytes) } else { Err(bad("LOG_MAX_BYTES", &bytes.to_string(), allowed)) }
-}
-
-fn default_level(dev: bool) -> String {
-    if dev { "warn,natter=info" } else { "info" }.to_owned()
-}
-
-fn log_format(source: &Source<'_>, dev: bool) -> Result<LogFormat, BadSetting> {
-    match text(source, "LOG_FORMAT").as_deref() {
-        None if dev => Ok(LogFormat::Pretty),
-        None | Some("json") => Ok(LogFormat::Json),
-        Some("pretty") => Ok(LogFormat::Pretty),
-        Some(other) => Err(bad("LOG_FORMAT", other, "json, pretty")),
-    }
 }
 
 #[cfg(test)]

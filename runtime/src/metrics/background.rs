@@ -40,6 +40,9 @@ pub const SERVICES: &[Metric] = &[
     counter("natter_audit_copies_lost_total", Unit::Count, Roles::Workers, &[])
         .look("rises")
         .means("audit records were not copied to Kafka, which was away for too long; they are in the audit log"),
+    counter("natter_provider_log_ins_refused_total", Unit::Count, Roles::Workers, &[CODE])
+        .look("`unavailable` rises")
+        .means("the OpenID Connect provider is away, or does not know this client as the settings have it: the worker's log has the reason. Other codes: log-ins that were not proved"),
 ];
 
 /// From the log to the store, by the job `persist`.

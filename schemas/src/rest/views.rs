@@ -24,7 +24,7 @@ pub struct UserView {
     pub username: String,
     /// As the user wants to be called.
     pub display_name: String,
-    /// In one's own profile only.
+    /// In one's own profile only; absent there too while none is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// When the account was registered.

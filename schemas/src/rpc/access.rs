@@ -3,11 +3,11 @@
 
 use super::{
     AddMembers, Blocks, EndSession, EraseUser, EventsAfter, FindEvent, FindOlderEvents, FindSharingUsers,
-    FindUser, FindUsers, GetConversation, GetDataKeys, GetHead, GetMembership, GetMessage, GetPage,
-    GetTarget, ListBlockedConversations, ListConversations, ListInbox, ListParticipants, ListReactors,
-    ListSessions, LogHeads, LogIn, LogOut, MarkRead, Memberships, NewPassword, OpenConversation,
-    RefreshSession, RegisterUser, RemoveMember, Rename, RoomEventsAfter, RoomHeads, SearchUsers, SetBlock,
-    SetRole, UpdateUser,
+    FindUser, FindUsers, FinishProviderLogIn, GetConversation, GetDataKeys, GetHead, GetLogInOptions,
+    GetMembership, GetMessage, GetPage, GetTarget, ListBlockedConversations, ListConversations, ListInbox,
+    ListParticipants, ListReactors, ListSessions, LogHeads, LogIn, LogOut, MarkRead, Memberships,
+    NewPassword, OpenConversation, RefreshSession, RegisterUser, RemoveMember, Rename, RoomEventsAfter,
+    RoomHeads, SearchUsers, SetBlock, SetRole, StartProviderLogIn, UpdateUser,
 };
 use crate::id::{ConversationId, UserId};
 
@@ -58,6 +58,7 @@ macro_rules! access {
 access! {
     RegisterUser LogIn RefreshSession LogOut ListSessions EndSession FindUser FindUsers SearchUsers UpdateUser NewPassword
     EraseUser
+    GetLogInOptions StartProviderLogIn FinishProviderLogIn
     OpenConversation ListConversations ListInbox Memberships GetMembership FindSharingUsers SetBlock Blocks
     ListBlockedConversations LogHeads GetDataKeys
     => Reads::Nothing

@@ -117,6 +117,59 @@ pub struct EraseUser {
     pub password: String,
 }
 
+/// How people log in here.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GetLogInOptions;
+
+/// How people log in here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogInOptions {
+    /// Whether passwords are taken, and accounts registered.
+    pub passwords: bool,
+    /// As people call the OpenID Connect provider; `None`: there is none.
+    pub provider: Option<String>,
+}
+
+/// Begins a log-in by the OpenID Connect provider; `not_found` if there is none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StartProviderLogIn {
+    /// The user who gets the identity; `None`: the identity logs in.
+    pub link: Option<UserId>,
+}
+
+/// A log-in that a browser takes to the provider.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct StartedProviderLogIn {
+    /// Where the browser goes.
+    pub url: String,
+    /// Secret: kept by the browser, for [`FinishProviderLogIn`].
+    pub attempt: String,
+}
+
+/// What the provider sent the browser back with.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct FinishProviderLogIn {
+    /// As the browser kept it.
+    pub attempt: Option<String>,
+    /// Which attempt this answers.
+    pub state: Option<String>,
+    /// Secret; is exchanged for a token once.
+    pub code: Option<String>,
+    /// Who answers (RFC 9207).
+    pub issuer: Option<String>,
+    /// Why there is no code (RFC 6749 §4.1.2.1).
+    pub error: Option<String>,
+}
+
+/// What became of a log-in by the provider.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum ProviderLogIn {
+    /// A session, of an account that may have just been made.
+    Opened(OpenedSession),
+    /// The user has the identity from now on.
+    Linked,
+}
+
 /// A user without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
@@ -124,7 +177,7 @@ pub struct User {
     pub id: UserId,
     /// Unique in the deployment.
     pub username: String,
-    /// Unique address; only for the user.
+    /// Unique address; only for the user. Empty: none is known.
     pub email: String,
     /// As others see the user.
     pub display_name: String,

@@ -126,6 +126,9 @@ calls! {
         UpdateUser [CHANGES] => "update" -> User;
         NewPassword [CHANGES] => "password" -> (), crate::limits::RPC_HASHING;
         EraseUser [CHANGES] => "erase" -> (), crate::limits::RPC_HASHING;
+        GetLogInOptions => "log-in-options" -> LogInOptions;
+        StartProviderLogIn => "start-provider" -> StartedProviderLogIn, crate::limits::RPC_PROVIDER;
+        FinishProviderLogIn [CHANGES] => "finish-provider" -> ProviderLogIn, crate::limits::RPC_PROVIDER;
     }
     Conversations {
         OpenConversation [CHANGES] => "open" -> OpenedConversation;

@@ -21,6 +21,7 @@ pub fn acts() -> Vec<Act> {
         Act::LoggedIn { user, session, method: Method::Oidc },
         Act::LogInFailed { user: Some(user), method: password },
         Act::LogInFailed { user: None, method: password },
+        Act::IdentityLinked { user },
         Act::PasswordChanged { user, session: Some(session) },
         Act::PasswordChanged { user, session: None },
         Act::PasswordChangeFailed { user, session },

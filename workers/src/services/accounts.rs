@@ -5,6 +5,7 @@ mod passwords; // argon2id in a bounded pool
 mod idle_threads; // whose threads give way to everything else
 mod profiles; // users' public data
 mod sessions; // log in, go on, log out
+mod provider_log_ins; // log in by an OpenID Connect provider
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,16 +17,19 @@ use natter_nats::{
 };
 use natter_runtime::{audit::Audit, shared_state::SharedState};
 use natter_schemas::{
+    code::Code,
     event::Timestamp,
     limits::Limits,
     rest::check,
     rpc::{
-        EndSession, EraseUser, FindUser, FindUsers, ListSessions, LogIn, LogOut, NewPassword, RefreshSession,
-        RegisterUser, RpcError, SearchUsers, UpdateUser,
+        EndSession, EraseUser, FindUser, FindUsers, FinishProviderLogIn, GetLogInOptions, ListSessions,
+        LogIn, LogOut, NewPassword, RefreshSession, RegisterUser, RpcError, SearchUsers, StartProviderLogIn,
+        UpdateUser,
     },
 };
 use natter_store::Store;
 
+use super::provider::OpenIdProvider;
 pub use passwords::{HashError, Passwords};
 
 /// How long refresh tokens are worth something.
@@ -41,6 +45,9 @@ pub struct Accounts {
     pub store: Arc<dyn Store>,
     pub publisher: Publisher,
     pub passwords: Passwords,
+    /// Whether accounts are registered and logged in to by password.
+    pub takes_passwords: bool,
+    pub provider: Option<OpenIdProvider>,
     pub refresh: RefreshTokens,
     pub limits: Limits,
     pub clock: LogClock,
@@ -66,8 +73,15 @@ impl Accounts {
             FindUsers => users,
             SearchUsers => search,
             UpdateUser => update,
+            GetLogInOptions => log_in_options,
+            StartProviderLogIn => start_provider,
+            FinishProviderLogIn => finish_provider(client),
         });
         Ok(())
+    }
+
+    fn need_passwords(&self) -> Result<(), RpcError> {
+        if self.takes_passwords { Ok(()) } else { Err(Code::PasswordLoginOff.into()) }
     }
 
     fn expiry(&self, now: Timestamp) -> Timestamp {

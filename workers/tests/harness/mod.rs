@@ -9,7 +9,7 @@ use natter_nats::{
     async_nats::jetstream, clock::LogClock, connect::Purpose, log::LogReader, publisher::Publisher,
     service::RpcClient, subject,
 };
-use natter_runtime::audit::Audit;
+use natter_runtime::{audit::Audit, config::LogIns};
 use natter_schemas::{
     code::Code,
     codec,
@@ -92,6 +92,7 @@ impl Harness {
             deployment,
             shared: Arc::new(natter_runtime::shared_state::Memory::new()),
             refresh: RefreshTokens { lifetime: Duration::from_hours(1), grace },
+            log_ins: LogIns { passwords: true, provider: None, public_url: None },
             limits: Limits::default(),
             audit: Audit::off(),
             roots: Some(roots(&[ROOT])),

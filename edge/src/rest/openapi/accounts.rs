@@ -4,8 +4,8 @@ use natter_schemas::{
     code::Code,
     limits,
     rest::{
-        ChangePassword, DemoPersonView, EraseMe, Items, Login, OpenSessionView, Refresh, Register,
-        SessionView, UpdateMe, UserView,
+        ChangePassword, DemoPersonView, EraseMe, Items, LinkStartedView, LogInOptionsView, Login,
+        OpenSessionView, Refresh, Register, SessionView, UpdateMe, UserView,
     },
 };
 use serde_json::json;
@@ -19,6 +19,7 @@ const TAG: &str = "Accounts";
 
 pub fn operations(types: &mut Types) -> Vec<Operation> {
     let mut all = sessions(types);
+    all.extend(provider(types));
     all.extend(profiles(types));
     all
 }
@@ -39,7 +40,7 @@ fn sessions(types: &mut Types) -> Vec<Operation> {
                     .link("getUser", json!({"parameters": {"path.id": "$response.body#/user/id"}}))
                     .link("refreshSession", refreshed()),
             ))
-            .codes([Code::UsernameTaken, Code::EmailTaken]),
+            .codes([Code::UsernameTaken, Code::EmailTaken, Code::PasswordLoginOff]),
         operation(("POST", "/api/auth/login"), "logIn", (TAG, "Log in"))
             .about(
                 "An unknown login and a wrong password get the same answer in the same time. Five wrong \
@@ -50,7 +51,7 @@ fn sessions(types: &mut Types) -> Vec<Operation> {
             .answer(with_cookie(
                 Answer::json(200, "A new session.", session.clone()).link("refreshSession", refreshed()),
             ))
-            .codes([Code::BadCredentials]),
+            .codes([Code::BadCredentials, Code::PasswordLoginOff]),
         operation(("GET", "/api/demo"), "getDemo", (TAG, "Who anyone may log in as"))
             .about("Empty except in `natter dev --demo`.")
             .answer(Answer::json(200, "All of them.", types.view::<Items<DemoPersonView>>())),
@@ -78,6 +79,58 @@ fn sessions(types: &mut Types) -> Vec<Operation> {
         operation(("DELETE", "/api/auth/sessions/{session}"), "endSession", (TAG, "End one session"))
             .about("Its sockets close within 2 s. One's own ends like any other; its cookie stays, and is worth nothing.")
             .answer(Answer::none(204, "The session has ended.")),
+    ]
+}
+
+fn provider(types: &mut Types) -> Vec<Operation> {
+    let text = json!({"type": "string", "maxLength": limits::PROVIDER_PARAMETER});
+    let location =
+        |answer: Answer, text: &str| answer.header("Location", json!({"type": "string"}), (true, text));
+    let attempt = |answer: Answer| {
+        let text = "`natter_oidc`, over TLS `__Host-natter_oidc`: the log-in under way, for ten minutes.";
+        answer.header("Set-Cookie", json!({"type": "string"}), (true, text))
+    };
+    let refused = "A browser (`Accept` names `text/html`) is sent to `/?error=<code>` in place of a problem.";
+    vec![
+        operation(("GET", "/api/auth/options"), "getLogInOptions", (TAG, "How people log in")).answer(
+            Answer::json(200, "By password, by a provider, or both.", types.view::<LogInOptionsView>()),
+        ),
+        operation(("GET", "/api/auth/oidc/start"), "startProviderLogIn", (TAG, "Log in by the provider"))
+            .about(&format!("Opened by a browser. {refused}"))
+            .answer(attempt(location(Answer::none(302, "To the provider."), "An address of the provider.")))
+            .codes([Code::NotFound]),
+        operation(("GET", "/api/auth/oidc/callback"), "finishProviderLogIn", (TAG, "Back from the provider"))
+            .about(&format!(
+                "Where the provider sends the browser. The first log-in of an identity makes an account. {refused}"
+            ))
+            .query("state", (false, text.clone()), "Which attempt this answers.")
+            .query("code", (false, text.clone()), "For one token.")
+            .query("iss", (false, text.clone()), "Who answers (RFC 9207).")
+            .query("error", (false, text), "Why there is no code.")
+            .answer(with_cookie(location(
+                Answer::none(302, "Logged in: to `/`. Linked: to `/settings`, without the cookie."),
+                "One of two addresses here.",
+            )))
+            .codes([
+                Code::LoginExpired,
+                Code::LoginInvalid,
+                Code::LoginDenied,
+                Code::NotFound,
+                Code::UsernameTaken,
+                Code::EmailTaken,
+                Code::IdentityTaken,
+            ]),
+        operation(("POST", "/api/me/identities"), "linkIdentity", (TAG, "Link an identity of the provider"))
+            .about(
+                "Begins a log-in by the provider, in this browser, that gives its identity to the caller's account: they log \
+                 in by either from then on.",
+            )
+            .answer(attempt(Answer::json(
+                200,
+                "Where the browser goes.",
+                types.view::<LinkStartedView>(),
+            )))
+            .codes([Code::NotFound]),
     ]
 }
 
@@ -117,7 +170,7 @@ fn profiles(types: &mut Types) -> Vec<Operation> {
                 json!({"current": "correct horse battery", "next": "staple battery horse"}),
             )
             .answer(Answer::none(204, "The new password counts."))
-            .codes([Code::BadCredentials, Code::NotFound]),
+            .codes([Code::BadCredentials, Code::NotFound, Code::PasswordLoginOff]),
         operation(("GET", "/api/users"), "searchUsers", (TAG, "Search users"))
             .about(
                 "Users who have, for each word of `query`, a word of the username or the display name that \

@@ -14,6 +14,9 @@ const PUBLIC: &[(&str, &str)] = &[
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/api/asyncapi.json"),
     ("POST", "/api/auth/login"),
+    ("GET", "/api/auth/oidc/callback"),
+    ("GET", "/api/auth/oidc/start"),
+    ("GET", "/api/auth/options"),
     ("POST", "/api/auth/refresh"),
     ("POST", "/api/auth/register"),
     ("GET", "/api/demo"),
@@ -85,6 +88,7 @@ const OPERATIONS: &[Row] = &[
     ("change the password without knowing it", All(401), |_| {
         (Method::POST, "/api/me/password".into(), Some(json!({"current": "a guess at it", "next": "battery staple"})))
     }),
+    ("link an identity where there is no provider", All(404), |_| (Method::POST, "/api/me/identities".into(), None)),
     ("list one's sessions", All(200), |_| (Method::GET, "/api/auth/sessions".into(), None)),
     ("end another's session", Each([204, 404, 404, 404, 404, 404]), |n| {
         (Method::DELETE, format!("/api/auth/sessions/{}", n.session), None)

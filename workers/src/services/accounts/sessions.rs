@@ -27,6 +27,7 @@ impl Accounts {
         client: Option<IpAddr>,
     ) -> Result<OpenedSession, Failure> {
         let password = Zeroizing::new(call.password);
+        self.need_passwords()?;
         self.check("username", &call.username, valid::username)?;
         self.check("email", &call.email, valid::email)?;
         self.check("password", &password, valid::password)?;
@@ -50,6 +51,7 @@ impl Accounts {
 
     /// One answer for an unknown user and a wrong password, after the same work.
     pub(super) async fn log_in(&self, call: LogIn, client: Option<IpAddr>) -> Result<OpenedSession, Failure> {
+        self.need_passwords()?;
         let known = match call.login.len() {
             1..=limits::EMAIL => self.store.credentials(&call.login).await?,
             _ => None,
@@ -75,7 +77,7 @@ impl Accounts {
         known: Option<Credentials>,
         client: Option<IpAddr>,
     ) -> Result<OpenedSession, Failure> {
-        let hash = known.as_ref().map(|credentials| credentials.password_hash.clone());
+        let hash = known.as_ref().and_then(|credentials| credentials.password().map(str::to_owned));
         match (self.passwords.verify(bounded(password)?, hash).await?, known) {
             (true, Some(credentials)) => self.open(credentials, client).await,
             _ => Err(Code::BadCredentials.into()),
@@ -83,7 +85,11 @@ impl Accounts {
     }
 
     /// Refused when the password was changed since `checked` was read: the log-in was with the old one.
-    async fn open(&self, checked: Credentials, client: Option<IpAddr>) -> Result<OpenedSession, Failure> {
+    pub(super) async fn open(
+        &self,
+        checked: Credentials,
+        client: Option<IpAddr>,
+    ) -> Result<OpenedSession, Failure> {
         let (refresh_token, token) = fresh_token();
         let Credentials { user, password_hash } = checked;
         let (session, now) = (SessionId::fresh(), self.clock.now());
@@ -188,8 +194,10 @@ impl Accounts {
         client: Option<IpAddr>,
     ) -> Result<(), Failure> {
         let (current, next) = (bounded(call.current)?, Zeroizing::new(call.next));
+        self.need_passwords()?;
         self.check("next", &next, valid::password)?;
-        let known = self.store.credentials_of(call.user).await?.map(|credentials| credentials.password_hash);
+        let known = self.store.credentials_of(call.user).await?;
+        let known = known.and_then(|credentials| credentials.password().map(str::to_owned));
         let (user, session) = (call.user, call.session);
         if !self.passwords.verify(current, known).await? {
             self.audit.record(Act::PasswordChangeFailed { user, session }, client).await;
@@ -207,7 +215,8 @@ impl Accounts {
     pub(super) async fn erase(&self, call: EraseUser, client: Option<IpAddr>) -> Result<(), Failure> {
         let password = bounded(call.password)?;
         let (user, known) = (call.user, self.store.credentials_of(call.user).await?);
-        if !self.passwords.verify(password, known.map(|credentials| credentials.password_hash)).await? {
+        let known = known.and_then(|credentials| credentials.password().map(str::to_owned));
+        if !self.passwords.verify(password, known).await? {
             return Err(Code::BadCredentials.into());
         }
         close::account(&*self.store, &self.publisher, user, self.clock.now()).await?;

@@ -8,7 +8,7 @@ export interface components {
          * @description What went wrong. A client decides by it, not by `status` or the texts.
          * @enum {string}
          */
-        Code: "malformed" | "unauthenticated" | "token_expired" | "bad_credentials" | "forbidden" | "not_found" | "method_not_allowed" | "username_taken" | "email_taken" | "idempotency_in_progress" | "conflict" | "too_large" | "unsupported_media_type" | "invalid" | "idempotency_mismatch" | "rate_limited" | "internal" | "unavailable" | "restarting" | "slow_reader" | "ping_timeout" | "too_many_frames" | "session_revoked" | "protocol_error" | "too_many_sockets";
+        Code: "malformed" | "unauthenticated" | "token_expired" | "bad_credentials" | "login_expired" | "login_invalid" | "login_denied" | "password_login_off" | "forbidden" | "not_found" | "method_not_allowed" | "username_taken" | "email_taken" | "identity_taken" | "idempotency_in_progress" | "conflict" | "too_large" | "unsupported_media_type" | "invalid" | "idempotency_mismatch" | "rate_limited" | "internal" | "unavailable" | "restarting" | "slow_reader" | "ping_timeout" | "too_many_frames" | "session_revoked" | "protocol_error" | "too_many_sockets";
         /** @description A conversation as the caller sees it. */
         Conversation: {
             /** @description When it was opened. */
@@ -245,7 +245,7 @@ export interface components {
             createdAt: components["schemas"]["Timestamp"];
             /** @description As the user wants to be called. */
             displayName: string;
-            /** @description In one's own profile only. */
+            /** @description In one's own profile only; absent there too while none is known. */
             email?: string | null;
             /** @description The user was erased: the names are empty, and nothing more is known. Left out when false. */
             erased?: boolean;
