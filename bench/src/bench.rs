@@ -74,7 +74,7 @@ impl Bench {
         match kind {
             Kind::SeedNode => self.options.seed_node.is_some(),
             Kind::Centrifugo => self.options.centrifugo.is_some(),
-            Kind::Natter(_) | Kind::Cluster(_) | Kind::Bare => true,
+            Kind::Natter(_) | Kind::Sealed | Kind::Cluster(_) | Kind::Bare => true,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::{
     table::figure,
 };
 
-/// One ratio: as it was when it was committed, or as it is wanted.
+/// One ratio or difference: as it was when it was committed, or as it is wanted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Gate {
@@ -21,6 +21,9 @@ pub struct Gate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     pub ratio: f64,
+    /// `ratio` is how much more than `to` it may be, in the measurement's unit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub difference: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -50,8 +53,12 @@ fn judge_one(gate: &Gate, measurements: &[Measurement], allowed: NoiseAllowance)
     let found = measurement.and_then(|measurement| found(gate, measurement));
     let spread = measurement.and_then(|measurement| measurement.ratio_spread(&gate.of, gate.to.as_deref()?));
     let noise = if allowed == NoiseAllowance::Allowed { spread.unwrap_or(0.0) } else { 0.0 };
+    // What noise is of a ratio, it is of what both sides of a difference are.
+    let base = measurement.and_then(|measurement| measurement.median(gate.to.as_deref()?));
+    let most =
+        if gate.difference { gate.ratio + noise * base.unwrap_or(0.0) } else { gate.ratio * (1.0 + noise) };
     let passes = match (found, measurement.map(|measurement| measurement.better)) {
-        (Some(found), Some(Better::Lower)) => found <= gate.ratio * (1.0 + noise),
+        (Some(found), Some(Better::Lower)) => found <= most,
         (Some(found), Some(Better::Higher)) => found * (1.0 + noise) >= gate.ratio,
         _ => false,
     };
@@ -66,6 +73,7 @@ pub fn renewed(gates: &[Gate], measurements: &[Measurement]) -> Vec<Gate> {
 
 fn found(gate: &Gate, measurement: &Measurement) -> Option<f64> {
     match &gate.to {
+        Some(to) if gate.difference => Some(measurement.median(&gate.of)? - measurement.median(to)?),
         Some(to) => measurement.ratio(&gate.of, to),
         None => measurement.median(&gate.of),
     }
@@ -75,7 +83,7 @@ fn found(gate: &Gate, measurement: &Measurement) -> Option<f64> {
 pub fn markdown(judged: &[GateResult], measurements: &[Measurement]) -> String {
     let mut text = String::from("| what | setting | wanted | found | |\n|---|---|---|---|---|\n");
     for GateResult { gate, found, passes, .. } in judged {
-        let Gate { measurement: id, of, to, ratio } = gate;
+        let Gate { measurement: id, of, to, ratio, .. } = gate;
         let measurement = measurements.iter().find(|measurement| measurement.id == *id);
         let (what, setting) =
             measurement.map_or((id.as_str(), ""), |f| (f.what.as_str(), f.setting.as_str()));
@@ -84,9 +92,11 @@ pub fn markdown(judged: &[GateResult], measurements: &[Measurement]) -> String {
             Some(Better::Lower) => "≤ ",
             None => "",
         };
+        let own = measurement.map_or(String::new(), |measurement| format!(" {}", measurement.unit));
         let unit = match to {
+            Some(to) if gate.difference => format!("{own} more than {to}"),
             Some(to) => format!(" × {to}"),
-            None => measurement.map_or(String::new(), |measurement| format!(" {}", measurement.unit)),
+            None => own,
         };
         let found = found.map_or("not measured".to_owned(), figure);
         let word = if *passes { "reached" } else { "**not reached**" };
@@ -98,11 +108,12 @@ pub fn markdown(judged: &[GateResult], measurements: &[Measurement]) -> String {
 
 impl fmt::Display for GateResult {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Gate { measurement, of, to, ratio } = &self.gate;
+        let Gate { measurement, of, to, ratio, difference } = &self.gate;
         let found = self.found.map_or("not measured".to_owned(), |found| format!("{found:.3}"));
         let word = if self.passes { "ok  " } else { "FAIL" };
         let noise = self.noise * 100.0;
-        let to = to.as_ref().map_or(String::new(), |to| format!(" / {to}"));
+        let sign = if *difference { '-' } else { '/' };
+        let to = to.as_ref().map_or(String::new(), |to| format!(" {sign} {to}"));
         write!(f, "{word} {measurement}: {of}{to} = {found}, gate {ratio:.3}, noise of this run {noise:.0} %")
     }
 }
@@ -118,6 +129,7 @@ mod tests {
             of: "natter".to_owned(),
             to: Some("bare".to_owned()),
             ratio,
+            difference: false,
         }
     }
 
@@ -162,6 +174,16 @@ mod tests {
         assert!(!passes(gate("ack/x/gone", 1.0)));
         let other = Gate { to: Some("seed-node".to_owned()), ..gate("ack/x/cpu", 100.0) };
         assert!(!passes(other));
+    }
+
+    #[test]
+    fn a_difference_is_compared_in_the_unit_of_what_was_measured() {
+        // 31 to 10, within 6 % of the 10.
+        let more = |ratio| Gate { difference: true, ..gate("ack/x/cpu", ratio) };
+        assert!(passes(more(21.0)) && passes(more(20.5)) && !passes(more(20.0)));
+        let judged = judge(&[more(6.0)], &measurements(), NoiseAllowance::Not);
+        assert_eq!((judged[0].found, judged[0].passes), (Some(21.0), false));
+        assert!(markdown(&judged, &measurements()).contains("| ≤ 6.00 more than bare |"));
     }
 
     #[test]

@@ -22,6 +22,8 @@ const STARTS_WITHIN: Duration = Duration::from_secs(90);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Natter(Profile),
+    /// The same, relaxed, with texts sealed.
+    Sealed,
     /// So many edges.
     Cluster(u8),
     SeedNode,
@@ -53,7 +55,7 @@ impl Kind {
 
     /// Whether a socket that comes back is sent what it missed.
     pub fn resumes(self) -> bool {
-        matches!(self, Self::Natter(_) | Self::Cluster(_))
+        matches!(self, Self::Natter(_) | Self::Sealed | Self::Cluster(_))
     }
 }
 
@@ -61,6 +63,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Natter(profile) => write!(f, "natter-{}", profile.name()),
+            Self::Sealed => write!(f, "natter-sealed"),
             Self::Cluster(edges) => write!(f, "natter-{edges}-edges"),
             Self::SeedNode => write!(f, "seed-node"),
             Self::Bare => write!(f, "bare"),
@@ -76,6 +79,7 @@ impl FromStr for Kind {
         match text {
             "natter" | "natter-relaxed" => Ok(Self::Natter(Profile::Relaxed)),
             "natter-durable" => Ok(Self::Natter(Profile::Durable)),
+            "natter-sealed" => Ok(Self::Sealed),
             "natter-1-edges" => Ok(Self::Cluster(1)),
             "natter-2-edges" => Ok(Self::Cluster(2)),
             "natter-4-edges" => Ok(Self::Cluster(4)),
@@ -83,7 +87,7 @@ impl FromStr for Kind {
             "bare" => Ok(Self::Bare),
             "centrifugo" => Ok(Self::Centrifugo),
             _ => {
-                Err("natter-relaxed, natter-durable, natter-N-edges (1, 2, 4), seed-node, bare or centrifugo"
+                Err("natter-relaxed, natter-durable, natter-sealed, natter-N-edges (1, 2, 4), seed-node, bare or centrifugo"
                     .into())
             }
         }
@@ -121,7 +125,7 @@ impl Server {
     pub fn start(kind: Kind, context: &LaunchContext) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&context.scratch)?;
         match kind {
-            Kind::Natter(profile) => natter::start(profile, context),
+            Kind::Natter(_) | Kind::Sealed => natter::start(kind, context),
             Kind::Cluster(edges) => cluster::start(edges, context),
             Kind::SeedNode => seed_node::start(context),
             Kind::Bare => bare::start(context),
@@ -151,6 +155,7 @@ mod tests {
         for kind in [
             Kind::Natter(Profile::Relaxed),
             Kind::Natter(Profile::Durable),
+            Kind::Sealed,
             Kind::Cluster(4),
             Kind::SeedNode,
             Kind::Bare,

@@ -8,8 +8,12 @@ pub const TOKEN_LIFE: &str = "1h";
 /// All clients have one address; the number of open files is what bounds them.
 pub const CONNECTIONS: &str = "1000000";
 
-pub fn start(profile: Profile, context: &LaunchContext) -> anyhow::Result<Server> {
+pub fn start(kind: Kind, context: &LaunchContext) -> anyhow::Result<Server> {
     let (port, admin) = (free_port()?, free_port()?);
+    let (profile, sealed) = match kind {
+        Kind::Natter(profile) => (profile, false),
+        _ => (Profile::Relaxed, true),
+    };
     let data = context.scratch.join("data");
     let launch = Launch::new(&context.natter, context.scratch.join("natter.log"))
         .args(&["dev", "--port", &port.to_string(), "--admin-port", &admin.to_string()])
@@ -17,12 +21,13 @@ pub fn start(profile: Profile, context: &LaunchContext) -> anyhow::Result<Server
         .env("RATE_LIMITS", "off")
         .env("MAX_CONNECTIONS_PER_ADDRESS", CONNECTIONS)
         .env("DURABILITY", profile.name())
+        .env("CHAT_ENCRYPTION_ENABLED", sealed.to_string())
         .env("JWT_EXPIRES_IN", TOKEN_LIFE)
         .core(context.core);
     let mut process = launch.start()?;
     process.listens(local(port), STARTS_WITHIN)?;
     Ok(Server {
-        kind: Kind::Natter(profile),
+        kind,
         dialect: &Natter,
         sockets: vec![local(port)],
         http: local(port),
