@@ -181,7 +181,8 @@ impl PartitionCheck<'_> {
             }
             return Ok(());
         };
-        let contents = [self.encoder.content, Content::Sealed, Content::Omitted];
+        // Plain last: it needs keys.
+        let contents = [self.encoder.content, Content::Sealed, Content::Omitted, Content::Plain];
         let mut difference = None;
         for (n, content) in contents.into_iter().enumerate() {
             let encoder = RecordEncoder { content, ..self.encoder.clone() };
