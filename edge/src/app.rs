@@ -46,6 +46,8 @@ pub struct Config {
     pub limits: Limits,
     /// Whether texts are sealed before they are published.
     pub seals: bool,
+    /// How long a data key is used (`CHAT_KEY_CACHE`).
+    pub key_cache: Duration,
     /// How long one heartbeat keeps its user online (`PRESENCE_TTL`).
     pub presence_ttl: Duration,
     /// The durability profile's name, for `/health/ready`.

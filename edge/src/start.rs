@@ -61,7 +61,7 @@ pub async fn assemble(
     // an ack and the event it is about come in one packet, wake one task, and leave in one write.
     let rpc = RpcClient::new(connect(&config.nats, Purpose::Rpc).await?);
     let live = connect(&config.nats, Purpose::Live).await?;
-    let keys = data_keys(&rpc, &lifecycle);
+    let keys = data_keys(&config, &rpc, &lifecycle);
     let log = event_log(&config, live.clone(), partitions, clock.clone());
 
     let tokens = Arc::new(Tokens::new(Keys::new(&config.keys)?, config.jwt_expires_in, clock.clone()));
@@ -149,8 +149,8 @@ fn heartbeats(
 }
 
 /// Of users, dropped when they are too old.
-fn data_keys(rpc: &RpcClient, lifecycle: &Lifecycle) -> DataKeys {
-    let keys = DataKeys::new(rpc.clone());
+fn data_keys(config: &Config, rpc: &RpcClient, lifecycle: &Lifecycle) -> DataKeys {
+    let keys = DataKeys::new(rpc.clone(), config.key_cache);
     let (expiring, stop) = (keys.clone().expire(), lifecycle.stop().clone());
     lifecycle.spawn("keys expire", async move {
         stop.run_until_cancelled(expiring).await;

@@ -54,7 +54,7 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Compare the log with the store: whether everything the persister acked is there as it was logged.
     Verify(VerifyArgs),
-    /// Look at the keys that content is sealed with, wrap them by another root, or let new ones follow.
+    /// Look at the keys that content is sealed with, wrap them by another root, let new ones follow, or remove old ones.
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Check the audit log (`AUDIT_LOG`).

@@ -1,9 +1,12 @@
-//! `natter keys`: the keys that content is sealed with, wrapped by another root or followed by new ones.
+//! `natter keys`: the keys that content is sealed with, wrapped by another root, followed by new ones, or removed.
 
-use std::{process::ExitCode, sync::Arc};
+mod reseal; // stored texts follow new keys
+mod retire; // old keys go
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use natter_nats::publisher::Publisher;
+use natter_nats::{log::LogReader, publisher::Publisher};
 use natter_runtime::audit::Audit;
 use natter_schemas::{audit::Act, id::UserId};
 use natter_store::Store;
@@ -23,11 +26,16 @@ pub async fn run(command: &KeysCommand) -> anyhow::Result<ExitCode> {
     let roots = roots.context("there is no root of keys: CHAT_MESSAGE_KEY or CHAT_KMS_URL is missing")?;
     let (store, publisher) = (operator.store().await?, operator.publisher().await?);
     let audit = bootstrap::audit_of_command(operator.settings(), "keys")?;
-    let tool = Tool { store, roots, publisher, audit };
+    let encryption = &operator.settings().encryption;
+    let (seals, key_cache) = (encryption.enabled, encryption.key_cache);
+    let (log, partitions) = (operator.log.clone(), operator.deployment.partitions);
+    let tool = Tool { store, roots, publisher, audit, log, partitions, seals, key_cache };
     let done = match command {
         KeysCommand::Status(args) => tool.status(args).await,
         KeysCommand::Rewrap(args) => tool.rewrap(args.again).await,
         KeysCommand::Rotate(args) => tool.rotate(args).await,
+        KeysCommand::Reseal(args) => tool.reseal(args).await,
+        KeysCommand::Retire(args) => tool.retire(args).await,
     };
     tool.audit.close().await;
     bootstrap::close_store(&*tool.store).await;
@@ -39,6 +47,12 @@ struct Tool {
     roots: Roots,
     publisher: Publisher,
     audit: Audit,
+    log: LogReader,
+    partitions: u16,
+    /// Whether new texts are sealed.
+    seals: bool,
+    /// How long processes use a data key.
+    key_cache: Duration,
 }
 
 impl Tool {

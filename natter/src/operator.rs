@@ -46,7 +46,8 @@ impl Operator {
 
     /// Data keys, from the workers.
     pub async fn keys(&self) -> anyhow::Result<DataKeys> {
-        Ok(DataKeys::new(RpcClient::new(self.backends.client(Purpose::Rpc).await?)))
+        let rpc = RpcClient::new(self.backends.client(Purpose::Rpc).await?);
+        Ok(DataKeys::new(rpc, self.settings().encryption.key_cache))
     }
 
     /// The one named, or all.

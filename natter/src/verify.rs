@@ -43,8 +43,9 @@ impl Checked {
 pub async fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let operator = Operator::start().await?;
     let partitions = operator.partitions(args.partition)?;
-    let (store, log) = (operator.store().await?, operator.log.clone());
-    let verifier = Verifier { store: store.clone(), log, partitions: operator.deployment.partitions };
+    let (store, log, keys) = (operator.store().await?, operator.log.clone(), operator.keys().await?);
+    let partitions_of_log = operator.deployment.partitions;
+    let verifier = Verifier { store: store.clone(), log, partitions: partitions_of_log, keys };
     let equal = all(&operator, &verifier, &partitions, args.json).await;
     bootstrap::close_store(&*store).await;
     Ok(if equal? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -60,7 +61,7 @@ async fn all(
     // Asked once: what is written meanwhile is compared next time.
     let floors = operator.log.floors().await?;
     let floor = |p: &Partition| floors.get(usize::from(p.0)).copied().unwrap_or(0);
-    let keys = operator.keys().await?;
+    let keys = verifier.keys.clone();
     let mirror = operator.settings().kafka.clone().map(|kafka| kafka_sink::verify::Verifier {
         options: Options::from(kafka),
         log: operator.log.clone(),

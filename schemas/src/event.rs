@@ -283,7 +283,56 @@ impl LogEntry {
     }
 }
 
+impl Event {
+    /// Epoch of the key that its text is sealed with; 0 for a text in clear, and without one.
+    #[must_use]
+    pub const fn key_version(&self) -> u32 {
+        match self.body() {
+            Some(body) => body.key_version(),
+            None => 0,
+        }
+    }
+
+    /// Its text.
+    #[must_use]
+    pub const fn body(&self) -> Option<&Body> {
+        match &self.kind {
+            Kind::Posted { body, .. } | Kind::Edited { body, .. } => Some(body),
+            Kind::Deleted { .. }
+            | Kind::Reacted { .. }
+            | Kind::MemberAdded { .. }
+            | Kind::MemberRemoved { .. }
+            | Kind::RoleChanged { .. }
+            | Kind::Renamed { .. }
+            | Kind::Created { .. } => None,
+        }
+    }
+
+    /// Its text, to be changed.
+    pub const fn body_mut(&mut self) -> Option<&mut Body> {
+        match &mut self.kind {
+            Kind::Posted { body, .. } | Kind::Edited { body, .. } => Some(body),
+            Kind::Deleted { .. }
+            | Kind::Reacted { .. }
+            | Kind::MemberAdded { .. }
+            | Kind::MemberRemoved { .. }
+            | Kind::RoleChanged { .. }
+            | Kind::Renamed { .. }
+            | Kind::Created { .. } => None,
+        }
+    }
+}
+
 impl Body {
+    /// Epoch of the key that it is sealed with; 0 in clear.
+    #[must_use]
+    pub const fn key_version(&self) -> u32 {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Sealed { key_version, .. } => *key_version,
+        }
+    }
+
     /// Bytes of it.
     pub const fn size(&self) -> usize {
         match self {

@@ -33,8 +33,9 @@ pub enum Known {
 }
 
 /// Bounded: what does not fit takes the place of everything older than the newest half.
-#[derive(Default)]
 pub struct Cache {
+    /// How long a key is used.
+    kept: Duration,
     young: HashMap<KeyName, Entry>,
     old: HashMap<KeyName, Entry>,
     revoked: Revoked,
@@ -63,16 +64,22 @@ struct Entry {
 }
 
 impl Entry {
-    fn is_valid(&self, now: Instant) -> bool {
-        let most = if self.key.is_some() { limits::KEY_CACHED } else { ABSENT_FOR };
+    fn is_valid(&self, kept: Duration, now: Instant) -> bool {
+        let most = if self.key.is_some() { kept } else { ABSENT_FOR.min(kept) };
         now.saturating_duration_since(self.since) < most
     }
 }
 
 impl Cache {
+    /// A key is used so long after it was asked for.
+    pub fn keeping(kept: Duration) -> Self {
+        Self { kept, young: HashMap::new(), old: HashMap::new(), revoked: Revoked::default() }
+    }
+
     pub fn get(&self, name: KeyName, now: Instant) -> Known {
         let entry = self.young.get(&name).or_else(|| self.old.get(&name));
-        let usable = |entry: &&Entry| entry.is_valid(now) && self.revoked.allows(name.user, entry.since);
+        let usable =
+            |entry: &&Entry| entry.is_valid(self.kept, now) && self.revoked.allows(name.user, entry.since);
         match entry.filter(usable) {
             Some(Entry { key: Some(key), .. }) => Known::Key(key.clone()),
             Some(Entry { key: None, .. }) => Known::Absent,
@@ -113,7 +120,7 @@ impl Cache {
         if !std::mem::take(&mut self.revoked.unswept) {
             return;
         }
-        let Self { young, old, revoked } = self;
+        let Self { young, old, revoked, .. } = self;
         young.retain(|name, entry| revoked.allows(name.user, entry.since));
         old.retain(|name, entry| revoked.allows(name.user, entry.since));
     }
@@ -121,8 +128,9 @@ impl Cache {
     /// Drops what is too old.
     pub fn expire(&mut self, now: Instant) {
         self.sweep();
-        self.young.retain(|_, entry| entry.is_valid(now));
-        self.old.retain(|_, entry| entry.is_valid(now));
+        let kept = self.kept;
+        self.young.retain(|_, entry| entry.is_valid(kept, now));
+        self.old.retain(|_, entry| entry.is_valid(kept, now));
         self.revoked.users.retain(|_, revoked| now.saturating_duration_since(*revoked) < REMEMBERED);
     }
 
@@ -140,26 +148,32 @@ mod tests {
         KeyName { user: UserId::fresh(), epoch: Some(1) }
     }
 
+    fn cache() -> Cache {
+        Cache::keeping(limits::KEY_CACHED)
+    }
+
     fn key() -> DataKey {
         DataKey { epoch: 1, key: Key::from([7; 32]) }
     }
 
     #[test]
-    fn a_key_is_known_for_five_minutes_and_then_dropped() {
-        let (mut cache, name, asked) = (Cache::default(), name(), Instant::now());
-        cache.put(name, Some(key()), asked);
-        let nearly = asked + limits::KEY_CACHED.saturating_sub(Duration::from_millis(1));
-        assert_eq!(cache.get(name, nearly), Known::Key(key()));
-        assert_eq!(cache.get(name, asked + limits::KEY_CACHED), Known::No);
-        cache.expire(nearly);
-        assert_eq!(cache.len(), 1);
-        cache.expire(asked + limits::KEY_CACHED);
-        assert_eq!(cache.len(), 0);
+    fn a_key_is_known_for_as_long_as_is_set_and_then_dropped() {
+        for kept in [limits::KEY_CACHED, Duration::from_secs(2)] {
+            let (mut cache, name, asked) = (Cache::keeping(kept), name(), Instant::now());
+            cache.put(name, Some(key()), asked);
+            let nearly = asked + kept.saturating_sub(Duration::from_millis(1));
+            assert_eq!(cache.get(name, nearly), Known::Key(key()));
+            assert_eq!(cache.get(name, asked + kept), Known::No);
+            cache.expire(nearly);
+            assert_eq!(cache.len(), 1);
+            cache.expire(asked + kept);
+            assert_eq!(cache.len(), 0);
+        }
     }
 
     #[test]
     fn a_key_that_is_not_there_is_asked_for_again_soon() {
-        let (mut cache, name, asked) = (Cache::default(), name(), Instant::now());
+        let (mut cache, name, asked) = (cache(), name(), Instant::now());
         cache.put(name, None, asked);
         assert_eq!(cache.get(name, asked), Known::Absent);
         assert_eq!(cache.get(name, asked + ABSENT_FOR), Known::No);
@@ -167,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_cache_has_a_bound_and_keeps_the_newest_half() {
-        let (mut cache, now) = (Cache::default(), Instant::now());
+        let (mut cache, now) = (cache(), Instant::now());
         let names: Vec<KeyName> = (0..3 * limits::KEYS_CACHED).map(|_| name()).collect();
         for name in &names {
             cache.put(*name, Some(key()), now);
@@ -180,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_revoked_key_is_gone_and_those_of_others_stay() {
-        let (mut cache, revoked, other, asked) = (Cache::default(), name(), name(), Instant::now());
+        let (mut cache, revoked, other, asked) = (cache(), name(), name(), Instant::now());
         let newest = KeyName { epoch: None, ..revoked };
         for name in [revoked, newest, other] {
             cache.put(name, Some(key()), asked);
@@ -197,7 +211,7 @@ mod tests {
 
     #[test]
     fn an_answer_from_before_a_revocation_is_not_used() {
-        let (mut cache, name, asked) = (Cache::default(), name(), Instant::now());
+        let (mut cache, name, asked) = (cache(), name(), Instant::now());
         let revoked = asked + Duration::from_secs(1);
         cache.revoke(name.user, revoked);
         cache.expire(revoked + limits::RPC);
@@ -212,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_of_revocations_has_a_bound() {
-        let (mut cache, kept, asked) = (Cache::default(), name(), Instant::now());
+        let (mut cache, kept, asked) = (cache(), name(), Instant::now());
         cache.put(kept, Some(key()), asked);
         let now = asked + Duration::from_millis(1);
         for _ in 0..limits::KEYS_REVOKED {

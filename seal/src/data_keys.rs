@@ -29,10 +29,15 @@ const ATTEMPTS: usize = 3;
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 
 /// Data keys that this process has. Clones share them.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct KnownKeys(Arc<Mutex<Cache>>);
 
 impl KnownKeys {
+    /// None yet; each is used so long after it was asked for.
+    pub fn keeping(kept: Duration) -> Self {
+        Self(Arc::new(Mutex::new(Cache::keeping(kept))))
+    }
+
     pub(crate) fn get(&self, name: KeyName) -> Known {
         self.0.lock().get(name, Instant::now())
     }
@@ -60,7 +65,7 @@ impl KnownKeys {
     }
 }
 
-/// The data keys of users, from the service `keys`, for at most five minutes. Clones share them.
+/// The data keys of users, from the service `keys`. Clones share them.
 #[derive(Clone)]
 pub struct DataKeys {
     rpc: RpcClient,
@@ -70,9 +75,9 @@ pub struct DataKeys {
 }
 
 impl DataKeys {
-    /// None yet.
-    pub fn new(rpc: RpcClient) -> Self {
-        Self { rpc, known: KnownKeys::default(), away_until: Arc::default() }
+    /// None yet; each is used so long after it was asked for.
+    pub fn new(rpc: RpcClient, kept: Duration) -> Self {
+        Self { rpc, known: KnownKeys::keeping(kept), away_until: Arc::default() }
     }
 
     /// Those that are here, for whoever cannot wait.

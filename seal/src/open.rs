@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use natter_schemas::{
     code::Code,
-    event::{Body, Event, Kind, LogEntry, Message},
+    event::{Body, Event, LogEntry, Message},
     rpc::{KeyName, RpcError},
 };
 use tracing::{debug, error};
@@ -127,14 +127,5 @@ fn key_of(place: &Place, body: &Body) -> Option<KeyName> {
 
 fn body_of(event: &mut Event) -> Option<(Place, &mut Body)> {
     let place = Place::of_event(event);
-    match &mut event.kind {
-        Kind::Posted { body, .. } | Kind::Edited { body, .. } => Some((place, body)),
-        Kind::Deleted { .. }
-        | Kind::Reacted { .. }
-        | Kind::MemberAdded { .. }
-        | Kind::MemberRemoved { .. }
-        | Kind::RoleChanged { .. }
-        | Kind::Renamed { .. }
-        | Kind::Created { .. } => None,
-    }
+    event.body_mut().map(|body| (place, body))
 }

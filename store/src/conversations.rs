@@ -54,4 +54,11 @@ pub trait ConversationStore: Send + Sync + 'static {
     async fn unread(&self, user: UserId, most: usize) -> Result<Vec<(ListedRow, usize)>>;
     /// Newest persisted seq of each, 0 for none.
     async fn heads(&self, conversations: &[ConversationId]) -> Result<Vec<Seq>>;
+    /// Those after this one that have any event, in an order of the store's own: every one that is there throughout
+    /// comes once.
+    async fn conversations_after(
+        &self,
+        after: Option<ConversationId>,
+        most: usize,
+    ) -> Result<Vec<ConversationId>>;
 }

@@ -28,4 +28,11 @@ pub trait EventStore: Send + Sync + 'static {
     ) -> Result<Vec<LogEntry>>;
     /// By its id; the one with the lowest seq, should the log hold the id twice.
     async fn find_event(&self, conversation: ConversationId, id: EventId) -> Result<Option<LogEntry>>;
+    /// Texts of this conversation sealed otherwise: each event, which is stored at its seq, has the body that it has here.
+    /// One that is sealed with the same or a later key stays as it is. An event that is persisted once more, as the log
+    /// has it, changes nothing.
+    async fn reseal(&self, conversation: ConversationId, events: &[LogEntry]) -> Result<()>;
+    /// Removes what [`EventStore::reseal`] replaced from the files of a store that are its own. `rewrite`: for certain, by
+    /// writing all of the file once more; other writers wait meanwhile.
+    async fn forget_replaced(&self, rewrite: bool) -> Result<()>;
 }

@@ -72,4 +72,6 @@ pub trait KeyStore: Send + Sync + 'static {
     ) -> Result<bool>;
     /// Adds a data key; answers whether there was none of its epoch.
     async fn add_data_key(&self, user: UserId, purpose: KeyPurpose, key: &WrappedDataKey) -> Result<bool>;
+    /// Removes a data key; answers whether it was there.
+    async fn remove_data_key(&self, user: UserId, purpose: KeyPurpose, epoch: u32) -> Result<bool>;
 }

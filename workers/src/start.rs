@@ -1,4 +1,4 @@
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use natter_nats::{
     apply::Deployment,
@@ -58,6 +58,8 @@ pub struct Dependencies {
     pub audit: Audit,
     /// What wraps the keys of users; None: this process serves no keys.
     pub roots: Option<Roots>,
+    /// How long the mirror uses a data key.
+    pub key_cache: Duration,
     /// Where events are mirrored to; None: nowhere.
     pub kafka: Option<kafka_sink::Options>,
 }
@@ -225,9 +227,9 @@ impl Start<'_> {
     }
 
     async fn mirror(&self) -> Result<(), StartError> {
-        let Dependencies { js, log, deployment, kafka, client, .. } = self.dependencies.clone();
+        let Dependencies { js, log, deployment, kafka, client, key_cache, .. } = self.dependencies.clone();
         let options = kafka.ok_or(StartError::NoKafka)?;
-        let keys = DataKeys::new(RpcClient::new(client.clone()));
+        let keys = DataKeys::new(RpcClient::new(client.clone()), key_cache);
         let (following, stop) =
             (follow_control(keys.known().clone(), jetstream::new(client)), self.stop.clone());
         self.tracker.spawn(async move { stop.run_until_cancelled(following).await });

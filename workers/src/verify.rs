@@ -1,6 +1,7 @@
 //! The log against the store, partition by partition: what the persister has acked must be there, as it was
 //! logged. Both are read in order, in chunks, so memory grows with conversations and not with events.
 
+mod resealed; // texts that the store has sealed with other keys than the log
 mod compare; // pure: two sorted runs of events, and where they differ
 
 use std::{
@@ -10,16 +11,19 @@ use std::{
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use natter_nats::log::{LogError, LogReader};
+use natter_schemas::rpc::RpcError;
 use natter_schemas::{
     event::LogEntry,
     id::{ConversationId, Partition, Seq},
 };
+use natter_seal::DataKeys;
 use natter_store::{Store, StoreError};
 
 pub use compare::{Difference, Digests};
 
 use crate::{capped_list::CappedList, consume::Delivery, persist, readable_rows};
 use compare::Digest;
+pub use resealed::Resealed;
 
 /// Events of one chunk, at the least; 500 more and 4 MiB at most. The fewer chunks, the fewer questions: one
 /// for each conversation of a chunk.
@@ -37,6 +41,8 @@ pub enum VerifyError {
     Log(#[from] LogError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("no keys for texts that were sealed again: {0}")]
+    Keys(#[from] RpcError),
 }
 
 /// What was found in one partition.
@@ -49,6 +55,8 @@ pub struct PartitionReport {
     pub events: u64,
     /// Events in the log that no job can use: no rows are due for them.
     pub unreadable: u64,
+    /// The store has these texts sealed otherwise than the log.
+    pub resealed: Resealed,
     /// Hexadecimal BLAKE3 over seq, id and bytes of each event, in order.
     pub log: String,
     pub store: String,
@@ -65,6 +73,8 @@ pub struct Verifier {
     pub store: Arc<dyn Store>,
     pub log: LogReader,
     pub partitions: u16,
+    /// Of texts that were sealed again.
+    pub keys: DataKeys,
 }
 
 impl Verifier {
@@ -84,6 +94,7 @@ impl Verifier {
             conversations_checked: HashMap::new(),
             found: Digests::default(),
             unreadable: 0,
+            resealed: Resealed::default(),
             differences: CappedList::of(SHOWN),
         };
         loop {
@@ -119,6 +130,7 @@ struct PartitionCheck<'a> {
     conversations_checked: HashMap<ConversationId, Checked>,
     found: Digests,
     unreadable: u64,
+    resealed: Resealed,
     differences: CappedList<Difference>,
 }
 
@@ -171,7 +183,8 @@ impl PartitionCheck<'_> {
             Ok::<_, StoreError>((c, events, readable_rows::read(store, c, (from, up_to), usize::MAX).await?))
         });
         let read: Vec<_> = stream::iter(rows).buffer_unordered(AT_ONCE).try_collect().await?;
-        for (c, events, rows) in read {
+        for (c, events, mut rows) in read {
+            self.resealed += resealed::take_as_logged(&self.verifier.keys, &events, &mut rows.events).await?;
             compare::conversation(c, events, rows, &mut self.found, &mut self.differences);
         }
         self.found.settle();
@@ -216,6 +229,7 @@ impl PartitionCheck<'_> {
             range: self.begin.map(|begin| (begin, self.floor)),
             events,
             unreadable: self.unreadable,
+            resealed: self.resealed,
             log,
             store,
             differences: self.differences,

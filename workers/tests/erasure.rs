@@ -142,6 +142,7 @@ async fn texts_in_clear_are_empty_in_the_store_and_the_log_is_equal() {
         store: harness.dependencies.store.clone(),
         log: harness.dependencies.log.clone(),
         partitions: PARTITIONS,
+        keys: natter_seal::DataKeys::new(harness.rpc.clone(), natter_schemas::limits::KEY_CACHED),
     };
     let report = verifier.partition(partition(room), floor, |_| ()).await.unwrap();
     assert!(report.is_equal() && report.events > 0, "{report:?}");

@@ -10,15 +10,19 @@ use std::{
 
 use futures_util::future::join_all;
 use harness::{Harness, ROOT, refusal, roots};
+use natter_nats::subject;
 use natter_schemas::{
     code::Code,
-    id::UserId,
+    id::{ConversationId, UserId},
     limits,
     rpc::{GetDataKeys, IssuedKey, KeyName, RpcError},
 };
+use natter_seal::{Key, KnownKeys, Place, follow_control, seal};
 use natter_store::{KeyPurpose::Messages, KeyStore};
+use natter_testkit::until;
 use natter_workers::{
     Job,
+    control::publish_keys_changed,
     services::keys::{Maintenance, Roots},
 };
 
@@ -202,4 +206,53 @@ async fn a_rotation_adds_a_key_and_keeps_those_before() {
     assert_eq!((after[0].unwrap().0, after[1].unwrap().0), (3, 2));
     let stored = harness.store.keys(&[stranger], Messages).await.unwrap();
     assert!(stored[0].own.is_none(), "no key is made for who has none");
+}
+
+/// An event of this user that is sealed with this key, as one that is live.
+fn sealed(user: UserId, key: [u8; 32]) -> natter_schemas::event::Event {
+    let mut event = harness::event(user, ConversationId::fresh(), harness::posted("text"));
+    *event.body_mut().unwrap() = seal("text", &Place::of_event(&event), 1, &Key::from(key)).unwrap();
+    event
+}
+
+#[tokio::test]
+async fn who_follows_control_drops_the_keys_that_it_names() {
+    let harness = Harness::with(&[]).await;
+    let known = KnownKeys::keeping(limits::KEY_CACHED);
+    let [alice, bob, probe] = [0; 3].map(|_| UserId::fresh());
+    let put = |user| {
+        let issued = IssuedKey { epoch: 1, key: [7; 32] };
+        known.put(first(user), Some(issued), std::time::Instant::now());
+    };
+    let knows = |user| known.open_at_once(&mut sealed(user, [7; 32])).is_ok();
+    let publisher = harness.dependencies.publisher.clone();
+    let following = follow_control(known.clone(), harness.server.js().await);
+    let following = tokio::spawn(following);
+    until("it follows", async || {
+        put(probe);
+        publish_keys_changed(&publisher, &[probe]).await.unwrap();
+        let deadline = std::time::Instant::now() + Duration::from_secs(1);
+        while knows(probe) && std::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        !knows(probe)
+    })
+    .await;
+
+    put(alice);
+    put(bob);
+    publish_keys_changed(&publisher, &[alice]).await.unwrap();
+    until("the named user's key is dropped", async || !knows(alice)).await;
+    assert!(knows(bob));
+    // Who reads something that it does not know cannot say whose key it is about.
+    put(alice);
+    let noise = bytes::Bytes::from_static(b"\xff\xff of a later version");
+    publisher.publish(subject::control_user(alice), "noise", noise).await.unwrap();
+    until("all are dropped", async || !knows(alice) && !knows(bob)).await;
+    // Before it followed anything may have been said.
+    put(bob);
+    following.abort();
+    let following = tokio::spawn(follow_control(known.clone(), harness.server.js().await));
+    until("who begins to follow drops all", async || !knows(bob)).await;
+    following.abort();
 }

@@ -5,7 +5,7 @@ use std::mem;
 use natter_nats::event_log::Appended;
 use natter_schemas::{
     code::Code,
-    event::{Body, Event, Kind},
+    event::{Body, Event},
     rpc::RpcError,
 };
 use natter_seal::{DataKeys, Place};
@@ -33,11 +33,13 @@ impl Sealing {
         let place = Place::of_event(&event);
         let mut text = None;
         if self.enabled
-            && let Some(body) = body_of(&mut event)
+            && let Some(body) = event.body_mut()
             && let Body::Plain(plain) = body
         {
             let plain = mem::take(plain);
-            *body = self.keys.seal(&plain, &place).await?;
+            let sealed = self.keys.seal(&plain, &place).await;
+            *body =
+                sealed.inspect_err(|_| metrics::counter!("natter_sends_without_key_total").increment(1))?;
             text = Some(plain);
         }
         Ok(Sealed { event, text })
@@ -45,21 +47,14 @@ impl Sealing {
 
     /// With its text again: `text` is what was sealed, if the log has this very event.
     pub async fn opened(&self, mut appended: Appended, text: Option<String>) -> Result<Appended, RpcError> {
-        match (text, body_of(&mut appended.entry.event)) {
+        match (text, appended.entry.event.body_mut()) {
             (Some(text), Some(body)) if !appended.duplicate => *body = Body::Plain(text),
             _ => self.keys.open_entries([&mut appended.entry]).await,
         }
         // Whether it is what was sent now cannot be said without the key.
-        match body_of(&mut appended.entry.event) {
+        match appended.entry.event.body_mut() {
             Some(Body::Sealed { .. }) => Err(Code::Unavailable.into()),
             _ => Ok(appended),
         }
-    }
-}
-
-fn body_of(event: &mut Event) -> Option<&mut Body> {
-    match &mut event.kind {
-        Kind::Posted { body, .. } | Kind::Edited { body, .. } => Some(body),
-        _ => None,
     }
 }

@@ -112,6 +112,7 @@ impl Node {
             limits: settings.limits.clone(),
             audit,
             roots: roots(&settings.encryption)?,
+            key_cache: settings.encryption.key_cache,
             kafka: settings.kafka.clone().map(kafka_sink::Options::from),
         })
     }
@@ -150,6 +151,7 @@ impl Node {
             rates: settings.rates.clone(),
             limits: settings.limits.clone(),
             seals: settings.encryption.enabled,
+            key_cache: settings.encryption.key_cache,
             presence_ttl: settings.presence_ttl,
             durability: settings.durability.name(),
             group_commits: settings.durability == Durability::Durable,

@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use natter_workers::{
     kafka_sink,
-    verify::{Difference, PartitionReport},
+    verify::{Difference, PartitionReport, Resealed},
 };
 use serde_json::{Value, json};
 
@@ -12,10 +12,17 @@ use super::{Checked, ParkedAs};
 const DIGITS: usize = 16;
 
 pub fn lines(checked: &Checked) -> String {
-    let PartitionReport { partition, unreadable, differences, .. } = &checked.store;
+    let PartitionReport { partition, unreadable, resealed, differences, .. } = &checked.store;
     let mut lines = format!("partition {partition}: {}", summary(&checked.store));
     if *unreadable > 0 {
         let _ = write!(lines, "; {unreadable} unreadable ones are left out");
+    }
+    if *resealed != Resealed::default() {
+        let Resealed { equal, unopened } = resealed;
+        let _ = write!(lines, "; {equal} texts are sealed again and the same");
+        if *unopened > 0 {
+            let _ = write!(lines, ", {unopened} cannot be opened any more");
+        }
     }
     if let Some(mirror) = &checked.mirror {
         let _ = write!(lines, "; kafka {}", mirrored(mirror));
@@ -62,7 +69,8 @@ fn mirrored(mirror: &Result<kafka_sink::verify::PartitionReport, String>) -> Str
 }
 
 pub fn json(checked: &Checked) -> Value {
-    let PartitionReport { partition, events, unreadable, log, store, differences, range } = &checked.store;
+    let PartitionReport { partition, events, unreadable, resealed, log, store, differences, range } =
+        &checked.store;
     let first = differences.first.iter().map(|difference| one(difference, &checked.parked));
     let mut all = json!({
         "partition": partition.0,
@@ -70,6 +78,8 @@ pub fn json(checked: &Checked) -> Value {
         "from": range.map(|(from, _)| from),
         "to": range.map(|(_, to)| to),
         "unreadable": unreadable,
+        "resealed": resealed.equal,
+        "unopened": resealed.unopened,
         "logDigest": log,
         "storeDigest": store,
         "equal": checked.store.is_equal(),

@@ -11,7 +11,7 @@ use natter_schemas::{
     code::Code,
     event::Shape,
     id::{ConversationId, Partition, UserId},
-    rpc::{GetPage, OpenConversation, Page, RegisterUser, Window},
+    rpc::{GetDataKeys, GetPage, KeyName, OpenConversation, Page, RegisterUser, Window},
 };
 
 use natter_testkit::{Cluster, Folder, NatsProcess};
@@ -47,7 +47,17 @@ async fn a_workers_rights_are_enough_for_every_command() {
     let worker = url("worker");
     CommandOutput::of(&cluster.run(&["migrate"], &[("NATS_URL", &url("provision"))])).ok();
 
-    let _worker = cluster.spawn("worker", &[("NATS_URL", &worker)]);
+    let sealed = [
+        ("NATS_URL", worker.as_str()),
+        ("CHAT_ENCRYPTION_ENABLED", "true"),
+        ("CHAT_MESSAGE_KEY", "8f1d2c3b4a5968778695a4b3c2d1e0f00123456789abcdeffedcba9876543210"),
+    ];
+    let working = cluster.spawn("worker", &sealed);
+    working.wait_for_event("worker is ready").await;
+    // A user who has a key, which the commands change and announce.
+    let rpc = RpcClient::new(connect(&Address::new(url("edge")), Purpose::Rpc).await.unwrap());
+    let name = KeyName { user: UserId::fresh(), epoch: None };
+    assert!(rpc.call(&GetDataKeys { names: vec![name] }).await.unwrap()[0].is_some());
     let natter = |arguments: &[&str]| CommandOutput::of(&cluster.run(arguments, &[("NATS_URL", &worker)]));
     let (publisher, log) = bus(&worker).await;
     let room = ConversationId::fresh();
@@ -66,6 +76,11 @@ async fn a_workers_rights_are_enough_for_every_command() {
     assert_eq!(natter(&["parked", "list"]).ok(), "nothing is parked\n");
     natter(&["replay", "--from", "1"]).ok();
     natter(&["verify"]).ok();
+    for arguments in
+        [["status"].as_slice(), &["rotate"], &["rewrap", "--again"], &["reseal"], &["retire", "1", "--check"]]
+    {
+        CommandOutput::of(&cluster.run(&[&["keys"], arguments].concat(), &sealed)).ok();
+    }
 
     // Whole streams are saved by whoever makes them.
     let backup = home.file("backup");

@@ -4,8 +4,11 @@
 
 mod rest; // what is at rest is sealed, and nothing that is shown
 mod keys; // without keys
+mod moved; // what is sealed for another place
+mod kafka; // what consumers see
 mod kms; // the root is elsewhere
 mod commands; // natter keys
+mod reseal; //   also over texts, and of old keys
 mod revoked; // keys that are gone
 mod erased; // users who are gone
 mod switch; // switched on and off

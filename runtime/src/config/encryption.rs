@@ -1,11 +1,13 @@
 //! `CHAT_…`: whether content is sealed, and what wraps the keys that do it.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 use zeroize::Zeroizing;
 
-use super::{BadSetting, Kms, Source, bad, kms, text};
+use natter_schemas::limits;
+
+use super::{BadSetting, Kms, Source, bad, kms, lifetime, text};
 
 const KEY: &str = "CHAT_MESSAGE_KEY";
 const KEYS: &str = "CHAT_MESSAGE_KEYS";
@@ -41,6 +43,8 @@ impl fmt::Debug for RootKey {
 pub struct Encryption {
     /// New content is sealed. What is sealed is opened either way.
     pub enabled: bool,
+    /// How long a process uses a data key that it was given.
+    pub key_cache: Duration,
     /// A root that is elsewhere: it wraps new keys, and those below unwrap what they wrapped before.
     pub kms: Option<Kms>,
     /// `CHAT_MESSAGE_KEY`, then `CHAT_MESSAGE_KEYS`.
@@ -63,7 +67,10 @@ pub fn read(source: &Source<'_>) -> Result<Encryption, BadSetting> {
             keys.push(RootKey::parse(key).ok_or_else(|| no_key(name, "has a key of another form"))?);
         }
     }
-    Ok(Encryption { enabled, kms: kms::read(source)?, keys, file: text(source, FILE).map(PathBuf::from) })
+    let most = limits::KEY_CACHED;
+    let key_cache = lifetime(source, "CHAT_KEY_CACHE", most.as_secs(), Duration::from_secs(1)..=most)?;
+    let (kms, file) = (kms::read(source)?, text(source, FILE).map(PathBuf::from));
+    Ok(Encryption { enabled, key_cache, kms, keys, file })
 }
 
 fn no_key(name: &'static str, wrong: &str) -> BadSetting {

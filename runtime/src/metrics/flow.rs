@@ -44,6 +44,9 @@ pub const ACCEPT: &[Metric] = &[
     counter("natter_commands_accepted_total", Unit::Count, Roles::Edges, &[])
         .look("does not grow while people send")
         .means("messages, edits, deletions and reactions that may be published: what is not acked by then waits for the log"),
+    counter("natter_sends_without_key_total", Unit::Count, Roles::Edges, &[])
+        .look("rises")
+        .means("sends and edits were refused with `unavailable` because there was no key to seal them with: no worker runs `keys`, or its store or KMS is away for longer than `CHAT_KEY_CACHE`"),
     counter("natter_sends_not_looked_up_total", Unit::Count, Roles::Edges, &[])
         .look("rises")
         .means("sends went on although the history service did not answer: a message sent again after five minutes is not recognized until it does"),

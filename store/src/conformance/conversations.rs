@@ -216,3 +216,28 @@ pub async fn sharing_goes_over_no_more_memberships_than_it_may(store: Arc<dyn St
     assert_eq!(store.sharing(anna, &[carl], None, 10).await.unwrap(), [carl], "he is in few conversations");
     assert_eq!(store.sharing(anna, &[ben, carl], None, 0).await.unwrap(), []);
 }
+
+pub async fn every_conversation_comes_once_in_pages(store: Arc<dyn Store>) {
+    let mut ids = Vec::new();
+    for _ in 0..10 {
+        let sample = SampleLog::of(&[]);
+        sample.persist(&*store).await;
+        ids.push(sample.id);
+    }
+    // One whose beginning has not come yet.
+    let mut early = SampleLog::of(&[]);
+    early.add(early.owner, posted("hi"));
+    store.persist(early.partition, &early.log[1..]).await.unwrap();
+    ids.push(early.id);
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.conversations_after(after, 3).await.unwrap();
+        assert!(page.len() <= 3);
+        let Some(last) = page.last() else { break };
+        after = Some(*last);
+        found.extend(page.into_iter().filter(|id| ids.contains(id)));
+    }
+    found.sort_unstable();
+    ids.sort_unstable();
+    assert_eq!(found, ids);
+}

@@ -77,3 +77,19 @@ pub async fn of_keys_made_at_once_one_is_kept(store: Arc<dyn Store>) {
     assert_eq!(store.keys(&[user], Messages).await.unwrap(), kept);
     assert_eq!(kept[0].data.len(), 1);
 }
+
+pub async fn a_removed_data_key_leaves_the_others(store: Arc<dyn Store>) {
+    let [a, b] = [0; 2].map(|_| UserId::fresh());
+    for user in [a, b] {
+        store.add_user_key(user, &own(1)).await.unwrap();
+        for epoch in 1..=3 {
+            store.add_data_key(user, Messages, &data(epoch, 7)).await.unwrap();
+        }
+    }
+    assert!(store.remove_data_key(a, Messages, 2).await.unwrap());
+    assert!(!store.remove_data_key(a, Messages, 2).await.unwrap(), "it was gone");
+    assert!(!store.remove_data_key(UserId::fresh(), Messages, 1).await.unwrap());
+    let found = store.keys(&[a, b], Messages).await.unwrap();
+    assert_eq!(found[0], UserKeys { own: Some(own(1)), data: vec![data(1, 7), data(3, 7)] });
+    assert_eq!(found[1].data, [data(1, 7), data(2, 7), data(3, 7)]);
+}

@@ -28,6 +28,7 @@ pub mod conversations;
 pub mod history;
 pub mod log;
 pub mod reads;
+pub mod reseal;
 pub mod reservations;
 
 pub use std::sync::Arc;
@@ -94,6 +95,7 @@ macro_rules! conformance {
                 every_users_key_comes_once_in_pages
                 a_key_is_wrapped_otherwise_by_one_of_many
                 of_keys_made_at_once_one_is_kept
+                a_removed_data_key_leaves_the_others
             ]
             erasures: [
                 a_closed_account_opens_nothing_and_changes_nothing
@@ -118,6 +120,7 @@ macro_rules! conformance {
                 sharing_goes_over_no_more_memberships_than_it_may
                 a_list_is_by_newest_activity_and_pages_without_loss_or_repeat
                 edits_deletions_and_reactions_are_no_activity
+                every_conversation_comes_once_in_pages
             ]
             log: [
                 persisting_twice_is_persisting_once
@@ -129,6 +132,12 @@ macro_rules! conformance {
                 hostile_content_comes_back_as_it_was
                 seqs_beyond_every_log_are_harmless
                 an_empty_batch_is_fine
+            ]
+            reseal: [
+                texts_sealed_again_stay_so_when_the_log_is_replayed
+                a_text_sealed_with_a_later_key_stays
+                a_newer_edit_is_shown_after_an_older_one_was_sealed_again
+                sealing_again_brings_no_deleted_message_back
             ]
             history: [
                 the_newest_page_ends_at_the_head

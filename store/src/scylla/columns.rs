@@ -50,6 +50,11 @@ pub fn emptied(seq: Seq) -> i64 {
     TOP + TOP / 4 + newest(seq)
 }
 
+/// A write timestamp with which the text stays that was sealed with the latest key, above that of every text from the log.
+pub fn resealed(epoch: u32) -> i64 {
+    TOP + 1 + i64::from(epoch)
+}
+
 /// A write timestamp with which the latest time stays.
 pub fn latest(at: Timestamp) -> i64 {
     at.0.clamp(0, TOP)
@@ -112,7 +117,9 @@ mod tests {
                 assert!((0..1_300_000_000_000_000).contains(&stamp), "{seq}: {stamp}");
             }
         }
+        assert!((0..1_300_000_000_000_000).contains(&resealed(u32::MAX)));
         assert!(newest(7) < newest(8) && first(7) > first(8));
+        assert!(newest(Seq::MAX) < resealed(0) && resealed(1) < resealed(2));
     }
 
     #[test]

@@ -79,6 +79,19 @@ impl ConversationStore for ScyllaStore {
         })
         .await
     }
+
+    async fn conversations_after(
+        &self,
+        after: Option<ConversationId>,
+        most: usize,
+    ) -> Result<Vec<ConversationId>> {
+        let s = &self.db.statements;
+        let id = |(id,): (Uuid,)| Ok(Some(ConversationId::from_uuid(id)));
+        match after {
+            None => self.db.scan(&s.conversations, (), most, id).await,
+            Some(after) => self.db.scan(&s.conversations_after, (raw(after.as_bytes()),), most, id).await,
+        }
+    }
 }
 
 /// Conversations asked for in one request: each is a partition, which its coordinator asks for by itself.

@@ -13,7 +13,7 @@ use super::{
     buckets::{self, SeqRange},
     cluster::Cluster,
     columns::{holds, logged, raw, seq as seq_of},
-    persist,
+    persist, reseal,
 };
 use crate::{EventStore, Result};
 
@@ -60,9 +60,19 @@ impl EventStore for ScyllaStore {
         // Nothing: its row and its index entry are written concurrently, the row may follow.
         Ok(posted.into_iter().chain(change).find(|logged| logged.event.id == id))
     }
+
+    async fn reseal(&self, _: ConversationId, events: &[LogEntry]) -> Result<()> {
+        reseal::reseal(&self.db, events).await
+    }
+
+    /// Compaction does, by and by.
+    async fn forget_replaced(&self, _rewrite: bool) -> Result<()> {
+        Ok(())
+    }
 }
 
-async fn part(
+/// Events of a range, as they are stored for themselves.
+pub async fn part(
     db: &Cluster,
     statement: &PreparedStatement,
     range: (Uuid, i64, i64, i64),

@@ -50,6 +50,11 @@ impl KeyStore for ScyllaStore {
         let row = (raw(user.as_bytes()), purpose.name(), i64::from(key.epoch), &key.wrapped);
         self.db.applied(&self.db.statements.add_data_key, row).await
     }
+
+    async fn remove_data_key(&self, user: UserId, purpose: KeyPurpose, epoch: u32) -> Result<bool> {
+        let row = (raw(user.as_bytes()), purpose.name(), i64::from(epoch));
+        self.db.applied(&self.db.statements.delete_data_key, row).await
+    }
 }
 
 impl ScyllaStore {

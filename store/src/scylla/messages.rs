@@ -14,7 +14,7 @@ use super::{
     cluster::Cluster,
     columns::{self, holds, logged},
     concurrent::each,
-    reactions,
+    events, reactions,
 };
 use crate::{MessageStore, Result, StoreError, damage};
 
@@ -47,6 +47,8 @@ impl MessageStore for ScyllaStore {
 struct MessageRow {
     /// With its deletion, or else its newest edit.
     message: Message,
+    /// Its newest edit is in the row of that edit alone.
+    edited_at: Option<Seq>,
     reacted: bool,
 }
 
@@ -59,6 +61,7 @@ fn stored(
 ) -> Option<MessageRow> {
     let (id, data) = (EventId::from_uuid(id?), data?);
     let author = author.map_or(UserId::from_bytes([0; 16]), UserId::from_uuid);
+    let edited_at = edit_seq.filter(|_| edit.is_none() && deletion_seq.is_none()).map(columns::seq);
     let change = deletion_seq.zip(deletion).or(edit_seq.zip(edit));
     let known = || Message::unreadable(conversation, columns::seq(seq), id, author);
     let message = logged(seq, &data).and_then(posted).unwrap_or_else(|error| {
@@ -73,7 +76,7 @@ fn stored(
             message.without_content()
         }
     };
-    Some(MessageRow { message, reacted: reacted.unwrap_or(false) })
+    Some(MessageRow { message, edited_at, reacted: reacted.unwrap_or(false) })
 }
 
 fn posted(LogEntry { seq, event }: LogEntry) -> Result<Message> {
@@ -112,9 +115,26 @@ async fn page(
     Ok(messages)
 }
 
-/// With the reactions of `up_to`.
+/// With the edit at this seq.
+async fn edited(db: &Cluster, message: Message, at: Seq) -> Result<Message> {
+    let conversation = message.conversation;
+    match events::part(db, &db.statements.changes_up, buckets::of_seq(conversation, at), 1).await {
+        Ok(found) if !found.is_empty() => Ok(found.iter().fold(message, changed)),
+        Err(error @ StoreError::Unavailable(_)) => Err(error),
+        found => {
+            let missing = || StoreError::Corrupt(format!("the edit at seq {at} is missing"));
+            damage::report(conversation, at, &found.err().unwrap_or_else(missing));
+            Ok(message.without_content())
+        }
+    }
+}
+
+/// With the edit and the reactions of `up_to`.
 async fn present(db: &Cluster, stored: MessageRow, up_to: Seq) -> Result<Message> {
-    let MessageRow { mut message, reacted } = stored;
+    let MessageRow { mut message, edited_at, reacted } = stored;
+    if let Some(edited_at) = edited_at {
+        message = edited(db, message, edited_at).await?;
+    }
     if reacted && message.deleted_at.is_none() {
         message.reactions = reactions::of(db, (message.conversation, message.seq), up_to).await?;
     }

@@ -28,6 +28,7 @@ mod erasures; // users' data destroyed
 
 mod events; // what was logged
 mod persist; // events become rows
+mod reseal; // texts sealed otherwise
 mod buckets; // from bucket to bucket of a conversation
 mod messages; // events become messages in their present state
 mod reactions; // who reacts with what

@@ -207,6 +207,10 @@ statements! {
                     WHERE conversation = ? AND bucket = ? AND seq = ?",
     change: "INSERT INTO changes (conversation, bucket, seq, id, data) VALUES (?, ?, ?, ?, ?)
              USING TIMESTAMP ?",
+    reseal_post: "UPDATE messages USING TIMESTAMP ? SET data = ? WHERE conversation = ? AND bucket = ? AND seq = ?",
+    reseal_change: "UPDATE changes USING TIMESTAMP ? SET data = ? WHERE conversation = ? AND bucket = ? AND seq = ?",
+    /// With the timestamp of the edit: it goes, and a newer one stays.
+    drop_edit: "UPDATE messages USING TIMESTAMP ? SET edit = null WHERE conversation = ? AND bucket = ? AND seq = ?",
     react: "INSERT INTO reactions (conversation, target, seq, user, emoji, active) VALUES (?, ?, ?, ?, ?, ?)
             USING TIMESTAMP ?",
     index_event: "INSERT INTO event_ids (conversation, id, seq) VALUES (?, ?, ?) USING TIMESTAMP ?",
@@ -241,6 +245,8 @@ statements! {
     count_members: "UPDATE conversations USING TIMESTAMP ? SET members = ? WHERE conversation = ?",
     conversation: "SELECT shape, created_seq, created_at, name, head, last_activity_at, members
                      FROM conversations WHERE conversation = ?",
+    conversations: "SELECT conversation FROM conversations",
+    conversations_after: "SELECT conversation FROM conversations WHERE token(conversation) > token(?)",
     shape: "SELECT shape, created_seq FROM conversations WHERE conversation = ?",
     head: "SELECT head FROM conversations WHERE conversation = ?",
     heads: "SELECT conversation, head FROM conversations WHERE conversation IN ?",

@@ -58,6 +58,22 @@ impl ConversationStore for SqliteStore {
             })
             .await
     }
+
+    async fn conversations_after(
+        &self,
+        after: Option<ConversationId>,
+        most: usize,
+    ) -> Result<Vec<ConversationId>> {
+        self.readers
+            .read(move |db| {
+                let after = after.as_ref().map_or(&[][..], |id| id.as_bytes().as_slice());
+                let mut ids =
+                    db.prepare_cached("SELECT id FROM conversations WHERE id > ?1 ORDER BY id LIMIT ?2")?;
+                let ids = ids.query_map(params![after, count(most)], |row| conversation(row, 0))?;
+                Ok(ids.collect::<rusqlite::Result<_>>()?)
+            })
+            .await
+    }
 }
 
 /// The `Created` event with the lowest seq wins.

@@ -13,6 +13,7 @@ use super::{
     columns::{count, int, logged, of_kind, seq as seq_in},
     ids,
     persist::{self, EventRow},
+    reseal,
 };
 use crate::{EventStore, Result, StoreError};
 
@@ -62,6 +63,20 @@ impl EventStore for SqliteStore {
                 )
             })
             .await
+    }
+
+    async fn reseal(&self, conversation: ConversationId, events: &[LogEntry]) -> Result<()> {
+        let rows = reseal::rows(events);
+        self.writer.write(rows.len(), move |db| reseal::apply(db, conversation, &rows)).await
+    }
+
+    /// What is replaced is overwritten where it was, but not what pages still have between their rows of rows that were
+    /// moved to others as these grew.
+    async fn forget_replaced(&self, rewrite: bool) -> Result<()> {
+        if rewrite {
+            self.rewrite().await?;
+        }
+        self.empty_wal().await
     }
 }
 

@@ -78,6 +78,17 @@ impl KeyStore for SqliteStore {
             })
             .await
     }
+
+    async fn remove_data_key(&self, user: UserId, purpose: KeyPurpose, epoch: u32) -> Result<bool> {
+        self.writer
+            .write(1, move |db| {
+                let mut remove = db.prepare_cached(
+                    "DELETE FROM data_keys WHERE user = ?1 AND purpose = ?2 AND epoch = ?3",
+                )?;
+                Ok(remove.execute(params![user.as_bytes(), purpose.name(), epoch])? > 0)
+            })
+            .await
+    }
 }
 
 fn keys_of(db: &Connection, user: UserId, purpose: KeyPurpose) -> rusqlite::Result<UserKeys> {

@@ -24,6 +24,7 @@ mod erasures; // users' data destroyed
 
 mod events; // what was logged, and where it is
 mod persist; // events become rows
+mod reseal; // texts sealed otherwise
 mod ids; // which seq an event's id has
 mod messages; // events become messages in their present state
 mod reactions; // who reacts with what
@@ -35,7 +36,10 @@ mod read_marks; // how far users have read, and what is beyond
 #[cfg(test)]
 mod upgrade; // a file of an older version
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 pub use copy::copy;
 pub use status::status;
@@ -43,11 +47,15 @@ pub use status::status;
 use async_trait::async_trait;
 use natter_schemas::id::Partition;
 
-use crate::{Result, Store};
+use crate::{Result, Store, StoreError};
 
 /// Readers at work at once. Reads come from the page cache and are bound by the CPU: two per core of a small
 /// machine keep it busy, and each costs a cache of 8 MiB.
 const READERS: usize = 4;
+
+/// Each waits five seconds for readers: half a minute in all.
+const EMPTY_WAL_ATTEMPTS: usize = 6;
+const EMPTY_WAL_RETRY: Duration = Duration::from_millis(100);
 
 /// Dropped without `close`, it finishes the writes that are queued in the background.
 pub struct SqliteStore {
@@ -77,6 +85,26 @@ impl SqliteStore {
     /// `Unavailable`, as on a full disk, until the limit is raised.
     pub async fn limit_size(&self, bytes: u64) -> Result<()> {
         self.writer.write(1, move |db| open::limit_size(db, bytes)).await
+    }
+
+    /// Writes every row once more, into fresh pages.
+    async fn rewrite(&self) -> Result<()> {
+        let path = self.path.clone();
+        let done = tokio::task::spawn_blocking(move || open::rewrite(&path)).await;
+        done.map_err(|e| StoreError::Unavailable(format!("it was cut short: {e}")))?
+    }
+
+    /// Moves everything from the WAL into the file and empties it, as soon as no one reads from it.
+    async fn empty_wal(&self) -> Result<()> {
+        for _ in 0..EMPTY_WAL_ATTEMPTS {
+            let path = self.path.clone();
+            let done = tokio::task::spawn_blocking(move || open::empty_wal(&path)).await;
+            if done.map_err(|e| StoreError::Unavailable(format!("a checkpoint was cut short: {e}")))?? {
+                return Ok(());
+            }
+            tokio::time::sleep(EMPTY_WAL_RETRY).await;
+        }
+        Err(StoreError::Unavailable("the WAL is in use and was not emptied".to_owned()))
     }
 }
 

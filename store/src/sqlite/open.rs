@@ -62,6 +62,17 @@ pub fn new(path: &Path) -> Result<Connection> {
     create(path).and_then(|()| connect(path)).map_err(|e| at(path, e))
 }
 
+/// Answers whether it could be done now: not while someone reads from it.
+pub fn empty_wal(path: &Path) -> Result<bool> {
+    let db = existing(path)?;
+    let busy: bool = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(!busy)
+}
+
+pub fn rewrite(path: &Path) -> Result<()> {
+    Ok(existing(path)?.execute_batch("VACUUM")?)
+}
+
 pub fn limit_size(db: &Connection, bytes: u64) -> Result<()> {
     let page: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
     let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);

@@ -2,9 +2,9 @@ use natter_nats::{log::LogError, publisher::PublishError};
 use natter_schemas::{code::Code, rpc::RpcError};
 use natter_seal::NoRandomness;
 use natter_store::StoreError;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
-use super::{accounts::HashError, keys::RootError};
+use super::{accounts::HashError, keys::roots::RootError};
 use crate::control::NotifyError;
 
 /// Why a question has no answer.
@@ -67,6 +67,8 @@ impl Failure {
     pub fn answer(self, call: &'static str) -> RpcError {
         match (&self, self.code()) {
             (Self::Rejected(refused), _) => return refused.clone(),
+            // Said once by the root itself.
+            (Self::Root(_), _) => debug!(call, error = %self, "request rejected: no root of keys"),
             (_, Code::Internal) => error!(call, error = %self, "request failed"),
             (_, _) => warn!(call, error = %self, "request rejected: something it needs is away"),
         }

@@ -46,6 +46,9 @@ use super::Failure;
 const PAGES: u64 = 64 * 1024 * 1024;
 /// A page whose floor has moved on is never asked for again.
 const PAGE_IDLE: Duration = Duration::from_secs(30);
+/// A floor may stand still for long, and stored texts be sealed with other keys meanwhile: an old key is removed only after
+/// more than this.
+const PAGE_LIFE: Duration = Duration::from_secs(20);
 /// Tails in memory: 64 MiB are about 130,000 events.
 const TAILS: u64 = 64 * 1024 * 1024;
 /// A store that has not answered by then is away: what is left of a call's five seconds is the log's. A cluster says so
@@ -87,6 +90,7 @@ impl History {
             .max_capacity(PAGES)
             .weigher(|_, rows: &Arc<Vec<Message>>| page::weight(rows))
             .time_to_idle(PAGE_IDLE)
+            .time_to_live(PAGE_LIFE)
             .build();
         let log_heads = Cache::builder().max_capacity(1).time_to_live(LOG_HEADS_AGE).build();
         let tails = Cache::builder()

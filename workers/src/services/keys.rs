@@ -2,11 +2,15 @@
 //! alone unwraps them, and edges ask it for those they seal and open with.
 
 mod issue; // what is asked for is read, unwrapped, or made
+mod ring; // stored keys, opened or made
 mod local; // a root that is a setting
 mod place; // what a stored data key is bound to
-mod roots; // what wraps users' keys
+pub(super) mod roots; // what wraps users' keys
 mod transit; // a root in a Vault or OpenBao
 mod maintain; // stored keys changed for an operator
+mod texts; // every text in the store
+mod reseal; //   is sealed with newer keys
+mod retire; // keys that no text needs any more
 
 use std::sync::Arc;
 
@@ -16,6 +20,8 @@ use natter_store::Store;
 
 pub use local::LocalRoot;
 pub use maintain::{Done, MaintainError, Maintenance, Wrapped};
+pub use reseal::Resealed;
+pub use retire::{Needed, UpTo};
 pub use roots::{Root, RootError, Roots};
 pub use transit::TransitRoot;
 

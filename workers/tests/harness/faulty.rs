@@ -111,6 +111,7 @@ pass! {
         fn list_conversations(user: UserId, after: Option<ListCursor>, limit: usize) -> Vec<ListedRow>;
         fn unread(user: UserId, most: usize) -> Vec<(ListedRow, usize)>;
         fn heads(conversations: &[ConversationId]) -> Vec<Seq>;
+        fn conversations_after(after: Option<ConversationId>, most: usize) -> Vec<ConversationId>;
     }
     MemberStore {
         fn members(id: ConversationId) -> Vec<MemberRow>;
@@ -137,6 +138,7 @@ pass! {
         fn user_keys_after(after: Option<UserId>, most: usize) -> Vec<(UserId, WrappedUserKey)>;
         fn replace_user_key(user: UserId, from: &WrappedUserKey, to: &WrappedUserKey) -> bool;
         fn add_data_key(user: UserId, purpose: KeyPurpose, key: &WrappedDataKey) -> bool;
+        fn remove_data_key(user: UserId, purpose: KeyPurpose, epoch: u32) -> bool;
     }
     ErasureStore {
         fn request_erasure(user: UserId, at: Timestamp) -> bool;
@@ -157,6 +159,8 @@ pass! {
         fn highest(partition: Partition) -> Seq;
         fn events_from(conversation: ConversationId, after: Seq, up_to: Seq, limit: usize) -> Vec<LogEntry>;
         fn find_event(conversation: ConversationId, id: EventId) -> Option<LogEntry>;
+        fn reseal(conversation: ConversationId, events: &[LogEntry]) -> ();
+        fn forget_replaced(rewrite: bool) -> ();
     }
     MessageStore {
         fn messages(conversation: ConversationId, window: Window, up_to: Seq, limit: usize) -> Vec<Message>;

@@ -15,7 +15,7 @@ use natter_schemas::{
     codec,
     event::{Body, Event, Kind, Shape, Timestamp},
     id::{ConversationId, EventId, Partition, Seq, UserId},
-    limits::Limits,
+    limits::{self, Limits},
     rpc::{
         Conversation, GetConversation, GetPage, OpenConversation, Page, PageReply, RpcError, User, Window,
     },
@@ -96,6 +96,7 @@ impl Harness {
             limits: Limits::default(),
             audit: Audit::off(),
             roots: Some(roots(&[ROOT])),
+            key_cache: limits::KEY_CACHED,
             kafka: None,
         };
         let (rpc, owners, running) = (RpcClient::new(rpc), Mutex::default(), Running::new());

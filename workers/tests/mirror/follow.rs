@@ -5,6 +5,7 @@ use natter_schemas::{
     cloudevent::{Content, types},
     event::{Body, Event, Kind, Member, Role, Shape},
     id::{ConversationId, Partition, UserId},
+    limits,
 };
 use natter_seal::{DataKeys, Place};
 use natter_testkit::{until, until_some};
@@ -99,7 +100,7 @@ async fn sealed_texts_go_out_plain_and_wait_while_there_are_no_keys() {
     let home = room(Partition(1));
     let mut sealed = event(UserId::fresh(), home, posted("opened"));
     let place = Place::of_event(&sealed);
-    let body = DataKeys::new(topic.rpc.clone()).seal("opened", &place).await.unwrap();
+    let body = DataKeys::new(topic.rpc.clone(), limits::KEY_CACHED).seal("opened", &place).await.unwrap();
     sealed.kind = Kind::Posted { body, reply_to: None };
 
     topic.store.set_away(true);

@@ -4,7 +4,7 @@ use natter_testkit::until_some;
 use std::time::Duration;
 
 use natter_nats::service::RpcClient;
-use natter_schemas::{cloudevent::Content, id::Partition};
+use natter_schemas::{cloudevent::Content, id::Partition, limits};
 use natter_seal::DataKeys;
 use natter_workers::kafka_sink::verify::{Fault, PartitionReport, Verifier};
 use rdkafka::{
@@ -22,7 +22,7 @@ pub async fn check(topic: &Topic, p: Partition) -> PartitionReport {
         options: topic.dependencies.kafka.clone().unwrap(),
         log: topic.dependencies.log.clone(),
         deployment: (*topic.dependencies.deployment).clone(),
-        keys: DataKeys::new(RpcClient::new(topic.dependencies.client.clone())),
+        keys: DataKeys::new(RpcClient::new(topic.dependencies.client.clone()), limits::KEY_CACHED),
         patience: Duration::from_millis(1),
     };
     verifier.partition(p).await.unwrap()

@@ -30,8 +30,12 @@ fn live(conversation: ConversationId, prev: Seq, seq: Seq) -> LiveEvent {
 
 fn room() -> (Room, Arc<Socket>, ConversationId) {
     let conversation = ConversationId::fresh();
-    let mut room =
-        Room::new(conversation, Arc::new(Unreadable::new("event")), KnownKeys::default(), LogClock::own());
+    let mut room = Room::new(
+        conversation,
+        Arc::new(Unreadable::new("event")),
+        KnownKeys::keeping(limits::KEY_CACHED),
+        LogClock::own(),
+    );
     let socket = Arc::new(Socket::new(UserId::fresh(), SessionId::fresh(), String::new()));
     room.subscribe(&socket);
     (room, socket, conversation)

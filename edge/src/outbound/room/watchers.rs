@@ -92,7 +92,7 @@ mod tests {
         let mut room = Room::new(
             conversation_id,
             Arc::new(Unreadable::new("event")),
-            KnownKeys::default(),
+            KnownKeys::keeping(limits::KEY_CACHED),
             LogClock::own(),
         );
         let socket = Arc::new(Socket::new(UserId::fresh(), SessionId::fresh(), String::new()));

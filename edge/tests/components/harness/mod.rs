@@ -27,7 +27,7 @@ use natter_schemas::{
     codec,
     event::{Body, Event, Kind, LogEntry, Role, Shape, Timestamp},
     id::{ConversationId, EventId, Origin, Partition, Seq, SessionId, UserId},
-    limits::Limits,
+    limits::{self, Limits},
     rpc::{Control, Membership},
 };
 use natter_testkit::TestServer;
@@ -85,6 +85,7 @@ impl Edge {
             rates: Rates::off(),
             limits: Limits::default(),
             seals: false,
+            key_cache: limits::KEY_CACHED,
             presence_ttl: Duration::from_mins(1),
             durability: "relaxed",
             group_commits: false,

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use natter_nats::publisher::{PublishError, Publisher};
+use natter_nats::{
+    log::LogError,
+    publisher::{PublishError, Publisher},
+};
 use natter_schemas::id::UserId;
 use natter_seal::{Key, NoRandomness, wrap};
 use natter_store::{KeyPurpose, Store, StoreError, UserKeys, WrappedDataKey, WrappedUserKey};
@@ -12,10 +15,10 @@ use super::{
     place::place,
     roots::{RootError, Roots},
 };
-use crate::control::publish_keys_changed;
+use crate::{control::publish_keys_changed, services::Failure};
 
 /// Users whose keys are read at once.
-const PAGE: usize = 500;
+pub const PAGE: usize = 500;
 /// Of a page at once: as many as a store's connections serve, and a KMS.
 const AT_ONCE: usize = 64;
 
@@ -28,8 +31,12 @@ pub enum MaintainError {
     Root(#[from] RootError),
     #[error(transparent)]
     Random(#[from] NoRandomness),
-    #[error("edges were not told of new keys: {0}")]
+    #[error("the change of keys was not announced to edges: {0}")]
     Publish(#[from] PublishError),
+    #[error("the log cannot be read: {0}")]
+    Log(#[from] LogError),
+    #[error(transparent)]
+    Keys(#[from] Failure),
 }
 
 /// Which roots have wrapped the keys of how many users.

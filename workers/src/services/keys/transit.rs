@@ -1,4 +1,7 @@
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use futures_util::future::BoxFuture;
@@ -9,6 +12,7 @@ use natter_seal::Key;
 use reqwest::{Certificate, Client, StatusCode};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use super::roots::{Root, RootError};
@@ -24,6 +28,8 @@ pub struct TransitRoot {
     key: String,
     token: KmsToken,
     name: String,
+    /// The last call failed.
+    away: AtomicBool,
 }
 
 #[derive(Serialize)]
@@ -78,7 +84,7 @@ impl TransitRoot {
         let http = builder.build().map_err(unavailable)?;
         let engine = format!("{}/v1/{mount}", url.trim_end_matches('/'));
         let name = format!("transit-{mount}/{key}");
-        Ok(Self { http, engine, key, token, name })
+        Ok(Self { http, engine, key, token, name, away: AtomicBool::new(false) })
     }
 
     async fn token(&self) -> Result<Zeroizing<String>, RootError> {
@@ -103,7 +109,20 @@ impl TransitRoot {
         if result.is_err() {
             counter!("natter_kms_failures_total", "call" => what).increment(1);
         }
+        self.note(&result);
         result
+    }
+
+    /// Said once for an outage.
+    fn note<T>(&self, result: &Result<T, RootError>) {
+        let root = self.name.as_str();
+        match (self.away.swap(result.is_err(), Relaxed), result) {
+            (false, Err(error)) => {
+                warn!(root, %error, "the KMS is away: no keys are given out until it answers; edges go on with those they have");
+            }
+            (true, Ok(_)) => info!(root, "the KMS answers again: keys are given out"),
+            _ => {}
+        }
     }
 
     async fn ask<T: DeserializeOwned>(&self, what: &str, body: &impl Serialize) -> Result<T, RootError> {
