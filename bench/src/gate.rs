@@ -92,7 +92,8 @@ pub fn markdown(judged: &[GateResult], measurements: &[Measurement]) -> String {
             Some(Better::Lower) => "≤ ",
             None => "",
         };
-        let own = measurement.map_or(String::new(), |measurement| format!(" {}", measurement.unit));
+        let own = measurement.map(|measurement| measurement.unit.as_str()).filter(|unit| !unit.is_empty());
+        let own = own.map_or(String::new(), |unit| format!(" {unit}"));
         let unit = match to {
             Some(to) if gate.difference => format!("{own} more than {to}"),
             Some(to) => format!(" × {to}"),
@@ -100,7 +101,7 @@ pub fn markdown(judged: &[GateResult], measurements: &[Measurement]) -> String {
         };
         let found = found.map_or("not measured".to_owned(), figure);
         let word = if *passes { "reached" } else { "**not reached**" };
-        let wanted = format!("{sign}{}{}", figure(*ratio), unit.trim_end());
+        let wanted = format!("{sign}{}{unit}", figure(*ratio));
         let _ = writeln!(text, "| {of}: {what} | {setting} | {wanted} | {found} | {word} |");
     }
     text

@@ -36,7 +36,10 @@ fn names_one_host(request: &Request) -> bool {
 
 fn is_host(bytes: &[u8]) -> bool {
     // A list of hosts would be a name by the letter of the RFC, and is what one server makes of two headers.
-    Authority::try_from(bytes).is_ok_and(|host| !host.as_str().contains(['@', ',']))
+    Authority::try_from(bytes).is_ok_and(|host| {
+        let has_port = host.as_str().len() > host.host().len();
+        !host.as_str().contains(['@', ',']) && (!has_port || host.port().is_some())
+    })
 }
 
 #[cfg(test)]

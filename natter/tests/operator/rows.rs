@@ -30,9 +30,10 @@ pub fn overwrite(store: &Connection, room: &Room, seq: Seq, data: &[u8]) {
     assert_eq!(at(&sql, store, room, seq), 1);
 }
 
-/// Puts a posted message into the store, where the log has another event or none.
+/// Puts a posted message into the store, where the log has another event or none; at a place that no event had before.
 pub fn insert(store: &Connection, seq: Seq, event: &Event) {
-    execute(store, "INSERT INTO events (data) VALUES (?1)", [codec::encode(event)]);
+    let data = "INSERT INTO events (place, data) VALUES ((SELECT next FROM places), ?1)";
+    execute(store, data, [codec::encode(event)]);
     let entry = "INSERT INTO messages (conversation, seq, id, author, place) VALUES (?1, ?2, ?3, ?4, ?5)";
     let (conversation, author) = (event.conversation.as_bytes(), event.author.as_bytes());
     let seq = i64::try_from(seq).unwrap();
