@@ -78,6 +78,8 @@ test('a call that meets an ended session says that it was ended', async () => {
   // The socket says it as well, and may be the slower one.
   await context.routeWebSocket(/\/ws$/, () => undefined)
   const page = await enterAs(context, mia, '/settings')
+  // None of the page's own calls is to meet it first.
+  await page.waitForLoadState('networkidle')
   await send(mia, 'POST', '/api/me/password', { current: 'correct horse', next: 'another password' })
   await page.getByLabel('Your name').fill('Mia M.')
   await page.getByRole('button', { name: 'Save' }).click()
