@@ -20,13 +20,14 @@ export const FRAMES = 60
 /** At rest is what has not moved for so many frames: rows out of sight are made and measured some frames later, and grow. */
 const STILL = 6
 
-/** A tab that is not in front draws no frames. It is settled by time, so that it is ready when it comes to the front. */
+/** A tab that is not in front draws no frames. */
 const UNSEEN = 1_000
 
+/** Whether a frame was drawn; otherwise settles after a while. */
 export const frame = () =>
-  new Promise<unknown>((resolve) => {
-    requestAnimationFrame(resolve)
-    setTimeout(resolve, UNSEEN)
+  new Promise<boolean>((resolve) => {
+    requestAnimationFrame(() => resolve(true))
+    setTimeout(() => resolve(false), UNSEEN)
   })
 
 export class Place {
@@ -72,7 +73,8 @@ export class Place {
     await tick()
     for (let count = 0; count < FRAMES && still < STILL && this.#hold === hold; count++) {
       this.stay()
-      await frame()
+      // Nothing moves where nothing is drawn; what moves when the tab comes to the front is held then.
+      if (!(await frame())) break
       const now = `${this.scroller?.scrollTop} ${this.scroller?.scrollHeight}`
       still = now === before ? still + 1 : 0
       before = now
