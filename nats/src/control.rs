@@ -44,7 +44,7 @@ pub async fn head(js: &Context) -> Result<u64, ControlError> {
 /// One ordered consumer.
 pub struct ControlFeed {
     messages: Ordered,
-    /// Messages behind the position that was asked for are gone: whoever relies on them begins anew.
+    /// Messages behind the position that was asked for are gone: whoever relies on them begins again.
     pub missed: bool,
     /// After which seq it begins.
     pub begins_after: u64,

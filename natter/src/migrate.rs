@@ -23,7 +23,7 @@ pub async fn run(args: &MigrateArgs) -> anyhow::Result<ExitCode> {
     store.close().await;
     let Provisioned { differences, lost, .. } = provisioned?;
     if lost.anything() {
-        print(&format!("warning: {lost}; what was only there is lost, and clients load everything anew"));
+        print(&format!("warning: {lost}; what was only there is lost, and clients load everything again"));
     }
     for difference in &differences {
         print(&difference.to_string());

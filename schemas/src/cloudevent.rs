@@ -21,7 +21,7 @@ pub const ID: &str = "ce_id";
 pub const TYPE: &str = "ce_type";
 /// Position in the log partition: rises by exactly 1 from record to record.
 pub const SEQ: &str = "natter-seq";
-/// Another one means that the log was made anew: seqs of two epochs do not compare.
+/// Another one means that the log was created again: seqs of two epochs do not compare.
 pub const EPOCH: &str = "natter-epoch";
 
 /// Types of events. A change that consumers of a type cannot bear makes a `.v2` beside it.

@@ -1,4 +1,4 @@
-//! Every frame as it travels: samples are committed, `UPDATE=1` writes them anew (and shows in the diff).
+//! Every frame as it travels: samples are committed, `UPDATE=1` writes them again (and shows in the diff).
 
 #![allow(clippy::unwrap_used, clippy::unnecessary_wraps, clippy::needless_for_each)]
 

@@ -1,5 +1,5 @@
 //! The one pull loop. Arrives: batches of a durable pull consumer. Leaves: an ack, a delayed nak or a parked
-//! copy for each event, as the job decided. Fails: never; it follows anew, after a pause.
+//! copy for each event, as the job decided. Fails: never; it follows again, after a pause.
 
 mod batch_timer; // how long a batch gathers
 mod pull; // batches of a durable consumer, and an orderly end
@@ -35,7 +35,7 @@ const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// Well below the consumer's ack wait: what is buffered here meanwhile is not delivered a second time.
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
-/// Why the consumer has to be followed anew.
+/// Why the consumer has to be followed again.
 #[derive(Debug, thiserror::Error)]
 enum Interrupted {
     #[error(transparent)]

@@ -77,7 +77,7 @@ pub async fn publish_session_ended(publisher: &Publisher, session: SessionId) ->
     Ok(())
 }
 
-/// After a change is stored: edges load anew whether this direct conversation of both is blocked.
+/// After a change is stored: edges load again whether this direct conversation of both is blocked.
 pub async fn publish_block_changed(
     publisher: &Publisher,
     users: [UserId; 2],

@@ -19,7 +19,7 @@ use crate::{api_error::ApiError, membership::Members};
 /// Between two marks of one socket and conversation.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// Conversations whose marks a socket remembers; the mark of a forgotten one is asked for anew.
+/// Conversations whose marks a socket remembers; the mark of a forgotten one is asked for again.
 const REMEMBERED: usize = 1_000;
 
 /// Moves read marks forward, of sockets and of HTTP requests.

@@ -37,7 +37,8 @@ mod openapi; // what it says about these routes
 use crate::{api_error::ApiError, app::App, upgrade::upgrade};
 
 pub fn router(app: &Arc<App>) -> Router {
-    routes(app)
+    api(app)
+        .merge(pages(app))
         .fallback(gate::fallback(app, web::no_such_address))
         .method_not_allowed_fallback(|| async { ApiError::from(Code::MethodNotAllowed) })
         .layer(compress::layer())
@@ -49,14 +50,14 @@ pub fn router(app: &Arc<App>) -> Router {
 }
 
 /// One line a route. What it costs, and whose tokens it takes, is in `costs.rs`.
-fn routes(app: &Arc<App>) -> Router<Arc<App>> {
-    let mut router = Router::new();
-    macro_rules! routes {
-        ($($method:ident $path:literal $handler:path;)*) => {
-            $(router = router.route($path, gate::route(app, Method::$method, $path, $handler));)*
-        };
-    }
-    routes! {
+macro_rules! routes {
+    ($app:ident: $($method:ident $path:literal $handler:path;)*) => {
+        Router::new()$(.route($path, gate::route($app, Method::$method, $path, $handler)))*
+    };
+}
+
+fn api(app: &Arc<App>) -> Router<Arc<App>> {
+    routes! { app:
         POST "/api/auth/register" accounts::register;
         POST "/api/auth/login" accounts::login;
         POST "/api/auth/refresh" accounts::refresh;
@@ -99,6 +100,13 @@ fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         POST "/api/presence/heartbeat" presence::heartbeat;
         GET "/api/presence/status/{user}" presence::status;
         POST "/api/presence/status/batch" presence::batch;
+        GET "/ws" upgrade;
+    }
+}
+
+/// The web client, the documents of the contract, and the state of the node.
+fn pages(app: &Arc<App>) -> Router<Arc<App>> {
+    routes! { app:
         GET "/api/demo" web::demo;
         GET "/" web::page;
         GET "/login" web::page;
@@ -118,9 +126,7 @@ fn routes(app: &Arc<App>) -> Router<Arc<App>> {
         GET "/health" health::health;
         GET "/health/live" health::live;
         GET "/health/ready" health::ready;
-        GET "/ws" upgrade;
     }
-    router
 }
 
 fn cors(app: &App) -> CorsLayer {

@@ -82,7 +82,7 @@ enum Failure {
     /// It did not answer, or refused.
     Silent,
     /// Its only copy was proven to store nothing. After so many connections of the client: a server that is connected
-    /// anew may have been restarted.
+    /// again may have been restarted.
     Drops { connects: u64 },
     /// Most of its servers were proven to take no part in it. Whether they have been restarted does not show in the
     /// connection, so it is watched.

@@ -90,7 +90,7 @@ impl Backends {
         ensure!(
             !lost.bucket || accept_new_log,
             "{lost}. Restore the JetStream folder from a backup; or go on without with --accept-new-log: clients load \
-             everything anew, events that were not in the store are lost, and a message that is sent again from before \
+             everything again, events that were not in the store are lost, and a message that is sent again from before \
              may be stored twice"
         );
         let (deployment, differences) = apply::apply(&js, &topology, &highest).await?;
@@ -102,7 +102,7 @@ impl Backends {
 pub struct Provisioned {
     pub deployment: Deployment,
     pub differences: Vec<Difference>,
-    /// What was made anew in the place of something that was gone.
+    /// What was created again in the place of something that was gone.
     pub lost: Lost,
 }
 

@@ -69,7 +69,7 @@ impl DevServer {
             backends.provision(store.as_ref(), args.accept_new_log).await?;
         if lost.anything() {
             metrics::counter!("natter_log_lost_total").increment(1);
-            warn!("{lost}; what was only there is lost, and clients load everything anew");
+            warn!("{lost}; what was only there is lost, and clients load everything again");
         }
         let clock = process.clock(backends.jetstream(Purpose::Rpc).await?).await?;
         let shared = Arc::new(shared_state::Memory::new());

@@ -35,7 +35,7 @@ struct Roles {
     bystander: User,
 }
 
-/// What a row may name, made anew for each visit.
+/// What a row may name, created again for each visit.
 struct Names {
     /// The conversation: the group, or one that does not exist.
     room: Room,

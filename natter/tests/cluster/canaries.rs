@@ -45,7 +45,7 @@ async fn guarded_redis() -> (Redis, String) {
     (redis, url)
 }
 
-/// What clients are told when something of theirs is refused.
+/// What clients get when something of theirs is refused.
 #[derive(Default)]
 struct Refusals(Vec<String>);
 
@@ -58,7 +58,7 @@ impl Refusals {
 }
 
 /// Everything that carries a secret and goes well or wrong at a client's wish. The answer: what must not be written, and
-/// what clients were told.
+/// what clients got.
 async fn use_everything(address: &str) -> (Vec<String>, Refusals) {
     let mut refusals = Refusals::default();
     let (alice, bob) = (User::register_as(address, "alice").await, User::register_as(address, "bob").await);

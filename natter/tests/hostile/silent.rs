@@ -113,7 +113,7 @@ async fn three_thousand_silent_connections_keep_no_one_out_and_end() {
     assert!(grown < EACH_KIB * SILENT as u64, "{grown} KiB for {SILENT} connections");
     assert!(slowest < PATIENT, "a call took {slowest:?} meanwhile");
     until_within(GONE, "every silent connection is closed", async || {
-        // The user's own may have been opened anew.
+        // The user's own socket may have been opened again.
         natter.metric("natter_connections").await <= before.0 + 2.0
     })
     .await;

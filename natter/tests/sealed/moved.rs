@@ -1,4 +1,4 @@
-//! A sealed text that somebody who can write to the store has moved opens nowhere else.
+//! A sealed text that a writer of the store has moved opens nowhere else.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

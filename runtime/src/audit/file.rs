@@ -110,7 +110,7 @@ impl Open {
     fn append(&mut self, batch: &Batch<'_>) -> Appended {
         let lines = Lines::after(&self.end, batch);
         let before = self.len;
-        // Seen anew next time, unless all goes well.
+        // Looked at again next time, unless all goes well.
         self.len = u64::MAX;
         let written = self.file.write_all(&lines.bytes).and_then(|()| self.file.sync_data());
         if let Err(error) = written {

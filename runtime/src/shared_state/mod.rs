@@ -145,7 +145,7 @@ pub trait SharedState: Send + Sync + 'static {
     /// until the next sweep.
     async fn leave(&self, heartbeat: &Heartbeat) -> Result<Option<PresenceChange>, Unavailable>;
     /// Takes at most `limit` users offline whose last session has expired. Any number of sweepers may run: one
-    /// of them gets each change. After the state has begun anew, or was not swept for half a `ttl`
+    /// of them gets each change. After the state has begun again, or was not swept for half a `ttl`
     /// (Redis was suspended), no user expires for one `ttl`: those online need the time to send heartbeats again.
     async fn sweep(&self, limit: usize) -> Result<Vec<PresenceChange>, Unavailable>;
     /// Who is online, in the order asked.

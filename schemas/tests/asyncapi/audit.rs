@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     audit_records::{acts, line},
     document::{Part, all_of, describe, machine_name, messages_of, reference},
-    kafka::renamed,
+    kafka::{attribute, renamed},
 };
 
 const KEY: &str = "audit.recorded";
@@ -80,11 +80,6 @@ fn message() -> Value {
 }
 
 fn headers() -> Value {
-    let attribute = |description: &str, rule: Value| {
-        let mut schema = json!({ "type": "string", "description": description });
-        schema.as_object_mut().unwrap().extend(rule.as_object().unwrap().clone());
-        schema
-    };
     json!({
         "description": "Headers of a record: CloudEvents 1.0, binary mode of the Kafka binding.",
         "type": "object",

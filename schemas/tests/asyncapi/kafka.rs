@@ -91,13 +91,16 @@ fn message(kind: &str, definition: &Value) -> Value {
     message
 }
 
-/// `CloudEvents` attributes and extensions, UTF-8 each.
+/// A header of a record: UTF-8, with the rule that its value keeps.
+pub fn attribute(description: &str, rule: Value) -> Value {
+    let Value::Object(rule) = rule else { panic!("a rule is an object: {rule}") };
+    let mut schema = json!({ "type": "string", "description": description });
+    schema.as_object_mut().unwrap().extend(rule);
+    schema
+}
+
+/// `CloudEvents` attributes and extensions.
 fn headers() -> Value {
-    let attribute = |description: &str, rule: Value| {
-        let mut schema = json!({ "type": "string", "description": description });
-        schema.as_object_mut().unwrap().extend(rule.as_object().unwrap().clone());
-        schema
-    };
     json!({
         "description": "Headers of a record: CloudEvents 1.0, binary mode of the Kafka binding.",
         "type": "object",
@@ -127,7 +130,7 @@ fn headers() -> Value {
                 json!({ "pattern": "^[1-9][0-9]*$" }),
             ),
             (cloudevent::EPOCH): attribute(
-                "Another one means that the log was made anew: seqs of two epochs do not compare.",
+                "Another one means that the log was created again: seqs of two epochs do not compare.",
                 json!({}),
             )
         },

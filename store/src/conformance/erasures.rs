@@ -65,9 +65,9 @@ pub async fn a_closed_account_opens_nothing_and_changes_nothing(store: Arc<dyn S
     };
     let renewal = store.renew_session(&exchange).await.unwrap();
     assert_eq!(renewal, Renewal::PasswordChanged { user: user.id, session: opened.session });
-    assert_eq!(store.set_display_name(user.id, "Somebody else").await.unwrap(), None);
+    assert_eq!(store.set_display_name(user.id, "Another name").await.unwrap(), None);
     assert_eq!(store.users(&[user.id]).await.unwrap()[0], user, "until it is erased");
-    assert_eq!(store.search_users("Somebody", 10).await.unwrap(), []);
+    assert_eq!(store.search_users("Another", 10).await.unwrap(), []);
     assert_eq!(store.add_user(&user, PASSWORD_HASH).await.unwrap(), AddUser::Added, "as any repeat");
     assert!(store.credentials_of(user.id).await.unwrap().is_none());
 }

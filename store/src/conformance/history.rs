@@ -107,7 +107,7 @@ pub async fn reactions_keep_the_order_in_which_they_came(store: Arc<dyn Store>) 
     react(anna, "🙈", true);
     react(anna, "🙈", false);
     react(anna, "👍", false);
-    react(anna, "👍", true); // anew: she comes after Ben, the emoji keeps its position
+    react(anna, "👍", true); // again: she comes after Ben, the emoji keeps its position
     for logged in sample.log.iter().rev() {
         store.persist(sample.partition, std::slice::from_ref(logged)).await.unwrap();
     }

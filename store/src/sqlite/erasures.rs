@@ -84,8 +84,8 @@ impl ErasureStore for SqliteStore {
                      ON CONFLICT (user) DO UPDATE SET root = excluded.root, wrapped = excluded.wrapped",
                 )?
                 .execute(params![user.as_bytes(), NO_ROOT])?;
-                write_anew(db, "data_keys")?;
-                write_anew(db, "user_keys")
+                rewrite(db, "data_keys")?;
+                rewrite(db, "user_keys")
             })
             .await
     }
@@ -196,14 +196,14 @@ fn erase_profile(db: &Connection, user: UserId) -> Result<()> {
           WHERE id = ?1 AND password_hash = ?3",
     )?
     .execute(params![user.as_bytes(), no_name, CLOSED])?;
-    write_anew(db, "user_words")?;
-    write_anew(db, "identities")?;
-    write_anew(db, "users")
+    rewrite(db, "user_words")?;
+    rewrite(db, "identities")?;
+    rewrite(db, "users")
 }
 
 /// Trees that were split have copies of rows in the free parts of their pages, which no deletion overwrites. All pages of
 /// the table are freed, and overwritten by that, before its rows are written again: a second for a million users.
-fn write_anew(db: &Connection, table: &str) -> Result<()> {
+fn rewrite(db: &Connection, table: &str) -> Result<()> {
     db.execute_batch(&format!(
         "CREATE TEMP TABLE kept AS SELECT * FROM main.{table};
          DELETE FROM main.{table};

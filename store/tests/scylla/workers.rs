@@ -47,7 +47,7 @@ async fn refuses(store: &dyn Store, sample: &SampleLog, strangers: &[LogEntry]) 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_begins_anew_at_known_seqs_is_refused_by_every_worker() {
+async fn a_log_that_begins_again_at_known_seqs_is_refused_by_every_worker() {
     let (old, idle) = (open().await, open().await);
     let sample = long(1, 100);
     // It has seen the partition, and none of these events.

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::batch_timer::{BatchTimer, Gathered};
 
-/// A wait for an event that brought none ends and is requested anew.
+/// A wait for an event that brought none ends and is requested again.
 const EXPIRES: Duration = Duration::from_secs(5);
 
 pub struct Batches {

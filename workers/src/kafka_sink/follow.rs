@@ -100,9 +100,9 @@ impl Follower {
                 }
                 self.logged_failure = Some(reason);
             }
-            Interrupted::Write(anew @ WriteError::TopicRecreated(_)) => {
+            Interrupted::Write(recreated @ WriteError::TopicRecreated(_)) => {
                 counter!("natter_mirror_errors_total").increment(1);
-                error!(%partition, reason = %anew, "kafka lacks the beginning of this partition");
+                error!(%partition, reason = %recreated, "kafka lacks the beginning of this partition");
             }
             Interrupted::TakeOver(TakeOverError::Log(error)) | Interrupted::Log(error) => {
                 warn!(%partition, %error, "the log cannot be read; mirroring starts again after a pause");

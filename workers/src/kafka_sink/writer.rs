@@ -29,7 +29,7 @@ pub enum WriteError {
     Rejected(String),
     /// Its beginning is missing there: no takeover read the tail.
     #[error(
-        "the topic was made anew under a running mirror, and begins with seq {0} here: stop all mirrors, delete it, and start them again"
+        "the topic was created again under a running mirror, and begins with seq {0} here: stop all mirrors, delete it, and start them again"
     )]
     TopicRecreated(Seq),
 }

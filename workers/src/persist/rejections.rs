@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_taken_in_the_end_begins_anew() {
+    fn an_event_taken_in_the_end_begins_again() {
         let mut rejections = Rejections::default();
         for _ in 1..TIMES {
             rejections.refused(2);

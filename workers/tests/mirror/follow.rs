@@ -196,7 +196,7 @@ async fn records_that_kafka_has_forgotten_are_not_written_again() {
     assert_eq!(seqs, [11, 12, 13]);
 }
 
-/// The log of a partition made anew, beginning at `first`.
+/// The log of a partition created again, beginning at `first`.
 async fn make_log_anew(topic: &Topic, p: Partition, first: u64) {
     let js = topic.server.js().await;
     let wanted = natter_testkit::small(PARTITIONS);

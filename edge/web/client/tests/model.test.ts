@@ -189,7 +189,7 @@ class World {
   readonly marks = new Map<string, number>();
   onlyForward = false;
 
-  /** A mark that goes back without being told to shows messages as new that were read. */
+  /** A mark that goes back on its own shows messages as new that were read. */
   private checkMarks(state: State): void {
     for (const { id, readSeq } of state.conversations.values()) {
       if (this.onlyForward) expect(readSeq, "a read mark goes forward").toBeGreaterThanOrEqual(this.marks.get(id) ?? 0);

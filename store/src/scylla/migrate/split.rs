@@ -1,6 +1,6 @@
 //! A file of CQL becomes statements.
 
-/// Statements without comments, with single spaces wherever nothing is quoted: laying a file out anew or
+/// Statements without comments, with single spaces wherever nothing is quoted: reformatting a file or
 /// correcting a comment changes none of them.
 pub fn split(text: &str) -> Vec<String> {
     let mut statements = Vec::new();

@@ -3,7 +3,7 @@
 //!
 //! Asking for every event would cost as much as writing it, so only those are looked up that may be here: at or
 //! below the highest seq that the store had when this process met the log partition, or that this process has
-//! persisted since. A log that begins anew begins far below that, for every worker. What is not looked up has
+//! persisted since. A log that begins again begins far below that, for every worker. What is not looked up has
 //! been delivered for the first time, or was persisted by another worker since this one started: the same log,
 //! the same event. Only a rebuilt log whose first event lies in the few batches that workers take out of
 //! order at that moment would go undetected.

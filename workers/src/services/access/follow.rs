@@ -99,7 +99,7 @@ impl Follower {
             let asked = Instant::now();
             if let Ok(head) = control::head(&self.js).await {
                 if position.borrow().is_some_and(|position| position > head) {
-                    // The stream was made anew: what it had is not known.
+                    // The stream was created again: what it had is not known.
                     self.known.forget_all();
                 } else if timeout(EVERY, position.wait_for(|position| *position >= Some(head))).await.is_ok()
                 {
