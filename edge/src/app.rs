@@ -22,7 +22,7 @@ use crate::{
     feeds::{control::ControlState, membership_updates::MembershipUpdates},
     inbound::{hello::Hello, publish::Sender, read_marks::ReadMarks, typing::Typing, watchers::Watchers},
     membership::Members,
-    outbound::{catch_up::CatchUp, flush::Flushers, hub::Hub, sockets::Sockets},
+    outbound::{catch_up::CatchUp, departure::Departure, flush::Flushers, hub::Hub, sockets::Sockets},
     presence::{Heartbeats, KnownPresence},
     revoked_sessions::RevokedSessions,
     web::Web,
@@ -44,6 +44,8 @@ pub struct Config {
     pub rates: Rates,
     /// What clients may send.
     pub limits: Limits,
+    /// How long sockets are given to leave when this node drains (`DRAIN_TIME`).
+    pub drain_time: Duration,
     /// Whether texts are sealed before they are published.
     pub seals: bool,
     /// How long a data key is used (`CHAT_KEY_CACHE`).
@@ -81,6 +83,7 @@ pub struct App {
     pub revoked: Arc<RevokedSessions>,
 
     pub sockets: Arc<Sockets>,
+    pub departure: Departure,
     pub hub: Arc<Hub>,
     pub flushers: Flushers,
     pub catch_up: Arc<CatchUp>,

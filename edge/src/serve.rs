@@ -1,9 +1,13 @@
 //! The accept loop: every connection is counted, has a task, a deadline for its handshake and another
-//! for its header, and an end at drain.
+//! for its header, and an end: a node that drains takes requests until its sockets have left.
 
-use std::{io::Write, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io::Write, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, extract::Request};
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header},
+};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use natter_runtime::sampled::Sampled;
@@ -36,6 +40,7 @@ struct Server {
     proxies: TrustedProxies,
     tls: Option<Acceptor>,
     connections: Arc<Connections>,
+    draining: CancellationToken,
     stop: CancellationToken,
     refusals: Sampled,
 }
@@ -47,6 +52,7 @@ pub fn start(app: &Arc<App>, listener: TcpListener) {
         proxies: TrustedProxies::new(app.config.trusted_proxies.clone()),
         tls: app.config.tls.clone(),
         connections: app.connections.clone(),
+        draining: lifecycle.draining().clone(),
         stop: lifecycle.stop().clone(),
         refusals: Sampled::once_a(Duration::from_mins(1)),
     });
@@ -119,7 +125,15 @@ impl Server {
         let service = service_fn(|mut request: Request<Incoming>| {
             let client = self.proxies.client(peer.ip(), self.tls.is_some(), request.headers());
             request.extensions_mut().insert(client);
-            self.router.clone().oneshot(request.map(axum::body::Body::new))
+            let answer = self.router.clone().oneshot(request.map(axum::body::Body::new));
+            async {
+                let mut answer = answer.await?;
+                // The client's next request goes to another node.
+                if self.draining.is_cancelled() && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(answer)
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

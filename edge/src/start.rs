@@ -6,7 +6,7 @@ use natter_nats::{
     apply::Deployment,
     async_nats::{Client, jetstream},
     clock::LogClock,
-    connect::{self, Purpose, connect},
+    connect::{self, Address, Purpose, connect},
     event_log::EventLog,
     publisher::Publisher,
     service::RpcClient,
@@ -30,7 +30,7 @@ use crate::{
         typing::Typing, watchers::Watchers,
     },
     membership::Members,
-    outbound::{catch_up::CatchUp, flush::Flushers, gap, hub::Hub, sockets::Sockets},
+    outbound::{catch_up::CatchUp, departure::Departure, flush::Flushers, gap, hub::Hub, sockets::Sockets},
     presence::{Heartbeats, KnownPresence},
     revoked_sessions::RevokedSessions,
     serve,
@@ -57,10 +57,7 @@ pub async fn assemble(
     clock: LogClock,
     lifecycle: Lifecycle,
 ) -> anyhow::Result<Arc<App>> {
-    // One connection is one task: answers to calls do not wait behind live traffic. Publishing shares the live one:
-    // an ack and the event it is about come in one packet, wake one task, and leave in one write.
-    let rpc = RpcClient::new(connect(&config.nats, Purpose::Rpc).await?);
-    let live = connect(&config.nats, Purpose::Live).await?;
+    let (rpc, live) = connections(&config.nats).await?;
     let keys = data_keys(&config, &rpc, &lifecycle);
     let log = event_log(&config, live.clone(), partitions, clock.clone());
 
@@ -78,6 +75,7 @@ pub async fn assemble(
 
     Ok(Arc::new(App {
         partitions,
+        departure: Departure::new(config.drain_time),
         connections: Arc::new(Connections::new(config.connections, file_limit())),
         flushers: Flushers::start(&lifecycle),
         hello: Hello {
@@ -132,6 +130,13 @@ pub async fn assemble(
     }))
 }
 
+/// One connection is one task: answers to calls do not wait behind live traffic. Publishing shares the live one:
+/// an ack and the event it is about come in one packet, wake one task, and leave in one write.
+async fn connections(nats: &Address) -> anyhow::Result<(RpcClient, Client)> {
+    let rpc = connect(nats, Purpose::Rpc).await?;
+    Ok((RpcClient::new(rpc), connect(nats, Purpose::Live).await?))
+}
+
 fn event_log(config: &Config, live: Client, partitions: u16, clock: LogClock) -> EventLog {
     let publisher = if config.group_commits { Publisher::grouping } else { Publisher::new }(live);
     EventLog::new(publisher, partitions, clock)
@@ -143,7 +148,7 @@ fn heartbeats(
     live: Client,
     lifecycle: &Lifecycle,
 ) -> Heartbeats {
-    let (heartbeats, writing) = Heartbeats::new(shared, live, config.presence_ttl, lifecycle.stop().clone());
+    let (heartbeats, writing) = Heartbeats::new(shared, live, config.presence_ttl, lifecycle);
     lifecycle.spawn("presence heartbeats", writing);
     heartbeats
 }

@@ -19,6 +19,9 @@ use crate::{
 };
 
 pub async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -> Result<Response<Body>, ApiError> {
+    if app.lifecycle.draining().is_cancelled() {
+        return Err(ApiError::new(Code::Unavailable, "this node is restarting: connect to another"));
+    }
     let key = handshake(request.headers())?;
     let client = ClientAddress::of(request.extensions());
     check_origin(&app, request.headers(), client)?;
@@ -26,7 +29,7 @@ pub async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -> Resul
     let offered = subprotocol(request.headers())?;
     let on_upgrade = hyper::upgrade::on(&mut request);
     let lifecycle = app.lifecycle.clone();
-    lifecycle.tracker().spawn(async move {
+    lifecycle.clients().spawn(async move {
         let upgraded = match on_upgrade.await {
             Ok(upgraded) => upgraded,
             Err(error) => return tracing::debug!(%error, "client left during the upgrade"),

@@ -20,7 +20,7 @@ use crate::{lifecycle::Lifecycle, readiness::Readiness, tls_listener::TlsListene
 /// Histograms keep raw samples until they are rendered or upkeep runs.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Serves the admin port until drain, by TLS if there is a certificate.
+/// Serves the admin port until the end of a drain, by TLS if there is a certificate.
 pub fn serve(
     listener: TcpListener,
     metrics: PrometheusHandle,
@@ -36,11 +36,11 @@ pub fn serve(
             upkeep.run_upkeep();
         }
     });
-    let stop = lifecycle.stop().clone();
+    let draining = lifecycle.draining().clone();
     let app = Router::new()
         .route("/metrics", get(move || ready(render(&metrics))))
         .route("/health/live", get(|| ready(Json(serde_json::json!({"status": "ok"})))))
-        .route("/health/ready", get(move || check(readiness.clone(), stop.clone())));
+        .route("/health/ready", get(move || check(readiness.clone(), draining.clone())));
     let stop = lifecycle.stop().clone();
     let Some(tls) = tls else {
         lifecycle.spawn("admin port", run(listener, app, stop));
@@ -58,8 +58,8 @@ async fn run<L: Listener<Addr: Debug>>(listener: L, app: Router, stop: Cancellat
     }
 }
 
-async fn check(readiness: Readiness, stop: CancellationToken) -> impl IntoResponse {
-    let report = readiness.check(&stop).await;
+async fn check(readiness: Readiness, draining: CancellationToken) -> impl IntoResponse {
+    let report = readiness.check(&draining).await;
     let word = |up: &bool| if *up { "up" } else { "down" };
     let parts: serde_json::Map<String, serde_json::Value> =
         report.parts.iter().map(|(name, up)| ((*name).to_owned(), word(up).into())).collect();

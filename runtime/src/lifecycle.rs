@@ -2,16 +2,21 @@
 
 use std::{future::Future, time::Duration};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Instant, timeout, timeout_at},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
-/// How long a drain waits for work under way.
+/// How long a drain waits for work under way, besides the time its clients are given to leave (`DRAIN_TIME`).
 pub const DRAIN: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Default)]
 pub struct Lifecycle {
     tracker: TaskTracker,
+    clients: TaskTracker,
+    draining: CancellationToken,
     stop: CancellationToken,
 }
 
@@ -20,13 +25,24 @@ impl Lifecycle {
         Self::default()
     }
 
-    /// Cancelled when the process begins to drain.
+    /// Cancelled when the process begins to drain: it takes no new clients, and those it has leave. Everything they need
+    /// still runs.
+    pub fn draining(&self) -> &CancellationToken {
+        &self.draining
+    }
+
+    /// Cancelled when the clients have left, and every task is to end.
     pub fn stop(&self) -> &CancellationToken {
         &self.stop
     }
 
     pub fn tracker(&self) -> &TaskTracker {
         &self.tracker
+    }
+
+    /// Of tasks that serve a client and end by themselves soon after `draining`; a drain waits for them first.
+    pub fn clients(&self) -> &TaskTracker {
+        &self.clients
     }
 
     /// A task of the process: it ends by itself soon after `stop`. One that ends before is an error worth a
@@ -41,15 +57,27 @@ impl Lifecycle {
         });
     }
 
-    /// Asks every task to end and waits for them, `deadline` at most. Returns whether all ended.
-    pub async fn drain(&self, deadline: Duration) -> bool {
-        self.stop.cancel();
+    /// Lets clients leave, who begin to within `leave`, then asks every task to end, and waits for them: [`DRAIN`]
+    /// longer than `leave` at most. Returns whether all ended.
+    pub async fn drain(&self, leave: Duration) -> bool {
+        let deadline = Instant::now() + leave + DRAIN;
+        self.draining.cancel();
+        self.clients.close();
         self.tracker.close();
-        let ended = tokio::time::timeout(deadline, self.tracker.wait()).await.is_ok();
+        if timeout(leave + DRAIN / 2, self.clients.wait()).await.is_err() {
+            warn!(clients = self.clients.len(), "clients have not left in time; they are disconnected");
+        }
+        self.stop.cancel();
+        let all = async {
+            self.clients.wait().await;
+            self.tracker.wait().await;
+        };
+        let ended = timeout_at(deadline, all).await.is_ok();
         if ended {
             info!("drained");
         } else {
-            warn!(tasks = self.tracker.len(), "tasks still running at the drain deadline were cut off");
+            let tasks = self.clients.len() + self.tracker.len();
+            warn!(tasks, "tasks still running at the drain deadline were cut off");
         }
         ended
     }

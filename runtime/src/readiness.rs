@@ -78,7 +78,7 @@ impl Readiness {
         self.started.store(true, Ordering::Release);
     }
 
-    pub async fn check(&self, stop: &CancellationToken) -> ReadinessReport {
+    pub async fn check(&self, draining: &CancellationToken) -> ReadinessReport {
         let parts = self.parts.lock().clone();
         let checks = parts.into_iter().map(async |Part { name, check, needed }| {
             (name, needed, tokio::time::timeout(CHECK_TIMEOUT, check()).await.unwrap_or(false))
@@ -86,7 +86,7 @@ impl Readiness {
         let checked = join_all(checks).await;
         let works = checked.iter().all(|(_, needed, up)| *up || !needed);
         let parts = checked.into_iter().map(|(name, _, up)| (name, up)).collect();
-        let status = if stop.is_cancelled() {
+        let status = if draining.is_cancelled() {
             "draining"
         } else if !self.started.load(Ordering::Acquire) {
             "starting"

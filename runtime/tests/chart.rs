@@ -116,7 +116,7 @@ fn is_setting(name: &&str) -> bool {
 #[test]
 fn the_termination_grace_of_pods_has_room_for_the_drain() {
     let pod = fs::read_to_string(root().join("k8s/chart/templates/_pod.tpl")).unwrap();
-    let (_, seconds) = pod.split_once(r#"define "natter.drainSeconds" -}}"#).unwrap();
+    let (_, seconds) = pod.split_once(r#"define "natter.workSeconds" -}}"#).unwrap();
     let (seconds, _) = seconds.split_once("{{").unwrap();
     assert_eq!(seconds.parse::<u64>().unwrap(), DRAIN.as_secs());
 }

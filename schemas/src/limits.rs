@@ -188,6 +188,8 @@ pub const JWT_KEYS: usize = 16;
 pub const JWT_KEY_ID: RangeInclusive<usize> = 1..=64;
 /// `PRESENCE_TTL`: below 10 s a slow network takes users offline; above 300 s dead sessions stay too long.
 pub const PRESENCE_TTL: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_mins(5);
+/// `DRAIN_TIME`: beyond it orchestrators have lost patience.
+pub const DRAIN_TIME: Duration = Duration::from_mins(10);
 /// `REFRESH_EXPIRES_IN`: browsers forget cookies after 400 days (RFC 6265bis §5.5).
 pub const REFRESH_MAX: Duration = Duration::from_hours(400 * 24);
 /// `REFRESH_GRACE`: a slow window of the same browser is answered by then; beyond a minute a stolen token is worth more.
@@ -244,6 +246,13 @@ pub const OUT_QUEUE: usize = 256 * 1024;
 pub const TLS_BUFFER: usize = 32 * 1024;
 /// A connection that took no byte for so long, while some waited, is of a slow reader.
 pub const READER_STALLED: Duration = Duration::from_secs(20);
+/// Of a node that drains, one socket leaves in each of these times, unless there are too many for `DRAIN_TIME`: 200/s come to
+/// the other nodes, and a `hello` costs well below a millisecond.
+pub const SOCKET_LEAVES: Duration = Duration::from_millis(5);
+/// How long the client of a socket that had to leave waits before it comes back.
+pub const COMES_BACK: RangeInclusive<Duration> = Duration::from_millis(200)..=Duration::from_millis(1_200);
+/// How long a socket that leaves waits for answers to what it has asked; one that has none by then asks again elsewhere.
+pub const LAST_ANSWERS: Duration = Duration::from_secs(3);
 /// How long a slow reader's close frame waits for room in the kernel's buffer before the socket is cut.
 pub const SLOW_CLOSE_GRACE: Duration = Duration::from_secs(30);
 /// Requests of one socket waiting for their answers; beyond it the socket is not read. 256 × 8 KiB = 2 MiB.

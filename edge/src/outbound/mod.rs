@@ -13,4 +13,5 @@ pub mod send_queue; // 3 a frame waits for its socket
 mod queue; //   in order, and bounded
 pub mod flush; // 4 what waits is written
 
+pub mod departure; // when a socket leaves a node that drains
 pub mod catch_up; // what a socket missed while it was away

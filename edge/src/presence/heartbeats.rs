@@ -8,7 +8,10 @@ use std::{
 };
 
 use natter_nats::{async_nats, subject};
-use natter_runtime::shared_state::{Heartbeat, SharedState, Unavailable};
+use natter_runtime::{
+    lifecycle::Lifecycle,
+    shared_state::{Heartbeat, SharedState, Unavailable},
+};
 use natter_schemas::{limits, rpc::PresenceChange};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -35,6 +38,7 @@ enum PresenceCommand {
 pub struct Heartbeats {
     commands: mpsc::Sender<PresenceCommand>,
     ttl: Duration,
+    draining: CancellationToken,
 }
 
 impl Heartbeats {
@@ -43,10 +47,11 @@ impl Heartbeats {
         shared: Arc<dyn SharedState>,
         bus: async_nats::Client,
         ttl: Duration,
-        stop: CancellationToken,
-    ) -> (Self, impl Future<Output = ()> + Send) {
+        lifecycle: &Lifecycle,
+    ) -> (Self, impl Future<Output = ()> + Send + use<>) {
         let (commands, receiver) = mpsc::channel(limits::HEARTBEATS_WAITING);
-        (Self { commands, ttl }, run(Writer { shared, bus, ttl }, receiver, stop))
+        let writing = run(Writer { shared, bus, ttl }, receiver, lifecycle.stop().clone());
+        (Self { commands, ttl, draining: lifecycle.draining().clone() }, writing)
     }
 
     /// How often a session sends one: one of them may be lost.
@@ -67,8 +72,12 @@ impl Heartbeats {
         answer.await.unwrap_or(Err(Unavailable))
     }
 
-    /// Ends a session, [`LEAVE_GRACE`] from now. If this is dropped, the session stays online for one TTL.
+    /// Ends a session, [`LEAVE_GRACE`] from now. If this is dropped, the session stays online for one TTL. So do those that
+    /// end while this node drains: their clients go to another node, and their last heartbeat keeps them online until then.
     pub fn leave(&self, heartbeat: &Heartbeat) {
+        if self.draining.is_cancelled() {
+            return;
+        }
         self.queue(PresenceCommand::Leave(heartbeat.clone()));
     }
 
@@ -120,7 +129,6 @@ async fn run(writer: Writer, mut receiver: mpsc::Receiver<PresenceCommand>, stop
     let (mut commands, mut pending) = (Vec::new(), Pending::default());
     loop {
         let next_leave = pending.leaving.front().map(|(at, _)| *at);
-        // At drain sockets move to another node: their last heartbeat keeps them online until they arrive there.
         tokio::select! {
             () = stop.cancelled() => return,
             () = sleep_until(next_leave.unwrap_or_else(Instant::now)), if next_leave.is_some() => {}

@@ -30,7 +30,7 @@ pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>)
     let control = app.control.silent_for() < CONTROL_FRESH;
     let redis = app.shared.ready().await.is_ok();
     let clock = app.clock.is_right();
-    let draining = app.lifecycle.stop().is_cancelled();
+    let draining = app.lifecycle.draining().is_cancelled();
     let log = app.log_health.is_up();
     let connections = !app.connections.are_scarce();
     // Without Redis a node does almost everything, and with a wrong clock all of it: taking it out of service would

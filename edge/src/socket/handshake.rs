@@ -31,8 +31,15 @@ pub struct Handshake<'a> {
 
 impl Handshake<'_> {
     pub async fn accept(self) -> Result<Accepted, Ended> {
+        let draining = self.app.lifecycle.draining().clone();
         loop {
-            let Received { message, reply, frames } = self.source.next().await;
+            // A `hello` that has arrived is answered; without one a node that drains has no reason to wait.
+            let received = tokio::select! {
+                biased;
+                received = self.source.next() => received,
+                () = draining.cancelled() => return Err(Some(Code::Restarting)),
+            };
+            let Received { message, reply, frames } = received;
             self.frames.take(frames).map_err(|_| Some(Code::TooManyFrames))?;
             if let Some(reply) = reply {
                 self.write(&reply).await?;

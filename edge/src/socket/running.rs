@@ -22,13 +22,25 @@ use crate::{
     auth::Identity,
     costs,
     inbound::{hello::Accepted, read_marks::SocketReads, registration::Registration},
-    outbound::send_queue::Ended,
+    outbound::{departure::retry_after, send_queue::Ended},
     wire::{
         decode,
         frame::Frame,
         source::{Received, Source},
     },
 };
+
+/// Where a socket is on its way out of a node that drains.
+#[derive(Clone, Copy)]
+enum Leaving {
+    No,
+    /// It works until then.
+    At(Instant),
+    /// `goodbye` is sent: nothing is read any more, and what was asked is answered until then.
+    Answering(Instant),
+    /// Closes once everything queued is written.
+    Closing,
+}
 
 pub struct Running {
     client: Arc<Client>,
@@ -39,7 +51,7 @@ pub struct Running {
     /// When the ping under way must have been answered.
     pong_by: Option<Instant>,
     token_ends: Instant,
-    draining: bool,
+    leaving: Leaving,
     /// Takes the socket out of everything when this is dropped.
     _registration: Registration,
 }
@@ -62,7 +74,7 @@ impl Running {
             heartbeat_at: Instant::now() + app.heartbeats.interval(),
             pong_by: None,
             token_ends: Instant::now() + identity.time_left(app.clock.now()),
-            draining: false,
+            leaving: Leaving::No,
             _registration: registration,
         };
         if let Some(pending) = resume {
@@ -72,18 +84,24 @@ impl Running {
     }
 
     pub async fn run(mut self, source: &mut Source) -> Ended {
-        let stop = self.client.app.lifecycle.stop().clone();
+        let lifecycle = self.client.app.lifecycle.clone();
         let queue = self.client.socket.queue.clone();
         // Made once and not for every frame: each of them enters a list under a lock.
-        let mut stopped = pin!(stop.cancelled());
+        let mut draining = pin!(lifecycle.draining().cancelled());
+        let mut stopped = pin!(lifecycle.stop().cancelled());
         let mut queue_ended = pin!(queue.ended());
         let mut timer = pin!(sleep_until(self.next_deadline()));
         loop {
             let done = tokio::select! {
                 biased;
                 ended = &mut queue_ended => Err(ended),
-                () = &mut stopped, if !self.draining => {
-                    self.send_goodbye();
+                () = &mut stopped, if !matches!(self.leaving, Leaving::Closing) => {
+                    self.close();
+                    Ok(())
+                }
+                () = &mut draining, if matches!(self.leaving, Leaving::No) => {
+                    self.leave_later();
+                    timer.as_mut().reset(self.next_deadline());
                     Ok(())
                 }
                 () = &mut timer => {
@@ -92,7 +110,7 @@ impl Running {
                     kept
                 }
                 () = self.requests.progress() => Ok(()),
-                received = source.next(), if self.requests.len() < limits::SOCKET_PENDING => {
+                received = source.next(), if self.reads() => {
                     let received = self.receive(received).await;
                     // A deadline that moved away is noticed when it comes; one that came nearer is not.
                     if self.next_deadline() < timer.deadline() {
@@ -103,6 +121,9 @@ impl Running {
             };
             if let Err(ended) = done {
                 return ended;
+            }
+            if matches!(self.leaving, Leaving::Answering(_)) && self.requests.len() == 0 {
+                self.close();
             }
         }
     }
@@ -141,6 +162,11 @@ impl Running {
         }
     }
 
+    /// Not while too many requests wait, nor after `goodbye`.
+    fn reads(&self) -> bool {
+        self.requests.len() < limits::SOCKET_PENDING && matches!(self.leaving, Leaving::No | Leaving::At(_))
+    }
+
     fn end_of(&self, identity: &Identity) -> Instant {
         Instant::now() + identity.time_left(self.client.app.clock.now())
     }
@@ -156,7 +182,11 @@ impl Running {
     }
 
     fn next_deadline(&self) -> Instant {
-        self.pong_by.unwrap_or(self.ping_at).min(self.heartbeat_at).min(self.token_ends)
+        let next = self.pong_by.unwrap_or(self.ping_at).min(self.heartbeat_at).min(self.token_ends);
+        match self.leaving {
+            Leaving::At(at) | Leaving::Answering(at) => next.min(at),
+            Leaving::No | Leaving::Closing => next,
+        }
     }
 
     fn keep_time(&mut self) -> Result<(), Ended> {
@@ -165,9 +195,13 @@ impl Running {
             self.client.send(&ApiError::from(Code::TokenExpired).frame(None));
             return Err(Some(Code::TokenExpired));
         }
+        match self.leaving {
+            Leaving::At(at) if now >= at => self.send_goodbye(),
+            Leaving::Answering(until) if now >= until => self.close(),
+            Leaving::No | Leaving::At(_) | Leaving::Answering(_) | Leaving::Closing => {}
+        }
         // While this side does not read, a pong that was not seen is no fault of the client.
-        let reading = self.requests.len() < limits::SOCKET_PENDING;
-        if self.pong_by.is_some_and(|by| now >= by) && reading {
+        if self.pong_by.is_some_and(|by| now >= by) && self.reads() {
             return Err(Some(Code::PingTimeout));
         }
         if now >= self.heartbeat_at {
@@ -200,13 +234,25 @@ impl Running {
         }
     }
 
-    /// The node drains: queues `goodbye`, and closes once everything queued is written.
+    /// The node drains: this socket goes on as before until its turn comes.
+    fn leave_later(&mut self) {
+        let Client { app, socket, .. } = &*self.client;
+        self.leaving = Leaving::At(app.departure.time_of(socket, &app.sockets).into());
+    }
+
+    /// Its turn has come: from here it only answers what was asked before.
     fn send_goodbye(&mut self) {
-        self.draining = true;
         let socket = &self.client.socket;
-        // Spread over a few seconds, thousands of clients do not come back at the same moment.
-        let retry_after_ms = 500 + u64::from(socket.session.as_bytes()[15]) * 8;
+        let retry_after_ms = u64::try_from(retry_after(socket).as_millis()).unwrap_or(u64::MAX);
         socket.queue.send(&ServerFrame::Goodbye { reason: Code::Restarting, retry_after_ms });
-        socket.queue.close(Code::Restarting);
+        self.leaving = Leaving::Answering(Instant::now() + limits::LAST_ANSWERS);
+    }
+
+    fn close(&mut self) {
+        if matches!(self.leaving, Leaving::No | Leaving::At(_)) {
+            self.send_goodbye();
+        }
+        self.leaving = Leaving::Closing;
+        self.client.socket.queue.close(Code::Restarting);
     }
 }

@@ -64,20 +64,6 @@ async fn a_socket_that_is_closed_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_drain_sends_goodbye_and_ends_every_task() {
-    let edge = Edge::start().await;
-    let mut socket = edge.socket(UserId::fresh()).await;
-    let (drained, goodbye) = tokio::join!(edge.drain(), async {
-        let goodbye = socket.expect("goodbye").await;
-        assert_eq!(socket.next().await, None);
-        drop(socket);
-        goodbye
-    });
-    assert!(drained);
-    assert_eq!(goodbye["reason"], "restarting");
-}
-
-#[tokio::test]
 async fn a_socket_that_has_left_is_not_put_into_a_room_again() {
     let edge = Edge::start().await;
     let user = UserId::fresh();

@@ -5,6 +5,7 @@ mod harness;
 
 mod hello; // what stays behind of a socket: nothing
 mod closing; // how a connection ends
+mod drain; // what clients see of a node that stops
 mod http; // what every answer has
 mod web; // the web client's page and files
 mod documents; // the contract, as programs read it

@@ -66,10 +66,11 @@ volumes:
 {{- end }}
 {{- end -}}
 
-{{/* `drain` of the program (DRAIN in runtime/src/lifecycle.rs), and what it may take to close the store and to exit. */}}
-{{- define "natter.drainSeconds" -}}10{{- end -}}
+{{/* What a drain takes besides the time clients have to leave (DRAIN in runtime/src/lifecycle.rs), and what it may take to
+close the store and to exit. */}}
+{{- define "natter.workSeconds" -}}10{{- end -}}
 {{- define "natter.grace" -}}
-{{- add (int .preStopSeconds) (include "natter.drainSeconds" . | int) 10 -}}
+{{- add (int .preStopSeconds) (int .drainSeconds) (include "natter.workSeconds" . | int) 10 -}}
 {{- end -}}
 
 {{- define "natter.adminScheme" -}}

@@ -16,6 +16,9 @@ A role gets no secret that it does not use.
 {{- $_ := set $all "TLS_CERT" (dict "value" "/etc/natter/tls/tls.crt") -}}
 {{- $_ := set $all "TLS_KEY" (dict "value" "/etc/natter/tls/tls.key") -}}
 {{- end -}}
+{{- if eq .role "edge" -}}
+{{- $_ := set $all "DRAIN_TIME" (dict "value" (printf "%ds" (int .own.drainSeconds))) -}}
+{{- end -}}
 {{- if .root.Values.adminTls.secret -}}
 {{- $_ := set $all "ADMIN_TLS_CERT" (dict "value" "/etc/natter/admin-tls/tls.crt") -}}
 {{- $_ := set $all "ADMIN_TLS_KEY" (dict "value" "/etc/natter/admin-tls/tls.key") -}}

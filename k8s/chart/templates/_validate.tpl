@@ -124,6 +124,9 @@
 {{- if and .Values.adminTls.secret .Values.settings.ADMIN_TLS_CERT -}}
 {{- fail "adminTls.secret sets ADMIN_TLS_CERT and ADMIN_TLS_KEY: leave them out of settings" -}}
 {{- end -}}
+{{- if or (hasKey .Values.settings "DRAIN_TIME") (hasKey .Values.edge.settings "DRAIN_TIME") -}}
+{{- fail "edge.drainSeconds sets DRAIN_TIME: leave it out of settings" -}}
+{{- end -}}
 {{- range .Values.files -}}
 {{- if eq (empty .secret) (empty .configMap) -}}
 {{- fail (printf "files: '%s' needs a secret or a configMap, one of them" .name) -}}

@@ -70,7 +70,8 @@ def wrong_with_pod(document, template):
             yield f"{entry['name']} is in {path[0]}, which is not mounted"
     if document["kind"] == "Deployment":
         wait = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
-        if spec["terminationGracePeriodSeconds"] < wait + 20:
+        drain = [entry["value"] for entry in container["env"] if entry["name"] == "DRAIN_TIME"]
+        if spec["terminationGracePeriodSeconds"] < wait + sum(int(value.rstrip("s")) for value in drain) + 20:
             yield "is killed before it has drained"
         if document["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] != 0:
             yield "goes before its successor is there"

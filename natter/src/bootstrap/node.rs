@@ -150,6 +150,7 @@ impl Node {
             connections: settings.connections,
             rates: settings.rates.clone(),
             limits: settings.limits.clone(),
+            drain_time: settings.drain_time,
             seals: settings.encryption.enabled,
             key_cache: settings.encryption.key_cache,
             presence_ttl: settings.presence_ttl,

@@ -1,4 +1,7 @@
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -6,7 +9,7 @@ use natter_nats::{async_nats::jetstream, clock::LogClock};
 use natter_runtime::{
     admin,
     config::{Durability, Settings},
-    lifecycle::{self, Lifecycle},
+    lifecycle::Lifecycle,
     readiness::Readiness,
     telemetry,
 };
@@ -21,6 +24,7 @@ pub struct Process {
     pub readiness: Readiness,
     /// Where metrics and health are served.
     pub admin: SocketAddr,
+    drain_time: Duration,
 }
 
 /// Starts logs and metrics, and raises the limit of open files.
@@ -47,7 +51,7 @@ impl Process {
         let admin = listener.local_addr()?;
         let (lifecycle, readiness) = (Lifecycle::new(), Readiness::default());
         admin::serve(listener, metrics, readiness.clone(), &lifecycle, tls);
-        Ok(Self { lifecycle, readiness, admin })
+        Ok(Self { lifecycle, readiness, admin, drain_time: settings.drain_time })
     }
 
     /// The log's time; readiness shows whether this machine's clock agrees.
@@ -59,10 +63,10 @@ impl Process {
         Ok(clock)
     }
 
-    /// Asks every task to end and waits for them.
+    /// Lets clients leave, asks every task to end and waits for them.
     pub async fn drain(&self) {
         info!("stopping");
-        self.lifecycle.drain(lifecycle::DRAIN).await;
+        self.lifecycle.drain(self.drain_time).await;
     }
 }
 

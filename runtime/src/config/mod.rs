@@ -28,7 +28,7 @@ use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::D
 
 use ipnet::IpNet;
 use natter_schemas::limits::{
-    CONTROL_AGE, LOG_BYTES, LOG_BYTES_MIN, Limits, PRESENCE_TTL, REFRESH_GRACE_MAX, REFRESH_MAX,
+    CONTROL_AGE, DRAIN_TIME, LOG_BYTES, LOG_BYTES_MIN, Limits, PRESENCE_TTL, REFRESH_GRACE_MAX, REFRESH_MAX,
 };
 use natter_tls::{ClientTls, KeyPair};
 use secrecy::SecretString;
@@ -122,6 +122,8 @@ pub struct Settings {
     pub rates: Rates,
     /// What clients may send.
     pub limits: Limits,
+    /// How long the clients of a process that stops are given to leave.
+    pub drain_time: Duration,
     pub partitions: u16,
     pub durability: Durability,
     /// Bytes of one partition's log on disk, per replica; when it is full, sends are refused, never dropped.
@@ -166,6 +168,12 @@ impl Settings {
             connections: network::connections(source)?,
             rates: rates(source, dev)?,
             limits: limits::read(source)?,
+            drain_time: lifetime(
+                source,
+                "DRAIN_TIME",
+                if dev { 0 } else { 10 },
+                Duration::ZERO..=DRAIN_TIME,
+            )?,
             partitions,
             durability: durability(source)?,
             log_max_bytes: log_max_bytes(source, partitions)?,
@@ -343,6 +351,7 @@ mod tests {
             ("REFRESH_EXPIRES_IN", "0"),
             ("REFRESH_EXPIRES_IN", "99999999999999999999d"),
             ("REFRESH_GRACE", "61s"),
+            ("DRAIN_TIME", "11m"),
             ("CORS_ORIGINS", "*"),
             ("CORS_ORIGINS", "https://a.example/path"),
             ("CORS_ORIGINS", "https://münchen.example"),

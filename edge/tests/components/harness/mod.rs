@@ -20,7 +20,7 @@ use natter_nats::{
 };
 use natter_runtime::{
     config::{ConnectionLimits, TokenKeys},
-    lifecycle::{DRAIN, Lifecycle},
+    lifecycle::Lifecycle,
     rates::Rates,
 };
 use natter_schemas::{
@@ -84,6 +84,7 @@ impl Edge {
             connections: ConnectionLimits::default(),
             rates: Rates::off(),
             limits: Limits::default(),
+            drain_time: Duration::ZERO,
             seals: false,
             key_cache: limits::KEY_CACHED,
             presence_ttl: Duration::from_mins(1),
@@ -108,11 +109,18 @@ impl Edge {
         Self { app, services, shared, nats, publisher, deployment, lifecycle, address, _server: server }
     }
 
+    /// Begins to end as the process does, and goes on until its clients have left.
+    pub fn begin_drain(&self) {
+        let (lifecycle, leave) = (self.lifecycle.clone(), self.app.config.drain_time);
+        tokio::spawn(async move { lifecycle.drain(leave).await });
+    }
+
     /// Ends as the process does; returns whether every task ended in time.
     pub async fn drain(self) -> bool {
         let Self { app, lifecycle, _server, .. } = self;
+        let leave = app.config.drain_time;
         drop(app);
-        lifecycle.drain(DRAIN).await
+        lifecycle.drain(leave).await
     }
 
     /// A token of a session of this user.
@@ -129,6 +137,17 @@ impl Edge {
         let mut answer = String::new();
         let read = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await;
         read.expect("an answer in time").expect("text");
+        answer
+    }
+
+    /// The answer to a GET of a client that would use its connection again, if the server ends it.
+    pub async fn kept_alive(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.expect("the edge accepts");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("the edge reads");
+        let mut answer = String::new();
+        let read = tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await;
+        read.expect("the server ends the connection").expect("text");
         answer
     }
 
