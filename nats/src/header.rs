@@ -7,6 +7,9 @@ pub const BUDGET: &str = "Natter-Budget-Ms";
 /// Of a service call: the address of the client that caused it, as its edge knows it.
 pub const CLIENT: &str = "Natter-Client";
 
+/// Of a service call and of its answer: the versions that its process understands, as `0-1`. Without it: 0.
+pub const VERSIONS: &str = "Natter-Versions";
+
 /// Of a parked event: why no job can use it, in one line.
 pub const PARKED_REASON: &str = "Natter-Reason";
 /// Of a parked event: the subject of the original.

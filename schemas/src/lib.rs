@@ -21,6 +21,7 @@ pub mod cloudevent; // what consumers of Kafka get
 pub mod audit; // who did what to accounts, members and keys
 pub mod export; // what a user is given of what is kept
 pub mod rpc; // what services ask each other over NATS
+pub mod version; // which versions of each other processes understand
 
 pub mod code; // the one table of failures
 pub mod backoff; // how long to wait before the next attempt

@@ -1,6 +1,6 @@
 //! The side that calls.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use async_nats::{Client, HeaderMap, Message, Request, RequestError, RequestErrorKind};
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use natter_schemas::{
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
+use super::neighbors::Neighbors;
 use crate::{header, subject};
 
 /// How long a call waits for its service to be there. A worker that reconnects or is replaced is back within
@@ -24,6 +25,7 @@ const BACKOFF_MAX: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct RpcClient {
     client: Client,
+    neighbors: Arc<Neighbors>,
     /// Who causes the calls.
     caused_by: Option<IpAddr>,
 }
@@ -31,12 +33,12 @@ pub struct RpcClient {
 impl RpcClient {
     /// Over a connection of [`Purpose::Rpc`](crate::connect::Purpose::Rpc).
     pub fn new(client: Client) -> Self {
-        Self { client, caused_by: None }
+        Self { client, neighbors: Arc::default(), caused_by: None }
     }
 
     /// Calls with the address of the client that causes them: services keep it in the audit log.
     pub fn caused_by(&self, client: IpAddr) -> Self {
-        Self { client: self.client.clone(), caused_by: Some(client) }
+        Self { caused_by: Some(client), ..self.clone() }
     }
 
     /// Waits for the call's deadline at most, and for a service that is not there a second at most. After that:
@@ -61,7 +63,10 @@ impl RpcClient {
             Code::Internal
         })?;
         match self.request::<C>(payload.into()).await {
-            Ok(message) => read::<C>(&message),
+            Ok(message) => {
+                self.neighbors.check(C::NAME, message.headers.as_ref())?;
+                read::<C>(&message)
+            }
             Err(error) => {
                 warn!(service = C::SERVICE.name(), call = C::NAME, %error, "call not answered");
                 Err(match error.kind() {
@@ -84,6 +89,7 @@ impl RpcClient {
             let left = deadline.saturating_duration_since(Instant::now());
             let mut headers = HeaderMap::new();
             headers.insert(header::BUDGET, left.as_millis().to_string());
+            self.neighbors.mark(&mut headers);
             if let Some(client) = self.caused_by {
                 headers.insert(header::CLIENT, client.to_string());
             }

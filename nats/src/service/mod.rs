@@ -4,6 +4,7 @@
 
 mod client; // the side that asks
 mod server; // the side that answers
+mod neighbors; //   of versions that are understood
 mod access; //   who may read what a call names
 mod pulse; //   whether calls may have waited unseen
 

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_nats::{
-    Client,
+    Client, HeaderMap, PublishError,
     service::{Request, Service as NatsService, ServiceExt, endpoint::Endpoint as NatsEndpoint},
 };
 use futures_util::{FutureExt, StreamExt};
@@ -19,7 +19,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, warn};
 
-use super::{access::AccessCheck, pulse::Pulse};
+use super::{access::AccessCheck, neighbors::Neighbors, pulse::Pulse};
 use crate::{connect::round_trip, header, subject};
 
 /// A service that cannot be registered with the server.
@@ -36,6 +36,7 @@ pub struct RpcServer {
     service: Service,
     offered: Arc<NatsService>,
     access: Arc<dyn AccessCheck>,
+    neighbors: Arc<Neighbors>,
     pulse: Arc<Pulse>,
     tracker: TaskTracker,
     stop: CancellationToken,
@@ -79,7 +80,8 @@ impl RpcServer {
             .map_err(|source| ServiceError { service: service.name(), source })?;
         let (offered, tracker) = (Arc::new(offered), tracker.clone());
         let pulse = Pulse::start(client.clone(), &tracker, stop.clone());
-        Ok(Self { client, service, offered, access, pulse, tracker, stop, capacity: Capacity::new() })
+        let (neighbors, capacity) = (Arc::default(), Capacity::new());
+        Ok(Self { client, service, offered, access, neighbors, pulse, tracker, stop, capacity })
     }
 
     /// Answers one kind of question. When this returns, the server sends them here.
@@ -111,6 +113,7 @@ impl RpcServer {
             client: self.client.clone(),
             offered: Arc::clone(&self.offered),
             access: Arc::clone(&self.access),
+            neighbors: Arc::clone(&self.neighbors),
             pulse: Arc::clone(&self.pulse),
             tracker: self.tracker.clone(),
             stop: self.stop.clone(),
@@ -128,6 +131,7 @@ struct Endpoint {
     /// async-nats ends every endpoint of a service that is dropped, and a `RpcServer` may be.
     offered: Arc<NatsService>,
     access: Arc<dyn AccessCheck>,
+    neighbors: Arc<Neighbors>,
     pulse: Arc<Pulse>,
     tracker: TaskTracker,
     stop: CancellationToken,
@@ -165,16 +169,20 @@ impl Endpoint {
             let left = budget::<C>(&request).checked_sub(self.pulse.possible_wait());
             let Some(left) = left else {
                 expired::<C>();
-                self.tracker.spawn(refuse::<C>(request));
+                self.tracker.spawn(refuse::<C>(request, Arc::clone(&self.neighbors)));
                 continue;
             };
             let arrival = Arrival { deadline: Instant::now() + left, request };
             let Ok(waiting) = Arc::clone(&self.capacity.waiting).try_acquire_owned() else {
                 shed::<C>();
-                self.tracker.spawn(refuse::<C>(arrival.request));
+                self.tracker.spawn(refuse::<C>(arrival.request, Arc::clone(&self.neighbors)));
                 continue;
             };
-            let answering = Answering { client: self.client.clone(), access: Arc::clone(&self.access) };
+            let answering = Answering {
+                client: self.client.clone(),
+                access: Arc::clone(&self.access),
+                neighbors: Arc::clone(&self.neighbors),
+            };
             let (handler, running) = (handler.clone(), Arc::clone(&self.capacity.running));
             self.tracker.spawn(async move {
                 let Some(turn) = arrival.turn::<C>(running, waiting).await else { return };
@@ -254,19 +262,26 @@ fn shed<C: Call>() {
 }
 
 /// An answer now is worth more than one that comes too late.
-async fn refuse<C: Call>(request: Request) {
+async fn refuse<C: Call>(request: Request, neighbors: Arc<Neighbors>) {
     let (service, call) = (C::SERVICE.name(), C::NAME);
     let refused: Result<C::Reply, RpcError> = Err(Code::Unavailable.into());
     let payload = postcard::to_allocvec(&refused).expect("a code and no text always encode");
-    if let Err(error) = request.respond(Ok(payload.into())).await {
+    if let Err(error) = respond(&request, payload, &neighbors).await {
         debug!(service, call, %error, "refusal not sent; the caller will time out");
     }
+}
+
+async fn respond(request: &Request, payload: Vec<u8>, neighbors: &Neighbors) -> Result<(), PublishError> {
+    let mut headers = HeaderMap::new();
+    neighbors.mark(&mut headers);
+    request.respond_with_headers(Ok(payload.into()), headers).await
 }
 
 /// What answers one call.
 struct Answering {
     client: Client,
     access: Arc<dyn AccessCheck>,
+    neighbors: Arc<Neighbors>,
 }
 
 impl Answering {
@@ -277,17 +292,22 @@ impl Answering {
         Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
     {
         let (service, call) = (C::SERVICE.name(), C::NAME);
-        let outcome = match postcard::from_bytes::<C>(&request.message.payload) {
+        let outcome = match self.question::<C>(request) {
             Ok(question) => self.outcome::<C, F, Fut>(question, client(request), handler).await,
-            Err(error) => {
-                warn!(service, call, %error, "call cannot be decoded; answered with `malformed`");
-                Err(Code::Malformed.into())
-            }
+            Err(refused) => Err(refused),
         };
         let payload = encode::<C>(&outcome, self.client.max_payload().min(limits::NATS_PAYLOAD));
-        if let Err(error) = request.respond(Ok(payload.into())).await {
+        if let Err(error) = respond(request, payload, &self.neighbors).await {
             warn!(service, call, %error, "answer not sent; the caller will time out");
         }
+    }
+
+    fn question<C: Call>(&self, request: &Request) -> Result<C, RpcError> {
+        self.neighbors.check(C::NAME, request.message.headers.as_ref())?;
+        postcard::from_bytes(&request.message.payload).map_err(|error| {
+            warn!(service = C::SERVICE.name(), call = C::NAME, %error, "call cannot be decoded; answered with `malformed`");
+            Code::Malformed.into()
+        })
     }
 
     async fn outcome<C, F, Fut>(

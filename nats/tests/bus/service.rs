@@ -1,6 +1,7 @@
 mod access;
 mod budget;
 mod standstill;
+mod versions;
 
 use std::{
     sync::{
@@ -22,6 +23,7 @@ use natter_schemas::{
     code::Code,
     limits,
     rpc::{Access, Call, Reads, RpcError, Service},
+    version::{Versions, WIRE},
 };
 use natter_testkit::TestServer;
 use serde::{Deserialize, Serialize};

@@ -97,6 +97,12 @@ impl From<Code> for RpcError {
     }
 }
 
+/// Something that is done with each kind of call, see [`each_call`].
+pub trait SeeCall {
+    /// With this one.
+    fn call<C: Call>(&mut self);
+}
+
 macro_rules! calls {
     ($($service:ident { $($call:ident $([$changes:ident])? => $name:literal -> $reply:ty $(, $deadline:expr)?;)* })*) => {$($(
         impl Call for $call {
@@ -106,7 +112,12 @@ macro_rules! calls {
             $(const DEADLINE: std::time::Duration = $deadline;)?
             $(const CHANGES: bool = $changes;)?
         }
-    )*)*};
+    )*)*
+
+    /// Shows every call there is.
+    pub fn each_call(see: &mut impl SeeCall) {
+        $($(see.call::<$call>();)*)*
+    }};
 }
 
 /// Marks the calls that change something.
