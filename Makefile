@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dist test contract-test test-fast test-alerts test-clocks check gate lint fuzz bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages web
+.PHONY: help run build dist test contract-test test-fast test-alerts test-upgrade test-clocks check gate lint fuzz bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages web
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,11 @@ test-fast: gate deps ## unit tests, SQLite, and one nats-server: minutes less th
 # Rules of the chart, of which a minute is two seconds.
 test-alerts: test-deps ## a deployment in which one thing after another breaks, and the alerts of a real Prometheus
 	@FAULTS=all cargo test -p natter --all-features --quiet --locked --test alerts -- --nocapture
+
+# The program of scripts/previous is built once, which takes minutes; both are debug builds.
+test-upgrade: test-deps ## the program of the last release and this one together: processes replaced one by one under load
+	@previous=$$(scripts/build-previous) && NATTER_PREVIOUS=$$previous \
+		cargo test -p natter --all-features --quiet --locked --test upgrade
 
 # Every process's clock is wrong: one edge and one worker are as many seconds ahead as the others are behind.
 test-clocks: test-deps ## what a deployment does, with clocks that are five minutes wrong

@@ -108,6 +108,11 @@ impl Cluster {
         Self { edges, workers, redis, nats, program, started: 0, ahead, changed, clocks, home }
     }
 
+    /// What is started from here on is this binary.
+    pub fn change_program(&mut self, program: &'static str) {
+        self.program = program;
+    }
+
     pub fn nats_url(&self) -> String {
         format!("nats://{}", self.nats.address)
     }

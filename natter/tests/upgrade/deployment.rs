@@ -1,0 +1,118 @@
+//! Two workers and two edges that are replaced one by one, and the load balancer that clients find edges by.
+
+use std::{process::Output, sync::Arc};
+
+use natter_testkit::{Cluster, Process, text, until};
+use nix::sys::signal::Signal;
+use parking_lot::Mutex;
+
+/// A root of keys that every worker has: 32 bytes.
+const ROOT: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+/// What a process is started as.
+#[derive(Clone, Copy)]
+pub struct Version {
+    pub program: &'static str,
+    /// Whether its edges seal texts.
+    pub seals: bool,
+}
+
+/// Addresses of the edges that take clients, `http://127.0.0.1:port`.
+pub type Balancer = Arc<Mutex<Vec<String>>>;
+
+pub struct Deployment {
+    // Dropped in this order: who needs others first.
+    edges: Vec<Edge>,
+    workers: Vec<Process>,
+    /// Those that were replaced.
+    former: Vec<Process>,
+    pub cluster: Cluster,
+    pub balancer: Balancer,
+    version: Version,
+}
+
+struct Edge {
+    process: Process,
+    address: String,
+}
+
+impl Deployment {
+    pub async fn start(version: Version) -> Self {
+        let (edges, workers, former, balancer) = Default::default();
+        let cluster = Cluster::bare(version.program).await;
+        let mut deployment = Self { edges, workers, former, cluster, balancer, version };
+        deployment.migrate();
+        for number in 0..2 {
+            deployment.start_worker(number).await;
+        }
+        for number in 0..2 {
+            deployment.start_edge(number).await;
+        }
+        deployment
+    }
+
+    /// The next processes are of this version, for which NATS and the store are made ready while the others run.
+    pub fn prepare(&mut self, version: Version) {
+        self.cluster.change_program(version.program);
+        self.version = version;
+        self.migrate();
+    }
+
+    fn migrate(&self) {
+        let Output { status, stdout, stderr } = self.cluster.run(&["migrate"], &[]);
+        let said = String::from_utf8_lossy(&stdout) + String::from_utf8_lossy(&stderr);
+        assert!(status.success(), "{said}");
+    }
+
+    fn spawn(&mut self, role: &str) -> Process {
+        let seals = self.version.seals.to_string();
+        self.cluster.spawn(role, &[("CHAT_ENCRYPTION_ENABLED", &seals), ("CHAT_MESSAGE_KEY", ROOT)])
+    }
+
+    async fn start_worker(&mut self, number: usize) {
+        let worker = self.spawn("worker");
+        worker.wait_for_event("worker is ready").await;
+        self.workers.insert(number, worker);
+    }
+
+    async fn start_edge(&mut self, number: usize) {
+        let process = self.spawn("edge");
+        let ready = process.wait_for_event("edge is ready").await;
+        let address = format!("http://{}", text(&ready["address"]));
+        self.balancer.lock().push(address.clone());
+        self.edges.insert(number, Edge { process, address });
+    }
+
+    /// Its successor is there before it goes.
+    pub async fn replace_worker(&mut self, number: usize) {
+        self.start_worker(number).await;
+        let former = self.workers.remove(number + 1);
+        self.stop(former).await;
+    }
+
+    /// Its successor is there before it goes, and no client is sent to it any more.
+    pub async fn replace_edge(&mut self, number: usize) {
+        self.start_edge(number).await;
+        let Edge { process, address } = self.edges.remove(number + 1);
+        self.balancer.lock().retain(|other| *other != address);
+        self.stop(process).await;
+    }
+
+    async fn stop(&mut self, process: Process) {
+        process.signal(Signal::SIGTERM);
+        until("it has drained", async || process.has_ended()).await;
+        let status = process.exit_status();
+        assert!(status.is_some_and(|status| status.success()), "{status:?}:\n{}", process.log());
+        self.former.push(process);
+    }
+
+    /// What any process has logged that says it did not understand another.
+    pub fn misunderstandings(&self) -> Vec<String> {
+        let processes = self.edges.iter().map(|edge| &edge.process).chain(&self.workers).chain(&self.former);
+        let wrong =
+            ["cannot be decoded", "cannot be understood", "unreadable", "parked", "of a newer version"];
+        let logs: Vec<String> = processes.map(Process::log).collect();
+        let lines = logs.iter().flat_map(|log| log.lines());
+        lines.filter(|line| wrong.iter().any(|word| line.contains(word))).map(str::to_owned).collect()
+    }
+}
