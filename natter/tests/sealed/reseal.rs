@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use natter_nats::{
     async_nats::jetstream,
     connect::{Address, Purpose, connect},
@@ -22,6 +23,8 @@ use crate::{NATTER, ROOT, SEALED, store};
 const PARTITIONS: u16 = 4;
 /// Between two messages of who writes meanwhile.
 const PAUSE: Duration = Duration::from_millis(20);
+/// What the log keeps while it forgets: the persister is never so far behind. No purge: the log permits none.
+const AGE: Duration = Duration::from_secs(6);
 /// In no other word of these tests.
 const MARK: &str = "mauersegler";
 
@@ -88,11 +91,20 @@ async fn settled(log: &LogReader) {
 async fn forget(js: &jetstream::Context, log: &LogReader) {
     settled(log).await;
     let last = log.last_seqs().await.unwrap();
-    for (p, last) in Partition::all(PARTITIONS).zip(last) {
-        // What came since stays.
-        let stream = js.get_stream(topology::log_stream(p)).await.unwrap();
-        stream.purge().sequence(last + 1).await.unwrap();
-    }
+    let forgotten = Partition::all(PARTITIONS).zip(last).map(async |(p, last)| {
+        let name = topology::log_stream(p);
+        let kept = js.get_stream(&name).await.unwrap().cached_info().config.clone();
+        let short = jetstream::stream::Config { max_age: AGE, duplicate_window: AGE, ..kept.clone() };
+        js.update_stream(short).await.unwrap();
+        until("the log has forgotten it", async || {
+            let stream = js.get_stream(&name).await.unwrap();
+            let state = &stream.cached_info().state;
+            state.messages == 0 || state.first_sequence > last
+        })
+        .await;
+        js.update_stream(kept).await.unwrap();
+    });
+    join_all(forgotten).await;
 }
 
 /// Writes until it is stopped; answers what was written.
