@@ -10,6 +10,12 @@ export class Online {
   readonly #users = new SvelteSet<string>()
   #wanted: readonly string[] = []
   readonly #timer = setInterval(() => void this.#refresh(), EVERY)
+  readonly #stop = new AbortController()
+
+  constructor() {
+    // A tab that is not in front does not ask.
+    document.addEventListener('visibilitychange', () => void this.#refresh(), { signal: this.#stop.signal })
+  }
 
   has(user: string): boolean {
     return this.#users.has(user)
@@ -41,5 +47,6 @@ export class Online {
 
   end(): void {
     clearInterval(this.#timer)
+    this.#stop.abort()
   }
 }

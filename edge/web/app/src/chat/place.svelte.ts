@@ -23,10 +23,13 @@ const STILL = 6
 /** A tab that is not in front draws no frames. */
 const UNSEEN = 1_000
 
+/** Settles when a frame is drawn: in a tab that is not in front, when it comes there. */
+export const frame = () => new Promise<void>((resolve) => requestAnimationFrame(() => resolve()))
+
 /** Whether a frame was drawn; otherwise settles after a while. */
-export const frame = () =>
+const isDrawn = () =>
   new Promise<boolean>((resolve) => {
-    requestAnimationFrame(() => resolve(true))
+    void frame().then(() => resolve(true))
     setTimeout(() => resolve(false), UNSEEN)
   })
 
@@ -69,12 +72,18 @@ export class Place {
     this.isGoingUp = false
     // The key or the click that asked for it is no movement.
     this.#touchedAt = Number.NEGATIVE_INFINITY
-    let [still, before] = [0, '']
     await tick()
+    let isAtRest = false
+    void this.#rest(hold).then(() => (isAtRest = true))
+    // Where nothing is drawn nothing moves before the tab comes to the front; what waits for the row goes on meanwhile.
+    while (!isAtRest && (await isDrawn()));
+  }
+
+  async #rest(hold: Hold): Promise<void> {
+    let [still, before] = [0, '']
     for (let count = 0; count < FRAMES && still < STILL && this.#hold === hold; count++) {
       this.stay()
-      // Nothing moves where nothing is drawn; what moves when the tab comes to the front is held then.
-      if (!(await frame())) break
+      await frame()
       const now = `${this.scroller?.scrollTop} ${this.scroller?.scrollHeight}`
       still = now === before ? still + 1 : 0
       before = now
@@ -137,10 +146,13 @@ export class Place {
     this.#height = height
   }
 
-  /** The rows on the screen, from one to the other. */
+  /**
+   * The rows on the screen, from one to the other. None before the list knows the height of the screen: it would wait for
+   * an event of the scrolling that rows above make, and where nothing has been drawn nothing scrolls.
+   */
   get seen(): { first: number; last: number } {
     const { scroller, list } = this
-    if (!scroller || !list || this.rows().length === 0) return { first: 0, last: -1 }
+    if (!scroller || !list?.getViewportSize() || this.rows().length === 0) return { first: 0, last: -1 }
     const { scrollTop, clientHeight } = scroller
     return { first: list.findItemIndex(scrollTop), last: list.findItemIndex(scrollTop + clientHeight - 8) }
   }

@@ -127,6 +127,68 @@ test('a quote leads to the quoted message, held or not', async () => {
   expect(seen.numbers).toContain(20)
 })
 
+/** Pages whose frames can be stopped, as those of a tab that is not in front: no size is reported, and no scrolling. */
+async function projector(context: BrowserContext): Promise<{ stop: (page: Page) => Promise<void>; goOn: (page: Page) => Promise<void> }> {
+  await context.addInitScript(`{
+    const held = [];
+    let isStopped = false;
+    const later = (run) => (isStopped ? void held.push(run) : run());
+    const real = requestAnimationFrame.bind(window);
+    window.requestAnimationFrame = (run) => real((at) => later(() => run(at)));
+    window.ResizeObserver = class extends ResizeObserver {
+      constructor(run) { super((entries, observer) => later(() => run(entries, observer))); }
+    };
+    addEventListener('scroll', (event) => {
+      if (!isStopped) return;
+      event.stopImmediatePropagation();
+      held.push(() => event.target.dispatchEvent(new Event('scroll')));
+    }, true);
+    window.stopFrames = () => void (isStopped = true);
+    window.goOn = () => {
+      isStopped = false;
+      for (const run of held.splice(0)) run();
+    };
+  }`)
+  return { stop: (page) => page.evaluate('stopFrames()'), goOn: (page) => page.evaluate('goOn()') }
+}
+
+const placed = (page: Page) => page.locator('.scroller[aria-busy="false"]').waitFor({ state: 'attached' })
+
+test('a room that was opened without a frame is shown by the next', async () => {
+  const { writer, id } = await group('Unseen room', 3)
+  const context = await profile(browser)
+  const film = await projector(context)
+  const page = await enter(context, program.url, 'Bob')
+  const link = page.locator('[data-room]').filter({ hasText: 'Unseen room' })
+  // They arrive before the room is opened, and those before them after it.
+  await write(writer, id, 4, 5)
+  await link.getByText('Message 5').waitFor()
+  await film.stop(page)
+  await link.click()
+  await placed(page)
+  await film.goOn(page)
+  for (const number of [1, 5]) await numbered(page, number).waitFor()
+  await page.getByText('This is the beginning of the conversation.').waitFor()
+})
+
+test('the first unread message is kept until a frame is drawn', async () => {
+  const { id, bob, seqs } = await group('Unseen unread room', 15)
+  await bob.post('/api/messages/read', { conversationId: id, seq: seqs[4] })
+  // So high that all would be seen if no row had more than one line, and so narrow that they have.
+  const context = await profile(browser, { viewport: { width: 340, height: 960 } })
+  const film = await projector(context)
+  const page = await enter(context, program.url, 'Bob')
+  await film.stop(page)
+  await page.locator('[data-room]').filter({ hasText: 'Unseen unread room' }).click()
+  await placed(page)
+  await film.goOn(page)
+  await inView(page, 6)
+  // Where it stands in the end, and not on the way there.
+  const seen = await scroll(page, 0)
+  expect(seen.numbers).toContain(6)
+  expect(seen.numbers).not.toContain(15)
+})
+
 /** The socket of a page, which can be cut, and stays so. */
 async function cable(context: BrowserContext): Promise<{ cut: () => void; mend: () => void }> {
   let isCut = false

@@ -139,3 +139,14 @@ test('a reader who is far up is not pulled down', async () => {
   await page.getByRole('button', { name: '2 new messages' }).click()
   await rows(page, 'News').waitFor()
 })
+
+test('a tab that comes to the front asks who is online', async () => {
+  await enter(await profile(browser), program.url, 'Bob')
+  const context = await profile(browser)
+  await context.addInitScript(`Object.defineProperty(document, 'hidden', { get: () => window.isSeen !== true })`)
+  const page = await enter(context, program.url, 'Alice')
+  const asked = page.waitForRequest('**/api/presence/status/batch', { timeout: 10_000 })
+  await page.evaluate(`window.isSeen = true; document.dispatchEvent(new Event('visibilitychange'))`)
+  await asked
+  await page.locator('[data-room]').filter({ hasText: 'Bob' }).getByText('Online', { exact: true }).first().waitFor()
+})
