@@ -47,7 +47,8 @@ pub enum AddUser {
     EmailTaken,
 }
 
-/// Users and their password hashes.
+/// Users and their password hashes. E-mail addresses and display names are stored as they are given: in clear, or sealed
+/// ([`crate::profile`]).
 #[async_trait]
 pub trait AccountStore: Send + Sync + 'static {
     /// Registers a user; without an email address for an empty one. Safe to repeat with the same id: what is stored already stays as it is.
@@ -66,6 +67,11 @@ pub trait AccountStore: Send + Sync + 'static {
     async fn search_users(&self, query: &str, limit: usize) -> Result<Vec<User>>;
     /// The user as changed; `None`: no such user, or one whose account is closed.
     async fn set_display_name(&self, user: UserId, name: &str) -> Result<Option<User>>;
+    /// Those after this one, in an order of the store's own: every user who is there throughout comes once.
+    async fn users_after(&self, after: Option<UserId>, most: usize) -> Result<Vec<User>>;
+    /// The same address and name stored otherwise; answers whether they were still as in `from`, and no one else had the
+    /// address.
+    async fn replace_profile(&self, from: &User, to: &User) -> Result<bool>;
     /// From then on no session of the user can be renewed but `by`, which changed it, and those opened with the new
     /// hash. Changes nothing when there is no such user, or the account is closed.
     async fn set_password_hash(&self, user: UserId, password_hash: &str, by: Option<SessionId>)

@@ -8,16 +8,19 @@ use crate::Result;
 pub enum KeyPurpose {
     /// The texts of messages.
     Messages,
+    /// The email address and the display name.
+    Profile,
 }
 
 impl KeyPurpose {
     /// Every one.
-    pub const ALL: [Self; 1] = [Self::Messages];
+    pub const ALL: [Self; 2] = [Self::Messages, Self::Profile];
 
     /// As stored, and as bound into what wraps the key.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Messages => "messages",
+            Self::Profile => "profile",
         }
     }
 }

@@ -31,6 +31,7 @@ pub mod migration; // where a store's schema is
 pub mod conformance; // what every implementation must do
 
 mod damage; // stored events that cannot be read
+pub mod profile; // addresses and names as they are stored
 mod fold; // upper and lower case made alike
 mod words; // users are found by words of their names
 

@@ -3,9 +3,9 @@ use natter_schemas::{id::UserId, limits, rpc::User};
 
 use super::{
     Arc,
-    fixtures::{added, unique_name, user},
+    fixtures::{PASSWORD_HASH, added, unique_name, user},
 };
-use crate::{AddUser, Store, no_password};
+use crate::{AddUser, Store, no_password, profile};
 
 pub async fn a_user_is_found_by_id_username_and_email_whatever_the_case(store: Arc<dyn Store>) {
     let name = unique_name();
@@ -199,4 +199,89 @@ pub async fn hostile_names_come_back_as_they_were(store: Arc<dyn Store>) {
         assert_eq!((&found.user, found.password_hash.as_str()), (&user, nasty));
         assert_eq!(store.search_users(&user.display_name, 5).await.unwrap(), [user], "{nasty:?}");
     }
+}
+
+/// With an address and a name that are sealed and found by these words.
+fn sealed(user: &User, email: &str, name: &[&str]) -> User {
+    let name: Vec<String> = name.iter().map(|word| (*word).to_owned()).collect();
+    User {
+        email: profile::sealed(&[email.to_owned()], "c2VhbGVk"),
+        display_name: profile::sealed(&name, "c2VhbGVk"),
+        ..user.clone()
+    }
+}
+
+pub async fn sealed_profiles_are_found_by_their_words_beside_those_in_clear(store: Arc<dyn Store>) {
+    // Hashes differ by case.
+    let (email, word, other) = (format!("A{}", unique_name()), unique_name(), unique_name());
+    let anna = sealed(&user(&unique_name()), &email, &[&word, &other]);
+    assert_eq!(store.add_user(&anna, PASSWORD_HASH).await.unwrap(), AddUser::Added);
+    let bob = added(&*store, &unique_name()).await;
+    assert_eq!(store.users(&[anna.id, bob.id]).await.unwrap(), [anna.clone(), bob]);
+    let by_email = store.credentials(&profile::word(&email)).await.unwrap().unwrap();
+    assert_eq!(by_email.user, anna);
+    assert!(store.credentials(&email).await.unwrap().is_none(), "what is typed is no look-up");
+    let rival = sealed(&user(&unique_name()), &email, &[]);
+    assert_eq!(store.add_user(&rival, PASSWORD_HASH).await.unwrap(), AddUser::EmailTaken);
+    let find = async |words: &[&str]| {
+        // Each is its own hash.
+        let query = profile::search(&words.join(" "), |word| Some(word.to_owned()));
+        store.search_users(&query, 10).await.unwrap()
+    };
+    assert_eq!(find(&[&word]).await, std::slice::from_ref(&anna));
+    assert_eq!(find(&[&other, &word]).await, std::slice::from_ref(&anna));
+    assert_eq!(find(&[&word, "elsewhere"]).await, []);
+    assert_eq!(find(&[]).await, []);
+    assert_eq!(store.search_users(&word, 10).await.unwrap(), []);
+    assert_eq!(
+        store.search_users(&anna.username, 10).await.unwrap(),
+        std::slice::from_ref(&anna),
+        "by the username"
+    );
+    let renamed = sealed(&anna, &email, &["another"]).display_name;
+    store.set_display_name(anna.id, &renamed).await.unwrap();
+    assert_eq!(find(&[&word]).await, []);
+}
+
+pub async fn a_profile_is_stored_otherwise_only_as_it_was_read(store: Arc<dyn Store>) {
+    let (email, word) = (unique_name(), unique_name());
+    let clear = added(&*store, &unique_name()).await;
+    let other = added(&*store, &unique_name()).await;
+    let to = sealed(&clear, &email, &[&word]);
+    assert!(!store.replace_profile(&to, &clear).await.unwrap(), "it is not as in `from`");
+    assert!(!store.replace_profile(&user(&unique_name()), &to).await.unwrap());
+    assert_eq!(store.users(&[clear.id]).await.unwrap(), std::slice::from_ref(&clear));
+    assert!(store.replace_profile(&clear, &to).await.unwrap());
+    assert!(!store.replace_profile(&clear, &to).await.unwrap(), "it was replaced");
+    assert_eq!(store.users(&[clear.id]).await.unwrap(), std::slice::from_ref(&to));
+    assert_eq!(store.credentials(&profile::word(&email)).await.unwrap().unwrap().user, to);
+    assert!(store.credentials(&clear.email).await.unwrap().is_none());
+    let query = profile::search(&word, |word| Some(word.to_owned()));
+    let found = store.search_users(&query, 10).await.unwrap();
+    assert_eq!(found, std::slice::from_ref(&to));
+    // The address is this user's, however it is stored.
+    let rival = sealed(&other, &email, &[]);
+    assert!(!store.replace_profile(&other, &rival).await.unwrap());
+    assert_eq!(store.users(&[other.id]).await.unwrap(), std::slice::from_ref(&other));
+    assert!(store.replace_profile(&to, &clear).await.unwrap(), "and back");
+    assert_eq!(store.credentials(&clear.email).await.unwrap().unwrap().user, clear);
+    assert!(store.replace_profile(&other, &rival).await.unwrap(), "the address is free");
+}
+
+pub async fn every_user_comes_once_in_pages(store: Arc<dyn Store>) {
+    let mut users = Vec::new();
+    for _ in 0..10 {
+        users.push(added(&*store, &unique_name()).await);
+    }
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.users_after(after, 3).await.unwrap();
+        assert!(page.len() <= 3);
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        found.extend(page.into_iter().filter(|user| users.iter().any(|other| other.id == user.id)));
+    }
+    found.sort_by_key(|user| user.id);
+    users.sort_by_key(|user| user.id);
+    assert_eq!(found, users);
 }

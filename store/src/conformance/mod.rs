@@ -52,6 +52,9 @@ macro_rules! conformance {
                 a_display_name_and_a_password_can_be_changed
                 of_names_changed_at_once_the_one_shown_is_found
                 hostile_names_come_back_as_they_were
+                sealed_profiles_are_found_by_their_words_beside_those_in_clear
+                a_profile_is_stored_otherwise_only_as_it_was_read
+                every_user_comes_once_in_pages
             ]
             sessions: [
                 a_session_is_renewed_from_token_to_token

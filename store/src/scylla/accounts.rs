@@ -23,7 +23,9 @@ use super::{
     concurrent::each,
     names,
 };
-use crate::{AccountStore, AddUser, Credentials, Result, StoreError, fold::fold, words::Query};
+use crate::{
+    AccountStore, AddUser, Credentials, Result, StoreError, fold::fold, profile::email_key, words::Query,
+};
 
 /// Seconds: ten times the longest that storing a user may take.
 const RESERVATION_TTL: i32 = 60;
@@ -57,7 +59,7 @@ impl AccountStore for ScyllaStore {
     }
 
     async fn credentials(&self, login: &str) -> Result<Option<Credentials>> {
-        let (folded, s) = (fold(login), &self.db.statements);
+        let (folded, s) = (email_key(login), &self.db.statements);
         // No key of a partition is empty.
         if folded.is_empty() {
             return Ok(None);
@@ -104,6 +106,26 @@ impl AccountStore for ScyllaStore {
         Ok(Some(after))
     }
 
+    async fn users_after(&self, after: Option<UserId>, most: usize) -> Result<Vec<User>> {
+        type Row = (Uuid, Option<String>, Option<String>, Option<String>, Option<CqlTimestamp>);
+        let s = &self.db.statements;
+        let user = |(id, username, email, display_name, created_at): Row| {
+            let whole = || {
+                let (id, created_at) = (UserId::from_uuid(id), Timestamp(created_at?.0));
+                Some(User { id, username: username?, email: email?, display_name: display_name?, created_at })
+            };
+            Ok(whole())
+        };
+        match after {
+            None => self.db.scan(&s.all_users, (), most, user).await,
+            Some(after) => self.db.scan(&s.all_users_after, (raw(after.as_bytes()),), most, user).await,
+        }
+    }
+
+    async fn replace_profile(&self, from: &User, to: &User) -> Result<bool> {
+        replace(&self.db, from, to).await
+    }
+
     async fn set_password_hash(
         &self,
         user: UserId,
@@ -114,6 +136,38 @@ impl AccountStore for ScyllaStore {
         let row = (password_hash, by, raw(user.as_bytes()));
         self.db.applied(&self.db.statements.set_password_hash, row).await.map(drop)
     }
+}
+
+/// The address under its new key, and no more under the old one, then the row: a crash leaves no key of a former form, and the
+/// same call again goes on.
+async fn replace(db: &Cluster, from: &User, to: &User) -> Result<bool> {
+    let Some(before) = named(db, to.id).await?.filter(|named| !named.user.is_erased()) else {
+        return Ok(false);
+    };
+    let ([_, emails], old, new) = (unique_names(db), email_key(&from.email), email_key(&to.email));
+    if before.user.email != from.email || before.user.display_name != from.display_name {
+        return Ok(false);
+    }
+    if !emails.hold_for(db, &new, to.id).await? {
+        return Ok(false);
+    }
+    if old != new {
+        emails.release_for(db, &old, to.id).await?;
+    }
+    // Words as when a display name changes.
+    names::add(db, to, before.version + 1).await?;
+    let row = (&to.email, &to.display_name, raw(to.id.as_bytes()), &from.email, &from.display_name);
+    let replaced = db.applied(&db.statements.replace_profile, row).await?;
+    let Some(now) = named(db, to.id).await? else { return Ok(false) };
+    let present = email_key(&now.user.email);
+    // Something else has changed it meanwhile, or closed the account.
+    if present != new {
+        emails.hold_for(db, &present, to.id).await?;
+        emails.release_for(db, &new, to.id).await?;
+    }
+    names::add(db, &now.user, now.version).await?;
+    names::remove_former(db, &[&before.user, to], &now).await?;
+    Ok(replaced)
 }
 
 /// Those that are unique.
@@ -138,17 +192,14 @@ fn unique_names(db: &Cluster) -> [UniqueNames<'_>; 2] {
 pub async fn release_names(db: &Cluster, user: &User) -> Result<()> {
     let [usernames, emails] = unique_names(db);
     for (names, name) in [(usernames, &user.username), (emails, &user.email)] {
-        // An empty one is no key, and no one has reserved it.
-        if !name.is_empty() {
-            names.release_for(db, &fold(name), user.id).await?;
-        }
+        names.release_for(db, &email_key(name), user.id).await?;
     }
     Ok(())
 }
 
 async fn add(db: &Cluster, user: &User, password_hash: &str) -> Result<AddUser> {
     let (s, [usernames, emails]) = (&db.statements, unique_names(db));
-    let (username, email) = (fold(&user.username), fold(&user.email));
+    let (username, email) = (fold(&user.username), email_key(&user.email));
     let reservation = usernames.reserve_for(db, &username, user.id).await?;
     if let Reservation::Taken = reservation {
         return Ok(AddUser::UsernameTaken);
@@ -228,7 +279,21 @@ impl UniqueNames<'_> {
         db.applied(self.confirm, (id, folded.as_bytes(), id)).await
     }
 
+    /// For good; answers whether it is the user's. An empty one is no key.
+    async fn hold_for(&self, db: &Cluster, folded: &str, user: UserId) -> Result<bool> {
+        if folded.is_empty() {
+            return Ok(true);
+        }
+        if let Reservation::Taken = self.reserve_for(db, folded, user).await? {
+            return Ok(false);
+        }
+        self.confirm_for(db, folded, user).await
+    }
+
     async fn release_for(&self, db: &Cluster, folded: &str, user: UserId) -> Result<()> {
+        if folded.is_empty() {
+            return Ok(());
+        }
         db.applied(self.release, (folded.as_bytes(), raw(user.as_bytes()))).await.map(drop)
     }
 }

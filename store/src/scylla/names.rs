@@ -15,6 +15,7 @@ use super::{
 use crate::{
     Result,
     fold::fold,
+    profile,
     words::{self, Query},
 };
 
@@ -45,9 +46,12 @@ pub fn shard(user: UserId) -> i8 {
     i8::try_from(last % 16).unwrap_or_default()
 }
 
-/// `None` for an empty name, which no search finds.
+/// `None` for an empty name, which no search finds. Of a word of a sealed name more than its first character, which all of
+/// these have: 24 bits of the hash, so that no partition has many of them.
 pub fn initial(folded: &str) -> Option<String> {
-    folded.chars().next().map(String::from)
+    let characters = if profile::is_word(folded) { 5 } else { 1 };
+    let initial: String = folded.chars().take(characters).collect();
+    (!initial.is_empty()).then_some(initial)
 }
 
 pub async fn add(db: &Cluster, user: &User, version: i64) -> Result<()> {
@@ -82,23 +86,24 @@ async fn delete(db: &Cluster, user: UserId, key: NameKey, version: i64) -> Resul
     db.write(&db.statements.delete_name, row).await
 }
 
-/// By username. 16 × 64 words are read, the first that begin with the query's longest: beyond 1,024 the result is some
+/// By username. 16 × 64 words are read, the first that begin with the query's longest, and as many of sealed names: beyond 1,024 the result is some
 /// of the users, not the first by username; a longer query makes it exact.
 pub async fn search(db: &Cluster, query: &Query, most: usize) -> Result<Vec<User>> {
-    let from = query.longest();
-    let Some(initial) = initial(from).filter(|_| most > 0) else { return Ok(Vec::new()) };
-    // No byte of UTF-8 is 0xFF: everything that begins with the word lies between.
-    let to = [from.as_bytes(), &[0xFF]].concat();
-    let to = to.as_slice();
-    let found = each(0..SHARDS, |shard| {
-        let range = (initial.clone(), shard, WORD, from.as_bytes(), to);
-        let keep = |row: (Uuid, Option<String>)| Ok(Some(row));
-        db.scan(&db.statements.names_from, range, WORDS_PER_SHARD, keep)
-    })
-    .await?;
     let mut by_username: BTreeMap<String, UserId> = BTreeMap::new();
-    for (user, username) in found.into_iter().flatten() {
-        by_username.insert(fold(&username.unwrap_or_default()), UserId::from_uuid(user));
+    for from in query.begins() {
+        let Some(initial) = initial(from).filter(|_| most > 0) else { return Ok(Vec::new()) };
+        // No byte of UTF-8 is 0xFF: everything that begins with the word lies between.
+        let to = [from.as_bytes(), &[0xFF]].concat();
+        let to = to.as_slice();
+        let found = each(0..SHARDS, |shard| {
+            let range = (initial.clone(), shard, WORD, from.as_bytes(), to);
+            let keep = |row: (Uuid, Option<String>)| Ok(Some(row));
+            db.scan(&db.statements.names_from, range, WORDS_PER_SHARD, keep)
+        })
+        .await?;
+        for (user, username) in found.into_iter().flatten() {
+            by_username.insert(fold(&username.unwrap_or_default()), UserId::from_uuid(user));
+        }
     }
     let ids: Vec<UserId> = by_username.into_values().collect();
     let mut users = Vec::new();

@@ -48,6 +48,7 @@ impl Statements {
             &mut self.add_user,
             &mut self.delete_user,
             &mut self.set_display_name,
+            &mut self.replace_profile,
             &mut self.set_password_hash,
             &mut self.claim_identity,
             &mut self.move_identity,
@@ -114,6 +115,11 @@ statements! {
     set_display_name: "UPDATE users SET display_name = ? WHERE id = ? IF created_at != null AND password_hash != 'closed'",
     set_password_hash: "UPDATE users SET password_hash = ?, password_set_by = ? WHERE id = ?
                         IF created_at != null AND password_hash != 'closed'",
+    /// All users, once each.
+    all_users: "SELECT id, username, email, display_name, created_at FROM users",
+    all_users_after: "SELECT id, username, email, display_name, created_at FROM users WHERE token(id) > token(?)",
+    replace_profile: "UPDATE users SET email = ?, display_name = ? WHERE id = ?
+                      IF email = ? AND display_name = ? AND password_hash != 'closed'",
     password: "SELECT password_hash, password_set_by FROM users WHERE id = ?",
     add_name: "INSERT INTO names (initial, shard, kind, folded, user, username) VALUES (?, ?, ?, ?, ?, ?)
                USING TIMESTAMP ?",

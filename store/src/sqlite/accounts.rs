@@ -9,10 +9,13 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
     SqliteStore,
-    columns::{time, user as user_id},
+    columns::{count, time, user as user_id},
     user_words,
 };
-use crate::{AccountStore, AddUser, Credentials, Result, erasures::CLOSED, fold::fold, words::Query};
+use crate::{
+    AccountStore, AddUser, Credentials, Result, erasures::CLOSED, fold::fold, profile::email_key,
+    words::Query,
+};
 
 /// By id.
 pub(super) const SELECT: &str =
@@ -40,7 +43,7 @@ impl AccountStore for SqliteStore {
     }
 
     async fn credentials(&self, login: &str) -> Result<Option<Credentials>> {
-        let login = fold(login);
+        let login = email_key(login);
         self.readers
             .read(move |db| {
                 let found = db
@@ -93,6 +96,25 @@ impl AccountStore for SqliteStore {
                 Ok(renamed)
             })
             .await
+    }
+
+    async fn users_after(&self, after: Option<UserId>, most: usize) -> Result<Vec<User>> {
+        self.readers
+            .read(move |db| {
+                let after = after.as_ref().map_or(&[][..], |user| user.as_bytes().as_slice());
+                let mut users = db.prepare_cached(
+                    "SELECT id, username, email, display_name, created_at FROM users
+                      WHERE id > ?1 ORDER BY id LIMIT ?2",
+                )?;
+                let users = users.query_map(params![after, count(most)], user)?;
+                Ok(users.collect::<rusqlite::Result<_>>()?)
+            })
+            .await
+    }
+
+    async fn replace_profile(&self, from: &User, to: &User) -> Result<bool> {
+        let (from, to) = (from.clone(), to.clone());
+        self.writer.write(1, move |db| replace(db, &from, &to)).await
     }
 
     async fn set_password_hash(
@@ -155,8 +177,37 @@ fn folded_email(user: &User) -> Vec<u8> {
     if user.email.is_empty() {
         [&[0], user.id.as_bytes().as_slice()].concat()
     } else {
-        fold(&user.email).into_bytes()
+        email_key(&user.email).into_bytes()
     }
+}
+
+fn replace(db: &Connection, from: &User, to: &User) -> Result<bool> {
+    let key = folded_email(to);
+    let holder = db
+        .prepare_cached("SELECT id FROM users WHERE email_fold = ?1")?
+        .query_row([&key], |row| user_id(row, 0))
+        .optional()?;
+    if holder.is_some_and(|holder| holder != to.id) {
+        return Ok(false);
+    }
+    let replaced = db
+        .prepare_cached(
+            "UPDATE users SET email = ?2, email_fold = ?3, display_name = ?4
+              WHERE id = ?1 AND email = ?5 AND display_name = ?6 AND password_hash <> ?7",
+        )?
+        .execute(params![
+            to.id.as_bytes(),
+            to.email,
+            key,
+            to.display_name,
+            from.email,
+            from.display_name,
+            CLOSED,
+        ])?;
+    if replaced > 0 {
+        user_words::enter(db, to)?;
+    }
+    Ok(replaced > 0)
 }
 
 pub(super) fn user(row: &Row<'_>) -> rusqlite::Result<User> {

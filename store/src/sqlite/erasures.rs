@@ -196,8 +196,13 @@ fn erase_profile(db: &Connection, user: UserId) -> Result<()> {
           WHERE id = ?1 AND password_hash = ?3",
     )?
     .execute(params![user.as_bytes(), no_name, CLOSED])?;
-    rewrite(db, "user_words")?;
     rewrite(db, "identities")?;
+    rewrite_users(db)
+}
+
+/// Nothing of former addresses and names stays.
+pub(super) fn rewrite_users(db: &Connection) -> Result<()> {
+    rewrite(db, "user_words")?;
     rewrite(db, "users")
 }
 

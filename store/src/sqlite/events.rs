@@ -11,7 +11,7 @@ use tracing::warn;
 use super::{
     SqliteStore,
     columns::{count, int, logged, of_kind, seq as seq_in},
-    ids,
+    erasures, ids,
     persist::{self, EventRow},
     reseal,
 };
@@ -71,8 +71,9 @@ impl EventStore for SqliteStore {
     }
 
     /// What is replaced is overwritten where it was, but not what pages still have between their rows of rows that were
-    /// moved to others as these grew.
+    /// moved to others as these grew. Users and their words are few, and are always written again.
     async fn forget_replaced(&self, rewrite: bool) -> Result<()> {
+        self.writer.write(1, erasures::rewrite_users).await?;
         if rewrite {
             self.rewrite().await?;
         }

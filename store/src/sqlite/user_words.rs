@@ -1,5 +1,7 @@
 //! The index by which users are found.
 
+use std::collections::BTreeMap;
+
 use natter_schemas::{id::UserId, limits, rpc::User, text};
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -26,21 +28,25 @@ pub fn enter(db: &Connection, user: &User) -> Result<()> {
 }
 
 pub fn search(db: &Connection, query: &Query, limit: usize) -> Result<Vec<User>> {
-    let from = query.longest().as_bytes();
-    // No byte of UTF-8 is 0xFF: everything that begins with the word lies between.
-    let to = [from, &[0xFF]].concat();
     let mut candidates = db.prepare_cached(
-        "SELECT DISTINCT username_fold, user FROM (
-             SELECT username_fold, user FROM user_words WHERE word >= ?1 AND word < ?2 ORDER BY word LIMIT ?3)
-         ORDER BY username_fold",
+        "SELECT username_fold, user FROM user_words WHERE word >= ?1 AND word < ?2 ORDER BY word LIMIT ?3",
     )?;
+    let mut by_username: BTreeMap<Vec<u8>, UserId> = BTreeMap::new();
+    for from in query.begins() {
+        // No byte of UTF-8 is 0xFF: everything that begins with the word lies between.
+        let range =
+            params![from.as_bytes(), [from.as_bytes(), &[0xFF]].concat(), count(limits::SEARCH_CANDIDATES)];
+        let mut rows = candidates.query(range)?;
+        while let Some(row) = rows.next()? {
+            by_username.insert(row.get(0)?, user_id(row, 1)?);
+        }
+    }
     let mut one = db.prepare_cached(SELECT)?;
-    let mut rows = candidates.query(params![from, to, count(limits::SEARCH_CANDIDATES)])?;
     let mut found = Vec::new();
-    while found.len() < limit
-        && let Some(row) = rows.next()?
-    {
-        let id: UserId = user_id(row, 1)?;
+    for id in by_username.into_values() {
+        if found.len() >= limit {
+            break;
+        }
         let user = one.query_row([id.as_bytes()], read_user).optional()?;
         found.extend(user.filter(|user| query.finds(user)));
     }

@@ -90,6 +90,8 @@ pass! {
         fn credentials_of(user: UserId) -> Option<Credentials>;
         fn search_users(prefix: &str, limit: usize) -> Vec<User>;
         fn set_display_name(user: UserId, name: &str) -> Option<User>;
+        fn users_after(after: Option<UserId>, most: usize) -> Vec<User>;
+        fn replace_profile(from: &User, to: &User) -> bool;
         fn set_password_hash(user: UserId, password_hash: &str, by: Option<SessionId>) -> ();
     }
     SessionStore {
