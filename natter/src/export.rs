@@ -15,7 +15,7 @@ use natter_schemas::{
 };
 use natter_seal::DataKeys;
 use natter_store::Store;
-use natter_workers::readable_rows;
+use natter_workers::{readable_rows, services::profiles::Profiles};
 
 use crate::{
     bootstrap,
@@ -31,7 +31,8 @@ pub async fn run(command: &ExportCommand) -> anyhow::Result<ExitCode> {
     let operator = Operator::start().await?;
     let (store, keys) = (operator.store().await?, operator.keys().await?);
     let out = Lines { out: BufWriter::new(stdout()), lines: 0 };
-    let mut export = Export { operator: &operator, store, keys, out };
+    let profiles = operator.profiles(&store).await?;
+    let mut export = Export { operator: &operator, store, profiles, keys, out };
     let done = export.all(args).await;
     bootstrap::close_store(&*export.store).await;
     done.map(|()| ExitCode::SUCCESS)
@@ -54,6 +55,7 @@ impl Lines {
 struct Export<'a> {
     operator: &'a Operator,
     store: Arc<dyn Store>,
+    profiles: Profiles,
     keys: DataKeys,
     out: Lines,
 }
@@ -84,10 +86,14 @@ impl Export<'_> {
     /// By id; what is no id is a username or an email address.
     async fn find(&self, named: &str) -> anyhow::Result<User> {
         let found = match named.parse::<UserId>() {
-            Ok(id) => self.store.users(&[id]).await?.pop(),
-            Err(_) => self.store.credentials(named).await?.map(|found| found.user),
+            Ok(id) => Some(id),
+            Err(_) => self.profiles.credentials(named).await?.map(|found| found.user.id),
         };
-        found.with_context(|| format!("there is no user {named}"))
+        let user = match found {
+            Some(id) => self.profiles.whole(id).await.context("the address and the name do not open")?,
+            None => None,
+        };
+        user.with_context(|| format!("there is no user {named}"))
     }
 
     /// Up to the floor as the store has it, above it as the log has it.

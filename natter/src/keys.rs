@@ -10,7 +10,10 @@ use natter_nats::{log::LogReader, publisher::Publisher};
 use natter_runtime::audit::Audit;
 use natter_schemas::{audit::Act, id::UserId};
 use natter_store::Store;
-use natter_workers::services::keys::{Done, Maintenance, Roots, Wrapped};
+use natter_workers::services::{
+    keys::{Done, Maintenance, Roots, Wrapped},
+    profiles::Profiles,
+};
 use serde_json::json;
 
 use crate::{
@@ -29,7 +32,8 @@ pub async fn run(command: &KeysCommand) -> anyhow::Result<ExitCode> {
     let encryption = &operator.settings().encryption;
     let (seals, key_cache) = (encryption.enabled, encryption.key_cache);
     let (log, partitions) = (operator.log.clone(), operator.deployment.partitions);
-    let tool = Tool { store, roots, publisher, audit, log, partitions, seals, key_cache };
+    let profiles = operator.profiles(&store).await?;
+    let tool = Tool { store, profiles, roots, publisher, audit, log, partitions, seals, key_cache };
     let done = match command {
         KeysCommand::Status(args) => tool.status(args).await,
         KeysCommand::Rewrap(args) => tool.rewrap(args.again).await,
@@ -44,6 +48,7 @@ pub async fn run(command: &KeysCommand) -> anyhow::Result<ExitCode> {
 
 struct Tool {
     store: Arc<dyn Store>,
+    profiles: Profiles,
     roots: Roots,
     publisher: Publisher,
     audit: Audit,
@@ -67,10 +72,13 @@ impl Tool {
         if args.json {
             let roots =
                 roots.iter().map(|line| json!({"root": line.root, "users": line.users, "use": line.used()}));
-            println!("{}", json!({"roots": roots.collect::<Vec<_>>()}));
+            println!("{}", json!({"roots": roots.collect::<Vec<_>>(), "lookUps": wrapped.look_ups}));
         } else {
             for line in &roots {
                 println!("{}: {} users, {}", line.root, line.users, line.used());
+            }
+            if let Some(root) = &wrapped.look_ups {
+                println!("the key of look-ups: {root}");
             }
         }
         Ok(exit(roots.iter().all(|line| line.at.is_some())))
@@ -135,7 +143,7 @@ impl Tool {
     async fn user(&self, name: &str) -> anyhow::Result<UserId> {
         let found = match name.parse::<UserId>() {
             Ok(id) => self.store.credentials_of(id).await?,
-            Err(_) => self.store.credentials(name).await?,
+            Err(_) => self.profiles.credentials(name).await?,
         };
         Ok(found.with_context(|| format!("there is no user {name}"))?.user.id)
     }

@@ -11,6 +11,7 @@ use natter_runtime::config::{Settings, Strictness};
 use natter_schemas::id::Partition;
 use natter_seal::DataKeys;
 use natter_store::Store;
+use natter_workers::services::profiles::Profiles;
 
 use crate::bootstrap::Backends;
 
@@ -48,6 +49,11 @@ impl Operator {
     pub async fn keys(&self) -> anyhow::Result<DataKeys> {
         let rpc = RpcClient::new(self.backends.client(Purpose::Rpc).await?);
         Ok(DataKeys::new(rpc, self.settings().encryption.key_cache))
+    }
+
+    /// Users of the store, in clear.
+    pub async fn profiles(&self, store: &Arc<dyn Store>) -> anyhow::Result<Profiles> {
+        self.backends.profiles(store).await
     }
 
     /// The one named, or all.

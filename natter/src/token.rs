@@ -12,7 +12,8 @@ use natter_schemas::{
     event::Timestamp,
     id::{SessionId, UserId},
 };
-use natter_store::{AddSession, Credentials, NewSession, Store};
+use natter_store::{AddSession, Credentials, NewSession};
+use natter_workers::services::profiles::Profiles;
 use tracing::warn;
 
 use crate::{
@@ -34,7 +35,8 @@ pub async fn run(args: &TokenArgs) -> anyhow::Result<ExitCode> {
     let audit = bootstrap::audit_of_command(&backends.settings, "token")?;
     let store = backends.store().await?;
     let tokens = Tokens::new(keys, args.lifetime, clock.clone());
-    let made = make(args, &*store, &tokens, clock.now(), &audit).await;
+    let profiles = backends.profiles(&store).await?;
+    let made = make(args, &profiles, &tokens, clock.now(), &audit).await;
     audit.close().await;
     bootstrap::close_store(&*store).await;
     println!("{}", made?);
@@ -43,13 +45,13 @@ pub async fn run(args: &TokenArgs) -> anyhow::Result<ExitCode> {
 
 async fn make(
     args: &TokenArgs,
-    store: &dyn Store,
+    profiles: &Profiles,
     tokens: &Tokens,
     now: Timestamp,
     audit: &Audit,
 ) -> anyhow::Result<String> {
     let TokenArgs { user: named, lifetime } = args;
-    let credentials = find(store, named).await?.with_context(|| format!("there is no user {named}"))?;
+    let credentials = find(profiles, named).await?.with_context(|| format!("there is no user {named}"))?;
     let (user, session) = (credentials.user.id, SessionId::fresh());
     let opened = NewSession {
         session,
@@ -60,7 +62,7 @@ async fn make(
         now,
         expires_at: Timestamp(now.0.saturating_add(i64::try_from(lifetime.as_millis())?)),
     };
-    if store.add_session(&opened).await? == AddSession::PasswordChanged {
+    if profiles.store.add_session(&opened).await? == AddSession::PasswordChanged {
         anyhow::bail!("the password of {named} is being changed; run this again");
     }
     let token = tokens.issue(user, session, now).map_err(|code| anyhow::anyhow!("no token: {code}"))?;
@@ -73,10 +75,10 @@ async fn make(
 }
 
 /// By id; what is no id is a username or an email address.
-async fn find(store: &dyn Store, named: &str) -> anyhow::Result<Option<Credentials>> {
+async fn find(profiles: &Profiles, named: &str) -> anyhow::Result<Option<Credentials>> {
     Ok(match named.parse::<UserId>() {
-        Ok(id) => store.credentials_of(id).await?,
-        Err(_) => store.credentials(named).await?,
+        Ok(id) => profiles.store.credentials_of(id).await?,
+        Err(_) => profiles.credentials(named).await?,
     })
 }
 

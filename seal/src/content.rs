@@ -94,7 +94,7 @@ fn seal_with(
     key: &Key,
     (salt, nonce): ([u8; SALT], [u8; NONCE]),
 ) -> Body {
-    let (cipher, commitment) = derive(key, &salt);
+    let (cipher, commitment) = derive(key, &salt, INFO);
     let payload = Payload { msg: text.as_bytes(), aad: &place.authenticated(epoch) };
     let sealed = cipher.encrypt(&nonce.into(), payload).expect("no text is as long as 64 GiB");
     let ciphertext = [[VERSION].as_slice(), &salt, &commitment, &sealed].concat();
@@ -117,7 +117,7 @@ pub fn open(body: &Body, place: &Place, key: &Key) -> Result<String, WillNotOpen
         (*version == VERSION).then_some((salt, commitment, sealed))
     };
     let (salt, commitment, sealed) = parts().ok_or(WillNotOpen)?;
-    let (cipher, expected) = derive(key, salt);
+    let (cipher, expected) = derive(key, salt, INFO);
     // Nothing secret is compared: the commitment is stored in clear.
     if expected != *commitment {
         return Err(WillNotOpen);
@@ -127,10 +127,10 @@ pub fn open(body: &Body, place: &Place, key: &Key) -> Result<String, WillNotOpen
     String::from_utf8(text).map_err(|_| WillNotOpen)
 }
 
-fn derive(key: &Key, salt: &[u8; SALT]) -> (Aes256Gcm, [u8; COMMITMENT]) {
+pub fn derive(key: &Key, salt: &[u8; SALT], info: &[u8]) -> (Aes256Gcm, [u8; COMMITMENT]) {
     let mut derived = Zeroizing::new([0; 32 + COMMITMENT]);
     let hkdf = Hkdf::<Sha256>::new(Some(salt), key.bytes());
-    hkdf.expand(INFO, derived.as_mut_slice()).expect("64 bytes are not too many");
+    hkdf.expand(info, derived.as_mut_slice()).expect("64 bytes are not too many");
     let (once, commitment) = derived.split_first_chunk::<32>().expect("it is longer");
     let commitment = commitment.try_into().expect("the rest is the commitment");
     (Aes256Gcm::new(&(*once).into()), commitment)

@@ -9,7 +9,7 @@ use natter_schemas::{
     event::Body,
     id::UserId,
     limits,
-    rpc::{GetDataKeys, IssuedKey, KeyName, RpcError},
+    rpc::{GetDataKeys, GetProfileKeys, IssuedKey, KeyName, RpcError},
 };
 use parking_lot::Mutex;
 use tracing::{debug, error, info, warn};
@@ -17,6 +17,7 @@ use tracing::{debug, error, info, warn};
 use crate::{
     cache::{Cache, DataKey, Known},
     content::{Place, seal},
+    key::Key,
 };
 
 /// How often what was revoked is dropped: with the way of the news there, in less than two seconds.
@@ -42,6 +43,14 @@ impl KnownKeys {
         self.0.lock().get(name, Instant::now())
     }
 
+    /// A key that is here.
+    pub fn key(&self, name: KeyName) -> Option<Key> {
+        match self.get(name) {
+            Known::Key(key) => Some(key.key),
+            Known::Absent | Known::No => None,
+        }
+    }
+
     /// What the service answered to a question of this time. Answers whether it is used: not if it was revoked since.
     pub fn put(&self, name: KeyName, issued: Option<IssuedKey>, asked: Instant) -> bool {
         let key = issued.map(|issued| DataKey { epoch: issued.epoch, key: issued.key.into() });
@@ -65,19 +74,32 @@ impl KnownKeys {
     }
 }
 
+/// What the keys seal.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Messages,
+    Profiles,
+}
+
 /// The data keys of users, from the service `keys`. Clones share them.
 #[derive(Clone)]
 pub struct DataKeys {
     rpc: RpcClient,
+    purpose: Purpose,
     known: KnownKeys,
     /// The service did not answer; when it is asked again.
     away_until: Arc<Mutex<Option<Instant>>>,
 }
 
 impl DataKeys {
-    /// None yet; each is used so long after it was asked for.
+    /// Of messages. None yet; each is used so long after it was asked for.
     pub fn new(rpc: RpcClient, kept: Duration) -> Self {
-        Self { rpc, known: KnownKeys::keeping(kept), away_until: Arc::default() }
+        Self { rpc, purpose: Purpose::Messages, known: KnownKeys::keeping(kept), away_until: Arc::default() }
+    }
+
+    /// The same of profiles.
+    pub fn of_profiles(rpc: RpcClient, kept: Duration) -> Self {
+        Self { purpose: Purpose::Profiles, ..Self::new(rpc, kept) }
     }
 
     /// Those that are here, for whoever cannot wait.
@@ -108,7 +130,11 @@ impl DataKeys {
         })
     }
 
-    async fn newest(&self, user: UserId) -> Result<DataKey, RpcError> {
+    /// The user's newest key, which is made if there is none.
+    ///
+    /// # Errors
+    /// `unavailable` without a key.
+    pub async fn newest(&self, user: UserId) -> Result<DataKey, RpcError> {
         let name = KeyName { user, epoch: None };
         for _ in 0..ATTEMPTS {
             match self.known.get(name) {
@@ -121,7 +147,7 @@ impl DataKeys {
         match self.known.get(name) {
             Known::Key(key) => Ok(key),
             Known::Absent | Known::No => {
-                debug!(%user, "there is no key to seal a message with: it is refused");
+                debug!(%user, "there is no key to seal with: what should be sealed is refused");
                 Err(Code::Unavailable.into())
             }
         }
@@ -129,7 +155,10 @@ impl DataKeys {
 
     /// Asks for the keys; each is known then, or known to be absent. `unavailable` at once if there was no answer a moment
     /// ago.
-    pub(crate) async fn fetch(&self, names: &[KeyName]) -> Result<(), RpcError> {
+    ///
+    /// # Errors
+    /// What the service fails with.
+    pub async fn fetch(&self, names: &[KeyName]) -> Result<(), RpcError> {
         if self.away_until.lock().is_some_and(|until| until > Instant::now()) {
             return Err(Code::Unavailable.into());
         }
@@ -148,7 +177,11 @@ impl DataKeys {
     /// Answers those that were revoked meanwhile.
     async fn ask(&self, names: Vec<KeyName>) -> Result<Vec<KeyName>, RpcError> {
         let asked = Instant::now();
-        let found = self.rpc.call(&GetDataKeys { names: names.clone() }).await;
+        let ask = names.clone();
+        let found = match self.purpose {
+            Purpose::Messages => self.rpc.call(&GetDataKeys { names: ask }).await,
+            Purpose::Profiles => self.rpc.call(&GetProfileKeys { names: ask }).await,
+        };
         self.note(found.as_ref().is_err_and(|error| error.code == Code::Unavailable));
         let found = found?;
         if found.len() != names.len() {
@@ -165,8 +198,8 @@ impl DataKeys {
         let until = away.then(|| Instant::now() + PROBE_EVERY);
         match (std::mem::replace(&mut *self.away_until.lock(), until), away) {
             (None, true) => warn!(
-                "no keys to be had: messages whose keys are not here are shown without their text, and those to be sealed \
-                 with them are refused"
+                "no keys to be had: messages and names whose keys are not here are not shown, and those to be sealed with \
+                 them are refused"
             ),
             (Some(_), false) => info!("keys can be had again"),
             _ => {}

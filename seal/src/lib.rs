@@ -7,14 +7,17 @@
 
 mod key; // a key, and a key wrapped by another
 mod content; // text becomes a sealed body and back
+mod field; // and a field of a user
 
 mod cache; // keys this process has
 mod data_keys; //   and those it asks the service for
 mod follow; //   and drops, when CONTROL says so
 mod open; // what is shown is opened
 
+pub use cache::DataKey;
 pub use content::{Place, WillNotOpen, open, seal};
 pub use data_keys::{DataKeys, KnownKeys};
+pub use field::{Field, epoch_of_field, look_up, open_field, seal_field};
 pub use follow::follow_control;
 pub use key::{Key, NoRandomness, unwrap, wrap};
 pub use open::KeyMissing;

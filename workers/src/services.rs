@@ -24,6 +24,7 @@ pub mod keys; // what content is sealed with
 pub mod history; // pages, replays, heads
 pub mod read_marks; // what was not read yet
 
+pub mod profiles; // users' addresses and names, sealed or not
 mod person_pages; // parts of lists of people
 
 mod failure; // what can go wrong below, and the code it becomes

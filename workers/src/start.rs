@@ -28,6 +28,7 @@ use crate::{
         conversations::Conversations,
         history::{FloorsError, History},
         keys::{Keys, Roots},
+        profiles::Profiles,
         provider::OpenIdProvider,
         read_marks::ReadMarks,
     },
@@ -58,7 +59,9 @@ pub struct Dependencies {
     pub audit: Audit,
     /// What wraps the keys of users; None: this process serves no keys.
     pub roots: Option<Roots>,
-    /// How long the mirror uses a data key.
+    /// Whether addresses and names that are written are sealed.
+    pub seals: bool,
+    /// How long this process uses a data key.
     pub key_cache: Duration,
     /// Where events are mirrored to; None: nowhere.
     pub kafka: Option<kafka_sink::Options>,
@@ -164,7 +167,7 @@ pub async fn start(
     tracker: &TaskTracker,
     stop: CancellationToken,
 ) -> Result<(), StartError> {
-    let mut start = Start { dependencies, tracker, stop, history: None };
+    let mut start = Start { dependencies, tracker, stop, history: None, profiles: None };
     for job in Job::ALL.into_iter().filter(|job| jobs.contains(job)) {
         match job {
             Job::Persist => start.persist(),
@@ -188,6 +191,8 @@ struct Start<'a> {
     stop: CancellationToken,
     /// One reader for all services of the process: they share its floors and caches.
     history: Option<Arc<History>>,
+    /// What it knows of keys is shared in the same way.
+    profiles: Option<Profiles>,
 }
 
 impl Start<'_> {
@@ -229,22 +234,39 @@ impl Start<'_> {
     async fn mirror(&self) -> Result<(), StartError> {
         let Dependencies { js, log, deployment, kafka, client, key_cache, .. } = self.dependencies.clone();
         let options = kafka.ok_or(StartError::NoKafka)?;
-        let keys = DataKeys::new(RpcClient::new(client.clone()), key_cache);
+        let keys = self.follow(DataKeys::new(RpcClient::new(client), key_cache));
+        Ok(kafka_sink::start(options, (js, log, keys), deployment, self.tracker, &self.stop).await?)
+    }
+
+    /// Keys that are dropped when they are revoked, or too old.
+    fn follow(&self, keys: DataKeys) -> DataKeys {
+        let client = self.dependencies.client.clone();
         let (following, stop) =
             (follow_control(keys.known().clone(), jetstream::new(client)), self.stop.clone());
         self.tracker.spawn(async move { stop.run_until_cancelled(following).await });
         let (expiring, stop) = (keys.clone().expire(), self.stop.clone());
         self.tracker.spawn(async move { stop.run_until_cancelled(expiring).await });
-        Ok(kafka_sink::start(options, (js, log, keys), deployment, self.tracker, &self.stop).await?)
+        keys
     }
 
-    async fn accounts(&self) -> Result<(), StartError> {
+    fn profiles(&mut self) -> Profiles {
+        if let Some(profiles) = &self.profiles {
+            return profiles.clone();
+        }
+        let Dependencies { store, client, key_cache, seals, .. } = self.dependencies.clone();
+        let keys = self.follow(DataKeys::of_profiles(RpcClient::new(client), key_cache));
+        self.profiles.insert(Profiles { store, keys, seals }).clone()
+    }
+
+    async fn accounts(&mut self) -> Result<(), StartError> {
+        let profiles = self.profiles();
         let Dependencies { store, publisher, refresh, limits, clock, shared, client: bus, audit, .. } =
             self.dependencies.clone();
         let passwords = Passwords::new().await?;
         let (takes_passwords, provider) = (self.dependencies.log_ins.passwords, self.provider()?);
         let accounts = Accounts {
             store,
+            profiles,
             publisher,
             passwords,
             takes_passwords,
@@ -269,13 +291,13 @@ impl Start<'_> {
     }
 
     async fn conversations(&mut self) -> Result<(), StartError> {
-        let history = self.history_reader().await?;
+        let (history, profiles) = (self.history_reader().await?, self.profiles());
         let Dependencies { store, publisher, log, deployment, limits, clock, audit, .. } =
             self.dependencies.clone();
         let partitions = deployment.partitions;
         let events = EventLog::new(publisher.clone(), partitions, clock);
         let conversations =
-            Conversations { store, publisher, events, log, history, partitions, limits, audit };
+            Conversations { store, profiles, publisher, events, log, history, partitions, limits, audit };
         Ok(conversations.serve(&mut self.server(Service::Conversations, Arc::new(NoReads)).await?).await?)
     }
 

@@ -251,9 +251,9 @@ async fn a_key_is_needed_while_a_text_in_store_or_log_is_sealed_with_it() {
     maintenance(&harness, &set).rotate(None, |_| ()).await.unwrap();
     // Of Bob, who came later, the first key is the newest.
     post_sealed(&harness, &data_keys(&harness), room, bob, "three").await;
-    assert_eq!(needed().await, Needed { keys: 1, store: 2, log: 2, parked: 0 });
+    assert_eq!(needed().await, Needed { keys: 1, store: 2, log: 2, ..Needed::default() });
     reseal(&harness, &set).await;
-    assert_eq!(needed().await, Needed { keys: 1, store: 0, log: 2, parked: 0 });
+    assert_eq!(needed().await, Needed { keys: 1, store: 0, log: 2, ..Needed::default() });
     forget(&harness, partition(room)).await;
     let free = needed().await;
     assert!(free.by_none() && free.keys == 1, "{free:?}");

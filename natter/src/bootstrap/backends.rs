@@ -6,6 +6,7 @@ use natter_nats::{
     async_nats::{Client, jetstream},
     connect::{Address, Purpose, connect},
     publisher::Publisher,
+    service::RpcClient,
     topology::Topology,
 };
 use natter_runtime::{
@@ -13,7 +14,9 @@ use natter_runtime::{
     shared_state::{Redis, SharedState},
 };
 use natter_schemas::id::Partition;
+use natter_seal::DataKeys;
 use natter_store::Store;
+use natter_workers::services::profiles::Profiles;
 use secrecy::ExposeSecret;
 use tracing::warn;
 
@@ -60,6 +63,13 @@ impl Backends {
     /// The store of `DATABASE_URL`, to be closed with [`close_store`].
     pub async fn store(&self) -> anyhow::Result<Arc<dyn Store>> {
         Ok(settings::need_database(&self.settings)?.open().await?)
+    }
+
+    /// The users of the store in clear: what opens them is asked of workers.
+    pub async fn profiles(&self, store: &Arc<dyn Store>) -> anyhow::Result<Profiles> {
+        let (rpc, encryption) = (RpcClient::new(self.client(Purpose::Rpc).await?), &self.settings.encryption);
+        let keys = DataKeys::of_profiles(rpc, encryption.key_cache);
+        Ok(Profiles { store: Arc::clone(store), keys, seals: encryption.enabled })
     }
 
     /// Several processes agree on presence, limits and idempotency keys only through Redis.

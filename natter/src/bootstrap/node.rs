@@ -112,6 +112,7 @@ impl Node {
             limits: settings.limits.clone(),
             audit,
             roots: roots(&settings.encryption)?,
+            seals: settings.encryption.enabled,
             key_cache: settings.encryption.key_cache,
             kafka: settings.kafka.clone().map(kafka_sink::Options::from),
         })

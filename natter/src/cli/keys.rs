@@ -21,7 +21,7 @@ pub enum KeysCommand {
     /// Make a new data key for every user who has one: later messages are sealed with it
     #[command(after_help = AFTER)]
     Rotate(RotateArgs),
-    /// Seal stored texts with their authors' newest keys: those in clear, and those of earlier keys
+    /// Seal stored addresses, names and texts with their users' newest keys: those in clear, and those of earlier keys
     #[command(after_help = AFTER)]
     Reseal(ResealArgs),
     /// Remove old data keys that no text needs, or say whether a root is still needed
@@ -55,15 +55,18 @@ pub struct RotateArgs {
 
 #[derive(Debug, Args)]
 pub struct ResealArgs {
-    /// Texts a second at most, those that stay as they are included
+    /// Users or texts a second at most, those that stay as they are included
     #[arg(long, value_name = "TEXTS", default_value = "2000")]
     pub rate: NonZeroU32,
     /// Write the whole SQLite file once more at the end: no page of it has a text that was in clear. Others wait to write
     /// meanwhile, some seconds for each GB
     #[arg(long)]
     pub rewrite: bool,
-    /// Go on behind this conversation, as the command printed it
+    /// Go on behind this user, as the command printed it
     #[arg(long, value_name = "ID")]
+    pub after_user: Option<UserId>,
+    /// Go on behind this conversation, as the command printed it: users are done
+    #[arg(long, value_name = "ID", conflicts_with = "after_user")]
     pub after: Option<ConversationId>,
 }
 

@@ -127,7 +127,10 @@ impl Tool<'_> {
     async fn find(&self, named: &str) -> anyhow::Result<UserId> {
         let found = match named.parse::<UserId>() {
             Ok(id) => self.store.users(&[id]).await?.pop().map(|user| user.id),
-            Err(_) => self.store.credentials(named).await?.map(|found| found.user.id),
+            Err(_) => {
+                let profiles = self.operator.profiles(&self.store).await?;
+                profiles.credentials(named).await?.map(|found| found.user.id)
+            }
         };
         found
             .with_context(|| format!("there is no user {named}, or the account is closed: name it by its id"))

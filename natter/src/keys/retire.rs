@@ -68,10 +68,15 @@ impl Tool {
         let wrapped = self.maintenance().wrapped().await?;
         let users = wrapped.by_root.get(root).copied().unwrap_or(0);
         let place = self.roots.names().position(|name| name == root);
+        let look_ups = wrapped.look_ups.as_deref() == Some(root);
         match (place, users) {
             (Some(0), _) => bail!("{root} is the first root and wraps new keys: set another before it"),
             (_, 1..) => {
                 println!("{root} has wrapped the keys of {users} users: `natter keys rewrap` first");
+                Ok(ExitCode::FAILURE)
+            }
+            (_, 0) if look_ups => {
+                println!("{root} has wrapped the key of look-ups: `natter keys rewrap` first");
                 Ok(ExitCode::FAILURE)
             }
             (Some(_), 0) => {
@@ -88,11 +93,12 @@ impl Tool {
 
 #[expect(clippy::print_stdout, reason = "it is the command's answer")]
 fn report(needed: &Needed) -> ExitCode {
-    let Needed { store, log, parked, keys } = needed;
+    let Needed { store, log, parked, profiles, keys } = needed;
     println!(
-        "{keys} old keys; {store} texts in the store, {log} in the log and {parked} parked ones are sealed with them; nothing was removed"
+        "{keys} old keys; {store} texts in the store, {log} in the log, {parked} parked ones and the profiles of {profiles} users are sealed \
+         with them; nothing was removed"
     );
-    if *store > 0 {
+    if *store > 0 || *profiles > 0 {
         println!("`natter keys reseal` seals those in the store with newer keys");
     }
     if *log > 0 {

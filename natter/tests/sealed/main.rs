@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
 mod rest; // what is at rest is sealed, and nothing that is shown
+mod profiles; //   also of who people are
 mod keys; // without keys
 mod moved; // what is sealed for another place
 mod kafka; // what consumers see

@@ -36,7 +36,8 @@ async fn a_destroyed_key_is_gone_from_every_edge_within_two_seconds() {
     let gone = store(&cluster);
     let user = id.as_bytes().to_vec();
     assert_eq!(gone.execute("DELETE FROM user_keys WHERE user = ?1", [&user]).unwrap(), 1);
-    assert_eq!(gone.execute("DELETE FROM data_keys WHERE user = ?1", [&user]).unwrap(), 1);
+    // Of messages, and of the profile.
+    assert_eq!(gone.execute("DELETE FROM data_keys WHERE user = ?1", [&user]).unwrap(), 2);
     let nats = connect(&Address::new(cluster.nats_url()), Purpose::Publish).await.unwrap();
     publish_keys_changed(&Publisher::new(nats), &[id]).await.unwrap();
     for edge in [0, 1] {

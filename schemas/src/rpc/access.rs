@@ -4,10 +4,10 @@
 use super::{
     AddMembers, Blocks, EndSession, EraseUser, EventsAfter, FindEvent, FindOlderEvents, FindSharingUsers,
     FindUser, FindUsers, FinishProviderLogIn, GetConversation, GetDataKeys, GetHead, GetLogInOptions,
-    GetMembership, GetMessage, GetPage, GetTarget, ListBlockedConversations, ListConversations, ListInbox,
-    ListParticipants, ListReactors, ListSessions, LogHeads, LogIn, LogOut, MarkRead, Memberships,
-    NewPassword, OpenConversation, RefreshSession, RegisterUser, RemoveMember, Rename, RoomEventsAfter,
-    RoomHeads, SearchUsers, SetBlock, SetRole, StartProviderLogIn, UpdateUser,
+    GetMembership, GetMessage, GetPage, GetProfileKeys, GetTarget, ListBlockedConversations,
+    ListConversations, ListInbox, ListParticipants, ListReactors, ListSessions, LogHeads, LogIn, LogOut,
+    MarkRead, Memberships, NewPassword, OpenConversation, RefreshSession, RegisterUser, RemoveMember, Rename,
+    RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole, StartProviderLogIn, UpdateUser,
 };
 use crate::id::{ConversationId, UserId};
 
@@ -60,7 +60,7 @@ access! {
     EraseUser
     GetLogInOptions StartProviderLogIn FinishProviderLogIn
     OpenConversation ListConversations ListInbox Memberships GetMembership FindSharingUsers SetBlock Blocks
-    ListBlockedConversations LogHeads GetDataKeys
+    ListBlockedConversations LogHeads GetDataKeys GetProfileKeys
     => Reads::Nothing
 }
 

@@ -176,5 +176,6 @@ calls! {
     }
     Keys {
         GetDataKeys [CHANGES] => "data" -> Vec<Option<IssuedKey>>;
+        GetProfileKeys [CHANGES] => "profile" -> Vec<Option<IssuedKey>>;
     }
 }

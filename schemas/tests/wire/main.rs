@@ -23,7 +23,7 @@ use self::invent::{Choice, Inventor};
 /// new may be added to the newest one (`UPDATE=1`), and change its digest here; a line that has to change needs a new version.
 const DIGESTS: [(u32, &str); 2] = [
     (0, "2448a2748927b0623e06d3bf0ab0cd916f054cb47b0875ea2afaf36c0c5bc9a6"),
-    (1, "1d05f784470896988aad914430a9204d4bfa8023d35c7d43f32edaeb4790aeb8"),
+    (1, "095a0dfcb728ebec7e5a4f65b339b5da35dd8de8119e76a9a89194302fc0de5f"),
 ];
 
 type Check = fn(&[u8]) -> Result<Vec<u8>, postcard::Error>;

@@ -29,7 +29,7 @@ use natter_schemas::{
 };
 use natter_store::Store;
 
-use super::provider::OpenIdProvider;
+use super::{profiles::Profiles, provider::OpenIdProvider};
 pub use passwords::{HashError, Passwords};
 
 /// How long refresh tokens are worth something.
@@ -43,6 +43,7 @@ pub struct RefreshTokens {
 
 pub struct Accounts {
     pub store: Arc<dyn Store>,
+    pub profiles: Profiles,
     pub publisher: Publisher,
     pub passwords: Passwords,
     /// Whether accounts are registered and logged in to by password.

@@ -33,13 +33,14 @@ use natter_schemas::{
 };
 use natter_store::Store;
 
-use super::{Failure, history::History, person_pages};
+use super::{Failure, history::History, person_pages, profiles::Profiles};
 
 /// Conversations looked at side by side for one answer.
 const CONCURRENCY: usize = 16;
 
 pub struct Conversations {
     pub store: Arc<dyn Store>,
+    pub profiles: Profiles,
     /// Notices to edges.
     pub publisher: Publisher,
     /// Where changes are appended.

@@ -4,7 +4,7 @@ use natter_seal::NoRandomness;
 use natter_store::StoreError;
 use tracing::{debug, error, warn};
 
-use super::{accounts::HashError, keys::roots::RootError};
+use super::{accounts::HashError, keys::roots::RootError, profiles::ProfileError};
 use crate::control::NotifyError;
 
 /// Why a question has no answer.
@@ -33,6 +33,16 @@ impl From<NotifyError> for Failure {
         match error {
             NotifyError::Store(error) => Self::Store(error),
             NotifyError::Publish(error) => Self::Publish(error),
+        }
+    }
+}
+
+impl From<ProfileError> for Failure {
+    fn from(error: ProfileError) -> Self {
+        match error {
+            ProfileError::Store(error) => Self::Store(error),
+            ProfileError::Key(refused) => Self::Rejected(refused),
+            ProfileError::Random(error) => Self::Random(error),
         }
     }
 }

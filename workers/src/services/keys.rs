@@ -10,17 +10,19 @@ mod transit; // a root in a Vault or OpenBao
 mod maintain; // stored keys changed for an operator
 mod texts; // every text in the store
 mod reseal; //   is sealed with newer keys
+mod reseal_profiles; //   and every address and name
 mod retire; // keys that no text needs any more
 
 use std::sync::Arc;
 
 use natter_nats::service::{RpcServer, ServiceError};
-use natter_schemas::rpc::GetDataKeys;
+use natter_schemas::rpc::{GetDataKeys, GetProfileKeys};
 use natter_store::Store;
 
 pub use local::LocalRoot;
 pub use maintain::{Done, MaintainError, Maintenance, Wrapped};
 pub use reseal::Resealed;
+pub use reseal_profiles::ResealedProfiles;
 pub use retire::{Needed, UpTo};
 pub use roots::{Root, RootError, Roots};
 pub use transit::TransitRoot;
@@ -34,6 +36,7 @@ impl Keys {
     pub async fn serve(self, server: &mut RpcServer) -> Result<(), ServiceError> {
         answer!(server, Arc::new(self), {
             GetDataKeys => data_keys,
+            GetProfileKeys => profile_keys,
         });
         Ok(())
     }

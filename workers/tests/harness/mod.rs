@@ -96,6 +96,7 @@ impl Harness {
             limits: Limits::default(),
             audit: Audit::off(),
             roots: Some(roots(&[ROOT])),
+            seals: false,
             key_cache: limits::KEY_CACHED,
             kafka: None,
         };

@@ -9,14 +9,14 @@ use crate::services::Failure;
 
 impl Accounts {
     pub(super) async fn user(&self, call: FindUser) -> Result<User, Failure> {
-        self.store.users(&[call.user]).await?.pop().ok_or_else(|| Code::NotFound.into())
+        self.profiles.users(&[call.user]).await?.pop().ok_or_else(|| Code::NotFound.into())
     }
 
     pub(super) async fn users(&self, call: FindUsers) -> Result<Vec<User>, Failure> {
         if call.users.len() > limits::PARTICIPANTS {
             return Err(Code::TooLarge.into());
         }
-        Ok(self.store.users(&call.users).await?)
+        Ok(self.profiles.users(&call.users).await?)
     }
 
     /// No user is found by nothing, or by more than a name can hold.
@@ -24,12 +24,12 @@ impl Accounts {
         if !limits::NAME.contains(&call.query.trim().chars().count()) {
             return Ok(Vec::new());
         }
-        Ok(self.store.search_users(&call.query, call.limit.clamp(1, limits::USER_SEARCH_PAGE)).await?)
+        Ok(self.profiles.search(&call.query, call.limit.clamp(1, limits::USER_SEARCH_PAGE)).await?)
     }
 
     pub(super) async fn update(&self, call: UpdateUser) -> Result<User, Failure> {
         let name = display_name(&call.display_name, &self.limits)?;
-        let user = self.store.set_display_name(call.user, &name).await?;
+        let user = self.profiles.set_display_name(call.user, &name).await?;
         user.ok_or_else(|| Code::NotFound.into())
     }
 }

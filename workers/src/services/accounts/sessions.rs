@@ -37,7 +37,7 @@ impl Accounts {
         let hash = self.passwords.hash(password).await?;
         let (username, email) = (call.username, call.email);
         let user = User { id: UserId::fresh(), username, email, display_name, created_at: self.clock.now() };
-        match self.store.add_user(&user, &hash).await? {
+        match self.profiles.add_user(&user, &hash).await? {
             AddUser::Added => {
                 let opened = self.open(Credentials { user, password_hash: hash }, client).await?;
                 let (user, session, method) = (opened.user.id, opened.session, Method::Password);
@@ -53,7 +53,7 @@ impl Accounts {
     pub(super) async fn log_in(&self, call: LogIn, client: Option<IpAddr>) -> Result<OpenedSession, Failure> {
         self.need_passwords()?;
         let known = match call.login.len() {
-            1..=limits::EMAIL => self.store.credentials(&call.login).await?,
+            1..=limits::EMAIL => self.profiles.credentials(&call.login).await?,
             _ => None,
         };
         let (named, method) = (known.as_ref().map(|credentials| credentials.user.id), Method::Password);
@@ -142,7 +142,7 @@ impl Accounts {
         let (why, user, session) = match self.store.renew_session(&exchange).await? {
             Renewal::Renewed { user, session, seeds } => {
                 let refresh_token = seeds.iter().fold(presented, |token, seed| successor(&token, seed));
-                let found = self.store.users(&[user]).await?.pop();
+                let found = self.profiles.users(&[user]).await?.pop();
                 let user = found.ok_or(Failure::Broken("a session of a user that does not exist"))?;
                 return Ok(OpenedSession { user, session, refresh_token });
             }
@@ -196,7 +196,7 @@ impl Accounts {
         let (current, next) = (bounded(call.current)?, Zeroizing::new(call.next));
         self.need_passwords()?;
         self.check("next", &next, valid::password)?;
-        let known = self.store.credentials_of(call.user).await?;
+        let known = self.profiles.credentials_of(call.user).await?;
         let known = known.and_then(|credentials| credentials.password().map(str::to_owned));
         let (user, session) = (call.user, call.session);
         if !self.passwords.verify(current, known).await? {
@@ -214,7 +214,7 @@ impl Accounts {
     /// The account is closed when this returns; the job `erasures` does the rest.
     pub(super) async fn erase(&self, call: EraseUser, client: Option<IpAddr>) -> Result<(), Failure> {
         let password = bounded(call.password)?;
-        let (user, known) = (call.user, self.store.credentials_of(call.user).await?);
+        let (user, known) = (call.user, self.profiles.credentials_of(call.user).await?);
         let known = known.and_then(|credentials| credentials.password().map(str::to_owned));
         if !self.passwords.verify(password, known).await? {
             return Err(Code::BadCredentials.into());

@@ -107,7 +107,7 @@ impl Conversations {
 
     pub(super) async fn participants(&self, members: &[MemberRow]) -> Result<Vec<Participant>, Failure> {
         let ids: Vec<UserId> = members.iter().map(|row| row.member.user).collect();
-        let users = self.store.users(&ids).await?;
+        let users = self.profiles.users(&ids).await?;
         let users: HashMap<UserId, User> = users.into_iter().map(|user| (user.id, user)).collect();
         let named = |row: &MemberRow| {
             let user = users.get(&row.member.user)?;

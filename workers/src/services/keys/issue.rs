@@ -4,22 +4,35 @@ use natter_schemas::{
     code::Code,
     id::UserId,
     limits,
-    rpc::{GetDataKeys, IssuedKey, KeyName},
+    rpc::{GetDataKeys, GetProfileKeys, IssuedKey, KeyName},
 };
+use natter_store::KeyPurpose;
 
 use super::{Keys, ring::KeyRing};
 use crate::services::Failure;
 
 impl Keys {
     pub(super) async fn data_keys(&self, call: GetDataKeys) -> Result<Vec<Option<IssuedKey>>, Failure> {
-        if call.names.len() > limits::KEYS_IN_CALL {
+        self.issue(call.names, KeyPurpose::Messages).await
+    }
+
+    pub(super) async fn profile_keys(&self, call: GetProfileKeys) -> Result<Vec<Option<IssuedKey>>, Failure> {
+        self.issue(call.names, KeyPurpose::Profile).await
+    }
+
+    async fn issue(
+        &self,
+        names: Vec<KeyName>,
+        purpose: KeyPurpose,
+    ) -> Result<Vec<Option<IssuedKey>>, Failure> {
+        if names.len() > limits::KEYS_IN_CALL {
             return Err(Code::TooLarge.into());
         }
-        let users: HashSet<UserId> = call.names.iter().map(|name| name.user).collect();
-        let ring = KeyRing { store: &*self.store, roots: &self.roots };
+        let users: HashSet<UserId> = names.iter().map(|name| name.user).collect();
+        let ring = KeyRing { store: &*self.store, roots: &self.roots, purpose };
         let mut known = ring.read(users.into_iter().collect()).await?;
-        let mut issued = Vec::with_capacity(call.names.len());
-        for KeyName { user, epoch } in call.names {
+        let mut issued = Vec::with_capacity(names.len());
+        for KeyName { user, epoch } in names {
             let keys = known.entry(user).or_default();
             let key = match epoch {
                 Some(epoch) => keys.data.get(&epoch).map(|key| (epoch, key)),

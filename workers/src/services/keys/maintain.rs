@@ -7,7 +7,7 @@ use natter_nats::{
     log::LogError,
     publisher::{PublishError, Publisher},
 };
-use natter_schemas::id::UserId;
+use natter_schemas::{id::UserId, rpc::NO_USER};
 use natter_seal::{Key, NoRandomness, wrap};
 use natter_store::{KeyPurpose, Store, StoreError, UserKeys, WrappedDataKey, WrappedUserKey};
 
@@ -42,7 +42,10 @@ pub enum MaintainError {
 /// Which roots have wrapped the keys of how many users.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Wrapped {
+    /// Also a root that has wrapped the key of look-ups alone.
     pub by_root: BTreeMap<String, u64>,
+    /// The root that has wrapped the key of look-ups ([`NO_USER`]); `None`: it was not made.
+    pub look_ups: Option<String>,
 }
 
 /// What became of users' keys.
@@ -64,6 +67,17 @@ enum Change {
     Unopened,
 }
 
+impl Change {
+    /// Of both keys of one user.
+    const fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Unopened, _) | (_, Self::Unopened) => Self::Unopened,
+            (Self::Changed, _) | (_, Self::Changed) => Self::Changed,
+            (Self::Unchanged, Self::Unchanged) => Self::Unchanged,
+        }
+    }
+}
+
 pub struct Maintenance<'a> {
     pub store: &'a dyn Store,
     pub roots: &'a Roots,
@@ -78,8 +92,11 @@ impl Maintenance<'_> {
             let page = self.store.user_keys_after(after, PAGE).await?;
             let Some((last, _)) = page.last() else { return Ok(wrapped) };
             after = Some(*last);
-            for (_, key) in page {
-                *wrapped.by_root.entry(key.root).or_default() += 1;
+            for (user, key) in page {
+                if user == NO_USER {
+                    wrapped.look_ups = Some(key.root.clone());
+                }
+                *wrapped.by_root.entry(key.root).or_default() += u64::from(user != NO_USER);
             }
         }
     }
@@ -94,12 +111,13 @@ impl Maintenance<'_> {
             let last = *last;
             let (due, current): (Vec<_>, Vec<_>) =
                 page.into_iter().partition(|(_, key)| again || !self.roots.wraps_by_first(key));
-            done.unchanged += current.len() as u64;
+            done.unchanged += current.iter().filter(|(user, _)| *user != NO_USER).count() as u64;
             let opened = self.open(&due).await?;
             let changes = stream::iter(due.iter().zip(opened))
                 .map(|((user, from), own)| self.rewrap_one(*user, from, own))
                 .buffer_unordered(AT_ONCE);
-            done.count(changes.try_collect().await?, last);
+            let changes: Vec<Option<Change>> = changes.try_collect().await?;
+            done.count(changes.into_iter().flatten().collect(), last);
             progress(&done);
         }
     }
@@ -128,14 +146,25 @@ impl Maintenance<'_> {
         Ok(done)
     }
 
-    async fn rotate_page(&self, page: Vec<(UserId, WrappedUserKey)>) -> Result<Vec<Change>, MaintainError> {
+    /// The key of look-ups stays: what was hashed with it would be found no more.
+    async fn rotate_page(
+        &self,
+        mut page: Vec<(UserId, WrappedUserKey)>,
+    ) -> Result<Vec<Change>, MaintainError> {
+        page.retain(|(user, _)| *user != NO_USER);
         let users: Vec<UserId> = page.iter().map(|(user, _)| *user).collect();
         let own = self.open(&page).await?;
-        let stored = self.store.keys(&users, KeyPurpose::Messages).await?;
-        let changes = stream::iter(users.iter().zip(own).zip(&stored))
-            .map(|((user, own), stored)| self.rotate_one(*user, own, stored))
-            .buffered(AT_ONCE);
-        let changes: Vec<Change> = changes.try_collect().await?;
+        let mut changes = vec![Change::Unchanged; users.len()];
+        for purpose in KeyPurpose::ALL {
+            let stored = self.store.keys(&users, purpose).await?;
+            let rotated = stream::iter(users.iter().zip(&own).zip(&stored))
+                .map(|((user, own), stored)| self.rotate_one((*user, purpose), own.as_ref(), stored))
+                .buffered(AT_ONCE);
+            let rotated: Vec<Change> = rotated.try_collect().await?;
+            for (change, rotated) in changes.iter_mut().zip(rotated) {
+                *change = change.and(rotated);
+            }
+        }
         // Also about those that another command has changed: it may have ended before it said so.
         publish_keys_changed(self.publisher, &users).await?;
         Ok(changes)
@@ -150,26 +179,27 @@ impl Maintenance<'_> {
         user: UserId,
         from: &WrappedUserKey,
         own: Option<Key>,
-    ) -> Result<Change, MaintainError> {
-        let Some(own) = own else { return Ok(Change::Unopened) };
+    ) -> Result<Option<Change>, MaintainError> {
+        let Some(own) = own else { return Ok(Some(Change::Unopened)) };
         let to = self.roots.wrap(user, &own).await?;
         let replaced = self.store.replace_user_key(user, from, &to).await?;
-        Ok(if replaced { Change::Changed } else { Change::Unchanged })
+        // That of look-ups is no user's.
+        Ok((user != NO_USER).then_some(if replaced { Change::Changed } else { Change::Unchanged }))
     }
 
     async fn rotate_one(
         &self,
-        user: UserId,
-        own: Option<Key>,
+        (user, purpose): (UserId, KeyPurpose),
+        own: Option<&Key>,
         stored: &UserKeys,
     ) -> Result<Change, MaintainError> {
         let Some(own) = own else { return Ok(Change::Unopened) };
         let Some(epoch) = stored.data.last().and_then(|newest| newest.epoch.checked_add(1)) else {
             return Ok(Change::Unchanged);
         };
-        let wrapped = wrap(&Key::random()?, &own, &place(user, epoch))?;
+        let wrapped = wrap(&Key::random()?, own, &place(user, purpose, epoch))?;
         let data = WrappedDataKey { epoch, wrapped };
-        let added = self.store.add_data_key(user, KeyPurpose::Messages, &data).await?;
+        let added = self.store.add_data_key(user, purpose, &data).await?;
         Ok(if added { Change::Changed } else { Change::Unchanged })
     }
 }

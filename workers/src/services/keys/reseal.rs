@@ -11,6 +11,7 @@ use natter_schemas::{
     id::{ConversationId, UserId},
 };
 use natter_seal::{Place, open, seal};
+use natter_store::KeyPurpose;
 use parking_lot::Mutex;
 
 use super::{
@@ -117,7 +118,7 @@ impl Maintenance<'_> {
 
     /// Of the authors; made for those of texts in clear who have none.
     async fn keys_of(&self, texts: &[LogEntry]) -> Result<HashMap<UserId, OpenKeys>, MaintainError> {
-        let ring = KeyRing { store: self.store, roots: self.roots };
+        let ring = KeyRing { store: self.store, roots: self.roots, purpose: KeyPurpose::Messages };
         let authors: HashSet<UserId> = texts.iter().map(|entry| entry.event.author).collect();
         let mut keys = ring.read(authors.into_iter().collect()).await?;
         let in_clear = texts.iter().filter(|entry| entry.event.key_version() == 0);

@@ -7,6 +7,7 @@ use natter_schemas::{
     codec,
     event::LogEntry,
     id::{Partition, Seq, UserId},
+    rpc::User,
 };
 use natter_store::{KeyPurpose, UserKeys};
 use parking_lot::Mutex;
@@ -15,7 +16,7 @@ use super::{
     maintain::{MaintainError, Maintenance, PAGE},
     texts::{self, Chunk},
 };
-use crate::{control::publish_keys_changed, persist};
+use crate::{control::publish_keys_changed, persist, services::profiles};
 
 /// Texts by whether they need an old data key.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct Needed {
     pub log: u64,
     /// Among the parked events.
     pub parked: u64,
+    /// Addresses and names of users, each user once.
+    pub profiles: u64,
     /// Old keys of users.
     pub keys: u64,
 }
@@ -33,7 +36,7 @@ pub struct Needed {
 impl Needed {
     /// No text needs one of them.
     pub const fn by_none(&self) -> bool {
-        self.store == 0 && self.log == 0 && self.parked == 0
+        self.store == 0 && self.log == 0 && self.parked == 0 && self.profiles == 0
     }
 }
 
@@ -60,6 +63,7 @@ impl Maintenance<'_> {
             store: self.needed_in_store(old).await?,
             log: self.needed_in_log(old, log, partitions).await?,
             parked: self.needed_by_parked(old, log).await?,
+            profiles: self.needed_by_profiles(old).await?,
         })
     }
 
@@ -73,14 +77,15 @@ impl Maintenance<'_> {
             after = Some(*last);
             let users: Vec<UserId> = page.iter().map(|(user, _)| *user).collect();
             let mut concerned = Vec::new();
-            for (user, keys) in users.iter().zip(self.store.keys(&users, KeyPurpose::Messages).await?) {
-                let mut epochs = old.old(&keys).peekable();
-                if epochs.peek().is_some() {
-                    concerned.push(*user);
-                }
-                for epoch in epochs {
-                    removed +=
-                        u64::from(self.store.remove_data_key(*user, KeyPurpose::Messages, epoch).await?);
+            for purpose in KeyPurpose::ALL {
+                for (user, keys) in users.iter().zip(self.store.keys(&users, purpose).await?) {
+                    let mut epochs = old.old(&keys).peekable();
+                    if epochs.peek().is_some() {
+                        concerned.push(*user);
+                    }
+                    for epoch in epochs {
+                        removed += u64::from(self.store.remove_data_key(*user, purpose, epoch).await?);
+                    }
                 }
             }
             publish_keys_changed(self.publisher, &concerned).await?;
@@ -94,8 +99,25 @@ impl Maintenance<'_> {
             let Some((last, _)) = page.last() else { return Ok(count) };
             after = Some(*last);
             let users: Vec<UserId> = page.iter().map(|(user, _)| *user).collect();
-            let keys = self.store.keys(&users, KeyPurpose::Messages).await?;
-            count += keys.iter().map(|keys| old.old(keys).count() as u64).sum::<u64>();
+            for purpose in KeyPurpose::ALL {
+                let keys = self.store.keys(&users, purpose).await?;
+                count += keys.iter().map(|keys| old.old(keys).count() as u64).sum::<u64>();
+            }
+        }
+    }
+
+    async fn needed_by_profiles(&self, old: UpTo) -> Result<u64, MaintainError> {
+        let (mut count, mut after) = (0, None);
+        loop {
+            let page = self.store.users_after(after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(count) };
+            after = Some(last.id);
+            let users: Vec<UserId> = page.iter().map(|user| user.id).collect();
+            let keys = self.store.keys(&users, KeyPurpose::Profile).await?;
+            let needs = |(user, keys): &(&User, &UserKeys)| {
+                profiles::epochs(user).any(|epoch| old.old(keys).any(|old| old == epoch))
+            };
+            count += page.iter().zip(&keys).filter(needs).count() as u64;
         }
     }
 

@@ -16,12 +16,13 @@ const FIRST: u32 = 1;
 pub struct KeyRing<'a> {
     pub store: &'a dyn Store,
     pub roots: &'a Roots,
+    pub purpose: KeyPurpose,
 }
 
 impl KeyRing<'_> {
     /// What there is of the users' keys. A key that no root unwraps is reported, and its user is `locked`.
     pub async fn read(&self, users: Vec<UserId>) -> Result<HashMap<UserId, OpenKeys>, Failure> {
-        let stored = self.store.keys(&users, KeyPurpose::Messages).await?;
+        let stored = self.store.keys(&users, self.purpose).await?;
         let stored: Vec<(UserId, UserKeys)> = users.into_iter().zip(stored).collect();
         let wrapped: Vec<_> =
             stored.iter().filter_map(|(user, keys)| Some((*user, keys.own.as_ref()?))).collect();
@@ -30,7 +31,7 @@ impl KeyRing<'_> {
             wrapped.iter().zip(own).filter_map(|((user, _), key)| Some((*user, key?))).collect();
         let opened = stored.into_iter().map(|(user, keys)| match own.get(&user) {
             Some(own) => {
-                let data = open(user, own, &keys.data);
+                let data = open(user, own, (self.purpose, &keys.data));
                 (user, OpenKeys { data, own: Some(own.clone()), locked: false })
             }
             None => (user, OpenKeys { locked: keys.own.is_some(), ..OpenKeys::default() }),
@@ -53,9 +54,9 @@ impl KeyRing<'_> {
                 }
             }
         };
-        let wrapped = wrap(&Key::random()?, &own, &place(user, FIRST))?;
+        let wrapped = wrap(&Key::random()?, &own, &place(user, self.purpose, FIRST))?;
         let data = WrappedDataKey { epoch: FIRST, wrapped };
-        self.store.add_data_key(user, KeyPurpose::Messages, &data).await?;
+        self.store.add_data_key(user, self.purpose, &data).await?;
         self.read_one(user).await
     }
 
@@ -74,9 +75,9 @@ pub struct OpenKeys {
     pub locked: bool,
 }
 
-fn open(user: UserId, own: &Key, data: &[WrappedDataKey]) -> BTreeMap<u32, Key> {
+fn open(user: UserId, own: &Key, (purpose, data): (KeyPurpose, &[WrappedDataKey])) -> BTreeMap<u32, Key> {
     let open = |data: &WrappedDataKey| {
-        let key = unwrap(&data.wrapped, own, &place(user, data.epoch));
+        let key = unwrap(&data.wrapped, own, &place(user, purpose, data.epoch));
         if key.is_none() {
             error!(%user, epoch = data.epoch, "a stored data key is damaged: what it sealed cannot be read");
         }
