@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dist test contract-test test-fast test-alerts test-upgrade test-clocks check gate lint fuzz bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages web
+.PHONY: help run build dist test contract-test test-fast test-alerts test-upgrade test-clocks check gate lint fuzz model bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages web
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,12 @@ FUZZ_SECONDS ?= 120
 fuzz: cargo packages ## every fuzz target for FUZZ_SECONDS (120): an input that fails is made small and kept in fuzz/corpus
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --workspace --quiet --locked --test fuzz
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test -p natter-edge --all-features --quiet --locked --lib fuzz::
+
+# Own messages of the client, messages of others, faults.
+MODEL ?= 1,1,4 2,1,2 1,2,2
+
+model: cargo packages ## every state of larger models of the delivery than `make test` checks; some minutes, 1 GB of memory
+	@for bounds in $(MODEL); do MODEL_BOUNDS=$$bounds cargo test -p natter-model --quiet --locked --test delivery nothing || exit 1; done
 
 bench: deps ## Natter and its peers, about 25 minutes; SEED_NODE=DIR adds the seed node, ARGS go to natter-bench
 	@scripts/fetch-peers
