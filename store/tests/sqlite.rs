@@ -211,6 +211,25 @@ async fn a_database_of_a_newer_version_is_refused_with_a_sentence() {
     assert!(why.contains("natter.db"), "{why}");
 }
 
+#[tokio::test]
+async fn a_database_is_opened_whose_newer_migrations_say_that_it_may_be() {
+    let (store, folder) = opened();
+    store.close().await;
+    drop(store);
+    let db = Connection::open(file(&folder)).unwrap();
+    let newest = "SELECT max(version) FROM refinery_schema_history";
+    let newest: i64 = db.query_row(newest, [], |row| row.get(0)).unwrap();
+    let newer = |version: i64, since: i64| {
+        let row = format!("({version}, 'later_since_{since:04}', '2030-01-01T00:00:00Z', '1')");
+        db.execute_batch(&format!("INSERT INTO refinery_schema_history VALUES {row}")).unwrap();
+    };
+    newer(9998, newest);
+    SqliteStore::open(&file(&folder)).unwrap().close().await;
+    newer(9999, newest + 1);
+    let why = refused(&folder);
+    assert!(why.contains("(migration 9999_later_since_"), "{why}");
+}
+
 #[test]
 fn a_file_that_is_not_a_database_is_refused_and_left_alone() {
     let folder = TempDir::new().unwrap();

@@ -5,8 +5,11 @@ use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path, time::D
 use refinery::{Migration, error::Kind};
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use super::user_words;
-use crate::{Result, StoreError};
+use super::{status, user_words};
+use crate::{
+    Result, StoreError,
+    migration::{State, refuse_newer},
+};
 
 pub(super) mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
@@ -140,11 +143,14 @@ pub(super) fn migrations() -> Vec<Migration> {
 }
 
 fn migrate(db: &mut Connection) -> Result<()> {
+    let found = status::of(db)?;
+    refuse_newer(&found, "it")?;
+    // The runner would refuse what a newer program has added, too.
+    if found.iter().all(|status| matches!(status.state, State::Applied | State::Unknown)) {
+        return Ok(());
+    }
     let run = embedded::migrations::runner().run(db);
     run.map(drop).map_err(|error| match error.kind() {
-        Kind::MissingVersion(found) => StoreError::Corrupt(format!(
-            "a newer version of this program has changed it (migration {found}); start that version or a later one"
-        )),
         Kind::DivergentVersion(found, own) => StoreError::Corrupt(format!(
             "its migration {found} is not this program's {own}: it was made by a version that was never released"
         )),

@@ -22,7 +22,16 @@ struct Entry {
 /// # Errors
 /// `Corrupt` when the file is not a database or another program's.
 pub fn status(path: &Path) -> Result<Vec<Status>> {
-    let mut found = if path.exists() { read(path).map_err(|e| open::at(path, e))? } else { BTreeMap::new() };
+    let found = if path.exists() { read(path).map_err(|e| open::at(path, e))? } else { BTreeMap::new() };
+    Ok(compare(found))
+}
+
+/// Of a file that is open.
+pub(super) fn of(db: &Connection) -> Result<Vec<Status>> {
+    Ok(compare(entries(db)?))
+}
+
+fn compare(mut found: BTreeMap<u32, Entry>) -> Vec<Status> {
     let own = open::migrations().into_iter().map(|migration| {
         let version = u32::try_from(migration.version()).unwrap_or_default();
         let entry = found.remove(&version);
@@ -42,12 +51,16 @@ pub fn status(path: &Path) -> Result<Vec<Status>> {
         applied_at: entry.applied_at.map(Timestamp),
     }));
     all.sort_by_key(|status| status.version);
-    Ok(all)
+    all
 }
 
 fn read(path: &Path) -> Result<BTreeMap<u32, Entry>> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     open::check_owner(&db)?;
+    entries(&db)
+}
+
+fn entries(db: &Connection) -> Result<BTreeMap<u32, Entry>> {
     if !db.table_exists(None, open::MIGRATIONS_TABLE)? {
         return Ok(BTreeMap::new());
     }

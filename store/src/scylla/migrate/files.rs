@@ -101,7 +101,7 @@ mod tests {
             let (folder, version, name) = (migration.folder, migration.version, &migration.name);
             let file = format!("{version:04}_{name}");
             assert!(FILES.iter().any(|f| f.name == file), "{file}");
-            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{file}");
+            assert!(name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_')), "{file}");
             assert!(seen.insert((folder, version)), "{file} is not alone");
             assert!(!migration.statements.is_empty(), "{file} is empty");
         }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Result, StoreError,
-    migration::{State, Status},
+    migration::{State, Status, refuse_newer},
 };
 
 /// As its file is called; marked when it is for ScyllaDB alone.
@@ -55,13 +55,7 @@ fn state(migration: &Migration, record: &Record) -> State {
 
 /// Refuses what cannot be built upon.
 pub fn check_consistent(all: &[Status], keyspace: &str) -> Result<()> {
-    if let Some(newer) = all.iter().rfind(|status| status.state == State::Unknown) {
-        return Err(StoreError::Corrupt(format!(
-            "a newer version of this program has changed keyspace '{keyspace}' (migration {}); start that version \
-             or a later one",
-            newer.title()
-        )));
-    }
+    refuse_newer(all, &format!("keyspace '{keyspace}'"))?;
     match all.iter().find(|status| status.state == State::Changed) {
         Some(changed) => Err(StoreError::Corrupt(format!(
             "migration {} is not what was applied to keyspace '{keyspace}': an applied migration is never edited; \

@@ -179,6 +179,21 @@ async fn a_keyspace_that_a_newer_program_has_changed_is_refused() {
 }
 
 #[tokio::test]
+async fn a_program_works_on_a_keyspace_whose_newer_migrations_say_so() {
+    let options = new_keyspace(Cassandra::shared().await);
+    let two = ("0002_twos_since_0001", TWO.1);
+    applied(&options, &[ONE, two]).await.unwrap();
+    let session = connect(&options).await.unwrap();
+    assert_eq!(
+        applied(&options, &[ONE]).await.unwrap(),
+        Vec::<u32>::new(),
+        "nothing to do, and no reason to refuse"
+    );
+    check_for(&session, &options.keyspace, &set(&[ONE])).await.unwrap();
+    assert_eq!(states(&options, &set(&[ONE])).await, [State::Applied, State::Unknown]);
+}
+
+#[tokio::test]
 async fn what_is_pending_is_named_and_a_migration_may_come_late() {
     let options = new_keyspace(Cassandra::shared().await);
     applied(&options, &[TWO]).await.unwrap();
