@@ -15,11 +15,15 @@ run: deps build ## builds and starts `natter dev` with demo users; ARGS are pass
 build: cargo packages web ## the program for this machine, quick to build, with the web client if npm is there: target/release/natter
 	@cargo build --release --locked -p natter
 
-dist: cargo packages web ## the program to ship, slow to build: target/dist/natter, its symbols beside it
+dist: cargo packages web ## the program to ship, slow to build: target/dist/natter; beside it its symbols, what it is made of, and SHA256SUMS
 	@cargo build --profile dist --locked -p natter
 	@scripts/split-symbols target/dist/natter
+	@scripts/fetch-tools cargo-cyclonedx
+	@scripts/bill-of-materials target/dist
+	@cd target/dist && sha256sum natter natter*.debug natter*.cdx.json >SHA256SUMS
 
 test: gate test-deps ## what takes seconds to check, then every test, then independent clients, schemathesis and a browser against the real program
+	@scripts/bill-of-materials target/bill
 	@scripts/check-asyncapi
 	@scripts/check-alerts
 	@scripts/check-chart
@@ -99,6 +103,7 @@ deps: cargo packages
 	@scripts/fetch-nats-server
 
 test-deps: deps
+	@scripts/fetch-tools cargo-cyclonedx
 	@scripts/fetch-redis
 	@scripts/fetch-prometheus
 	@scripts/fetch-cassandra
