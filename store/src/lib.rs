@@ -10,6 +10,7 @@
 mod accounts; // users and passwords
 mod sessions; // log-ins and their refresh tokens
 mod identities; // who they are at providers
+mod one_time_tokens; // what was sent to them
 mod blocks; // who has blocked whom
 mod keys; // what users' content is sealed with
 mod erasures; // users' data destroyed
@@ -47,6 +48,7 @@ pub use identities::{Identity, IdentityStore};
 pub use keys::{KeyPurpose, KeyStore, UserKeys, WrappedDataKey, WrappedUserKey};
 pub use members::{MemberRow, MemberStore};
 pub use messages::MessageStore;
+pub use one_time_tokens::{OneTimeToken, OneTimeTokenStore, TokenPurpose};
 pub use read_marks::ReadMarkStore;
 pub use read_position::{ReadPosition, UnreadMark};
 pub use reservations::{Reservation, ReservationStore};
@@ -73,6 +75,7 @@ pub trait Store:
     AccountStore
     + SessionStore
     + IdentityStore
+    + OneTimeTokenStore
     + BlockStore
     + KeyStore
     + ErasureStore

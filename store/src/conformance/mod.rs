@@ -21,6 +21,7 @@ pub mod blocks;
 pub mod erasures;
 pub mod identities;
 pub mod keys;
+pub mod one_time_tokens;
 pub mod sessions;
 
 pub mod convergence; // any order gives the pure fold
@@ -78,6 +79,10 @@ macro_rules! conformance {
                 an_identity_is_the_users_who_claimed_it_first
                 of_many_claims_of_one_identity_at_once_one_counts
                 an_identity_moves_from_its_user_and_ends_with_them
+            ]
+            one_time_tokens: [
+                a_token_is_taken_once_for_its_purpose_by_its_user
+                a_new_token_takes_the_place_of_the_one_before
             ]
             blocks: [
                 a_block_is_seen_from_both_sides_until_it_is_removed

@@ -17,8 +17,8 @@ use super::{
     names,
 };
 use crate::{
-    Erasure, ErasureStore, EventStore, IdentityStore, KeyPurpose, KeyStore, ReservationStore, Result, Traces,
-    erasures::without_text,
+    Erasure, ErasureStore, EventStore, IdentityStore, KeyPurpose, KeyStore, OneTimeTokenStore,
+    ReservationStore, Result, Traces, erasures::without_text,
 };
 
 /// The only partition of open erasures.
@@ -152,6 +152,7 @@ impl ErasureStore for ScyllaStore {
     async fn erase_profile(&self, user: UserId) -> Result<()> {
         let (db, s, id) = (&self.db, &self.db.statements, raw(user.as_bytes()));
         self.remove_identities(user).await?;
+        self.remove_one_time_tokens(user).await?;
         let Some(named) = accounts::named(db, user).await?.filter(|named| !named.user.is_erased()) else {
             return Ok(());
         };

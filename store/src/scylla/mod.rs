@@ -21,6 +21,7 @@ mod accounts; // users and passwords
 mod names; // users found by prefix
 mod sessions; // log-ins and their refresh tokens
 mod identities; // who they are at providers
+mod one_time_tokens; // what was sent to them
 
 mod blocks; // who has blocked whom
 mod keys; // what users' content is sealed with

@@ -40,7 +40,7 @@ const LISTED_BEYOND: usize = 100;
 const SAME_MOMENT: i64 = 60_000;
 
 /// For removal only: whether a session has expired is decided by the caller's `now` and the row's own time.
-fn ttl(expires_at: Timestamp, now: Timestamp) -> i32 {
+pub fn ttl(expires_at: Timestamp, now: Timestamp) -> i32 {
     let left = expires_at.0.saturating_sub(now.0) / 1_000;
     let seconds = left.max(0).saturating_add(EXPIRED_KEPT).min(TTL_MAX);
     i32::try_from(seconds).unwrap_or(i32::MAX)

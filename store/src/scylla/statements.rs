@@ -53,6 +53,10 @@ impl Statements {
             &mut self.claim_identity,
             &mut self.move_identity,
             &mut self.remove_identity,
+            &mut self.add_one_time_token,
+            &mut self.replace_one_time_token,
+            &mut self.take_one_time_token,
+            &mut self.remove_one_time_token,
             &mut self.list_identity,
             &mut self.unlist_identity,
             &mut self.add_user_key,
@@ -72,6 +76,7 @@ impl Statements {
             &mut self.email_serial,
             &mut self.named_user,
             &mut self.identity_serial,
+            &mut self.one_time_token_serial,
         ] {
             statement.set_consistency(Consistency::Serial);
         }
@@ -135,6 +140,14 @@ statements! {
     list_identity: "INSERT INTO identities_by_user (user, issuer, subject) VALUES (?, ?, ?) IF NOT EXISTS",
     unlist_identity: "DELETE FROM identities_by_user WHERE user = ? AND issuer = ? AND subject = ? IF EXISTS",
     identities_of: "SELECT issuer, subject FROM identities_by_user WHERE user = ?",
+
+    add_one_time_token: "INSERT INTO one_time_tokens (user, purpose, hash, expires_at) VALUES (?, ?, ?, ?)
+                         IF NOT EXISTS USING TTL ?",
+    replace_one_time_token: "UPDATE one_time_tokens USING TTL ? SET hash = ?, expires_at = ?
+                             WHERE user = ? AND purpose = ? IF hash = ?",
+    one_time_token_serial: "SELECT hash, expires_at FROM one_time_tokens WHERE user = ? AND purpose = ?",
+    take_one_time_token: "DELETE FROM one_time_tokens WHERE user = ? AND purpose = ? IF hash = ?",
+    remove_one_time_token: "DELETE FROM one_time_tokens WHERE user = ? AND purpose = ? IF EXISTS",
 
     // Sessions.
     add_session: "INSERT INTO sessions (id, user, credential, newest, expires_at) VALUES (?, ?, ?, ?, ?)

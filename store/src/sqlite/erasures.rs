@@ -190,6 +190,7 @@ fn traces(db: &Connection, user: UserId) -> Result<Traces> {
 fn erase_profile(db: &Connection, user: UserId) -> Result<()> {
     db.prepare_cached("DELETE FROM user_words WHERE user = ?1")?.execute([user.as_bytes()])?;
     db.prepare_cached("DELETE FROM identities WHERE user = ?1")?.execute([user.as_bytes()])?;
+    db.prepare_cached("DELETE FROM one_time_tokens WHERE user = ?1")?.execute([user.as_bytes()])?;
     let no_name = [&[0xFF], user.as_bytes().as_slice()].concat();
     db.prepare_cached(
         "UPDATE users SET username = '', username_fold = ?2, email = '', email_fold = ?2, display_name = ''

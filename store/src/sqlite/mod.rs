@@ -18,6 +18,7 @@ mod user_words; // by which users are found
 mod sessions; // log-ins and their refresh tokens
 
 mod identities; // who they are at providers
+mod one_time_tokens; // what was sent to them
 mod blocks; // who has blocked whom
 mod keys; // what users' content is sealed with
 mod erasures; // users' data destroyed

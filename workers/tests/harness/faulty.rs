@@ -14,9 +14,9 @@ use natter_schemas::{
 use natter_store::{
     AccountStore, AddSession, AddUser, BlockStore, ConversationRow, ConversationStore, Credentials, Erasure,
     ErasureStore, EventStore, Exchange, Identity, IdentityStore, KeyPurpose, KeyStore, ListedRow, MemberRow,
-    MemberStore, MessageStore, NewSession, ReadMarkStore, ReadPosition, Renewal, Reservation,
-    ReservationStore, Result, SessionStore, Store, StoreError, Traces, UnreadMark, UserKeys, WrappedDataKey,
-    WrappedUserKey, sqlite::SqliteStore,
+    MemberStore, MessageStore, NewSession, OneTimeToken, OneTimeTokenStore, ReadMarkStore, ReadPosition,
+    Renewal, Reservation, ReservationStore, Result, SessionStore, Store, StoreError, TokenHash, TokenPurpose,
+    Traces, UnreadMark, UserKeys, WrappedDataKey, WrappedUserKey, sqlite::SqliteStore,
 };
 use tokio::time::sleep;
 
@@ -107,6 +107,11 @@ pass! {
         fn move_identity(identity: &Identity, from: UserId, to: UserId) -> bool;
         fn identities_of(user: UserId) -> Vec<Identity>;
         fn remove_identities(user: UserId) -> ();
+    }
+    OneTimeTokenStore {
+        fn put_one_time_token(user: UserId, purpose: TokenPurpose, token: &OneTimeToken, now: Timestamp) -> ();
+        fn take_one_time_token(user: UserId, purpose: TokenPurpose, hash: &TokenHash) -> Option<Timestamp>;
+        fn remove_one_time_tokens(user: UserId) -> ();
     }
     ConversationStore {
         fn conversation(id: ConversationId) -> Option<ConversationRow>;

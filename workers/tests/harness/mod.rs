@@ -92,7 +92,7 @@ impl Harness {
             deployment,
             shared: Arc::new(natter_runtime::shared_state::Memory::new()),
             refresh: RefreshTokens { lifetime: Duration::from_hours(1), grace },
-            log_ins: LogIns { passwords: true, provider: None, public_url: None },
+            log_ins: LogIns { passwords: true, provider: None, public_url: None, mail: None },
             limits: Limits::default(),
             audit: Audit::off(),
             roots: Some(roots(&[ROOT])),

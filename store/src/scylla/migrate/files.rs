@@ -30,6 +30,7 @@ const FILES: &[File] = files![
     "migrations" "0007_keys",
     "migrations" "0008_erasures",
     "migrations" "0009_identities",
+    "migrations" "0010_one_time_tokens_since_0009",
     "scylla" "0001_compaction",
 ];
 
