@@ -13,7 +13,7 @@ use natter_runtime::{
 };
 use natter_schemas::{code::Code, id::UserId, rpc::User};
 
-use crate::api_error::ApiError;
+use crate::{api_error::ApiError, costs};
 
 /// Users whose token buckets are kept: 100,000 × about 400 B = 40 MB.
 const USERS: u64 = 100_000;
@@ -74,6 +74,11 @@ impl Admission {
                 Err(ApiError { retry_after: Some(wait), ..ApiError::new(Code::RateLimited, detail) })
             }
         }
+    }
+
+    /// Counts a mail to this address, whoever asks for it, and whether or not it is sent.
+    pub async fn send_mail(&self, to: &str) -> Result<(), ApiError> {
+        self.take(costs::MAIL, &account(to)).await
     }
 
     /// The user has proved to be there, not only by what was typed to log in: attempts from elsewhere do not keep out

@@ -65,6 +65,9 @@ pub const ROUTES: &[(&str, &str, RouteCost)] = &[
     ("POST", "/api/auth/login", address(Class::Login)),
     // And RENEWAL.
     ("POST", "/api/auth/refresh", address(Class::Address)),
+    // And MAIL.
+    ("POST", "/api/auth/password-reset", address(Class::Login)),
+    ("POST", "/api/auth/password-reset/confirm", address(Class::Login)),
     ("GET", "/api/auth/options", address(Class::Address)),
     // Each may make a request to the provider.
     ("GET", "/api/auth/oidc/start", address(Class::Login)),
@@ -114,6 +117,8 @@ pub const ROUTES: &[(&str, &str, RouteCost)] = &[
     ("GET", "/login", address(Class::Address)),
     ("GET", "/register", address(Class::Address)),
     ("GET", "/settings", address(Class::Address)),
+    ("GET", "/forgot-password", address(Class::Address)),
+    ("GET", "/reset-password", address(Class::Address)),
     ("GET", "/c/{conversation}", address(Class::Address)),
     ("GET", "/c/{conversation}/{seq}", address(Class::Address)),
     ("GET", "/assets/{name}", address(Class::Address)),
@@ -135,6 +140,8 @@ pub const ROUTES: &[(&str, &str, RouteCost)] = &[
 
 /// A group that is made, of its creator: a direct conversation exists at most once for two people, groups do not.
 pub const NEW_GROUP: Cost = Cost::new(Class::Groups, 1);
+/// A mail, of the address that it goes to: no one's mailbox is filled by others.
+pub const MAIL: Cost = Cost::new(Class::Mail, 1);
 /// Of the session that is renewed: people who share an address do not use up each other's renewals.
 pub const RENEWAL: Cost = Cost::new(Class::Renew, 1);
 

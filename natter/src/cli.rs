@@ -19,7 +19,7 @@ use backup::{BackupArgs, RestoreArgs};
 use erase::{EraseCommand, ExportCommand};
 use keys::KeysCommand;
 use mirror::MirrorCommand;
-use operator::{ParkedCommand, ReplayArgs, TokenArgs, VerifyArgs};
+use operator::{ParkedCommand, ReplayArgs, ResetPasswordArgs, TokenArgs, VerifyArgs};
 
 /// A self-hosted chat back end: sockets at the edge, one durable ordered log per conversation in NATS JetStream.
 ///
@@ -68,6 +68,8 @@ pub enum Command {
     Erase(EraseCommand),
     /// Make an access token of a user, for scripts and support. The user sees its session, and can end it.
     Token(TokenArgs),
+    /// Print a link by which a user sets a new password, once, within 30 minutes: for users who get no mail.
+    ResetPassword(ResetPasswordArgs),
     /// Look at what the workers mirror to Kafka.
     #[command(subcommand)]
     Mirror(MirrorCommand),

@@ -7,8 +7,8 @@ use clap::CommandFactory;
 use crate::{
     audit, backup,
     cli::{Cli, Command},
-    connect, dev, doctor, erase, export, health, keys, migrate, mirror, parked, replay, roles, seed, token,
-    verify,
+    connect, dev, doctor, erase, export, health, keys, migrate, mirror, parked, replay, reset_password,
+    roles, seed, token, verify,
 };
 
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -26,6 +26,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Audit(command) => audit::run(&command),
         Command::Erase(command) => erase::run(&command).await,
         Command::Export(command) => export::run(&command).await,
+        Command::ResetPassword(args) => reset_password::run(&args).await,
         Command::Token(args) => token::run(&args).await,
         Command::Mirror(command) => mirror::run(&command).await,
         Command::Backup(args) => backup::save(&args).await,

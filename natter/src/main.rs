@@ -21,6 +21,7 @@ mod replay; // the log persisted again
 mod verify; // the log against the store
 mod backup; // store and log to a folder, and back
 mod audit; // whether the audit log is whole
+mod reset_password; // a link for a user who has forgotten theirs
 mod token; // an access token for scripts and support
 
 mod progress; // how far a long command is

@@ -19,6 +19,8 @@ pub enum Class {
     Search,
     /// Frames of any kind: by socket; above it the socket is closed (4029).
     Frames,
+    /// Mails that anyone can have sent: by the address they go to.
+    Mail,
     /// Renewing a session: by session.
     Renew,
     /// Renewing, opening sockets, files of the web client: by address, for each node. It bounds those who have no account.
@@ -26,7 +28,7 @@ pub enum Class {
 }
 
 impl Class {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Login,
         Self::Send,
         Self::Write,
@@ -34,6 +36,7 @@ impl Class {
         Self::Read,
         Self::Search,
         Self::Frames,
+        Self::Mail,
         Self::Renew,
         Self::Address,
     ];
@@ -47,6 +50,7 @@ impl Class {
             Self::Read => "read",
             Self::Search => "search",
             Self::Frames => "frames",
+            Self::Mail => "mail",
             Self::Renew => "renew",
             Self::Address => "address",
         }
@@ -120,6 +124,7 @@ impl Rates {
             (Class::Read, Rule::new(50, SECOND, 200)),
             (Class::Search, Rule::new(5, SECOND, 20)),
             (Class::Frames, Rule::new(100, SECOND, 1_000)),
+            (Class::Mail, Rule::new(5, HOUR, 3)),
             (Class::Renew, Rule::new(10, MINUTE, 20)),
             (Class::Address, Rule::new(100, SECOND, 2_000)),
         ]))
@@ -135,6 +140,7 @@ impl Rates {
             (Class::Read, Rule::new(500, SECOND, 2_000)),
             (Class::Search, Rule::new(50, SECOND, 200)),
             (Class::Frames, Rule::new(1_000, SECOND, 10_000)),
+            (Class::Mail, Rule::new(600, MINUTE, 600)),
             (Class::Renew, Rule::new(600, MINUTE, 600)),
             (Class::Address, Rule::new(1_000, SECOND, 10_000)),
         ]))

@@ -26,6 +26,8 @@ const SETTINGS_OF_PARTS: &[(&str, &str)] = &[
     ("OIDC_ISSUER", "https://id.example"),
     ("OIDC_CLIENT_ID", "natter"),
     ("PUBLIC_URL", "https://chat.example"),
+    ("SMTP_URL", "smtps://mail.example"),
+    ("MAIL_FROM", "chat@mail.example"),
 ];
 
 /// Not a value for files that anyone may read who may read a release.
@@ -37,6 +39,7 @@ const SECRETS: &[&str] = &[
     "JWT_SECRETS",
     "KAFKA_SASL_PASSWORD",
     "OIDC_CLIENT_SECRET",
+    "SMTP_URL",
 ];
 
 fn root() -> PathBuf {

@@ -65,6 +65,13 @@ pub enum Act {
         /// Who.
         user: UserId,
     },
+    /// A link was made by which a user can set another password.
+    PasswordResetRequested {
+        /// Whose.
+        user: UserId,
+        /// The operator's account on the host where it was printed; null for one that was sent to the user's address.
+        operator: Option<String>,
+    },
     /// A user has another password.
     PasswordChanged {
         /// Whose.

@@ -79,6 +79,8 @@ codes! {
     LoginInvalid         "login_invalid"          403 None,       Fix,          "What the log-in provider answered proves nothing";
     LoginDenied          "login_denied"           403 None,       Fix,          "The log-in provider refused";
     PasswordLoginOff     "password_login_off"     403 None,       Fix,          "This server has no log-in by password";
+    MailOff              "mail_off"               403 None,       Fix,          "This server sends no mail";
+    LinkInvalid          "link_invalid"           400 None,       Fix,          "The link was used, has expired, or a newer one took its place";
     Forbidden            "forbidden"              403 None,       Fix,          "Not allowed";
     NotFound             "not_found"              404 None,       Fix,          "Not found";
     MethodNotAllowed     "method_not_allowed"     405 None,       Fix,          "Method not allowed";

@@ -1,6 +1,10 @@
 //! Every bound of the system in one place, each with its reason. Sizes are bytes unless the name has another unit.
 
+mod mail; // what users are sent
+
 use std::{ops::RangeInclusive, time::Duration};
+
+pub use mail::*;
 
 // What people may send. A deployment may set those in `Limits` lower.
 

@@ -93,6 +93,8 @@ fn no_body_of_a_request_breaks_its_reading() {
         [
             body::<rest::Register>(bytes),
             body::<rest::Login>(bytes),
+            body::<rest::RequestPasswordReset>(bytes),
+            body::<rest::ResetPassword>(bytes),
             body::<rest::Refresh>(bytes),
             body::<rest::UpdateMe>(bytes),
             body::<rest::ChangePassword>(bytes),

@@ -11,6 +11,7 @@ pub mod presence; // sessions without a sign of life expire
 
 pub mod close; // accounts closed for good
 pub mod erasure; // users' data destroyed
+pub mod mail; // what users are sent
 pub mod services; // questions become answers: accounts, conversations, history, inbox
 
 pub mod control; // memberships, blocks and ended sessions, for every edge
@@ -23,5 +24,5 @@ pub mod capped_list; // findings counted in full and shown in part
 pub mod verify; // the log against the store
 
 mod start; // jobs by name, and what they need
-pub use services::accounts::RefreshTokens;
+pub use services::accounts::{RefreshTokens, password_link};
 pub use start::{Dependencies, Job, StartError, start};

@@ -19,6 +19,7 @@ use tracing::info;
 use crate::{
     erasure::{self, Eraser},
     kafka_sink::{self, KafkaSinkError},
+    mail::Mailer,
     parked,
     persist::{self, PersistHealth, Persister},
     presence,
@@ -156,6 +157,8 @@ pub enum StartError {
     NoKafka,
     #[error("log-in by a provider: {0}")]
     Provider(String),
+    #[error("mail to users: {0}")]
+    Mail(String),
     #[error("the job keys has no root that wraps keys: CHAT_MESSAGE_KEY is missing")]
     NoRoot,
 }
@@ -263,7 +266,9 @@ impl Start<'_> {
         let Dependencies { store, publisher, refresh, limits, clock, shared, client: bus, audit, .. } =
             self.dependencies.clone();
         let passwords = Passwords::new().await?;
-        let (takes_passwords, provider) = (self.dependencies.log_ins.passwords, self.provider()?);
+        let log_ins = &self.dependencies.log_ins;
+        let (takes_passwords, provider, mailer) = (log_ins.passwords, self.provider()?, self.mailer()?);
+        let public_url = log_ins.public_url.clone().unwrap_or_default();
         let accounts = Accounts {
             store,
             profiles,
@@ -271,6 +276,8 @@ impl Start<'_> {
             passwords,
             takes_passwords,
             provider,
+            mailer,
+            public_url,
             refresh,
             limits,
             clock,
@@ -279,6 +286,12 @@ impl Start<'_> {
             audit,
         };
         Ok(accounts.serve(&mut self.server(Service::Accounts, Arc::new(NoReads)).await?).await?)
+    }
+
+    fn mailer(&self) -> Result<Option<Mailer>, StartError> {
+        let mail = self.dependencies.log_ins.mail.as_ref();
+        let start = |mail| Mailer::new(mail, self.tracker.clone(), self.stop.clone());
+        mail.map(start).transpose().map_err(StartError::Mail)
     }
 
     fn provider(&self) -> Result<Option<OpenIdProvider>, StartError> {

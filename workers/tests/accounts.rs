@@ -11,15 +11,16 @@ use natter_nats::{connect::Purpose, subject, topology};
 use natter_runtime::shared_state::Heartbeat;
 use natter_schemas::{
     code::Code,
+    event::Timestamp,
     id::{SessionId, UserId},
     limits,
     rpc::{
         EndSession, FindUser, FindUsers, ListSessions, LogIn, LogOut, NewPassword, OpenedSession,
-        PresenceChange, RefreshSession, RegisterUser, RpcError, SearchUsers, UpdateUser,
+        PresenceChange, RefreshSession, RegisterUser, ResetPassword, RpcError, SearchUsers, UpdateUser,
     },
 };
 use natter_store::AccountStore;
-use natter_workers::Job;
+use natter_workers::{Job, password_link};
 
 const PASSWORD: &str = "correct horse";
 
@@ -311,4 +312,39 @@ async fn ending_a_session_that_was_never_opened_harms_none() {
     let alice = register(&harness, "alice").await;
     harness.rpc.call(&LogOut { user: alice.user.id, session: Some(SessionId::fresh()) }).await.unwrap();
     renew(&harness, &alice.refresh_token).await.unwrap();
+}
+
+/// What the link of a moment has behind its `#`.
+async fn link_token(harness: &Harness, user: UserId, age: Duration) -> String {
+    let at = Timestamp(Timestamp::now().0 - i64::try_from(age.as_millis()).unwrap());
+    let link = password_link(&*harness.store, user, "https://chat.example", at).await.unwrap();
+    link.strip_prefix("https://chat.example/reset-password#").unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_link_for_a_new_password_expires() {
+    let harness = accounts().await;
+    let user = register(&harness, "alice").await.user.id;
+    let reset = async |token: String| {
+        harness.rpc.call(&ResetPassword { token, next: "staple battery".to_owned() }).await
+    };
+    let old = link_token(&harness, user, limits::ONE_TIME_TOKEN).await;
+    assert_eq!(refusal(reset(old).await), (Code::LinkInvalid, None));
+    assert!(log_in(&harness, "alice", PASSWORD).await.is_ok());
+    let young =
+        link_token(&harness, user, limits::ONE_TIME_TOKEN.checked_sub(Duration::from_mins(2)).unwrap()).await;
+    reset(young).await.unwrap();
+    assert!(log_in(&harness, "alice", "staple battery").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_leaves_the_link_as_it_is() {
+    let harness = accounts().await;
+    let user = register(&harness, "alice").await.user.id;
+    let token = link_token(&harness, user, Duration::ZERO).await;
+    let call = ResetPassword { token, next: "staple battery".to_owned() };
+    harness.store.set_away(true);
+    assert_eq!(refusal(harness.rpc.call(&call).await), (Code::Unavailable, None));
+    harness.store.set_away(false);
+    harness.rpc.call(&call).await.unwrap();
 }

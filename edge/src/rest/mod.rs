@@ -20,6 +20,7 @@ mod respond; // request ids, problem documents, security headers
 
 mod accounts; // register, log in, renew, log out, sessions
 mod provider; // log in by an OpenID Connect provider
+mod recovery; // a new password by a link
 mod conversations; // create, list, get, rename
 mod health; // whether this node is healthy
 mod inbox; // what was not read yet
@@ -61,6 +62,8 @@ fn api(app: &Arc<App>) -> Router<Arc<App>> {
         POST "/api/auth/register" accounts::register;
         POST "/api/auth/login" accounts::login;
         POST "/api/auth/refresh" accounts::refresh;
+        POST "/api/auth/password-reset" recovery::request_password_reset;
+        POST "/api/auth/password-reset/confirm" recovery::reset_password;
         GET "/api/auth/options" provider::options;
         GET "/api/auth/oidc/start" provider::start;
         GET "/api/auth/oidc/callback" provider::callback;
@@ -112,6 +115,8 @@ fn pages(app: &Arc<App>) -> Router<Arc<App>> {
         GET "/login" web::page;
         GET "/register" web::page;
         GET "/settings" web::page;
+        GET "/forgot-password" web::page;
+        GET "/reset-password" web::page;
         GET "/c/{conversation}" web::page;
         GET "/c/{conversation}/{seq}" web::page;
         GET "/assets/{name}" web::file;

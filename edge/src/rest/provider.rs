@@ -15,7 +15,7 @@ use natter_schemas::{
     code::Code,
     limits,
     rest::{LinkStartedView, LogInOptionsView, ProviderView},
-    rpc::{FinishProviderLogIn, GetLogInOptions, ProviderLogIn, StartProviderLogIn},
+    rpc::{FinishProviderLogIn, GetLogInOptions, GetMailOption, ProviderLogIn, StartProviderLogIn},
 };
 
 use super::{
@@ -30,8 +30,10 @@ const LINKED: &str = "/settings?linked=true";
 
 pub async fn options(State(app): State<Arc<App>>) -> Result<Reply<LogInOptionsView>, ApiError> {
     let options = app.rpc.call(&GetLogInOptions).await?;
+    // Workers of the version before know no mail.
+    let mail = app.rpc.call(&GetMailOption).await.unwrap_or(false);
     let provider = options.provider.map(|name| ProviderView { name });
-    Ok(Reply(LogInOptionsView { passwords: options.passwords, provider }))
+    Ok(Reply(LogInOptionsView { passwords: options.passwords, provider, mail }))
 }
 
 pub async fn start(

@@ -12,9 +12,9 @@ SCHEMAS = pathlib.Path(kubernetes_validate.__file__).resolve().parent / f"kubern
 FOREIGN = {"HTTPRoute", "PrometheusRule", "ScaledObject", "ServiceMonitor"}
 KINDS = ["configmap-v1", "deployment-apps-v1", "horizontalpodautoscaler-autoscaling-v2", "ingress-networking-v1", "job-batch-v1",
          "networkpolicy-networking-v1", "poddisruptionbudget-policy-v1", "service-v1", "serviceaccount-v1"]
-SECRET = re.compile("JWT_|CHAT_MESSAGE_|CHAT_KMS_|KAFKA_|OIDC_|DATABASE_URL$")
+SECRET = re.compile("JWT_|CHAT_MESSAGE_|CHAT_KMS_|KAFKA_|OIDC_|SMTP_|DATABASE_URL$")
 # Which of those a role may have.
-MAY = {"edge": "JWT_", "worker": "CHAT_|KAFKA_|OIDC_|DATABASE_URL$", "migrate": "DATABASE_URL$"}
+MAY = {"edge": "JWT_", "worker": "CHAT_|KAFKA_|OIDC_|SMTP_|DATABASE_URL$", "migrate": "DATABASE_URL$"}
 
 
 def bundle(folder):

@@ -140,3 +140,13 @@ fn word(text: &str) -> Result<String, String> {
         Err("must be the name of a job, of a-z and -".to_owned())
     }
 }
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The link begins with PUBLIC_URL; without one put the address of the web client before it. A link that was made \
+    before for the same user works no more. Needs NATS_URL and DATABASE_URL."
+)]
+pub struct ResetPasswordArgs {
+    /// Username, email address or id
+    pub user: String,
+}

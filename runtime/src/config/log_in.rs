@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::{BadSetting, Source, bad, secret, text};
+use super::{
+    BadSetting, Source, bad,
+    mail::{self, Mail},
+    secret, text,
+};
 
 /// How people log in.
 #[derive(Debug, Clone)]
@@ -14,6 +18,8 @@ pub struct LogIns {
     pub provider: Option<Provider>,
     /// Where browsers reach this deployment, `https://chat.example.org`; `None`: not set.
     pub public_url: Option<String>,
+    /// `None`: users get no mail.
+    pub mail: Option<Mail>,
 }
 
 /// An OpenID Connect provider, and this deployment as its client.
@@ -38,12 +44,14 @@ pub fn read(source: &Source<'_>, dev: bool) -> Result<LogIns, BadSetting> {
         passwords: passwords(source)?,
         provider: provider(source)?,
         public_url: public_url(source)?,
+        mail: mail::read(source)?,
     };
     if !log_ins.passwords && log_ins.provider.is_none() {
         let allowed = "false beside OIDC_ISSUER: otherwise no one could log in";
         return Err(bad("PASSWORD_LOGIN", "false", allowed));
     }
-    if log_ins.provider.is_some() && log_ins.public_url.is_none() && !dev {
+    let needed = log_ins.provider.is_some() || log_ins.mail.is_some();
+    if needed && log_ins.public_url.is_none() && !dev {
         return Err(missing("PUBLIC_URL", PUBLIC_URLS));
     }
     Ok(log_ins)
@@ -53,7 +61,7 @@ const ISSUERS: &str =
     "https://host, with or without a path; http://… of this host alone (localhost, 127.0.0.1, [::1])";
 const PUBLIC_URLS: &str = "https://chat.example.org, or http://…, without a path";
 
-fn missing(name: &'static str, allowed: &str) -> BadSetting {
+pub fn missing(name: &'static str, allowed: &str) -> BadSetting {
     BadSetting { name, wrong: "is missing".to_owned(), allowed: allowed.to_owned() }
 }
 
@@ -107,7 +115,8 @@ fn is_issuer(issuer: &str) -> bool {
     whole && (plain.is_none() || is_this_host(authority))
 }
 
-fn is_this_host(authority: &str) -> bool {
+/// Whether a host, with or without a port, is the one that this runs on.
+pub fn is_this_host(authority: &str) -> bool {
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
         _ => authority,

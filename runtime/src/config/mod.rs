@@ -7,6 +7,7 @@ mod kms;
 mod limits;
 mod log_in;
 mod logs;
+mod mail;
 mod network;
 mod redis;
 #[cfg(test)]
@@ -18,8 +19,9 @@ pub use audit::AuditLog;
 pub use encryption::{Encryption, RootKey};
 pub use kafka::{Kafka, KafkaSecurity, Sasl};
 pub use kms::{Kms, KmsToken};
-pub use log_in::{LogIns, Provider};
+pub use log_in::{LogIns, Provider, is_this_host};
 pub use logs::LogFormat;
+pub use mail::{Mail, MailTransport};
 pub use network::ConnectionLimits;
 pub use redis::Redis;
 pub use token_keys::{PemKey, TokenKeys, TokenSecret};

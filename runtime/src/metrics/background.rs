@@ -2,7 +2,7 @@
 
 use super::{
     Metric, Roles, Unit, counter, gauge, histogram,
-    labels::{CALL, CODE, CONSUMER, KMS_CALL, LIST, PARTITION, SERVICE, VERDICT},
+    labels::{CALL, CODE, CONSUMER, KMS_CALL, LIST, MAIL_OUTCOME, PARTITION, SERVICE, VERDICT},
 };
 
 /// Questions of edges to services of workers.
@@ -43,6 +43,9 @@ pub const SERVICES: &[Metric] = &[
     counter("natter_provider_log_ins_refused_total", Unit::Count, Roles::Workers, &[CODE])
         .look("`unavailable` rises")
         .means("the OpenID Connect provider is away, or does not know this client as the settings have it: the worker's log has the reason. Other codes: log-ins that were not proved"),
+    counter("natter_mails_total", Unit::Count, Roles::Workers, &[MAIL_OUTCOME])
+        .look("`failed` or `refused` rises")
+        .means("`retried`, then `failed`: the mail server or `MAIL_COMMAND` takes no mail; the worker's log has the reason. `refused`: as many wait already as may; requests got 503. Users request another mail"),
 ];
 
 /// From the log to the store, by the job `persist`.

@@ -36,7 +36,7 @@ const fn as_many(name: &'static str, what: &'static str, count: usize) -> Label 
 pub const CALL: Label = as_many("call", "calls of that service", 64);
 pub const CLASS: Label = these(
     "class",
-    &["login", "send", "write", "groups", "read", "search", "frames", "renew", "address", "account"],
+    &["login", "send", "write", "groups", "read", "search", "frames", "mail", "renew", "address", "account"],
 );
 pub const CLOSE_CODE: Label = as_many("code", "codes of failures.md", 128);
 pub const CODE: Label = CLOSE_CODE;
@@ -47,6 +47,7 @@ pub const CONSUMER: Label = these("consumer", &["persist"]);
 pub const KMS_CALL: Label = these("call", &["encrypt", "decrypt"]);
 pub const KIND: Label = these("kind", &["control", "live event", "read mark", "presence", "typing", "event"]);
 pub const LIST: Label = these("list", &["conversations", "members", "memberships"]);
+pub const MAIL_OUTCOME: Label = these("outcome", &["sent", "retried", "failed", "refused"]);
 pub const METHOD: Label =
     these("method", &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"]);
 pub const PARTITION: Label =

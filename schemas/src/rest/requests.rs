@@ -88,6 +88,36 @@ pub struct ChangePassword {
     pub next: String,
 }
 
+/// A link for a new password is to be sent.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(rename_all = "camelCase")]
+#[garde(allow_unvalidated)]
+#[garde(context(Limits))]
+pub struct RequestPasswordReset {
+    /// The account's address.
+    #[garde(custom(check::email))]
+    #[schemars(email, length(min = 3, max = limits::EMAIL))]
+    pub email: String,
+    /// Of the mail, as a tag of BCP 47; English if absent or if there are no texts in it.
+    #[garde(inner(length(bytes, min = 1, max = limits::LANGUAGE_TAG)))]
+    pub language: Option<String>,
+}
+
+/// A new password, by a link that was sent.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(rename_all = "camelCase")]
+#[garde(allow_unvalidated)]
+#[garde(context(Limits))]
+pub struct ResetPassword {
+    /// What the link has behind its `#`.
+    #[garde(length(bytes, min = 1, max = limits::ONE_TIME_TOKEN_TEXT))]
+    pub token: String,
+    /// The password from now on; counted in bytes of UTF-8.
+    #[garde(custom(check::password))]
+    #[schemars(length(min = *limits::PASSWORD.start(), max = *limits::PASSWORD.end()))]
+    pub next: String,
+}
+
 /// One's account is to be erased.
 #[derive(Clone, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "camelCase")]

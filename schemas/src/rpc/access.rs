@@ -4,10 +4,11 @@
 use super::{
     AddMembers, Blocks, EndSession, EraseUser, EventsAfter, FindEvent, FindOlderEvents, FindSharingUsers,
     FindUser, FindUsers, FinishProviderLogIn, GetConversation, GetDataKeys, GetHead, GetLogInOptions,
-    GetMembership, GetMessage, GetPage, GetProfileKeys, GetTarget, ListBlockedConversations,
+    GetMailOption, GetMembership, GetMessage, GetPage, GetProfileKeys, GetTarget, ListBlockedConversations,
     ListConversations, ListInbox, ListParticipants, ListReactors, ListSessions, LogHeads, LogIn, LogOut,
     MarkRead, Memberships, NewPassword, OpenConversation, RefreshSession, RegisterUser, RemoveMember, Rename,
-    RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole, StartProviderLogIn, UpdateUser,
+    RequestPasswordReset, ResetPassword, RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole,
+    StartProviderLogIn, UpdateUser,
 };
 use crate::id::{ConversationId, UserId};
 
@@ -58,7 +59,7 @@ macro_rules! access {
 access! {
     RegisterUser LogIn RefreshSession LogOut ListSessions EndSession FindUser FindUsers SearchUsers UpdateUser NewPassword
     EraseUser
-    GetLogInOptions StartProviderLogIn FinishProviderLogIn
+    RequestPasswordReset ResetPassword GetMailOption GetLogInOptions StartProviderLogIn FinishProviderLogIn
     OpenConversation ListConversations ListInbox Memberships GetMembership FindSharingUsers SetBlock Blocks
     ListBlockedConversations LogHeads GetDataKeys GetProfileKeys
     => Reads::Nothing

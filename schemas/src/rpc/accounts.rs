@@ -117,6 +117,28 @@ pub struct EraseUser {
     pub password: String,
 }
 
+/// Sends a link for a new password to the address, if an account has it. `mail_off` without mail.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RequestPasswordReset {
+    /// The account's address.
+    pub email: String,
+    /// Of the mail: a tag of BCP 47.
+    pub language: String,
+}
+
+/// Sets the password of the user whom the token was sent to, and ends all sessions. `link_invalid` unless the token is good.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ResetPassword {
+    /// Secret; is used once.
+    pub token: String,
+    /// The password from now on.
+    pub next: String,
+}
+
+/// Whether users get mail.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GetMailOption;
+
 /// How people log in here.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GetLogInOptions;

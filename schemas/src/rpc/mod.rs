@@ -137,6 +137,9 @@ calls! {
         UpdateUser [CHANGES] => "update" -> User;
         NewPassword [CHANGES] => "password" -> (), crate::limits::RPC_HASHING;
         EraseUser [CHANGES] => "erase" -> (), crate::limits::RPC_HASHING;
+        RequestPasswordReset [CHANGES] => "request-password-reset" -> ();
+        ResetPassword [CHANGES] => "reset-password" -> (), crate::limits::RPC_HASHING;
+        GetMailOption => "mail-option" -> bool;
         GetLogInOptions => "log-in-options" -> LogInOptions;
         StartProviderLogIn => "start-provider" -> StartedProviderLogIn, crate::limits::RPC_PROVIDER;
         FinishProviderLogIn [CHANGES] => "finish-provider" -> ProviderLogIn, crate::limits::RPC_PROVIDER;

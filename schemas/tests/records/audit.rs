@@ -22,6 +22,8 @@ pub fn acts() -> Vec<Act> {
         Act::LogInFailed { user: Some(user), method: password },
         Act::LogInFailed { user: None, method: password },
         Act::IdentityLinked { user },
+        Act::PasswordResetRequested { user, operator: None },
+        Act::PasswordResetRequested { user, operator: Some(operator.clone()) },
         Act::PasswordChanged { user, session: Some(session) },
         Act::PasswordChanged { user, session: None },
         Act::PasswordChangeFailed { user, session },

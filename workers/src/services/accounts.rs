@@ -5,6 +5,8 @@ mod passwords; // argon2id in a bounded pool
 mod idle_threads; // whose threads give way to everything else
 mod profiles; // users' public data
 mod sessions; // log in, go on, log out
+mod one_time_tokens; // what proves that a mail was read
+mod password_resets; // a new password by a link
 mod provider_log_ins; // log in by an OpenID Connect provider
 
 use std::{sync::Arc, time::Duration};
@@ -22,14 +24,16 @@ use natter_schemas::{
     limits::Limits,
     rest::check,
     rpc::{
-        EndSession, EraseUser, FindUser, FindUsers, FinishProviderLogIn, GetLogInOptions, ListSessions,
-        LogIn, LogOut, NewPassword, RefreshSession, RegisterUser, RpcError, SearchUsers, StartProviderLogIn,
-        UpdateUser,
+        EndSession, EraseUser, FindUser, FindUsers, FinishProviderLogIn, GetLogInOptions, GetMailOption,
+        ListSessions, LogIn, LogOut, NewPassword, RefreshSession, RegisterUser, RequestPasswordReset,
+        ResetPassword, RpcError, SearchUsers, StartProviderLogIn, UpdateUser,
     },
 };
 use natter_store::Store;
 
 use super::{profiles::Profiles, provider::OpenIdProvider};
+use crate::mail::Mailer;
+pub use one_time_tokens::password_link;
 pub use passwords::{HashError, Passwords};
 
 /// How long refresh tokens are worth something.
@@ -49,6 +53,10 @@ pub struct Accounts {
     /// Whether accounts are registered and logged in to by password.
     pub takes_passwords: bool,
     pub provider: Option<OpenIdProvider>,
+    /// `None`: users get no mail.
+    pub mailer: Option<Mailer>,
+    /// Where links lead to.
+    pub public_url: String,
     pub refresh: RefreshTokens,
     pub limits: Limits,
     pub clock: LogClock,
@@ -70,10 +78,13 @@ impl Accounts {
             EndSession => end_session(client),
             NewPassword => new_password(client),
             EraseUser => erase(client),
+            RequestPasswordReset => request_password_reset(client),
+            ResetPassword => reset_password(client),
             FindUser => user,
             FindUsers => users,
             SearchUsers => search,
             UpdateUser => update,
+            GetMailOption => mail_option,
             GetLogInOptions => log_in_options,
             StartProviderLogIn => start_provider,
             FinishProviderLogIn => finish_provider(client),

@@ -5,7 +5,8 @@ use natter_schemas::{
     limits,
     rest::{
         ChangePassword, DemoPersonView, EraseMe, Items, LinkStartedView, LogInOptionsView, Login,
-        OpenSessionView, Refresh, Register, SessionView, UpdateMe, UserView,
+        OpenSessionView, Refresh, Register, RequestPasswordReset, ResetPassword, SessionView, UpdateMe,
+        UserView,
     },
 };
 use serde_json::json;
@@ -19,6 +20,7 @@ const TAG: &str = "Accounts";
 
 pub fn operations(types: &mut Types) -> Vec<Operation> {
     let mut all = sessions(types);
+    all.extend(recovery(types));
     all.extend(provider(types));
     all.extend(profiles(types));
     all
@@ -79,6 +81,28 @@ fn sessions(types: &mut Types) -> Vec<Operation> {
         operation(("DELETE", "/api/auth/sessions/{session}"), "endSession", (TAG, "End one session"))
             .about("Its sockets close within 2 s. One's own ends like any other; its cookie stays, and is worth nothing.")
             .answer(Answer::none(204, "The session has ended.")),
+    ]
+}
+
+fn recovery(types: &mut Types) -> Vec<Operation> {
+    vec![
+        operation(("POST", "/api/auth/password-reset"), "requestPasswordReset", (TAG, "Forgotten password"))
+            .about(
+                "A link is sent to the address if an account with a password has it; the answer, and the time that it \
+                 takes, are the same if not. The link works once, for 30 minutes, until another is requested; what is behind \
+                 its `#` is the token. Limited by the address that the mail goes to, too (class `mail`).",
+            )
+            .body(types.body::<RequestPasswordReset>(), json!({"email": "alice@example.org", "language": "en"}))
+            .answer(Answer::none(202, "Accepted. No account may have the address."))
+            .codes([Code::MailOff, Code::PasswordLoginOff]),
+        operation(("POST", "/api/auth/password-reset/confirm"), "resetPassword", (TAG, "New password by a link"))
+            .about("Every session of the account ends.")
+            .body(
+                types.body::<ResetPassword>(),
+                json!({"token": format!("{ID}.secret"), "next": "staple battery horse"}),
+            )
+            .answer(Answer::none(204, "The new password counts."))
+            .codes([Code::LinkInvalid, Code::PasswordLoginOff]),
     ]
 }
 

@@ -17,6 +17,8 @@ const PUBLIC: &[(&str, &str)] = &[
     ("GET", "/api/auth/oidc/callback"),
     ("GET", "/api/auth/oidc/start"),
     ("GET", "/api/auth/options"),
+    ("POST", "/api/auth/password-reset"),
+    ("POST", "/api/auth/password-reset/confirm"),
     ("POST", "/api/auth/refresh"),
     ("POST", "/api/auth/register"),
     ("GET", "/api/demo"),

@@ -206,6 +206,8 @@ impl Accounts {
         let hash = self.passwords.hash(next).await?;
         self.store.set_password_hash(user, &hash, Some(session)).await?;
         self.audit.record(Act::PasswordChanged { user, session: Some(session) }, client).await;
+        // Links that were sent before the change are good no more.
+        self.store.remove_one_time_tokens(user).await?;
         let mut others = self.store.sessions_of(user, self.clock.now()).await?;
         others.retain(|other| *other != session);
         self.end(user, others, SessionEnd::PasswordChanged, client).await
@@ -226,7 +228,7 @@ impl Accounts {
     }
 
     /// First the store, then the sockets: a client whose socket closes cannot come back with the old token.
-    async fn end(
+    pub(super) async fn end(
         &self,
         user: UserId,
         sessions: Vec<SessionId>,

@@ -16,6 +16,8 @@ const AFTER_ERROR: Record<string, AfterError> = {
   login_invalid: "fix",
   login_denied: "fix",
   password_login_off: "fix",
+  mail_off: "fix",
+  link_invalid: "fix",
   forbidden: "fix",
   not_found: "fix",
   method_not_allowed: "fix",

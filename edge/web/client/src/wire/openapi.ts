@@ -8,7 +8,7 @@ export interface components {
          * @description What went wrong. A client decides by it, not by `status` or the texts.
          * @enum {string}
          */
-        Code: "malformed" | "unauthenticated" | "token_expired" | "bad_credentials" | "login_expired" | "login_invalid" | "login_denied" | "password_login_off" | "forbidden" | "not_found" | "method_not_allowed" | "username_taken" | "email_taken" | "identity_taken" | "idempotency_in_progress" | "conflict" | "too_large" | "unsupported_media_type" | "invalid" | "idempotency_mismatch" | "rate_limited" | "internal" | "unavailable" | "restarting" | "slow_reader" | "ping_timeout" | "too_many_frames" | "session_revoked" | "protocol_error" | "too_many_sockets";
+        Code: "malformed" | "unauthenticated" | "token_expired" | "bad_credentials" | "login_expired" | "login_invalid" | "login_denied" | "password_login_off" | "mail_off" | "link_invalid" | "forbidden" | "not_found" | "method_not_allowed" | "username_taken" | "email_taken" | "identity_taken" | "idempotency_in_progress" | "conflict" | "too_large" | "unsupported_media_type" | "invalid" | "idempotency_mismatch" | "rate_limited" | "internal" | "unavailable" | "restarting" | "slow_reader" | "ping_timeout" | "too_many_frames" | "session_revoked" | "protocol_error" | "too_many_sockets";
         /** @description A conversation as the caller sees it. */
         Conversation: {
             /** @description When it was opened. */

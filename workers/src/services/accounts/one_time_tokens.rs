@@ -1,0 +1,67 @@
+//! Tokens that prove that whoever presents them has read a mail. The store has a hash.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use natter_schemas::{event::Timestamp, id::UserId, limits};
+use natter_store::{OneTimeToken, Result, Store, TokenHash, TokenPurpose};
+
+/// Makes the only token of this user for this purpose. It begins with the user's id: so it is found.
+pub async fn issue(store: &dyn Store, user: UserId, purpose: TokenPurpose, now: Timestamp) -> Result<String> {
+    let secret = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+    let life = i64::try_from(limits::ONE_TIME_TOKEN.as_millis()).unwrap_or(i64::MAX);
+    let token =
+        OneTimeToken { hash: hash(&secret, purpose), expires_at: Timestamp(now.0.saturating_add(life)) };
+    store.put_one_time_token(user, purpose, &token, now).await?;
+    Ok(format!("{user}.{secret}"))
+}
+
+/// Whose it is, if it is good. It is good no more then.
+pub async fn take(
+    store: &dyn Store,
+    token: &str,
+    purpose: TokenPurpose,
+    now: Timestamp,
+) -> Result<Option<UserId>> {
+    let Some((user, secret)) = read(token) else { return Ok(None) };
+    let expires_at = store.take_one_time_token(user, purpose, &hash(secret, purpose)).await?;
+    Ok(expires_at.filter(|expires_at| now < *expires_at).map(|_| user))
+}
+
+/// A link for a new password, for who may give it to this user; the token alone where no address is set.
+pub async fn password_link(
+    store: &dyn Store,
+    user: UserId,
+    public_url: &str,
+    now: Timestamp,
+) -> Result<String> {
+    Ok(link(public_url, "reset-password", &issue(store, user, TokenPurpose::Password, now).await?))
+}
+
+/// What is behind the `#` stays in the browser: no server and no proxy has it in a log.
+pub fn link(public_url: &str, page: &str, token: &str) -> String {
+    format!("{public_url}/{page}#{token}")
+}
+
+fn read(token: &str) -> Option<(UserId, &str)> {
+    let (user, secret) = token.split_once('.')?;
+    Some((user.parse().ok()?, secret))
+}
+
+/// The secret is 256 random bits, so a plain hash keeps it.
+fn hash(secret: &str, purpose: TokenPurpose) -> TokenHash {
+    let mut hasher = blake3::Hasher::new_derive_key("natter 2026 one-time token");
+    *hasher.update(purpose.name().as_bytes()).update(b":").update(secret.as_bytes()).finalize().as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_token_names_no_user() {
+        let user = UserId::fresh();
+        assert_eq!(read(&format!("{user}.s")), Some((user, "s")));
+        for other in ["", ".", "s", "x.s", &user.to_string()] {
+            assert!(read(other).is_none(), "{other}");
+        }
+    }
+}
