@@ -51,7 +51,11 @@ export class Actions {
         // Not by the socket, which ends with the page.
         const options = { method: 'DELETE', keepalive: true }
         const deleted = session.call<void>(`/api/conversations/${room.id}/messages/${message.seq}`, options)
-        return this.#report(deleted.finally(() => live.hidden.delete(message.id)))
+        // Where it was deleted it stays hidden: the answer may come before the event that takes its text away.
+        return this.#report(deleted.catch((refused: unknown) => {
+          live.hidden.delete(message.id)
+          throw refused
+        }))
       },
     })
   }

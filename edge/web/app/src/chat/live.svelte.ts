@@ -18,7 +18,7 @@ export class Live {
   readonly directory = new Directory()
   readonly online = new Online()
   readonly blocked = new Blocked()
-  /** Messages that are deleted unless it is undone, by id. */
+  /** Messages that were deleted here, and those that are deleted unless it is undone, by id. */
   readonly hidden = new SvelteSet<string>()
   readonly #stop = new AbortController()
   #hiddenAt = 0

@@ -6,9 +6,12 @@ const formats = new Map<string, Intl.DateTimeFormat>()
 function format(options: Intl.DateTimeFormatOptions, at: Date): string {
   const key = JSON.stringify(options)
   let made = formats.get(key)
-  if (!made) formats.set(key, (made = new Intl.DateTimeFormat(language, options)))
+  if (!made) formats.set(key, (made = new Intl.DateTimeFormat(locale(), options)))
   return made.format(at)
 }
+
+/** As in the browser's region, where its language is the one that is shown. */
+const locale = (): string => navigator.languages.find((tag) => tag.split('-')[0] === language) ?? language
 
 /** Days between the two in this time zone. */
 export function daysApart(at: Date, now: Date): number {

@@ -88,7 +88,7 @@ test('a call that meets an ended session says that it was ended', async () => {
 
 test('a session on another device is seen and ended', async () => {
   const mia = await Caller.register(program.url, 'Mia')
-  const [here, there] = await Promise.all([profile(browser), profile(browser, { allowed: /401/ })])
+  const [here, there] = await Promise.all([profile(browser, { locale: 'en-GB' }), profile(browser, { allowed: /401/ })])
   const other = await enterAs(there, mia)
   const page = await enterAs(here, mia, '/settings')
   const sessions = page.getByRole('region', { name: 'Sessions' }).getByRole('listitem')
@@ -96,6 +96,10 @@ test('a session on another device is seen and ended', async () => {
   await expect.poll(() => sessions.count()).toBe(3)
   expect(await sessions.first().innerText()).toContain('This one')
   expect(await sessions.first().getByRole('button').count()).toBe(0)
+  // Day and time as in the browser's region.
+  const { items } = await mia.get<{ items: { createdAt: string }[] }>('/api/auth/sessions')
+  const begun = await page.evaluate((all) => all.map((at) => new Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeStyle: 'short' }).format(new Date(at))), items.map(({ createdAt }) => createdAt))
+  for (const at of begun) await sessions.getByText(`Since ${at}`, { exact: true }).first().waitFor()
   // The newest of the others is the one of the other page.
   await sessions.nth(1).getByRole('button').click()
   await other.getByText('You were logged out in another window or on another device.').waitFor()

@@ -64,6 +64,32 @@ test('a message says who, what, when and how it stands', async () => {
   expect(await page.locator('.scroller').evaluate((element) => element.closest('[aria-live], [role=log]') === null && element.querySelector('[aria-live], [role=log]') === null)).toBe(true)
 })
 
+test('a deleted message stays away until its event arrives', async () => {
+  await group('Deleting room', ['theirs'])
+  const context = await profile(browser)
+  let isDeaf = false
+  await context.routeWebSocket('**/ws', (socket) => {
+    const server = socket.connectToServer()
+    socket.onMessage((frame) => server.send(frame))
+    server.onMessage((frame) => (isDeaf ? undefined : socket.send(frame)))
+  })
+  const page = await enter(context, program.url, 'Bob')
+  await open(page, 'Deleting room')
+  await say(page, 'mine')
+  await rows(page, 'mine').getByText('Sent', { exact: true }).waitFor()
+  await rows(page, 'mine').focus()
+  await page.keyboard.press('Enter')
+  await page.getByRole('menuitem', { name: 'Delete' }).click()
+  isDeaf = true
+  const deleted = page.waitForResponse((response) => response.request().method() === 'DELETE')
+  await page.locator('.toast').getByRole('button', { name: 'Dismiss' }).click()
+  expect((await deleted).ok()).toBe(true)
+  // The page has seen the answer, and drawn what follows from it.
+  await page.evaluate(() => new Promise((resolve) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(resolve)))))
+  expect(await rows(page, 'mine').count()).toBe(0)
+  await page.locator('[data-row]').last().getByText('Message deleted').waitFor()
+})
+
 test('the focus stays after a menu, a deletion and its undoing', async () => {
   await group('Focus room', ['theirs'])
   const page = await enter(await profile(browser), program.url, 'Bob')
