@@ -43,20 +43,24 @@ impl Profiles {
         Ok(self.open_all(self.store.users(ids).await?).await)
     }
 
-    pub async fn credentials_of(&self, user: UserId) -> Result<Option<Credentials>, ProfileError> {
-        Ok(self.open_found(self.store.credentials_of(user).await?).await)
-    }
-
-    /// By username or email address.
+    /// By username or email address, with the user as stored: who is unknown must cost as much as who is known.
     pub async fn credentials(&self, login: &str) -> Result<Option<Credentials>, ProfileError> {
         if login.len() > limits::EMAIL || profile::is_reserved(login) {
             return Ok(None);
         }
-        let found = match self.store.credentials(login).await? {
-            None if login.contains('@') => self.by_sealed_address(login).await?,
-            found => found,
-        };
-        Ok(self.open_found(found).await)
+        if !login.contains('@') {
+            return Ok(self.store.credentials(login).await?);
+        }
+        let sealed = self.by_sealed_address(login).await;
+        match self.store.credentials(login).await? {
+            None => sealed,
+            found => Ok(found),
+        }
+    }
+
+    /// One user of the store in clear.
+    pub async fn opened(&self, stored: User) -> User {
+        self.open_all(vec![stored.clone()]).await.pop().unwrap_or(stored)
     }
 
     /// A user in clear and nothing else.
@@ -109,8 +113,8 @@ impl Profiles {
     /// The user as changed; `None`: no such user, or one whose account is closed.
     pub async fn set_display_name(&self, user: UserId, name: &str) -> Result<Option<User>, ProfileError> {
         if !self.seals {
-            let changed = self.store.set_display_name(user, name).await?;
-            return Ok(self.open_all(changed.into_iter().collect()).await.pop());
+            let Some(changed) = self.store.set_display_name(user, name).await? else { return Ok(None) };
+            return Ok(Some(self.opened(changed).await));
         }
         if self.store.credentials_of(user).await?.is_none() {
             return Ok(None);
@@ -124,7 +128,7 @@ impl Profiles {
             let email = sealer.email(&changed.email)?;
             self.store.replace_profile(&changed, &User { email, ..changed.clone() }).await?;
         }
-        Ok(self.open_all(vec![changed]).await.pop())
+        Ok(Some(self.opened(changed).await))
     }
 
     async fn sealer(&self, user: UserId) -> Result<Sealer, ProfileError> {
@@ -147,12 +151,6 @@ impl Profiles {
             }
         }
         Ok(Some(self.keys.newest(NO_USER).await?.key))
-    }
-
-    async fn open_found(&self, found: Option<Credentials>) -> Option<Credentials> {
-        let Credentials { user, password_hash } = found?;
-        let user = self.open_all(vec![user]).await.pop()?;
-        Some(Credentials { user, password_hash })
     }
 
     async fn open_all(&self, mut users: Vec<User>) -> Vec<User> {

@@ -79,7 +79,7 @@ impl Accounts {
     /// The account of the identity; `None`: it has none yet. One that is being erased lets no one in, and is not made again.
     async fn known(&self, who: &Authenticated) -> Result<Option<Credentials>, Failure> {
         let Some(user) = self.store.user_of_identity(&who.identity).await? else { return Ok(None) };
-        let known = self.profiles.credentials_of(user).await?;
+        let known = self.store.credentials_of(user).await?;
         if known.is_none() && !self.profiles.users(&[user]).await?.is_empty() {
             return Err(Code::LoginDenied.into());
         }
@@ -101,7 +101,7 @@ impl Accounts {
             match self.profiles.add_user(&user, &no_password(&UserId::fresh().to_string())).await? {
                 AddUser::Added => {
                     info!(user = %id, "an account is made by the first log-in of an identity");
-                    let made = self.profiles.credentials_of(id).await?;
+                    let made = self.store.credentials_of(id).await?;
                     return made.ok_or(Failure::Broken("an account that was just made does not exist"));
                 }
                 // Whose account it is, an address alone does not prove: its owner links it.
@@ -114,12 +114,12 @@ impl Accounts {
 
     /// Takes the identity also from an account that was not made in the end, because its address is this user's.
     async fn link(&self, who: &Authenticated, user: UserId) -> Result<(), Failure> {
-        if self.profiles.credentials_of(user).await?.is_none() {
+        if self.store.credentials_of(user).await?.is_none() {
             return Err(Code::NotFound.into());
         }
         let holder = self.store.claim_identity(&who.identity, user).await?;
         let taken = holder != user
-            && (self.profiles.credentials_of(holder).await?.is_some()
+            && (self.store.credentials_of(holder).await?.is_some()
                 || !self.store.move_identity(&who.identity, holder, user).await?);
         if taken {
             return Err(Code::IdentityTaken.into());

@@ -97,6 +97,7 @@ impl Accounts {
         let opened = NewSession { session, user: user.id, password_hash, token, now, expires_at };
         match self.store.add_session(&opened).await? {
             AddSession::Added => {
+                let user = self.profiles.opened(user).await;
                 if let Err(error) = self.end_excess(user.id, session, client).await {
                     warn!(user = %user.id, %error, "sessions beyond those of a user not ended; the next log-in does it");
                 }
@@ -196,7 +197,7 @@ impl Accounts {
         let (current, next) = (bounded(call.current)?, Zeroizing::new(call.next));
         self.need_passwords()?;
         self.check("next", &next, valid::password)?;
-        let known = self.profiles.credentials_of(call.user).await?;
+        let known = self.store.credentials_of(call.user).await?;
         let known = known.and_then(|credentials| credentials.password().map(str::to_owned));
         let (user, session) = (call.user, call.session);
         if !self.passwords.verify(current, known).await? {
@@ -216,7 +217,7 @@ impl Accounts {
     /// The account is closed when this returns; the job `erasures` does the rest.
     pub(super) async fn erase(&self, call: EraseUser, client: Option<IpAddr>) -> Result<(), Failure> {
         let password = bounded(call.password)?;
-        let (user, known) = (call.user, self.profiles.credentials_of(call.user).await?);
+        let (user, known) = (call.user, self.store.credentials_of(call.user).await?);
         let known = known.and_then(|credentials| credentials.password().map(str::to_owned));
         if !self.passwords.verify(password, known).await? {
             return Err(Code::BadCredentials.into());
