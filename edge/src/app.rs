@@ -4,7 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use ipnet::IpNet;
-use natter_nats::{async_nats, clock::LogClock, connect::Address, publisher::LogHealth, service::RpcClient};
+use natter_nats::{
+    async_nats, clock::LogClock, connect::Address, publisher::LogHealth, service::RpcClient, trace::TraceRing,
+};
 use natter_runtime::{
     config::{ConnectionLimits, TokenKeys},
     lifecycle::Lifecycle,
@@ -57,6 +59,8 @@ pub struct Config {
     /// The log syncs at every commit, so events that wait are committed together.
     pub group_commits: bool,
     pub web: Web,
+    /// Where it is remembered what this edge did with events.
+    pub trace: TraceRing,
     /// Who anyone may log in as; empty outside of the demo.
     pub demo: Vec<DemoPersonView>,
 }

@@ -26,8 +26,8 @@ use crate::{
         presence::PresenceFeed, typing::TypingFeed,
     },
     inbound::{
-        hello::Hello, publish::Sender, read_marks::ReadMarks, registration::Registry, seal::Sealing,
-        typing::Typing, watchers::Watchers,
+        earlier_sends::EarlierSends, hello::Hello, publish::Sender, read_marks::ReadMarks,
+        registration::Registry, seal::Sealing, typing::Typing, watchers::Watchers,
     },
     membership::Members,
     outbound::{catch_up::CatchUp, departure::Departure, flush::Flushers, gap, hub::Hub, sockets::Sockets},
@@ -68,9 +68,9 @@ pub async fn assemble(
     let heartbeats = heartbeats(&config, shared.clone(), live.clone(), &lifecycle);
 
     let (sockets, control, prefixes) = (Arc::<Sockets>::default(), Arc::default(), Arc::default());
-    let hub = Hub::new(partitions, (rpc.clone(), keys.clone()), clock.clone(), lifecycle.clone());
+    let hub = hub(&config, partitions, (&rpc, &keys), &clock, &lifecycle);
     let catch_up = Arc::new(CatchUp::new(members.clone(), rpc.clone(), keys.clone()));
-    let sealing = Sealing { keys: keys.clone(), enabled: config.seals };
+    let (earlier, sealing) = sending(&config, (&rpc, &keys), &lifecycle);
     let registry = Registry { sockets: sockets.clone(), hub: hub.clone(), heartbeats: heartbeats.clone() };
 
     Ok(Arc::new(App {
@@ -91,7 +91,7 @@ pub async fn assemble(
             limits: config.limits.clone(),
         },
         log_health: log.health().clone(),
-        sender: Sender::new(members.clone(), rpc.clone(), prefixes, &lifecycle, (log, event_key), sealing),
+        sender: Sender::new(members.clone(), earlier, prefixes, (log, event_key), sealing),
         read_marks: ReadMarks { members: members.clone(), rpc: rpc.clone() },
         typing: Typing { members: members.clone(), bus: live.clone(), partitions },
         watchers: Watchers {
@@ -139,7 +139,28 @@ async fn connections(nats: &Address) -> anyhow::Result<(RpcClient, Client)> {
 
 fn event_log(config: &Config, live: Client, partitions: u16, clock: LogClock) -> EventLog {
     let publisher = if config.group_commits { Publisher::grouping } else { Publisher::new }(live);
-    EventLog::new(publisher, partitions, clock)
+    EventLog::new(publisher, partitions, clock, config.trace.clone())
+}
+
+fn hub(
+    config: &Config,
+    partitions: u16,
+    (rpc, keys): (&RpcClient, &DataKeys),
+    clock: &LogClock,
+    lifecycle: &Lifecycle,
+) -> Arc<Hub> {
+    let services = (rpc.clone(), keys.clone());
+    Hub::new(partitions, services, clock.clone(), lifecycle.clone(), config.trace.clone())
+}
+
+/// What sends need: look-ups of earlier ones, and sealing.
+fn sending(
+    config: &Config,
+    (rpc, keys): (&RpcClient, &DataKeys),
+    lifecycle: &Lifecycle,
+) -> (EarlierSends, Sealing) {
+    let earlier = EarlierSends::new(rpc.clone(), lifecycle.tracker().clone());
+    (earlier, Sealing { keys: keys.clone(), enabled: config.seals })
 }
 
 fn heartbeats(

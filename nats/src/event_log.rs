@@ -11,8 +11,9 @@ use tracing::warn;
 
 use crate::{
     clock::LogClock,
-    publisher::{LogHealth, PublishError, Publisher},
+    publisher::{LogHealth, PublishError, Publisher, Stored},
     subject,
+    trace::{Failure, Step, TraceRing},
 };
 
 /// What the log has under the id of an appended event.
@@ -45,17 +46,23 @@ pub struct EventLog {
     publisher: Publisher,
     partitions: u16,
     clock: LogClock,
+    trace: TraceRing,
 }
 
 impl EventLog {
     /// `partitions` are the deployment's.
-    pub fn new(publisher: Publisher, partitions: u16, clock: LogClock) -> Self {
-        Self { publisher, partitions, clock }
+    pub fn new(publisher: Publisher, partitions: u16, clock: LogClock, trace: TraceRing) -> Self {
+        Self { publisher, partitions, clock, trace }
     }
 
     /// The time of an event that is appended now. Activity is compared by it, so it is the log's and no machine's own.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Where it is remembered what this node did with events.
+    pub const fn trace(&self) -> &TraceRing {
+        &self.trace
     }
 
     /// Whether it takes what is appended.
@@ -86,7 +93,10 @@ impl EventLog {
         let subject = subject::conv(partition, conversation);
         let stored = self.publisher.publish(subject, &id.to_string(), payload).await.inspect_err(|error| {
             warn!(%conversation, event = %id, %error, "event not published; its sender is answered with an error");
+            self.trace.record(id, None, Step::NotPublished(Failure::from(error)));
         })?;
+        let step = Step::Published { attempts: stored.attempts, duplicate: stored.duplicate };
+        self.trace.record(id, Some((partition, stored.seq)), step);
         if !stored.duplicate {
             return Ok(Appended { entry: LogEntry { seq: stored.seq, event }, duplicate: false });
         }
@@ -107,10 +117,20 @@ impl EventLog {
         let Some(conversation) = events.first().map(|event| event.conversation) else {
             return Ok(Vec::new());
         };
-        let subject = subject::conv(Partition::of(conversation, self.partitions), conversation);
+        let partition = Partition::of(conversation, self.partitions);
+        let subject = subject::conv(partition, conversation);
         let encoded: Vec<_> =
             events.iter().map(|event| (event.id.to_string(), codec::encode(event).into())).collect();
-        let first = self.publisher.publish_after(&subject, last, &encoded).await?;
+        let published = self.publisher.publish_after(&subject, last, &encoded).await;
+        let Stored { seq: first, duplicate, attempts } = published.inspect_err(|error| {
+            for event in &events {
+                self.trace.record(event.id, None, Step::NotPublished(Failure::from(error)));
+            }
+        })?;
+        for (seq, event) in (first..).zip(&events) {
+            let step = Step::Published { attempts, duplicate };
+            self.trace.record(event.id, Some((partition, seq)), step);
+        }
         Ok((first..).zip(events).map(|(seq, event)| LogEntry { seq, event }).collect())
     }
 }

@@ -2,7 +2,7 @@
 //! never enters one, so no wildcard or dot can be smuggled in.
 
 use natter_schemas::{
-    id::{ConversationId, Partition, SessionId, UserId},
+    id::{ConversationId, NodeId, Partition, SessionId, UserId},
     rpc::Service,
 };
 
@@ -123,6 +123,17 @@ pub fn service(s: Service, name: &str) -> String {
 /// answered anywhere would write to a stream for whoever may not.
 pub(crate) fn is_inbox(subject: &str) -> bool {
     subject.starts_with("_INBOX.")
+}
+
+/// Where every node is asked what it remembers of an event.
+pub const TRACE_QUESTION: &str = "trace.question";
+
+/// Where every node shows that it is there.
+pub const TRACE_NODE: &str = "trace.node";
+
+/// Where nodes answer whoever asked.
+pub fn trace_answer(asker: NodeId) -> String {
+    format!("trace.answer.{asker}")
 }
 
 /// Where a job puts the events of a partition it cannot work on. `job` is one of the program's own names.

@@ -6,6 +6,7 @@ pub mod keys; // the keys that content is sealed with
 pub mod erase; // users' data destroyed
 pub mod mirror; // the mirror in Kafka
 pub mod operator; // parked events, replay, verify, tokens
+pub mod trace; // one message, followed
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ use erase::{EraseCommand, ExportCommand};
 use keys::KeysCommand;
 use mirror::MirrorCommand;
 use operator::{ParkedCommand, ReplayArgs, ResetPasswordArgs, TokenArgs, VerifyArgs};
+use trace::TraceArgs;
 
 /// A self-hosted chat back end: sockets at the edge, one durable ordered log per conversation in NATS JetStream.
 ///
@@ -54,6 +56,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Compare the log with the store: whether everything the persister acked is there as it was logged.
     Verify(VerifyArgs),
+    /// Follow one message from its sender to log, store, Kafka and readers, by what every node remembers of it.
+    Trace(TraceArgs),
     /// Look at the keys that content is sealed with, wrap them by another root, let new ones follow, or remove old ones.
     #[command(subcommand)]
     Keys(KeysCommand),

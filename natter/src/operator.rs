@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use anyhow::ensure;
 use natter_nats::{
-    apply::Deployment, async_nats::jetstream, connect::Purpose, log::LogReader, publisher::Publisher,
+    apply::Deployment,
+    async_nats::{Client, jetstream},
+    connect::Purpose,
+    log::LogReader,
+    publisher::Publisher,
     service::RpcClient,
 };
 use natter_runtime::config::{Settings, Strictness};
@@ -34,6 +38,11 @@ impl Operator {
 
     pub const fn settings(&self) -> &Settings {
         &self.backends.settings
+    }
+
+    /// A connection of its own.
+    pub async fn client(&self, purpose: Purpose) -> anyhow::Result<Client> {
+        self.backends.client(purpose).await
     }
 
     pub async fn publisher(&self) -> anyhow::Result<Publisher> {

@@ -13,7 +13,7 @@ pub async fn edge(args: &EdgeArgs) -> anyhow::Result<()> {
         ("PORT", args.port.map(|port| port.to_string())),
         ("ADMIN_PORT", args.admin_port.map(|port| port.to_string())),
     ];
-    let node = Node::join(&flags, Strictness::Production).await?;
+    let node = Node::join("edge", &flags, Strictness::Production).await?;
     bootstrap::report_build("edge");
     let settings = &node.backends.settings;
     let listener = bootstrap::bind(settings.host, settings.port, "--port").await?;
@@ -24,7 +24,7 @@ pub async fn edge(args: &EdgeArgs) -> anyhow::Result<()> {
 
 pub async fn worker(args: &WorkerArgs) -> anyhow::Result<()> {
     let flags = [("ADMIN_PORT", args.admin_port.map(|port| port.to_string()))];
-    let node = Node::join(&flags, Strictness::Tokenless).await?;
+    let node = Node::join("worker", &flags, Strictness::Tokenless).await?;
     bootstrap::report_build("worker");
     let store = node.backends.store().await?;
     let trail = node.start_worker(store.clone(), &args.jobs).await?;

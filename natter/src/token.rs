@@ -75,7 +75,7 @@ async fn make(
 }
 
 /// By id; what is no id is a username or an email address.
-async fn find(profiles: &Profiles, named: &str) -> anyhow::Result<Option<Credentials>> {
+pub async fn find(profiles: &Profiles, named: &str) -> anyhow::Result<Option<Credentials>> {
     Ok(match named.parse::<UserId>() {
         Ok(id) => profiles.store.credentials_of(id).await?,
         Err(_) => profiles.credentials(named).await?,

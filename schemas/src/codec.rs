@@ -1,6 +1,6 @@
 //! Events as bytes on the bus: one version byte, then postcard.
 
-use crate::event::Event;
+use crate::{event::Event, id::EventId};
 
 /// Version 1: postcard of [`Event`] as of 2026-11.
 const V1: u8 = 1;
@@ -25,6 +25,13 @@ pub enum CodecError {
 /// The event in the newest version.
 pub fn encode(event: &Event) -> Vec<u8> {
     postcard::to_extend(event, vec![V1]).expect("postcard into a Vec fails only for lengths unknown up front")
+}
+
+/// The id of an encoded event, without reading the rest; `None`: no event of a known version.
+#[must_use]
+pub fn event_id(bytes: &[u8]) -> Option<EventId> {
+    let (&V1, rest) = bytes.split_first()? else { return None };
+    rest.first_chunk::<16>().map(|id| EventId::from_bytes(*id))
 }
 
 /// An event of any known version.

@@ -117,6 +117,8 @@ ids! {
     ReservationId,
     /// A chain of audit records.
     ChainId,
+    /// A process of the deployment, from its start to its end.
+    NodeId,
 }
 
 impl SessionId {

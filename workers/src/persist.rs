@@ -6,7 +6,13 @@ mod persister; // stores events, for the job and for commands
 mod rejections; // events the store refuses
 mod health; // whether the store takes what is persisted
 
-use natter_nats::{async_nats::jetstream, clock::LogClock, topology};
+use natter_nats::{
+    async_nats::jetstream,
+    clock::LogClock,
+    topology,
+    trace::{PartitionTrace, Step},
+};
+use natter_schemas::codec;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -23,13 +29,13 @@ use crate::{
 /// Follows the persister's partition until `stop`.
 pub async fn run(
     persister: Persister,
-    health: PersistHealth,
+    (health, trace): (PersistHealth, PartitionTrace),
     (js, clock): (jetstream::Context, LogClock),
     stop: CancellationToken,
 ) {
     let partition = persister.partition;
     let follow = ConsumeLoop {
-        work: Persist { persister, rejections: Mutex::default(), health },
+        work: Persist { persister, rejections: Mutex::default(), health, trace },
         partition,
         stream: topology::log_stream(partition),
         consumer: topology::PERSIST.to_owned(),
@@ -47,6 +53,7 @@ struct Persist {
     persister: Persister,
     rejections: Mutex<Rejections>,
     health: PersistHealth,
+    trace: PartitionTrace,
 }
 
 impl BatchJob for Persist {
@@ -64,7 +71,12 @@ impl BatchJob for Persist {
             }
         }
         let outcomes = batch.iter().zip(results);
-        outcomes.map(|(delivery, result)| self.outcome(delivery, result, &mut rejections)).collect()
+        let outcomes = outcomes.map(|(delivery, result)| {
+            let outcome = self.outcome(delivery, result, &mut rejections);
+            self.remember(delivery, &outcome);
+            outcome
+        });
+        outcomes.collect()
     }
 }
 
@@ -79,6 +91,16 @@ impl Persist {
         } else if results.iter().any(|result| !matches!(result, Err(NotPersisted::Unreadable(_)))) {
             self.health.stored(partition);
         }
+    }
+
+    fn remember(&self, delivery: &Delivery, outcome: &Outcome) {
+        let Some(event) = codec::event_id(&delivery.payload) else { return };
+        let step = match outcome {
+            Outcome::Done => Step::Stored,
+            Outcome::Retry => Step::Retried,
+            Outcome::Park(_) => Step::Parked,
+        };
+        self.trace.record(event, delivery.seq, step);
     }
 
     fn outcome(

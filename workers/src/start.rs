@@ -8,6 +8,7 @@ use natter_nats::{
     log::LogReader,
     publisher::Publisher,
     service::{AccessCheck, NoReads, RpcClient, RpcServer, ServiceError},
+    trace::TraceRing,
 };
 use natter_runtime::{audit::Audit, config::LogIns, shared_state::SharedState};
 use natter_schemas::{id::Partition, limits::Limits, rpc::Service};
@@ -54,6 +55,8 @@ pub struct Dependencies {
     pub log_ins: LogIns,
     /// What clients may send.
     pub limits: Limits,
+    /// Where it is remembered what this worker did with events.
+    pub trace: TraceRing,
     /// What the job `persist` meets.
     pub persisting: PersistHealth,
     /// Where security events are recorded.
@@ -200,14 +203,16 @@ struct Start<'a> {
 
 impl Start<'_> {
     fn persist(&self) {
-        let Dependencies { store, publisher, js, log, clock, deployment, persisting, .. } = self.dependencies;
+        let Dependencies { store, publisher, js, log, clock, deployment, persisting, trace, .. } =
+            self.dependencies;
         let partitions = deployment.partitions;
         self.tracker.spawn(parked::count(log.clone(), self.stop.clone()));
         for partition in Partition::all(partitions) {
             let (store, publisher) = (Arc::clone(store), publisher.clone());
             let persister = Persister { partition, partitions, store, publisher };
             let follows = (js.clone(), clock.clone());
-            self.tracker.spawn(persist::run(persister, persisting.clone(), follows, self.stop.clone()));
+            let reports = (persisting.clone(), trace.at(partition));
+            self.tracker.spawn(persist::run(persister, reports, follows, self.stop.clone()));
         }
     }
 
@@ -224,10 +229,10 @@ impl Start<'_> {
 
     async fn erasures(&mut self) -> Result<(), StartError> {
         let history = self.history_reader().await?;
-        let Dependencies { store, publisher, log, deployment, clock, shared, client: bus, .. } =
+        let Dependencies { store, publisher, log, deployment, clock, shared, client: bus, trace, .. } =
             self.dependencies.clone();
         let partitions = deployment.partitions;
-        let events = EventLog::new(publisher.clone(), partitions, clock);
+        let events = EventLog::new(publisher.clone(), partitions, clock, trace);
         let rpc = RpcClient::new(bus.clone());
         let eraser = Eraser { store, publisher, events, log, history, rpc, shared, bus, partitions };
         self.tracker.spawn(erasure::run(eraser, self.stop.clone()));
@@ -235,10 +240,11 @@ impl Start<'_> {
     }
 
     async fn mirror(&self) -> Result<(), StartError> {
-        let Dependencies { js, log, deployment, kafka, client, key_cache, .. } = self.dependencies.clone();
+        let Dependencies { js, log, deployment, kafka, client, key_cache, trace, .. } =
+            self.dependencies.clone();
         let options = kafka.ok_or(StartError::NoKafka)?;
         let keys = self.follow(DataKeys::new(RpcClient::new(client), key_cache));
-        Ok(kafka_sink::start(options, (js, log, keys), deployment, self.tracker, &self.stop).await?)
+        Ok(kafka_sink::start(options, (js, log, keys, trace), deployment, self.tracker, &self.stop).await?)
     }
 
     /// Keys that are dropped when they are revoked, or too old.
@@ -305,10 +311,10 @@ impl Start<'_> {
 
     async fn conversations(&mut self) -> Result<(), StartError> {
         let (history, profiles) = (self.history_reader().await?, self.profiles());
-        let Dependencies { store, publisher, log, deployment, limits, clock, audit, .. } =
+        let Dependencies { store, publisher, log, deployment, limits, clock, audit, trace, .. } =
             self.dependencies.clone();
         let partitions = deployment.partitions;
-        let events = EventLog::new(publisher.clone(), partitions, clock);
+        let events = EventLog::new(publisher.clone(), partitions, clock, trace);
         let conversations =
             Conversations { store, profiles, publisher, events, log, history, partitions, limits, audit };
         Ok(conversations.serve(&mut self.server(Service::Conversations, Arc::new(NoReads)).await?).await?)

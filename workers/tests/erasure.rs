@@ -37,7 +37,7 @@ async fn eraser(harness: &Harness, stop: &CancellationToken) -> Eraser {
     Eraser {
         store,
         publisher: of.publisher.clone(),
-        events: EventLog::new(of.publisher, PARTITIONS, of.clock),
+        events: EventLog::new(of.publisher, PARTITIONS, of.clock, of.trace),
         log: of.log,
         history: history.await.unwrap(),
         rpc: RpcClient::new(of.client.clone()),

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use natter_nats::{event_log::Appended, publisher::PublishError};
+use natter_nats::{event_log::Appended, publisher::PublishError, trace::Step};
 use natter_schemas::{
     backoff::Backoff,
     code::Code,
@@ -97,7 +97,11 @@ impl Sender {
         let Target { message, last } = Box::pin(self.rpc.call(&get)).await?;
         let at = self.log.now();
         let event = match admit(request.clone(), EventId::fresh(), at, access, message.as_ref())? {
-            Decision::Publish(admitted) => self.sealing.seal(admitted).await?.event,
+            Decision::Publish(admitted) => {
+                let event = self.sealing.seal(admitted).await?.event;
+                self.log.trace().record(event.id, None, Step::Admitted);
+                event
+            }
             Decision::Done(seq) => {
                 return self.stored_at(request, seq).await.map(|found| Outcome::Stored(Box::new(found)));
             }

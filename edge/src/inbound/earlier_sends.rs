@@ -52,6 +52,10 @@ impl EarlierSends {
         Self { rpc, tracker, state: Arc::default() }
     }
 
+    pub const fn rpc(&self) -> &RpcClient {
+        &self.rpc
+    }
+
     /// `unavailable` when the history does not answer; at once if it did not answer before either.
     pub async fn find(&self, event: FindEvent) -> Found {
         let (found, answer) = oneshot::channel();

@@ -6,8 +6,8 @@ use std::{sync::Arc, time::Duration};
 use natter_nats::{
     event_log::{Appended, Duplicate, EventLog},
     service::RpcClient,
+    trace::Step,
 };
-use natter_runtime::lifecycle::Lifecycle;
 use natter_schemas::{
     backoff::Backoff,
     code::Code,
@@ -71,14 +71,13 @@ pub struct Sender {
 impl Sender {
     pub fn new(
         members: Arc<Members>,
-        rpc: RpcClient,
+        earlier: EarlierSends,
         prefixes: Arc<ClientIdPrefixes>,
-        lifecycle: &Lifecycle,
         (log, event_key): (EventLog, EventKey),
         sealing: Sealing,
     ) -> Self {
-        let earlier = EarlierSends::new(rpc.clone(), lifecycle.tracker().clone());
-        Self { members, rpc, prefixes, earlier, log, event_key, sealing, turns: Turns::default() }
+        let (rpc, turns) = (earlier.rpc().clone(), Turns::default());
+        Self { members, rpc, prefixes, earlier, log, event_key, sealing, turns }
     }
 
     /// Looks up, admits and publishes. What has a name was perhaps sent before: the log recognizes it for five
@@ -93,18 +92,24 @@ impl Sender {
             // Only a reaction may find nothing to do.
             return Box::pin(self.change(request, target)).await?.ok_or_else(|| Code::Internal.into());
         }
+        let named = self.event_id(&request, dedup);
+        let id = named.unwrap_or_else(EventId::fresh);
+        self.log.trace().record(id, None, Step::Received);
         let access = self.access(&request).await?;
-        let Some(id) = self.event_id(&request, dedup) else {
+        if named.is_none() {
             let target = self.target(&request).await?;
-            return self.publish(request, EventId::fresh(), access, target).await;
-        };
+            return self.publish(request, id, access, target).await;
+        }
         let command = request.command.clone();
         let find = FindEvent { user: request.author, conversation: request.conversation, event: id };
         let is_recent = self.is_recent(&request, dedup) && earlier == EarlierAttempt::Possible;
         let found = async { if is_recent { Ok(None) } else { self.find_earlier(find, earlier).await } };
         let (found, target) = tokio::join!(found, self.target(&request));
         let appended = match found? {
-            Some(entry) => self.sealing.opened(Appended { entry, duplicate: true }, None).await?,
+            Some(entry) => {
+                self.log.trace().record(id, None, Step::FoundEarlier);
+                self.sealing.opened(Appended { entry, duplicate: true }, None).await?
+            }
             None => self.publish(request, id, access, target?).await?,
         };
         if appended.duplicate && !repeats(&command, &appended.entry.event) {
@@ -134,6 +139,7 @@ impl Sender {
             return Err(Code::Internal.into());
         };
         metrics::counter!("natter_commands_accepted_total").increment(1);
+        self.log.trace().record(id, None, Step::Admitted);
         // Publish before fan-out: no client may see an event the log has not accepted.
         let original = |duplicate| Box::pin(self.original(author, duplicate));
         let Sealed { event, text } = self.sealing.seal(admitted).await?;

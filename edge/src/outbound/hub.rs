@@ -7,10 +7,16 @@ use std::{
     time::Instant,
 };
 
-use natter_nats::{clock::LogClock, live::LiveEvent, service::RpcClient};
+use natter_nats::{
+    clock::LogClock,
+    live::LiveEvent,
+    service::RpcClient,
+    trace::{Step, TraceRing},
+};
 use natter_runtime::lifecycle::Lifecycle;
 use natter_runtime::unreadable::Unreadable;
 use natter_schemas::{
+    codec,
     frame::ServerFrame,
     id::{ConversationId, Partition, Seq, UserId},
     limits,
@@ -34,6 +40,7 @@ pub struct Hub {
     clock: LogClock,
     lifecycle: Lifecycle,
     unreadable: Arc<Unreadable>,
+    trace: TraceRing,
     /// For tasks that outlive the call that starts them.
     me: std::sync::Weak<Self>,
 }
@@ -53,6 +60,7 @@ impl Hub {
         (rpc, keys): (RpcClient, DataKeys),
         clock: LogClock,
         lifecycle: Lifecycle,
+        trace: TraceRing,
     ) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             rpc,
@@ -62,6 +70,7 @@ impl Hub {
             clock,
             lifecycle,
             unreadable: Arc::new(Unreadable::new("event")),
+            trace,
             me: me.clone(),
         })
     }
@@ -70,6 +79,9 @@ impl Hub {
     pub fn receive(&self, event: LiveEvent) {
         let (partition, conversation) = (event.partition, event.conversation);
         let Some(shard) = self.shards.get(usize::from(partition.0)) else { return };
+        if let Some(id) = codec::event_id(&event.payload) {
+            self.trace.record(id, Some((partition, event.seq)), Step::Heard);
+        }
         let mut shard = shard.lock();
         let jumped = shard.seen != 0 && event.seq > shard.seen + 1;
         shard.seen = shard.seen.max(event.seq);
@@ -111,7 +123,8 @@ impl Hub {
             let room = shard.rooms.entry(*conversation);
             let room = room.or_insert_with(|| {
                 let keys = self.keys.known().clone();
-                Room::new(*conversation, self.unreadable.clone(), keys, self.clock.clone())
+                let trace = self.trace.at(Partition::of(*conversation, self.partitions));
+                Room::new(*conversation, self.unreadable.clone(), keys, self.clock.clone(), trace)
             });
             room.subscribe(socket);
             rooms.ids.insert(*conversation);

@@ -8,7 +8,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use natter_nats::{clock::LogClock, live::LiveEvent};
+use natter_nats::{
+    clock::LogClock,
+    live::LiveEvent,
+    trace::{PartitionTrace, Step},
+};
 use natter_runtime::unreadable::Unreadable;
 use natter_schemas::{
     codec,
@@ -43,6 +47,7 @@ pub struct Room {
     unreadable: Arc<Unreadable>,
     keys: KnownKeys,
     clock: LogClock,
+    trace: PartitionTrace,
     /// The first event that waits has no key here; one is asked for.
     opening: bool,
     /// Those of the sockets that want typing and presence.
@@ -72,6 +77,7 @@ impl Room {
         unreadable: Arc<Unreadable>,
         keys: KnownKeys,
         clock: LogClock,
+        trace: PartitionTrace,
     ) -> Self {
         Self {
             conversation,
@@ -85,6 +91,7 @@ impl Room {
             unreadable,
             keys,
             clock,
+            trace,
             opening: false,
             watchers: Vec::new(),
             watched_users: Arc::new([]),
@@ -260,6 +267,8 @@ impl Room {
         for socket in &self.sockets {
             socket.queue.push_event(self.conversation, entry.seq, &frame);
         }
+        let sockets = u32::try_from(self.sockets.len()).unwrap_or(u32::MAX);
+        self.trace.record(entry.event.id, entry.seq, Step::Delivered { sockets });
         metrics::counter!("natter_deliveries_total").increment(self.sockets.len() as u64);
         (self.last, self.chained) = (Some(entry.seq), entry.seq);
         if let Kind::Posted { .. } = entry.event.kind {

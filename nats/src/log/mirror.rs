@@ -31,6 +31,11 @@ impl LogReader {
         Ok(stream.state.messages)
     }
 
+    /// The ack floor of `persist`: everything up to here is in the store, or parked.
+    pub async fn persist_floor(&self, p: Partition) -> Result<Seq, LogError> {
+        Ok(self.persister(p).await?.ack_floor.stream_sequence)
+    }
+
     /// The ack floor of `mirror`: everything up to here was in Kafka once.
     pub async fn mirror_floor(&self, p: Partition) -> Result<Seq, LogError> {
         Ok(self.mirrorer(p).await?.ack_floor.stream_sequence)

@@ -56,16 +56,20 @@ impl LogReader {
         self.next_of(PARKED, subjects, from).await
     }
 
+    /// The event at a seq, with what the server keeps beside it; `None`: the log does not have it, or not any more.
+    pub async fn stored_at(&self, p: Partition, seq: Seq) -> Result<Option<StoredMessage>, LogError> {
+        self.message_at(&log_stream(p), seq).await
+    }
+
     /// The parked event of this number.
     pub async fn parked_at(&self, number: Seq) -> Result<Option<StoredMessage>, LogError> {
-        let query = Query { seq: Some(number), ..Query::default() };
-        let answer = direct::get(&self.js, PARKED, &query).await?;
-        Ok(answer
-            .messages
-            .into_iter()
-            .next()
-            .map(StoredMessage::from)
-            .filter(|message| message.seq == number))
+        self.message_at(PARKED, number).await
+    }
+
+    async fn message_at(&self, stream: &str, seq: Seq) -> Result<Option<StoredMessage>, LogError> {
+        let query = Query { seq: Some(seq), ..Query::default() };
+        let found = direct::get(&self.js, stream, &query).await?.messages.into_iter().next();
+        Ok(found.map(StoredMessage::from).filter(|message| message.seq == seq))
     }
 
     /// A copy that is behind has no holes, only an earlier end: what it has may be taken, but its end is not

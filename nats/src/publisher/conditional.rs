@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::{Attempt, PublishError, Publisher, ack_router::SingleEvent, connection, read_answer};
+use super::{Attempt, PublishError, Publisher, Stored, ack_router::SingleEvent, connection, read_answer};
 use crate::header;
 
 /// The answer to a commit: the last event's seq and how many there are.
@@ -26,7 +26,7 @@ struct Committed {
 
 impl Publisher {
     /// Stores the events, each under its id, if the last one on the subject has the seq `last` (0: there is none).
-    /// Answers the seq of the first; the others follow it without a gap.
+    /// Answers with the first; the seqs of the others follow it without a gap.
     ///
     /// # Errors
     /// [`PublishError::Moved`]: none is stored. [`PublishError::TimedOut`]: all or none are, and if they are, the
@@ -37,14 +37,17 @@ impl Publisher {
         subject: &str,
         last: Seq,
         events: &[(String, Bytes)],
-    ) -> Result<Seq, PublishError> {
+    ) -> Result<Stored, PublishError> {
         let stored = match events {
             [(id, payload)] => {
                 let (subject, id, payload) = (subject.to_owned(), id.clone(), payload.clone());
                 let event = SingleEvent { subject, id, payload, after: Some(last) };
-                self.publish_single(event, (Instant::now(), None)).await.map(|stored| stored.seq)
+                self.publish_single(event, (Instant::now(), None)).await
             }
-            several => self.commit_after(subject, last, several).await,
+            several => {
+                let first = self.commit_after(subject, last, several).await;
+                first.map(|seq| Stored { seq, duplicate: false, attempts: 1 })
+            }
         };
         match &stored {
             Ok(_) => self.health.stored(subject),

@@ -8,6 +8,7 @@ use natter_nats::{
     event_log::{Appended, Duplicate, EventLog},
     log::{LogError, LogReader},
     publisher::{PublishError, Publisher},
+    trace::TraceRing,
 };
 use natter_schemas::{
     event::{Body, Event, Kind, LogEntry, Timestamp},
@@ -48,7 +49,7 @@ impl Log {
     async fn of(server: &TestServer) -> Self {
         server.provision(PARTITIONS).await;
         let publisher = Publisher::new(server.client(Purpose::Publish).await);
-        let events = EventLog::new(publisher, PARTITIONS, LogClock::own());
+        let events = EventLog::new(publisher, PARTITIONS, LogClock::own(), TraceRing::default());
         Self { events, reader: LogReader::new(server.js().await, PARTITIONS) }
     }
 

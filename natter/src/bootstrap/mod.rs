@@ -9,5 +9,5 @@ mod node; // a process that runs roles: backends, deployment and shared state
 
 pub use audit::{AuditTrail, of_command as audit_of_command, operator};
 pub use backends::{Backends, Provisioned, close_store, topology};
-pub use node::{Node, roots};
+pub use node::{Node, roots, start_trace};
 pub use process::{Process, bind, observe, report_build};

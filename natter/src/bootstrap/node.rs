@@ -3,10 +3,11 @@ use std::{future::ready, net::SocketAddr, sync::Arc};
 use anyhow::Context;
 use natter_nats::{
     apply::Deployment,
-    async_nats::{connection::State as Connection, jetstream},
+    async_nats::{Client, connection::State as Connection, jetstream},
     clock::LogClock,
     connect::Purpose,
     log::LogReader,
+    trace::{NodeName, TraceNode, TraceRing},
 };
 use natter_runtime::{
     audit::Audit,
@@ -40,24 +41,27 @@ pub struct Node {
     pub deployment: Deployment,
     pub shared: Arc<dyn SharedState>,
     pub clock: LogClock,
+    /// What this node remembers of events.
+    pub trace: TraceRing,
 }
 
 impl Node {
     /// One of several, which find each other through the NATS and the Redis that settings name.
-    pub async fn join(flags: &[Flag], strictness: Strictness) -> anyhow::Result<Self> {
+    pub async fn join(role: &str, flags: &[Flag], strictness: Strictness) -> anyhow::Result<Self> {
         let backends = Backends::read(flags, strictness)?;
         let metrics = observe(&backends.settings)?;
         let process = Process::start(&backends.settings, metrics).await?;
         let shared = backends.redis().await?;
         let js = backends.jetstream(Purpose::Rpc).await?;
         let deployment = backends.deployment(&js).await?;
+        let trace = start_trace(js.client(), role, &process).await?;
         let clock = process.clock(js).await?;
         let state = Arc::clone(&shared);
         process.readiness.needs("redis", move || {
             let state = Arc::clone(&state);
             async move { state.ready().await.is_ok() }
         });
-        Ok(Self { backends, process, deployment, shared, clock })
+        Ok(Self { backends, process, deployment, shared, clock, trace })
     }
 
     /// Starts `jobs`, or every one there is for an empty list. What they record is to be closed when they have ended.
@@ -111,6 +115,7 @@ impl Node {
             log_ins: settings.log_ins.clone(),
             limits: settings.limits.clone(),
             audit,
+            trace: self.trace.clone(),
             roots: roots(&settings.encryption)?,
             seals: settings.encryption.enabled,
             key_cache: settings.encryption.key_cache,
@@ -158,6 +163,7 @@ impl Node {
             durability: settings.durability.name(),
             group_commits: settings.durability == Durability::Durable,
             web: natter_edge::Web::embedded(),
+            trace: self.trace.clone(),
             demo,
         };
         let (deployment, shared, clock) =
@@ -172,6 +178,15 @@ impl Node {
         self.process.drain().await;
         Ok(())
     }
+}
+
+/// This node answers what it remembers of an event, and the others hear that it is there.
+pub async fn start_trace(client: Client, role: &str, process: &Process) -> anyhow::Result<TraceRing> {
+    let host = nix::unistd::gethostname()?.to_string_lossy().into_owned();
+    let name = NodeName { role: role.to_owned(), host, pid: std::process::id() };
+    let (ring, lifecycle) = (TraceRing::default(), &process.lifecycle);
+    TraceNode::start(client, name, ring.clone(), lifecycle.tracker(), lifecycle.stop().clone()).await?;
+    Ok(ring)
 }
 
 /// What wraps the keys of users; `None`: nothing is set.

@@ -71,9 +71,11 @@ impl DevServer {
             metrics::counter!("natter_log_lost_total").increment(1);
             warn!("{lost}; what was only there is lost, and clients load everything again");
         }
-        let clock = process.clock(backends.jetstream(Purpose::Rpc).await?).await?;
+        let js = backends.jetstream(Purpose::Rpc).await?;
+        let trace = bootstrap::start_trace(js.client(), "dev", &process).await?;
+        let clock = process.clock(js).await?;
         let shared = Arc::new(shared_state::Memory::new());
-        let node = Node { backends, process, deployment, shared, clock };
+        let node = Node { backends, process, deployment, shared, clock, trace };
         let trail = node.start_worker(store.clone(), &[]).await?;
         let mut keys = node.backends.settings.token_keys.clone();
         if !keys.can_sign() {

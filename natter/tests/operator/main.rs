@@ -12,6 +12,7 @@ mod verify; // natter verify
 mod backup; // natter backup and restore
 
 mod token; // natter token
+mod trace; // natter trace
 
 mod rights; // all of it as the user `worker` of a guarded server
 

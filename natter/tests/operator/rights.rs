@@ -10,7 +10,7 @@ use natter_nats::{
 use natter_schemas::{
     code::Code,
     event::Shape,
-    id::{ConversationId, Partition, UserId},
+    id::{ConversationId, EventId, Partition, UserId},
     rpc::{GetDataKeys, GetPage, KeyName, OpenConversation, Page, RegisterUser, Window},
 };
 
@@ -81,6 +81,13 @@ async fn a_workers_rights_are_enough_for_every_command() {
     {
         CommandOutput::of(&cluster.run(&[&["keys"], arguments].concat(), &sealed)).ok();
     }
+
+    // What a node remembers is told to whoever has a worker's rights, and not to an edge.
+    let unknown = EventId::fresh().to_string();
+    let asked = natter(&["trace", &unknown]).error();
+    assert!(asked.contains("is remembered by any node"), "{asked}");
+    let edge = CommandOutput::of(&cluster.run(&["trace", &unknown], &[("NATS_URL", &url("edge"))])).error();
+    assert!(edge.contains("this NATS user may not ask"), "{edge}");
 
     // Whole streams are saved by whoever makes them.
     let backup = home.file("backup");

@@ -12,6 +12,7 @@ use natter_nats::{
 };
 use natter_schemas::{
     backoff::Backoff,
+    codec,
     id::{Partition, Seq},
     rpc::RpcError,
 };
@@ -193,7 +194,7 @@ impl ActiveFollower<'_> {
     /// Finds where to go on, and keeps the place meanwhile.
     async fn begin(&mut self) -> Result<Writer, Interrupted> {
         let (mirror, encoder) = (Arc::clone(&self.follower.mirror), self.follower.encoder.clone());
-        let mut taking = std::pin::pin!(take_over(&mirror.options, &encoder, &mirror.log));
+        let mut taking = std::pin::pin!(take_over(&mirror.options, &encoder, &mirror.log, &mirror.trace));
         let (writer, next) = loop {
             tokio::select! {
                 biased;
@@ -249,7 +250,7 @@ impl ActiveFollower<'_> {
                         counter!("natter_mirror_unreadable_total").increment(1);
                         warn!(partition = %self.follower.encoder.partition, seq = event.seq, "event unreadable; Kafka gets a record of type unreadable in its place");
                     }
-                    writer.hand(event.seq, &record)?;
+                    writer.hand((event.seq, codec::event_id(&event.payload)), &record)?;
                 }
                 Step::ReadLog(from) => {
                     let (log, partition) =

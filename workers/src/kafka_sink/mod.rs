@@ -28,7 +28,7 @@ pub mod verify; // the topic against the log
 
 use std::{sync::Arc, time::Duration};
 
-use natter_nats::{apply::Deployment, async_nats::jetstream, log::LogReader};
+use natter_nats::{apply::Deployment, async_nats::jetstream, log::LogReader, trace::TraceRing};
 use natter_schemas::id::Partition;
 use natter_seal::DataKeys;
 use tokio::time::timeout;
@@ -53,7 +53,7 @@ pub struct KafkaSinkError(TopicError);
 /// Begins to mirror every partition; ends on `tracker` after `stop`.
 pub async fn start(
     options: Options,
-    (js, log, keys): (jetstream::Context, LogReader, DataKeys),
+    (js, log, keys, trace): (jetstream::Context, LogReader, DataKeys, TraceRing),
     deployment: Arc<Deployment>,
     tracker: &TaskTracker,
     stop: &CancellationToken,
@@ -67,7 +67,7 @@ pub async fn start(
     }
     let partitions = deployment.partitions;
     tracker.spawn(lag::watch(log.clone(), partitions, stop.clone()));
-    let mirror = Arc::new(KafkaSink { options, js, log, deployment, keys, health });
+    let mirror = Arc::new(KafkaSink { options, js, log, deployment, keys, health, trace });
     for partition in Partition::all(partitions) {
         tracker.spawn(Follower::new(Arc::clone(&mirror), partition).run(stop.clone()));
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use natter_nats::{apply::Deployment, async_nats::jetstream, log::LogReader};
+use natter_nats::{apply::Deployment, async_nats::jetstream, log::LogReader, trace::TraceRing};
 use natter_seal::DataKeys;
 
 use super::{health::KafkaHealth, options::Options};
@@ -16,4 +16,5 @@ pub struct KafkaSink {
     /// Of texts that go out plain.
     pub keys: DataKeys,
     pub health: KafkaHealth,
+    pub trace: TraceRing,
 }

@@ -1,7 +1,10 @@
 //! Where to go on. Arrives: a worker that has just got the place at the head of a partition. Leaves: a writer, and
 //! the seq it begins with. Fails: when Kafka is away, or holds something else than this log.
 
-use natter_nats::log::{LogError, LogReader};
+use natter_nats::{
+    log::{LogError, LogReader},
+    trace::TraceRing,
+};
 use natter_schemas::id::Seq;
 use tokio::task::spawn_blocking;
 use tracing::info;
@@ -54,6 +57,7 @@ pub async fn take_over(
     options: &Options,
     encoder: &RecordEncoder,
     log: &LogReader,
+    trace: &TraceRing,
 ) -> Result<(Writer, Seq), TakeOverError> {
     topic::ensure(options, encoder.partitions).await?;
     let reading = {
@@ -63,7 +67,7 @@ pub async fn take_over(
     let tail = reading.await.map_err(|e| ReadError(e.to_string()))??;
     let next = next_after(&tail, encoder, log).await?;
     info!(partition = %encoder.partition, ?tail, next, "mirroring this partition from here on");
-    Ok((Writer::new(options, encoder.partition.0)?, next))
+    Ok((Writer::new(options, encoder.partition, trace)?, next))
 }
 
 async fn next_after(

@@ -5,7 +5,12 @@
 use std::{collections::VecDeque, time::Duration};
 
 use metrics::{Counter, counter};
-use natter_schemas::{cloudevent::Record, id::Seq, limits};
+use natter_nats::trace::{PartitionTrace, Step, TraceRing};
+use natter_schemas::{
+    cloudevent::Record,
+    id::{EventId, Partition, Seq},
+    limits,
+};
 use rdkafka::{
     ClientContext, Message,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
@@ -69,22 +74,30 @@ impl ProducerContext for DeliveryReports {
     }
 }
 
+/// A record that is not yet known to be stored, or waits for one that is not.
+struct InFlight {
+    seq: Seq,
+    /// `None`: it cannot be read.
+    event: Option<EventId>,
+    stored: bool,
+}
+
 pub struct Writer {
     producer: Option<ThreadedProducer<DeliveryReports>>,
     last_error: LastClientError,
     topic: String,
     partition: i32,
     reports: mpsc::Receiver<Report>,
-    /// Not yet known to be stored, or waiting for one that is not.
-    in_flight: VecDeque<(Seq, bool)>,
+    in_flight: VecDeque<InFlight>,
     /// The last answer, or the moment from which one was due.
     answered: Instant,
     last_offset: i64,
     mirrored: Counter,
+    trace: PartitionTrace,
 }
 
 impl Writer {
-    pub fn new(options: &Options, partition: u16) -> Result<Self, WriteError> {
+    pub fn new(options: &Options, partition: Partition, trace: &TraceRing) -> Result<Self, WriteError> {
         let (to, reports) = mpsc::channel(limits::MIRROR_IN_FLIGHT);
         let last_error = LastClientError::default();
         let context = DeliveryReports { to, last_error: last_error.clone() };
@@ -105,12 +118,13 @@ impl Writer {
             producer: Some(producer.map_err(|e| WriteError::Rejected(last_error.explain(&e)))?),
             last_error,
             topic: options.topic.clone(),
-            partition: i32::from(partition),
+            partition: i32::from(partition.0),
             reports,
             in_flight: VecDeque::new(),
             answered: Instant::now(),
             last_offset: -1,
             mirrored: counter!("natter_mirrored_total", "partition" => partition.to_string()),
+            trace: trace.at(partition),
         })
     }
 
@@ -119,7 +133,7 @@ impl Writer {
     }
 
     /// Must be the next one, and there must be room.
-    pub fn hand(&mut self, seq: Seq, record: &Record) -> Result<(), WriteError> {
+    pub fn hand(&mut self, (seq, event): (Seq, Option<EventId>), record: &Record) -> Result<(), WriteError> {
         let Some(producer) = &self.producer else { return Err(WriteError::closed()) };
         let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
         for (key, value) in &record.headers {
@@ -135,7 +149,7 @@ impl Writer {
         if self.in_flight.is_empty() {
             self.answered = Instant::now();
         }
-        self.in_flight.push_back((seq, false));
+        self.in_flight.push_back(InFlight { seq, event, stored: false });
         Ok(())
     }
 
@@ -162,11 +176,15 @@ impl Writer {
         self.last_offset = offset;
         self.mirrored.increment(1);
         self.answered = Instant::now();
-        if let Ok(at) = self.in_flight.binary_search_by_key(&seq, |(seq, _)| *seq) {
-            self.in_flight[at].1 = true;
+        if let Ok(at) = self.in_flight.binary_search_by_key(&seq, |record| record.seq) {
+            let record = &mut self.in_flight[at];
+            record.stored = true;
+            if let (Some(event), Ok(offset)) = (record.event, u64::try_from(offset)) {
+                self.trace.record(event, seq, Step::Mirrored { offset });
+            }
         }
         let mut stored = None;
-        while let Some((seq, true)) = self.in_flight.front() {
+        while let Some(InFlight { seq, stored: true, .. }) = self.in_flight.front() {
             stored = Some(*seq);
             self.in_flight.pop_front();
         }

@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use natter_nats::{
     async_nats::jetstream, clock::LogClock, connect::Purpose, log::LogReader, publisher::Publisher,
-    service::RpcClient, subject,
+    service::RpcClient, subject, trace::TraceRing,
 };
 use natter_runtime::{audit::Audit, config::LogIns};
 use natter_schemas::{
@@ -95,6 +95,7 @@ impl Harness {
             log_ins: LogIns { passwords: true, provider: None, public_url: None, mail: None },
             limits: Limits::default(),
             audit: Audit::off(),
+            trace: TraceRing::default(),
             roots: Some(roots(&[ROOT])),
             seals: false,
             key_cache: limits::KEY_CACHED,

@@ -1,5 +1,6 @@
 //! A room's chain, on its own.
 
+use natter_nats::trace::TraceRing;
 use natter_schemas::{
     event::{Body, Event},
     id::{EventId, Partition, SessionId},
@@ -35,6 +36,7 @@ fn room() -> (Room, Arc<Socket>, ConversationId) {
         Arc::new(Unreadable::new("event")),
         KnownKeys::keeping(limits::KEY_CACHED),
         LogClock::own(),
+        TraceRing::default().at(Partition(0)),
     );
     let socket = Arc::new(Socket::new(UserId::fresh(), SessionId::fresh(), String::new()));
     room.subscribe(&socket);

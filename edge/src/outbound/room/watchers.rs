@@ -79,9 +79,9 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
-    use natter_nats::clock::LogClock;
+    use natter_nats::{clock::LogClock, trace::TraceRing};
     use natter_runtime::unreadable::Unreadable;
-    use natter_schemas::id::{ConversationId, SessionId};
+    use natter_schemas::id::{ConversationId, Partition, SessionId};
     use natter_seal::KnownKeys;
 
     use super::*;
@@ -94,6 +94,7 @@ mod tests {
             Arc::new(Unreadable::new("event")),
             KnownKeys::keeping(limits::KEY_CACHED),
             LogClock::own(),
+            TraceRing::default().at(Partition(0)),
         );
         let socket = Arc::new(Socket::new(UserId::fresh(), SessionId::fresh(), String::new()));
         room.subscribe(&socket);

@@ -17,6 +17,7 @@ use natter_nats::{
     log::LogReader,
     publisher::Publisher,
     subject,
+    trace::TraceRing,
 };
 use natter_runtime::{
     config::{ConnectionLimits, TokenKeys},
@@ -91,6 +92,7 @@ impl Edge {
             durability: "relaxed",
             group_commits: false,
             web: Web::of(&[]),
+            trace: TraceRing::default(),
             demo: Vec::new(),
         };
         change(&mut config);

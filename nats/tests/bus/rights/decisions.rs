@@ -44,6 +44,10 @@ pub const SUBJECTS: &[Subject] = &[
     Subject("parked.persist.0", &[Worker], NONE),
     // Without a queue group a subscriber would get every call beside the one that answers it.
     Subject("svc.history.page", &[Edge, Worker], NONE),
+    // Every node is asked, and answers where nothing but answers go. Edges do not ask: they need not know who wrote what.
+    Subject("trace.node", &[Edge, Worker], &[Edge, Worker]),
+    Subject("trace.question", &[Worker], &[Edge, Worker]),
+    Subject("trace.answer.n", &[Edge, Worker], &[Worker]),
     // Epoch and event key.
     Subject("$KV.natter.epoch", &[Provision], NONE),
     // Answers: into inboxes only, and from one's own only.
@@ -78,6 +82,7 @@ pub const TOO_WIDE: &[&str] = &[
     "parked.>",
     "svc.>",
     "svc.*.*",
+    "trace.>",
     "_INBOX.>",
     "_INBOX.*.>",
     "_R_.>",
