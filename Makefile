@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dist test contract-test test-fast test-alerts test-upgrade test-clocks check gate lint fuzz model bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages web
+.PHONY: help run build dist test contract-test test-fast test-alerts test-upgrade test-clocks check gate lint fuzz model faults bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages web
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,10 @@ MODEL ?= 1,1,4 2,1,2 1,2,2
 
 model: cargo packages ## every state of larger models of the delivery than `make test` checks; some minutes, 1 GB of memory
 	@for bounds in $(MODEL); do MODEL_BOUNDS=$$bounds cargo test -p natter-model --quiet --locked --test delivery nothing || exit 1; done
+
+faults: test-deps ## deployments under load in which things break, judged by the oracle: docs/guarantees.md; SCENARIOS=NAMES for these alone
+	@cargo build --release --quiet --locked -p natter -p natter-faults
+	@scripts/guarantees $(SCENARIOS)
 
 bench: deps ## Natter and its peers, about 25 minutes; SEED_NODE=DIR adds the seed node, ARGS go to natter-bench
 	@scripts/fetch-peers

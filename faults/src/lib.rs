@@ -3,3 +3,4 @@
 
 pub mod log; // what clients write down, one JSON object a line
 pub mod oracle; // which guarantees a log contradicts
+pub mod run; // deployments in which things break

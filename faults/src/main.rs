@@ -1,33 +1,131 @@
-//! `natter-faults oracle <log>`: which guarantees a log of clients contradicts.
+//! Judges logs of clients, and runs deployments in which things break.
 
 use std::{
-    fs::File,
+    fs,
     io::{BufReader, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::Context as _;
-use clap::Parser;
-use natter_faults::{log, oracle};
+use anyhow::{Context as _, bail};
+use clap::{Args, Parser};
+use natter_faults::{
+    log, oracle,
+    run::{self, Report, steps::Scenario, walk::walk},
+};
+
+/// Where scenarios are.
+const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
 
 #[derive(Parser)]
 #[command(name = "natter-faults", about = "The guarantees of docs/protocol.md, judged")]
 enum Command {
     /// Judges a log of clients, one JSON object a line (docs/testing.md); fails when it contradicts a guarantee
     Oracle { log: PathBuf },
+    /// Runs scenarios by name, as `faults/scenarios` has them, or by the path of a file; all of them without one
+    Fault {
+        scenarios: Vec<String>,
+        #[command(flatten)]
+        runs: Runs,
+    },
+    /// Runs scenarios made of seeds
+    Walk {
+        /// The first seed; the time of day without one
+        #[arg(long)]
+        seed: Option<u64>,
+        /// How many seeds, one after the other
+        #[arg(long, default_value_t = 1)]
+        seeds: u64,
+        /// How many faults in each
+        #[arg(long, default_value_t = 5)]
+        faults: usize,
+        #[command(flatten)]
+        runs: Runs,
+    },
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    match Command::parse() {
-        Command::Oracle { log } => judge(&log),
+#[derive(Args)]
+struct Runs {
+    /// The program
+    #[arg(long, default_value = "target/debug/natter")]
+    natter: PathBuf,
+    /// Writes the results here, as JSON
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Writes the results here, as a table
+    #[arg(long)]
+    table: Option<PathBuf>,
+    /// Logs of runs that broke a guarantee are kept below this folder
+    #[arg(long, default_value = "target/faults")]
+    keep: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let holds = match Command::parse() {
+        Command::Oracle { log } => judge(&log)?,
+        Command::Fault { scenarios, runs } => runs.run(&chosen(&scenarios)?).await?,
+        Command::Walk { seed, seeds, faults, runs } => {
+            let first = seed.unwrap_or_else(|| u64::from(std::process::id()));
+            let walks: Vec<Scenario> = (0..seeds).map(|n| walk(first.wrapping_add(n), faults)).collect();
+            runs.run(&walks).await?
+        }
+    };
+    Ok(if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn judge(path: &Path) -> anyhow::Result<bool> {
+    let file = fs::File::open(path).with_context(|| format!("opening {}", path.display()))?;
+    let verdict = oracle::judge(&log::read(BufReader::new(file))?);
+    print(&serde_json::to_string_pretty(&verdict)?)?;
+    Ok(verdict.holds())
+}
+
+/// Scenarios of these names or paths, or all.
+fn chosen(names: &[String]) -> anyhow::Result<Vec<Scenario>> {
+    if !names.is_empty() {
+        return names.iter().map(|name| read(name)).collect();
+    }
+    let mut all = Vec::new();
+    for entry in fs::read_dir(SCENARIOS).context(SCENARIOS)? {
+        all.push(read(&entry?.path().to_string_lossy())?);
+    }
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(all)
+}
+
+fn read(name: &str) -> anyhow::Result<Scenario> {
+    let given = Path::new(name);
+    let path =
+        if given.is_file() { given.to_owned() } else { Path::new(SCENARIOS).join(format!("{name}.txt")) };
+    let text = fs::read_to_string(&path).with_context(|| format!("there is no scenario {name}"))?;
+    let Some(name) = path.file_stem() else { bail!("{name} is no file") };
+    Scenario::read(&name.to_string_lossy(), &text)
+}
+
+impl Runs {
+    /// One after the other; whether every guarantee held.
+    async fn run(&self, scenarios: &[Scenario]) -> anyhow::Result<bool> {
+        let natter = self.natter.canonicalize();
+        let natter = natter.with_context(|| format!("{} (cargo build -p natter)", self.natter.display()))?;
+        let mut reports: Vec<Report> = Vec::new();
+        for scenario in scenarios {
+            print(&format!("{}: {}", scenario.name, scenario.sentence))?;
+            let outcome = run::run(scenario, &natter, Some(&self.keep)).await;
+            print(&outcome.report.to_string())?;
+            reports.push(outcome.report);
+            // After each: a run that cannot go on leaves what was found before.
+            if let Some(path) = &self.json {
+                fs::write(path, serde_json::to_string_pretty(&reports)?)?;
+            }
+            if let Some(path) = &self.table {
+                fs::write(path, run::table(&reports))?;
+            }
+        }
+        Ok(reports.iter().all(|report| report.violations.is_empty()))
     }
 }
 
-fn judge(path: &PathBuf) -> anyhow::Result<ExitCode> {
-    let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
-    let verdict = oracle::judge(&log::read(BufReader::new(file))?);
-    let json = serde_json::to_string_pretty(&verdict)?;
-    writeln!(std::io::stdout().lock(), "{json}")?;
-    Ok(if verdict.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+fn print(text: &str) -> std::io::Result<()> {
+    writeln!(std::io::stdout().lock(), "{text}")
 }

@@ -1,0 +1,96 @@
+//! Runs a scenario: a deployment under load in which things break as the scenario has it, what its clients wrote down,
+//! and what the oracle finds in that.
+
+pub mod frames; // a server that is wrong
+mod link; // a connection that can fail
+mod recorder; // the log of a run
+mod client; // a client that reconnects, resumes, repeats
+mod deployment; // the processes
+mod crowd; // all clients, and what they see in the end
+mod report; // a run in figures
+pub mod steps; // what a scenario is
+pub mod walk; // scenarios made of a seed
+
+use std::path::{Path, PathBuf};
+
+use tokio::time::sleep;
+
+pub use report::{Report, table};
+
+use crate::{
+    log::Line,
+    oracle::{Verdict, judge},
+};
+use crowd::Crowd;
+use deployment::Deployment;
+use steps::{Scenario, Step};
+
+/// What came of a run.
+pub struct Outcome {
+    pub report: Report,
+    pub verdict: Verdict,
+    pub log: Vec<Line>,
+}
+
+/// Runs a scenario against this binary of natter. Logs of processes are kept in the folder when a guarantee was broken.
+pub async fn run(scenario: &Scenario, program: &Path, keep: Option<&Path>) -> Outcome {
+    let mut deployment = Deployment::start(program.to_owned(), scenario.settings.clone()).await;
+    let crowd = Crowd::gather(&deployment.edges()).await;
+    let mut healed = 0;
+    for step in &scenario.steps {
+        take(step, &mut deployment, &crowd).await;
+        if !matches!(step, Step::Load(_)) {
+            healed = crowd.now();
+        }
+    }
+    crowd.settle().await;
+    crowd.look().await;
+    let gaps = [
+        deployment.counted("natter_gaps_found_total").await,
+        deployment.counted("natter_gaps_filled_total").await,
+    ];
+    let log = crowd.end().await;
+    let verdict = judge(&log);
+    let report = Report::of(scenario, &log, &verdict, healed, gaps);
+    if let Some(folder) = keep.filter(|_| !verdict.holds()) {
+        let folder: PathBuf = folder.join(&scenario.name);
+        deployment.keep_logs(&folder).expect("the folder can be written to");
+        let file = std::fs::File::create(folder.join("log.jsonl")).expect("the folder can be written to");
+        crate::log::write(std::io::BufWriter::new(file), &log).expect("the log can be written");
+    }
+    Outcome { report, verdict, log }
+}
+
+async fn take(step: &Step, deployment: &mut Deployment, crowd: &Crowd) {
+    match step {
+        Step::Load(time) => {
+            crowd.send();
+            sleep(*time).await;
+        }
+        Step::Kill(part) => deployment.kill(*part),
+        Step::Start(part) => deployment.start_part(*part).await,
+        Step::Pause(part) => deployment.process(*part).pause(),
+        Step::Resume(part) => deployment.process(*part).resume(),
+        Step::Link(from, to, conduct) => {
+            for link in deployment.links(*from, *to) {
+                link.set(*conduct);
+            }
+        }
+        Step::Mutate(from, to, mutation) => {
+            let links = deployment.links(*from, *to);
+            for link in &links {
+                link.mutate(*mutation);
+            }
+            let mutated = async || links.iter().all(|link| link.has_mutated());
+            natter_testkit::until("an event is mutated", mutated).await;
+        }
+        Step::LoseAnswer(from, to, word) => {
+            let links = deployment.links(*from, *to);
+            for link in &links {
+                link.lose_answer(word);
+            }
+            let lost = async || links.iter().all(|link| link.has_lost());
+            natter_testkit::until(&format!("an answer with {word} is lost"), lost).await;
+        }
+    }
+}
