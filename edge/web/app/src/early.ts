@@ -29,6 +29,8 @@ export interface Preview {
 export interface LogInOptions {
   passwords: boolean
   provider: { name: string } | null
+  /** A server of before does not say it. */
+  mail?: boolean
 }
 
 let renewal: Promise<Response> | undefined

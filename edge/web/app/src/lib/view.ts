@@ -4,6 +4,8 @@ export type View =
   | { name: 'login' }
   | { name: 'register' }
   | { name: 'settings' }
+  | { name: 'forgot-password' }
+  | { name: 'reset-password' }
   | { name: 'room'; id: string; seq: number | undefined }
   | { name: 'missing' }
 
@@ -17,5 +19,6 @@ export function read(path: string): View {
   }
   if (id !== undefined) return { name: 'missing' }
   if (first === 'login' || first === 'register' || first === 'settings') return { name: first }
+  if (first === 'forgot-password' || first === 'reset-password') return { name: first }
   return { name: first === '' ? 'home' : 'missing' }
 }

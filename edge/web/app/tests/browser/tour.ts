@@ -14,6 +14,12 @@ export async function* tour(page: Page, url: string): AsyncGenerator<string> {
   await page.locator('form button[type=submit]').click()
   await page.locator('[aria-invalid=true]').waitFor()
   yield 'register, refused'
+  await page.goto(`${url}/forgot-password`)
+  await page.locator('form input[type=email]').waitFor()
+  yield 'forgotten password'
+  await page.goto(`${url}/reset-password#token`)
+  await page.locator('form input[type=password]').waitFor()
+  yield 'new password'
   await page.goto(`${url}/login`)
   await page.locator('section button').first().waitFor()
   yield 'log-in'
