@@ -125,7 +125,8 @@ async fn wrong_bodies(
     let scene = Scene::of(natter, &format!("b{number}")).await;
     let body = scene.body(&media["example"]);
     let answer = scene.user.call(operation.method.clone(), &scene.path(&operation.path), Some(&body)).await;
-    if answer.status >= 300 {
+    // A link that works is in a mail alone: this code is of one that has the right shape.
+    if answer.status >= 300 && answer.code() != (400, "link_invalid") {
         wrong.push(format!("{} {path} as it should be: {answer:?}", operation.method));
     }
     wrong
@@ -133,7 +134,10 @@ async fn wrong_bodies(
 
 #[tokio::test]
 async fn bodies_of_every_wrong_shape_are_refused_as_described() {
-    let natter = DevServer::start(NATTER, &[("RATE_LIMITS", "off"), ("LOG_LEVEL", "warn")]).await;
+    // Mail is taken, and thrown away.
+    let mail = [("MAIL_COMMAND", "true"), ("MAIL_FROM", "chat@natter.example")];
+    let settings = [("RATE_LIMITS", "off"), ("LOG_LEVEL", "warn"), mail[0], mail[1]];
+    let natter = DevServer::start(NATTER, &settings).await;
     let document = document();
     let operations = operations(&document);
     let with_body: Vec<_> = operations.iter().filter(|o| o.description["requestBody"].is_object()).collect();
