@@ -44,7 +44,7 @@ impl fmt::Display for NodeName {
 /// What is asked of every node.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Question {
-    /// Where the answers go: built from an id, so that nobody can have a node publish elsewhere.
+    /// Where the answers go: built from an id, so that no question can make a node publish elsewhere.
     pub asker: NodeId,
     pub event: EventId,
 }

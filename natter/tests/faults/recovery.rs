@@ -181,7 +181,7 @@ async fn no_answer_shows_whether_an_account_has_the_address() {
     // While no mail is taken: an answer does not wait for one.
     fs::write(deployment.file("closed"), "").unwrap();
     let [known, unknown] =
-        [request(&alice, &address("alice")).await, request(&alice, &address("nobody")).await];
+        [request(&alice, &address("alice")).await, request(&alice, &address("unknown")).await];
     assert_eq!((known.status, known.body), (202, unknown.body));
     assert_eq!(unknown.status, 202);
     let names = |answer: reqwest::header::HeaderMap| {
@@ -205,7 +205,7 @@ async fn no_answer_shows_whether_an_account_has_the_address() {
 async fn mails_to_one_address_are_limited_whoever_has_it() {
     let deployment = Deployment::with(("RATE_LIMITS", "mail=1/h")).await;
     let alice = deployment.user("alice").await;
-    for name in ["alice", "nobody"] {
+    for name in ["alice", "unknown"] {
         request(&alice, &address(name)).await.ok(202);
         let refused = request(&alice, &address(&name.to_uppercase())).await;
         assert_eq!(refused.code(), (429, "rate_limited"));

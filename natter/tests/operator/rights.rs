@@ -82,7 +82,7 @@ async fn a_workers_rights_are_enough_for_every_command() {
         CommandOutput::of(&cluster.run(&[&["keys"], arguments].concat(), &sealed)).ok();
     }
 
-    // What a node remembers is told to whoever has a worker's rights, and not to an edge.
+    // What a node remembers is sent to who has the rights of a worker, and not to an edge.
     let unknown = EventId::fresh().to_string();
     let asked = natter(&["trace", &unknown]).error();
     assert!(asked.contains("is remembered by any node"), "{asked}");

@@ -163,8 +163,8 @@ async fn an_id_that_nothing_knows_is_said_to_be_unknown() {
     assert!(run(&[id]).error().contains("is remembered by any node"));
     assert!(run(&[id, "--conversation", id]).error().contains("the store does not have it"));
     assert!(run(&["c1"]).error().contains("needs --user and --conversation"));
-    let stranger = run(&["c1", "--user", "nobody-here", "--conversation", id]).error();
-    assert!(stranger.contains("there is no user nobody-here"), "{stranger}");
+    let stranger = run(&["c1", "--user", "unknown-user", "--conversation", id]).error();
+    assert!(stranger.contains("there is no user unknown-user"), "{stranger}");
     for flags in [["c1", "--user", &alice.name].as_slice(), &["c1", "--conversation", "x"]] {
         assert_eq!(run(flags).code, Some(2));
     }
