@@ -343,7 +343,7 @@ async fn without_passwords_only_the_provider_makes_accounts() {
     let mut browser = Browser::new(&natter);
     let alice = browser.log_in(&provider, "subject-1").await.in_as(&natter).await;
     let options = alice.get("/api/auth/options").await.ok(200);
-    assert_eq!(options, json!({"passwords": false, "provider": {"name": "Corp"}}));
+    assert_eq!(options, json!({"passwords": false, "provider": {"name": "Corp"}, "mail": false}));
     let account = json!({"username": "bob", "email": "bob@tests.example", "password": PASSWORD});
     for (path, body) in [
         ("/api/auth/register", account),
@@ -363,7 +363,7 @@ async fn without_a_provider_there_is_no_way_to_it() {
     let alice = User::register_as(&natter.http, "alice").await;
     assert_eq!(
         alice.get("/api/auth/options").await.ok(200),
-        json!({"passwords": true, "provider": Value::Null})
+        json!({"passwords": true, "provider": Value::Null, "mail": false})
     );
     for path in ["/api/auth/oidc/start", "/api/auth/oidc/callback?code=a&state=b"] {
         assert_eq!(alice.get(path).await.code(), (404, "not_found"), "{path}");

@@ -12,7 +12,7 @@ pub struct LogInOptionsView {
     pub passwords: bool,
     /// By an OpenID Connect provider, which begins at `/api/auth/oidc/start`; `null`: there is none.
     pub provider: Option<ProviderView>,
-    /// Whether the server sends mail: a forgotten password can be replaced, an email address changed.
+    /// Whether the server sends mail: a forgotten password can be replaced.
     pub mail: bool,
 }
 
