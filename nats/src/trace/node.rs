@@ -117,7 +117,7 @@ impl TraceNode {
         let _ = self.client.flush().await;
     }
 
-    /// The node hears itself, like the others do.
+    /// The node receives its own, like the others do.
     async fn show(&self, ends: bool) {
         let presence = Presence { node: self.node, name: self.name.clone(), ends };
         self.publish(subject::TRACE_NODE.to_owned(), &presence).await;

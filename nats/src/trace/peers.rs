@@ -1,4 +1,4 @@
-//! Which nodes there are, as each node hears it from the others: so a node that does not answer is missed. Nothing is
+//! Which nodes there are, as each node learns it from the others: so a node that does not answer is missed. Nothing is
 //! decided by it.
 
 use std::{collections::HashMap, time::Duration};

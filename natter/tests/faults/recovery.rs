@@ -15,7 +15,7 @@ const CONFIRM: &str = "/api/auth/password-reset/confirm";
 /// A program that takes mail: it waits for the file `closed` to be gone, fails as often as `failures` has lines, and keeps what
 /// it takes.
 const POSTMAN: &str = r#"cd "$1" || exit 1
-mail=$(mktemp in.XXXXXX)
+mail=$(mktemp -p .)
 cat > "$mail"
 while [ -e closed ]; do sleep 0.05; done
 if [ -s failures ]; then

@@ -110,11 +110,12 @@ async fn forget(js: &jetstream::Context, log: &LogReader) {
 /// Writes until it is stopped; answers what was written.
 async fn write(user: &User, room: &Room, stop: &AtomicBool) -> Vec<String> {
     let mut written = Vec::new();
+    let mut pace = tokio::time::interval(PAUSE);
     while !stop.load(Relaxed) {
+        pace.tick().await;
         let content = format!("meanwhile {}", written.len());
         user.post_message(room, &content).await;
         written.push(content);
-        tokio::time::sleep(PAUSE).await;
     }
     written
 }

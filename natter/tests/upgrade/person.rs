@@ -172,7 +172,7 @@ impl Person {
                 matches!(current, Phase::Talk) && self.under_way.is_none() && self.draining.is_none();
             tokio::select! {
                 frame = timeout(PATIENCE, wire.next()) => {
-                    match frame.unwrap_or_else(|_| panic!("person {} hears no more", self.number)) {
+                    match frame.unwrap_or_else(|_| panic!("person {} receives no more", self.number)) {
                         Some(Ok(Message::Text(text))) => {
                             if let Some(again) = self.hear(&serde_json::from_str(&text).unwrap()) {
                                 let _ = wire.send(Message::text(again)).await;

@@ -8,7 +8,7 @@ import { Caller, focused, profile, stage } from './harness'
 const mailbox = mkdtempSync(join(tmpdir(), 'natter-mail-'))
 afterAll(() => rmSync(mailbox, { recursive: true, force: true }))
 const postman = join(mailbox, 'postman')
-writeFileSync(postman, 'mail=$(mktemp "$1/in.XXXXXX")\ncat > "$mail"\nmv "$mail" "$mail.mail"\n')
+writeFileSync(postman, 'mail=$(mktemp -p "$1")\ncat > "$mail"\nmv "$mail" "$mail.mail"\n')
 const { program, browser } = await stage({ MAIL_COMMAND: `sh ${postman} ${mailbox}`, MAIL_FROM: 'chat@natter.example' })
 
 /** Refusals that a test provokes, and that of a session which is not there. */
