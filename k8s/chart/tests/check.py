@@ -173,15 +173,30 @@ def check_refused(case):
     return []
 
 
+def unit_tests():
+    """The suites beside this file, by the program itself and not as a plugin, of which Helm 3 and 4 have different kinds."""
+    result = run(".deps/bin/helm-unittest", "--strict", CHART)
+    return [] if result.returncode == 0 else [f"helm-unittest: {result.stdout}{result.stderr}"]
+
+
+def without_suite():
+    """Templates of which no suite says what they render; what begins with _ renders nothing of its own."""
+    suites = [s for file in (CHART / "tests").glob("*_test.yaml") for s in yaml.safe_load_all(file.read_text()) if s["tests"]]
+    tested = {template for suite in suites for template in suite["templates"]}
+    files = {file.name for file in (CHART / "templates").iterdir() if not file.name.startswith("_")}
+    return [f"no suite of tests/*_test.yaml has templates/{name}" for name in sorted(files - tested)]
+
+
 def main():
     sets = sorted((CHART / "tests/values").glob("*.yaml"))
     refused = yaml.safe_load((CHART / "tests/refused.yaml").read_text())
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         bundle(pathlib.Path(folder))
+        units = pool.submit(unit_tests)
         accepted = list(pool.map(lambda file: check(file, folder), sets))
         rejected = list(pool.map(check_refused, refused))
     wrong = [f"{file.name}: {fault}" for file, faults in zip(sets, accepted) for fault in faults]
-    wrong += [fault for faults in rejected for fault in faults]
+    wrong += [fault for faults in rejected for fault in faults] + without_suite() + units.result()
     if wrong:
         sys.exit("the Helm chart:\n" + "\n".join(f"  {fault}" for fault in wrong))
     print(f"the Helm chart renders {len(sets)} sets of values and refuses {len(refused)}")
