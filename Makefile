@@ -4,10 +4,10 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dist test contract-test test-fast test-alerts test-upgrade test-clocks check gate lint fuzz model faults bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages web
+.PHONY: help run build dist test contract-test test-fast test-alerts test-upgrade test-clocks k8s-test check gate lint fuzz model faults bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages web
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: deps build ## builds and starts `natter dev` with demo users; ARGS are passed on
 	@exec target/release/natter dev --demo $(ARGS)
@@ -56,6 +56,11 @@ test-upgrade: test-deps ## the program of the last release and this one together
 # Every process's clock is wrong: one edge and one worker are as many seconds ahead as the others are behind.
 test-clocks: test-deps ## what a deployment does, with clocks that are five minutes wrong
 	@CLOCKS_APART=300 cargo test -p natter --all-features --quiet --locked --test cluster --test whole
+
+# A control plane is built the first time, which takes about ten minutes.
+k8s-test: ## the Helm chart on a real API server: installed, upgraded, rolled back and removed by Helm 3 and 4
+	@scripts/fetch-cluster
+	@scripts/k8s-test
 
 check: gate lint test ## the whole gate before a change lands: the checks of `make test`, lints, then every test
 
