@@ -154,13 +154,34 @@ def life_of_a_release(space, program, after, previous):
     space.kubectl("get", "secret", "natter")
 
 
+def scaled_by_others(space):
+    """Helm 4 overwrites no number that someone else has set, and an autoscaler that is switched on begins with that number."""
+    space.helm("helm4", "install", "chat", CHART, *values(PLAIN), *WAIT)
+    for name in space.deployments():
+        space.kubectl("scale", f"deployment/{name}", "--replicas=3")
+        space.kubectl("rollout", "status", f"deployment/{name}", "--timeout=60s")
+    conflicts(space, "upgrade", "chat", CHART, *values(PLAIN), *WAIT)
+    with Watch(space) as watch:
+        space.helm("helm4", "upgrade", "chat", CHART, *values(*EVERYTHING), *WAIT)
+    expect(min(watch.least.values()) == 3, f"fewer pods when autoscalers are switched on: {watch.least}")
+    conflicts(space, "rollback", "chat", "1", *WAIT)
+    space.helm("helm4", "rollback", "chat", "1", "--force-conflicts", *WAIT)
+    replicas = {d["spec"]["replicas"] for d in space.deployments().values()}
+    expect(replicas == {2}, f"replicas are {replicas} after a rollback by force")
+
+
+def conflicts(space, *arguments):
+    result = space.helm("helm4", *arguments, check=False)
+    expect(result.returncode != 0 and ".spec.replicas" in result.stderr, f"{arguments[0]}: no conflict over replicas: {result.stderr}")
+
+
 def able_to_scale(space):
     (autoscaler,) = space.get("horizontalpodautoscalers")["items"]
     conditions = autoscaler.get("status", {}).get("conditions") or []
     return any(c["type"] == "AbleToScale" and c["status"] == "True" for c in conditions)
 
 
-def applied_by_kubectl(space, files, conflicts):
+def applied_by_kubectl(space, files, fixed):
     """Server-side apply: the same again changes nothing; after someone else has scaled edges, fixed `replicas` conflict."""
     manifest = space.helm("helm4", "template", "chat", CHART, "--no-hooks", *values(*files)).stdout
     apply = ["apply", "--server-side", "--filename", "-"]
@@ -178,7 +199,7 @@ def applied_by_kubectl(space, files, conflicts):
     expect(managed() == first, "the same applied again changes objects")
     space.kubectl("scale", "deployment/chat-natter-edge", "--replicas=7")
     again = space.kubectl(*apply, given=manifest, check=False)
-    if conflicts:
+    if fixed:
         expect(again.returncode != 0 and ".spec.replicas" in again.stderr, f"no conflict over replicas: {again.stderr}")
     else:
         expect(again.returncode == 0, f"a conflict although an autoscaler has the replicas: {again.stderr}")
@@ -201,9 +222,10 @@ def main():
             kubectl(config, "apply", "--server-side", "--filename", CLUSTER / "crds")
             kubectl(config, "wait", "crd", "--all", "--for=condition=Established", "--timeout=60s")
             refuses_pods_of_other_kinds(Space(config, "closed"))
-            applied_by_kubectl(Space(config, "fixed"), [PLAIN], conflicts=True)
-            applied_by_kubectl(Space(config, "scaled"), EVERYTHING, conflicts=False)
-            kubectl(config, "delete", "namespace", "fixed", "scaled", "--wait")
+            applied_by_kubectl(Space(config, "fixed"), [PLAIN], fixed=True)
+            applied_by_kubectl(Space(config, "scaled"), EVERYTHING, fixed=False)
+            scaled_by_others(Space(config, "others"))
+            kubectl(config, "delete", "namespace", "fixed", "scaled", "others", "--wait")
             for program, after in [("helm3", "helm3"), ("helm4", "helm4"), ("helm3", "helm4")]:
                 life_of_a_release(Space(config, f"{program}-{after}"), program, after, previous)
                 print(f"installed by {program}, then {after}: upgraded, refused, rolled back, removed", flush=True)
