@@ -187,15 +187,30 @@ def without_suite():
     return [f"no suite of tests/*_test.yaml has templates/{name}" for name in sorted(files - tested)]
 
 
+def documented():
+    """The values that docs/operations.md has a newcomer write, and what of its Secrets is not what the values name."""
+    (block,) = re.findall(r"```\n(kubectl create secret .*?)```", pathlib.Path("docs/operations.md").read_text(), re.DOTALL)
+    values = re.search(r"cat > values\.yaml <<'END'\n(.*?)\nEND\n", block, re.DOTALL)[1]
+    (secret,) = re.findall(r"kubectl create secret generic (\S+)", block)
+    made = {(secret, key) for key in re.findall(r"--from-literal=([a-z-]+)=", block)}
+    named = set(re.findall(r"secret: ([a-z-]+), key: ([a-z-]+)", values))
+    return values, [f"docs/operations.md: {entry} is in no Secret, or in no value" for entry in sorted(made ^ named)]
+
+
 def main():
     sets = sorted((CHART / "tests/values").glob("*.yaml"))
     refused = yaml.safe_load((CHART / "tests/refused.yaml").read_text())
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         bundle(pathlib.Path(folder))
         units = pool.submit(unit_tests)
+        values, wrong = documented()
+        newcomer = pathlib.Path(folder) / "docs/operations.md"
+        newcomer.parent.mkdir()
+        newcomer.write_text(values)
+        sets.append(newcomer)
         accepted = list(pool.map(lambda file: check(file, folder), sets))
         rejected = list(pool.map(check_refused, refused))
-    wrong = [f"{file.name}: {fault}" for file, faults in zip(sets, accepted) for fault in faults]
+    wrong += [f"{file.name}: {fault}" for file, faults in zip(sets, accepted) for fault in faults]
     wrong += [fault for faults in rejected for fault in faults] + without_suite() + units.result()
     if wrong:
         sys.exit("the Helm chart:\n" + "\n".join(f"  {fault}" for fault in wrong))
