@@ -11,6 +11,7 @@ use natter_runtime::{
     config::{ConnectionLimits, TokenKeys},
     lifecycle::Lifecycle,
     rates::Rates,
+    readiness::Readiness,
     shared_state::SharedState,
 };
 use natter_schemas::{limits::Limits, rest::DemoPersonView};
@@ -61,6 +62,8 @@ pub struct Config {
     pub web: Web,
     /// Where it is remembered what this edge did with events.
     pub trace: TraceRing,
+    /// Where the admin port and reports find the parts of this edge.
+    pub readiness: Readiness,
     /// Who anyone may log in as; empty outside of the demo.
     pub demo: Vec<DemoPersonView>,
 }

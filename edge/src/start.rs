@@ -32,6 +32,7 @@ use crate::{
     membership::Members,
     outbound::{catch_up::CatchUp, departure::Departure, flush::Flushers, gap, hub::Hub, sockets::Sockets},
     presence::{Heartbeats, KnownPresence},
+    rest,
     revoked_sessions::RevokedSessions,
     serve,
 };
@@ -193,6 +194,7 @@ fn file_limit() -> usize {
 /// Starts the feeds, then accepts connections.
 pub async fn run(app: &Arc<App>, listener: TcpListener) -> anyhow::Result<SocketAddr> {
     let address = listener.local_addr()?;
+    rest::show_parts(app);
     let (client, hub, partitions, lifecycle) = (&app.live, &app.hub, app.partitions, &app.lifecycle);
     LiveFeed { client: client.clone(), hub: hub.clone(), partitions, lifecycle: lifecycle.clone() }
         .start()

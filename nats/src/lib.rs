@@ -19,6 +19,7 @@ pub mod pull; // events of a durable consumer, for one or many clients
 pub mod publisher; // an event becomes stored, exactly once
 pub mod service; // questions and answers between processes
 pub mod trace; // what became of one event, from what each node remembers
+pub mod report; // what each node is like now
 
 pub mod server; // nats-server as a child process
 

@@ -131,6 +131,9 @@ pub const TRACE_QUESTION: &str = "trace.question";
 /// Where every node shows that it is there.
 pub const TRACE_NODE: &str = "trace.node";
 
+/// Where every node is asked for its state and figures.
+pub const REPORT_QUESTION: &str = "trace.report";
+
 /// Where nodes answer whoever asked.
 pub fn trace_answer(asker: NodeId) -> String {
     format!("trace.answer.{asker}")

@@ -7,6 +7,7 @@ pub mod erase; // users' data destroyed
 pub mod mirror; // the mirror in Kafka
 pub mod operator; // parked events, replay, verify, tokens
 pub mod trace; // one message, followed
+pub mod top; // all nodes on one screen
 
 use std::path::PathBuf;
 
@@ -21,6 +22,7 @@ use erase::{EraseCommand, ExportCommand};
 use keys::KeysCommand;
 use mirror::MirrorCommand;
 use operator::{ParkedCommand, ReplayArgs, ResetPasswordArgs, TokenArgs, VerifyArgs};
+use top::TopArgs;
 use trace::TraceArgs;
 
 /// A self-hosted chat back end: sockets at the edge, one durable ordered log per conversation in NATS JetStream.
@@ -58,6 +60,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Follow one message from its sender to log, store, Kafka and readers, by what every node remembers of it.
     Trace(TraceArgs),
+    /// Show every edge and worker on one screen: sockets, rates, delays, what is behind, what is down.
+    Top(TopArgs),
     /// Look at the keys that content is sealed with, wrap them by another root, let new ones follow, or remove old ones.
     #[command(subcommand)]
     Keys(KeysCommand),

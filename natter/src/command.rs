@@ -8,7 +8,7 @@ use crate::{
     audit, backup,
     cli::{Cli, Command},
     connect, dev, doctor, erase, export, health, keys, migrate, mirror, parked, replay, reset_password,
-    roles, seed, token, trace, verify,
+    roles, seed, token, top, trace, verify,
 };
 
 pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
@@ -23,6 +23,7 @@ pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => replay::run(&args).await,
         Command::Verify(args) => verify::run(&args).await,
         Command::Trace(args) => Box::pin(trace::run(&args)).await,
+        Command::Top(args) => top::run(&args).await,
         Command::Keys(command) => keys::run(&command).await,
         Command::Audit(command) => audit::run(&command),
         Command::Erase(command) => erase::run(&command).await,

@@ -20,6 +20,7 @@ mod parked; // events no job could use, taken up by a person
 mod replay; // the log persisted again
 mod verify; // the log against the store
 mod trace; // what became of one message
+mod top; // all nodes on one screen
 mod backup; // store and log to a folder, and back
 mod audit; // whether the audit log is whole
 mod reset_password; // a link for a user who has forgotten theirs

@@ -67,6 +67,16 @@ async fn check(readiness: Readiness, draining: CancellationToken) -> impl IntoRe
     (status, Json(serde_json::json!({"status": report.status, "parts": parts})))
 }
 
+/// The samples of these names, as lines of `/metrics`.
+pub fn samples(metrics: &PrometheusHandle, names: &[String]) -> String {
+    metrics_process::Collector::default().collect();
+    let named = |line: &&str| {
+        let name = line.split(['{', ' ']).next().unwrap_or_default();
+        names.iter().any(|one| one == name)
+    };
+    metrics.render().split_inclusive('\n').filter(named).collect()
+}
+
 fn render(metrics: &PrometheusHandle) -> impl IntoResponse + use<> {
     metrics_process::Collector::default().collect();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())

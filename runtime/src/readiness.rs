@@ -15,7 +15,7 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-/// A part that needs longer is as good as down.
+/// Unless whoever asks waits for less.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 type Check = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
@@ -79,9 +79,14 @@ impl Readiness {
     }
 
     pub async fn check(&self, draining: &CancellationToken) -> ReadinessReport {
+        self.check_within(CHECK_TIMEOUT, draining).await
+    }
+
+    /// A part that needs longer than this is as good as down.
+    pub async fn check_within(&self, patience: Duration, draining: &CancellationToken) -> ReadinessReport {
         let parts = self.parts.lock().clone();
         let checks = parts.into_iter().map(async |Part { name, check, needed }| {
-            (name, needed, tokio::time::timeout(CHECK_TIMEOUT, check()).await.unwrap_or(false))
+            (name, needed, tokio::time::timeout(patience, check()).await.unwrap_or(false))
         });
         let checked = join_all(checks).await;
         let works = checked.iter().all(|(_, needed, up)| *up || !needed);

@@ -195,6 +195,12 @@ impl Cluster {
         format!("http://{}", text(&worker.wait_for_event("worker is ready").await["admin"]))
     }
 
+    /// The same of an edge.
+    pub async fn edge_admin(&self, number: usize) -> String {
+        let edge = self.edges[number].as_ref().expect("it was not killed");
+        format!("http://{}", text(&edge.process.wait_for_event("edge is ready").await["admin"]))
+    }
+
     async fn start_edge(&mut self) -> Edge {
         let process = self.spawn("edge", &[]);
         let ready = process.wait_for_event("edge is ready").await;

@@ -25,9 +25,7 @@ pub async fn live() -> Json<Liveness> {
 
 /// The node can take clients: each part by name, 503 when one is down or the node drains.
 pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>) {
-    let nats = app.live.connection_state() == Connection::Connected;
-    let services = app.rpc.call(&LogHeads).await.is_ok();
-    let control = app.control.silent_for() < CONTROL_FRESH;
+    let (nats, services, control) = (nats(&app), services(&app).await, control(&app));
     let redis = app.shared.ready().await.is_ok();
     let clock = app.clock.is_right();
     let draining = app.lifecycle.draining().is_cancelled();
@@ -57,6 +55,43 @@ pub async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<Readiness>)
         clock_ahead_ms: app.clock.ahead_ms(),
     };
     (if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(body))
+}
+
+fn nats(app: &App) -> bool {
+    app.live.connection_state() == Connection::Connected
+}
+
+async fn services(app: &App) -> bool {
+    app.rpc.call(&LogHeads).await.is_ok()
+}
+
+fn control(app: &App) -> bool {
+    app.control.silent_for() < CONTROL_FRESH
+}
+
+/// What an edge cannot work without is shown at its admin port and in its reports, too.
+pub fn show(app: &Arc<App>) {
+    let parts: [(&str, fn(&App) -> bool); 4] = [
+        ("nats", nats),
+        ("log", |app| app.log_health.is_up()),
+        ("control", control),
+        ("connections", |app| !app.connections.are_scarce()),
+    ];
+    for (name, up) in parts {
+        let app_now = Arc::downgrade(app);
+        let check = move || std::future::ready(app_now.upgrade().is_some_and(|app| up(&app)));
+        app.config.readiness.shows(name, check);
+    }
+    let app_now = Arc::downgrade(app);
+    app.config.readiness.shows("services", move || {
+        let app = app_now.upgrade();
+        async move {
+            match app {
+                Some(app) => services(&app).await,
+                None => false,
+            }
+        }
+    });
 }
 
 fn part(up: bool) -> PartStatus {

@@ -37,6 +37,8 @@ mod openapi; // what it says about these routes
 
 use crate::{api_error::ApiError, app::App, upgrade::upgrade};
 
+pub use health::show as show_parts;
+
 pub fn router(app: &Arc<App>) -> Router {
     api(app)
         .merge(pages(app))

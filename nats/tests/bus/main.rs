@@ -14,6 +14,7 @@ mod publish; // storing, republishing, retries
 mod rights; // what each user may do
 mod pull; // durable consumers
 mod server; // the child process
+mod nodes; // many nodes asked at once
 mod service; // questions and answers
 
 use bytes::Bytes;

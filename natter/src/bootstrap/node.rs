@@ -7,6 +7,7 @@ use natter_nats::{
     clock::LogClock,
     connect::Purpose,
     log::LogReader,
+    report,
     trace::{NodeName, TraceNode, TraceRing},
 };
 use natter_runtime::{
@@ -164,6 +165,7 @@ impl Node {
             group_commits: settings.durability == Durability::Durable,
             web: natter_edge::Web::embedded(),
             trace: self.trace.clone(),
+            readiness: self.process.readiness.clone(),
             demo,
         };
         let (deployment, shared, clock) =
@@ -180,12 +182,14 @@ impl Node {
     }
 }
 
-/// This node answers what it remembers of an event, and the others hear that it is there.
+/// This node answers what it remembers of an event and what it is like, and the others hear that it is there.
 pub async fn start_trace(client: Client, role: &str, process: &Process) -> anyhow::Result<TraceRing> {
     let host = nix::unistd::gethostname()?.to_string_lossy().into_owned();
     let name = NodeName { role: role.to_owned(), host, pid: std::process::id() };
     let (ring, lifecycle) = (TraceRing::default(), &process.lifecycle);
-    TraceNode::start(client, name, ring.clone(), lifecycle.tracker(), lifecycle.stop().clone()).await?;
+    let (tracker, stop) = (lifecycle.tracker(), lifecycle.stop());
+    report::answer(client.clone(), name.clone(), process.reporter(), tracker, stop.clone()).await?;
+    TraceNode::start(client, name, ring.clone(), tracker, stop.clone()).await?;
     Ok(ring)
 }
 

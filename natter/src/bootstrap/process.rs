@@ -1,11 +1,16 @@
 use std::{
     net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::Context;
 use metrics_exporter_prometheus::PrometheusHandle;
-use natter_nats::{async_nats::jetstream, clock::LogClock};
+use natter_nats::{
+    async_nats::jetstream,
+    clock::LogClock,
+    report::{Report, Reporter},
+};
 use natter_runtime::{
     admin,
     config::{Durability, Settings},
@@ -18,12 +23,16 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
+/// A part that needs longer is reported as down: whoever asks waits for half a second.
+const REPORT_CHECK: Duration = Duration::from_millis(300);
+
 /// What every long-running process has, whatever it runs.
 pub struct Process {
     pub lifecycle: Lifecycle,
     pub readiness: Readiness,
     /// Where metrics and health are served.
     pub admin: SocketAddr,
+    metrics: PrometheusHandle,
     drain_time: Duration,
 }
 
@@ -50,8 +59,23 @@ impl Process {
         let listener = bind(settings.admin_host, settings.admin_port, "--admin-port").await?;
         let admin = listener.local_addr()?;
         let (lifecycle, readiness) = (Lifecycle::new(), Readiness::default());
-        admin::serve(listener, metrics, readiness.clone(), &lifecycle, tls);
-        Ok(Self { lifecycle, readiness, admin, drain_time: settings.drain_time })
+        admin::serve(listener, metrics.clone(), readiness.clone(), &lifecycle, tls);
+        Ok(Self { lifecycle, readiness, admin, metrics, drain_time: settings.drain_time })
+    }
+
+    /// What the admin port says, for whoever asks over NATS.
+    pub fn reporter(&self) -> Reporter {
+        let (readiness, metrics) = (self.readiness.clone(), self.metrics.clone());
+        let draining = self.lifecycle.draining().clone();
+        Arc::new(move |names| {
+            let (readiness, metrics, draining) = (readiness.clone(), metrics.clone(), draining.clone());
+            Box::pin(async move {
+                let checked = readiness.check_within(REPORT_CHECK, &draining).await;
+                let parts = checked.parts.into_iter().map(|(name, up)| (name.to_owned(), up)).collect();
+                let figures = admin::samples(&metrics, &names);
+                Report { status: checked.status.to_owned(), parts, figures }
+            })
+        })
     }
 
     /// The log's time; readiness shows whether this machine's clock agrees.

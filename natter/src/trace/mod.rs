@@ -3,6 +3,8 @@
 mod gather; // everything that is known of it
 mod print; // as lines and as JSON
 
+pub use print::NO_NODE;
+
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail};

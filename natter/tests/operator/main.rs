@@ -13,6 +13,7 @@ mod backup; // natter backup and restore
 
 mod token; // natter token
 mod trace; // natter trace
+mod top; // natter top
 
 mod rights; // all of it as the user `worker` of a guarded server
 

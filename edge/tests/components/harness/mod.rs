@@ -23,6 +23,7 @@ use natter_runtime::{
     config::{ConnectionLimits, TokenKeys},
     lifecycle::Lifecycle,
     rates::Rates,
+    readiness::Readiness,
 };
 use natter_schemas::{
     codec,
@@ -93,6 +94,7 @@ impl Edge {
             group_commits: false,
             web: Web::of(&[]),
             trace: TraceRing::default(),
+            readiness: Readiness::default(),
             demo: Vec::new(),
         };
         change(&mut config);

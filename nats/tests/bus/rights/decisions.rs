@@ -47,6 +47,7 @@ pub const SUBJECTS: &[Subject] = &[
     // Every node is asked, and answers where nothing but answers go. Edges do not ask: they need not know who wrote what.
     Subject("trace.node", &[Edge, Worker], &[Edge, Worker]),
     Subject("trace.question", &[Worker], &[Edge, Worker]),
+    Subject("trace.report", &[Worker], &[Edge, Worker]),
     Subject("trace.answer.n", &[Edge, Worker], &[Worker]),
     // Epoch and event key.
     Subject("$KV.natter.epoch", &[Provision], NONE),
