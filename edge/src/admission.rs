@@ -121,7 +121,7 @@ impl LogInAttempt<'_> {
         let _ = local.settle_log_in(&account, &network, outcome).await;
         if settled.is_err() {
             tracing::debug!(
-                ?outcome,
+                reason = ?outcome,
                 "attempt to log in not settled; it counts as one with a wrong password"
             );
         }

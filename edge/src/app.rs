@@ -21,6 +21,7 @@ use natter_tls::Acceptor;
 use crate::{
     admission::Admission,
     auth::Tokens,
+    client_lines::ClientLines,
     connections::Connections,
     feeds::{control::ControlState, membership_updates::MembershipUpdates},
     inbound::{hello::Hello, publish::Sender, read_marks::ReadMarks, typing::Typing, watchers::Watchers},
@@ -64,6 +65,8 @@ pub struct Config {
     pub trace: TraceRing,
     /// Where the admin port and reports find the parts of this edge.
     pub readiness: Readiness,
+    /// How many log lines a second there are about requests that were answered, and about sockets (`LOG_REQUESTS`).
+    pub log_requests: u32,
     /// Who anyone may log in as; empty outside of the demo.
     pub demo: Vec<DemoPersonView>,
 }
@@ -84,6 +87,7 @@ pub struct App {
     pub tokens: Arc<Tokens>,
     pub admission: Arc<Admission>,
     pub connections: Arc<Connections>,
+    pub lines: Arc<ClientLines>,
     pub members: Arc<Members>,
     pub heartbeats: Heartbeats,
     pub known_presence: Arc<KnownPresence>,

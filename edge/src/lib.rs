@@ -14,6 +14,7 @@ mod wire; // bytes become frames and frames become bytes
 mod web; // the web client's files
 
 // 1: what this edge knows.
+mod client_lines; // the log lines of requests and sockets
 mod connections; // how many there are, and their bytes
 mod admission; // rate limits in front of everything
 mod membership; // who is in which conversation, from cache and CONTROL

@@ -99,7 +99,7 @@ impl Server {
             let _ = stream.write(refusal().as_bytes());
         }
         if let Some(count) = self.refusals.due() {
-            warn!(%peer, ?full, count, most = self.connections.most(), "connections refused: there are too many");
+            warn!(%peer, reason = ?full, count, most = self.connections.most(), "connections refused: there are too many");
         }
     }
 

@@ -20,6 +20,7 @@ use crate::{
     admission::Admission,
     app::{App, Config},
     auth::{Keys, Tokens},
+    client_lines::ClientLines,
     connections::Connections,
     feeds::{
         control::ControlFollower, live::LiveFeed, membership_updates::MembershipUpdates,
@@ -78,6 +79,7 @@ pub async fn assemble(
         partitions,
         departure: Departure::new(config.drain_time),
         connections: Arc::new(Connections::new(config.connections, file_limit())),
+        lines: Arc::new(ClientLines::new(config.log_requests)),
         flushers: Flushers::start(&lifecycle),
         hello: Hello {
             tokens: tokens.clone(),

@@ -1,6 +1,6 @@
 //! HTTP becomes a socket (RFC 6455 §4.2). Nothing secret is in the URL: the token comes in the first frame.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     body::Body,
@@ -14,7 +14,13 @@ use natter_tls::{TlsStream, rustls::ServerConnection};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::{
-    api_error::ApiError, app::App, client_address::ClientAddress, connections::Connection, socket, transport,
+    api_error::ApiError,
+    app::App,
+    client_address::ClientAddress,
+    client_lines::Cause,
+    connections::Connection,
+    socket::{self, Opening},
+    transport,
     wire::source::Source,
 };
 
@@ -27,6 +33,8 @@ pub async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -> Resul
     check_origin(&app, request.headers(), client)?;
     let accept = derive_accept_key(key.as_bytes());
     let offered = subprotocol(request.headers())?;
+    let cause: Cause = request.extensions().get().cloned().ok_or(Code::Internal)?;
+    let opening = Opening { cause, begun: Instant::now() };
     let on_upgrade = hyper::upgrade::on(&mut request);
     let lifecycle = app.lifecycle.clone();
     lifecycle.clients().spawn(async move {
@@ -41,7 +49,7 @@ pub async fn upgrade(State(app): State<Arc<App>>, mut request: Request) -> Resul
         let (stream, _permit) = connection.into_parts();
         let (input, output) = transport::split(stream, session);
         let source = Source::new(input, early, app.config.limits.frame);
-        socket::serve(app, source, output).await;
+        socket::serve(app, opening, source, output).await;
     });
     let mut response = Response::builder()
         .status(StatusCode::SWITCHING_PROTOCOLS)

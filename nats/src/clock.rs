@@ -110,7 +110,10 @@ impl LogClock {
             match measure(js).await {
                 Ok(found) if found.took <= SLOW => self.follow(&found),
                 Ok(found) => {
-                    debug!(took = ?found.took, "slow answer; the log's time is measured at the next");
+                    debug!(
+                        took_ms = found.took.as_millis(),
+                        "slow answer; the log's time is measured at the next"
+                    );
                 }
                 Err(error) => debug!(%error, "the log's time was not measured; counted on from the last"),
             }

@@ -145,7 +145,7 @@ pub async fn connect(address: &Address, purpose: Purpose) -> Result<Client, Conn
     attempt
         .retry(retries)
         .when(|e| matches!(e, ConnectError::Unreachable { .. }))
-        .notify(|e, after| debug!(purpose = purpose.name(), error = %e, after_ms = after.as_millis(), "nats does not answer; connecting again"))
+        .notify(|e, after| debug!(purpose = purpose.name(), error = %e, wait_ms = after.as_millis(), "nats does not answer; connecting again"))
         .await
 }
 
@@ -259,7 +259,7 @@ fn on_event(purpose: Purpose, event: &Event) {
         }
         Event::ServerError(error) => warn!(purpose, %error, "nats server reported an error"),
         Event::ClientError(error) => warn!(purpose, %error, "nats client reported an error"),
-        Event::Draining | Event::Closed => debug!(purpose, %event, "nats connection ended"),
+        Event::Draining | Event::Closed => debug!(purpose, reason = %event, "nats connection ended"),
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use natter_edge::{Keys, Tokens};
 use natter_nats::{clock::LogClock, connect::Purpose};
-use natter_runtime::{audit::Audit, config::Strictness, lifecycle::Lifecycle, telemetry};
+use natter_runtime::{audit::Audit, config::Strictness, lifecycle::Lifecycle, logs};
 use natter_schemas::{
     audit::Act,
     event::Timestamp,
@@ -26,7 +26,7 @@ pub async fn run(args: &TokenArgs) -> anyhow::Result<ExitCode> {
     // As an edge needs it: without a key that signs there is no token.
     let backends = Backends::read(&[], Strictness::Production)?;
     let keys = Keys::new(&backends.settings.token_keys)?;
-    telemetry::start_logs(&backends.settings.log_level, backends.settings.log_format)?;
+    logs::start(&backends.settings.log_level, backends.settings.log_format)?;
     let js = backends.jetstream(Purpose::Work).await?;
     let lifecycle = Lifecycle::new();
     let clock = LogClock::start(js, lifecycle.tracker(), lifecycle.stop().clone())
@@ -69,7 +69,7 @@ async fn make(
     let by = bootstrap::operator();
     let seconds = lifetime.as_secs();
     // Seen at every usual LOG_LEVEL.
-    warn!(%user, %session, seconds, by, "an operator made an access token");
+    warn!(%user, %session, seconds, operator = by, "an operator made an access token");
     audit.record(Act::AccessTokenMade { user, session, seconds, operator: by }, None).await;
     Ok(token)
 }

@@ -23,5 +23,7 @@ pub mod export; // what a user is given of what is kept
 pub mod rpc; // what services ask each other over NATS
 pub mod version; // which versions of each other processes understand
 
+pub mod trace_context; // which trace work belongs to
+
 pub mod code; // the one table of failures
 pub mod backoff; // how long to wait before the next attempt

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     path::PathBuf,
     process::{Command, Output, Stdio},
     time::Duration,
@@ -217,6 +218,17 @@ impl Cluster {
     /// A new user whose calls go to this edge.
     pub async fn user(&self, edge: usize, name: &str) -> User {
         User::register(self.addresses(), edge, name).await
+    }
+
+    /// What each edge and each worker has written, those that were killed included.
+    pub fn logs(&self) -> Vec<String> {
+        let names =
+            fs::read_dir(self.home.path()).expect("a folder").map(|entry| entry.expect("an entry").path());
+        let logs = names.filter(|path| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            name.ends_with(".log") && (name.starts_with("edge-") || name.starts_with("worker-"))
+        });
+        logs.map(|path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()).collect()
     }
 
     pub fn kill_edge(&mut self, number: usize) {

@@ -69,7 +69,7 @@ impl Acceptor {
         let contents = Contents::read(&files)?;
         let identity = Identity::of(&files, &contents.certificate, &contents.key)?;
         if identity.expires <= now() {
-            warn!(port, certificate = %files.certificate.display(), "this certificate has expired; clients refuse it");
+            warn!(port, path = %files.certificate.display(), "this certificate has expired; clients refuse it");
         }
         let current = Arc::new(Current(RwLock::new(identity.certified)));
         let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -125,7 +125,7 @@ impl Acceptor {
                     Ok(identity) => {
                         *current.0.write() = identity.certified;
                         show_expiry(port, identity.expires);
-                        info!(port, certificate = %files.certificate.display(), "certificate replaced");
+                        info!(port, path = %files.certificate.display(), "certificate replaced");
                     }
                     Err(error) => {
                         metrics::counter!("natter_tls_reload_failures_total", "port" => port).increment(1);

@@ -187,6 +187,11 @@ impl SendQueue {
         }
     }
 
+    /// Bytes that the connection took.
+    pub fn sent(&self) -> u64 {
+        self.connection.get().map_or(0, |Connection { output, .. }| output.sent())
+    }
+
     /// Ends this side of the connection: the client sees its end behind what was written, and can still send.
     pub fn shut_down(&self) {
         if let Some(Connection { output, .. }) = self.connection.get() {

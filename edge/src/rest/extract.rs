@@ -3,7 +3,7 @@
 use std::{convert::Infallible, str::FromStr, sync::Arc};
 
 use axum::{
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::{FromRequest, FromRequestParts, MatchedPath, Request},
     http::{HeaderMap, HeaderName, header, request::Parts},
 };
 use bytes::{Bytes, BytesMut};
@@ -14,6 +14,7 @@ use natter_schemas::{
     id::{SessionId, UserId},
     limits::{self, Limits},
     rest::check,
+    trace_context::TraceContext,
 };
 use serde::de::DeserializeOwned;
 
@@ -152,7 +153,7 @@ impl FromRequestParts<Arc<App>> for Caller {
         let caller = parts.extensions.get::<Identity>().copied();
         caller.map(Self).ok_or_else(|| {
             tracing::error!(
-                path = parts.uri.path(),
+                route = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str),
                 "a handler wants a caller, and its route asks for no token"
             );
             ApiError::from(Code::Internal)
@@ -224,12 +225,14 @@ pub fn segment<T: FromStr>(text: &str) -> Result<T, ApiError> {
     text.parse().map_err(|_| ApiError::from(Code::NotFound))
 }
 
-/// W3C Trace Context §3.2: version, trace id, parent id, flags.
+/// What the client says that its request belongs to.
+pub fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
+    TraceContext::parse(headers.get("traceparent")?.to_str().ok()?)
+}
+
+/// The same, for an event that keeps it.
 pub fn traceparent(headers: &HeaderMap) -> Option<String> {
-    let text = headers.get("traceparent")?.to_str().ok()?;
-    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    let hex = text.bytes().all(|b| b == b'-' || b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    (hex && lengths == [2, 32, 16, 2]).then(|| text.to_owned())
+    trace_context(headers).map(|context| context.to_string())
 }
 
 /// Says that a response repeats an earlier one.

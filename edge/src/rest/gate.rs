@@ -8,7 +8,7 @@ use axum::{
     handler::Handler,
     http::{HeaderMap, Method},
     middleware::{Next, from_fn_with_state},
-    response::Response,
+    response::{IntoResponse, Response},
     routing::{MethodFilter, MethodRouter, any, on},
 };
 use natter_schemas::code::Code;
@@ -51,24 +51,37 @@ where
     any(handler).layer(from_fn_with_state(gate, pass))
 }
 
-async fn pass(State(gate): State<Gate>, mut request: Request, next: Next) -> Result<Response, ApiError> {
-    let Gate { app, cost } = gate;
+/// The answer says who called, for the request's line.
+async fn pass(State(Gate { app, cost }): State<Gate>, mut request: Request, next: Next) -> Response {
+    let admitted = admit(&app, cost, &mut request).await;
+    let caller = request.extensions().get::<Identity>().copied();
+    let mut response = match admitted {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    };
+    if let Some(caller) = caller {
+        response.extensions_mut().insert(caller);
+    }
+    response
+}
+
+async fn admit(app: &App, cost: RouteCost, request: &mut Request) -> Result<(), ApiError> {
     match cost {
         RouteCost::User(cost) => {
-            let caller = caller(&app, request.headers()).await?;
+            let caller = caller(app, request.headers()).await?;
+            request.extensions_mut().insert(caller);
             if app.control.is_cut_off() {
                 return Err(ApiError::new(Code::Unavailable, CUT_OFF));
             }
             app.admission.take(cost, &caller.user.to_string()).await?;
-            request.extensions_mut().insert(caller);
         }
-        RouteCost::Address(cost) => app.admission.take(cost, &network(&request).to_string()).await?,
+        RouteCost::Address(cost) => app.admission.take(cost, &network(request).to_string()).await?,
         RouteCost::Free => {}
     }
     if request.uri().path().starts_with("/api/") && !is_utf8(request.uri().query().unwrap_or_default()) {
         return Err(ApiError::new(Code::Malformed, "the query string is not UTF-8"));
     }
-    Ok(next.run(request).await)
+    Ok(())
 }
 
 /// The owner of the bearer token, of a session that has not ended.

@@ -48,7 +48,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .layer(CatchPanicLayer::custom(respond::panicked))
         .layer(cors(app))
         .layer(middleware::from_fn(host::check))
-        .layer(middleware::from_fn_with_state(Arc::new(respond::Refusals::default()), respond::finish))
+        .layer(middleware::from_fn_with_state(app.lines.clone(), respond::finish))
         .with_state(app.clone())
 }
 

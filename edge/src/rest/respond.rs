@@ -13,11 +13,16 @@ use axum::{
     middleware::Next,
     response::IntoResponse,
 };
-use natter_runtime::sampled::Sampled;
 use natter_schemas::{code::Code, id::EventId, limits, rest::check};
-use tracing::{debug, error, info};
+use tracing::error;
 
-use crate::{api_error::ApiError, client_address::ClientAddress};
+use super::extract::trace_context;
+use crate::{
+    api_error::ApiError,
+    auth::Identity,
+    client_address::ClientAddress,
+    client_lines::{Cause, ClientLines, LoggedBody, RequestLine},
+};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -32,57 +37,49 @@ const SECURITY: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// The log lines of requests that fail: all that are a fault of ours, of the others one a second for each code. A client
-/// chooses how many there are.
-pub struct Refusals(Vec<(Code, Sampled)>);
-
-impl Default for Refusals {
-    fn default() -> Self {
-        Self(Code::ALL.iter().map(|code| (*code, Sampled::once_a(Duration::from_secs(1)))).collect())
-    }
-}
-
-impl Refusals {
-    fn log(&self, id: &str, method: &str, route: Option<&str>, code: Code) {
-        if code == Code::Internal {
-            return error!(request = %id, method, route, "request failed; answered 500");
-        }
-        let sampled = self.0.iter().find(|(of, _)| *of == code);
-        match sampled.and_then(|(_, sampled)| sampled.due()) {
-            Some(count) => info!(request = %id, method, route, %code, count, "request refused"),
-            None => debug!(request = %id, method, route, %code, "request refused"),
-        }
-    }
-}
-
 /// Where something is that was just made: made of ids and numbers.
 pub fn location(path: &str) -> [(HeaderName, HeaderValue); 1] {
     [(header::LOCATION, HeaderValue::from_str(path).expect("a path of ids and numbers"))]
 }
 
 /// The outermost layer.
-pub async fn finish(State(refusals): State<Arc<Refusals>>, request: Request, next: Next) -> Response<Body> {
-    let id = request_id(request.headers());
+pub async fn finish(
+    State(lines): State<Arc<ClientLines>>,
+    mut request: Request,
+    next: Next,
+) -> Response<Body> {
+    let begun = Instant::now();
+    let cause =
+        Cause { request: request_id(request.headers()).into(), trace: trace_context(request.headers()) };
     let method = method_name(request.method());
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let secure = ClientAddress::of(request.extensions()).secure;
-    let started = Instant::now();
+    let bytes_in = content_length(request.headers());
+    request.extensions_mut().insert(cause.clone());
     let result = tokio::time::timeout(limits::HTTP_REQUEST, next.run(request)).await;
     let mut response = result
         .unwrap_or_else(|_| ApiError::new(Code::Unavailable, "the request took too long").into_response());
     let error = response.extensions_mut().remove::<ApiError>().or_else(|| refused_by_framework(&response));
-    if let Some(error) = error {
-        write_problem(&mut response, &error, &id);
-        refusals.log(&id, method, route.as_deref(), error.code);
+    if let Some(error) = &error {
+        write_problem(&mut response, error, &cause.request);
     }
-    let status = response.status().as_u16().to_string();
+    let status = response.status().as_u16();
     metrics::histogram!(
         "natter_http_seconds",
-        "route" => route.unwrap_or_else(|| "none".to_owned()), "method" => method, "status" => status
+        "route" => route.clone().unwrap_or_else(|| "none".to_owned()), "method" => method, "status" => status.to_string()
     )
-    .record(started.elapsed());
-    add_headers(response.headers_mut(), &id, secure);
-    response
+    .record(begun.elapsed());
+    add_headers(response.headers_mut(), &cause.request, secure);
+    let caller = response.extensions().get::<Identity>().map(|caller| (caller.user, caller.session));
+    let code = error.map(|error| error.code);
+    let line = RequestLine { cause, method, route, status, code, caller, bytes_in, begun };
+    response.map(|body| Body::new(LoggedBody::new(body, lines, line)))
+}
+
+/// What a head announces; without it, as for an upgrade, there is no body or one of unknown length.
+fn content_length(headers: &HeaderMap) -> u64 {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    length.unwrap_or(0)
 }
 
 /// What axum refuses before a handler sees it (a path that is not UTF-8), in its own words as plain text.

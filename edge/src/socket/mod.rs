@@ -7,44 +7,64 @@ mod client; //   what an answer needs
 mod answer; //   every frame is answered, one file a verb
 mod request_queues; //   what waits for a service: one at a time per conversation
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use natter_schemas::{code::Code, limits};
 use tokio::time::timeout;
 
 use self::{handshake::Handshake, running::Running};
-use crate::{app::App, outbound::send_queue::SendQueue, transport::Output, wire::source::Source};
+use crate::{
+    app::App,
+    client_lines::{Cause, SocketLine},
+    outbound::send_queue::SendQueue,
+    transport::Output,
+    wire::source::Source,
+};
 
 /// After our close frame the client may still be sending; a connection cut with unread bytes is reset, and the
 /// reset can overtake the close frame. So what still comes is read and dropped for a moment. Clients wait for the end
 /// of the connection (RFC 6455 §7.1.1): this side of it ends right behind the close frame.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// The request that became a socket, for its line of the log.
+pub struct Opening {
+    pub cause: Cause,
+    pub begun: Instant,
+}
+
 /// Serves a socket until it closes.
-pub async fn serve(app: Arc<App>, mut source: Source, output: Output) {
+pub async fn serve(app: Arc<App>, opening: Opening, mut source: Source, output: Output) {
     let frames = app.admission.frame_limit();
     let handshake = Handshake { app: &app, frames: &frames, source: &mut source, output: &output };
     // Boxed, as is the end: the socket does not carry them through its life.
-    let (queue, ended) = match timeout(limits::HELLO, Box::pin(handshake.accept())).await {
+    let (queue, caller, ended) = match timeout(limits::HELLO, Box::pin(handshake.accept())).await {
         Ok(Ok(accepted)) => {
-            let queue = accepted.registration.queue.clone();
+            let socket = &accepted.registration;
+            let (queue, caller) = (socket.queue.clone(), (socket.user, socket.session));
             queue.connect(output, app.flushers.pick());
             // The registration is dropped with it, however it ends.
             let ended = Running::new(&app, accepted, frames).run(&mut source).await;
             if let Some(code) = ended {
                 metrics::counter!("natter_closed_total", "code" => code.name()).increment(1);
             }
-            (queue, ended)
+            (queue, Some(caller), ended)
         }
         failed => {
             let queue = Arc::new(SendQueue::default());
             queue.connect(output, app.flushers.pick());
-            (queue, failed.unwrap_or(Err(Some(Code::Unauthenticated))).err().flatten())
+            (queue, None, failed.unwrap_or(Err(Some(Code::Unauthenticated))).err().flatten())
         }
     };
+    let bytes_in = source.received();
     if let Some(code) = ended {
         Box::pin(close(&queue, source, code)).await;
     }
+    let Opening { cause, begun } = opening;
+    let bytes_out = queue.sent();
+    app.lines.socket(&SocketLine { cause, caller, code: ended, bytes_in, bytes_out, begun });
 }
 
 /// Sends the close frame and ends. A slow reader gets time to read what the kernel holds for it.

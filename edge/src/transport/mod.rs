@@ -9,7 +9,10 @@ use std::{
     io::{self, IoSlice},
     os::fd::AsRawFd,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -35,6 +38,8 @@ pub struct Input {
 pub struct Output {
     half: OwnedWriteHalf,
     session: Option<Arc<Session>>,
+    /// Bytes that were taken.
+    sent: AtomicU64,
 }
 
 /// What one write did.
@@ -50,7 +55,10 @@ pub struct Written {
 pub fn split(stream: TcpStream, session: Option<ServerConnection>) -> (Input, Output) {
     let session = session.map(|session| Arc::new(Session::new(session)));
     let (input, output) = stream.into_split();
-    (Input { half: input, session: session.clone() }, Output { half: output, session })
+    (
+        Input { half: input, session: session.clone() },
+        Output { half: output, session, sent: AtomicU64::new(0) },
+    )
 }
 
 impl AsyncRead for Input {
@@ -70,6 +78,17 @@ impl AsyncRead for Input {
 impl Output {
     /// Writes as much as the connection takes now; an error of kind `WouldBlock` when it takes nothing.
     pub fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<Written> {
+        let written = self.write(pieces)?;
+        self.sent.fetch_add(written.taken as u64, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    /// Bytes that were written, before they are encrypted.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    fn write(&self, pieces: &[IoSlice<'_>]) -> io::Result<Written> {
         if let Some(session) = &self.session {
             return session.try_write(&self.half, pieces);
         }

@@ -53,6 +53,11 @@ impl Source {
         Self { input, context: Box::new(context), frames }
     }
 
+    /// Bytes that arrived since the handshake.
+    pub const fn received(&self) -> u64 {
+        self.frames.bytes
+    }
+
     /// The next message, or some parts of it. Cancel safe.
     pub async fn next(&mut self) -> Received {
         std::future::poll_fn(|cx| {
@@ -130,6 +135,8 @@ struct FrameCounter {
     payload: u64,
     /// Frames that began since this was last taken.
     count: u32,
+    /// All that passed.
+    bytes: u64,
 }
 
 impl FrameCounter {
@@ -137,6 +144,7 @@ impl FrameCounter {
     const LONGEST: usize = 14;
 
     fn pass(&mut self, mut bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
         while !bytes.is_empty() {
             let skipped = usize::try_from(self.payload).unwrap_or(usize::MAX).min(bytes.len());
             self.payload -= skipped as u64;

@@ -155,7 +155,7 @@ impl Publisher {
             stored = self.publish_until(deadline, &event, attempts) => stored,
             () = self.health.stalled(&event.subject) => {
                 let error = PublishError::NotWritten;
-                warn!(subject = %event.subject, id = %event.id, %error, "event not published");
+                warn!(subject = %event.subject, event = %event.id, %error, "event not published");
                 Err(error)
             }
         }
@@ -177,16 +177,16 @@ impl Publisher {
                 // Whoever decides on the subject's end expects it now and then.
                 Attempt::Failed(PublishError::Moved) => return Err(PublishError::Moved),
                 Attempt::Failed(error) => {
-                    warn!(%subject, %id, attempts, %error, "event not published");
+                    warn!(%subject, event = %id, attempts, %error, "event not published");
                     return Err(error);
                 }
                 Attempt::Unknown(reason) => {
                     let wait = backoff.next_delay();
                     if Instant::now() + wait >= deadline {
-                        warn!(%subject, %id, attempts, reason, "publish not acknowledged in time; given up, and the event may or may not be stored");
+                        warn!(%subject, event = %id, attempts, reason, "publish not acknowledged in time; given up, and the event may or may not be stored");
                         return Err(PublishError::TimedOut);
                     }
-                    debug!(%subject, %id, attempts, reason, "publish not acknowledged in time; retrying with the same event id");
+                    debug!(%subject, event = %id, attempts, reason, "publish not acknowledged in time; retrying with the same event id");
                     metrics::counter!("natter_publish_retries_total").increment(1);
                     sleep(wait).await;
                 }

@@ -42,7 +42,7 @@ pub async fn watch(endpoint: Endpoint, files: Files, supervisor: Arc<Supervisor>
         let Some(reason) = write_error(&client).await else { continue };
         metrics::counter!("natter_nats_server_write_errors_total").increment(1);
         error!(
-            reason, data = %files.dir().display(),
+            reason, path = %files.dir().display(),
             "nats-server could not write to its disk and takes no more events; it is restarted when there is room"
         );
         wait_for_room(files.dir()).await;

@@ -132,7 +132,7 @@ impl Server {
         // From now on it comes back where its clients look for it.
         files.write_config(&options, Some(port))?;
         supervisor.keep_running();
-        info!(port, pid = supervisor.pid(), data = %options.data_dir.display(), "nats-server is ready");
+        info!(nats_port = port, pid = supervisor.pid(), path = %options.data_dir.display(), "nats-server is ready");
         let endpoint = Endpoint { port, password: files.password.clone() };
         let disk_watch = tokio::spawn(disk::watch(endpoint, files.clone(), supervisor.clone()));
         let url = url(port, &files.password);

@@ -160,11 +160,11 @@ impl Supervisor {
                 backoff.reset();
             }
             if backoff.failures() >= GIVE_UP {
-                error!(log = %files.log.display(), tail = files.log_tail(), "nats-server does not start any more; it is not started again");
+                error!(path = %files.log.display(), tail = files.log_tail(), "nats-server does not start any more; it is not started again");
                 return;
             }
             let wait = backoff.next_delay();
-            error!(wait_ms = wait.as_millis(), log = %files.log.display(), "nats-server died; starting it again after the wait");
+            error!(wait_ms = wait.as_millis(), path = %files.log.display(), "nats-server died; starting it again after the wait");
             if woken.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
                 return;
             }

@@ -52,8 +52,8 @@ impl Neighbors {
             let other = other.map_or_else(|| "an unknown form".to_owned(), |other| other.to_string());
             error!(
                 call,
-                own = %self.own,
-                %other,
+                versions = %self.own,
+                other_versions = other,
                 "a process of another version cannot be understood, what it wants is `unavailable`: upgrade the older one"
             );
         }

@@ -51,8 +51,8 @@ impl Pulse {
             sleep(TICK).await;
             let Some(stood_still) = self.0.lock().tick(Instant::now()) else { continue };
             metrics::counter!("natter_standstills_total").increment(1);
-            let ms = stood_still.as_millis();
-            warn!(ms, "this process stood still; calls that waited for it meanwhile count as that old");
+            let stood_ms = stood_still.as_millis();
+            warn!(stood_ms, "this process stood still; calls that waited for it meanwhile count as that old");
             // What the server had sent by then has arrived when it answers, and a tick later it was taken.
             let _ = timeout(SETTLING, round_trip(&client)).await;
             sleep(TICK).await;

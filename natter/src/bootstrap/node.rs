@@ -166,6 +166,7 @@ impl Node {
             web: natter_edge::Web::embedded(),
             trace: self.trace.clone(),
             readiness: self.process.readiness.clone(),
+            log_requests: settings.log_requests,
             demo,
         };
         let (deployment, shared, clock) =

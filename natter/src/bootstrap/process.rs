@@ -15,8 +15,8 @@ use natter_runtime::{
     admin,
     config::{Durability, Settings},
     lifecycle::Lifecycle,
+    logs,
     readiness::Readiness,
-    telemetry,
 };
 use natter_tls::{Acceptor, KeyPair};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -38,8 +38,8 @@ pub struct Process {
 
 /// Starts logs and metrics, and raises the limit of open files.
 pub fn observe(settings: &Settings) -> anyhow::Result<PrometheusHandle> {
-    telemetry::start_logs(&settings.log_level, settings.log_format)?;
-    let metrics = telemetry::start_metrics()?;
+    logs::start(&settings.log_level, settings.log_format)?;
+    let metrics = natter_runtime::metrics::start()?;
     raise_file_limit();
     if settings.durability == Durability::Relaxed {
         warn!("DURABILITY=relaxed: a power cut can take the last minutes of acked messages");

@@ -1,6 +1,6 @@
 //! `LOG_…`: what is logged, and how.
 
-use super::{BadSetting, Source, bad, text};
+use super::{BadSetting, Source, bad, number, text};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -19,4 +19,12 @@ pub fn format(source: &Source<'_>, dev: bool) -> Result<LogFormat, BadSetting> {
         Some("pretty") => Ok(LogFormat::Pretty),
         Some(other) => Err(bad("LOG_FORMAT", other, "json, pretty")),
     }
+}
+
+/// Lines a second about requests that were answered, and as many about sockets that ended.
+pub fn requests(source: &Source<'_>, dev: bool) -> Result<u32, BadSetting> {
+    const MOST: u32 = 1_000_000;
+    let allowed = format!("lines a second, 0 to {MOST}");
+    let lines = number(source, "LOG_REQUESTS", &allowed)?.unwrap_or(if dev { 0 } else { 100 });
+    if lines <= MOST { Ok(lines) } else { Err(bad("LOG_REQUESTS", &lines.to_string(), allowed)) }
 }

@@ -132,6 +132,8 @@ pub struct Settings {
     pub log_max_bytes: i64,
     pub log_level: String,
     pub log_format: LogFormat,
+    /// How many lines a second there are at most about requests that were answered; as many about sockets.
+    pub log_requests: u32,
     pub audit: AuditLog,
 }
 
@@ -181,6 +183,7 @@ impl Settings {
             log_max_bytes: log_max_bytes(source, partitions)?,
             log_level: text(source, "LOG_LEVEL").unwrap_or_else(|| logs::default_level(dev)),
             log_format: logs::format(source, dev)?,
+            log_requests: logs::requests(source, dev)?,
             audit: audit::read(source)?,
         })
     }
@@ -367,6 +370,8 @@ mod tests {
             ("DURABILITY", "some"),
             ("LOG_MAX_BYTES", "1"),
             ("LOG_FORMAT", "xml"),
+            ("LOG_REQUESTS", "all"),
+            ("LOG_REQUESTS", "1000001"),
         ] {
             let error = read(&[(name, value)], Strictness::Dev).expect_err(name).to_string();
             assert!(error.starts_with(name) && error.contains("allowed: "), "{error}");

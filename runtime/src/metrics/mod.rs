@@ -5,8 +5,10 @@ mod flow; // clients, accepted, acked, delivered
 mod background; // persisted, mirrored; services, keys, the store, Kafka
 mod dependencies; // NATS, Redis, the process
 mod labels; // labels and their closed sets of values
+mod recorder; // where they are kept, for Prometheus
 
 pub use labels::{Label, Values};
+pub use recorder::start;
 
 /// A metric as it is documented.
 #[derive(Debug, Clone, Copy)]

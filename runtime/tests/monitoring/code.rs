@@ -1,4 +1,4 @@
-//! Reads the sources of the program for the macros that count.
+//! Reads the sources of the program for the macros that count, and gives them to whoever else reads them.
 
 use std::{
     fs,
@@ -17,18 +17,20 @@ pub struct Use {
 
 pub fn uses() -> Vec<Use> {
     let mut found = Vec::new();
-    for name in CRATES {
-        let mut sources = Vec::new();
-        list(&root().join(name).join("src"), &mut sources);
-        for source in sources {
-            let text = fs::read_to_string(&source).expect("a source");
-            for kind in ["counter", "gauge", "histogram"] {
-                found.extend(text.split(&format!("{kind}!(")).skip(1).filter_map(|rest| read(kind, rest)));
-            }
+    for text in sources() {
+        for kind in ["counter", "gauge", "histogram"] {
+            found.extend(text.split(&format!("{kind}!(")).skip(1).filter_map(|rest| read(kind, rest)));
         }
     }
     assert!(found.len() > 50, "the sources were not found");
     found
+}
+
+/// The text of every source of the program.
+pub fn sources() -> Vec<String> {
+    let mut paths = Vec::new();
+    CRATES.into_iter().for_each(|name| list(&root().join(name).join("src"), &mut paths));
+    paths.iter().map(|path| fs::read_to_string(path).expect("a source")).collect()
 }
 
 /// `"name", "label" => value, …)`: a value may hold parentheses.

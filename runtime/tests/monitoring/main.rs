@@ -4,6 +4,7 @@ mod alerts; // rules for Prometheus, and their tests
 mod code; // metrics as the code uses them
 mod dashboards; // what Grafana shows
 mod files; // files that are printed from the table
+mod logs; // the table of fields of log lines, and its documents
 mod page; // docs/metrics.md
 mod selectors; // what an expression names
 

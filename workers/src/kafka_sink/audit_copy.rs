@@ -91,7 +91,7 @@ impl Copier {
             FutureRecord::to(audit::TOPIC).partition(0).key(&key).payload(&line.bytes).headers(headers);
         if let Err((error, _)) = self.producer.send(record, Timeout::Never).await {
             metrics::counter!("natter_audit_copies_lost_total").increment(1);
-            warn!(error = %self.last_error.explain(&error), number = line.number, "an audit record was not copied to Kafka");
+            warn!(error = %self.last_error.explain(&error), record = line.number, "an audit record was not copied to Kafka");
         }
     }
 }

@@ -66,7 +66,7 @@ pub async fn take_over(
     };
     let tail = reading.await.map_err(|e| ReadError(e.to_string()))??;
     let next = next_after(&tail, encoder, log).await?;
-    info!(partition = %encoder.partition, ?tail, next, "mirroring this partition from here on");
+    info!(partition = %encoder.partition, found = ?tail, seq = next, "mirroring this partition from here on");
     Ok((Writer::new(options, encoder.partition, trace)?, next))
 }
 

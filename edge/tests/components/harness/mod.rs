@@ -95,6 +95,7 @@ impl Edge {
             web: Web::of(&[]),
             trace: TraceRing::default(),
             readiness: Readiness::default(),
+            log_requests: 0,
             demo: Vec::new(),
         };
         change(&mut config);

@@ -140,7 +140,7 @@ impl Redis {
         metrics::counter!("natter_shared_state_failures_total").increment(1);
         if self.breaker.failed() {
             metrics::gauge!("natter_shared_state_responds").set(0);
-            warn!(%cause, "redis does not respond; presence stands still and each node counts rate limits for itself");
+            warn!(error = %cause, "redis does not respond; presence stands still and each node counts rate limits for itself");
         }
         Unavailable
     }
@@ -149,7 +149,7 @@ impl Redis {
     fn unavailable(&self, cause: impl Display) -> Unavailable {
         metrics::counter!("natter_shared_state_failures_total").increment(1);
         if !self.refusing.swap(true, Ordering::Relaxed) {
-            warn!(%cause, "redis answers with errors; until it does not, what they concern stands still");
+            warn!(error = %cause, "redis answers with errors; until it does not, what they concern stands still");
         }
         Unavailable
     }

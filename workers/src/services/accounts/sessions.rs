@@ -151,7 +151,7 @@ impl Accounts {
             Renewal::PasswordChanged { user, session } => (SessionEnd::PasswordChanged, user, session),
             Renewal::Unknown => return Err(Code::Unauthenticated.into()),
         };
-        info!(%user, %session, ?why, "a session is ended instead of renewed");
+        info!(%user, %session, reason = ?why, "a session is ended instead of renewed");
         if why == SessionEnd::RefreshTokenReused {
             self.audit.record(Act::RefreshTokenReused { user, session }, client).await;
         }
