@@ -40,6 +40,11 @@ pub fn reads(p: Partition, c: ConversationId, u: UserId) -> String {
     format!("reads.{p}.{c}.{u}")
 }
 
+/// All read marks of a user, wherever they are kept.
+pub fn reads_of(u: UserId) -> String {
+    format!("reads.*.*.{u}")
+}
+
 /// Read marks of a partition as they are republished.
 pub fn live_reads(p: Partition) -> String {
     format!("live-reads.{p}.*.*")

@@ -114,7 +114,10 @@ impl Eraser {
             Step::Profile => store.erase_profile(user).await?,
             Step::Groups => self.leave_groups(user).await?,
             Step::Blocks => self.lift_blocks(user).await?,
-            Step::Marks => store.erase_marks(user, &store.conversations_ever(user).await?).await?,
+            Step::Marks => {
+                store.erase_marks(user, &store.conversations_ever(user).await?).await?;
+                self.log.erase_read_marks(user).await?;
+            }
             Step::Files => store.overwrite_erased().await?,
             Step::Proof => self.prove(user, record).await?,
         }
@@ -123,7 +126,8 @@ impl Eraser {
 
     async fn count(&self, user: UserId) -> Result<Counts, EraseError> {
         let groups = self.groups(user).await?.len() as u64;
-        Ok(Counts::of(self.store.traces(user).await?, groups))
+        let published = self.log.read_marks(user).await?;
+        Ok(Counts::of(self.store.traces(user).await?, groups, published))
     }
 
     async fn groups(&self, user: UserId) -> Result<Vec<ConversationId>, EraseError> {

@@ -11,11 +11,9 @@ use natter_schemas::{
     code::Code,
     event::{Body, Kind, Role, Shape, Timestamp},
     id::{ConversationId, SessionId, UserId},
-    rpc::{AddMembers, GetDataKeys, GetPage, KeyName, LogIn, Page, RegisterUser, Window},
+    rpc::{AddMembers, GetDataKeys, GetPage, KeyName, LogIn, MarkRead, Page, RegisterUser, Window},
 };
-use natter_store::{
-    BlockStore, Erasure, ErasureStore, EventStore, KeyPurpose, KeyStore, MemberStore, ReadMarkStore, Store,
-};
+use natter_store::{BlockStore, Erasure, ErasureStore, EventStore, KeyPurpose, KeyStore, MemberStore, Store};
 use natter_testkit::until_some;
 use natter_workers::{
     Job, close,
@@ -62,7 +60,10 @@ async fn settled(harness: &Harness, name: &str, other: UserId) -> (UserId, Conve
     harness.rpc.call(&GetDataKeys { names: vec![KeyName { user, epoch: None }] }).await.unwrap();
     harness.store.block(user, UserId::fresh(), Timestamp(1), 10).await.unwrap();
     harness.store.block(user, other, Timestamp(1), 10).await.unwrap();
-    harness.store.advance_read(room, user, first, Timestamp(1)).await.unwrap();
+    for reader in [user, other] {
+        let read = MarkRead { user: reader, conversation: room, seq: first, private: false, unread: false };
+        harness.rpc.call(&read).await.unwrap();
+    }
     (user, room)
 }
 
@@ -111,6 +112,10 @@ async fn an_erasure_goes_on_after_a_crash_at_any_step() {
         assert_eq!((before.sessions, before.groups, before.blocks, before.user_keys), (1, 1, 2, 1));
         assert_eq!((record.texts.emptied, record.texts.sealed), (3, 0));
         assert_eq!(record.steps, Step::ALL);
+        assert_eq!(before.published_marks, 1);
+        let marks = &harness.dependencies.log;
+        let left = (marks.read_marks(user).await.unwrap(), marks.read_marks(other).await.unwrap());
+        assert_eq!(left, (0, u64::try_from(Step::ALL.len()).unwrap()), "the other's are as they were");
         assert!(harness.store.traces(user).await.unwrap().is_none());
         let page = Page { conversation: room, window: Window::Newest, limit: 10 };
         let page = harness.rpc.call(&GetPage { user: other, page }).await.unwrap();

@@ -6,6 +6,7 @@ mod direct; // one Direct Get request and its answers
 mod leader; // how far an answer must reach where there are several copies
 mod order; // streams in their own order, for commands that go over everything
 mod mirror; // where the log and its mirror are, how much is parked
+mod reads; // read marks of a user, to be erased
 
 pub use mirror::Extent;
 pub use order::StoredMessage;

@@ -60,7 +60,7 @@ impl Step {
 
 /// What there is of a user, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct Counts {
     pub profiles: u64,
     pub user_keys: u64,
@@ -69,13 +69,25 @@ pub struct Counts {
     pub groups: u64,
     pub blocks: u64,
     pub marks: u64,
+    /// Read marks as they were sent to edges.
+    pub published_marks: u64,
     pub reservations: u64,
 }
 
 impl Counts {
-    pub fn of(traces: Traces, groups: u64) -> Self {
+    pub fn of(traces: Traces, groups: u64, published_marks: u64) -> Self {
         let Traces { profiles, user_keys, data_keys, sessions, blocks, marks, reservations } = traces;
-        Self { profiles, user_keys, data_keys, sessions, groups, blocks, marks, reservations }
+        Self {
+            profiles,
+            user_keys,
+            data_keys,
+            sessions,
+            groups,
+            blocks,
+            marks,
+            published_marks,
+            reservations,
+        }
     }
 
     pub fn is_none(&self) -> bool {

@@ -148,12 +148,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
     Endpoint("CONSUMER.LEADER.STEPDOWN.*.*", Nothing, Nothing),
     Endpoint("CONSUMER.PEER.REMOVE.*.*", Nothing, Nothing),
     Endpoint("CONSUMER.PEER.EVACUATE.*.*", Nothing, Nothing),
-    // Streams: a worker takes out what a person has looked at.
+    // Streams: a worker takes out what a person has looked at, and read marks of users who are erased.
     Endpoint("STREAM.MSG.DELETE.*", Nothing, Stream("PARKED")),
     Endpoint("STREAM.CREATE.*", Nothing, Nothing),
     Endpoint("STREAM.UPDATE.*", Nothing, Nothing),
     Endpoint("STREAM.DELETE.*", Nothing, Nothing),
-    Endpoint("STREAM.PURGE.*", Nothing, Nothing),
+    Endpoint("STREAM.PURGE.*", Nothing, Stream("READS")),
     Endpoint("STREAM.SNAPSHOT.*", Nothing, Nothing),
     Endpoint("STREAM.RESTORE.*", Nothing, Nothing),
     Endpoint("STREAM.LIST", Nothing, Nothing),
