@@ -118,6 +118,7 @@ test-deps: deps
 	@scripts/fetch-cassandra
 	@scripts/fetch-kafka
 	@scripts/fetch-openbao
+	@scripts/fetch-mail-server
 	@scripts/fetch-faketime
 	@scripts/fetch-chromium
 	@scripts/fetch-npm scripts/asyncapi scripts/oidc-provider examples/typescript
