@@ -33,16 +33,16 @@ struct Deployment {
 
 impl Deployment {
     async fn start() -> Self {
-        Self::with(("RATE_LIMITS", "off")).await
+        Self::with(&[("RATE_LIMITS", "off")]).await
     }
 
-    async fn with(setting: (&'static str, &'static str)) -> Self {
+    async fn with(more: &[(&'static str, &'static str)]) -> Self {
         let mailbox = tempfile::tempdir().unwrap();
         let script = mailbox.path().join("postman");
         fs::write(&script, POSTMAN).unwrap();
         let command = format!("sh {} {}", script.display(), mailbox.path().display());
-        let settings = [("MAIL_COMMAND", &*command.leak()), ("MAIL_FROM", "chat@natter.example"), setting];
-        Self { natter: DevServer::start(NATTER, &settings).await, mailbox }
+        let mail = [("MAIL_COMMAND", &*command.leak()), ("MAIL_FROM", "chat@natter.example")];
+        Self { natter: DevServer::start(NATTER, &[&mail, more].concat()).await, mailbox }
     }
 
     async fn user(&self, name: &str) -> User {
@@ -203,7 +203,7 @@ async fn no_answer_shows_whether_an_account_has_the_address() {
 
 #[tokio::test]
 async fn mails_to_one_address_are_limited_whoever_has_it() {
-    let deployment = Deployment::with(("RATE_LIMITS", "mail=1/h")).await;
+    let deployment = Deployment::with(&[("RATE_LIMITS", "mail=1/h")]).await;
     let alice = deployment.user("alice").await;
     for name in ["alice", "unknown"] {
         request(&alice, &address(name)).await.ok(202);
@@ -238,4 +238,25 @@ async fn without_mail_a_reset_is_refused_by_its_code() {
     let deployment = Deployment::start().await;
     let bob = deployment.user("bob").await;
     assert_eq!(bob.get("/api/auth/options").await.ok(200)["mail"], json!(true));
+}
+
+#[tokio::test]
+async fn a_sealed_address_gets_its_mail() {
+    let root = "8f1d2c3b4a5968778695a4b3c2d1e0f00123456789abcdeffedcba9876543210";
+    let sealed = [("CHAT_ENCRYPTION_ENABLED", "true"), ("CHAT_MESSAGE_KEY", root), ("RATE_LIMITS", "off")];
+    let deployment = Deployment::with(&sealed).await;
+    let alice = deployment.user("alice").await;
+    let store = rusqlite::Connection::open(deployment.natter.data().join("natter.db")).unwrap();
+    let stored = || store.query_row("SELECT email FROM users", [], |row| row.get::<_, String>(0)).unwrap();
+    let before = stored();
+    assert!(before.starts_with('\u{1}') && !before.contains("tests.example"), "{before}");
+    request(&alice, "nobody@tests.example").await.ok(202);
+    request(&alice, "ALICE@tests.example").await.ok(202);
+    let mail = deployment.mail(1).await;
+    assert!(mail.contains("To: alice@tests.example") && mail.contains("Hello alice"), "{mail}");
+    confirm(&alice, &token(&mail), NEXT).await.ok(204);
+    let by_address = json!({"login": address("alice"), "password": NEXT});
+    alice.post("/api/auth/login", &by_address).await.ok(200);
+    assert_eq!(log_in(&alice, PASSWORD).await, 401);
+    assert_eq!((stored(), deployment.mails().len()), (before, 1));
 }

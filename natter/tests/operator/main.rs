@@ -12,6 +12,7 @@ mod verify; // natter verify
 mod backup; // natter backup and restore
 
 mod token; // natter token
+mod reset_password; // natter reset-password
 mod trace; // natter trace
 mod top; // natter top
 
