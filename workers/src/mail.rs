@@ -5,7 +5,7 @@ mod text; // what mails say
 mod command; // delivery by a program
 mod smtp; // delivery by a server
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use lettre::{
     Message,
@@ -71,6 +71,8 @@ struct Inner {
     waiting: Arc<Semaphore>,
     /// Of them those that are being delivered.
     sending: Semaphore,
+    /// What one attempt may take.
+    attempt: Duration,
     tracker: TaskTracker,
     stop: CancellationToken,
 }
@@ -89,6 +91,7 @@ impl Mailer {
             transport,
             waiting: Arc::new(Semaphore::new(limits::MAILS_WAITING)),
             sending: Semaphore::new(limits::MAILS_SENDING),
+            attempt: limits::MAIL_ATTEMPT,
             tracker,
             stop,
         })))
@@ -174,11 +177,77 @@ impl Inner {
                 Transport::Smtp(server) => smtp::send(server, message.clone()).await,
             }
         };
-        let late = |_| SendError::later(format!("no answer within {:?}", limits::MAIL_ATTEMPT));
-        timeout(limits::MAIL_ATTEMPT, sent).await.map_err(late)?
+        let late = |_| SendError::later(format!("no answer within {:?}", self.attempt));
+        timeout(self.attempt, sent).await.map_err(late)?
     }
 }
 
 fn count(outcome: &'static str) {
     counter!("natter_mails_total", "outcome" => outcome).increment(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use natter_testkit::{is_alive, until};
+
+    use super::*;
+
+    /// Takes mail, but for addresses that begin with `hang`: for them it waits, and so does what it has started.
+    const PROGRAM: &str = r#"cd "$1" || exit 1
+mail=$(mktemp -p .)
+cat > "$mail"
+if grep -q "^To: hang" "$mail"; then
+    sleep 1000 &
+    echo "$$ $!" >> hanging
+    wait
+fi
+mv "$mail" "$mail.mail"
+"#;
+
+    fn mailer(folder: &Path, stop: CancellationToken) -> Mailer {
+        fs::write(folder.join("program"), PROGRAM).unwrap();
+        let words =
+            ["sh".to_owned(), folder.join("program").display().to_string(), folder.display().to_string()];
+        let transport = config::MailTransport::Command(words.to_vec());
+        let settings = config::Mail { from: "chat@natter.example".to_owned(), transport };
+        let Mailer(inner) = Mailer::new(&settings, TaskTracker::new(), stop).unwrap();
+        let inner = Arc::into_inner(inner).unwrap();
+        Mailer(Arc::new(Inner { attempt: Duration::from_millis(500), ..inner }))
+    }
+
+    fn post(mailer: &Mailer, to: &str) {
+        let text = Text { subject: "a mail".to_owned(), body: "with a text".to_owned() };
+        let mail = Mail { to: to.to_owned(), text };
+        mailer.post(async move { Some(mail) }).unwrap();
+    }
+
+    /// Of programs that hung, and of what they had started.
+    fn processes(folder: &Path) -> Vec<i32> {
+        let text = fs::read_to_string(folder.join("hanging")).unwrap_or_default();
+        text.split_whitespace().map(|id| id.parse().unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_program_that_hangs_is_killed_and_the_next_mails_go_on() {
+        let (folder, stop) = (tempfile::tempdir().unwrap(), CancellationToken::new());
+        let mailer = mailer(folder.path(), stop.clone());
+        for n in 0..limits::MAILS_SENDING {
+            post(&mailer, &format!("hang{n}@natter.example"));
+        }
+        post(&mailer, "bob@natter.example");
+        until("the mail behind them is taken", async || {
+            let mut files = fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
+            files.any(|file| file.extension().is_some_and(|extension| extension == "mail"))
+        })
+        .await;
+        until("all have hung", async || processes(folder.path()).len() >= 2 * limits::MAILS_SENDING).await;
+        stop.cancel();
+        mailer.0.tracker.close();
+        mailer.0.tracker.wait().await;
+        for process in processes(folder.path()) {
+            until("it has ended", async || !is_alive(process)).await;
+        }
+    }
 }
