@@ -176,6 +176,11 @@ pub enum Act {
         /// The operator's account on that host; null: the user wanted it.
         operator: Option<String>,
     },
+    /// A user was not erased because the password was wrong, or there was none and no log-in of a moment ago.
+    ErasureFailed {
+        /// Whose account it is.
+        user: UserId,
+    },
     /// A process writes from now on.
     Started {
         /// Of the program.

@@ -10,17 +10,20 @@ pub enum TokenPurpose {
     Password,
     /// Prove that an address is theirs, and take it for the account.
     Email,
+    /// Erase an account that has no password: the token is its newest log-in.
+    Erasure,
 }
 
 impl TokenPurpose {
     /// Every one.
-    pub const ALL: [Self; 2] = [Self::Password, Self::Email];
+    pub const ALL: [Self; 3] = [Self::Password, Self::Email, Self::Erasure];
 
     /// As stored.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Password => "password",
             Self::Email => "email",
+            Self::Erasure => "erasure",
         }
     }
 }

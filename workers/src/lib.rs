@@ -24,5 +24,5 @@ pub mod capped_list; // findings counted in full and shown in part
 pub mod verify; // the log against the store
 
 mod start; // jobs by name, and what they need
-pub use services::accounts::{RefreshTokens, password_link};
+pub use services::accounts::{RefreshTokens, password_link, remember_log_in};
 pub use start::{Dependencies, Job, StartError, start};

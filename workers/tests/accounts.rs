@@ -15,12 +15,13 @@ use natter_schemas::{
     id::{SessionId, UserId},
     limits,
     rpc::{
-        EndSession, FindUser, FindUsers, ListSessions, LogIn, LogOut, NewPassword, OpenedSession,
-        PresenceChange, RefreshSession, RegisterUser, ResetPassword, RpcError, SearchUsers, UpdateUser,
+        EndSession, EraseUserByLogIn, FindUser, FindUsers, ListSessions, LogIn, LogOut, NewPassword,
+        OpenedSession, PresenceChange, RefreshSession, RegisterUser, ResetPassword, RpcError, SearchUsers,
+        UpdateUser,
     },
 };
-use natter_store::AccountStore;
-use natter_workers::{Job, password_link};
+use natter_store::{AccountStore, no_password};
+use natter_workers::{Job, password_link, remember_log_in};
 
 const PASSWORD: &str = "correct horse";
 
@@ -347,4 +348,23 @@ async fn a_store_that_is_away_leaves_the_link_as_it_is() {
     assert_eq!(refusal(harness.rpc.call(&call).await), (Code::Unavailable, None));
     harness.store.set_away(false);
     harness.rpc.call(&call).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_log_in_of_ten_minutes_ago_erases_no_account() {
+    let harness = accounts().await;
+    let user = register(&harness, "alice").await.user.id;
+    let call = EraseUserByLogIn { user, session: SessionId::fresh() };
+    let log_in_of = async |age: Duration| {
+        let at = Timestamp(Timestamp::now().0 - i64::try_from(age.as_millis()).unwrap());
+        remember_log_in(&*harness.store, user, call.session, at).await.unwrap();
+    };
+    log_in_of(Duration::ZERO).await;
+    assert_eq!(refusal(harness.rpc.call(&call).await), (Code::BadCredentials, None), "it has a password");
+    harness.store.set_password_hash(user, &no_password("1"), None).await.unwrap();
+    log_in_of(limits::ERASURE_AFTER_LOG_IN).await;
+    assert_eq!(refusal(harness.rpc.call(&call).await), (Code::BadCredentials, None), "too long ago");
+    log_in_of(limits::ERASURE_AFTER_LOG_IN / 2).await;
+    harness.rpc.call(&call).await.unwrap();
+    assert!(harness.store.credentials_of(user).await.unwrap().is_none());
 }

@@ -12,7 +12,7 @@ use natter_schemas::{
     id::UserId,
     limits,
     rest::{ChangePassword, EraseMe, Items, UpdateMe, UserView},
-    rpc::{EraseUser, FindUser, NewPassword, SearchUsers, UpdateUser},
+    rpc::{EraseUser, EraseUserByLogIn, FindUser, NewPassword, SearchUsers, UpdateUser},
 };
 
 use super::{
@@ -56,8 +56,11 @@ pub async fn erase_me(
     caller: Caller,
     Json(body): Json<EraseMe>,
 ) -> Result<Response, ApiError> {
-    let call = EraseUser { user: caller.user(), password: body.password };
-    app.rpc.caused_by(client.ip).call(&call).await?;
+    let (user, rpc) = (caller.user(), app.rpc.caused_by(client.ip));
+    match body.password {
+        Some(password) => rpc.call(&EraseUser { user, password }).await?,
+        None => rpc.call(&EraseUserByLogIn { user, session: caller.session() }).await?,
+    }
     let cookie = accounts::no_cookie(client)?;
     Ok((StatusCode::ACCEPTED, cookie).into_response())
 }

@@ -108,6 +108,12 @@ async fn what_happens_to_accounts_is_recorded_with_its_client() {
     let reasons: Vec<_> = audited.of("session_ended", &bob).iter().map(|r| text(&r["reason"])).collect();
     assert_eq!(reasons, ["ended_by_user", "logged_out"]);
 
+    let carol = audited.cluster.user(0, "carol").await;
+    proxied(&carol, Method::DELETE, "/api/me", &json!({"password": "not this one"})).await;
+    assert_eq!(audited.one("erasure_failed", &carol)["client"], PROXIED);
+    proxied(&carol, Method::DELETE, "/api/me", &json!({"password": PASSWORD})).await.ok(202);
+    assert_eq!(audited.one("user_erased", &carol)["client"], PROXIED);
+
     // Nothing that was written, and no secret.
     let written = audited.text();
     for secret in [

@@ -1,6 +1,8 @@
 //! Log-in by an OpenID Connect provider: everything that a browser, a provider or who is between them can bring that proves
 //! nothing.
 
+mod erasure; // accounts that no password protects
+
 use std::time::{Duration, Instant};
 
 use natter_testkit::{Authority, Conduct, DevServer, PASSWORD, Provider, Signing, User, query, until};

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// How long a link of a mail works.
 pub const ONE_TIME_TOKEN: Duration = Duration::from_mins(30);
+/// For how long after a log-in at the provider its session may erase an account that has no password.
+pub const ERASURE_AFTER_LOG_IN: Duration = Duration::from_mins(10);
 /// A one-time token as clients have it: ours have 80 characters.
 pub const ONE_TIME_TOKEN_TEXT: usize = 200;
 /// A language tag (BCP 47): the longest that RFC 5646 §4.4.1 expects.

@@ -124,9 +124,10 @@ pub struct ResetPassword {
 #[garde(allow_unvalidated)]
 #[garde(context(Limits))]
 pub struct EraseMe {
-    /// The present password.
-    #[garde(length(bytes, min = 1, max = limits::LOGIN_PASSWORD))]
-    pub password: String,
+    /// The present password; absent for an account that has none.
+    #[garde(inner(length(bytes, min = 1, max = limits::LOGIN_PASSWORD)))]
+    #[schemars(length(min = 1, max = limits::LOGIN_PASSWORD))]
+    pub password: Option<String>,
 }
 
 /// A conversation to be opened.

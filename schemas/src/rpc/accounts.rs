@@ -117,6 +117,15 @@ pub struct EraseUser {
     pub password: String,
 }
 
+/// The same for an account that has no password: `bad_credentials` unless this session is its newest log-in, of a moment ago.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EraseUserByLogIn {
+    /// The user it is about.
+    pub user: UserId,
+    /// The session that asks for it.
+    pub session: SessionId,
+}
+
 /// Sends a link for a new password to the address, if an account has it. `mail_off` without mail.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct RequestPasswordReset {

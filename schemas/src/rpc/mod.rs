@@ -137,6 +137,7 @@ calls! {
         UpdateUser [CHANGES] => "update" -> User;
         NewPassword [CHANGES] => "password" -> (), crate::limits::RPC_HASHING;
         EraseUser [CHANGES] => "erase" -> (), crate::limits::RPC_HASHING;
+        EraseUserByLogIn [CHANGES] => "erase-by-log-in" -> ();
         RequestPasswordReset [CHANGES] => "request-password-reset" -> ();
         ResetPassword [CHANGES] => "reset-password" -> (), crate::limits::RPC_HASHING;
         GetMailOption => "mail-option" -> bool;

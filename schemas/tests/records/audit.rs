@@ -39,6 +39,7 @@ pub fn acts() -> Vec<Act> {
         Act::KeysRetired { name: "root-1".to_owned(), operator: operator.clone() },
         Act::UserErased { user, operator: Some(operator) },
         Act::UserErased { user, operator: None },
+        Act::ErasureFailed { user },
         Act::Started { version: "0.1.0".to_owned() },
         Act::Stopped,
         Act::Interrupted { lost: 3, torn_bytes: 57 },

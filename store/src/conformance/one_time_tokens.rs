@@ -5,7 +5,7 @@ use natter_schemas::{event::Timestamp, id::UserId};
 
 use crate::{
     OneTimeToken, Store,
-    TokenPurpose::{Email, Password},
+    TokenPurpose::{Email, Erasure, Password},
 };
 
 const NOW: Timestamp = Timestamp(1_764_000_000_000);
@@ -39,7 +39,9 @@ pub async fn a_new_token_takes_the_place_of_the_one_before(store: Arc<dyn Store>
     assert_eq!(taken, Some(token(2).expires_at));
     store.put_one_time_token(user, Password, &token(3), NOW).await.unwrap();
     store.put_one_time_token(user, Email, &token(4), NOW).await.unwrap();
+    store.put_one_time_token(user, Erasure, &token(5), NOW).await.unwrap();
     store.remove_one_time_tokens(user).await.unwrap();
     assert_eq!(store.take_one_time_token(user, Password, &[3; 32]).await.unwrap(), None);
     assert_eq!(store.take_one_time_token(user, Email, &[4; 32]).await.unwrap(), None);
+    assert_eq!(store.take_one_time_token(user, Erasure, &[5; 32]).await.unwrap(), None);
 }

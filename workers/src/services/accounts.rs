@@ -24,16 +24,16 @@ use natter_schemas::{
     limits::Limits,
     rest::check,
     rpc::{
-        EndSession, EraseUser, FindUser, FindUsers, FinishProviderLogIn, GetLogInOptions, GetMailOption,
-        ListSessions, LogIn, LogOut, NewPassword, RefreshSession, RegisterUser, RequestPasswordReset,
-        ResetPassword, RpcError, SearchUsers, StartProviderLogIn, UpdateUser,
+        EndSession, EraseUser, EraseUserByLogIn, FindUser, FindUsers, FinishProviderLogIn, GetLogInOptions,
+        GetMailOption, ListSessions, LogIn, LogOut, NewPassword, RefreshSession, RegisterUser,
+        RequestPasswordReset, ResetPassword, RpcError, SearchUsers, StartProviderLogIn, UpdateUser,
     },
 };
 use natter_store::Store;
 
 use super::{profiles::Profiles, provider::OpenIdProvider};
 use crate::mail::Mailer;
-pub use one_time_tokens::password_link;
+pub use one_time_tokens::{password_link, remember_log_in};
 pub use passwords::{HashError, Passwords};
 
 /// How long refresh tokens are worth something.
@@ -78,6 +78,7 @@ impl Accounts {
             EndSession => end_session(client),
             NewPassword => new_password(client),
             EraseUser => erase(client),
+            EraseUserByLogIn => erase_by_log_in(client),
             RequestPasswordReset => request_password_reset(client),
             ResetPassword => reset_password(client),
             FindUser => user,

@@ -182,7 +182,8 @@ fn profiles(types: &mut Types) -> Vec<Operation> {
             .about(
                 "The account is closed for good when this is answered: its sockets close within 2 s, and no token and \
                  no password is good any more. Everything of the user is erased within seconds after that; what is left is \
-                 an id, of a user who is shown as `erased`.",
+                 an id, of a user who is shown as `erased`. An account without a password is deleted by the session of its newest \
+                 log-in at the provider, within ten minutes of it: `{}`.",
             )
             .body(types.body::<EraseMe>(), json!({"password": "correct horse battery"}))
             .answer(with_cookie(Answer::none(202, "The account is closed, and is being erased.")))

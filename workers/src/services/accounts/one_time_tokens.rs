@@ -1,15 +1,19 @@
 //! Tokens that prove that whoever presents them has read a mail. The store has a hash.
 
+use std::time::Duration;
+
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use natter_schemas::{event::Timestamp, id::UserId, limits};
+use natter_schemas::{
+    event::Timestamp,
+    id::{SessionId, UserId},
+    limits,
+};
 use natter_store::{OneTimeToken, Result, Store, TokenHash, TokenPurpose};
 
 /// Makes the only token of this user for this purpose. It begins with the user's id: so it is found.
 pub async fn issue(store: &dyn Store, user: UserId, purpose: TokenPurpose, now: Timestamp) -> Result<String> {
     let secret = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
-    let life = i64::try_from(limits::ONE_TIME_TOKEN.as_millis()).unwrap_or(i64::MAX);
-    let token =
-        OneTimeToken { hash: hash(&secret, purpose), expires_at: Timestamp(now.0.saturating_add(life)) };
+    let token = OneTimeToken { hash: hash(&secret, purpose), expires_at: after(limits::ONE_TIME_TOKEN, now) };
     store.put_one_time_token(user, purpose, &token, now).await?;
     Ok(format!("{user}.{secret}"))
 }
@@ -24,6 +28,34 @@ pub async fn take(
     let Some((user, secret)) = read(token) else { return Ok(None) };
     let expires_at = store.take_one_time_token(user, purpose, &hash(secret, purpose)).await?;
     Ok(expires_at.filter(|expires_at| now < *expires_at).map(|_| user))
+}
+
+/// The session is the user's newest log-in, which for a while proves as much as a password. No one has to keep a token for that:
+/// the session is it, and only who is logged in by it can name it.
+pub async fn remember_log_in(
+    store: &dyn Store,
+    user: UserId,
+    session: SessionId,
+    now: Timestamp,
+) -> Result<()> {
+    let hash = hash(&session.to_string(), TokenPurpose::Erasure);
+    let token = OneTimeToken { hash, expires_at: after(limits::ERASURE_AFTER_LOG_IN, now) };
+    store.put_one_time_token(user, TokenPurpose::Erasure, &token, now).await
+}
+
+/// Whether the session is the user's newest log-in, of a moment ago. It is asked once.
+pub async fn is_recent_log_in(
+    store: &dyn Store,
+    user: UserId,
+    session: SessionId,
+    now: Timestamp,
+) -> Result<bool> {
+    let token = format!("{user}.{session}");
+    Ok(take(store, &token, TokenPurpose::Erasure, now).await?.is_some())
+}
+
+fn after(life: Duration, now: Timestamp) -> Timestamp {
+    Timestamp(now.0.saturating_add(i64::try_from(life.as_millis()).unwrap_or(i64::MAX)))
 }
 
 /// A link for a new password, for who may give it to this user; the token alone where no address is set.
@@ -46,7 +78,7 @@ fn read(token: &str) -> Option<(UserId, &str)> {
     Some((user.parse().ok()?, secret))
 }
 
-/// The secret is 256 random bits, so a plain hash keeps it.
+/// The secret is 256 random bits, so a plain hash keeps it; or it is no secret, but the name of a session.
 fn hash(secret: &str, purpose: TokenPurpose) -> TokenHash {
     let mut hasher = blake3::Hasher::new_derive_key("natter 2026 one-time token");
     *hasher.update(purpose.name().as_bytes()).update(b":").update(secret.as_bytes()).finalize().as_bytes()

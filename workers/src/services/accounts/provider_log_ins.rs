@@ -10,9 +10,9 @@ use natter_schemas::{
     },
 };
 use natter_store::{AddUser, Credentials, no_password};
-use tracing::info;
+use tracing::{info, warn};
 
-use super::Accounts;
+use super::{Accounts, one_time_tokens::remember_log_in};
 use crate::services::{
     Failure,
     provider::{Authenticated, OpenIdProvider, Person},
@@ -65,8 +65,15 @@ impl Accounts {
             Some(credentials) => credentials,
             None => self.first_log_in(&who, provider.person(&who).await?).await?,
         };
+        let has_password = credentials.password().is_some();
         let opened = self.open(credentials, client).await?;
         let (user, session) = (opened.user.id, opened.session);
+        if !has_password
+            && let Err(error) = remember_log_in(&*self.store, user, session, self.clock.now()).await
+        {
+            // All that it is for is an erasure, for which the user logs in again.
+            warn!(%user, %error, "a log-in is not remembered: this session cannot erase the account");
+        }
         let act = if is_known {
             Act::LoggedIn { user, session, method }
         } else {

@@ -9,15 +9,15 @@ use natter_schemas::{
     limits,
     rest::check as valid,
     rpc::{
-        EndSession, EraseUser, ListSessions, LogIn, LogOut, NewPassword, OpenedSession, RefreshSession,
-        RegisterUser, User,
+        EndSession, EraseUser, EraseUserByLogIn, ListSessions, LogIn, LogOut, NewPassword, OpenedSession,
+        RefreshSession, RegisterUser, User,
     },
 };
 use natter_store::{AddSession, AddUser, Credentials, Exchange, NewSession, Renewal, Seed, TokenHash};
 use tracing::{info, warn};
 use zeroize::Zeroizing;
 
-use super::{Accounts, display_name as normalized, passwords::Password};
+use super::{Accounts, display_name as normalized, one_time_tokens::is_recent_log_in, passwords::Password};
 use crate::{close, control, presence, services::Failure};
 
 impl Accounts {
@@ -220,8 +220,29 @@ impl Accounts {
         let (user, known) = (call.user, self.store.credentials_of(call.user).await?);
         let known = known.and_then(|credentials| credentials.password().map(str::to_owned));
         if !self.passwords.verify(password, known).await? {
+            self.audit.record(Act::ErasureFailed { user }, client).await;
             return Err(Code::BadCredentials.into());
         }
+        self.close(user, client).await
+    }
+
+    /// Who has no password proves with a new log-in that this is not just an open browser.
+    pub(super) async fn erase_by_log_in(
+        &self,
+        call: EraseUserByLogIn,
+        client: Option<IpAddr>,
+    ) -> Result<(), Failure> {
+        let EraseUserByLogIn { user, session } = call;
+        let known = self.store.credentials_of(user).await?;
+        let is_without = known.is_some_and(|credentials| credentials.password().is_none());
+        if !is_without || !is_recent_log_in(&*self.store, user, session, self.clock.now()).await? {
+            self.audit.record(Act::ErasureFailed { user }, client).await;
+            return Err(Code::BadCredentials.into());
+        }
+        self.close(user, client).await
+    }
+
+    async fn close(&self, user: UserId, client: Option<IpAddr>) -> Result<(), Failure> {
         close::account(&*self.store, &self.publisher, user, self.clock.now()).await?;
         self.audit.record(Act::UserErased { user, operator: None }, client).await;
         info!(%user, "a user asked to be erased; the account is closed");

@@ -106,8 +106,8 @@ class Session {
     }
   }
 
-  /** Erases the account, and ends every session with it. */
-  async erase(password: string): Promise<void> {
+  /** Erases the account, and ends every session with it. Without a password: by a log-in of a moment ago. */
+  async erase(password: string | undefined): Promise<void> {
     this.#erasing = true
     try {
       await this.call('/api/me', { method: 'DELETE', body: { password } })
