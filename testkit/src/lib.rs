@@ -13,6 +13,7 @@ mod folder; // a temporary folder that goes in any case
 mod process; // a child process that ends with this one, and its log
 mod clock; // a clock that is wrong
 mod small_disk; // a file system that can be filled
+mod lossy_disk; // a file system whose power can be cut
 mod authority; // certificates of a CA of its own
 
 mod nats_server;
@@ -46,6 +47,7 @@ pub use self::{
     device::Device,
     folder::Folder,
     kafka::Kafka,
+    lossy_disk::{LossyDisk, Survives},
     nats_cluster::{NatsCluster, leader_of},
     nats_server::{NatsProcess, TestServer, small},
     openbao::OpenBao,
