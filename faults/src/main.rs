@@ -122,7 +122,7 @@ impl Runs {
                 fs::write(path, run::table(&reports))?;
             }
         }
-        Ok(reports.iter().all(|report| report.violations.is_empty()))
+        Ok(reports.iter().all(Report::holds))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A TCP connection between two parts that can be made to fail: everything between them goes through here.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -23,10 +23,37 @@ pub enum Conduct {
     Hold,
     /// As [`Self::Hold`], but only what the server sends: requests arrive, answers do not.
     HoldAnswers,
+    /// The other way around: what the server sends arrives alone.
+    HoldRequests,
     /// Each packet arrives so much later.
     Delay(Duration),
     /// So many bytes a second in each direction.
     Slow(u32),
+}
+
+impl Conduct {
+    /// As seen from the other end.
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::HoldAnswers => Self::HoldRequests,
+            Self::HoldRequests => Self::HoldAnswers,
+            both => both,
+        }
+    }
+}
+
+impl fmt::Display for Conduct {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pass => f.write_str("pass"),
+            Self::Cut => f.write_str("cut"),
+            Self::Hold => f.write_str("hold"),
+            Self::HoldAnswers => f.write_str("hold answers"),
+            Self::HoldRequests => f.write_str("hold requests"),
+            Self::Delay(by) => write!(f, "delay {}ms", by.as_millis()),
+            Self::Slow(rate) => write!(f, "slow {rate}"),
+        }
+    }
 }
 
 /// Whose bytes.
@@ -150,6 +177,7 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, direction: Direc
         let held = |conduct: &Conduct| match conduct {
             Conduct::Hold => true,
             Conduct::HoldAnswers => direction == Direction::Answers,
+            Conduct::HoldRequests => direction == Direction::Requests,
             _ => false,
         };
         if conduct.wait_for(|now| !held(now)).await.is_err() {

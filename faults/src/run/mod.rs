@@ -8,6 +8,7 @@ mod client; // a client that reconnects, resumes, repeats
 mod deployment; // the processes
 mod crowd; // all clients, and what they see in the end
 mod report; // a run in figures
+pub mod part; // what can break
 pub mod steps; // what a scenario is
 pub mod walk; // scenarios made of a seed
 
@@ -34,12 +35,12 @@ pub struct Outcome {
 
 /// Runs a scenario against this binary of natter. Logs of processes are kept in the folder when a guarantee was broken.
 pub async fn run(scenario: &Scenario, program: &Path, keep: Option<&Path>) -> Outcome {
-    let mut deployment = Deployment::start(program.to_owned(), scenario.settings.clone()).await;
+    let mut deployment = Deployment::start(program.to_owned(), scenario).await;
     let crowd = Crowd::gather(&deployment.edges()).await;
     let mut healed = 0;
     for step in &scenario.steps {
         take(step, &mut deployment, &crowd).await;
-        if !matches!(step, Step::Load(_)) {
+        if !matches!(step, Step::Load(_) | Step::Expect(..)) {
             healed = crowd.now();
         }
     }
@@ -52,7 +53,7 @@ pub async fn run(scenario: &Scenario, program: &Path, keep: Option<&Path>) -> Ou
     let log = crowd.end().await;
     let verdict = judge(&log);
     let report = Report::of(scenario, &log, &verdict, healed, gaps);
-    if let Some(folder) = keep.filter(|_| !verdict.holds()) {
+    if let Some(folder) = keep.filter(|_| !report.holds()) {
         let folder: PathBuf = folder.join(&scenario.name);
         deployment.keep_logs(&folder).expect("the folder can be written to");
         let file = std::fs::File::create(folder.join("log.jsonl")).expect("the folder can be written to");
@@ -67,15 +68,14 @@ async fn take(step: &Step, deployment: &mut Deployment, crowd: &Crowd) {
             crowd.send();
             sleep(*time).await;
         }
-        Step::Kill(part) => deployment.kill(*part),
+        Step::Kill(part) => deployment.kill(*part).await,
         Step::Start(part) => deployment.start_part(*part).await,
-        Step::Pause(part) => deployment.process(*part).pause(),
-        Step::Resume(part) => deployment.process(*part).resume(),
-        Step::Link(from, to, conduct) => {
-            for link in deployment.links(*from, *to) {
-                link.set(*conduct);
-            }
-        }
+        Step::Pause(part) => deployment.pause(*part).await,
+        Step::Resume(part) => deployment.resume(*part).await,
+        Step::CutPower { part, torn } => deployment.cut_power(*part, *torn).await,
+        Step::Disk(part, room) => deployment.set_disk(*part, *room).await,
+        Step::Expect(part, sign) => deployment.expect(*part, sign).await,
+        Step::Link(from, to, conduct) => deployment.set_links(*from, *to, *conduct).await,
         Step::Mutate(from, to, mutation) => {
             let links = deployment.links(*from, *to);
             for link in &links {

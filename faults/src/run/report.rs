@@ -32,6 +32,8 @@ pub struct Report {
     pub other: usize,
     /// The longest time in which a client that sends had no ack.
     pub longest_stall_ms: u64,
+    /// What the scenario allows.
+    pub stall_limit_ms: Option<u64>,
     /// From the last step to the moment at which every device was shown a message that was sent after it; `None` when
     /// nothing was sent afterwards or a device was shown none.
     pub recovered_ms: Option<u64>,
@@ -63,9 +65,15 @@ impl Report {
             announced_gaps: verdict.announced_gaps,
             other: verdict.violations.len() - lost - doubled - disordered - seen,
             longest_stall_ms: longest_stall(log) / 1000,
+            stall_limit_ms: scenario.longest_stall.and_then(|limit| u64::try_from(limit.as_millis()).ok()),
             recovered_ms: recovered(log, healed).map(|micros| micros / 1000),
             violations: verdict.violations.clone(),
         }
+    }
+
+    /// Every guarantee, and what the scenario asks for beside.
+    pub fn holds(&self) -> bool {
+        self.violations.is_empty() && self.stall_limit_ms.is_none_or(|limit| self.longest_stall_ms <= limit)
     }
 }
 
@@ -143,6 +151,9 @@ impl std::fmt::Display for Report {
              {other} other violations; longest stall {} ms",
             self.longest_stall_ms
         )?;
+        if let Some(limit) = self.stall_limit_ms {
+            write!(f, " of at most {limit}")?;
+        }
         if let Some(millis) = self.recovered_ms {
             write!(f, ", recovered in {millis} ms")?;
         }

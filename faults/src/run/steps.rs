@@ -12,61 +12,7 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::{frames::Mutation, link::Conduct};
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    Nats,
-    Redis,
-    Worker(usize),
-    Edge(usize),
-    /// The ends of links alone: all clients, and whatever there is.
-    Clients,
-    Everything,
-}
-
-impl Part {
-    pub fn is_natter(self) -> bool {
-        matches!(self, Self::Worker(_) | Self::Edge(_))
-    }
-
-    pub fn covers(self, other: Self) -> bool {
-        self == other || self == Self::Everything
-    }
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Nats => f.write_str("nats"),
-            Self::Redis => f.write_str("redis"),
-            Self::Worker(number) => write!(f, "worker-{number}"),
-            Self::Edge(number) => write!(f, "edge-{number}"),
-            Self::Clients => f.write_str("clients"),
-            Self::Everything => f.write_str("everything"),
-        }
-    }
-}
-
-impl FromStr for Part {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        Ok(match text {
-            "nats" => Self::Nats,
-            "redis" => Self::Redis,
-            "worker-0" => Self::Worker(0),
-            "worker-1" => Self::Worker(1),
-            "edge-0" => Self::Edge(0),
-            "edge-1" => Self::Edge(1),
-            "clients" => Self::Clients,
-            "everything" => Self::Everything,
-            _ => bail!(
-                "{text} is none of nats, redis, worker-0, worker-1, edge-0, edge-1, clients, everything"
-            ),
-        })
-    }
-}
+use super::{frames::Mutation, link::Conduct, part::Part};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
@@ -83,15 +29,43 @@ pub enum Step {
     LoseAnswer(Part, Part, String),
     /// A wrong server, for tests of the oracle: the next event to a client is not what the edge sent.
     Mutate(Part, Part, Mutation),
+    /// Of the machine that the part is on: its processes end, and what was not synced is lost; or most of it, in pages.
+    CutPower {
+        part: Part,
+        torn: bool,
+    },
+    /// Whether nothing more fits on the part's disk.
+    Disk(Part, Room),
+    /// What the part shows while something is broken, to whoever operates it.
+    Expect(Part, Sign),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    Full,
+    Free,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sign {
+    /// `GET /health/ready` says of this that it is up or down.
+    Health(String, bool),
+    /// A line of its log has these words.
+    Log(String),
+    /// A metric, with its labels or without, is at least this.
+    Metric(String, u64),
 }
 
 /// A scenario, as its file has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scenario {
     pub name: String,
     pub sentence: String,
     /// Settings of every role that differ.
     pub settings: Vec<(String, String)>,
+    pub three_servers: bool,
+    /// No client may wait longer for an ack.
+    pub longest_stall: Option<Duration>,
     pub steps: Vec<Step>,
 }
 
@@ -102,24 +76,49 @@ impl Scenario {
         let mut lines = (1..).zip(text.lines().map(str::trim));
         let sentence = lines.next().and_then(|(_, line)| line.strip_prefix("# "));
         let sentence = sentence.with_context(|| format!("{name}: the first line is '# ' and a sentence"))?;
-        let mut scenario =
-            Self { name: name.to_owned(), sentence: sentence.to_owned(), settings: vec![], steps: vec![] };
+        let mut scenario = Self { name: name.to_owned(), sentence: sentence.to_owned(), ..Self::default() };
         for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
-            if let Some((key, value)) = line.strip_prefix("with ").and_then(|rest| rest.split_once('=')) {
-                scenario.settings.push((key.to_owned(), value.to_owned()));
-            } else {
-                let step = line.parse().with_context(|| format!("{name}, line {number}: {line}"))?;
-                scenario.steps.push(step);
-            }
+            scenario.take(line).with_context(|| format!("{name}, line {number}: {line}"))?;
         }
         ensure!(!scenario.steps.is_empty(), "{name} has no steps");
         Ok(scenario)
+    }
+
+    fn take(&mut self, line: &str) -> anyhow::Result<()> {
+        if line == "with three nats-servers" {
+            self.three_servers = true;
+        } else if let Some(time) = line.strip_prefix("with no stall above ") {
+            self.longest_stall = Some(duration(time)?);
+        } else if let Some(setting) = line.strip_prefix("with ") {
+            let (key, value) = setting
+                .split_once('=')
+                .context("with SETTING=VALUE, three nats-servers, no stall above TIME")?;
+            self.settings.push((key.to_owned(), value.to_owned()));
+        } else {
+            self.steps.push(line.parse()?);
+        }
+        Ok(())
+    }
+
+    pub fn servers(&self) -> usize {
+        if self.three_servers { 3 } else { 1 }
+    }
+
+    /// Whether what happens to disks needs disks of their own.
+    pub fn breaks_disks(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::CutPower { .. } | Step::Disk(..)))
     }
 }
 
 impl fmt::Display for Scenario {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "# {}", self.sentence)?;
+        if self.three_servers {
+            writeln!(f, "with three nats-servers")?;
+        }
+        if let Some(time) = self.longest_stall {
+            writeln!(f, "with no stall above {}ms", time.as_millis())?;
+        }
         for (key, value) in &self.settings {
             writeln!(f, "with {key}={value}")?;
         }
@@ -147,7 +146,14 @@ impl FromStr for Step {
             ["mutate", from, to, mutation] => {
                 Self::Mutate(from.parse()?, to.parse()?, self::mutation(mutation)?)
             }
-            _ => bail!("steps are load, kill, start, pause, resume, link, lose answer, mutate"),
+            ["cut", "power", part] => Self::CutPower { part: disk(part)?, torn: false },
+            ["cut", "power", part, "torn"] => Self::CutPower { part: disk(part)?, torn: true },
+            ["disk", part, "full"] => Self::Disk(disk(part)?, Room::Full),
+            ["disk", part, "free"] => Self::Disk(disk(part)?, Room::Free),
+            ["expect", part, ref sign @ ..] => Self::Expect(process(part)?, self::sign(sign)?),
+            _ => bail!(
+                "steps are load, kill, start, pause, resume, link, lose answer, mutate, cut power, disk, expect"
+            ),
         })
     }
 }
@@ -164,25 +170,43 @@ impl fmt::Display for Step {
             Self::Mutate(from, to, mutation) => {
                 write!(f, "mutate {from} {to} {}", format!("{mutation:?}").to_lowercase())
             }
-            Self::Link(from, to, conduct) => {
-                write!(f, "link {from} {to} ")?;
-                match conduct {
-                    Conduct::Pass => f.write_str("pass"),
-                    Conduct::Cut => f.write_str("cut"),
-                    Conduct::Hold => f.write_str("hold"),
-                    Conduct::HoldAnswers => f.write_str("hold answers"),
-                    Conduct::Delay(by) => write!(f, "delay {}ms", by.as_millis()),
-                    Conduct::Slow(rate) => write!(f, "slow {rate}"),
-                }
+            Self::Link(from, to, conduct) => write!(f, "link {from} {to} {conduct}"),
+            Self::CutPower { part, torn } => {
+                write!(f, "cut power {part}{}", if *torn { " torn" } else { "" })
             }
+            Self::Disk(part, Room::Full) => write!(f, "disk {part} full"),
+            Self::Disk(part, Room::Free) => write!(f, "disk {part} free"),
+            Self::Expect(part, Sign::Health(name, up)) => {
+                write!(f, "expect {part} health {name} {}", if *up { "up" } else { "down" })
+            }
+            Self::Expect(part, Sign::Log(words)) => write!(f, "expect {part} log {words}"),
+            Self::Expect(part, Sign::Metric(name, least)) => write!(f, "expect {part} metric {name} {least}"),
         }
     }
 }
 
 fn process(text: &str) -> anyhow::Result<Part> {
-    let part = text.parse()?;
-    ensure!(!matches!(part, Part::Clients | Part::Everything), "{text} is no process");
+    let part: Part = text.parse()?;
+    ensure!(part.is_process(), "{text} is no process");
     Ok(part)
+}
+
+/// Whose disk it is. Edges and Redis keep nothing on one.
+fn disk(text: &str) -> anyhow::Result<Part> {
+    let part = text.parse()?;
+    let has = matches!(part, Part::Server(_) | Part::Nats | Part::Leader | Part::Store | Part::Everything);
+    ensure!(has, "{text} has no disk: nats, nats-0, nats-leader, store, everything");
+    Ok(part)
+}
+
+fn sign(words: &[&str]) -> anyhow::Result<Sign> {
+    Ok(match *words {
+        ["health", name, "up"] => Sign::Health(name.to_owned(), true),
+        ["health", name, "down"] => Sign::Health(name.to_owned(), false),
+        ["log", ref words @ ..] if !words.is_empty() => Sign::Log(words.join(" ")),
+        ["metric", name, least] => Sign::Metric(name.to_owned(), least.parse().context("a number")?),
+        _ => bail!("a part shows health NAME up or down, log WORDS, metric NAME LEAST"),
+    })
 }
 
 fn conduct(words: &[&str]) -> anyhow::Result<Conduct> {
@@ -191,9 +215,10 @@ fn conduct(words: &[&str]) -> anyhow::Result<Conduct> {
         ["cut"] => Conduct::Cut,
         ["hold"] => Conduct::Hold,
         ["hold", "answers"] => Conduct::HoldAnswers,
+        ["hold", "requests"] => Conduct::HoldRequests,
         ["delay", by] => Conduct::Delay(duration(by)?),
         ["slow", rate] => Conduct::Slow(rate.parse().context("bytes a second")?),
-        _ => bail!("a link does pass, cut, hold, hold answers, delay TIME, slow BYTES"),
+        _ => bail!("a link does pass, cut, hold, hold answers, hold requests, delay TIME, slow BYTES"),
     })
 }
 
@@ -221,10 +246,14 @@ fn duration(text: &str) -> anyhow::Result<Duration> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "# Everything breaks.\nwith A=b\nload 3000ms\nkill edge-0\nstart edge-0\npause nats\n\
-                        resume nats\nlink everything nats cut\nlink worker-0 nats hold answers\n\
+    const TEXT: &str = "# Everything breaks.\nwith three nats-servers\nwith no stall above 5000ms\nwith A=b\n\
+                        load 3000ms\nkill edge-0\nstart edges\npause nats\nresume nats-leader\n\
+                        link everything nats cut\nlink worker-0 nats-2 hold answers\nlink nats-0 nats-1 hold requests\n\
                         link clients edge-1 slow 20000\nlink edge-0 redis delay 50ms\nlink edge-0 redis pass\n\
-                        lose answer worker-0 nats seq\nmutate clients edge-0 swap\n";
+                        lose answer worker-0 nats seq\nmutate clients edge-0 swap\ncut power nats\n\
+                        cut power everything torn\ndisk store full\ndisk nats-1 free\n\
+                        expect edge-0 health log down\nexpect worker-1 log the store is away\n\
+                        expect workers metric natter_x_total 3\n";
 
     #[test]
     fn a_scenario_is_printed_as_it_was_read() {
@@ -236,6 +265,8 @@ mod tests {
         let error = Scenario::read("x", "# A sentence.\nload 3s\nkill clients\n").unwrap_err();
         assert_eq!(format!("{error:#}"), "x, line 3: kill clients: clients is no process");
         assert!(Scenario::read("x", "load 3s\n").is_err());
-        assert!("load 3h".parse::<Step>().is_err() && "load 4000s".parse::<Step>().is_err());
+        for step in ["load 3h", "load 4000s", "kill nats-3", "cut power redis", "expect edge-0 log"] {
+            assert!(step.parse::<Step>().is_err(), "{step}");
+        }
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{
     link::Conduct,
-    steps::{Part, Scenario, Step},
+    part::Part,
+    steps::{Scenario, Step},
 };
 
 const PARTS: [Part; 6] =
@@ -22,7 +23,7 @@ pub fn walk(seed: u64, faults: usize) -> Scenario {
     }
     steps.push(Step::Load(Duration::from_secs(5)));
     let sentence = format!("{faults} faults one after the other, of seed {seed}.");
-    Scenario { name: format!("walk-{seed}"), sentence, settings: vec![], steps }
+    Scenario { name: format!("walk-{seed}"), sentence, steps, ..Scenario::default() }
 }
 
 /// What breaks, and what heals it.

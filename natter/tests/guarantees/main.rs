@@ -58,3 +58,26 @@ async fn an_edge_that_doubles_or_exchanges_events_is_found_by_the_oracle() {
     assert!(verdict.count(disordered) >= 2, "{verdict:?}");
     assert!(verdict.count(|v| matches!(v, Violation::Gap { .. })) > 0, "{verdict:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_power_cut_loses_nothing_that_was_acked() {
+    let steps =
+        "load 1s\ncut power everything torn\nstart everything\nload 1s\ncut power nats\nstart nats\nload 2s";
+    let (report, verdict) = run("power cut", steps).await;
+    holds(&verdict);
+    assert!(report.recovered_ms.is_some(), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_power_cut_before_the_log_is_synced_is_found_by_the_oracle() {
+    let steps = "with DURABILITY=relaxed\nload 1s\ncut power everything\nstart everything\nload 1s";
+    let (_, verdict) = run("power cut without fsync", steps).await;
+    assert!(!verdict.holds(), "{verdict:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_of_three_that_is_killed_breaks_no_guarantee() {
+    let steps = "with three nats-servers\nload 2s\nkill nats-leader\nload 6s\nstart nats-leader\nload 2s";
+    let (_, verdict) = run("leader killed", steps).await;
+    holds(&verdict);
+}
