@@ -24,6 +24,7 @@ use crate::{
     client_lines::ClientLines,
     connections::Connections,
     feeds::{control::ControlState, membership_updates::MembershipUpdates},
+    held_tokens::HeldTokens,
     inbound::{hello::Hello, publish::Sender, read_marks::ReadMarks, typing::Typing, watchers::Watchers},
     membership::Members,
     outbound::{catch_up::CatchUp, departure::Departure, flush::Flushers, hub::Hub, sockets::Sockets},
@@ -85,6 +86,7 @@ pub struct App {
     pub clock: LogClock,
 
     pub tokens: Arc<Tokens>,
+    pub held: Arc<HeldTokens>,
     pub admission: Arc<Admission>,
     pub connections: Arc<Connections>,
     pub lines: Arc<ClientLines>,

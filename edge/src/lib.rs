@@ -20,6 +20,7 @@ mod admission; // rate limits in front of everything
 mod membership; // who is in which conversation, from cache and CONTROL
 mod presence; // heartbeats of every socket, and what viewers know of others
 mod revoked_sessions; // sessions whose tokens are no longer taken
+mod held_tokens; // what proves to services that an edge asks for its users
 
 // 2: socket out.
 mod outbound; // live sockets and what is sent to them

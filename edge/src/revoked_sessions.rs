@@ -20,6 +20,11 @@ impl RevokedSessions {
         self.0.insert(session, ()).await;
     }
 
+    /// The same for whoever cannot wait.
+    pub fn contains_now(&self, session: SessionId) -> bool {
+        self.0.contains_key(&session)
+    }
+
     pub async fn contains(&self, session: SessionId) -> bool {
         self.0.get(&session).await.is_some()
     }

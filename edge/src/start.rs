@@ -9,7 +9,7 @@ use natter_nats::{
     connect::{self, Address, Purpose, connect},
     event_log::EventLog,
     publisher::Publisher,
-    service::RpcClient,
+    service::{ProofSource, RpcClient},
 };
 use natter_runtime::{lifecycle::Lifecycle, shared_state::SharedState};
 use natter_seal::DataKeys;
@@ -26,6 +26,7 @@ use crate::{
         control::ControlFollower, live::LiveFeed, membership_updates::MembershipUpdates,
         presence::PresenceFeed, typing::TypingFeed,
     },
+    held_tokens::HeldTokens,
     inbound::{
         earlier_sends::EarlierSends, hello::Hello, publish::Sender, read_marks::ReadMarks,
         registration::Registry, seal::Sealing, typing::Typing, watchers::Watchers,
@@ -59,13 +60,15 @@ pub async fn assemble(
     clock: LogClock,
     lifecycle: Lifecycle,
 ) -> anyhow::Result<Arc<App>> {
-    let (rpc, live) = connections(&config.nats).await?;
+    let revoked = Arc::<RevokedSessions>::default();
+    let held = Arc::new(HeldTokens::new(revoked.clone(), clock.clone()));
+    let (rpc, live) = connections(&config.nats, &held).await?;
     let keys = data_keys(&config, &rpc, &lifecycle);
     let log = event_log(&config, live.clone(), partitions, clock.clone());
 
     let tokens = Arc::new(Tokens::new(Keys::new(&config.keys)?, config.jwt_expires_in, clock.clone()));
     let members = Arc::new(Members::new(rpc.clone()));
-    let (known, revoked) = (Arc::<KnownPresence>::default(), Arc::<RevokedSessions>::default());
+    let known = Arc::<KnownPresence>::default();
     let admission = Arc::new(Admission::new(shared.clone(), config.rates.clone()));
     let heartbeats = heartbeats(&config, shared.clone(), live.clone(), &lifecycle);
 
@@ -84,6 +87,7 @@ pub async fn assemble(
         hello: Hello {
             tokens: tokens.clone(),
             revoked: revoked.clone(),
+            held: held.clone(),
             control: Arc::clone(&control),
             admission: admission.clone(),
             members: members.clone(),
@@ -125,6 +129,7 @@ pub async fn assemble(
         clock,
         tokens,
         members,
+        held,
         heartbeats,
         revoked,
         sockets,
@@ -135,9 +140,10 @@ pub async fn assemble(
 
 /// One connection is one task: answers to calls do not wait behind live traffic. Publishing shares the live one:
 /// an ack and the event it is about come in one packet, wake one task, and leave in one write.
-async fn connections(nats: &Address) -> anyhow::Result<(RpcClient, Client)> {
+async fn connections(nats: &Address, held: &Arc<HeldTokens>) -> anyhow::Result<(RpcClient, Client)> {
     let rpc = connect(nats, Purpose::Rpc).await?;
-    Ok((RpcClient::new(rpc), connect(nats, Purpose::Live).await?))
+    let tokens: Arc<dyn ProofSource> = held.clone();
+    Ok((RpcClient::of_users(rpc, tokens), connect(nats, Purpose::Live).await?))
 }
 
 fn event_log(config: &Config, live: Client, partitions: u16, clock: LogClock) -> EventLog {

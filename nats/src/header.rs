@@ -1,11 +1,14 @@
-//! Every header of the system that async-nats does not name. Values are numbers, ids, addresses and the program's own words: text
-//! of a client never enters one.
+//! Every header of the system that async-nats does not name. Values are numbers, ids, addresses, verified tokens and the program's
+//! own words: other text of a client never enters one.
 
 /// Of a service call: how many milliseconds more its caller waits. Not until when: the two clocks may differ.
 pub const BUDGET: &str = "Natter-Budget-Ms";
 
 /// Of a service call: the address of the client that caused it, as its edge knows it.
 pub const CLIENT: &str = "Natter-Client";
+
+/// Of a service call: the access token of a user for whom it is made, as an edge has verified it; of several users one each.
+pub const TOKEN: &str = "Natter-Token";
 
 /// Of a service call and of its answer: the versions that its process understands, as `0-1`. Without it: 0.
 pub const VERSIONS: &str = "Natter-Versions";

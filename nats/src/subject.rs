@@ -124,6 +124,11 @@ pub fn service(s: Service, name: &str) -> String {
     format!("svc.{}.{name}", s.name())
 }
 
+/// The same question from a worker, who alone may ask there.
+pub fn service_of_workers(s: Service, name: &str) -> String {
+    format!("work.{}.{name}", s.name())
+}
+
 /// Whether a client waits for an answer there, and nothing is kept. A caller chooses where its answer goes: a service that
 /// answered anywhere would write to a stream for whoever may not.
 pub(crate) fn is_inbox(subject: &str) -> bool {

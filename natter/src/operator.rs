@@ -56,7 +56,7 @@ impl Operator {
 
     /// Data keys, from the workers.
     pub async fn keys(&self) -> anyhow::Result<DataKeys> {
-        let rpc = RpcClient::new(self.backends.client(Purpose::Rpc).await?);
+        let rpc = RpcClient::of_worker(self.backends.client(Purpose::Rpc).await?);
         Ok(DataKeys::new(rpc, self.settings().encryption.key_cache))
     }
 

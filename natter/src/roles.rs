@@ -17,7 +17,7 @@ pub async fn edge(args: &EdgeArgs) -> anyhow::Result<()> {
     bootstrap::report_build("edge");
     let settings = &node.backends.settings;
     let listener = bootstrap::bind(settings.host, settings.port, "--port").await?;
-    let address = node.start_edge(settings.token_keys.clone(), listener, Vec::new()).await?;
+    let address = node.start_edge(listener, Vec::new()).await?;
     info!(%address, admin = %node.process.admin, durability = settings.durability.name(), "edge is ready");
     node.run().await
 }

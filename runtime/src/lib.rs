@@ -2,6 +2,7 @@
 //! that processes share without keeping it.
 
 pub mod config; // settings from the environment, each refused with an error message when it is wrong
+pub mod access_token; // whose a call or a socket is
 pub mod rates; // rate limits: classes, rules, their text form
 
 pub mod lifecycle; // tasks with owners, signals, drain

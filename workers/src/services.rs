@@ -17,6 +17,7 @@ macro_rules! answer {
 }
 
 pub mod access; // who may read a conversation
+pub mod proofs; // that the users of calls are there
 pub mod accounts; // users, passwords, sessions
 pub mod provider; // who someone is elsewhere
 pub mod conversations; // which conversations there are: open, list, rename

@@ -31,6 +31,7 @@ use crate::{
         history::{FloorsError, History},
         keys::{Keys, Roots},
         profiles::Profiles,
+        proofs::Proofs,
         provider::OpenIdProvider,
         read_marks::ReadMarks,
     },
@@ -48,6 +49,8 @@ pub struct Dependencies {
     pub log: LogReader,
     pub clock: LogClock,
     pub deployment: Arc<Deployment>,
+    /// What proves the users of calls.
+    pub proofs: Arc<Proofs>,
     /// Where presence expires.
     pub shared: Arc<dyn SharedState>,
     pub refresh: RefreshTokens,
@@ -164,6 +167,11 @@ pub enum StartError {
     Mail(String),
     #[error("the job keys has no root that wraps keys: CHAT_MESSAGE_KEY is missing")]
     NoRoot,
+    #[error(
+        "no key verifies the tokens of calls: set JWT_SECRET, JWT_SECRETS or JWT_PUBLIC_KEYS as edges have them, or \
+         CALL_PROOF=accepted"
+    )]
+    NoTokenKeys,
 }
 
 /// Starts the named jobs; they answer and follow when this returns. They end on `tracker` after `stop`.
@@ -233,7 +241,7 @@ impl Start<'_> {
             self.dependencies.clone();
         let partitions = deployment.partitions;
         let events = EventLog::new(publisher.clone(), partitions, clock, trace);
-        let rpc = RpcClient::new(bus.clone());
+        let rpc = RpcClient::of_worker(bus.clone());
         let eraser = Eraser { store, publisher, events, log, history, rpc, shared, bus, partitions };
         self.tracker.spawn(erasure::run(eraser, self.stop.clone()));
         Ok(())
@@ -243,7 +251,7 @@ impl Start<'_> {
         let Dependencies { js, log, deployment, kafka, client, key_cache, trace, .. } =
             self.dependencies.clone();
         let options = kafka.ok_or(StartError::NoKafka)?;
-        let keys = self.follow(DataKeys::new(RpcClient::new(client), key_cache));
+        let keys = self.follow(DataKeys::new(RpcClient::of_worker(client), key_cache));
         Ok(kafka_sink::start(options, (js, log, keys, trace), deployment, self.tracker, &self.stop).await?)
     }
 
@@ -263,7 +271,7 @@ impl Start<'_> {
             return profiles.clone();
         }
         let Dependencies { store, client, key_cache, seals, .. } = self.dependencies.clone();
-        let keys = self.follow(DataKeys::of_profiles(RpcClient::new(client), key_cache));
+        let keys = self.follow(DataKeys::of_profiles(RpcClient::of_worker(client), key_cache));
         self.profiles.insert(Profiles { store, keys, seals }).clone()
     }
 
@@ -338,13 +346,13 @@ impl Start<'_> {
         Ok(read_marks.serve(&mut self.server(Service::Inbox, Arc::new(NoReads)).await?).await?)
     }
 
-    async fn server(
-        &self,
-        service: Service,
-        access: Arc<dyn AccessCheck>,
-    ) -> Result<RpcServer, ServiceError> {
-        let client = self.dependencies.client.clone();
-        RpcServer::start(client, service, access, self.tracker, self.stop.clone()).await
+    async fn server(&self, service: Service, access: Arc<dyn AccessCheck>) -> Result<RpcServer, StartError> {
+        let Dependencies { client, proofs, .. } = self.dependencies.clone();
+        if proofs.lacks_keys() {
+            return Err(StartError::NoTokenKeys);
+        }
+        let server = RpcServer::start(client, service, access, self.tracker, self.stop.clone()).await?;
+        Ok(server.proven(proofs))
     }
 
     async fn history_reader(&mut self) -> Result<Arc<History>, StartError> {

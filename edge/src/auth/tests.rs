@@ -1,4 +1,4 @@
-use jsonwebtoken::{Algorithm, EncodingKey};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, decode_header, encode};
 use natter_runtime::config::{PemKey, TokenKeys, TokenSecret};
 
 use super::*;
@@ -92,7 +92,7 @@ fn a_key_is_used_with_its_own_algorithm_and_id_only() {
     let keys = TokenKeys { public: vec![pem_of("ed", PUBLIC)], ..secrets(&["a", "b"]) };
     let verifier = of(&keys);
     let claims = serde_json::json!({
-        "iss": ISSUER, "aud": AUDIENCE, "sub": UserId::fresh(), "sid": SessionId::fresh(),
+        "iss": "natter", "aud": "natter", "sub": UserId::fresh(), "sid": SessionId::fresh(),
         "iat": Timestamp::now().0 / 1000, "exp": Timestamp::now().0 / 1000 + 60
     });
     let signed = |algorithm, kid: Option<&str>, secret: &[u8]| {

@@ -107,8 +107,11 @@ impl EarlierSends {
                         let _ = lookup.found.send(Ok(found));
                     }
                 }
-                // One of the senders may have been removed a moment ago: that concerns none of the others.
-                Err(refused) if refused.code == Code::NotFound && lookups.len() > 1 => {
+                // One of the senders may have been removed, or logged out, a moment ago: that concerns none of the others.
+                Err(refused)
+                    if matches!(refused.code, Code::NotFound | Code::Unauthenticated)
+                        && lookups.len() > 1 =>
+                {
                     join_all(lookups.into_iter().map(|lookup| self.answer_alone(lookup))).await;
                 }
                 answer => {

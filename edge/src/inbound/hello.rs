@@ -22,6 +22,7 @@ use crate::{
     auth::{Identity, Tokens},
     costs,
     feeds::control::{CUT_OFF, ControlState},
+    held_tokens::HeldTokens,
     membership::Members,
     outbound::{
         catch_up::{self, PendingResume},
@@ -34,6 +35,7 @@ use crate::{
 pub struct Hello {
     pub tokens: Arc<Tokens>,
     pub revoked: Arc<RevokedSessions>,
+    pub held: Arc<HeldTokens>,
     pub control: Arc<ControlState>,
     pub admission: Arc<Admission>,
     pub members: Arc<Members>,
@@ -73,6 +75,7 @@ impl Hello {
         }
         let limits = self.admission.of_user(identity.user).await;
         limits.take(costs::of_hello(resume.as_ref()))?;
+        self.held.put(&identity, token);
         let device = device.unwrap_or_else(|| EventId::fresh().to_string());
         let socket = Arc::new(Socket::new(identity.user, identity.session, device));
         let prefix = SocketPrefix::new(self.prefixes.clone());

@@ -27,9 +27,12 @@ pub async fn repair(hub: Arc<Hub>, conversation: ConversationId) {
     let mut backoff = Backoff::new(RETRY, RETRY_MAX);
     let mut missed: Option<Missed> = None;
     loop {
-        let Some(after) = hub.last(conversation) else { return };
+        // The next one after a failure: who was chosen may have just been removed.
+        let attempt = usize::try_from(backoff.failures()).unwrap_or(usize::MAX);
+        let found = hub.with_room(conversation, |room| room.last().zip(room.member(attempt))).flatten();
+        let Some((after, member)) = found else { return };
         let part = missed.take().filter(|missed| missed.after == after);
-        let mut part = part.unwrap_or_else(|| Missed::by_room(conversation, after));
+        let mut part = part.unwrap_or_else(|| Missed::by_room(member, conversation, after));
         match fetch(&hub, &mut part, conversation).await {
             Some(replay) => {
                 missed = Some(part);

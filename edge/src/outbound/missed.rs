@@ -15,8 +15,8 @@ use natter_seal::DataKeys;
 #[derive(Clone, Copy)]
 enum MissedBy {
     User(UserId),
-    /// Everyone in a room of this edge.
-    Room,
+    /// Everyone in a room of this edge; this is one of them.
+    Room(UserId),
 }
 
 pub struct Missed {
@@ -36,8 +36,8 @@ impl Missed {
     }
 
     /// By this edge, for everyone in the room.
-    pub fn by_room(conversation: ConversationId, after: Seq) -> Self {
-        Self::new(MissedBy::Room, conversation, after)
+    pub fn by_room(member: UserId, conversation: ConversationId, after: Seq) -> Self {
+        Self::new(MissedBy::Room(member), conversation, after)
     }
 
     fn new(by: MissedBy, conversation: ConversationId, after: Seq) -> Self {
@@ -50,7 +50,7 @@ impl Missed {
         let part = ReplayPart { conversation, after, limit: limits::RESUME_EVENTS, scanned };
         let mut replay = match by {
             MissedBy::User(user) => rpc.call(&EventsAfter { user, part }).await?,
-            MissedBy::Room => rpc.call(&RoomEventsAfter { part }).await?,
+            MissedBy::Room(member) => rpc.by_member(member).call(&RoomEventsAfter { part }).await?,
         };
         keys.open_entries(&mut replay.events).await;
         for (target, at) in replay.deleted {

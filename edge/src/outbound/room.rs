@@ -113,6 +113,12 @@ impl Room {
         self.sockets.is_empty()
     }
 
+    /// One of those whose sockets are in it, another one by another number.
+    pub fn member(&self, number: usize) -> Option<UserId> {
+        let place = number.checked_rem(self.sockets.len())?;
+        self.sockets.get(place).map(|socket| socket.user)
+    }
+
     pub fn last(&self) -> Option<Seq> {
         self.last
     }

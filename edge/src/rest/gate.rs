@@ -92,6 +92,7 @@ async fn caller(app: &App, headers: &HeaderMap) -> Result<Identity, ApiError> {
     if app.revoked.contains(identity.session).await {
         return Err(ApiError::new(Code::Unauthenticated, "the session has ended"));
     }
+    app.held.put(&identity, token);
     Ok(identity)
 }
 

@@ -23,9 +23,10 @@ A role gets no secret that it does not use.
 {{- $_ := set $all "ADMIN_TLS_CERT" (dict "value" "/etc/natter/admin-tls/tls.crt") -}}
 {{- $_ := set $all "ADMIN_TLS_KEY" (dict "value" "/etc/natter/admin-tls/tls.key") -}}
 {{- end -}}
-{{- $store := "^(DATABASE_URL|KAFKA_.*|AUDIT_.*|CHAT_MESSAGE_.*|CHAT_KMS_.*|OIDC_.*|MAIL_.*|SMTP_.*|PASSWORD_LOGIN|PUBLIC_URL)$" -}}
-{{- $public := "^(JWT_SECRETS?(_FILE)?|JWT_PRIVATE_KEY|JWT_PUBLIC_KEYS|TLS_CERT|TLS_KEY)$" -}}
-{{- $unused := dict "edge" $store "worker" $public "migrate" (printf "%s|^(KAFKA|CHAT|REDIS|ADMIN_TLS|AUDIT|OIDC|MAIL|SMTP)_.*$|^PASSWORD_LOGIN$" $public) -}}
+{{- $store := "^(DATABASE_URL|KAFKA_.*|AUDIT_.*|CHAT_MESSAGE_.*|CHAT_KMS_.*|OIDC_.*|MAIL_.*|SMTP_.*|PASSWORD_LOGIN|PUBLIC_URL|CALL_PROOF)$" -}}
+{{- $tokens := "^(JWT_SECRETS?(_FILE)?|JWT_PRIVATE_KEY|JWT_PUBLIC_KEYS)$" -}}
+{{- $public := "^(TLS_CERT|TLS_KEY)$" -}}
+{{- $unused := dict "edge" $store "worker" $public "migrate" (printf "%s|%s|^(KAFKA|CHAT|REDIS|ADMIN_TLS|AUDIT|OIDC|MAIL|SMTP)_.*$|^(PASSWORD_LOGIN|CALL_PROOF)$" $tokens $public) -}}
 {{- range $name := keys $all -}}
 {{- if regexMatch (get $unused $.role) $name -}}
 {{- $_ := unset $all $name -}}

@@ -14,7 +14,7 @@ KINDS = ["configmap-v1", "deployment-apps-v1", "horizontalpodautoscaler-autoscal
          "networkpolicy-networking-v1", "poddisruptionbudget-policy-v1", "service-v1", "serviceaccount-v1"]
 SECRET = re.compile("JWT_|CHAT_MESSAGE_|CHAT_KMS_|KAFKA_|OIDC_|SMTP_|DATABASE_URL$")
 # Which of those a role may have.
-MAY = {"edge": "JWT_", "worker": "CHAT_|KAFKA_|OIDC_|SMTP_|DATABASE_URL$", "migrate": "DATABASE_URL$"}
+MAY = {"edge": "JWT_", "worker": "JWT_|CHAT_|KAFKA_|OIDC_|SMTP_|DATABASE_URL$", "migrate": "DATABASE_URL$"}
 
 
 def bundle(folder):

@@ -7,12 +7,16 @@ use bytes::Bytes;
 use natter_schemas::{
     backoff::Backoff,
     code::Code,
+    id::UserId,
     rpc::{Call, RpcError},
 };
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use super::neighbors::Neighbors;
+use super::{
+    neighbors::Neighbors,
+    proof::{ProofSource, Prover},
+};
 use crate::{header, subject};
 
 /// How long a call waits for its service to be there. A worker that reconnects or is replaced is back within
@@ -26,14 +30,36 @@ const BACKOFF_MAX: Duration = Duration::from_millis(100);
 pub struct RpcClient {
     client: Client,
     neighbors: Arc<Neighbors>,
+    prover: Prover,
     /// Who causes the calls.
     caused_by: Option<IpAddr>,
+    /// Who is in the conversation of a call that names no user.
+    member: Option<UserId>,
 }
 
 impl RpcClient {
-    /// Over a connection of [`Purpose::Rpc`](crate::connect::Purpose::Rpc).
+    /// Over a connection of [`Purpose::Rpc`](crate::connect::Purpose::Rpc). Its calls prove nothing.
     pub fn new(client: Client) -> Self {
-        Self { client, neighbors: Arc::default(), caused_by: None }
+        Self::proving(client, Prover::None)
+    }
+
+    /// The same for users, whose tokens its calls carry.
+    pub fn of_users(client: Client, tokens: Arc<dyn ProofSource>) -> Self {
+        Self::proving(client, Prover::Users(tokens))
+    }
+
+    /// The same of a worker, or of an operator with its rights: for calls that workers make.
+    pub fn of_worker(client: Client) -> Self {
+        Self::proving(client, Prover::Worker)
+    }
+
+    fn proving(client: Client, prover: Prover) -> Self {
+        Self { client, neighbors: Arc::default(), prover, caused_by: None, member: None }
+    }
+
+    /// Calls that name a conversation and no user are proven by this member of it.
+    pub fn by_member(&self, member: UserId) -> Self {
+        Self { member: Some(member), ..self.clone() }
     }
 
     /// Calls with the address of the client that causes them: services keep it in the audit log.
@@ -62,7 +88,7 @@ impl RpcClient {
             warn!(service = C::SERVICE.name(), call = C::NAME, %error, "call cannot be encoded; its caller gets `internal`");
             Code::Internal
         })?;
-        match self.request::<C>(payload.into()).await {
+        match self.request(call, payload.into()).await {
             Ok(message) => {
                 self.neighbors.check(C::NAME, message.headers.as_ref())?;
                 read::<C>(&message)
@@ -81,20 +107,24 @@ impl RpcClient {
     }
 
     /// Sends again only what certainly had no effect: without a responder the server delivered it to none.
-    async fn request<C: Call>(&self, payload: Bytes) -> Result<Message, RequestError> {
+    async fn request<C: Call>(&self, call: &C, payload: Bytes) -> Result<Message, RequestError> {
         let deadline = Instant::now() + C::DEADLINE;
         let present_by = Instant::now() + ABSENCE.min(C::DEADLINE);
         let mut backoff = Backoff::new(BACKOFF_MIN, BACKOFF_MAX);
+        let as_worker = C::BY_WORKERS && matches!(self.prover, Prover::Worker);
+        let subject = if as_worker { subject::service_of_workers } else { subject::service };
+        let subject = subject(C::SERVICE, C::NAME);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let mut headers = HeaderMap::new();
             headers.insert(header::BUDGET, left.as_millis().to_string());
             self.neighbors.mark(&mut headers);
+            self.prover.mark(call, self.member, &mut headers);
             if let Some(client) = self.caused_by {
                 headers.insert(header::CLIENT, client.to_string());
             }
             let request = Request::new().headers(headers).payload(payload.clone()).timeout(Some(left));
-            let answer = self.client.send_request(subject::service(C::SERVICE, C::NAME), request).await;
+            let answer = self.client.send_request(subject.clone(), request).await;
             let absent = answer.as_ref().is_err_and(|error| error.kind() == RequestErrorKind::NoResponders);
             let delay = backoff.next_delay();
             if !absent || Instant::now() + delay >= present_by {

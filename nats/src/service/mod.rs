@@ -6,8 +6,10 @@ mod client; // the side that asks
 mod server; // the side that answers
 mod neighbors; //   of versions that are understood
 mod access; //   who may read what a call names
+mod proof; //   that the user of a call is there
 mod pulse; //   whether calls may have waited unseen
 
 pub use access::{AccessCheck, NoReads};
 pub use client::RpcClient;
+pub use proof::{ProofCheck, ProofSource};
 pub use server::{RpcServer, ServiceError};

@@ -19,7 +19,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, error, warn};
 
-use super::{access::AccessCheck, neighbors::Neighbors, pulse::Pulse};
+use super::{
+    access::AccessCheck,
+    neighbors::Neighbors,
+    proof::{self, ProofCheck},
+    pulse::Pulse,
+};
 use crate::{connect::round_trip, header, subject};
 
 /// A service that cannot be registered with the server.
@@ -36,6 +41,7 @@ pub struct RpcServer {
     service: Service,
     offered: Arc<NatsService>,
     access: Arc<dyn AccessCheck>,
+    proofs: Option<Arc<dyn ProofCheck>>,
     neighbors: Arc<Neighbors>,
     pulse: Arc<Pulse>,
     tracker: TaskTracker,
@@ -81,7 +87,15 @@ impl RpcServer {
         let (offered, tracker) = (Arc::new(offered), tracker.clone());
         let pulse = Pulse::start(client.clone(), &tracker, stop.clone());
         let (neighbors, capacity) = (Arc::default(), Capacity::new());
-        Ok(Self { client, service, offered, access, neighbors, pulse, tracker, stop, capacity })
+        let proofs = None;
+        Ok(Self { client, service, offered, access, proofs, neighbors, pulse, tracker, stop, capacity })
+    }
+
+    /// No handler runs for a call that is not proven.
+    #[must_use]
+    pub fn proven(mut self, proofs: Arc<dyn ProofCheck>) -> Self {
+        self.proofs = Some(proofs);
+        self
     }
 
     /// Answers one kind of question. When this returns, the server sends them here.
@@ -102,36 +116,54 @@ impl RpcServer {
         Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
     {
         debug_assert_eq!(C::SERVICE, self.service, "a call belongs to its service");
-        let endpoint = self
-            .offered
-            .endpoint_builder()
-            .name(C::NAME)
-            .add(subject::service(C::SERVICE, C::NAME))
-            .await
-            .map_err(|source| ServiceError { service: self.service.name(), source })?;
+        if C::BY_WORKERS {
+            let (name, subject) =
+                (format!("worker-{}", C::NAME), subject::service_of_workers(C::SERVICE, C::NAME));
+            self.endpoint::<C, F, Fut>(name, subject, None, handler.clone()).await?;
+        }
+        let (name, subject) = (C::NAME.to_owned(), subject::service(C::SERVICE, C::NAME));
+        self.endpoint::<C, F, Fut>(name, subject, self.proofs.clone(), handler).await?;
+        round_trip(&self.client).await;
+        Ok(())
+    }
+
+    async fn endpoint<C, F, Fut>(
+        &self,
+        name: String,
+        subject: String,
+        proofs: Option<Arc<dyn ProofCheck>>,
+        handler: F,
+    ) -> Result<(), ServiceError>
+    where
+        C: Call,
+        F: Fn(C, Option<IpAddr>) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
+    {
+        let endpoint = self.offered.endpoint_builder().name(name).add(subject).await;
+        let endpoint = endpoint.map_err(|source| ServiceError { service: self.service.name(), source })?;
         let calls = Endpoint {
-            client: self.client.clone(),
             offered: Arc::clone(&self.offered),
-            access: Arc::clone(&self.access),
-            neighbors: Arc::clone(&self.neighbors),
+            answering: Answering {
+                client: self.client.clone(),
+                access: Arc::clone(&self.access),
+                proofs,
+                neighbors: Arc::clone(&self.neighbors),
+            },
             pulse: Arc::clone(&self.pulse),
             tracker: self.tracker.clone(),
             stop: self.stop.clone(),
             capacity: self.capacity.clone(),
         };
         self.tracker.spawn(calls.run::<C, F, Fut>(endpoint, handler));
-        round_trip(&self.client).await;
         Ok(())
     }
 }
 
 /// Where the questions of one kind arrive.
 struct Endpoint {
-    client: Client,
     /// async-nats ends every endpoint of a service that is dropped, and a `RpcServer` may be.
     offered: Arc<NatsService>,
-    access: Arc<dyn AccessCheck>,
-    neighbors: Arc<Neighbors>,
+    answering: Answering,
     pulse: Arc<Pulse>,
     tracker: TaskTracker,
     stop: CancellationToken,
@@ -169,21 +201,17 @@ impl Endpoint {
             let left = budget::<C>(&request).checked_sub(self.pulse.possible_wait());
             let Some(left) = left else {
                 expired::<C>();
-                self.tracker.spawn(refuse::<C>(request, Arc::clone(&self.neighbors)));
+                self.tracker.spawn(refuse::<C>(request, Arc::clone(&self.answering.neighbors)));
                 continue;
             };
             let arrival = Arrival { deadline: Instant::now() + left, request };
             let Ok(waiting) = Arc::clone(&self.capacity.waiting).try_acquire_owned() else {
                 shed::<C>();
-                self.tracker.spawn(refuse::<C>(arrival.request, Arc::clone(&self.neighbors)));
+                self.tracker.spawn(refuse::<C>(arrival.request, Arc::clone(&self.answering.neighbors)));
                 continue;
             };
-            let answering = Answering {
-                client: self.client.clone(),
-                access: Arc::clone(&self.access),
-                neighbors: Arc::clone(&self.neighbors),
-            };
-            let (handler, running) = (handler.clone(), Arc::clone(&self.capacity.running));
+            let (handler, answering) = (handler.clone(), self.answering.clone());
+            let running = Arc::clone(&self.capacity.running);
             self.tracker.spawn(async move {
                 let Some(turn) = arrival.turn::<C>(running, waiting).await else { return };
                 // Boxed: a call that only waits should not hold the memory of one that runs.
@@ -278,9 +306,12 @@ async fn respond(request: &Request, payload: Vec<u8>, neighbors: &Neighbors) -> 
 }
 
 /// What answers one call.
+#[derive(Clone)]
 struct Answering {
     client: Client,
     access: Arc<dyn AccessCheck>,
+    /// `None`: whoever may ask needs no proof.
+    proofs: Option<Arc<dyn ProofCheck>>,
     neighbors: Arc<Neighbors>,
 }
 
@@ -293,7 +324,7 @@ impl Answering {
     {
         let (service, call) = (C::SERVICE.name(), C::NAME);
         let outcome = match self.question::<C>(request) {
-            Ok(question) => self.outcome::<C, F, Fut>(question, client(request), handler).await,
+            Ok(question) => self.outcome::<C, F, Fut>(question, request, handler).await,
             Err(refused) => Err(refused),
         };
         let payload = encode::<C>(&outcome, self.client.max_payload().min(limits::NATS_PAYLOAD));
@@ -313,7 +344,7 @@ impl Answering {
     async fn outcome<C, F, Fut>(
         &self,
         question: C,
-        client: Option<IpAddr>,
+        request: &Request,
         handler: F,
     ) -> Result<C::Reply, RpcError>
     where
@@ -322,11 +353,15 @@ impl Answering {
         Fut: Future<Output = Result<C::Reply, RpcError>> + Send + 'static,
     {
         let answered = async {
+            if let Some(proofs) = &self.proofs {
+                let headers = request.message.headers.as_ref();
+                proof::check(&question, headers, &**proofs, &*self.access).await?;
+            }
             match question.reads() {
                 Reads::ForUsers(reads) => self.access.check(C::NAME, &reads).await?,
                 Reads::Nothing | Reads::DecidedByHandler | Reads::ForRooms => {}
             }
-            handler(question, client).await
+            handler(question, client(request)).await
         };
         // A defect in one handler must not leave its caller waiting, nor take other questions with it.
         AssertUnwindSafe(answered).catch_unwind().await.unwrap_or_else(|_| {

@@ -22,7 +22,7 @@ use natter_nats::{
 use natter_schemas::{
     code::Code,
     limits,
-    rpc::{Access, Call, Reads, RpcError, Service},
+    rpc::{Access, Call, Proof, Proven, Reads, RpcError, Service},
     version::{Versions, WIRE},
 };
 use natter_testkit::TestServer;
@@ -44,6 +44,12 @@ impl Call for Probe {
     const SERVICE: Service = Service::History;
     const NAME: &'static str = "probe";
     const DEADLINE: Duration = Duration::from_secs(2);
+}
+
+impl Proven for Probe {
+    fn proof(&self) -> Proof {
+        Proof::Nothing
+    }
 }
 
 impl Access for Probe {
@@ -175,6 +181,12 @@ fn question(probe: &Probe) -> Bytes {
 /// A call that changes something.
 #[derive(Debug, Serialize, Deserialize)]
 struct Change;
+
+impl Proven for Change {
+    fn proof(&self) -> Proof {
+        Proof::Nothing
+    }
+}
 
 impl Access for Change {
     fn reads(&self) -> Reads {

@@ -67,7 +67,8 @@ impl Backends {
 
     /// The users of the store in clear: what opens them is asked of workers.
     pub async fn profiles(&self, store: &Arc<dyn Store>) -> anyhow::Result<Profiles> {
-        let (rpc, encryption) = (RpcClient::new(self.client(Purpose::Rpc).await?), &self.settings.encryption);
+        let (rpc, encryption) =
+            (RpcClient::of_worker(self.client(Purpose::Rpc).await?), &self.settings.encryption);
         let keys = DataKeys::of_profiles(rpc, encryption.key_cache);
         Ok(Profiles { store: Arc::clone(store), keys, seals: encryption.enabled })
     }

@@ -11,8 +11,9 @@ use natter_nats::{
     trace::{NodeName, TraceNode, TraceRing},
 };
 use natter_runtime::{
+    access_token::VerifyingKeys,
     audit::Audit,
-    config::{Durability, Encryption, Strictness, TokenKeys},
+    config::{Durability, Encryption, Strictness},
     lifecycle::StopSignals,
     shared_state::SharedState,
 };
@@ -22,7 +23,10 @@ use natter_store::{Database, Store};
 use natter_workers::{
     Dependencies, Job, RefreshTokens, kafka_sink,
     persist::PersistHealth,
-    services::keys::{LocalRoot, Root, Roots, TransitRoot},
+    services::{
+        keys::{LocalRoot, Root, Roots, TransitRoot},
+        proofs::Proofs,
+    },
 };
 use tokio::net::TcpListener;
 use tracing::warn;
@@ -111,6 +115,11 @@ impl Node {
             publisher: self.backends.publisher().await?,
             clock: self.clock.clone(),
             deployment: Arc::new(self.deployment.clone()),
+            proofs: Arc::new(Proofs::new(
+                VerifyingKeys::new(&settings.token_keys)?,
+                settings.call_proof,
+                self.clock.clone(),
+            )),
             shared: Arc::clone(&self.shared),
             refresh: RefreshTokens { lifetime: settings.refresh_expires_in, grace: settings.refresh_grace },
             log_ins: settings.log_ins.clone(),
@@ -141,14 +150,13 @@ impl Node {
     /// Serves sockets and HTTP; returns where. Anyone may log in as one of `demo`.
     pub async fn start_edge(
         &self,
-        keys: TokenKeys,
         listener: TcpListener,
         demo: Vec<DemoPersonView>,
     ) -> anyhow::Result<SocketAddr> {
         let settings = &self.backends.settings;
         let config = natter_edge::Config {
             nats: self.backends.nats.clone(),
-            keys,
+            keys: settings.token_keys.clone(),
             jwt_expires_in: settings.jwt_expires_in,
             refresh_expires_in: settings.refresh_expires_in,
             cors_origins: settings.cors_origins.clone(),

@@ -56,6 +56,9 @@ impl DevServer {
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
         let here = format!("{scheme}://{}", listener.local_addr()?);
         settings.log_ins.public_url.get_or_insert(here);
+        if !settings.token_keys.can_sign() {
+            settings.token_keys.secrets = TokenKeys::unnamed(folder.secret("jwt.secret")?).secrets;
+        }
         // Kept when sealing is switched off: what was sealed is still read.
         if settings.encryption.enabled || folder.join(MESSAGE_KEY).exists() {
             let key = folder.secret(MESSAGE_KEY)?.try_into().map_err(|_| anyhow!("a secret has 32 bytes"))?;
@@ -77,13 +80,9 @@ impl DevServer {
         let shared = Arc::new(shared_state::Memory::new());
         let node = Node { backends, process, deployment, shared, clock, trace };
         let trail = node.start_worker(store.clone(), &[]).await?;
-        let mut keys = node.backends.settings.token_keys.clone();
-        if !keys.can_sign() {
-            keys.secrets = TokenKeys::unnamed(folder.secret("jwt.secret")?).secrets;
-        }
         let demo = args.demo.then(|| Demo::new(&node.backends.settings.limits));
         let people = demo.as_ref().map(|demo| demo.people.clone()).unwrap_or_default();
-        let public = node.start_edge(keys, listener, people).await?;
+        let public = node.start_edge(listener, people).await?;
         node.process.readiness.started();
         Ok(Self { public, demo, node, nats, store, trail })
     }

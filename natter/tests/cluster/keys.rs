@@ -56,18 +56,19 @@ async fn roll(cluster: &mut Cluster, stages: &[&Settings<'_>]) {
 
 #[tokio::test]
 async fn secrets_are_replaced_on_running_edges_without_a_log_out() {
-    let mut cluster = Cluster::start(NATTER).await;
     // The first one has no id.
     let secret = "0123456789abcdef0123456789abcdef";
     let (old_new, new_old) = (format!(":{secret},{NEW}"), format!("{NEW},:{secret}"));
     let named = |list| [("JWT_SECRET", ""), ("JWT_SECRETS", list)];
     let stages = [&old_new, &new_old, NEW].map(named);
-    roll(&mut cluster, &[&[], &stages[0], &stages[1], &stages[2]]).await;
+    // Workers know both all the time.
+    let mut cluster = Cluster::start_with_settings(NATTER, &stages[0]).await;
+    let first = [("JWT_SECRET", secret), ("JWT_SECRETS", "")];
+    roll(&mut cluster, &[&first, &stages[0], &stages[1], &stages[2]]).await;
 }
 
 #[tokio::test]
 async fn a_private_key_takes_over_and_its_public_key_is_published() {
-    let mut cluster = Cluster::start(NATTER).await;
     let folder = Folder::new();
     let file = |name: &str, pem: &str| {
         let path = folder.file(name);
@@ -76,8 +77,10 @@ async fn a_private_key_takes_over_and_its_public_key_is_published() {
     };
     let (private, public) = (file("private.pem", PRIVATE), file("public.pem", PUBLIC));
     let verify: &Settings<'_> = &[("JWT_PUBLIC_KEYS", &public)];
-    let sign: &Settings<'_> = &[("JWT_PRIVATE_KEY", &private)];
-    roll(&mut cluster, &[&[], verify, sign]).await;
+    let sign: &Settings<'_> = &[("JWT_PRIVATE_KEY", &private), ("JWT_PUBLIC_KEYS", "")];
+    // The public half is enough for workers.
+    let mut cluster = Cluster::start_with_settings(NATTER, verify).await;
+    roll(&mut cluster, &[&[("JWT_PUBLIC_KEYS", "")], verify, sign]).await;
 
     let (_edge, address) = edge(&mut cluster, sign).await;
     let published: Value =

@@ -17,6 +17,7 @@ mod trace; // natter trace
 mod top; // natter top
 
 mod rights; // all of it as the user `worker` of a guarded server
+mod proofs; // what its user `edge` is answered
 
 /// The program under test.
 const NATTER: &str = env!("CARGO_BIN_EXE_natter");

@@ -1,15 +1,15 @@
 //! The commands need no more than a worker may, and an edge reads nothing for whoever may not.
 
-use std::{fs, process::Command};
+use std::{fs, process::Command, sync::Arc};
 
 use natter_nats::{
     connect::{Address, Purpose, connect},
-    service::RpcClient,
+    service::{ProofSource, RpcClient},
     subject,
 };
 use natter_schemas::{
     code::Code,
-    event::Shape,
+    event::{Shape, Timestamp},
     id::{ConversationId, EventId, Partition, UserId},
     rpc::{GetDataKeys, GetPage, KeyName, OpenConversation, Page, RegisterUser, Window},
 };
@@ -19,6 +19,7 @@ use natter_testkit::{Cluster, Folder, NatsProcess};
 use crate::{
     NATTER,
     deployment::{CommandOutput, PARTITIONS, bus, settled},
+    proofs::{SECRET, token},
 };
 
 const ACCOUNTS: &str = include_str!("../../../nats/server/accounts.conf");
@@ -26,7 +27,7 @@ const SECRETS: [&str; 4] =
     ["NATTER_EDGE_PASSWORD", "NATTER_WORKER_PASSWORD", "NATTER_PROVISION_PASSWORD", "NATTER_SYS_PASSWORD"];
 
 /// One server with the users of a production cluster.
-async fn guarded(home: &Folder) -> NatsProcess {
+pub async fn guarded(home: &Folder) -> NatsProcess {
     let config = format!(
         "listen: \"127.0.0.1:-1\"\nmax_payload: 8MB\n\
          jetstream {{ store_dir: \"{}/js\", max_file_store: 10GB }}\n{ACCOUNTS}",
@@ -55,7 +56,7 @@ async fn a_workers_rights_are_enough_for_every_command() {
     let working = cluster.spawn("worker", &sealed);
     working.wait_for_event("worker is ready").await;
     // A user who has a key, which the commands change and announce.
-    let rpc = RpcClient::new(connect(&Address::new(url("edge")), Purpose::Rpc).await.unwrap());
+    let rpc = RpcClient::of_worker(connect(&Address::new(worker.clone()), Purpose::Rpc).await.unwrap());
     let name = KeyName { user: UserId::fresh(), epoch: None };
     assert!(rpc.call(&GetDataKeys { names: vec![name] }).await.unwrap()[0].is_some());
     let natter = |arguments: &[&str]| CommandOutput::of(&cluster.run(arguments, &[("NATS_URL", &worker)]));
@@ -95,11 +96,24 @@ async fn a_workers_rights_are_enough_for_every_command() {
     CommandOutput::of(&cluster.run(&arguments, &[("NATS_URL", &url("provision"))])).ok();
 }
 
-async fn register(rpc: &RpcClient, name: &str) -> UserId {
+pub async fn register(rpc: &RpcClient, name: &str) -> UserId {
     let (username, email, password) =
         (name.to_owned(), format!("{name}@example.org"), "correct horse".to_owned());
     let call = RegisterUser { username, email, password, display_name: None };
     rpc.call(&call).await.unwrap().user.id
+}
+
+/// Of whoever is asked for: an edge that has them all.
+struct Tokens;
+
+impl ProofSource for Tokens {
+    fn of(&self, user: UserId) -> Option<Arc<str>> {
+        Some(token(SECRET, user, Timestamp::now()))
+    }
+
+    fn of_anyone(&self) -> Option<Arc<str>> {
+        Some(token(SECRET, UserId::fresh(), Timestamp::now()))
+    }
 }
 
 #[tokio::test]
@@ -112,7 +126,7 @@ async fn an_edge_that_names_a_stranger_is_shown_nothing() {
     let admin = worker.wait_for_event("worker is ready").await["admin"].as_str().unwrap().to_owned();
 
     let edge = connect(&Address::new(url("edge")), Purpose::Rpc).await.unwrap();
-    let rpc = RpcClient::new(edge);
+    let rpc = RpcClient::of_users(edge, Arc::new(Tokens));
     let (creator, member) = (register(&rpc, "alice").await, register(&rpc, "bob").await);
     let (shape, name, participants) = (Shape::Group, Some("room".to_owned()), vec![member]);
     let open = OpenConversation { creator, shape, name, participants, key: None, traceparent: None };
@@ -121,6 +135,7 @@ async fn an_edge_that_names_a_stranger_is_shown_nothing() {
     for user in [creator, member] {
         assert!(rpc.call(&GetPage { user, page }).await.is_ok());
     }
+    // She is here: what is refused is what she may not read.
     let stranger = GetPage { user: register(&rpc, "carol").await, page };
     assert_eq!(rpc.call(&stranger).await, Err(Code::NotFound.into()));
     let metrics = reqwest::get(format!("http://{admin}/metrics")).await.unwrap().text().await.unwrap();

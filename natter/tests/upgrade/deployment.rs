@@ -66,7 +66,10 @@ impl Deployment {
 
     fn spawn(&mut self, role: &str) -> Process {
         let seals = self.version.seals.to_string();
-        self.cluster.spawn(role, &[("CHAT_ENCRYPTION_ENABLED", &seals), ("CHAT_MESSAGE_KEY", ROOT)])
+        self.cluster.spawn(
+            role,
+            &[("CHAT_ENCRYPTION_ENABLED", &seals), ("CHAT_MESSAGE_KEY", ROOT), ("CALL_PROOF", "accepted")],
+        )
     }
 
     async fn start_worker(&mut self, number: usize) {

@@ -24,7 +24,7 @@ pub use logs::LogFormat;
 pub use mail::{Mail, MailTransport};
 pub use network::ConnectionLimits;
 pub use redis::Redis;
-pub use token_keys::{PemKey, TokenKeys, TokenSecret};
+pub use token_keys::{CallProof, PemKey, TokenKeys, TokenSecret};
 
 use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, str::FromStr, time::Duration};
 
@@ -112,6 +112,8 @@ pub struct Settings {
     /// How long a session without a heartbeat counts as online.
     pub presence_ttl: Duration,
     pub token_keys: TokenKeys,
+    /// What workers do with calls without a token.
+    pub call_proof: CallProof,
     pub jwt_expires_in: Duration,
     pub refresh_expires_in: Duration,
     /// How long after its exchange a refresh token is answered with the same successor.
@@ -163,6 +165,7 @@ impl Settings {
             redis: redis::read(source)?,
             presence_ttl: lifetime(source, "PRESENCE_TTL", 45, PRESENCE_TTL)?,
             token_keys: token_keys::read(source, strictness == Strictness::Production)?,
+            call_proof: token_keys::call_proof(source)?,
             jwt_expires_in: lifetime(source, "JWT_EXPIRES_IN", 15 * 60, SECOND..=CONTROL_AGE)?,
             refresh_expires_in: lifetime(source, "REFRESH_EXPIRES_IN", 30 * 86_400, SECOND..=REFRESH_MAX)?,
             refresh_grace: lifetime(source, "REFRESH_GRACE", 30, Duration::ZERO..=REFRESH_GRACE_MAX)?,

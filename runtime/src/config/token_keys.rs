@@ -40,6 +40,23 @@ impl TokenKeys {
     }
 }
 
+/// What workers do with a call of an edge that carries no access token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallProof {
+    /// It is refused.
+    Required,
+    /// It is answered: edges of a version that sends none are still running.
+    Accepted,
+}
+
+pub fn call_proof(source: &Source<'_>) -> Result<CallProof, BadSetting> {
+    match text(source, "CALL_PROOF").as_deref() {
+        None | Some("required") => Ok(CallProof::Required),
+        Some("accepted") => Ok(CallProof::Accepted),
+        Some(other) => Err(bad("CALL_PROOF", other, "required, or accepted while older edges still run")),
+    }
+}
+
 pub fn read(source: &Source<'_>, needed: bool) -> Result<TokenKeys, BadSetting> {
     let keys = TokenKeys { secrets: secrets(source)?, private: private(source)?, public: public(source)? };
     if needed && !keys.can_sign() {

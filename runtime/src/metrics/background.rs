@@ -22,6 +22,9 @@ pub const SERVICES: &[Metric] = &[
     counter("natter_reads_refused_total", Unit::Count, Roles::Workers, &[CALL])
         .look("rises")
         .means("an edge asked for a conversation on behalf of a user who is not in it. One at a time a member was being removed just then; more are a bug of the edge: report it with the worker's log line"),
+    counter("natter_calls_unproven_total", Unit::Count, Roles::Workers, &[CALL])
+        .look("rises")
+        .means("a call carried no access token of its user, or one that does not verify: an edge of a version before `CALL_PROOF`, a worker without a key (`JWT_…`) that edges have, or a token that expired on its way; otherwise someone has an edge's NATS user"),
     counter("natter_standstills_total", Unit::Count, Roles::Workers, &[])
         .look("rises")
         .means("the process did not run for half a second or more (suspended, no CPU, a stopped virtual machine); calls it found waiting then count as that old"),

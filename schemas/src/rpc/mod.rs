@@ -1,7 +1,7 @@
 //! What services are called with over NATS request/reply: one type per call, postcard on the wire.
 //!
 //! An answer is `Result<Reply, RpcError>`: failures are codes of the one table, never text. Callers are edges,
-//! which have already checked who asks; services check what that user may, reading included ([`Access`]).
+//! which have already checked who asks; services check what that user may, reading included ([`Access`]), and that the user is there ([`Proven`]).
 
 mod accounts; // users and their sessions
 mod conversations; // conversations as their members see them
@@ -10,6 +10,7 @@ mod history; // messages and events
 mod inbox; // read marks, and what is above them
 mod keys; // what content is sealed with
 mod access; // for whom a call reads which conversations
+mod proof; // whose access token a call carries
 mod json_size; // how long answers become
 mod broadcasts; // what is published to every edge, without a call
 
@@ -30,6 +31,7 @@ pub use inbox::*;
 pub use json_size::{JsonSize, fitting};
 pub use keys::*;
 pub use members::*;
+pub use proof::{Proof, Proven};
 
 /// The services; each is a NATS queue group of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,8 +61,8 @@ impl Service {
     }
 }
 
-/// A call: which service answers it, with what, and for whom it reads which conversations.
-pub trait Call: Access + Serialize + DeserializeOwned + Send + Sync + 'static {
+/// A call: which service answers it, with what, for whom it reads which conversations, and what proves its user.
+pub trait Call: Access + Proven + Serialize + DeserializeOwned + Send + Sync + 'static {
     /// What comes back if it succeeds.
     type Reply: Serialize + DeserializeOwned + Send + 'static;
     /// Who answers.

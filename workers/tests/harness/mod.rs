@@ -9,7 +9,11 @@ use natter_nats::{
     async_nats::jetstream, clock::LogClock, connect::Purpose, log::LogReader, publisher::Publisher,
     service::RpcClient, subject, trace::TraceRing,
 };
-use natter_runtime::{audit::Audit, config::LogIns};
+use natter_runtime::{
+    access_token::VerifyingKeys,
+    audit::Audit,
+    config::{CallProof, LogIns, TokenKeys},
+};
 use natter_schemas::{
     code::Code,
     codec,
@@ -26,7 +30,10 @@ use natter_testkit::{TestServer, until_some};
 use natter_workers::{
     Dependencies, Job, RefreshTokens,
     persist::PersistHealth,
-    services::keys::{LocalRoot, Root, Roots},
+    services::{
+        keys::{LocalRoot, Root, Roots},
+        proofs::Proofs,
+    },
     start,
 };
 use parking_lot::Mutex;
@@ -90,6 +97,11 @@ impl Harness {
             publisher: Publisher::new(server.client(Purpose::Publish).await),
             log: LogReader::new(jetstream::new(rpc.clone()), PARTITIONS),
             deployment,
+            proofs: Arc::new(Proofs::new(
+                VerifyingKeys::new(&TokenKeys::default()).unwrap(),
+                CallProof::Accepted,
+                LogClock::own(),
+            )),
             shared: Arc::new(natter_runtime::shared_state::Memory::new()),
             refresh: RefreshTokens { lifetime: Duration::from_hours(1), grace },
             log_ins: LogIns { passwords: true, provider: None, public_url: None, mail: None },

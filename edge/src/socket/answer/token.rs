@@ -20,6 +20,7 @@ pub async fn answer(client: &Client, id: Option<RequestId>, token: &str) -> Answ
     if client.app.revoked.contains(identity.session).await {
         return Answer::Close(Code::SessionRevoked);
     }
+    client.app.held.put(&identity, token);
     client.send_ack(id);
     Answer::Renewed(identity)
 }

@@ -44,6 +44,8 @@ pub const SUBJECTS: &[Subject] = &[
     Subject("parked.persist.0", &[Worker], NONE),
     // Without a queue group a subscriber would get every call beside the one that answers it.
     Subject("svc.history.page", &[Edge, Worker], NONE),
+    // What arrives here carries no token of a user: workers alone.
+    Subject("work.keys.profile", &[Worker], NONE),
     // Every node is asked, and answers where nothing but answers go. Edges do not ask: they need not know who wrote what.
     Subject("trace.node", &[Edge, Worker], &[Edge, Worker]),
     Subject("trace.question", &[Worker], &[Edge, Worker]),
@@ -83,6 +85,7 @@ pub const TOO_WIDE: &[&str] = &[
     "parked.>",
     "svc.>",
     "svc.*.*",
+    "work.*.*",
     "trace.>",
     "_INBOX.>",
     "_INBOX.*.>",

@@ -10,7 +10,7 @@ use natter_nats::service::AccessCheck;
 use natter_schemas::{
     code::Code,
     id::{ConversationId, UserId},
-    rpc::{Access, Call, Reads, RpcError, Service, UserRead},
+    rpc::{Access, Call, Proof, Proven, Reads, RpcError, Service, UserRead},
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,12 @@ struct Look {
 impl Access for Look {
     fn reads(&self) -> Reads {
         Reads::ForUsers(vec![UserRead { user: self.user, conversation: self.conversation }])
+    }
+}
+
+impl Proven for Look {
+    fn proof(&self) -> Proof {
+        Proof::Nothing
     }
 }
 

@@ -6,24 +6,30 @@ use jsonwebtoken::{
     Algorithm, DecodingKey, EncodingKey, Header, Validation,
     jwk::{Jwk, JwkSet, PublicKeyUse},
 };
-use natter_runtime::config::{PemKey, TokenKeys};
 use secrecy::ExposeSecret;
 
 use super::{AUDIENCE, ISSUER};
+use crate::config::{PemKey, TokenKeys};
 
+/// One that signs, and all that verify.
 pub struct Keys {
     header: Header,
     signing: EncodingKey,
-    verifying: Vec<Key>,
+    verifying: VerifyingKeys,
+}
+
+/// Of a process that issues no tokens: the public half of a private key is enough.
+pub struct VerifyingKeys {
+    keys: Vec<Key>,
     public: JwkSet,
 }
 
 /// A key that verifies.
-pub struct Key {
+pub(super) struct Key {
     /// `None`: of tokens that name none.
     id: Option<String>,
-    pub verifying: DecodingKey,
-    pub validation: Validation,
+    pub(super) verifying: DecodingKey,
+    pub(super) validation: Validation,
 }
 
 impl Key {
@@ -44,35 +50,50 @@ fn validation(algorithm: Algorithm) -> Validation {
 }
 
 impl Keys {
-    /// Fails when none can sign, and for a PEM file that has no Ed25519 key.
+    /// Of these settings.
+    ///
+    /// # Errors
+    /// When none can sign, and for a PEM file that has no Ed25519 key.
     pub fn new(settings: &TokenKeys) -> anyhow::Result<Self> {
-        let mut keys = Building::default();
-        if let Some(private) = &settings.private {
-            keys.private(private).with_context(|| {
-                format!("JWT_PRIVATE_KEY: {} is not an Ed25519 private key (PEM, PKCS #8)", private.id)
-            })?;
-        }
-        for secret in &settings.secrets {
-            keys.secret(secret.id.as_deref(), secret.key.expose_secret());
-        }
-        for public in &settings.public {
-            keys.public(public).with_context(|| {
-                format!("JWT_PUBLIC_KEYS: {} is not an Ed25519 public key (PEM, SPKI)", public.id)
-            })?;
-        }
+        let Building { signing, verifying, published } = Building::of(settings)?;
         let (header, signing) =
-            keys.signing.context("no key signs: set JWT_SECRET, JWT_SECRETS or JWT_PRIVATE_KEY")?;
-        Ok(Self { header, signing, verifying: keys.verifying, public: JwkSet { keys: keys.published } })
+            signing.context("no key signs: set JWT_SECRET, JWT_SECRETS or JWT_PRIVATE_KEY")?;
+        Ok(Self { header, signing, verifying: VerifyingKeys::of_all(verifying, published) })
+    }
+
+    /// Those that verify, the signing one among them.
+    pub const fn verifying(&self) -> &VerifyingKeys {
+        &self.verifying
     }
 
     /// The key of new tokens.
-    pub const fn signing(&self) -> (&Header, &EncodingKey) {
+    pub(super) const fn signing(&self) -> (&Header, &EncodingKey) {
         (&self.header, &self.signing)
+    }
+}
+
+impl VerifyingKeys {
+    /// Of these settings; none may be among them.
+    ///
+    /// # Errors
+    /// For a PEM file that has no Ed25519 key.
+    pub fn new(settings: &TokenKeys) -> anyhow::Result<Self> {
+        let Building { verifying, published, .. } = Building::of(settings)?;
+        Ok(Self::of_all(verifying, published))
+    }
+
+    const fn of_all(keys: Vec<Key>, published: Vec<Jwk>) -> Self {
+        Self { keys, public: JwkSet { keys: published } }
+    }
+
+    /// Without one every token is refused.
+    pub const fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 
     /// The key that this header names; `None` if there is none, and if it is of another algorithm.
-    pub fn of(&self, header: &Header) -> Option<&Key> {
-        let key = self.verifying.iter().find(|key| key.id == header.kid)?;
+    pub(super) fn of(&self, header: &Header) -> Option<&Key> {
+        let key = self.keys.iter().find(|key| key.id == header.kid)?;
         key.validation.algorithms.contains(&header.alg).then_some(key)
     }
 
@@ -91,6 +112,24 @@ struct Building {
 }
 
 impl Building {
+    fn of(settings: &TokenKeys) -> anyhow::Result<Self> {
+        let mut keys = Self::default();
+        if let Some(private) = &settings.private {
+            keys.private(private).with_context(|| {
+                format!("JWT_PRIVATE_KEY: {} is not an Ed25519 private key (PEM, PKCS #8)", private.id)
+            })?;
+        }
+        for secret in &settings.secrets {
+            keys.secret(secret.id.as_deref(), secret.key.expose_secret());
+        }
+        for public in &settings.public {
+            keys.public(public).with_context(|| {
+                format!("JWT_PUBLIC_KEYS: {} is not an Ed25519 public key (PEM, SPKI)", public.id)
+            })?;
+        }
+        Ok(keys)
+    }
+
     fn secret(&mut self, id: Option<&str>, secret: &[u8]) {
         let algorithm = Algorithm::HS256;
         self.verifying.push(Key::new(id, DecodingKey::from_secret(secret), algorithm));

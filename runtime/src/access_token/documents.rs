@@ -27,7 +27,7 @@ impl Keys {
         let header = decode_header(signed).context("it is no JWS")?;
         let found = header.typ.as_deref().unwrap_or("of no type");
         ensure!(found == typ && header.crit.is_none(), "it is no {typ}: {found}");
-        let key = self.of(&header).context("no key that is set has signed it")?;
+        let key = self.verifying().of(&header).context("no key that is set has signed it")?;
         let mut validation = Validation::new(header.alg);
         validation.required_spec_claims.clear();
         validation.validate_exp = false;

@@ -1,0 +1,229 @@
+//! Whoever has an edge's NATS user and no user at hand is answered nothing about one: every call, asked of real workers.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use natter_nats::{
+    connect::{Address, Purpose, connect},
+    service::{ProofSource, RpcClient},
+};
+use natter_runtime::{access_token::Keys, config::TokenKeys};
+use natter_schemas::{
+    code::Code,
+    event::{Role, Shape, Timestamp},
+    id::{ConversationId, EventId, SessionId, UserId},
+    rpc::*,
+};
+use natter_testkit::{Cluster, Folder};
+
+use super::rights::{guarded, register};
+use crate::{NATTER, deployment::CommandOutput};
+
+/// As the settings of a cluster have it.
+pub const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+
+/// One token, presented whoever is asked for.
+struct One(Arc<str>);
+
+impl ProofSource for One {
+    fn of(&self, _: UserId) -> Option<Arc<str>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn of_anyone(&self) -> Option<Arc<str>> {
+        Some(Arc::clone(&self.0))
+    }
+}
+
+pub fn token(secret: &[u8], user: UserId, at: Timestamp) -> Arc<str> {
+    let keys = Keys::new(&TokenKeys::unnamed(secret.to_vec())).unwrap();
+    keys.issue((user, SessionId::fresh()), Duration::from_mins(10), at).unwrap().into()
+}
+
+/// Clients with an edge's NATS user.
+struct Clients {
+    without: RpcClient,
+    forged: RpcClient,
+    expired: RpcClient,
+    /// Of someone else, who is in no conversation.
+    of_another: RpcClient,
+    own: RpcClient,
+}
+
+impl Clients {
+    async fn of(url: &str, user: UserId, another: UserId) -> Self {
+        let client = connect(&Address::new(url.to_owned()), Purpose::Rpc).await.unwrap();
+        let now = Timestamp::now();
+        let with = |token| RpcClient::of_users(client.clone(), Arc::new(One(token)));
+        Self {
+            without: RpcClient::new(client.clone()),
+            forged: with(token(b"another secret of thirty-two bytes", user, now)),
+            expired: with(token(SECRET, user, Timestamp(now.0 - 3_600_000))),
+            of_another: with(token(SECRET, another, now)),
+            own: with(token(SECRET, user, now)),
+        }
+    }
+
+    /// What a call is answered with each of them.
+    async fn probe<C: Call>(&self, asked: &mut BTreeSet<(Service, &'static str)>, call: C) {
+        asked.insert((C::SERVICE, C::NAME));
+        let code = async |rpc: &RpcClient| {
+            rpc.by_member(UserId::fresh()).call(&call).await.err().map(|refused| refused.code)
+        };
+        for (what, rpc) in [("no", &self.without), ("a forged", &self.forged), ("an expired", &self.expired)]
+        {
+            assert_eq!(code(rpc).await, Some(Code::Unauthenticated), "{} with {what} token", C::NAME);
+        }
+        let expected = match call.proof() {
+            Proof::Anyone => None,
+            Proof::MemberOf(_) => Some(Code::NotFound),
+            _ => Some(Code::Unauthenticated),
+        };
+        assert_eq!(code(&self.of_another).await, expected, "{} with another user's token", C::NAME);
+        let own = code(&self.own).await;
+        let refused = own == Some(Code::Unauthenticated);
+        assert_eq!(refused, call.proof() == Proof::Worker, "{} with the user's own token: {own:?}", C::NAME);
+    }
+}
+
+/// Those that need no proof.
+const OPEN: [(Service, &str); 9] = [
+    (Service::Accounts, RegisterUser::NAME),
+    (Service::Accounts, LogIn::NAME),
+    (Service::Accounts, RefreshSession::NAME),
+    (Service::Accounts, RequestPasswordReset::NAME),
+    (Service::Accounts, ResetPassword::NAME),
+    (Service::Accounts, GetMailOption::NAME),
+    (Service::Accounts, GetLogInOptions::NAME),
+    (Service::Accounts, FinishProviderLogIn::NAME),
+    (Service::History, LogHeads::NAME),
+];
+
+struct All(BTreeSet<(Service, &'static str)>);
+
+impl SeeCall for All {
+    fn call<C: Call>(&mut self) {
+        self.0.insert((C::SERVICE, C::NAME));
+    }
+}
+
+async fn probe_users(clients: &Clients, asked: &mut BTreeSet<(Service, &'static str)>, user: UserId) {
+    clients.probe(asked, ListSessions { user, limit: 5 }).await;
+    clients.probe(asked, EndSession { user, session: SessionId::fresh() }).await;
+    clients.probe(asked, FindUser { user }).await;
+    clients.probe(asked, FindUsers { users: vec![user] }).await;
+    clients.probe(asked, SearchUsers { query: "al".to_owned(), limit: 5 }).await;
+    clients.probe(asked, UpdateUser { user, display_name: "Alice".to_owned() }).await;
+    let (session, password) = (SessionId::fresh(), "not it".to_owned());
+    let (current, next) = (password.clone(), "battery staple".to_owned());
+    clients.probe(asked, NewPassword { user, session, current, next }).await;
+    clients.probe(asked, EraseUser { user, password }).await;
+    clients.probe(asked, StartProviderLogIn { link: Some(user) }).await;
+    clients.probe(asked, SetBlock { user, other: UserId::fresh(), on: false }).await;
+    clients.probe(asked, Blocks { user, after: None, limit: 5 }).await;
+    clients.probe(asked, ListBlockedConversations { user, after: None }).await;
+    clients.probe(asked, FindSharingUsers { user, others: vec![UserId::fresh()] }).await;
+    clients.probe(asked, Memberships { user, after: None }).await;
+    clients.probe(asked, ListConversations { user, limit: 5, after: None }).await;
+    clients.probe(asked, ListInbox { user, after: None }).await;
+    let names = vec![KeyName { user, epoch: None }];
+    clients.probe(asked, GetDataKeys { names: names.clone() }).await;
+    clients.probe(asked, GetProfileKeys { names }).await;
+    clients.probe(asked, LogOut { user, session: Some(SessionId::fresh()) }).await;
+}
+
+async fn probe_conversations(
+    clients: &Clients,
+    asked: &mut BTreeSet<(Service, &'static str)>,
+    (user, conversation): (UserId, ConversationId),
+) {
+    let (by, traceparent, seq) = (user, None, 1);
+    clients.probe(asked, GetConversation { user, conversation }).await;
+    clients.probe(asked, ListParticipants { user, conversation, after: None, limit: 5 }).await;
+    clients.probe(asked, GetMembership { user, conversation }).await;
+    clients.probe(asked, Rename { user, conversation, name: "other".to_owned(), traceparent }).await;
+    let users = vec![UserId::fresh()];
+    clients.probe(asked, AddMembers { by, conversation, users, traceparent: None }).await;
+    let (other, role) = (UserId::fresh(), Role::Admin);
+    clients.probe(asked, SetRole { by, conversation, user: other, role, traceparent: None }).await;
+    clients.probe(asked, RemoveMember { by, conversation, user: other, traceparent: None }).await;
+    clients
+        .probe(asked, GetPage { user, page: Page { conversation, window: Window::Newest, limit: 5 } })
+        .await;
+    let part = ReplayPart { conversation, after: 0, limit: 5, scanned: 0 };
+    clients.probe(asked, EventsAfter { user, part }).await;
+    clients.probe(asked, RoomEventsAfter { part }).await;
+    clients.probe(asked, RoomHeads { conversations: vec![conversation] }).await;
+    clients.probe(asked, GetHead { user, conversation }).await;
+    let event = FindEvent { user, conversation, event: EventId::fresh() };
+    clients.probe(asked, event).await;
+    clients.probe(asked, FindOlderEvents { events: vec![event] }).await;
+    clients.probe(asked, GetMessage { user, conversation, seq }).await;
+    clients.probe(asked, GetTarget { user, conversation, seq }).await;
+    let emoji = "👍".to_owned();
+    clients.probe(asked, ListReactors { user, conversation, seq, emoji, after: None, limit: 5 }).await;
+    clients.probe(asked, MarkRead { user, conversation, seq, private: false, unread: false }).await;
+}
+
+#[tokio::test]
+async fn an_edges_nats_user_alone_is_answered_no_call_of_a_user() {
+    let (mut cluster, home) = (Cluster::bare(NATTER).await, Folder::new());
+    let nats = guarded(&home).await;
+    let url = |user: &str| format!("nats://{user}:secret@{}", nats.address);
+    CommandOutput::of(&cluster.run(&["migrate"], &[("NATS_URL", &url("provision"))])).ok();
+    let settings = [
+        ("NATS_URL", url("worker")),
+        ("CHAT_MESSAGE_KEY", "8f1d2c3b4a5968778695a4b3c2d1e0f00123456789abcdeffedcba9876543210".to_owned()),
+    ];
+    let worker = cluster.spawn("worker", &settings.each_ref().map(|(name, value)| (*name, value.as_str())));
+    let admin = worker.wait_for_event("worker is ready").await["admin"].as_str().unwrap().to_owned();
+
+    let anyone = RpcClient::new(connect(&Address::new(url("edge")), Purpose::Rpc).await.unwrap());
+    let (alice, mallory) = (register(&anyone, "alice").await, register(&anyone, "mallory").await);
+    let clients = Clients::of(&url("edge"), alice, mallory).await;
+    let (shape, name) = (Shape::Group, Some("room".to_owned()));
+    let open = OpenConversation {
+        creator: alice,
+        shape,
+        name,
+        participants: vec![mallory],
+        key: None,
+        traceparent: None,
+    };
+    let conversation = clients.own.call(&open).await.unwrap().conversation.id;
+    let leave = RemoveMember { by: alice, conversation, user: mallory, traceparent: None };
+    clients.own.call(&leave).await.unwrap();
+
+    let mut asked: BTreeSet<(Service, &'static str)> = OPEN.into();
+    clients.probe(&mut asked, open).await;
+    probe_conversations(&clients, &mut asked, (alice, conversation)).await;
+    probe_users(&clients, &mut asked, alice).await;
+    let mut all = All(BTreeSet::new());
+    each_call(&mut all);
+    assert_eq!(asked, all.0, "every call is here");
+
+    // A member is proven for a room, and workers ask where no edge may.
+    let part = ReplayPart { conversation, after: 0, limit: 5, scanned: 0 };
+    let room = RoomEventsAfter { part };
+    assert!(clients.own.by_member(alice).call(&room).await.is_ok());
+    let names = vec![KeyName { user: alice, epoch: None }];
+    let of_worker = async |user: &str| {
+        let client = connect(&Address::new(url(user)), Purpose::Rpc).await.unwrap();
+        RpcClient::of_worker(client).call(&GetProfileKeys { names: names.clone() }).await
+    };
+    assert!(of_worker("worker").await.is_ok());
+    assert!(of_worker("edge").await.is_err());
+    let metrics = reqwest::get(format!("http://{admin}/metrics")).await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("natter_calls_unproven_total{call=\"page\"}"), "{metrics}");
+    let line = worker.wait_for_line("does not carry a token").await;
+    assert!(!line.contains(&alice.to_string()), "{line}");
+}
+
+#[tokio::test]
+async fn without_a_key_of_tokens_a_worker_does_not_start() {
+    let cluster = Cluster::bare(NATTER).await;
+    CommandOutput::of(&cluster.run(&["migrate"], &[])).ok();
+    let refused = CommandOutput::of(&cluster.run(&["worker"], &[("JWT_SECRET", "")])).error();
+    assert!(refused.contains("no key verifies the tokens of calls"), "{refused}");
+    let wrong = CommandOutput::of(&cluster.run(&["worker"], &[("CALL_PROOF", "off")])).error();
+    assert!(wrong.contains("CALL_PROOF is 'off'; allowed: required, or accepted"), "{wrong}");
+}

@@ -1,0 +1,94 @@
+//! Whose access token a call carries. Each call says it here; the side that answers verifies the token before any handler
+//! runs, so that whoever has an edge's credentials of NATS and no user at hand is told nothing of one.
+
+use super::{
+    AddMembers, Blocks, EndSession, EraseUser, EventsAfter, FindEvent, FindOlderEvents, FindSharingUsers,
+    FindUser, FindUsers, FinishProviderLogIn, GetConversation, GetDataKeys, GetHead, GetLogInOptions,
+    GetMailOption, GetMembership, GetMessage, GetPage, GetProfileKeys, GetTarget, ListBlockedConversations,
+    ListConversations, ListInbox, ListParticipants, ListReactors, ListSessions, LogHeads, LogIn, LogOut,
+    MarkRead, Memberships, NewPassword, OpenConversation, RefreshSession, RegisterUser, RemoveMember, Rename,
+    RequestPasswordReset, ResetPassword, RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole,
+    StartProviderLogIn, UpdateUser,
+};
+use crate::id::{ConversationId, UserId};
+
+/// What has to prove a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// Nothing: no one has logged in yet, it carries a secret of its own, or it is about no one.
+    Nothing,
+    /// A token of this user.
+    User(UserId),
+    /// A token of each of them.
+    Users(Vec<UserId>),
+    /// A token of some member of this conversation.
+    MemberOf(ConversationId),
+    /// A token of anyone.
+    Anyone,
+    /// That a worker asks: no edge does.
+    Worker,
+}
+
+/// Of every call: without it there is no [`Call`](super::Call).
+pub trait Proven {
+    /// Whether workers ask this too, on subjects of their own where nothing but their right to them proves it.
+    const BY_WORKERS: bool = false;
+
+    /// What has to prove it.
+    fn proof(&self) -> Proof;
+}
+
+macro_rules! proven {
+    ($($call:ident $(, workers: $by_workers:literal)?;)* => |$this:ident| $proof:expr) => {$(
+        impl Proven for $call {
+            $(const BY_WORKERS: bool = $by_workers;)?
+
+            fn proof(&self) -> Proof {
+                let $this = self;
+                $proof
+            }
+        }
+    )*};
+}
+
+// A password, a refresh token, a link or an attempt in the call is the proof; or it is what anyone is shown.
+proven! {
+    RegisterUser; LogIn; RefreshSession; RequestPasswordReset; ResetPassword; FinishProviderLogIn;
+    GetMailOption; GetLogInOptions; LogHeads;
+    => |_this| Proof::Nothing
+}
+
+proven! {
+    LogOut; ListSessions; EndSession; UpdateUser; NewPassword; EraseUser;
+    GetConversation; ListConversations; ListInbox; Rename; ListParticipants; GetMembership; FindSharingUsers; Blocks;
+    SetBlock, workers: true;
+    GetPage; EventsAfter; GetHead; FindEvent; GetMessage; GetTarget; ListReactors; MarkRead;
+    => |this| Proof::User(this.user)
+}
+
+proven! {
+    AddMembers; SetRole;
+    RemoveMember, workers: true;
+    => |this| Proof::User(this.by)
+}
+
+// Edges ask these about users of other edges: which people are shown that one of them came online, what they are called, and
+// what opens their messages.
+proven! {
+    FindUser; FindUsers; SearchUsers; Memberships; ListBlockedConversations; RoomHeads;
+    GetDataKeys, workers: true;
+    => |_this| Proof::Anyone
+}
+
+proven! { GetProfileKeys, workers: true; => |_this| Proof::Worker }
+
+proven! { OpenConversation; => |this| Proof::User(this.creator) }
+
+proven! { StartProviderLogIn; => |this| this.link.map_or(Proof::Nothing, Proof::User) }
+
+proven! { RoomEventsAfter; => |this| Proof::MemberOf(this.part.conversation) }
+
+proven! {
+    FindOlderEvents;
+    => |this| Proof::Users(this.events.iter().map(|event| event.user).collect())
+}
