@@ -57,7 +57,7 @@ test-upgrade: test-deps ## the program of the last release and this one together
 test-clocks: test-deps ## what a deployment does, with clocks that are five minutes wrong
 	@CLOCKS_APART=300 cargo test -p natter --all-features --quiet --locked --test cluster --test whole
 
-# A control plane is built the first time, which takes about ten minutes.
+# A control plane is built the first time: a quarter of an hour on two cores.
 k8s-test: ## the Helm chart on a real API server: installed, upgraded, rolled back and removed by Helm 3 and 4
 	@scripts/fetch-cluster
 	@scripts/k8s-test
