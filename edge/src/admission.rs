@@ -11,11 +11,15 @@ use natter_runtime::{
     rates::{Class, Cost, Rates, Rule},
     shared_state::{LogInOutcome, Memory, RateDecision, SharedState, Unavailable, local_token_bucket},
 };
-use natter_schemas::{code::Code, id::UserId, rpc::User};
+use natter_schemas::{code::Code, id::UserId, limits, rpc::User};
 
-use crate::{api_error::ApiError, costs};
+use crate::{
+    api_error::ApiError,
+    costs,
+    turns::{Turn, Turns},
+};
 
-/// Users whose token buckets are kept: 100,000 × about 400 B = 40 MB.
+/// Users whose token buckets and turns are kept: 100,000 × about 500 B = 50 MB.
 const USERS: u64 = 100_000;
 /// Whatever the rule allows below an hour, a token bucket untouched for this long is full again.
 const IDLE: Duration = Duration::from_hours(1);
@@ -24,7 +28,7 @@ pub struct Admission {
     shared: Arc<dyn SharedState>,
     /// Token buckets of this node alone.
     local: Memory,
-    /// Of sockets: those of one user share theirs, and a new socket finds them as the last one left them.
+    /// Of sockets and calls: those of one user share theirs, and a new socket finds them as the last one left them.
     users: Cache<UserId, Arc<UserLimits>>,
     rates: Rates,
 }
@@ -100,6 +104,15 @@ impl Admission {
         self.users.get_with(user, async { Arc::new(UserLimits::new(&self.rates)) }).await
     }
 
+    /// The turn of a user's HTTP call on this node: behind those before it, or refused.
+    pub async fn turn(&self, user: UserId) -> Result<Turn, ApiError> {
+        self.of_user(user).await.turns.next().await.ok_or_else(|| {
+            metrics::counter!("natter_rate_limited_total", "class" => "calls").increment(1);
+            let detail = "too many calls of this user are under way";
+            ApiError { retry_after: Some(limits::CALL_WAITS), ..ApiError::new(Code::RateLimited, detail) }
+        })
+    }
+
     /// A new socket's limit on frames of any kind.
     pub fn frame_limit(&self) -> FrameLimit {
         FrameLimit(self.rates.rule(Class::Frames).map(local_token_bucket))
@@ -134,19 +147,24 @@ fn account(login: &str) -> String {
     hash.to_hex()[..32].to_owned()
 }
 
-/// The token buckets of one user's sockets on this node.
-pub struct UserLimits(Vec<(Class, Rule, DefaultDirectRateLimiter)>);
+/// What one user may do on this node at one time.
+pub struct UserLimits {
+    /// Of the user's sockets.
+    buckets: Vec<(Class, Rule, DefaultDirectRateLimiter)>,
+    turns: Turns,
+}
 
 impl UserLimits {
     fn new(rates: &Rates) -> Self {
         let classes = [Class::Send, Class::Write, Class::Read];
         let rules = classes.into_iter().filter_map(|class| rates.rule(class).map(|rule| (class, rule)));
-        Self(rules.map(|(class, rule)| (class, rule, local_token_bucket(rule))).collect())
+        let buckets = rules.map(|(class, rule)| (class, rule, local_token_bucket(rule))).collect();
+        Self { buckets, turns: Turns::default() }
     }
 
     /// Takes the tokens of a request, all of them or none.
     pub fn take(&self, cost: Cost) -> Result<(), ApiError> {
-        let Some((class, rule, bucket)) = self.0.iter().find(|(class, ..)| *class == cost.class) else {
+        let Some((class, rule, bucket)) = self.buckets.iter().find(|(class, ..)| *class == cost.class) else {
             return Ok(());
         };
         take(bucket, cost.tokens(*rule)).map_err(|retry_after| limited(*class, *rule, retry_after))

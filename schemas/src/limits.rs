@@ -1,9 +1,11 @@
 //! Every bound of the system in one place, each with its reason. Sizes are bytes unless the name has another unit.
 
+mod http; // what connections and calls of HTTP may hold
 mod mail; // what users are sent
 
 use std::{ops::RangeInclusive, time::Duration};
 
+pub use http::*;
 pub use mail::*;
 
 // What people may send. A deployment may set those in `Limits` lower.
@@ -277,31 +279,6 @@ pub const JOINED_ONLINE: usize = 1_000;
 /// Heartbeats of one edge waiting for the shared state: one per socket and 15 s, so 16,384 are an edge of 100,000
 /// sockets, two seconds behind.
 pub const HEARTBEATS_WAITING: usize = 16_384;
-
-// HTTP connections.
-
-/// An access token, in bytes: ours have a few hundred; longer ones are not parsed.
-pub const ACCESS_TOKEN: usize = 2_048;
-/// From the header to the end of the body.
-pub const HTTP_BODY_TIMEOUT: Duration = Duration::from_secs(15);
-/// A connection whose client takes none of the answer for this long is ended: what waits in it is held by this side.
-pub const HTTP_WRITE_STALL: Duration = Duration::from_secs(15);
-/// Connections of one node by default, a socket or an HTTP connection each: at 40 KiB, 4 GB.
-pub const CONNECTIONS: usize = 100_000;
-/// Of all connections, one address has this part by default: a fourth.
-pub const CONNECTIONS_PART_OF_ADDRESS: usize = 4;
-/// Open files that connections never get: the store, NATS, Redis, and what is open to refuse a connection.
-pub const RESERVED_FILES: usize = 256;
-/// Of a body that is too large, so much is read and discarded; then the connection is cut.
-pub const HTTP_BODY_DISCARDED: usize = 1024 * 1024;
-
-/// TLS handshakes of the admin port at one time: it is for a few clients of an inner network.
-pub const ADMIN_HANDSHAKES: usize = 64;
-
-/// From accept to the end of the request's header; with TLS also from accept to the end of the handshake.
-pub const HTTP_HEADER: Duration = Duration::from_secs(10);
-/// From the header to the answer, body included.
-pub const HTTP_REQUEST: Duration = Duration::from_mins(1);
 
 // The bus.
 

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::Duration,
 };
@@ -118,6 +118,11 @@ impl Cluster {
         format!("nats://{}", self.nats.address)
     }
 
+    /// Files of nats-server, the SQLite store, and the logs of all processes.
+    pub fn folder(&self) -> &Path {
+        self.home.path()
+    }
+
     /// The file of the SQLite store.
     pub fn database(&self) -> PathBuf {
         self.home.file("natter.db")
@@ -229,6 +234,10 @@ impl Cluster {
             name.ends_with(".log") && (name.starts_with("edge-") || name.starts_with("worker-"))
         });
         logs.map(|path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()).collect()
+    }
+
+    pub fn edge(&self, number: usize) -> &Process {
+        &self.edges[number].as_ref().expect("it was not killed").process
     }
 
     pub fn kill_edge(&mut self, number: usize) {

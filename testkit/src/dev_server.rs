@@ -217,14 +217,12 @@ impl DevServer {
 
     /// From here `VmHWM` is the peak since now.
     pub fn reset_peak_memory(&self) {
-        fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").unwrap();
+        self.process.reset_peak_memory();
     }
 
     /// A line of `/proc/<pid>/status` in KiB, such as `VmRSS`.
     pub fn memory_kib(&self, line: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let found = status.lines().find(|text| text.starts_with(line)).unwrap();
-        found.split_whitespace().nth(1).unwrap().parse().unwrap()
+        self.process.memory_kib(line)
     }
 }
 

@@ -94,6 +94,11 @@ impl Kafka {
         panic!("kafka did not start in {START_ATTEMPTS} attempts:\n{last}")
     }
 
+    /// All of its files: logs of topics, metadata, configuration, log.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub fn brokers(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }

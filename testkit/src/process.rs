@@ -78,6 +78,19 @@ impl Process {
         self.pid.as_raw()
     }
 
+    /// From here `VmHWM` is the peak since now.
+    pub fn reset_peak_memory(&self) {
+        fs::write(format!("/proc/{}/clear_refs", self.pid()), "5").expect("it is our child");
+    }
+
+    /// A line of `/proc/<pid>/status` in KiB, such as `VmRSS`.
+    pub fn memory_kib(&self, line: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let found = status.lines().find(|text| text.starts_with(line)).expect("a line of every status");
+        let kib = found.split_whitespace().nth(1).expect("a number and its unit");
+        kib.parse().expect("a number")
+    }
+
     pub fn has_ended(&self) -> bool {
         self.state.lock().running.is_none()
     }

@@ -1,5 +1,5 @@
-//! In front of every handler: who calls, and whether they have the tokens that the route takes. No route is without it:
-//! the router is made of routes and their costs together.
+//! In front of every handler: who calls, whether they have the tokens that the route takes, and whether it is their turn.
+//! No route is without it: the router is made of routes and their costs together.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -20,6 +20,7 @@ use crate::{
     client_address::ClientAddress,
     costs::{self, RouteCost},
     feeds::control::CUT_OFF,
+    turns::Turn,
 };
 
 #[derive(Clone)]
@@ -56,7 +57,8 @@ async fn pass(State(Gate { app, cost }): State<Gate>, mut request: Request, next
     let admitted = admit(&app, cost, &mut request).await;
     let caller = request.extensions().get::<Identity>().copied();
     let mut response = match admitted {
-        Ok(()) => next.run(request).await,
+        Ok(Some(turn)) => turn.kept_by(next.run(request).await),
+        Ok(None) => next.run(request).await,
         Err(error) => error.into_response(),
     };
     if let Some(caller) = caller {
@@ -65,7 +67,9 @@ async fn pass(State(Gate { app, cost }): State<Gate>, mut request: Request, next
     response
 }
 
-async fn admit(app: &App, cost: RouteCost, request: &mut Request) -> Result<(), ApiError> {
+/// What a call of a user keeps until its answer is taken.
+async fn admit(app: &App, cost: RouteCost, request: &mut Request) -> Result<Option<Turn>, ApiError> {
+    let mut turn = None;
     match cost {
         RouteCost::User(cost) => {
             let caller = caller(app, request.headers()).await?;
@@ -74,6 +78,7 @@ async fn admit(app: &App, cost: RouteCost, request: &mut Request) -> Result<(), 
                 return Err(ApiError::new(Code::Unavailable, CUT_OFF));
             }
             app.admission.take(cost, &caller.user.to_string()).await?;
+            turn = Some(app.admission.turn(caller.user).await?);
         }
         RouteCost::Address(cost) => app.admission.take(cost, &network(request).to_string()).await?,
         RouteCost::Free => {}
@@ -81,7 +86,7 @@ async fn admit(app: &App, cost: RouteCost, request: &mut Request) -> Result<(), 
     if request.uri().path().starts_with("/api/") && !is_utf8(request.uri().query().unwrap_or_default()) {
         return Err(ApiError::new(Code::Malformed, "the query string is not UTF-8"));
     }
-    Ok(())
+    Ok(turn)
 }
 
 /// The owner of the bearer token, of a session that has not ended.

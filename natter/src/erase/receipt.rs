@@ -85,7 +85,8 @@ fn remains(
     if cql {
         all.push(left(
             "files of the CQL cluster",
-            "deleted rows, until the tables were compacted after their gc_grace_seconds; snapshots of before",
+            "deleted rows, until the tables and system.paxos were compacted after gc_grace_seconds; commit logs until the \
+             cluster discards them; snapshots of before",
         ));
     }
     let kafka = settings.kafka.as_ref().map(|kafka| kafka.content);

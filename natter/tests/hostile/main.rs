@@ -9,6 +9,7 @@ mod bodies; //   as bodies of requests
 mod frames; //   as frames
 mod silent; // connections that are held
 mod floods; // more of each frame than a user may send
+mod account; // all of it at once, by one account
 
 /// The program under test.
 const NATTER: &str = env!("CARGO_BIN_EXE_natter");

@@ -46,7 +46,7 @@ async fn connection(natter: &DevServer, number: usize) -> TcpStream {
 }
 
 /// A frame of this text, its mask all zeros.
-fn masked(text: &str) -> Vec<u8> {
+pub fn masked(text: &str) -> Vec<u8> {
     let length = u16::try_from(text.len()).unwrap().to_be_bytes();
     [&[0x81, 0xfe], length.as_slice(), &[0; 4], text.as_bytes()].concat()
 }

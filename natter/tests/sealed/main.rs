@@ -9,9 +9,11 @@ mod moved; // what is sealed for another place
 mod kafka; // what consumers see
 mod kms; // the root is elsewhere
 mod commands; // natter keys
+mod audited; //   in the audit log
 mod reseal; //   also over texts, and of old keys
 mod revoked; // keys that are gone
 mod erased; // users who are gone
+mod erased_cluster; //   in the files of a cluster
 mod switch; // switched on and off
 
 use std::time::Duration;

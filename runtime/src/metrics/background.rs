@@ -117,6 +117,9 @@ pub const KEYS: &[Metric] = &[
 
 /// What the store cannot read.
 pub const STORE: &[Metric] = &[
+    counter("natter_unopened_profiles_total", Unit::Count, Roles::Workers, &[])
+        .look("rises")
+        .means("people were shown by their usernames, without their names and addresses: no worker runs `keys`, or it lacks a root, see its log; else damage"),
     counter("natter_store_unreadable_events_total", Unit::Count, Roles::Workers, &[])
         .look("not 0")
         .means("stored events that cannot be decoded, left out of what is rebuilt from them, and shown as placeholders: a version older than its store, else damage; `natter verify` lists them"),

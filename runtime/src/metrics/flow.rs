@@ -27,7 +27,7 @@ pub const CLIENTS: &[Metric] = &[
         .means("HTTP clients that do not read their answers were cut off after 15 s"),
     counter("natter_rate_limited_total", Unit::Count, Roles::Edges, &[CLASS])
         .look("rises")
-        .means("a client is too fast, or a limit too tight; `account`: one account is tried again and again"),
+        .means("a client is too fast, or a limit too tight; `account`: one account is tried again and again; `calls`: a user has too many HTTP calls under way"),
     gauge("natter_tls_certificate_expires_timestamp_seconds", Unit::Seconds, Roles::Both, &[PORT])
         .look("less than a week after `time()`")
         .means("when the certificate of a port expires: `public` (`TLS_CERT`), `admin` (`ADMIN_TLS_CERT`)"),

@@ -36,7 +36,10 @@ const fn as_many(name: &'static str, what: &'static str, count: usize) -> Label 
 pub const CALL: Label = as_many("call", "calls of that service", 64);
 pub const CLASS: Label = these(
     "class",
-    &["login", "send", "write", "groups", "read", "search", "frames", "mail", "renew", "address", "account"],
+    &[
+        "login", "send", "write", "groups", "read", "search", "frames", "mail", "renew", "address",
+        "account", "calls",
+    ],
 );
 pub const CLOSE_CODE: Label = as_many("code", "codes of failures.md", 128);
 pub const CODE: Label = CLOSE_CODE;

@@ -7,8 +7,26 @@ use std::{
 
 use super::files::Files;
 
-/// A node with these files.
-pub fn java(files: &Files) -> Command {
+/// A node with these files, for whose operator it listens on that port.
+pub fn node(files: &Files, operator: Option<u16>) -> Command {
+    let mut command = java(files);
+    // What is bound to this host alone.
+    command.args(operator.map(|port| format!("-Dcassandra.jmx.local.port={port}")));
+    command.arg("org.apache.cassandra.service.CassandraDaemon");
+    command
+}
+
+/// `nodetool`, for a node that listens on that port.
+pub fn nodetool(files: &Files, operator: u16, arguments: &[&str]) -> Command {
+    let mut command = java(files);
+    // It keeps a history there.
+    command.arg(format!("-Duser.home={}", files.home().display()));
+    command.args(["org.apache.cassandra.tools.NodeTool", "-h", "127.0.0.1", "-p", &operator.to_string()]);
+    command.args(arguments);
+    command
+}
+
+fn java(files: &Files) -> Command {
     let exports = EXPORTS.iter().flat_map(|package| ["--add-exports".to_owned(), all_unnamed(package)]);
     let opens = OPENS.iter().flat_map(|package| ["--add-opens".to_owned(), all_unnamed(package)]);
     let folder = [
@@ -18,14 +36,10 @@ pub fn java(files: &Files) -> Command {
         // On a full disk it may end by a bus error: its commit log is mapped into memory.
         format!("-XX:ErrorFile={}", files.crash().display()),
     ];
-    let main = [
-        "-cp".to_owned(),
-        jars().join("*").display().to_string(),
-        "org.apache.cassandra.service.CassandraDaemon".to_owned(),
-    ];
+    let classes = ["-cp".to_owned(), jars().join("*").display().to_string()];
     let fixed = JVM.into_iter().chain(CASSANDRA).map(str::to_owned);
     let mut command = Command::new("java");
-    command.args(exports.chain(opens).chain(fixed).chain(folder).chain(main));
+    command.args(exports.chain(opens).chain(fixed).chain(folder).chain(classes));
     command
 }
 

@@ -74,6 +74,11 @@ impl Files {
         keytool(&["-exportcert", "-rfc"], &["-file".as_ref(), &self.certificate()]);
     }
 
+    /// Of everything, but for data that are elsewhere.
+    pub fn home(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub fn data(&self) -> &Path {
         &self.data
     }

@@ -4,7 +4,7 @@
 mod command; // the command line of java
 mod files; // its folder: configuration, log, data
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, process::Output, time::Duration};
 
 use natter_store::scylla::{Options, connect};
 use parking_lot::Mutex;
@@ -25,6 +25,8 @@ const PASSWORD: &str = "cassandra";
 /// A running Cassandra with a folder and a port of its own.
 pub struct Cassandra {
     port: u16,
+    /// Where it listens for `nodetool`.
+    operator: Option<u16>,
     guarded: bool,
     process: Mutex<Option<Process>>,
     /// `None`: this machine's.
@@ -37,6 +39,7 @@ pub struct Cassandra {
 #[derive(Clone, Copy, Default)]
 struct Setup<'a> {
     guarded: bool,
+    operated: bool,
     data: Option<&'a Path>,
     /// In seconds; `None`: this machine's.
     clock_ahead: Option<i64>,
@@ -57,6 +60,11 @@ impl Cassandra {
     /// Requires TLS and a password.
     pub async fn start_guarded() -> Self {
         Self::with(Setup { guarded: true, ..Setup::default() }).await
+    }
+
+    /// Does what [`nodetool`](Self::nodetool) asks for.
+    pub async fn start_operated() -> Self {
+        Self::with(Setup { operated: true, ..Setup::default() }).await
     }
 
     /// Its data are below that folder, such as a mount.
@@ -82,21 +90,33 @@ impl Cassandra {
         server
     }
 
-    fn spawn(Setup { guarded, data, clock_ahead }: Setup<'_>) -> Self {
-        let [port, storage] = free_server_ports();
+    fn spawn(Setup { guarded, operated, data, clock_ahead }: Setup<'_>) -> Self {
+        let [port, storage, operator] = free_server_ports();
         let files = Files::prepare(port, storage, guarded, data);
         let clock = clock_ahead.map(|seconds| files.clock(seconds));
-        let server = Self { port, guarded, process: Mutex::new(None), clock, files };
+        let operator = operated.then_some(operator);
+        let server = Self { port, operator, guarded, process: Mutex::new(None), clock, files };
         server.run();
         server
     }
 
     fn run(&self) {
-        let mut command = command::java(&self.files);
+        let mut command = command::node(&self.files, self.operator);
         if let Some(clock) = &self.clock {
             clock.give_to(&mut command);
         }
         *self.process.lock() = Some(Process::start(command, &self.files.log()));
+    }
+
+    /// A command of its operator, of one that was started for it.
+    pub fn nodetool(&self, arguments: &[&str]) -> Output {
+        let operator = self.operator.expect("it was started with `start_operated`");
+        command::nodetool(&self.files, operator, arguments).output().expect("java is in PATH")
+    }
+
+    /// All of its files: data, commit log, configuration, log.
+    pub fn folder(&self) -> &Path {
+        self.files.home()
     }
 
     /// Of one that was started with a clock of its own.
@@ -162,6 +182,12 @@ impl Cassandra {
     /// Another server may have taken the port: only one of our name counts.
     async fn answers(&self) -> bool {
         self.cluster_name().await.is_some_and(|name| name == self.files.name())
+    }
+
+    /// One statement, of one without users.
+    pub async fn cql(&self, statement: &str) {
+        let session = connect(&Options::new(vec![self.address()], "system")).await.expect("it runs");
+        session.query_unpaged(statement, ()).await.expect("the statement is valid");
     }
 
     async fn cluster_name(&self) -> Option<String> {

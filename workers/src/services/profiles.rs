@@ -166,7 +166,10 @@ impl Profiles {
             let known = self.keys.known();
             *user = match open(user, |epoch| known.key(KeyName { user: user.id, epoch: Some(epoch) })) {
                 Ok(opened) => opened,
-                Err(_) => stored::without_key(user),
+                Err(_) => {
+                    metrics::counter!("natter_unopened_profiles_total").increment(1);
+                    stored::without_key(user)
+                }
             };
         }
         users

@@ -1,0 +1,33 @@
+//! What connections and calls of HTTP may hold, and for how long.
+
+use std::time::Duration;
+
+/// An access token, in bytes: ours have a few hundred; longer ones are not parsed.
+pub const ACCESS_TOKEN: usize = 2_048;
+/// From the header to the end of the body.
+pub const HTTP_BODY_TIMEOUT: Duration = Duration::from_secs(15);
+/// A connection whose client takes none of the answer for this long is ended: what waits in it is held by this side.
+pub const HTTP_WRITE_STALL: Duration = Duration::from_secs(15);
+/// Connections of one node by default, a socket or an HTTP connection each: at 40 KiB, 4 GB.
+pub const CONNECTIONS: usize = 100_000;
+/// Of all connections, one address has this part by default: a fourth.
+pub const CONNECTIONS_PART_OF_ADDRESS: usize = 4;
+/// Open files that connections never get: the store, NATS, Redis, and what is open to refuse a connection.
+pub const RESERVED_FILES: usize = 256;
+/// Calls of one user that a node works at, each until its answer is taken: as many as a browser makes at once, and two. A page
+/// of [`super::ANSWER`] is here four times while it is made, so they are 32 MiB at worst, and 8 MiB while no one reads them.
+pub const CALLS_OF_USER: usize = 8;
+/// Others wait for their turn before anything of their bodies is asked for: with 20 KiB for each connection, 1.3 MiB.
+pub const CALLS_OF_USER_WAITING: usize = 64;
+/// How long they wait: less than a client waits for an answer.
+pub const CALL_WAITS: Duration = Duration::from_secs(5);
+/// Of a body that is too large, so much is read and discarded; then the connection is cut.
+pub const HTTP_BODY_DISCARDED: usize = 1024 * 1024;
+
+/// TLS handshakes of the admin port at one time: it is for a few clients of an inner network.
+pub const ADMIN_HANDSHAKES: usize = 64;
+
+/// From accept to the end of the request's header; with TLS also from accept to the end of the handshake.
+pub const HTTP_HEADER: Duration = Duration::from_secs(10);
+/// From the header to the answer, body included.
+pub const HTTP_REQUEST: Duration = Duration::from_mins(1);
