@@ -68,6 +68,7 @@ pub const ROUTES: &[(&str, &str, RouteCost)] = &[
     // And MAIL.
     ("POST", "/api/auth/password-reset", address(Class::Login)),
     ("POST", "/api/auth/password-reset/confirm", address(Class::Login)),
+    ("POST", "/api/auth/email-change/confirm", address(Class::Login)),
     ("GET", "/api/auth/options", address(Class::Address)),
     // Each may make a request to the provider.
     ("GET", "/api/auth/oidc/start", address(Class::Login)),
@@ -82,6 +83,7 @@ pub const ROUTES: &[(&str, &str, RouteCost)] = &[
     ("PATCH", "/api/me", user(Class::Write, 1)),
     ("DELETE", "/api/me", user(Class::Login, 1)),
     ("POST", "/api/me/password", user(Class::Login, 1)),
+    ("POST", "/api/me/email", user(Class::Login, 1)),
     ("POST", "/api/me/identities", user(Class::Login, 1)),
     ("GET", "/api/users", user(Class::Search, 1)),
     ("GET", "/api/users/{id}", user(Class::Read, 1)),
@@ -119,6 +121,7 @@ pub const ROUTES: &[(&str, &str, RouteCost)] = &[
     ("GET", "/settings", address(Class::Address)),
     ("GET", "/forgot-password", address(Class::Address)),
     ("GET", "/reset-password", address(Class::Address)),
+    ("GET", "/confirm-email", address(Class::Address)),
     ("GET", "/c/{conversation}", address(Class::Address)),
     ("GET", "/c/{conversation}/{seq}", address(Class::Address)),
     ("GET", "/assets/{name}", address(Class::Address)),

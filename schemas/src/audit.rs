@@ -86,6 +86,25 @@ pub enum Act {
         /// The session in which it was tried.
         session: SessionId,
     },
+    /// A link was sent to an address that a user wants to have.
+    EmailChangeRequested {
+        /// Who.
+        user: UserId,
+        /// The session in which it was requested.
+        session: SessionId,
+    },
+    /// A user has another address.
+    EmailChanged {
+        /// Who.
+        user: UserId,
+    },
+    /// A change of the address was refused because the password was wrong.
+    EmailChangeFailed {
+        /// Whose.
+        user: UserId,
+        /// The session in which it was tried.
+        session: SessionId,
+    },
     /// A session ended before its time.
     SessionEnded {
         /// Whose.

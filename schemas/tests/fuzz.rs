@@ -98,6 +98,8 @@ fn no_body_of_a_request_breaks_its_reading() {
             body::<rest::Refresh>(bytes),
             body::<rest::UpdateMe>(bytes),
             body::<rest::ChangePassword>(bytes),
+            body::<rest::RequestEmailChange>(bytes),
+            body::<rest::ChangeEmail>(bytes),
             body::<rest::EraseMe>(bytes),
             body::<rest::CreateConversation>(bytes),
             body::<rest::RenameConversation>(bytes),

@@ -8,7 +8,7 @@ use crate::{Result, TokenHash};
 pub enum TokenPurpose {
     /// Set a new password.
     Password,
-    /// Prove that an address is theirs, and take it for the account.
+    /// Prove that an address is theirs, and give it to the account.
     Email,
     /// Erase an account that has no password: the token is its newest log-in.
     Erasure,
@@ -51,6 +51,13 @@ pub trait OneTimeTokenStore: Send + Sync + 'static {
     /// Takes the token of this hash, and answers when it expires: of calls at the same moment one gets it. Whether it has
     /// expired the caller decides.
     async fn take_one_time_token(
+        &self,
+        user: UserId,
+        purpose: TokenPurpose,
+        hash: &TokenHash,
+    ) -> Result<Option<Timestamp>>;
+    /// When the token of this hash expires; it stays.
+    async fn find_one_time_token(
         &self,
         user: UserId,
         purpose: TokenPurpose,

@@ -20,7 +20,7 @@ mod respond; // request ids, problem documents, security headers
 
 mod accounts; // register, log in, renew, log out, sessions
 mod provider; // log in by an OpenID Connect provider
-mod recovery; // a new password by a link
+mod recovery; // a new password and a new address by a link
 mod conversations; // create, list, get, rename
 mod health; // whether this node is healthy
 mod inbox; // what was not read yet
@@ -66,6 +66,7 @@ fn api(app: &Arc<App>) -> Router<Arc<App>> {
         POST "/api/auth/refresh" accounts::refresh;
         POST "/api/auth/password-reset" recovery::request_password_reset;
         POST "/api/auth/password-reset/confirm" recovery::reset_password;
+        POST "/api/auth/email-change/confirm" recovery::change_email;
         GET "/api/auth/options" provider::options;
         GET "/api/auth/oidc/start" provider::start;
         GET "/api/auth/oidc/callback" provider::callback;
@@ -78,6 +79,7 @@ fn api(app: &Arc<App>) -> Router<Arc<App>> {
         PATCH "/api/me" users::update_me;
         DELETE "/api/me" users::erase_me;
         POST "/api/me/password" users::change_password;
+        POST "/api/me/email" recovery::request_email_change;
         POST "/api/me/identities" provider::link;
         GET "/api/users" users::search;
         GET "/api/users/{id}" users::get;
@@ -119,6 +121,7 @@ fn pages(app: &Arc<App>) -> Router<Arc<App>> {
         GET "/settings" web::page;
         GET "/forgot-password" web::page;
         GET "/reset-password" web::page;
+        GET "/confirm-email" web::page;
         GET "/c/{conversation}" web::page;
         GET "/c/{conversation}/{seq}" web::page;
         GET "/assets/{name}" web::file;

@@ -86,12 +86,13 @@ impl Clients {
 }
 
 /// Those that need no proof.
-const OPEN: [(Service, &str); 9] = [
+const OPEN: [(Service, &str); 10] = [
     (Service::Accounts, RegisterUser::NAME),
     (Service::Accounts, LogIn::NAME),
     (Service::Accounts, RefreshSession::NAME),
     (Service::Accounts, RequestPasswordReset::NAME),
     (Service::Accounts, ResetPassword::NAME),
+    (Service::Accounts, ChangeEmail::NAME),
     (Service::Accounts, GetMailOption::NAME),
     (Service::Accounts, GetLogInOptions::NAME),
     (Service::Accounts, FinishProviderLogIn::NAME),
@@ -116,6 +117,10 @@ async fn probe_users(clients: &Clients, asked: &mut BTreeSet<(Service, &'static 
     let (session, password) = (SessionId::fresh(), "not it".to_owned());
     let (current, next) = (password.clone(), "battery staple".to_owned());
     clients.probe(asked, NewPassword { user, session, current, next }).await;
+    let (email, language) = ("alice@example.net".to_owned(), String::new());
+    let wanted = RequestEmailChange { user, session, email, password: password.clone(), language };
+    clients.probe(asked, wanted).await;
+    clients.probe(asked, EraseUserByLogIn { user, session }).await;
     clients.probe(asked, EraseUser { user, password }).await;
     clients.probe(asked, StartProviderLogIn { link: Some(user) }).await;
     clients.probe(asked, SetBlock { user, other: UserId::fresh(), on: false }).await;

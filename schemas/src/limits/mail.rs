@@ -8,6 +8,8 @@ pub const ONE_TIME_TOKEN: Duration = Duration::from_mins(30);
 pub const ERASURE_AFTER_LOG_IN: Duration = Duration::from_mins(10);
 /// A one-time token as clients have it: ours have 80 characters.
 pub const ONE_TIME_TOKEN_TEXT: usize = 200;
+/// Of one that has an address in it; bytes.
+pub const EMAIL_TOKEN_TEXT: usize = 500;
 /// A language tag (BCP 47): the longest that RFC 5646 §4.4.1 expects.
 pub const LANGUAGE_TAG: usize = 35;
 /// Mails of a process that are not delivered yet, about 4 KB each.

@@ -118,8 +118,40 @@ pub struct ResetPassword {
     pub next: String,
 }
 
+/// One's account is to have another address.
+#[derive(Clone, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(rename_all = "camelCase")]
+#[garde(allow_unvalidated)]
+#[garde(context(Limits))]
+pub struct RequestEmailChange {
+    /// The address from then on.
+    #[garde(custom(check::email))]
+    #[schemars(email, length(min = 3, max = limits::EMAIL))]
+    pub email: String,
+    /// The present password.
+    #[garde(length(bytes, min = 1, max = limits::LOGIN_PASSWORD))]
+    pub password: String,
+    /// Of the mail, as a tag of BCP 47; English if absent or if there are no texts in it.
+    #[garde(inner(length(bytes, min = 1, max = limits::LANGUAGE_TAG)))]
+    pub language: Option<String>,
+}
+
+/// The address that a link was sent to is one's own.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(rename_all = "camelCase")]
+#[garde(allow_unvalidated)]
+#[garde(context(Limits))]
+pub struct ChangeEmail {
+    /// What the link has behind its `#`.
+    #[garde(length(bytes, min = 1, max = limits::EMAIL_TOKEN_TEXT))]
+    pub token: String,
+    /// Of the mail to the address before, as a tag of BCP 47; English if absent or if there are no texts in it.
+    #[garde(inner(length(bytes, min = 1, max = limits::LANGUAGE_TAG)))]
+    pub language: Option<String>,
+}
+
 /// One's account is to be erased.
-#[derive(Clone, Deserialize, JsonSchema, Validate)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(rename_all = "camelCase")]
 #[garde(allow_unvalidated)]
 #[garde(context(Limits))]

@@ -2,13 +2,13 @@
 //! so that an edge that forgets to check its user does not give out another's conversation.
 
 use super::{
-    AddMembers, Blocks, EndSession, EraseUser, EraseUserByLogIn, EventsAfter, FindEvent, FindOlderEvents,
+    AddMembers, Blocks, ChangeEmail, EndSession, EraseUser, EraseUserByLogIn, EventsAfter, FindEvent, FindOlderEvents,
     FindSharingUsers, FindUser, FindUsers, FinishProviderLogIn, GetConversation, GetDataKeys, GetHead,
     GetLogInOptions, GetMailOption, GetMembership, GetMessage, GetPage, GetProfileKeys, GetTarget,
     ListBlockedConversations, ListConversations, ListInbox, ListParticipants, ListReactors, ListSessions,
     LogHeads, LogIn, LogOut, MarkRead, Memberships, NewPassword, OpenConversation, RefreshSession,
-    RegisterUser, RemoveMember, Rename, RequestPasswordReset, ResetPassword, RoomEventsAfter, RoomHeads,
-    SearchUsers, SetBlock, SetRole, StartProviderLogIn, UpdateUser,
+    RegisterUser, RemoveMember, Rename, RequestEmailChange, RequestPasswordReset, ResetPassword,
+    RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole, StartProviderLogIn, UpdateUser,
 };
 use crate::id::{ConversationId, UserId};
 
@@ -59,7 +59,7 @@ macro_rules! access {
 access! {
     RegisterUser LogIn RefreshSession LogOut ListSessions EndSession FindUser FindUsers SearchUsers UpdateUser NewPassword
     EraseUser EraseUserByLogIn
-    RequestPasswordReset ResetPassword GetMailOption GetLogInOptions StartProviderLogIn FinishProviderLogIn
+    RequestPasswordReset ResetPassword RequestEmailChange ChangeEmail GetMailOption GetLogInOptions StartProviderLogIn FinishProviderLogIn
     OpenConversation ListConversations ListInbox Memberships GetMembership FindSharingUsers SetBlock Blocks
     ListBlockedConversations LogHeads GetDataKeys GetProfileKeys
     => Reads::Nothing

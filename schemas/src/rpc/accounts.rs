@@ -144,6 +144,32 @@ pub struct ResetPassword {
     pub next: String,
 }
 
+/// Sends a link to an address that a user wants to have, if no other account has it. `bad_credentials` without the
+/// password, `mail_off` without mail.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RequestEmailChange {
+    /// The user it is about.
+    pub user: UserId,
+    /// The session in which it is requested.
+    pub session: SessionId,
+    /// The address from then on.
+    pub email: String,
+    /// The password that is valid now.
+    pub password: String,
+    /// Of the mail: a tag of BCP 47.
+    pub language: String,
+}
+
+/// Gives the account of the token's user the address that the token was sent to. `link_invalid` unless the token is good,
+/// `email_taken` if another account has got the address meanwhile.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct ChangeEmail {
+    /// Secret; is used once.
+    pub token: String,
+    /// Of the mail to the address before: a tag of BCP 47.
+    pub language: String,
+}
+
 /// Whether users get mail.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct GetMailOption;

@@ -142,6 +142,8 @@ calls! {
         EraseUserByLogIn [CHANGES] => "erase-by-log-in" -> ();
         RequestPasswordReset [CHANGES] => "request-password-reset" -> ();
         ResetPassword [CHANGES] => "reset-password" -> (), crate::limits::RPC_HASHING;
+        RequestEmailChange [CHANGES] => "request-email-change" -> (), crate::limits::RPC_HASHING;
+        ChangeEmail [CHANGES] => "change-email" -> ();
         GetMailOption => "mail-option" -> bool;
         GetLogInOptions => "log-in-options" -> LogInOptions;
         StartProviderLogIn => "start-provider" -> StartedProviderLogIn, crate::limits::RPC_PROVIDER;

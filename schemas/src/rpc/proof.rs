@@ -2,12 +2,12 @@
 //! runs, so that whoever has an edge's credentials of NATS and no user at hand is told nothing of one.
 
 use super::{
-    AddMembers, Blocks, EndSession, EraseUser, EventsAfter, FindEvent, FindOlderEvents, FindSharingUsers,
+    AddMembers, Blocks, ChangeEmail, EndSession, EraseUser, EraseUserByLogIn, EventsAfter, FindEvent, FindOlderEvents, FindSharingUsers,
     FindUser, FindUsers, FinishProviderLogIn, GetConversation, GetDataKeys, GetHead, GetLogInOptions,
     GetMailOption, GetMembership, GetMessage, GetPage, GetProfileKeys, GetTarget, ListBlockedConversations,
     ListConversations, ListInbox, ListParticipants, ListReactors, ListSessions, LogHeads, LogIn, LogOut,
     MarkRead, Memberships, NewPassword, OpenConversation, RefreshSession, RegisterUser, RemoveMember, Rename,
-    RequestPasswordReset, ResetPassword, RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole,
+    RequestEmailChange, RequestPasswordReset, ResetPassword, RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole,
     StartProviderLogIn, UpdateUser,
 };
 use crate::id::{ConversationId, UserId};
@@ -53,13 +53,13 @@ macro_rules! proven {
 
 // A password, a refresh token, a link or an attempt in the call is the proof; or it is what anyone is shown.
 proven! {
-    RegisterUser; LogIn; RefreshSession; RequestPasswordReset; ResetPassword; FinishProviderLogIn;
+    RegisterUser; LogIn; RefreshSession; RequestPasswordReset; ResetPassword; ChangeEmail; FinishProviderLogIn;
     GetMailOption; GetLogInOptions; LogHeads;
     => |_this| Proof::Nothing
 }
 
 proven! {
-    LogOut; ListSessions; EndSession; UpdateUser; NewPassword; EraseUser;
+    LogOut; ListSessions; EndSession; UpdateUser; NewPassword; RequestEmailChange; EraseUser; EraseUserByLogIn;
     GetConversation; ListConversations; ListInbox; Rename; ListParticipants; GetMembership; FindSharingUsers; Blocks;
     SetBlock, workers: true;
     GetPage; EventsAfter; GetHead; FindEvent; GetMessage; GetTarget; ListReactors; MarkRead;

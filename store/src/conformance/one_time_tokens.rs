@@ -21,6 +21,11 @@ pub async fn a_token_is_taken_once_for_its_purpose_by_its_user(store: Arc<dyn St
     for (user, purpose, hash) in [(a, Password, 2), (a, Email, 1), (b, Password, 1), (b, Email, 2)] {
         assert_eq!(store.take_one_time_token(user, purpose, &[hash; 32]).await.unwrap(), None);
     }
+    for _ in 0..2 {
+        let found = store.find_one_time_token(a, Password, &[1; 32]).await.unwrap();
+        assert_eq!(found, Some(token(1).expires_at), "it stays");
+        assert_eq!(store.find_one_time_token(a, Email, &[1; 32]).await.unwrap(), None);
+    }
     for expected in [Some(token(1).expires_at), None] {
         assert_eq!(store.take_one_time_token(a, Password, &[1; 32]).await.unwrap(), expected);
     }

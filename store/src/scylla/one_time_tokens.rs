@@ -51,12 +51,22 @@ impl OneTimeTokenStore for ScyllaStore {
         purpose: TokenPurpose,
         hash: &TokenHash,
     ) -> Result<Option<Timestamp>> {
-        let (id, s) = (raw(user.as_bytes()), &self.db.statements);
-        let found = self.db.first::<Row>(&s.one_time_token_serial, (id, purpose.name())).await?;
+        let Some(expires_at) = self.find_one_time_token(user, purpose, hash).await? else { return Ok(None) };
+        let row = (raw(user.as_bytes()), purpose.name(), hash.as_slice());
+        let taken = self.db.applied(&self.db.statements.take_one_time_token, row).await?;
+        Ok(taken.then_some(expires_at))
+    }
+
+    async fn find_one_time_token(
+        &self,
+        user: UserId,
+        purpose: TokenPurpose,
+        hash: &TokenHash,
+    ) -> Result<Option<Timestamp>> {
+        let row = (raw(user.as_bytes()), purpose.name());
+        let found = self.db.first::<Row>(&self.db.statements.one_time_token_serial, row).await?;
         let Some((Some(stored), Some(expires_at))) = found else { return Ok(None) };
-        let taken = stored == hash
-            && self.db.applied(&s.take_one_time_token, (id, purpose.name(), hash.as_slice())).await?;
-        Ok(taken.then_some(Timestamp(expires_at.0)))
+        Ok((stored == hash).then_some(Timestamp(expires_at.0)))
     }
 
     async fn remove_one_time_tokens(&self, user: UserId) -> Result<()> {

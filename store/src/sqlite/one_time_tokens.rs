@@ -57,6 +57,25 @@ impl OneTimeTokenStore for SqliteStore {
             .await
     }
 
+    async fn find_one_time_token(
+        &self,
+        user: UserId,
+        purpose: TokenPurpose,
+        hash: &TokenHash,
+    ) -> Result<Option<Timestamp>> {
+        let hash = *hash;
+        self.readers
+            .read(move |db| {
+                let mut find = db.prepare_cached(
+                    "SELECT expires_at FROM one_time_tokens WHERE user = ?1 AND purpose = ?2 AND hash = ?3",
+                )?;
+                let found =
+                    find.query_row(params![user.as_bytes(), purpose.name(), hash], |row| time(row, 0));
+                Ok(found.optional()?)
+            })
+            .await
+    }
+
     async fn remove_one_time_tokens(&self, user: UserId) -> Result<()> {
         self.writer
             .write(1, move |db| {

@@ -22,10 +22,14 @@ impl Language {
 pub enum Topic {
     /// A new password can be set.
     PasswordReset,
+    /// The address can be the account's.
+    EmailChange,
+    /// The account has another address than this.
+    EmailChanged,
 }
 
 impl Topic {
-    pub const ALL: [Self; 1] = [Self::PasswordReset];
+    pub const ALL: [Self; 3] = [Self::PasswordReset, Self::EmailChange, Self::EmailChanged];
 }
 
 /// A mail as people read it.
@@ -51,6 +55,10 @@ const fn template(topic: Topic, language: Language) -> &'static str {
     match (topic, language) {
         (Topic::PasswordReset, Language::English) => include_str!("texts/en/password_reset.txt"),
         (Topic::PasswordReset, Language::German) => include_str!("texts/de/password_reset.txt"),
+        (Topic::EmailChange, Language::English) => include_str!("texts/en/email_change.txt"),
+        (Topic::EmailChange, Language::German) => include_str!("texts/de/email_change.txt"),
+        (Topic::EmailChanged, Language::English) => include_str!("texts/en/email_changed.txt"),
+        (Topic::EmailChanged, Language::German) => include_str!("texts/de/email_changed.txt"),
     }
 }
 

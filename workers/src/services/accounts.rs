@@ -7,6 +7,7 @@ mod profiles; // users' public data
 mod sessions; // log in, go on, log out
 mod one_time_tokens; // what proves that a mail was read
 mod password_resets; // a new password by a link
+mod email_changes; // a new address by a link
 mod provider_log_ins; // log in by an OpenID Connect provider
 
 use std::{sync::Arc, time::Duration};
@@ -24,9 +25,10 @@ use natter_schemas::{
     limits::Limits,
     rest::check,
     rpc::{
-        EndSession, EraseUser, EraseUserByLogIn, FindUser, FindUsers, FinishProviderLogIn, GetLogInOptions,
-        GetMailOption, ListSessions, LogIn, LogOut, NewPassword, RefreshSession, RegisterUser,
-        RequestPasswordReset, ResetPassword, RpcError, SearchUsers, StartProviderLogIn, UpdateUser,
+        ChangeEmail, EndSession, EraseUser, EraseUserByLogIn, FindUser, FindUsers, FinishProviderLogIn,
+        GetLogInOptions, GetMailOption, ListSessions, LogIn, LogOut, NewPassword, RefreshSession,
+        RegisterUser, RequestEmailChange, RequestPasswordReset, ResetPassword, RpcError, SearchUsers,
+        StartProviderLogIn, UpdateUser,
     },
 };
 use natter_store::Store;
@@ -85,6 +87,8 @@ impl Accounts {
             FindUsers => users,
             SearchUsers => search,
             UpdateUser => update,
+            RequestEmailChange => request_email_change(client),
+            ChangeEmail => change_email(client),
             GetMailOption => mail_option,
             GetLogInOptions => log_in_options,
             StartProviderLogIn => start_provider,

@@ -27,6 +27,23 @@ pub enum ProfileError {
     Random(#[from] NoRandomness),
 }
 
+/// To change a profile while others do the same.
+const ATTEMPTS: usize = 3;
+
+/// What became of [`Profiles::set_email`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SetEmail {
+    /// It is the user's.
+    Set {
+        /// The one that was there, also if it is the same.
+        before: String,
+    },
+    /// Another user has it.
+    Taken,
+    /// There is none, or the account is closed.
+    NoUser,
+}
+
 /// The store's users. Clones share what they know of keys.
 #[derive(Clone)]
 pub struct Profiles {
@@ -129,6 +146,26 @@ impl Profiles {
             self.store.replace_profile(&changed, &User { email, ..changed.clone() }).await?;
         }
         Ok(Some(self.opened(changed).await))
+    }
+
+    /// The same call again, after a crash or a lost answer, goes on.
+    pub async fn set_email(&self, user: UserId, email: &str) -> Result<SetEmail, ProfileError> {
+        for _ in 0..ATTEMPTS {
+            let Some(stored) = self.store.users(&[user]).await?.pop() else { return Ok(SetEmail::NoUser) };
+            let Some(before) = self.whole(user).await?.filter(|before| !before.is_erased()) else {
+                return Ok(SetEmail::NoUser);
+            };
+            if self.credentials(email).await?.is_some_and(|holder| holder.user.id != user) {
+                return Ok(SetEmail::Taken);
+            }
+            let (before, wanted) = (before.email.clone(), User { email: email.to_owned(), ..before });
+            let to = if self.seals { sealed(&wanted, &self.sealer(user).await?)? } else { wanted };
+            if self.store.replace_profile(&stored, &to).await? {
+                return Ok(SetEmail::Set { before });
+            }
+            // Another has got the address in this moment, or the profile was changed: looked at again.
+        }
+        Err(StoreError::Unavailable("a profile is being changed by others again and again".to_owned()).into())
     }
 
     async fn sealer(&self, user: UserId) -> Result<Sealer, ProfileError> {

@@ -111,6 +111,7 @@ pass! {
     OneTimeTokenStore {
         fn put_one_time_token(user: UserId, purpose: TokenPurpose, token: &OneTimeToken, now: Timestamp) -> ();
         fn take_one_time_token(user: UserId, purpose: TokenPurpose, hash: &TokenHash) -> Option<Timestamp>;
+        fn find_one_time_token(user: UserId, purpose: TokenPurpose, hash: &TokenHash) -> Option<Timestamp>;
         fn remove_one_time_tokens(user: UserId) -> ();
     }
     ConversationStore {

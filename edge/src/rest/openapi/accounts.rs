@@ -4,9 +4,9 @@ use natter_schemas::{
     code::Code,
     limits,
     rest::{
-        ChangePassword, DemoPersonView, EraseMe, Items, LinkStartedView, LogInOptionsView, Login,
-        OpenSessionView, Refresh, Register, RequestPasswordReset, ResetPassword, SessionView, UpdateMe,
-        UserView,
+        ChangeEmail, ChangePassword, DemoPersonView, EraseMe, Items, LinkStartedView, LogInOptionsView,
+        Login, OpenSessionView, Refresh, Register, RequestEmailChange, RequestPasswordReset, ResetPassword,
+        SessionView, UpdateMe, UserView,
     },
 };
 use serde_json::json;
@@ -103,6 +103,26 @@ fn recovery(types: &mut Types) -> Vec<Operation> {
             )
             .answer(Answer::none(204, "The new password counts."))
             .codes([Code::LinkInvalid, Code::PasswordLoginOff]),
+        operation(("POST", "/api/me/email"), "requestEmailChange", (TAG, "Change one's address"))
+            .about(
+                "A link is sent to the new address, unless another account has it; the answer is the same then. The account \
+                 keeps its address until the link is opened: within 30 minutes, and before another is requested. Limited by \
+                 the address that the mail goes to, too (class `mail`).",
+            )
+            .body(
+                types.body::<RequestEmailChange>(),
+                json!({"email": "alice@example.net", "password": "correct horse battery", "language": "en"}),
+            )
+            .answer(Answer::none(202, "Accepted. No mail may be sent."))
+            .codes([Code::BadCredentials, Code::MailOff, Code::PasswordLoginOff]),
+        operation(("POST", "/api/auth/email-change/confirm"), "changeEmail", (TAG, "New address by a link"))
+            .about(
+                "Needs no log-in: the link may be opened in another browser. A mail to the address before says so. Sessions \
+                 stay; links for a new password that were sent before are good no more.",
+            )
+            .body(types.body::<ChangeEmail>(), json!({"token": format!("{ID}.secret.YWxpY2VAZXhhbXBsZS5uZXQ")}))
+            .answer(Answer::none(204, "The account has the address."))
+            .codes([Code::LinkInvalid, Code::EmailTaken]),
     ]
 }
 

@@ -13,6 +13,7 @@ type Row = (&'static str, By<u16>, fn(&Names) -> Call);
 const PUBLIC: &[(&str, &str)] = &[
     ("GET", "/.well-known/jwks.json"),
     ("GET", "/api/asyncapi.json"),
+    ("POST", "/api/auth/email-change/confirm"),
     ("POST", "/api/auth/login"),
     ("GET", "/api/auth/oidc/callback"),
     ("GET", "/api/auth/oidc/start"),
@@ -89,6 +90,9 @@ const OPERATIONS: &[Row] = &[
     ("change one's profile", All(200), |_| (Method::PATCH, "/api/me".into(), Some(json!({"displayName": "Me"})))),
     ("change the password without knowing it", All(401), |_| {
         (Method::POST, "/api/me/password".into(), Some(json!({"current": "a guess at it", "next": "battery staple"})))
+    }),
+    ("change the address where there is no mail", All(403), |_| {
+        (Method::POST, "/api/me/email".into(), Some(json!({"email": "me@example.net", "password": "a guess at it"})))
     }),
     ("link an identity where there is no provider", All(404), |_| (Method::POST, "/api/me/identities".into(), None)),
     ("list one's sessions", All(200), |_| (Method::GET, "/api/auth/sessions".into(), None)),

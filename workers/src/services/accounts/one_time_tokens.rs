@@ -12,7 +12,16 @@ use natter_store::{OneTimeToken, Result, Store, TokenHash, TokenPurpose};
 
 /// Makes the only token of this user for this purpose. It begins with the user's id: so it is found.
 pub async fn issue(store: &dyn Store, user: UserId, purpose: TokenPurpose, now: Timestamp) -> Result<String> {
-    let secret = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+    put(store, user, purpose, BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()), now).await
+}
+
+async fn put(
+    store: &dyn Store,
+    user: UserId,
+    purpose: TokenPurpose,
+    secret: String,
+    now: Timestamp,
+) -> Result<String> {
     let token = OneTimeToken { hash: hash(&secret, purpose), expires_at: after(limits::ONE_TIME_TOKEN, now) };
     store.put_one_time_token(user, purpose, &token, now).await?;
     Ok(format!("{user}.{secret}"))
@@ -58,6 +67,31 @@ fn after(life: Duration, now: Timestamp) -> Timestamp {
     Timestamp(now.0.saturating_add(i64::try_from(life.as_millis()).unwrap_or(i64::MAX)))
 }
 
+/// Makes the only token of this user for this address, which is in it: the store has a hash of both.
+pub async fn issue_for_address(
+    store: &dyn Store,
+    user: UserId,
+    email: &str,
+    now: Timestamp,
+) -> Result<String> {
+    let address = BASE64_URL_SAFE_NO_PAD.encode(email);
+    let secret = format!("{}.{address}", BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>()));
+    put(store, user, TokenPurpose::Email, secret, now).await
+}
+
+/// Whose it is and for which address, if it is good. It stays good.
+pub async fn find_for_address(
+    store: &dyn Store,
+    token: &str,
+    now: Timestamp,
+) -> Result<Option<(UserId, String)>> {
+    let purpose = TokenPurpose::Email;
+    let Some((user, secret)) = read(token) else { return Ok(None) };
+    let Some(email) = address(secret) else { return Ok(None) };
+    let expires_at = store.find_one_time_token(user, purpose, &hash(secret, purpose)).await?;
+    Ok(expires_at.filter(|expires_at| now < *expires_at).map(|_| (user, email)))
+}
+
 /// A link for a new password, for who may give it to this user; the token alone where no address is set.
 pub async fn password_link(
     store: &dyn Store,
@@ -76,6 +110,11 @@ pub fn link(public_url: &str, page: &str, token: &str) -> String {
 fn read(token: &str) -> Option<(UserId, &str)> {
     let (user, secret) = token.split_once('.')?;
     Some((user.parse().ok()?, secret))
+}
+
+fn address(secret: &str) -> Option<String> {
+    let (_, address) = secret.split_once('.')?;
+    String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(address).ok()?).ok()
 }
 
 /// The secret is 256 random bits, so a plain hash keeps it; or it is no secret, but the name of a session.

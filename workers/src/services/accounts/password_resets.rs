@@ -89,7 +89,7 @@ impl Accounts {
         Ok(self.mailer.is_some())
     }
 
-    fn mailer(&self) -> Result<&Mailer, Failure> {
+    pub(super) fn mailer(&self) -> Result<&Mailer, Failure> {
         self.mailer.as_ref().ok_or_else(|| Code::MailOff.into())
     }
 }

@@ -279,7 +279,7 @@ impl Accounts {
 }
 
 /// A password to compare may be of any length that does not make hashing dearer; a longer one cannot be right.
-fn bounded(password: String) -> Result<Password, Failure> {
+pub(super) fn bounded(password: String) -> Result<Password, Failure> {
     let password = Zeroizing::new(password);
     if password.len() > limits::LOGIN_PASSWORD { Err(Code::BadCredentials.into()) } else { Ok(password) }
 }
