@@ -31,6 +31,7 @@ test: gate test-deps ## what takes seconds to check, then every test, then indep
 	@cargo test --workspace --all-features --quiet --locked
 	@scripts/external-client target/debug/natter
 	@scripts/quick-starts target/debug/natter
+	@scripts/check-image target/debug/natter
 	@scripts/test-client target/debug/natter
 	@scripts/contract-test target/debug/natter
 	@scripts/test-web target/debug/natter
