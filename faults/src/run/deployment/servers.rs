@@ -1,6 +1,6 @@
 //! nats-server and Redis: their command lines and configurations.
 
-use std::{fmt::Write as _, fs, path::Path, process::Command};
+use std::{fmt::Write as _, fs, path::PathBuf, process::Command};
 
 use super::{super::part::Part, Deployment};
 
@@ -54,9 +54,11 @@ impl Deployment {
         command
     }
 
-    /// Where a part keeps its files.
-    pub(super) fn folder_of(&self, part: Part) -> std::path::PathBuf {
-        let disk: Option<&Path> = self.disks.get(&part).map(natter_testkit::LossyDisk::path);
-        disk.map_or_else(|| self.home.file(&part.to_string()), Path::to_owned)
+    /// Where a part keeps its files; SQLite wants it to be there.
+    pub(super) fn folder_of(&self, part: Part) -> PathBuf {
+        let disk = self.disks.get(&part).map(|disk| disk.path().to_owned());
+        let folder = disk.unwrap_or_else(|| self.home.file(&part.to_string()));
+        fs::create_dir_all(&folder).expect("the folder can be made");
+        folder
     }
 }
