@@ -69,13 +69,6 @@ async fn a_power_cut_loses_nothing_that_was_acked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_power_cut_before_the_log_is_synced_is_found_by_the_oracle() {
-    let steps = "with DURABILITY=relaxed\nload 1s\ncut power everything\nstart everything\nload 1s";
-    let (_, verdict) = run("power cut without fsync", steps).await;
-    assert!(!verdict.holds(), "{verdict:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_leader_of_three_that_is_killed_breaks_no_guarantee() {
     let steps = "with three nats-servers\nload 2s\nkill nats-leader\nload 6s\nstart nats-leader\nload 2s";
     let (_, verdict) = run("leader killed", steps).await;
