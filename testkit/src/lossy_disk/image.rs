@@ -170,8 +170,10 @@ impl Image {
 
     /// fsync of a file or a folder.
     pub fn sync(&mut self, number: Number) -> Result<(), Refused> {
-        if let Some(Node::File(file)) = self.nodes.get_mut(&number) {
-            file.sync();
+        match self.nodes.get_mut(&number) {
+            Some(Node::File(file)) => file.sync(),
+            Some(Node::Folder { .. }) => {}
+            None => return Err(Refused::Missing),
         }
         self.write_journal();
         Ok(())
