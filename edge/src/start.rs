@@ -60,19 +60,17 @@ pub async fn assemble(
     clock: LogClock,
     lifecycle: Lifecycle,
 ) -> anyhow::Result<Arc<App>> {
-    let revoked = Arc::<RevokedSessions>::default();
-    let held = Arc::new(HeldTokens::new(revoked.clone(), clock.clone()));
+    let (revoked, held) = held_tokens(&clock);
     let (rpc, live) = connections(&config.nats, &held).await?;
     let keys = data_keys(&config, &rpc, &lifecycle);
     let log = event_log(&config, live.clone(), partitions, clock.clone());
 
     let tokens = Arc::new(Tokens::new(Keys::new(&config.keys)?, config.jwt_expires_in, clock.clone()));
     let members = Arc::new(Members::new(rpc.clone()));
-    let known = Arc::<KnownPresence>::default();
     let admission = Arc::new(Admission::new(shared.clone(), config.rates.clone()));
     let heartbeats = heartbeats(&config, shared.clone(), live.clone(), &lifecycle);
 
-    let (sockets, control, prefixes) = (Arc::<Sockets>::default(), Arc::default(), Arc::default());
+    let (sockets, known, control, prefixes): (Arc<Sockets>, Arc<KnownPresence>, _, _) = Default::default();
     let hub = hub(&config, partitions, (&rpc, &keys), &clock, &lifecycle);
     let catch_up = Arc::new(CatchUp::new(members.clone(), rpc.clone(), keys.clone()));
     let (earlier, sealing) = sending(&config, (&rpc, &keys), &lifecycle);
@@ -136,6 +134,13 @@ pub async fn assemble(
         hub,
         catch_up,
     }))
+}
+
+/// Those of ended sessions are held no longer.
+fn held_tokens(clock: &LogClock) -> (Arc<RevokedSessions>, Arc<HeldTokens>) {
+    let revoked = Arc::<RevokedSessions>::default();
+    let held = Arc::new(HeldTokens::new(revoked.clone(), clock.clone()));
+    (revoked, held)
 }
 
 /// One connection is one task: answers to calls do not wait behind live traffic. Publishing shares the live one:

@@ -5,7 +5,15 @@ use std::{fs, path::Path};
 /// The modules of `edge/src`, lowest layer first. A socket owns its send queue, so `outbound` has both.
 const LAYERS: [&[&str]; 6] = [
     &["api_error", "auth", "client_address", "costs", "transport", "web", "wire"],
-    &["admission", "client_lines", "connections", "held_tokens", "membership", "presence", "revoked_sessions"],
+    &[
+        "admission",
+        "client_lines",
+        "connections",
+        "held_tokens",
+        "membership",
+        "presence",
+        "revoked_sessions",
+    ],
     &["outbound"],
     &["inbound", "feeds"],
     &["app", "socket", "upgrade", "rest"],

@@ -55,7 +55,9 @@ impl Prover {
             Proof::Users(mut users) => {
                 users.sort_unstable();
                 users.dedup();
-                users.into_iter().for_each(|user| add(tokens.of(user)));
+                for user in users {
+                    add(tokens.of(user));
+                }
             }
             Proof::MemberOf(_) => add(member.and_then(|member| tokens.of(member))),
             Proof::Anyone => add(tokens.of_anyone()),

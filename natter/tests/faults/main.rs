@@ -19,6 +19,7 @@ mod tls; // ports with a certificate
 mod http_edges; // connections that mean no good
 mod provider; // log-in by an OpenID Connect provider
 mod recovery; // a new password by a link
+mod email_change; // a new address by a link
 mod smtp; //   that a mail server takes
 mod resume; // what a socket missed
 mod sessions; // access ends

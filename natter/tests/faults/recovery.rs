@@ -26,13 +26,13 @@ fi
 mv "$mail" "$mail.mail"
 "#;
 
-struct Deployment {
-    natter: DevServer,
+pub struct Deployment {
+    pub natter: DevServer,
     mailbox: TempDir,
 }
 
 impl Deployment {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::with(&[("RATE_LIMITS", "off")]).await
     }
 
@@ -45,7 +45,7 @@ impl Deployment {
         Self { natter: DevServer::start(NATTER, &[&mail, more].concat()).await, mailbox }
     }
 
-    async fn user(&self, name: &str) -> User {
+    pub async fn user(&self, name: &str) -> User {
         User::register_as(&self.natter.http, name).await
     }
 
@@ -54,11 +54,11 @@ impl Deployment {
     }
 
     /// The mails that were taken, in any order.
-    fn mails(&self) -> Vec<String> {
+    pub fn mails(&self) -> Vec<String> {
         mails(self.mailbox.path())
     }
 
-    async fn mail(&self, nth: usize) -> String {
+    pub async fn mail(&self, nth: usize) -> String {
         until(&format!("mail {nth} is delivered"), async || self.mails().len() >= nth).await;
         self.mails().pop().unwrap()
     }
@@ -83,7 +83,7 @@ fn mails(folder: &Path) -> Vec<String> {
     taken.map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
-fn address(name: &str) -> String {
+pub fn address(name: &str) -> String {
     format!("{name}@tests.example")
 }
 

@@ -104,7 +104,8 @@ async fn sockets_that_do_not_read_their_resume_cost_little_and_are_closed() {
     .await;
     let grown = natter.memory_kib("VmHWM").saturating_sub(before);
     assert!(grown <= 64 * 1024, "{grown} KiB more at the peak");
-    for reader in &mut readers[..3] {
+    // The last: when these are closed, what waits for the first ones may have been given up.
+    for reader in readers.iter_mut().rev().take(3) {
         let rest = read_the_rest(reader, &room).await;
         assert!(rest.len() < 499, "{}", rest.len());
     }

@@ -1,6 +1,6 @@
 //! Whoever has an edge's NATS user and no user at hand is answered nothing about one: every call, asked of real workers.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use natter_nats::{
     connect::{Address, Purpose, connect},
@@ -11,7 +11,16 @@ use natter_schemas::{
     code::Code,
     event::{Role, Shape, Timestamp},
     id::{ConversationId, EventId, SessionId, UserId},
-    rpc::*,
+    rpc::{
+        AddMembers, Blocks, Call, ChangeEmail, EndSession, EraseUser, EraseUserByLogIn, EventsAfter,
+        FindEvent, FindOlderEvents, FindSharingUsers, FindUser, FindUsers, FinishProviderLogIn,
+        GetConversation, GetDataKeys, GetHead, GetLogInOptions, GetMailOption, GetMembership, GetMessage,
+        GetPage, GetProfileKeys, GetTarget, KeyName, ListBlockedConversations, ListConversations, ListInbox,
+        ListParticipants, ListReactors, ListSessions, LogHeads, LogIn, LogOut, MarkRead, Memberships,
+        NewPassword, OpenConversation, Page, Proof, RefreshSession, RegisterUser, RemoveMember, Rename,
+        ReplayPart, RequestEmailChange, RequestPasswordReset, ResetPassword, RoomEventsAfter, RoomHeads,
+        SearchUsers, SeeCall, Service, SetBlock, SetRole, StartProviderLogIn, UpdateUser, Window, each_call,
+    },
 };
 use natter_testkit::{Cluster, Folder};
 
@@ -64,7 +73,7 @@ impl Clients {
     }
 
     /// What a call is answered with each of them.
-    async fn probe<C: Call>(&self, asked: &mut BTreeSet<(Service, &'static str)>, call: C) {
+    async fn probe<C: Call>(&self, asked: &mut HashSet<(Service, &'static str)>, call: C) {
         asked.insert((C::SERVICE, C::NAME));
         let code = async |rpc: &RpcClient| {
             rpc.by_member(UserId::fresh()).call(&call).await.err().map(|refused| refused.code)
@@ -99,7 +108,7 @@ const OPEN: [(Service, &str); 10] = [
     (Service::History, LogHeads::NAME),
 ];
 
-struct All(BTreeSet<(Service, &'static str)>);
+struct All(HashSet<(Service, &'static str)>);
 
 impl SeeCall for All {
     fn call<C: Call>(&mut self) {
@@ -107,7 +116,7 @@ impl SeeCall for All {
     }
 }
 
-async fn probe_users(clients: &Clients, asked: &mut BTreeSet<(Service, &'static str)>, user: UserId) {
+async fn probe_users(clients: &Clients, asked: &mut HashSet<(Service, &'static str)>, user: UserId) {
     clients.probe(asked, ListSessions { user, limit: 5 }).await;
     clients.probe(asked, EndSession { user, session: SessionId::fresh() }).await;
     clients.probe(asked, FindUser { user }).await;
@@ -138,7 +147,7 @@ async fn probe_users(clients: &Clients, asked: &mut BTreeSet<(Service, &'static 
 
 async fn probe_conversations(
     clients: &Clients,
-    asked: &mut BTreeSet<(Service, &'static str)>,
+    asked: &mut HashSet<(Service, &'static str)>,
     (user, conversation): (UserId, ConversationId),
 ) {
     let (by, traceparent, seq) = (user, None, 1);
@@ -198,11 +207,11 @@ async fn an_edges_nats_user_alone_is_answered_no_call_of_a_user() {
     let leave = RemoveMember { by: alice, conversation, user: mallory, traceparent: None };
     clients.own.call(&leave).await.unwrap();
 
-    let mut asked: BTreeSet<(Service, &'static str)> = OPEN.into();
+    let mut asked: HashSet<(Service, &'static str)> = OPEN.into();
     clients.probe(&mut asked, open).await;
     probe_conversations(&clients, &mut asked, (alice, conversation)).await;
     probe_users(&clients, &mut asked, alice).await;
-    let mut all = All(BTreeSet::new());
+    let mut all = All(HashSet::new());
     each_call(&mut all);
     assert_eq!(asked, all.0, "every call is here");
 

@@ -25,7 +25,7 @@ async fn log_in(user: &User, password: &str) -> u16 {
 async fn an_operators_link_sets_one_new_password_without_mail() {
     let folder = Folder::new();
     let audit = folder.file("audit.log").display().to_string();
-    let settings = [("AUDIT_LOG", audit.as_str()), ("RATE_LIMITS", "off")];
+    let settings = [("AUDIT_LOG", audit.as_str())];
     let cluster = Cluster::start_with_settings(NATTER, &settings).await;
     let alice = cluster.user(0, "alice").await;
     let address = format!("{}@tests.example", alice.name);

@@ -24,7 +24,7 @@ async fn a_token_for_a_user_works_until_its_session_is_ended() {
         let made = token(&cluster, &[&named, "--for", "10m"]);
         let line = logged(&made);
         assert_eq!((text(&line["user"]), &line["seconds"]), (alice.id.clone(), &Value::from(600)));
-        assert!(!text(&line["by"]).is_empty());
+        assert!(!text(&line["operator"]).is_empty());
         let made = made.ok();
         assert!(!line.to_string().contains(made.trim()), "the token itself is not logged");
 

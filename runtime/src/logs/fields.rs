@@ -73,6 +73,7 @@ pub const FIELDS: &[Field] = &[
     integer("events", "how many events"),
     text("found", "the end of a Kafka partition, as it was read"),
     integer("from", "the first seq of a range"),
+    flag("has_token", "whether a call carried an access token"),
     integer("head", "the newest seq"),
     integer("highest_seq", "the highest of several seqs"),
     text("job", "a job of a worker"),

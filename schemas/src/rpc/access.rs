@@ -2,13 +2,14 @@
 //! so that an edge that forgets to check its user does not give out another's conversation.
 
 use super::{
-    AddMembers, Blocks, ChangeEmail, EndSession, EraseUser, EraseUserByLogIn, EventsAfter, FindEvent, FindOlderEvents,
-    FindSharingUsers, FindUser, FindUsers, FinishProviderLogIn, GetConversation, GetDataKeys, GetHead,
-    GetLogInOptions, GetMailOption, GetMembership, GetMessage, GetPage, GetProfileKeys, GetTarget,
-    ListBlockedConversations, ListConversations, ListInbox, ListParticipants, ListReactors, ListSessions,
-    LogHeads, LogIn, LogOut, MarkRead, Memberships, NewPassword, OpenConversation, RefreshSession,
-    RegisterUser, RemoveMember, Rename, RequestEmailChange, RequestPasswordReset, ResetPassword,
-    RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole, StartProviderLogIn, UpdateUser,
+    AddMembers, Blocks, ChangeEmail, EndSession, EraseUser, EraseUserByLogIn, EventsAfter, FindEvent,
+    FindOlderEvents, FindSharingUsers, FindUser, FindUsers, FinishProviderLogIn, GetConversation,
+    GetDataKeys, GetHead, GetLogInOptions, GetMailOption, GetMembership, GetMessage, GetPage, GetProfileKeys,
+    GetTarget, ListBlockedConversations, ListConversations, ListInbox, ListParticipants, ListReactors,
+    ListSessions, LogHeads, LogIn, LogOut, MarkRead, Memberships, NewPassword, OpenConversation,
+    RefreshSession, RegisterUser, RemoveMember, Rename, RequestEmailChange, RequestPasswordReset,
+    ResetPassword, RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole, StartProviderLogIn,
+    UpdateUser,
 };
 use crate::id::{ConversationId, UserId};
 

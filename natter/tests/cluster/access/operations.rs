@@ -1,5 +1,7 @@
 //! Operations of `docs/openapi.json`.
 
+use natter_schemas::id::UserId;
+
 use super::{
     By::{self, All, Each, Group},
     *,
@@ -92,7 +94,9 @@ const OPERATIONS: &[Row] = &[
         (Method::POST, "/api/me/password".into(), Some(json!({"current": "a guess at it", "next": "battery staple"})))
     }),
     ("change the address where there is no mail", All(403), |_| {
-        (Method::POST, "/api/me/email".into(), Some(json!({"email": "me@example.net", "password": "a guess at it"})))
+        // Mails are counted by address.
+        let email = format!("{}@example.net", UserId::fresh());
+        (Method::POST, "/api/me/email".into(), Some(json!({"email": email, "password": "a guess at it"})))
     }),
     ("link an identity where there is no provider", All(404), |_| (Method::POST, "/api/me/identities".into(), None)),
     ("list one's sessions", All(200), |_| (Method::GET, "/api/auth/sessions".into(), None)),

@@ -8,7 +8,6 @@ use natter_schemas::{
     rest::check as valid,
     rpc::{ChangeEmail, RequestEmailChange},
 };
-use natter_store::TokenPurpose;
 use tracing::warn;
 
 use super::{Accounts, one_time_tokens, sessions::bounded};

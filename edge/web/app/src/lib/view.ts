@@ -6,6 +6,7 @@ export type View =
   | { name: 'settings' }
   | { name: 'forgot-password' }
   | { name: 'reset-password' }
+  | { name: 'confirm-email' }
   | { name: 'room'; id: string; seq: number | undefined }
   | { name: 'missing' }
 
@@ -19,6 +20,6 @@ export function read(path: string): View {
   }
   if (id !== undefined) return { name: 'missing' }
   if (first === 'login' || first === 'register' || first === 'settings') return { name: first }
-  if (first === 'forgot-password' || first === 'reset-password') return { name: first }
+  if (first === 'forgot-password' || first === 'reset-password' || first === 'confirm-email') return { name: first }
   return { name: first === '' ? 'home' : 'missing' }
 }

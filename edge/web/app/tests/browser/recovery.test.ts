@@ -14,17 +14,17 @@ const { program, browser } = await stage({ MAIL_COMMAND: `sh ${postman} ${mailbo
 /** Refusals that a test provokes, and that of a session which is not there. */
 const ALLOWED = { allowed: /400|401/ }
 
-/** The link of the one mail to this address. */
-async function link(address: string): Promise<string> {
+/** The link of the one mail to this address that leads to this page. */
+async function link(address: string, to = 'reset-password'): Promise<string> {
   const found = () =>
     existsSync(mailbox)
       ? readdirSync(mailbox)
           .filter((name) => name.endsWith('.mail'))
           .map((name) => readFileSync(join(mailbox, name), 'utf8').replace(/=\r?\n/g, '').replace(/=3D/g, '='))
-          .find((mail) => mail.includes(`To: ${address}`))
+          .find((mail) => mail.includes(`To: ${address}`) && mail.includes(`/${to}#`))
       : undefined
   await expect.poll(found, { timeout: 20_000 }).toBeTruthy()
-  return /http\S+\/reset-password#\S+/.exec(found() ?? '')?.[0] ?? ''
+  return /http\S+\/[a-z-]+#\S+/.exec(found() ?? '')?.[0] ?? ''
 }
 
 test('who has forgotten the password sets another by a mail', async () => {
@@ -71,4 +71,32 @@ test('a link is good whoever is logged in in this browser', async () => {
   await page.goto(`${program.url}/reset-password`)
   await page.reload()
   await page.getByText('Fordere einen neuen an').waitFor()
+})
+
+test('a new address counts when its link was opened', async () => {
+  const erna = await Caller.register(program.url, 'Erna')
+  const wanted = `new-${erna.username}@example.org`
+  const context = await profile(browser, ALLOWED)
+  const page = await context.newPage()
+  await page.goto(`${program.url}/login`)
+  await page.getByLabel('Username or email').fill(erna.username)
+  await page.getByRole('textbox', { name: 'Password' }).fill('correct horse')
+  await page.getByRole('button', { name: 'Log in', exact: true }).click()
+  await page.locator('main.chat').waitFor()
+  await page.goto(`${program.url}/settings`)
+  const form = page.getByRole('form', { name: 'Change email address' })
+  await form.getByLabel('New email address').fill(wanted)
+  await form.getByLabel('Current password').fill('not the one')
+  await form.getByRole('button', { name: 'Send the link' }).click()
+  await form.getByText('This is not your current password').waitFor()
+  await form.getByLabel('Current password').fill('correct horse')
+  await form.getByRole('button', { name: 'Send the link' }).click()
+  await form.getByText(`If no other account has ${wanted}`).waitFor()
+  await page.goto(await link(wanted, 'confirm-email'))
+  await page.getByRole('button', { name: 'Use this address' }).click()
+  await page.getByRole('heading', { name: 'Your address is changed' }).waitFor()
+  expect(page.url()).toBe(`${program.url}/confirm-email`)
+  await page.getByRole('link', { name: 'Back to the chats' }).click()
+  await page.goto(`${program.url}/settings`)
+  await page.getByRole('form', { name: 'Change email address' }).getByText(wanted, { exact: true }).waitFor()
 })

@@ -20,6 +20,9 @@ export async function* tour(page: Page, url: string): AsyncGenerator<string> {
   await page.goto(`${url}/reset-password#token`)
   await page.locator('form input[type=password]').waitFor()
   yield 'new password'
+  await page.goto(`${url}/confirm-email#token`)
+  await page.locator('form button[type=submit]').waitFor()
+  yield 'new address'
   await page.goto(`${url}/login`)
   await page.locator('section button').first().waitFor()
   yield 'log-in'
