@@ -1,5 +1,5 @@
 //! Whose access token a call carries. Each call says it here; the side that answers verifies the token before any handler
-//! runs, so that whoever has an edge's credentials of NATS and no user at hand is told nothing of one.
+//! runs, so that whoever has an edge's credentials of NATS and no token of a user learns nothing of one.
 
 use super::{
     AddMembers, Blocks, ChangeEmail, EndSession, EraseUser, EraseUserByLogIn, EventsAfter, FindEvent,

@@ -33,7 +33,7 @@ impl Deployment {
                 None => format!("\"nats-route://127.0.0.1:{}\"", other + 1),
             });
             let routes: Vec<String> = routes.collect();
-            // One connection between two servers, and none that does not go through its link: what servers tell each
+            // One connection between two servers, and none that does not go through its link: what servers announce to each
             // other, and clients, of further addresses leads nowhere.
             let _ = write!(
                 text,
