@@ -250,7 +250,7 @@ async fn a_sealed_address_gets_its_mail() {
     let stored = || store.query_row("SELECT email FROM users", [], |row| row.get::<_, String>(0)).unwrap();
     let before = stored();
     assert!(before.starts_with('\u{1}') && !before.contains("tests.example"), "{before}");
-    request(&alice, "nobody@tests.example").await.ok(202);
+    request(&alice, "unknown@tests.example").await.ok(202);
     request(&alice, "ALICE@tests.example").await.ok(202);
     let mail = deployment.mail(1).await;
     assert!(mail.contains("To: alice@tests.example") && mail.contains("Hello alice"), "{mail}");
