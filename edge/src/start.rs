@@ -60,12 +60,9 @@ pub async fn assemble(
     clock: LogClock,
     lifecycle: Lifecycle,
 ) -> anyhow::Result<Arc<App>> {
-    let (revoked, held) = held_tokens(&clock);
-    let (rpc, live) = connections(&config.nats, &held).await?;
-    let keys = data_keys(&config, &rpc, &lifecycle);
+    let Access { revoked, held, tokens, rpc, live, keys } = access(&config, &clock, &lifecycle).await?;
     let log = event_log(&config, live.clone(), partitions, clock.clone());
 
-    let tokens = Arc::new(Tokens::new(Keys::new(&config.keys)?, config.jwt_expires_in, clock.clone()));
     let members = Arc::new(Members::new(rpc.clone()));
     let admission = Arc::new(Admission::new(shared.clone(), config.rates.clone()));
     let heartbeats = heartbeats(&config, shared.clone(), live.clone(), &lifecycle);
@@ -136,11 +133,24 @@ pub async fn assemble(
     }))
 }
 
-/// Those of ended sessions are held no longer.
-fn held_tokens(clock: &LogClock) -> (Arc<RevokedSessions>, Arc<HeldTokens>) {
+/// What vouches for users, and what this process calls with their tokens.
+struct Access {
+    revoked: Arc<RevokedSessions>,
+    held: Arc<HeldTokens>,
+    tokens: Arc<Tokens>,
+    rpc: RpcClient,
+    live: Client,
+    keys: DataKeys,
+}
+
+async fn access(config: &Config, clock: &LogClock, lifecycle: &Lifecycle) -> anyhow::Result<Access> {
     let revoked = Arc::<RevokedSessions>::default();
+    // Tokens of ended sessions are held no longer.
     let held = Arc::new(HeldTokens::new(revoked.clone(), clock.clone()));
-    (revoked, held)
+    let (rpc, live) = connections(&config.nats, &held).await?;
+    let keys = data_keys(config, &rpc, lifecycle);
+    let tokens = Arc::new(Tokens::new(Keys::new(&config.keys)?, config.jwt_expires_in, clock.clone()));
+    Ok(Access { revoked, held, tokens, rpc, live, keys })
 }
 
 /// One connection is one task: answers to calls do not wait behind live traffic. Publishing shares the live one:

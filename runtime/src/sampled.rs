@@ -77,8 +77,8 @@ mod tests {
     fn beyond_the_lines_of_a_second_one_stands_for_many() {
         let (mut state, start) = (State::default(), Instant::now());
         let mut due = |ms| state.due(start + Duration::from_millis(ms), Duration::from_secs(1), 2);
-        assert_eq!((0..5).map(|ms| due(ms)).collect::<Vec<_>>(), [Some(1), Some(1), None, None, None]);
-        assert_eq!((1000..1003).map(|ms| due(ms)).collect::<Vec<_>>(), [Some(4), Some(1), None]);
+        assert_eq!((0..5).map(&mut due).collect::<Vec<_>>(), [Some(1), Some(1), None, None, None]);
+        assert_eq!((1000..1003).map(&mut due).collect::<Vec<_>>(), [Some(4), Some(1), None]);
         assert_eq!(Sampled::a_second(0).due(), None);
     }
 }

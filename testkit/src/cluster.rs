@@ -230,8 +230,9 @@ impl Cluster {
         let names =
             fs::read_dir(self.home.path()).expect("a folder").map(|entry| entry.expect("an entry").path());
         let logs = names.filter(|path| {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            name.ends_with(".log") && (name.starts_with("edge-") || name.starts_with("worker-"))
+            let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+            path.extension().is_some_and(|end| end == "log")
+                && (name.starts_with("edge-") || name.starts_with("worker-"))
         });
         logs.map(|path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned()).collect()
     }

@@ -69,9 +69,11 @@ fn control(app: &App) -> bool {
     app.control.silent_for() < CONTROL_FRESH
 }
 
+type Check = fn(&App) -> bool;
+
 /// What an edge cannot work without is shown at its admin port and in its reports, too.
 pub fn show(app: &Arc<App>) {
-    let parts: [(&str, fn(&App) -> bool); 4] = [
+    let parts: [(&str, Check); 4] = [
         ("nats", nats),
         ("log", |app| app.log_health.is_up()),
         ("control", control),

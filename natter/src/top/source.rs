@@ -138,8 +138,8 @@ struct Ready {
 }
 
 async fn ask_port(http: &reqwest::Client, port: &Url) -> anyhow::Result<Seen> {
-    let ready = async { Ok(get(http, port.join("health/ready")?).await?) };
-    let (ready, metrics) = tokio::try_join!(ready, async { get(http, port.join("metrics")?).await })?;
+    let page = async |path| get(http, port.join(path)?).await;
+    let (ready, metrics) = tokio::try_join!(page("health/ready"), page("metrics"))?;
     let Ready { status, parts } = serde_json::from_str(&ready)?;
     let parts = parts.into_iter().map(|(part, state)| (clean(&part), state == "up")).collect();
     Ok(Seen { status: clean(&status), parts, figures: Figures::read(&metrics) })

@@ -24,7 +24,7 @@ const ELSEWHERE: &str = "127.0.0.2";
 #[derive(Clone, Copy, PartialEq)]
 enum Tls {
     Implicit,
-    StartTls,
+    Starting,
     None,
 }
 
@@ -50,7 +50,7 @@ impl MailServer {
         let keys = authority.issue_for("mail", host);
         let mode = match tls {
             Tls::Implicit => "implicit",
-            Tls::StartTls => "starttls",
+            Tls::Starting => "starttls",
             Tls::None => "none",
         };
         let mut command = Command::new("python3");
@@ -167,7 +167,7 @@ async fn read_and_used(server: &MailServer) -> Value {
 
 #[tokio::test]
 async fn mail_goes_over_tls_to_a_server_of_a_private_ca() {
-    for (tls, host) in [(Tls::Implicit, "localhost"), (Tls::StartTls, ELSEWHERE)] {
+    for (tls, host) in [(Tls::Implicit, "localhost"), (Tls::Starting, ELSEWHERE)] {
         let server = MailServer::start(tls, host).await;
         let mail = read_and_used(&server).await;
         assert!(mail["tls"].as_str().unwrap().starts_with("TLSv1."), "{mail}");
@@ -188,7 +188,7 @@ async fn mail_goes_in_clear_to_a_server_on_this_host_alone() {
 
 #[tokio::test]
 async fn a_server_whose_ca_is_not_trusted_gets_nothing() {
-    for (tls, host) in [(Tls::Implicit, "localhost"), (Tls::StartTls, ELSEWHERE)] {
+    for (tls, host) in [(Tls::Implicit, "localhost"), (Tls::Starting, ELSEWHERE)] {
         let server = MailServer::start(tls, host).await;
         let natter = server.natter_with(RIGHT, &[]).await;
         request(&User::register_as(&natter.http, "alice").await, "en").await;

@@ -203,7 +203,6 @@ async fn one_hostile_account_costs_little_and_delays_no_one() {
     let statuses: Vec<_> = pages.iter().chain(&bodies).filter_map(status).collect();
     let count = |status: &str| statuses.iter().filter(|other| *other == status).count();
     let (begun, refused) = (count("200"), count("429"));
-    println!("{grown} KiB, p99 {calm:?} and {meanwhile:?}; {begun} pages are sent, {refused} calls refused");
     assert!(begun > 0 && refused > 0, "{begun} pages are sent, {refused} calls refused");
     assert!(grown < MOST_KIB, "{grown} KiB more at the peak");
     assert!(meanwhile < P99.max(calm * SLOWER), "{meanwhile:?}, and {calm:?} without the account");

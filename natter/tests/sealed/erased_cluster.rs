@@ -78,6 +78,5 @@ async fn nothing_of_an_erased_user_is_on_disks_of_a_cluster() {
     }
     compacted(&cassandra, keyspace, &tables).await;
     assert_eq!(found(&[&tables, kafka.folder()], &alice.name), Vec::<String>::new());
-    println!("{:?}", found(&all, &alice.name));
     assert_eq!(bob.history(&room).await[0]["unreadable"], true);
 }

@@ -29,7 +29,9 @@ pub fn uses() -> Vec<Use> {
 /// The text of every source of the program.
 pub fn sources() -> Vec<String> {
     let mut paths = Vec::new();
-    CRATES.into_iter().for_each(|name| list(&root().join(name).join("src"), &mut paths));
+    for name in CRATES {
+        list(&root().join(name).join("src"), &mut paths);
+    }
     paths.iter().map(|path| fs::read_to_string(path).expect("a source")).collect()
 }
 

@@ -13,6 +13,7 @@ use fuser::{
     FileAttr, FileType, Filesystem, MountOption, ReplyAttr, ReplyCreate, ReplyData, ReplyDirectory,
     ReplyEmpty, ReplyEntry, ReplyOpen, ReplyStatfs, ReplyWrite, Request, TimeOrNow, consts::FOPEN_KEEP_CACHE,
 };
+use natter_schemas::event::Timestamp;
 use nix::{errno::Errno, fcntl::OFlag};
 use parking_lot::Mutex;
 
@@ -46,7 +47,8 @@ type Listing = Vec<(Number, FileType, OsString)>;
 
 impl Calls {
     fn new(image: Arc<Mutex<Image>>) -> Self {
-        Self { image, listings: BTreeMap::new(), mounted: SystemTime::now() }
+        let mounted = SystemTime::UNIX_EPOCH + Duration::from_millis(Timestamp::now().0.unsigned_abs());
+        Self { image, listings: BTreeMap::new(), mounted }
     }
 
     fn attributes(&self, number: Number, node: &Node) -> FileAttr {

@@ -35,10 +35,10 @@ impl Deployment {
             let routes: Vec<String> = routes.collect();
             // One connection between two servers, and none that does not go through its link: what servers announce to each
             // other, and clients, of further addresses leads nowhere.
-            let _ = write!(
+            let _ = writeln!(
                 text,
                 "cluster {{ name: test, listen: \"127.0.0.1:{}\", advertise: \"127.0.0.1:1\", no_advertise: true, \
-                 pool_size: -1, routes: [{}] }}\n",
+                 pool_size: -1, routes: [{}] }}",
                 self.routes[number],
                 routes.join(", "),
             );
