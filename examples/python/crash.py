@@ -52,7 +52,7 @@ class Person:
             await self.another_ack.wait()
 
     async def chatter(self, room):
-        """Until told to rest, the socket breaks or a request is refused: nothing was promised for those."""
+        """Until it is to rest, the socket breaks or a request is refused: nothing was promised for those."""
         with contextlib.suppress(ConnectionError, ConnectionClosed, Refused):
             while not self.resting:
                 number = next(self.numbers)
@@ -142,7 +142,7 @@ async def compare(people, room):
             kept = by_id.get(ack["messageId"])
             expect(kept, f"acked and lost: {ack}")
             expect(kept["seq"] == ack["seq"], f"acked at {ack['seq']}, kept at {kept['seq']}")
-            expect(kept["senderId"] == person.rest.user["id"], f"kept as somebody else's: {kept}")
+            expect(kept["senderId"] == person.rest.user["id"], f"kept as another's: {kept}")
         expect(len(history) == len(acked), f"{len(acked)} messages acked, {len(history)} in history")
         await reader.socket.until_at(room, history[-1]["seq"])
 

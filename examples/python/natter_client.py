@@ -26,7 +26,7 @@ def expect(holds, promise):
 
 
 class Rest:
-    """HTTP, as one user or as nobody."""
+    """HTTP, as one user or without a log-in."""
 
     def __init__(self, base):
         self.base = base.rstrip("/")
@@ -35,7 +35,7 @@ class Rest:
         self.user = self.token = self.refresh_token = None
 
     async def call(self, method, path, *, json=None, headers=None, **more):
-        """One request; waits as told when the server asks for patience."""
+        """One request; waits as long as the server asks for."""
         headers = dict(headers or {})
         if self.token:
             headers.setdefault("Authorization", f"Bearer {self.token}")
@@ -151,7 +151,7 @@ class Socket:
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(self.broken or ConnectionError(f"closed with {self.closed}"))
-                # Somebody may have stopped waiting: that is no news for the event loop.
+                # Its caller may have stopped waiting: that is no news for the event loop.
                 waiting.exception()
         await self._wake()
 
@@ -214,7 +214,7 @@ class Socket:
             raise Broken(f"{frame['type']} was not answered within {patience:.0f} s") from None
 
     async def post(self, conversation, content, client_id=None, **more):
-        """Sends a message until it is acked, waiting as told when there were too many."""
+        """Sends a message until it is acked, waiting as asked when there were too many."""
         client_id = client_id or uuid.uuid4().hex
         frame = {"type": "send", "conversationId": conversation, "content": content, "clientId": client_id, **more}
         ack, wait = await self._try(frame)

@@ -39,33 +39,33 @@ async def accounts(w):
     for rest, who in ((w.alice, "alice"), (w.bob, "bob"), (w.carol, "carol")):
         await rest.register(name(who))
     taken = {"username": w.alice.user["username"], "email": name("x") + "@example.org", "password": "long enough"}
-    nobody = Rest(w.other)
-    await nobody.refused("POST", "/api/auth/register", 409, "username_taken", json=taken)
+    stranger = Rest(w.other)
+    await stranger.refused("POST", "/api/auth/register", 409, "username_taken", json=taken)
     taken = {**taken, "username": name("x"), "email": w.alice.user["username"] + "@example.org"}
-    await nobody.refused("POST", "/api/auth/register", 409, "email_taken", json=taken)
+    await stranger.refused("POST", "/api/auth/register", 409, "email_taken", json=taken)
     wrong = {"username": "A!", "email": "nowhere", "password": "short"}
-    problem = await nobody.refused("POST", "/api/auth/register", 422, "invalid", json=wrong)
+    problem = await stranger.refused("POST", "/api/auth/register", 422, "invalid", json=wrong)
     fields = {error["field"] for error in problem["errors"]}
     expect({"username", "email", "password"} <= fields, f"fields at fault are named: {problem}")
-    for login in (w.alice.user["username"], name("nobody")):
+    for login in (w.alice.user["username"], name("unknown")):
         body = {"login": login, "password": "wrong password"}
-        await nobody.refused("POST", "/api/auth/login", 401, "bad_credentials", json=body)
-    await nobody.login(w.alice.user["username"] + "@example.org")
-    await nobody.close()
+        await stranger.refused("POST", "/api/auth/login", 401, "bad_credentials", json=body)
+    await stranger.login(w.alice.user["username"] + "@example.org")
+    await stranger.close()
 
 
 @step("who is not logged in, or not to be understood, is refused with a problem")
 async def bad_http(w):
-    nobody = Rest(w.other)
-    await nobody.refused("GET", "/api/me", 401, "unauthenticated")
-    await nobody.refused("GET", "/api/me", 401, "unauthenticated", headers={"Authorization": "Bearer x.y.z"})
-    await nobody.refused("GET", "/api/nowhere", 404, "not_found")
-    await nobody.refused("DELETE", "/api/auth/login", 405, "method_not_allowed")
+    stranger = Rest(w.other)
+    await stranger.refused("GET", "/api/me", 401, "unauthenticated")
+    await stranger.refused("GET", "/api/me", 401, "unauthenticated", headers={"Authorization": "Bearer x.y.z"})
+    await stranger.refused("GET", "/api/nowhere", 404, "not_found")
+    await stranger.refused("DELETE", "/api/auth/login", 405, "method_not_allowed")
     typed = {"Content-Type": "application/json"}
-    await nobody.refused("POST", "/api/auth/login", 400, "malformed", content=b"{", headers=typed)
-    await nobody.refused("POST", "/api/auth/login", 415, "unsupported_media_type", content=b"hello")
-    await nobody.refused("POST", "/api/auth/login", 413, "too_large", content=b"x" * 66_000, headers=typed)
-    await nobody.close()
+    await stranger.refused("POST", "/api/auth/login", 400, "malformed", content=b"{", headers=typed)
+    await stranger.refused("POST", "/api/auth/login", 415, "unsupported_media_type", content=b"hello")
+    await stranger.refused("POST", "/api/auth/login", 413, "too_large", content=b"x" * 66_000, headers=typed)
+    await stranger.close()
 
 
 @step("a socket says hello and is welcome")
@@ -267,8 +267,8 @@ async def resume(w):
                         ("another epoch", {"epoch": "never", "positions": {w.room: held}})):
         socket = await Socket.open(w.base, w.bob.token, "bob-watch", place)
         await socket.until(lambda: socket.of_type("resume:done"), "resume:done")
-        told = socket.of_type("resume:gap", conversationId=w.room)
-        expect(told and told[0]["headSeq"] >= seqs[-1], f"{what} missed: resume:gap expected, got {socket.frames[:2]}")
+        gaps = socket.of_type("resume:gap", conversationId=w.room)
+        expect(gaps and gaps[0]["headSeq"] >= seqs[-1], f"{what} missed: resume:gap expected, got {socket.frames[:2]}")
         await socket.close()
 
 

@@ -214,8 +214,8 @@ async def presence(w):
     expect(id not in joined["online"], f"and who is not: {joined}")
 
     socket = await Socket.open(w.other, eve.token, "eve-laptop")
-    told = lambda status: w.a.of_type("presence", userId=id, status=status)
-    await w.a.until(lambda: told("online"), "presence online")
+    sent = lambda status: w.a.of_type("presence", userId=id, status=status)
+    await w.a.until(lambda: sent("online"), "presence online")
     await eventually(lambda: is_online(w.alice, id), "online by HTTP, too")
     stranger = await status(id, w.dora)
     expect((stranger["status"], stranger["lastSeenAt"]) == ("offline", None), f"to a stranger: {stranger}")
@@ -227,8 +227,8 @@ async def presence(w):
     await w.alice.refused("POST", "/api/presence/status/batch", 422, "invalid", json=many)
 
     await socket.close()
-    await w.a.until(lambda: told("offline"), "presence offline", 60)
-    online, offline = told("online")[-1], told("offline")[-1]
+    await w.a.until(lambda: sent("offline"), "presence offline", 60)
+    online, offline = sent("online")[-1], sent("offline")[-1]
     expect(offline["version"] > online["version"], f"a later word has a higher version: {online}, {offline}")
     expect((await status(id))["lastSeenAt"], "when they were last seen")
     await eve.ok("POST", "/api/presence/heartbeat", 204)

@@ -17,7 +17,7 @@ def step(promise):
 
 
 class World:
-    """Two members of a group, and somebody outside. Alice is on one node; everybody else is on `other`, which may
+    """Two members of a group, and one person outside. Alice is on one node; everyone else is on `other`, which may
     be the same."""
 
     def __init__(self, base, other):
@@ -29,7 +29,7 @@ class World:
         self.mute = None  # a socket that never says hello
 
     async def newcomer(self, who, base=None):
-        """Somebody new with a socket, on the other node unless told."""
+        """A new person with a socket, on the other node unless one is named."""
         rest = await Rest(base or self.other).register(name(who))
         return rest, await Socket.open(rest.base, rest.token, f"{who}-laptop")
 
@@ -46,7 +46,7 @@ def at(rest, base):
 
 
 async def eventually(holds, what, patience=PATIENCE):
-    """For what a node learns from another within a moment, and no frame tells."""
+    """For what a node learns from another within a moment, and no frame shows."""
     end = asyncio.get_running_loop().time() + patience
     while not await holds():
         if asyncio.get_running_loop().time() > end:

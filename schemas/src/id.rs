@@ -175,7 +175,7 @@ pub enum Origin<'a> {
 }
 
 /// The deployment's key for event ids: 32 random bytes made at first start and kept with the partitions.
-/// With it nobody can guess, and so occupy, the id of another user's message.
+/// With it no one can guess, and so occupy, the id of another user's message.
 #[derive(Clone)]
 pub struct EventKey(pub [u8; 32]);
 

@@ -82,7 +82,7 @@ pub const PARTICIPANTS_SHOWN: usize = 1_000;
 /// Participants in a frame: 70 KiB, a quarter of what may wait for a socket.
 pub const PARTICIPANTS_IN_FRAME: usize = 100;
 /// Memberships that one look-up of who shares a conversation goes over: 200 people in 250 conversations each, of whom
-/// nobody does. At 2 µs a row in SQLite they are 100 ms.
+/// no one does. At 2 µs a row in SQLite they are 100 ms.
 pub const SHARING_ROWS: usize = 50_000;
 /// Memberships, or blocked conversations, in one answer to an edge: 20,000 × 40 B are 800 KB.
 pub const MEMBERSHIPS_PER_CALL: usize = 20_000;

@@ -38,7 +38,7 @@ fn act() -> impl Strategy<Value = (usize, Act)> {
 }
 
 fn event(room: ConversationId, author: UserId, n: usize, act: &Act) -> Event {
-    // Nobody can mean a message that is not there yet.
+    // No one can mean a message that is not there yet.
     let seq = |at: &usize| 2 * Seq::try_from(at % n.max(1)).unwrap() + 2;
     let body = Body::Plain(format!("text {n}"));
     let kind = match if n == 0 { &Act::Post } else { act } {

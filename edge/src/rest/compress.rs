@@ -1,6 +1,6 @@
 //! Pages of messages are sent compressed to clients that accept it: 50 messages are a tenth of their size then.
 //!
-//! No other answer is compressed. Its length would tell whether two of its parts are alike (BREACH), so a compressed
+//! No other answer is compressed. Its length would show whether two of its parts are alike (BREACH), so a compressed
 //! answer must not have a secret of one person beside text that another one chose. A page of messages is of one
 //! conversation, whose members may all read it. Lists are of several; answers with tokens are never compressed.
 

@@ -101,7 +101,7 @@ const fn has_majority(all: usize, lost: usize) -> bool {
 /// `None`: the stream is not there, which is no matter of disks.
 fn read(info: &Value) -> Option<Copies> {
     if let Some(error) = info.get("error") {
-        // The servers have nobody to decide.
+        // The servers have no leader to decide.
         return (error["code"].as_u64() == Some(503)).then_some(Copies::Leaderless);
     }
     let cluster = &info["cluster"];

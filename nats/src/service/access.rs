@@ -20,7 +20,7 @@ impl AccessCheck for NoReads {
     fn check<'a>(&'a self, call: &'static str, _: &'a [UserRead]) -> BoxFuture<'a, Result<(), RpcError>> {
         error!(
             call,
-            "this service cannot tell who may read a conversation; the call is answered with `internal`"
+            "this service cannot decide who may read a conversation; the call is answered with `internal`"
         );
         Box::pin(ready(Err(Code::Internal.into())))
     }

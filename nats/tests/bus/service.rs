@@ -274,12 +274,12 @@ async fn a_service_with_a_full_queue_refuses_at_once() {
 async fn a_stopped_service_finishes_what_it_has_begun_and_takes_nothing_more() {
     let f = fixture().await;
     let (begun, go_on) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let (tell, wait) = (Arc::clone(&begun), Arc::clone(&go_on));
+    let (begin, wait) = (Arc::clone(&begun), Arc::clone(&go_on));
     let mut host = f.host().await;
     host.serve::<Probe, _, _>(move |probe| {
-        let (tell, wait) = (Arc::clone(&tell), Arc::clone(&wait));
+        let (begin, wait) = (Arc::clone(&begin), Arc::clone(&wait));
         async move {
-            tell.add_permits(1);
+            begin.add_permits(1);
             let _waited = wait.acquire().await;
             handle(probe).await
         }

@@ -31,7 +31,7 @@ async fn two_users_online(server: RedisServer) -> Outage {
 
 impl Outage {
     /// After a fault at `fault`, with sweeps and one user's heartbeats: the dead user is offline soon after a TTL,
-    /// nobody else ever, and viewers who compare versions accept it.
+    /// no one else ever, and viewers who compare versions accept it.
     async fn settles(&self, fault: Instant, also: &[UserId]) {
         let (mut quiet, mut back) = (true, vec![]);
         until_some("the dead to be shown offline", async || {

@@ -36,7 +36,7 @@ pub fn username(text: &str, limits: &Limits) -> Checked {
 }
 
 /// One `@`, something on both sides, a dot in the domain, nothing blank: whether it exists only a mail
-/// can tell.
+/// can show.
 pub fn email<C>(text: &str, _: &C) -> Checked {
     let parts = text.rsplit_once('@');
     let shaped = parts.is_some_and(|(local, domain)| {

@@ -89,7 +89,7 @@ fn joined(db: &Connection, user: UserId, most: usize) -> Result<usize> {
     Ok(usize::try_from(found).unwrap_or(0))
 }
 
-/// `CROSS JOIN` is how SQLite is told which table to go over; in the other it looks each conversation up.
+/// `CROSS JOIN` makes SQLite go over the first table; in the other it looks each conversation up.
 const SHARING: &str = "
     SELECT 1 FROM members fewer CROSS JOIN members more
         ON more.conversation = fewer.conversation AND more.user = ?2 AND more.role IS NOT NULL

@@ -53,14 +53,14 @@ async fn a_log_that_begins_again_at_known_seqs_is_refused_by_every_worker() {
     // It has seen the partition, and none of these events.
     idle.persist(sample.partition, &sample.log[..1]).await.unwrap();
     sample.persist(&old).await;
-    let mut anew = sample.log.clone();
-    for logged in &mut anew {
+    let mut restarted = sample.log.clone();
+    for logged in &mut restarted {
         logged.event.id = EventId::fresh();
     }
     let started_since = open().await;
-    refuses(&old, &sample, &anew[50..]).await;
-    refuses(&started_since, &sample, &anew[50..]).await;
-    refuses(&idle, &sample, &anew).await;
+    refuses(&old, &sample, &restarted[50..]).await;
+    refuses(&started_since, &sample, &restarted[50..]).await;
+    refuses(&idle, &sample, &restarted).await;
     // A message where there was a change, and the other way round.
     let (first, second) = (sample.log[1].seq, sample.log[1..].iter().find(|l| !is_message(l)).unwrap().seq);
     let mut other = LogEntry { seq: first, ..sample.log[0].clone() };

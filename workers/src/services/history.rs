@@ -52,7 +52,7 @@ const PAGE_LIFE: Duration = Duration::from_secs(20);
 /// Tails in memory: 64 MiB are about 130,000 events.
 const TAILS: u64 = 64 * 1024 * 1024;
 /// A store that has not answered by then is away: what is left of a call's five seconds is the log's. A cluster says so
-/// after six only, when nobody waits any more.
+/// after six only, when no one waits any more.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
 /// Edges ask for the log's heads once a second each.
 const LOG_HEADS_AGE: Duration = Duration::from_millis(250);

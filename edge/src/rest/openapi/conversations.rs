@@ -35,7 +35,7 @@ fn conversations(types: &mut Types) -> Vec<Operation> {
         operation(("POST", "/api/conversations"), "createConversation", (TAG, "Open a conversation"))
             .about(
                 "Two users have one direct conversation, whoever opens it. A new group also takes a token \
-                 of class `groups` (200 a day). Nobody is added when one of them has blocked the caller, \
+                 of class `groups` (200 a day). No one is added when one of them has blocked the caller, \
                  has left the group, or is in as many conversations as a user may be: `forbidden`, and the \
                  answer does not say who refuses.",
             )
