@@ -1,43 +1,73 @@
 //! Guarantees 1, 4 and 5: what was acked is in history exactly once, what was not acked at most once, what was refused
 //! not at all; and a page has every event of its range.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    ops::Bound,
+};
 
 use super::{
     Violation,
-    known::{Known, Sent, rows},
+    known::{Ack, Known, Sent, rows},
 };
-use crate::log::{Line, Micros, Record, Row, Seq};
-
-/// What a page says: everything of this range, as it was when it was asked for.
-struct Page<'a> {
-    asked: Micros,
-    after: Seq,
-    to: Seq,
-    rows: &'a [Row],
-}
+use crate::log::{Line, Record, Seq};
 
 pub fn judge(log: &[Line], known: &Known) -> Vec<Violation> {
-    let pages = pages(log);
+    let pages = Pages::of(log, known);
+    let shown = shown(known);
     let mut violations = Vec::new();
     for (client_id, sent) in &known.sends {
         acks(client_id, sent, &mut violations);
-        refusals(client_id, sent, known, &mut violations);
-        kept(client_id, sent, pages.get(sent.room.as_str()).map_or(&[], Vec::as_slice), &mut violations);
+        refusals(client_id, sent, &shown, &mut violations);
+        kept(client_id, sent, &pages, &mut violations);
     }
     violations.extend(doubles(log, known));
     violations
 }
 
-fn pages(log: &[Line]) -> BTreeMap<&str, Vec<Page<'_>>> {
-    let mut pages: BTreeMap<&str, Vec<Page>> = BTreeMap::new();
-    for line in log {
-        if let Record::Page { room, asked, after, to, rows, .. } = &line.record {
-            let page = Page { asked: *asked, after: *after, to: *to, rows };
-            pages.entry(room).or_default().push(page);
+/// Every message that anyone was shown: its room, its client id.
+fn shown<'a>(known: &Known<'a>) -> HashSet<(&'a str, &'a str)> {
+    let rooms = known.messages.iter();
+    rooms.flat_map(|(room, rows)| rows.values().map(|row| (*room, row.client_id.as_str()))).collect()
+}
+
+/// What pages say of acked messages: a page has everything of its range, as it was when it was asked for.
+#[derive(Default)]
+struct Pages<'a> {
+    /// Messages that a page should have, which was asked for after their ack.
+    covered: HashSet<&'a str>,
+    /// Those of them that one lacks.
+    missing: HashSet<&'a str>,
+}
+
+impl<'a> Pages<'a> {
+    fn of(log: &[Line], known: &'a Known) -> Self {
+        let mut acked: BTreeMap<(&str, Seq), Vec<(&str, &Ack)>> = BTreeMap::new();
+        for (client_id, sent) in &known.sends {
+            if let Some(ack) = sent.acks.first() {
+                acked.entry((&sent.room, ack.seq)).or_default().push((client_id, ack));
+            }
         }
+        let mut pages = Self::default();
+        for line in log {
+            let Record::Page { room, asked, after, to, rows, .. } = &line.record else { continue };
+            if after >= to {
+                continue;
+            }
+            let ids: HashSet<&str> = rows.iter().map(|row| row.client_id.as_str()).collect();
+            // A deleted message has lost its client id, and keeps its place and its id.
+            let places: HashSet<(Seq, &str)> = rows.iter().map(|row| (row.seq, row.id.as_str())).collect();
+            let range = (Bound::Excluded((room.as_str(), *after)), Bound::Included((room.as_str(), *to)));
+            let due = acked.range(range).flat_map(|(_, messages)| messages);
+            for (client_id, ack) in due.filter(|(_, ack)| *asked >= ack.at) {
+                pages.covered.insert(client_id);
+                if !ids.contains(client_id) && !places.contains(&(ack.seq, ack.id.as_str())) {
+                    pages.missing.insert(client_id);
+                }
+            }
+        }
+        pages
     }
-    pages
 }
 
 /// Every ack of one message names the same event.
@@ -51,12 +81,11 @@ fn acks(client_id: &str, sent: &Sent, violations: &mut Vec<Violation>) {
 }
 
 /// A message whose every attempt was refused, by a code that says it was not taken, is nowhere.
-fn refusals(client_id: &str, sent: &Sent, known: &Known, violations: &mut Vec<Violation>) {
+fn refusals(client_id: &str, sent: &Sent, shown: &HashSet<(&str, &str)>, violations: &mut Vec<Violation>) {
     let open = sent.refusals.iter().any(|code| leaves_open(code));
     let all_refused = sent.acks.is_empty() && sent.answers >= sent.attempts && !open;
     let Some(code) = sent.refusals.first().filter(|_| all_refused) else { return };
-    let messages = known.messages.get(sent.room.as_str());
-    if messages.is_some_and(|messages| messages.values().any(|row| row.client_id == client_id)) {
+    if shown.contains(&(sent.room.as_str(), client_id)) {
         let (room, client_id, code) = (sent.room.clone(), client_id.to_owned(), code.clone());
         violations.push(Violation::StoredThoughRefused { room, client_id, code });
     }
@@ -68,20 +97,13 @@ fn leaves_open(code: &str) -> bool {
 }
 
 /// Every page that was asked for after an ack, and whose range has its seq, has the message.
-fn kept(client_id: &str, sent: &Sent, pages: &[Page], violations: &mut Vec<Violation>) {
+fn kept(client_id: &str, sent: &Sent, pages: &Pages, violations: &mut Vec<Violation>) {
     let Some(ack) = sent.acks.first() else { return };
-    let (room, client_id, seq) = (sent.room.clone(), client_id.to_owned(), ack.seq);
-    let covers = |page: &&Page| page.asked >= ack.at && page.after < seq && seq <= page.to;
-    let mut covering = pages.iter().filter(covers).peekable();
-    if covering.peek().is_none() {
-        violations.push(Violation::NeverRead { room, client_id, seq });
-        return;
-    }
-    // A deleted message has lost its client id, and keeps its place and its id.
-    let is_it = |row: &Row| row.client_id == client_id || (row.seq == seq && row.id == ack.id);
-    let has = |page: &Page| page.rows.iter().any(is_it);
-    if !covering.all(has) {
-        violations.push(Violation::Lost { room, client_id, seq });
+    let (room, id, seq) = (sent.room.clone(), client_id.to_owned(), ack.seq);
+    if !pages.covered.contains(client_id) {
+        violations.push(Violation::NeverRead { room, client_id: id, seq });
+    } else if pages.missing.contains(client_id) {
+        violations.push(Violation::Lost { room, client_id: id, seq });
     }
 }
 
