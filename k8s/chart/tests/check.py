@@ -191,9 +191,11 @@ def documented():
     """The values that docs/operations.md has a newcomer write, and what of its Secrets is not what the values name."""
     (block,) = re.findall(r"```\n(kubectl create secret .*?)```", pathlib.Path("docs/operations.md").read_text(), re.DOTALL)
     values = re.search(r"cat > values\.yaml <<'END'\n(.*?)\nEND\n", block, re.DOTALL)[1]
-    (secret,) = re.findall(r"kubectl create secret generic (\S+)", block)
+    (secret,) = re.findall(r"kubectl create secret generic (\S+) --from-literal", block)
     made = {(secret, key) for key in re.findall(r"--from-literal=([a-z-]+)=", block)}
     named = set(re.findall(r"secret: ([a-z-]+), key: ([a-z-]+)", values))
+    made |= {(name, "") for name in re.findall(r"kubectl create (?:configmap|secret generic) (\S+) --from-file", block)}
+    named |= {(name, "") for name in re.findall(r"(?:configMap|secret): ([a-z-]+), roles:", values)}
     return values, [f"docs/operations.md: {entry} is in no Secret, or in no value" for entry in sorted(made ^ named)]
 
 
