@@ -8,6 +8,7 @@ pub mod jetstream; // the log alone, without a chat around it
 pub mod login; // a storm of log-ins during the mixed load
 pub mod mixed; // people: rooms of all sizes, typing, receipts, history
 pub mod scale; // the same load on more edges
+pub mod seal; // sealing alone
 pub mod slow; // some stop reading
 pub mod soak; // hours in minutes: memory that must not grow
 pub mod storm; // everyone comes back at once
@@ -51,6 +52,8 @@ pub enum Scenario {
     Scale(scale::Args),
     /// The log alone, by Natter's publisher and by `nats bench`.
     Jetstream(jetstream::Args),
+    /// Sealing alone, beside texts in clear.
+    Seal(seal::Args),
     /// A storm of log-ins during the mixed load.
     Login(login::Args),
 }
@@ -67,6 +70,7 @@ pub fn run(bench: &Bench, scenario: &Scenario) -> anyhow::Result<Outcome> {
         Scenario::Soak(args) => soak::run(bench, args),
         Scenario::Scale(args) => scale::run(bench, args),
         Scenario::Jetstream(args) => jetstream::run(bench, args),
+        Scenario::Seal(args) => seal::run(bench, args),
         Scenario::Login(args) => login::run(bench, args),
     }
 }
