@@ -3,19 +3,28 @@
 use std::{
     fs,
     io::{BufReader, Write as _},
+    panic::AssertUnwindSafe,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser};
+use futures_util::FutureExt as _;
 use natter_faults::{
     log, oracle,
-    run::{self, Report, steps::Scenario, walk::walk},
+    run::{self, Report, scenario::Scenario, walk::walk},
 };
+use tokio::time::timeout;
 
 /// Where scenarios are.
 const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+
+/// What a run may take beside its load: the start, every wait, the look at everything, the verdict.
+const BESIDE: Duration = Duration::from_mins(10);
+/// In a walk.
+const FAULTS: usize = 5;
 
 #[derive(Parser)]
 #[command(name = "natter-faults", about = "The guarantees of docs/protocol.md, judged")]
@@ -25,6 +34,9 @@ enum Command {
     /// Runs scenarios by name, as `faults/scenarios` has them, or by the path of a file; all of them without one
     Fault {
         scenarios: Vec<String>,
+        /// And then so many made of seeds, from 1 on
+        #[arg(long, default_value_t = 0)]
+        walks: u64,
         #[command(flatten)]
         runs: Runs,
     },
@@ -37,7 +49,7 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seeds: u64,
         /// How many faults in each
-        #[arg(long, default_value_t = 5)]
+        #[arg(long, default_value_t = FAULTS)]
         faults: usize,
         #[command(flatten)]
         runs: Runs,
@@ -64,7 +76,11 @@ struct Runs {
 async fn main() -> anyhow::Result<ExitCode> {
     let holds = match Command::parse() {
         Command::Oracle { log } => judge(&log)?,
-        Command::Fault { scenarios, runs } => runs.run(&chosen(&scenarios)?).await?,
+        Command::Fault { scenarios, walks, runs } => {
+            let mut all = chosen(&scenarios)?;
+            all.extend((1..=walks).map(|seed| walk(seed, FAULTS)));
+            runs.run(&all).await?
+        }
         Command::Walk { seed, seeds, faults, runs } => {
             let first = seed.unwrap_or_else(|| u64::from(std::process::id()));
             let walks: Vec<Scenario> = (0..seeds).map(|n| walk(first.wrapping_add(n), faults)).collect();
@@ -111,9 +127,9 @@ impl Runs {
         let mut reports: Vec<Report> = Vec::new();
         for scenario in scenarios {
             print(&format!("{}: {}", scenario.name, scenario.sentence))?;
-            let outcome = run::run(scenario, &natter, Some(&self.keep)).await;
-            print(&outcome.report.to_string())?;
-            reports.push(outcome.report);
+            let report = self.run_one(scenario, &natter).await;
+            print(&report.to_string())?;
+            reports.push(report);
             // After each: a run that cannot go on leaves what was found before.
             if let Some(path) = &self.json {
                 fs::write(path, serde_json::to_string_pretty(&reports)?)?;
@@ -123,6 +139,21 @@ impl Runs {
             }
         }
         Ok(reports.iter().all(Report::holds))
+    }
+
+    /// One that cannot go on ends no other.
+    async fn run_one(&self, scenario: &Scenario, natter: &Path) -> Report {
+        let most = scenario.length() + BESIDE;
+        let running = timeout(most, run::run(scenario, natter, Some(&self.keep)));
+        match AssertUnwindSafe(running).catch_unwind().await {
+            Ok(Ok(outcome)) => outcome.report,
+            Ok(Err(_)) => Report::failed(scenario, format!("an end within {most:?}")),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().cloned();
+                let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                Report::failed(scenario, text.unwrap_or_else(|| "it panicked".to_owned()))
+            }
+        }
     }
 }
 

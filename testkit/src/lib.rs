@@ -21,6 +21,7 @@ mod nats_cluster;
 mod redis;
 mod cassandra;
 mod kafka;
+mod kafka_reader; // what a topic has
 mod openbao;
 mod prometheus;
 mod provider;
@@ -47,6 +48,7 @@ pub use self::{
     device::Device,
     folder::Folder,
     kafka::Kafka,
+    kafka_reader::{KafkaReader, KafkaRecord},
     lossy_disk::{LossyDisk, Survives},
     nats_cluster::{NatsCluster, leader_of},
     nats_server::{NatsProcess, TestServer, small},

@@ -2,7 +2,7 @@
 //! same client id, and writes everything down.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     time::Duration,
 };
 
@@ -18,15 +18,16 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
 };
 
-use super::recorder::Recorder;
+use super::recorder::{Recorder, row};
 use crate::log::{Record, Row, Seq};
 
 /// Messages of one client that wait for their acks.
-const AHEAD: usize = 4;
+const AHEAD: usize = 32;
 /// A connection on which nothing came for so long is asked for a sign, and after as long again given up.
 const SILENCE: Duration = Duration::from_secs(4);
 /// An answer that did not come is asked for again.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Before another attempt; after a second refusal twice, then four times as long.
 const PAUSE: Duration = Duration::from_millis(200);
 
 type Wire = WebSocketStream<TcpStream>;
@@ -47,6 +48,8 @@ pub struct State {
     /// The order that it follows: from the moment at which this is no `Send`, it begins no message.
     pub follows: Option<Order>,
     pub positions: BTreeMap<String, Seq>,
+    /// Rooms that it may be taken into: it follows them from then on.
+    pub expects: BTreeSet<String>,
     pub connects: u32,
     /// A close or an error that ends a client for good: none of these is expected.
     pub ended: Option<String>,
@@ -68,6 +71,18 @@ pub struct Client {
     /// Not acked, oldest first.
     waiting: VecDeque<Waiting>,
     attempts: usize,
+    listens: bool,
+    sleeps: Option<Duration>,
+    resume: Resume,
+}
+
+/// What became of the resume of this connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Resume {
+    Done,
+    Asked,
+    /// History did not answer: what comes now leaves a gap, and the client asks again.
+    Failed,
 }
 
 struct Waiting {
@@ -76,6 +91,7 @@ struct Waiting {
     /// When it is tried again.
     again: Instant,
     retry: bool,
+    refusals: u32,
 }
 
 impl Client {
@@ -105,11 +121,27 @@ impl Client {
             next: 0,
             waiting: VecDeque::new(),
             attempts: 0,
+            listens: false,
+            sleeps: None,
+            resume: Resume::Done,
         }
+    }
+
+    /// It sends nothing.
+    pub fn that_listens(self) -> Self {
+        Self { listens: true, ..self }
+    }
+
+    /// It sends once, leaves without having read an answer, and comes back so much later to send the same again.
+    pub fn that_sleeps(self, time: Duration) -> Self {
+        Self { listens: true, sleeps: Some(time), ..self }
     }
 
     /// Until it is asked to stop.
     pub async fn run(mut self) {
+        if let Some(time) = self.sleeps {
+            self.sleep(time).await;
+        }
         while *self.orders.borrow() != Order::Stop && self.state.borrow().ended.is_none() {
             let edge = self.edges[self.attempts % self.edges.len()].clone();
             self.attempts += 1;
@@ -127,6 +159,26 @@ impl Client {
         }
     }
 
+    async fn sleep(&mut self, time: Duration) {
+        let edge = self.edges[0].clone();
+        let Some(mut wire) = self.connect(&edge).await else { return };
+        let sends = |order: &Order| *order != Order::Listen;
+        drop(self.orders.wait_for(sends).await);
+        for _ in 0..AHEAD {
+            self.compose();
+        }
+        self.repeat(&mut wire).await;
+        // What was sent is read and stored.
+        sleep(SILENCE).await;
+        drop(wire);
+        for (number, waiting) in self.waiting.iter_mut().enumerate() {
+            // Workers are there: without the word that it is a retry, too, it is known.
+            (waiting.retry, waiting.again) = (number % 2 == 0, Instant::now());
+            self.recorder.record(Record::Unknown { client_id: waiting.client_id.clone() });
+        }
+        sleep(time).await;
+    }
+
     fn sockets(&self, open: bool) {
         self.recorder.record(Record::Sockets { user: self.user.clone(), open });
     }
@@ -137,6 +189,7 @@ impl Client {
         request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("natter.v1"));
         let (mut wire, _) = client_async(request, stream).await.ok()?;
         let mut hello = json!({"type": "hello", "token": self.token, "deviceId": self.device});
+        self.resume = if self.epoch.is_some() { Resume::Asked } else { Resume::Done };
         if let Some(epoch) = &self.epoch {
             hello["resume"] = json!({"epoch": epoch, "positions": self.state.borrow().positions});
         }
@@ -163,7 +216,7 @@ impl Client {
             self.state.send_if_modified(|state| state.follows.replace(order) != Some(order));
             let due = match order {
                 Order::Stop => return,
-                Order::Send(_) if self.waiting.len() < AHEAD => next_send,
+                Order::Send(_) if !self.listens && self.waiting.len() < AHEAD => next_send,
                 _ => Instant::now() + SILENCE,
             };
             let silence = heard + SILENCE * if asked { 2 } else { 1 };
@@ -178,10 +231,12 @@ impl Client {
                     if let Some(frame) = frame(&message) {
                         self.take(&frame);
                     }
+                    if self.resume == Resume::Failed {
+                        return;
+                    }
                 }
-                () = sleep_until(due) => if let Order::Send(pace) = order && self.waiting.len() < AHEAD {
-                    self.compose();
-                    next_send = Instant::now() + pace;
+                () = sleep_until(due) => if let Order::Send(pace) = order {
+                    next_send = self.compose_due(next_send, pace);
                 },
                 () = sleep_until(again) => {}
                 () = sleep_until(silence) => {
@@ -195,12 +250,22 @@ impl Client {
         }
     }
 
+    /// Every message that is due; when the next one is. What could not be sent for want of acks is not made up for.
+    fn compose_due(&mut self, mut due: Instant, pace: Duration) -> Instant {
+        let now = Instant::now();
+        while !self.listens && due <= now && self.waiting.len() < AHEAD {
+            self.compose();
+            due += pace;
+        }
+        due.max(now)
+    }
+
     /// A new message, tried at once.
     fn compose(&mut self) {
         let room = self.rooms[usize::try_from(self.next).unwrap_or(0) % self.rooms.len()].clone();
         let client_id = format!("{}{}-{}", self.prefix, self.device, self.next);
         self.next += 1;
-        self.waiting.push_back(Waiting { client_id, room, again: Instant::now(), retry: false });
+        self.waiting.push_back(Waiting { client_id, room, again: Instant::now(), retry: false, refusals: 0 });
         self.state.send_modify(|state| state.waiting += 1);
     }
 
@@ -219,10 +284,10 @@ impl Client {
             let (user, device) = (self.user.clone(), self.device.clone());
             let (room, client_id) = (room.clone(), client_id.clone());
             self.recorder.record(Record::Send { user, device, room, client_id });
-            wire.send(Message::text(frame.to_string())).await.ok()?;
+            wire.feed(Message::text(frame.to_string())).await.ok()?;
             (waiting.again, waiting.retry) = (now + ANSWER_WITHIN, true);
         }
-        Some(())
+        wire.flush().await.ok()
     }
 
     fn take(&mut self, frame: &Value) {
@@ -232,34 +297,59 @@ impl Client {
             "ack" => {
                 let client_id = text(&frame["clientId"]);
                 self.done(&client_id);
+                // Ids with a recent prefix need not be looked up in the history.
+                if let Some(prefix) = frame["clientIdPrefix"].as_str() {
+                    prefix.clone_into(&mut self.prefix);
+                }
                 let (seq, id) = (frame["seq"].as_u64().unwrap_or(0), text(&frame["messageId"]));
                 self.recorder.record(Record::Ack { client_id, room, seq, id });
             }
+            "resume:done" => self.resume = Resume::Done,
+            "error" if frame["id"].is_null() && self.resume == Resume::Asked => self.resume = Resume::Failed,
             "error" => self.refused(&text(&frame["id"]), &text(&frame["code"])),
             "resume:gap" => {
                 let head = frame["headSeq"].as_u64().unwrap_or(0);
                 self.recorder.record(Record::Gap { device: self.device.clone(), room: room.clone(), head });
-                self.reach(room, head);
+                self.reach(&room, head);
+            }
+            "conversation:added" => {
+                let conversation = &frame["conversation"];
+                let position = conversation["headSeq"].as_u64().unwrap_or(0);
+                self.follow(text(&conversation["id"]), position);
             }
             _ if frame["prevSeq"].is_u64() => {
                 let (seq, prev) =
                     (frame["seq"].as_u64().unwrap_or(0), frame["prevSeq"].as_u64().unwrap_or(0));
+                let gap = self.state.borrow().positions.get(&room).is_some_and(|at| *at < prev);
+                if gap && self.resume == Resume::Asked {
+                    self.resume = Resume::Failed;
+                    return;
+                }
                 let row = Row { seq, ..row(&frame["message"]) };
-                self.recorder.record(Record::Live {
-                    device: self.device.clone(),
-                    room: room.clone(),
-                    prev,
-                    row,
-                });
-                self.reach(room, seq);
+                let (device, of) = (self.device.clone(), room.clone());
+                self.recorder.record(Record::Live { device, room: of, prev, row });
+                self.reach(&room, seq);
             }
             _ => {}
         }
     }
 
-    fn reach(&self, room: String, position: Seq) {
+    fn follow(&self, room: String, position: Seq) {
+        if self.state.borrow().expects.contains(&room) {
+            let (user, device) = (self.user.clone(), self.device.clone());
+            self.recorder.record(Record::Follow { user, device, room: room.clone(), position });
+            self.state.send_modify(|state| {
+                state.positions.insert(room, position);
+            });
+        }
+    }
+
+    /// In a room that it does not follow it has no position: events of one that it was removed from may still arrive.
+    fn reach(&self, room: &str, position: Seq) {
         self.state.send_modify(|state| {
-            state.positions.insert(room, position);
+            if let Some(at) = state.positions.get_mut(room) {
+                *at = position;
+            }
         });
     }
 
@@ -273,7 +363,8 @@ impl Client {
             "unavailable" | "rate_limited" | "internal" => {
                 let waiting = self.waiting.iter_mut().find(|waiting| waiting.client_id == client_id);
                 if let Some(waiting) = waiting {
-                    waiting.again = Instant::now() + PAUSE;
+                    waiting.again = Instant::now() + PAUSE * 2u32.pow(waiting.refusals.min(2));
+                    waiting.refusals += 1;
                 }
             }
             _ => {
@@ -302,16 +393,4 @@ impl Client {
 
 fn frame(message: &Message) -> Option<Value> {
     serde_json::from_str(message.to_text().ok()?).ok()
-}
-
-/// A message of a frame or of a page.
-pub fn row(message: &Value) -> Row {
-    let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
-    Row {
-        seq: message["seq"].as_u64().unwrap_or(0),
-        id: text("id"),
-        client_id: text("clientId"),
-        sender: text("senderId"),
-        content: message["content"].is_string(),
-    }
 }

@@ -1,6 +1,8 @@
 //! A server that is wrong: what an edge sends to a client, with one event dropped, doubled, or exchanged with the next.
 //! The oracle must find it.
 
+use std::mem;
+
 /// What is done to the next event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutation {
@@ -15,8 +17,8 @@ pub struct Frames {
     stage: Stage,
     /// Not passed on: part of a head or of a frame.
     buffer: Vec<u8>,
-    /// An event that comes after the next frame.
-    held: Option<Vec<u8>>,
+    /// An event that comes after the next one of its conversation, which these bytes name.
+    held: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,7 @@ enum Stage {
 
 const UPGRADED: &[u8] = b"HTTP/1.1 101";
 const EVENT: &[u8] = br#""message:new""#;
+const CONVERSATION: &[u8] = br#""conversationId":"#;
 
 impl Frames {
     /// What to pass on of these bytes; the mutation is taken when it is done.
@@ -42,10 +45,14 @@ impl Frames {
             Stage::Head => {}
             Stage::Other => out.append(&mut self.buffer),
             Stage::Frames => {
-                while let Some(length) = length(&self.buffer) {
-                    let frame: Vec<u8> = self.buffer.drain(..length).collect();
+                let bytes = mem::take(&mut self.buffer);
+                let mut rest = bytes.as_slice();
+                while let Some(length) = length(rest) {
+                    let (frame, after) = rest.split_at(length);
                     self.pass(frame, mutation, &mut out);
+                    rest = after;
                 }
+                self.buffer.extend_from_slice(rest);
             }
         }
         out
@@ -64,22 +71,31 @@ impl Frames {
         self.buffer.drain(..end + 4).collect()
     }
 
-    fn pass(&mut self, frame: Vec<u8>, mutation: &mut Option<Mutation>, out: &mut Vec<u8>) {
+    fn pass(&mut self, frame: &[u8], mutation: &mut Option<Mutation>, out: &mut Vec<u8>) {
+        if mutation.is_none() && self.held.is_none() {
+            return out.extend_from_slice(frame);
+        }
         let is_event = frame.windows(EVENT.len()).any(|window| window == EVENT);
         match mutation.take_if(|_| is_event) {
             Some(Mutation::Drop) => return,
-            Some(Mutation::Double) => out.extend_from_slice(&frame),
+            Some(Mutation::Double) => out.extend_from_slice(frame),
             Some(Mutation::Swap) => {
-                self.held = Some(frame);
+                self.held = Some((conversation(frame).to_vec(), frame.to_vec()));
                 return;
             }
             None => {}
         }
-        out.extend(frame);
-        if is_event {
-            out.extend(self.held.take().unwrap_or_default());
-        }
+        out.extend_from_slice(frame);
+        let next = |(of, _): &mut (Vec<u8>, Vec<u8>)| is_event && conversation(frame) == of;
+        out.extend(self.held.take_if(next).map(|(_, held)| held).unwrap_or_default());
     }
+}
+
+/// What names the conversation of an event: from the name of the field to where every id has ended.
+fn conversation(frame: &[u8]) -> &[u8] {
+    let at = frame.windows(CONVERSATION.len()).position(|window| window == CONVERSATION);
+    let named = at.map(|at| &frame[at..]).unwrap_or_default();
+    &named[..named.len().min(CONVERSATION.len() + 38)]
 }
 
 /// Of the first frame, once it is whole: two bytes, up to eight of length, no mask, the payload.
@@ -122,16 +138,20 @@ mod tests {
 
     #[test]
     fn an_event_is_dropped_doubled_or_exchanged_with_the_next() {
-        let event = |n: usize| frame(&format!(r#"{{"type":"message:new","n":"{}"}}"#, "x".repeat(n)));
-        let (one, two, ack) = (event(1), event(200), frame(r#"{"type":"ack"}"#));
-        let all = [ack.clone(), one.clone(), ack.clone(), two.clone()];
+        let event = |room: u8, text: &str| {
+            let room = format!("00000000-0000-0000-0000-00000000000{room}");
+            frame(&format!(r#"{{"type":"message:new","conversationId":"{room}","text":"{text}"}}"#))
+        };
+        let (one, two, ack) = (event(1, "a"), event(1, &"b".repeat(200)), frame(r#"{"type":"ack"}"#));
+        let other = event(2, "c");
+        let all = [ack.clone(), one.clone(), other.clone(), ack.clone(), two.clone()];
         let is = |frames: &[&Vec<u8>]| {
             [HEAD.to_vec(), frames.iter().copied().flatten().copied().collect()].concat()
         };
-        assert_eq!(passed(&all, None), is(&[&ack, &one, &ack, &two]));
-        assert_eq!(passed(&all, Some(Mutation::Drop)), is(&[&ack, &ack, &two]));
-        assert_eq!(passed(&all, Some(Mutation::Double)), is(&[&ack, &one, &one, &ack, &two]));
-        assert_eq!(passed(&all, Some(Mutation::Swap)), is(&[&ack, &ack, &two, &one]));
+        assert_eq!(passed(&all, None), is(&[&ack, &one, &other, &ack, &two]));
+        assert_eq!(passed(&all, Some(Mutation::Drop)), is(&[&ack, &other, &ack, &two]));
+        assert_eq!(passed(&all, Some(Mutation::Double)), is(&[&ack, &one, &one, &other, &ack, &two]));
+        assert_eq!(passed(&all, Some(Mutation::Swap)), is(&[&ack, &other, &ack, &two, &one]));
     }
 
     #[test]

@@ -6,10 +6,15 @@ mod link; // a connection that can fail
 mod recorder; // the log of a run
 mod client; // a client that reconnects, resumes, repeats
 mod deployment; // the processes
-mod crowd; // all clients, and what they see in the end
+mod changes; // access that ends and begins
+mod crowd; // all clients
+mod gather; // who they are
+mod look; // what they are shown in the end
+mod mirror; // what Kafka has then
 mod report; // a run in figures
 pub mod part; // what can break
-pub mod steps; // what a scenario is
+pub mod steps; // what is done
+pub mod scenario; // steps, and what they are done to
 pub mod walk; // scenarios made of a seed
 
 use std::path::{Path, PathBuf};
@@ -24,7 +29,8 @@ use crate::{
 };
 use crowd::Crowd;
 use deployment::Deployment;
-use steps::{Scenario, Step};
+use scenario::Scenario;
+use steps::Step;
 
 /// What came of a run.
 pub struct Outcome {
@@ -36,23 +42,27 @@ pub struct Outcome {
 /// Runs a scenario against this binary of natter. Logs of processes are kept in the folder when a guarantee was broken.
 pub async fn run(scenario: &Scenario, program: &Path, keep: Option<&Path>) -> Outcome {
     let mut deployment = Deployment::start(program.to_owned(), scenario).await;
-    let crowd = Crowd::gather(&deployment.edges()).await;
-    let mut healed = 0;
+    let mut crowd = Crowd::gather(&deployment.edges(), scenario).await;
+    let (mut healed, mut unmet) = (0, Vec::new());
     for step in &scenario.steps {
-        take(step, &mut deployment, &crowd).await;
+        unmet.extend(take(step, &mut deployment, &mut crowd).await);
         if !matches!(step, Step::Load(_) | Step::Expect(..)) {
             healed = crowd.now();
         }
     }
-    crowd.settle().await;
+    unmet.extend(crowd.settle().await);
+    unmet.extend(deployment.expect_readiness().await);
     crowd.look().await;
+    if let Some(kafka) = deployment.kafka() {
+        crowd.read_kafka(kafka).await;
+    }
     let gaps = [
         deployment.counted("natter_gaps_found_total").await,
         deployment.counted("natter_gaps_filled_total").await,
     ];
     let log = crowd.end().await;
     let verdict = judge(&log);
-    let report = Report::of(scenario, &log, &verdict, healed, gaps);
+    let report = Report::of(scenario, &log, &verdict, (healed, gaps, unmet));
     if let Some(folder) = keep.filter(|_| !report.holds()) {
         let folder: PathBuf = folder.join(&scenario.name);
         deployment.keep_logs(&folder).expect("the folder can be written to");
@@ -62,7 +72,8 @@ pub async fn run(scenario: &Scenario, program: &Path, keep: Option<&Path>) -> Ou
     Outcome { report, verdict, log }
 }
 
-async fn take(step: &Step, deployment: &mut Deployment, crowd: &Crowd) {
+/// What was expected in vain.
+async fn take(step: &Step, deployment: &mut Deployment, crowd: &mut Crowd) -> Vec<String> {
     match step {
         Step::Load(time) => {
             crowd.send();
@@ -74,7 +85,8 @@ async fn take(step: &Step, deployment: &mut Deployment, crowd: &Crowd) {
         Step::Resume(part) => deployment.resume(*part).await,
         Step::CutPower { part, torn } => deployment.cut_power(*part, *torn).await,
         Step::Disk(part, room) => deployment.set_disk(*part, *room).await,
-        Step::Expect(part, sign) => deployment.expect(*part, sign).await,
+        Step::Clock(part, ahead) => deployment.set_clocks(*part, *ahead),
+        Step::Expect(part, sign) => return deployment.expect(*part, sign).await,
         Step::Link(from, to, conduct) => deployment.set_links(*from, *to, *conduct).await,
         Step::Mutate(from, to, mutation) => {
             let links = deployment.links(*from, *to);
@@ -93,4 +105,5 @@ async fn take(step: &Step, deployment: &mut Deployment, crowd: &Crowd) {
             natter_testkit::until(&format!("an answer with {word} is lost"), lost).await;
         }
     }
+    Vec::new()
 }

@@ -24,6 +24,8 @@ pub enum Part {
     Leader,
     /// The disk that SQLite is on.
     Store,
+    Kafka,
+    Cassandra,
     /// The ends of links alone.
     Clients,
 }
@@ -61,6 +63,8 @@ impl fmt::Display for Part {
             Self::Everything => f.write_str("everything"),
             Self::Leader => f.write_str("nats-leader"),
             Self::Store => f.write_str("store"),
+            Self::Kafka => f.write_str("kafka"),
+            Self::Cassandra => f.write_str("cassandra"),
             Self::Clients => f.write_str("clients"),
         }
     }
@@ -82,6 +86,8 @@ impl FromStr for Part {
             "everything" => Self::Everything,
             "nats-leader" => Self::Leader,
             "store" => Self::Store,
+            "kafka" => Self::Kafka,
+            "cassandra" => Self::Cassandra,
             "clients" => Self::Clients,
             _ => {
                 let server = number("nats-").map(Self::Server);
@@ -90,7 +96,7 @@ impl FromStr for Part {
                 match server.or_else(natter) {
                     Some(part) => part,
                     None => bail!(
-                        "{text} is none of nats, nats-0, nats-leader, redis, workers, worker-0, edges, edge-0, store, clients, everything"
+                        "{text} is none of nats, nats-0, nats-leader, redis, workers, worker-0, edges, edge-0, store, kafka, cassandra, clients, everything"
                     ),
                 }
             }

@@ -1,12 +1,4 @@
-//! A scenario: a file of steps, one a line, that reads as what is done.
-//!
-//! ```text
-//! # An edge is killed under load and started again.
-//! load 3s
-//! kill edge-0
-//! load 5s
-//! start edge-0
-//! ```
+//! A step of a scenario, as its line reads.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -36,6 +28,8 @@ pub enum Step {
     },
     /// Whether nothing more fits on the part's disk.
     Disk(Part, Room),
+    /// Of its processes, so many seconds ahead of this machine's; negative: behind.
+    Clock(Part, i64),
     /// What the part shows while something is broken, to whoever operates it.
     Expect(Part, Sign),
 }
@@ -50,79 +44,55 @@ pub enum Room {
 pub enum Sign {
     /// `GET /health/ready` says of this that it is up or down.
     Health(String, bool),
+    /// It does not answer.
+    Gone,
     /// A line of its log has these words.
     Log(String),
     /// A metric, with its labels or without, is at least this.
     Metric(String, u64),
+    /// It is there, and less than this.
+    Below(String, u64),
 }
 
-/// A scenario, as its file has it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Scenario {
-    pub name: String,
-    pub sentence: String,
-    /// Settings of every role that differ.
-    pub settings: Vec<(String, String)>,
-    pub three_servers: bool,
-    /// No client may wait longer for an ack.
-    pub longest_stall: Option<Duration>,
-    pub steps: Vec<Step>,
+/// By what a fault can be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Health,
+    Log,
+    Metric,
 }
 
-impl Scenario {
-    /// # Errors
-    /// With the line that cannot be read.
-    pub fn read(name: &str, text: &str) -> anyhow::Result<Self> {
-        let mut lines = (1..).zip(text.lines().map(str::trim));
-        let sentence = lines.next().and_then(|(_, line)| line.strip_prefix("# "));
-        let sentence = sentence.with_context(|| format!("{name}: the first line is '# ' and a sentence"))?;
-        let mut scenario = Self { name: name.to_owned(), sentence: sentence.to_owned(), ..Self::default() };
-        for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
-            scenario.take(line).with_context(|| format!("{name}, line {number}: {line}"))?;
+impl Kind {
+    pub const ALL: [Self; 3] = [Self::Health, Self::Log, Self::Metric];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Health => "health",
+            Self::Log => "log",
+            Self::Metric => "metric",
         }
-        ensure!(!scenario.steps.is_empty(), "{name} has no steps");
-        Ok(scenario)
-    }
-
-    fn take(&mut self, line: &str) -> anyhow::Result<()> {
-        if line == "with three nats-servers" {
-            self.three_servers = true;
-        } else if let Some(time) = line.strip_prefix("with no stall above ") {
-            self.longest_stall = Some(duration(time)?);
-        } else if let Some(setting) = line.strip_prefix("with ") {
-            let (key, value) = setting
-                .split_once('=')
-                .context("with SETTING=VALUE, three nats-servers, no stall above TIME")?;
-            self.settings.push((key.to_owned(), value.to_owned()));
-        } else {
-            self.steps.push(line.parse()?);
-        }
-        Ok(())
-    }
-
-    pub fn servers(&self) -> usize {
-        if self.three_servers { 3 } else { 1 }
-    }
-
-    /// Whether what happens to disks needs disks of their own.
-    pub fn breaks_disks(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step, Step::CutPower { .. } | Step::Disk(..)))
     }
 }
 
-impl fmt::Display for Scenario {
+impl Sign {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Health(..) | Self::Gone => Kind::Health,
+            Self::Log(_) => Kind::Log,
+            Self::Metric(..) | Self::Below(..) => Kind::Metric,
+        }
+    }
+}
+
+impl fmt::Display for Sign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "# {}", self.sentence)?;
-        if self.three_servers {
-            writeln!(f, "with three nats-servers")?;
+        match self {
+            Self::Health(name, up) => write!(f, "health {name} {}", if *up { "up" } else { "down" }),
+            Self::Gone => f.write_str("health gone"),
+            Self::Log(words) => write!(f, "log {words}"),
+            Self::Metric(name, least) => write!(f, "metric {name} {least}"),
+            Self::Below(name, limit) => write!(f, "metric {name} below {limit}"),
         }
-        if let Some(time) = self.longest_stall {
-            writeln!(f, "with no stall above {}ms", time.as_millis())?;
-        }
-        for (key, value) in &self.settings {
-            writeln!(f, "with {key}={value}")?;
-        }
-        self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))
     }
 }
 
@@ -150,9 +120,10 @@ impl FromStr for Step {
             ["cut", "power", part, "torn"] => Self::CutPower { part: disk(part)?, torn: true },
             ["disk", part, "full"] => Self::Disk(disk(part)?, Room::Full),
             ["disk", part, "free"] => Self::Disk(disk(part)?, Room::Free),
+            ["clock", part, ahead] => Self::Clock(natter(part)?, seconds(ahead)?),
             ["expect", part, ref sign @ ..] => Self::Expect(process(part)?, self::sign(sign)?),
             _ => bail!(
-                "steps are load, kill, start, pause, resume, link, lose answer, mutate, cut power, disk, expect"
+                "steps are load, kill, start, pause, resume, link, lose answer, mutate, cut power, disk, clock, expect"
             ),
         })
     }
@@ -176,11 +147,8 @@ impl fmt::Display for Step {
             }
             Self::Disk(part, Room::Full) => write!(f, "disk {part} full"),
             Self::Disk(part, Room::Free) => write!(f, "disk {part} free"),
-            Self::Expect(part, Sign::Health(name, up)) => {
-                write!(f, "expect {part} health {name} {}", if *up { "up" } else { "down" })
-            }
-            Self::Expect(part, Sign::Log(words)) => write!(f, "expect {part} log {words}"),
-            Self::Expect(part, Sign::Metric(name, least)) => write!(f, "expect {part} metric {name} {least}"),
+            Self::Clock(part, ahead) => write!(f, "clock {part} {ahead:+}s"),
+            Self::Expect(part, sign) => write!(f, "expect {part} {sign}"),
         }
     }
 }
@@ -189,6 +157,22 @@ fn process(text: &str) -> anyhow::Result<Part> {
     let part: Part = text.parse()?;
     ensure!(part.is_process(), "{text} is no process");
     Ok(part)
+}
+
+/// Whose clock can be wrong: those of servers, which are no programs of ours, decide (docs/failures.md).
+fn natter(text: &str) -> anyhow::Result<Part> {
+    let part: Part = text.parse()?;
+    let has = part.is_natter() || matches!(part, Part::Edges | Part::Workers);
+    ensure!(has, "{text} has no clock of its own: edges, edge-0, workers, worker-0");
+    Ok(part)
+}
+
+/// `+300s`, `-300s`.
+fn seconds(text: &str) -> anyhow::Result<i64> {
+    let number = text.strip_suffix('s').filter(|_| text.starts_with(['+', '-']));
+    let number: Option<i64> = number.and_then(|number| number.parse().ok());
+    let within = number.filter(|seconds| seconds.unsigned_abs() <= 86_400);
+    within.with_context(|| format!("{text} is not by how much a clock is ahead, such as +300s or -300s"))
 }
 
 /// Whose disk it is. Edges and Redis keep nothing on one.
@@ -203,9 +187,13 @@ fn sign(words: &[&str]) -> anyhow::Result<Sign> {
     Ok(match *words {
         ["health", name, "up"] => Sign::Health(name.to_owned(), true),
         ["health", name, "down"] => Sign::Health(name.to_owned(), false),
+        ["health", "gone"] => Sign::Gone,
         ["log", ref words @ ..] if !words.is_empty() => Sign::Log(words.join(" ")),
         ["metric", name, least] => Sign::Metric(name.to_owned(), least.parse().context("a number")?),
-        _ => bail!("a part shows health NAME up or down, log WORDS, metric NAME LEAST"),
+        ["metric", name, "below", limit] => Sign::Below(name.to_owned(), limit.parse().context("a number")?),
+        _ => bail!(
+            "a part shows health NAME up or down, health gone, log WORDS, metric NAME LEAST, metric NAME below LIMIT"
+        ),
     })
 }
 
@@ -232,7 +220,7 @@ fn mutation(word: &str) -> anyhow::Result<Mutation> {
 }
 
 /// `5s`, `200ms`.
-fn duration(text: &str) -> anyhow::Result<Duration> {
+pub fn duration(text: &str) -> anyhow::Result<Duration> {
     let millis = text.strip_suffix("ms").map(|n| (n, 1)).or_else(|| Some((text.strip_suffix('s')?, 1000)));
     let (number, unit) = millis.with_context(|| format!("{text} is no time, such as 5s or 200ms"))?;
     let number: u64 = number.parse().with_context(|| format!("{text} is no time"))?;
@@ -246,25 +234,25 @@ fn duration(text: &str) -> anyhow::Result<Duration> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "# Everything breaks.\nwith three nats-servers\nwith no stall above 5000ms\nwith A=b\n\
+    const STEPS: &str = "\
                         load 3000ms\nkill edge-0\nstart edges\npause nats\nresume nats-leader\n\
                         link everything nats cut\nlink worker-0 nats-2 hold answers\nlink nats-0 nats-1 hold requests\n\
                         link clients edge-1 slow 20000\nlink edge-0 redis delay 50ms\nlink edge-0 redis pass\n\
                         lose answer worker-0 nats seq\nmutate clients edge-0 swap\ncut power nats\n\
-                        cut power everything torn\ndisk store full\ndisk nats-1 free\n\
+                        cut power everything torn\ndisk store full\ndisk nats-1 free\nclock edges +300s\nclock worker-1 -5s\n\
                         expect edge-0 health log down\nexpect worker-1 log the store is away\n\
-                        expect workers metric natter_x_total 3\n";
+                        expect workers metric natter_x_total 3\n\
+                        expect edge-1 health gone\nexpect edges metric natter_y{z=\"w\"} below 1\n";
 
     #[test]
-    fn a_scenario_is_printed_as_it_was_read() {
-        assert_eq!(Scenario::read("all", TEXT).unwrap().to_string(), TEXT);
+    fn a_step_is_printed_as_it_was_read() {
+        for line in STEPS.lines() {
+            assert_eq!(line.parse::<Step>().unwrap().to_string(), line);
+        }
     }
 
     #[test]
-    fn a_step_that_cannot_be_read_is_named_with_its_line() {
-        let error = Scenario::read("x", "# A sentence.\nload 3s\nkill clients\n").unwrap_err();
-        assert_eq!(format!("{error:#}"), "x, line 3: kill clients: clients is no process");
-        assert!(Scenario::read("x", "load 3s\n").is_err());
+    fn a_step_that_cannot_be_done_is_none() {
         for step in ["load 3h", "load 4000s", "kill nats-3", "cut power redis", "expect edge-0 log"] {
             assert!(step.parse::<Step>().is_err(), "{step}");
         }

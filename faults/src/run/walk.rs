@@ -3,11 +3,7 @@
 
 use std::time::Duration;
 
-use super::{
-    link::Conduct,
-    part::Part,
-    steps::{Scenario, Step},
-};
+use super::{link::Conduct, part::Part, scenario::Scenario, steps::Step};
 
 const PARTS: [Part; 6] =
     [Part::Nats, Part::Redis, Part::Worker(0), Part::Worker(1), Part::Edge(0), Part::Edge(1)];

@@ -3,6 +3,7 @@
 
 mod links; // which link is between whom
 mod servers; // command lines of servers
+mod java; // servers that the kit starts
 mod signs; // what a part shows of a fault
 
 use std::{
@@ -16,13 +17,17 @@ use natter_nats::{
     async_nats::jetstream,
     connect::{Address, Purpose, connect},
 };
-use natter_testkit::{Folder, LossyDisk, Process, Survives, free_server_ports, leader_of, text, until};
+use natter_testkit::{
+    Clock, Folder, Kafka, LossyDisk, Process, Survives, free_server_ports, leader_of, text, until,
+};
 
 use super::{
     link::{Conduct, Link},
     part::Part,
-    steps::{Room, Scenario},
+    scenario::Scenario,
+    steps::Room,
 };
+use java::Java;
 use links::Links;
 
 const RATES: &str = "login=100000/s,send=100000/s,write=100000/s,read=100000/s,search=100000/s,frames=100000/s,\
@@ -34,6 +39,7 @@ const PARTITIONS: usize = 4;
 pub struct Deployment {
     // Dropped in this order: who needs others first.
     processes: BTreeMap<Part, Process>,
+    java: Java,
     links: Links,
     program: PathBuf,
     settings: Vec<(String, String)>,
@@ -49,6 +55,8 @@ pub struct Deployment {
     started: usize,
     /// Of servers and of the store, where a scenario breaks one.
     disks: BTreeMap<Part, LossyDisk>,
+    /// Of edges and workers, where a scenario sets them.
+    clocks: BTreeMap<Part, Clock>,
     home: Folder,
 }
 
@@ -60,6 +68,7 @@ impl Deployment {
         let ports = servers.map(|(number, port)| (Part::Server(number), port)).chain([(Part::Redis, redis)]);
         let mut deployment = Self {
             processes: BTreeMap::new(),
+            java: Java::start(scenario).await,
             links: Links::default(),
             program,
             settings: scenario.settings.clone(),
@@ -71,8 +80,14 @@ impl Deployment {
             leader: None,
             started: 0,
             disks: BTreeMap::new(),
+            clocks: BTreeMap::new(),
             home: Folder::new(),
         };
+        if scenario.sets_clocks() {
+            let natter = deployment.parts().into_iter().filter(|part| part.is_natter());
+            let right = |part| (part, Clock::ahead(&deployment.home, &format!("{part}.clock"), 0));
+            deployment.clocks = natter.map(right).collect();
+        }
         if scenario.breaks_disks() {
             let disks = (0..deployment.servers).map(Part::Server).chain([Part::Store]);
             deployment.disks = disks.map(|part| (part, LossyDisk::new())).collect();
@@ -179,11 +194,13 @@ impl Deployment {
 
     pub async fn pause(&mut self, part: Part) {
         let part = self.resolve(part).await;
+        self.java.pause(part);
         self.running(part).iter().for_each(|part| self.processes[part].pause());
     }
 
     pub async fn resume(&mut self, part: Part) {
         let resolved = self.resolve(part).await;
+        self.java.resume(resolved);
         self.running(resolved).iter().for_each(|part| self.processes[part].resume());
         self.heal(part);
     }
@@ -191,6 +208,7 @@ impl Deployment {
     /// kill -9.
     pub async fn kill(&mut self, part: Part) {
         let part = self.resolve(part).await;
+        self.java.kill(part);
         for part in self.running(part) {
             self.addresses.remove(&part);
             self.admins.remove(&part);
@@ -210,6 +228,16 @@ impl Deployment {
         }
     }
 
+    pub fn set_clocks(&self, part: Part, ahead: i64) {
+        for (_, clock) in self.clocks.iter().filter(|(of, _)| part.covers(**of)) {
+            clock.set(ahead);
+        }
+    }
+
+    pub fn kafka(&self) -> Option<&Kafka> {
+        self.java.kafka()
+    }
+
     pub async fn set_disk(&mut self, part: Part, room: Room) {
         let resolved = self.resolve(part).await;
         for (_, disk) in self.disks.iter().filter(|(of, _)| resolved.covers(**of)) {
@@ -223,6 +251,7 @@ impl Deployment {
     /// What does not run of it, on the ports and with the files that it had.
     pub async fn start_part(&mut self, part: Part) {
         let resolved = self.resolve(part).await;
+        self.java.start_part(resolved).await;
         for part in self.parts().into_iter().filter(|part| resolved.covers(*part)) {
             if !self.processes.contains_key(&part) {
                 self.start_process(part).await;
@@ -289,7 +318,13 @@ impl Deployment {
             ("RATE_LIMITS", RATES.to_owned()),
             ("LOG_FORMAT", "json".to_owned()),
         ]);
+        if matches!(part, Part::Worker(_)) {
+            command.envs(self.java.settings());
+        }
         command.envs(self.settings.iter().cloned());
+        if let Some(clock) = self.clocks.get(&part) {
+            clock.give_to(&mut command);
+        }
         command
     }
 
