@@ -62,13 +62,14 @@ async fn an_addition_to_a_busy_group_is_made_between_its_messages() {
     let group = harness.group(alice, &[bob]).await;
     let call = AddMembers { by: alice, conversation: group, users: vec![carol], traceparent: None };
     let (harness, stop) = (&harness, std::sync::atomic::AtomicBool::new(false));
-    // Each pauses for as long as its posts take: the group is busy, but not saturated, however slow the machine is.
+    // Each post is followed by three times as long without one: the group is busy, but not saturated, however slow the machine is.
     let posts = || async {
-        let mut posted = 0;
+        let (mut posted, mut pace) = (0, tokio::time::interval(std::time::Duration::from_secs(1)));
         while posted < 150 || !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            pace.tick().await;
             let began = std::time::Instant::now();
             harness.post(bob, group, "x").await;
-            tokio::time::sleep(began.elapsed() * 3).await;
+            pace.reset_after(began.elapsed() * 3);
             posted += 1;
         }
     };
