@@ -25,7 +25,7 @@ use crate::{
     api_error::ApiError,
     app::App,
     client_address::{TrustedProxies, network},
-    connections::{Connection, Connections, Full, Permit},
+    connections::{Connection, Connections, Full, Patience, Permit, RequestBody, RequestEnd},
     rest,
 };
 
@@ -69,7 +69,7 @@ pub fn start(app: &Arc<App>, listener: TcpListener) {
             match accepted {
                 Ok((stream, peer)) => match server.admit(peer) {
                     Ok(permit) => {
-                        let connection = Connection::new(stream, permit, limits::HTTP_WRITE_STALL);
+                        let connection = Connection::new(stream, permit, Patience::default());
                         let server = server.clone();
                         task.tracker().spawn(async move { server.open(connection, peer).await });
                     }
@@ -108,24 +108,30 @@ impl Server {
         if let Err(error) = connection.set_nodelay() {
             debug!(%peer, %error, "TCP_NODELAY not set");
         }
-        let Some(tls) = &self.tls else { return self.serve(connection, peer).await };
+        let end = connection.request_end();
+        let Some(tls) = &self.tls else { return self.serve(connection, peer, end).await };
         let handshake = tls.accept(connection, limits::HTTP_HEADER);
         match self.stop.run_until_cancelled(handshake).await {
             // Boxed: connections without TLS need no room for it.
-            Some(Ok(stream)) => Box::pin(self.serve(stream, peer)).await,
+            Some(Ok(stream)) => {
+                // The handshake, which was read, is no request.
+                end.reached();
+                Box::pin(self.serve(stream, peer, end)).await;
+            }
             Some(Err(error)) => debug!(%peer, %error, "no TLS handshake"),
             None => {}
         }
     }
 
-    async fn serve<S>(&self, stream: S, peer: SocketAddr)
+    async fn serve<S>(&self, stream: S, peer: SocketAddr, end: RequestEnd)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let service = service_fn(|mut request: Request<Incoming>| {
             let client = self.proxies.client(peer.ip(), self.tls.is_some(), request.headers());
             request.extensions_mut().insert(client);
-            let answer = self.router.clone().oneshot(request.map(axum::body::Body::new));
+            let body = |body| axum::body::Body::new(RequestBody::new(body, end.clone()));
+            let answer = self.router.clone().oneshot(request.map(body));
             async {
                 let mut answer = answer.await?;
                 // The client's next request goes to another node.

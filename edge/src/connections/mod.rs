@@ -2,6 +2,8 @@
 //! one cannot have all of them. A connection counts until it ends, as a socket too.
 
 mod stream; // bytes of a connection that is counted
+mod body; // of a request, to its end
+mod linger; // what is read after an early answer
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
@@ -9,7 +11,9 @@ use natter_runtime::config::ConnectionLimits;
 use natter_schemas::limits;
 use parking_lot::Mutex;
 
-pub use stream::Connection;
+pub use body::RequestBody;
+pub use linger::RequestEnd;
+pub use stream::{Connection, Patience};
 
 pub struct Connections {
     /// In all.

@@ -5,27 +5,55 @@ use std::{
     time::Duration,
 };
 
+use natter_schemas::limits;
+
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     time::{Sleep, sleep},
 };
 
-use super::Permit;
+use super::{
+    Permit,
+    linger::{Linger, RequestEnd},
+};
+
+/// How long a connection waits for its client.
+#[derive(Clone, Copy)]
+pub struct Patience {
+    /// Until it takes some of what is written to it.
+    pub write: Duration,
+    /// Until it has sent the rest of a request that was answered before its end.
+    pub linger: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { write: limits::HTTP_WRITE_STALL, linger: limits::HTTP_LINGER }
+    }
+}
 
 /// The bytes of an HTTP connection. One whose client takes nothing of what is written to it for too long fails: otherwise
-/// it would hold its answers, and its place, for good.
+/// it would hold its answers, and its place, for good. One that ends in the middle of a request lingers.
 pub struct Connection {
     stream: TcpStream,
     permit: Permit,
-    patience: Duration,
+    patience: Patience,
     /// Since the connection takes no more; boxed, because most never need it.
     stalled: Option<Pin<Box<Sleep>>>,
+    request: RequestEnd,
+    /// This side has ended, and the client's may go on.
+    linger: Option<Box<Linger>>,
 }
 
 impl Connection {
-    pub fn new(stream: TcpStream, permit: Permit, patience: Duration) -> Self {
-        Self { stream, permit, patience, stalled: None }
+    pub fn new(stream: TcpStream, permit: Permit, patience: Patience) -> Self {
+        Self { stream, permit, patience, stalled: None, request: RequestEnd::default(), linger: None }
+    }
+
+    /// For whoever reads requests: to say when one has ended.
+    pub fn request_end(&self) -> RequestEnd {
+        self.request.clone()
     }
 
     pub fn set_nodelay(&self) -> io::Result<()> {
@@ -42,7 +70,7 @@ impl Connection {
             self.stalled = None;
             return written;
         }
-        let patience = self.patience;
+        let patience = self.patience.write;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(stalled.as_mut().poll(cx));
         metrics::counter!("natter_connections_stalled_total").increment(1);
@@ -56,7 +84,10 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        self.request.arrived(buffer.filled().len() - before);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -84,7 +115,15 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let Self { stream, request, linger, patience, .. } = &mut *self;
+        if linger.is_none() {
+            ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
+            if request.is_reached() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let linger = linger.get_or_insert_with(|| Box::new(Linger::new(patience.linger)));
+        linger.poll(stream, cx).map(Ok)
     }
 }
 
@@ -102,14 +141,21 @@ mod tests {
     use super::{super::Connections, *};
 
     const PATIENCE: Duration = Duration::from_secs(1);
+    /// Of what must not end by its time.
+    const LONG: Duration = Duration::from_mins(10);
 
     async fn connected() -> (Connection, TcpStream) {
+        lingering(PATIENCE).await
+    }
+
+    async fn lingering(linger: Duration) -> (Connection, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let connections = Arc::new(Connections::new(ConnectionLimits::default(), usize::MAX));
         let permit = connections.admit(None).expect("there is room");
-        (Connection::new(accepted.expect("a client").0, permit, PATIENCE), client.expect("a connection"))
+        let patience = Patience { write: PATIENCE, linger };
+        (Connection::new(accepted.expect("a client").0, permit, patience), client.expect("a connection"))
     }
 
     /// More than the kernel keeps for a connection.
@@ -137,5 +183,61 @@ mod tests {
             left -= most;
         }
         writing.await.expect("no panic").expect("all is written");
+    }
+
+    /// Reads the beginning of a request, answers it, and ends: the client is still sending.
+    async fn answered_early(linger: Duration) -> (tokio::task::JoinHandle<io::Result<()>>, TcpStream) {
+        let (mut connection, mut client) = lingering(linger).await;
+        client.write_all(b"POST /").await.expect("it is read");
+        let ending = tokio::spawn(async move {
+            connection.read_exact(&mut [0; 6]).await?;
+            connection.write_all(b"413").await?;
+            connection.shutdown().await
+        });
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.expect("this side has ended, behind the answer");
+        assert_eq!(answer, b"413");
+        (ending, client)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_answered_early_can_send_the_rest() {
+        let (ending, mut client) = answered_early(LONG).await;
+        for _ in 0..64 {
+            client.write_all(&[0; 1024]).await.expect("the connection is not reset");
+        }
+        drop(client);
+        ending.await.expect("no panic").expect("an end");
+    }
+
+    #[tokio::test]
+    async fn what_is_read_after_an_answer_is_bounded() {
+        let (ending, mut client) = answered_early(LONG).await;
+        let error = async {
+            loop {
+                if let Err(error) = client.write_all(&[0; 64 * 1024]).await {
+                    return error;
+                }
+            }
+        };
+        assert!(matches!(error.await.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe));
+        ending.await.expect("no panic").expect("an end");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_stays_after_an_answer_loses_its_place() {
+        let begun = Instant::now();
+        let (ending, _client) = answered_early(PATIENCE).await;
+        ending.await.expect("no panic").expect("an end");
+        assert!(begun.elapsed() >= PATIENCE);
+    }
+
+    #[tokio::test]
+    async fn between_requests_a_connection_ends_at_once() {
+        let (mut connection, mut client) = lingering(LONG).await;
+        client.write_all(b"GET /").await.expect("it is read");
+        connection.read_exact(&mut [0; 5]).await.expect("it is sent");
+        connection.request_end().reached();
+        connection.shutdown().await.expect("an end");
     }
 }

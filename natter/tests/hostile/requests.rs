@@ -134,3 +134,54 @@ async fn a_request_that_can_be_read_in_two_ways_is_the_last_one() {
     alice.get("/api/me").await.ok(200);
     assert!(natter.metric("natter_panics_total").await < 0.5, "{}", natter.log());
 }
+
+/// Requests that are answered before their end, their beginnings.
+fn answered_early() -> [(u16, Vec<u8>); 2] {
+    let head = format!("{LOG_IN}Content-Length: 9000000\r\n\r\n");
+    [
+        // What is read of it while it is not answered, and what is read then.
+        (413, (head + &"x".repeat(2_400_000)).into_bytes()),
+        (431, format!("GET / HTTP/1.1\r\nHost: x\r\nX-Long: {}", "x".repeat(33 * 1024)).into_bytes()),
+    ]
+}
+
+#[tokio::test]
+async fn a_client_that_is_answered_early_is_not_cut_off() {
+    let natter = DevServer::start(NATTER, &[("LOG_LEVEL", "warn")]).await;
+    for (status, beginning) in answered_early() {
+        let mut stream = TcpStream::connect(natter.http.strip_prefix("http://").unwrap()).await.unwrap();
+        stream.write_all(&beginning).await.unwrap();
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(END, stream.read_to_end(&mut answer)).await;
+        read.expect("the answer ends").expect("and is not lost");
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answer}");
+        for _ in 0..32 {
+            let rest = stream.write_all(&[b'x'; 1024]).await;
+            rest.unwrap_or_else(|error| panic!("{status}: the rest is not taken: {error}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_comes_behind_its_answer_is_no_request() {
+    let natter = DevServer::start(NATTER, &[("LOG_LEVEL", "warn")]).await;
+    for (status, head) in [
+        (415, "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 40000\r\n\r\n"),
+        (401, "POST /api/messages HTTP/1.1\r\nHost: x\r\nContent-Length: 40000\r\n\r\n"),
+    ] {
+        let mut stream = TcpStream::connect(natter.http.strip_prefix("http://").unwrap()).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).await.unwrap();
+        assert_eq!(first, format!("HTTP/1.1 {status}").as_bytes());
+        stream.write_all(&[vec![b'x'; 40_000], SECOND.as_bytes().to_vec()].concat()).await.unwrap();
+        let mut rest = Vec::new();
+        let read = tokio::time::timeout(END, stream.read_to_end(&mut rest)).await;
+        read.expect("the second is answered").expect("the connection is not reset");
+        assert!(
+            String::from_utf8_lossy(&rest).contains("HTTP/1.1 404"),
+            "{status}: the second has its answer"
+        );
+    }
+}

@@ -8,6 +8,11 @@ pub const ACCESS_TOKEN: usize = 2_048;
 pub const HTTP_BODY_TIMEOUT: Duration = Duration::from_secs(15);
 /// A connection whose client takes none of the answer for this long is ended: what waits in it is held by this side.
 pub const HTTP_WRITE_STALL: Duration = Duration::from_secs(15);
+/// A request that is answered before its end (too large, without a log-in, too often) is read on for this long and this far,
+/// unseen, so that its client gets to read the answer: sixteen bodies, which it could have sent as requests of their own.
+pub const HTTP_LINGER: Duration = Duration::from_secs(5);
+/// Bytes of that.
+pub const HTTP_LINGER_BYTES: usize = 16 * super::HTTP_BODY;
 /// Connections of one node by default, a socket or an HTTP connection each: at 40 KiB, 4 GB.
 pub const CONNECTIONS: usize = 100_000;
 /// Of all connections, one address has this part by default: a fourth.
