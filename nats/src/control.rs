@@ -8,6 +8,7 @@ use futures_util::StreamExt;
 use natter_schemas::rpc::Control;
 
 use crate::{
+    message::Reader,
     subject::{self, ControlTo},
     topology::CONTROL,
 };
@@ -44,6 +45,7 @@ pub async fn head(js: &Context) -> Result<u64, ControlError> {
 /// One ordered consumer.
 pub struct ControlFeed {
     messages: Ordered,
+    reader: Reader,
     /// Messages behind the position that was asked for are gone: whoever relies on them begins again.
     pub missed: bool,
     /// After which seq it begins.
@@ -64,7 +66,8 @@ impl ControlFeed {
             ..Default::default()
         };
         let consumer = stream.create_consumer(config).await.map_err(failed)?;
-        Ok(Self { messages: consumer.messages().await.map_err(failed)?, missed, begins_after })
+        let messages = consumer.messages().await.map_err(failed)?;
+        Ok(Self { messages, reader: Reader::new("control"), missed, begins_after })
     }
 
     /// `None`: it has ended.
@@ -78,8 +81,7 @@ impl ControlFeed {
             Err(error) => return Some(Err(failed(error))),
         };
         let unreadable = |reason: String| UnreadableNotice { subject: message.subject.to_string(), reason };
-        let content = match (subject::parse_control(&message.subject), postcard::from_bytes(&message.payload))
-        {
+        let content = match (subject::parse_control(&message.subject), self.reader.read(&message)) {
             (Some(to), Ok(control)) => Ok((to, control)),
             (None, _) => Err(unreadable("its subject names no user and no session".to_owned())),
             (_, Err(error)) => Err(unreadable(error.to_string())),

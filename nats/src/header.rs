@@ -10,7 +10,7 @@ pub const CLIENT: &str = "Natter-Client";
 /// Of a service call: the access token of a user for whom it is made, as an edge has verified it; of several users one each.
 pub const TOKEN: &str = "Natter-Token";
 
-/// Of a service call and of its answer: the versions that its process understands, as `0-1`. Without it: 0.
+/// Of every message that is no event: the versions that its process understands, as `0-1`. Without it: 0.
 pub const VERSIONS: &str = "Natter-Versions";
 
 /// Of a parked event: why no job can use it, in one line.

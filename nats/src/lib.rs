@@ -17,6 +17,9 @@ pub mod live; // stored events as they are republished
 pub mod log; // stored events read back, by conversation or position
 pub mod pull; // events of a durable consumer, for one or many clients
 pub mod publisher; // an event becomes stored, exactly once
+mod neighbors; // whether a process is of a version that is understood
+pub mod message; // what processes send each other, with its version
+
 pub mod service; // questions and answers between processes
 pub mod trace; // what became of one event, from what each node remembers
 pub mod report; // what each node is like now

@@ -14,7 +14,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::debug;
 
-use crate::{connect::round_trip, subject, trace::NodeName};
+use crate::{
+    connect::round_trip,
+    message::{self, Reader},
+    subject,
+    trace::NodeName,
+};
 
 /// Figures that one question may name.
 const MOST_NAMES: usize = 128;
@@ -68,11 +73,11 @@ pub async fn answer(
     stop: CancellationToken,
 ) -> Result<(), SubscribeError> {
     let mut questions = client.subscribe(subject::REPORT_QUESTION).await?;
+    let reader = Reader::new("question for a report");
     let (answering, free) = (tracker.clone(), Arc::new(Semaphore::new(AT_ONCE)));
     tracker.spawn(async move {
         while let Some(Some(message)) = stop.run_until_cancelled(questions.next()).await {
-            // A question of another version is none.
-            let Ok(question) = postcard::from_bytes::<Question>(&message.payload) else { continue };
+            let Ok(question) = reader.read::<Question>(&message) else { continue };
             let Ok(slot) = Arc::clone(&free).try_acquire_owned() else { continue };
             if question.names.len() > MOST_NAMES {
                 continue;
@@ -81,7 +86,10 @@ pub async fn answer(
             answering.spawn(async move {
                 let mut report = reporting.await;
                 cut(&mut report.figures);
-                publish(&client, subject::trace_answer(question.asker), &Answer { name, report }).await;
+                let (to, answer) = (subject::trace_answer(question.asker), Answer { name, report });
+                if let Err(error) = message::send(&client, to, &answer).await {
+                    debug!(%error, "not published; whoever asks goes without this node");
+                }
                 drop(slot);
             });
         }
@@ -93,13 +101,6 @@ fn cut(figures: &mut String) {
     if figures.len() > MOST_BYTES {
         let end = figures.as_bytes()[..MOST_BYTES].iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         figures.truncate(end);
-    }
-}
-
-async fn publish(client: &Client, subject: String, content: &impl Serialize) {
-    let payload = postcard::to_allocvec(content).expect("texts and flags always encode");
-    if let Err(error) = client.publish(subject, payload.into()).await {
-        debug!(%error, "not published; whoever asks goes without this node");
     }
 }
 
@@ -117,17 +118,16 @@ pub async fn ask(
     // The subscription is written behind: the first answers must not be faster than it.
     round_trip(client).await;
     let names = names.iter().map(|name| (*name).to_owned()).collect();
-    let question = postcard::to_allocvec(&Question { asker, names })?;
-    client.publish(subject::REPORT_QUESTION, question.into()).await?;
+    message::send(client, subject::REPORT_QUESTION.to_owned(), &Question { asker, names }).await?;
     let reports = collect(&mut arriving, Instant::now() + patience).await;
     let _ = arriving.unsubscribe().await;
     Ok(reports)
 }
 
 async fn collect(arriving: &mut Subscriber, deadline: Instant) -> BTreeMap<NodeName, Report> {
-    let mut reports = BTreeMap::new();
+    let (mut reports, reader) = (BTreeMap::new(), Reader::new("report"));
     while let Ok(Some(message)) = timeout_at(deadline, arriving.next()).await {
-        if let Ok(Answer { name, report }) = postcard::from_bytes::<Answer>(&message.payload)
+        if let Ok(Answer { name, report }) = reader.read::<Answer>(&message)
             && reports.len() < MOST_NODES
             && report.parts.len() <= MOST_PARTS
         {

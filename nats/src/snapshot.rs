@@ -78,6 +78,7 @@ pub async fn save(
         to.write_all(&chunk.payload).await?;
         // The server sends no more than a window of what is not acknowledged.
         if let Some(reply) = chunk.reply {
+            #[expect(clippy::disallowed_methods, reason = "to the server, and empty")]
             client.publish(reply, Bytes::new()).await.map_err(unavailable)?;
         }
     }

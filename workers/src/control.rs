@@ -2,6 +2,7 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use natter_nats::{
+    message::encode,
     publisher::{PublishError, Publisher},
     subject,
 };
@@ -105,10 +106,4 @@ pub async fn publish_keys_changed(publisher: &Publisher, users: &[UserId]) -> Re
         .buffer_unordered(AT_ONCE)
         .try_collect()
         .await
-}
-
-fn encode(control: &Control) -> bytes::Bytes {
-    postcard::to_allocvec(control)
-        .expect("postcard into a Vec fails only for lengths unknown up front")
-        .into()
 }

@@ -3,7 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use natter_nats::{async_nats::Client, subject};
+use natter_nats::{async_nats::Client, message, subject};
 use natter_runtime::shared_state::{Heartbeat, SharedState};
 use natter_schemas::{
     id::{SessionId, UserId},
@@ -58,9 +58,7 @@ pub async fn end_session(shared: &dyn SharedState, bus: &Client, user: UserId, s
 }
 
 async fn publish(bus: &Client, change: &PresenceChange) {
-    let payload =
-        postcard::to_allocvec(change).expect("postcard into a Vec fails only for lengths unknown up front");
-    if let Err(error) = bus.publish(subject::presence(change.user), payload.into()).await {
+    if let Err(error) = message::send(bus, subject::presence(change.user), change).await {
         warn!(%error, user = %change.user, "offline presence not published; edges show the user online until their next look-up");
     }
 }

@@ -116,7 +116,8 @@ impl ControlFollower {
             match notice.content {
                 Ok((to, control)) => self.apply(to, control, unreadable).await,
                 Err(bad) => {
-                    // Whatever it says, it may revoke a key.
+                    // Whatever it says, it may be a removal, or revoke a key.
+                    self.members.clear();
                     self.keys.revoke_all();
                     unreadable.report(&bad.subject, bad.reason);
                 }

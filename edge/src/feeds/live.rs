@@ -6,7 +6,9 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use natter_nats::{
     async_nats::{Client, SubscribeError, Subscriber},
-    live, subject,
+    live,
+    message::Reader,
+    subject,
 };
 use natter_runtime::{lifecycle::Lifecycle, unreadable::Unreadable};
 use natter_schemas::{frame::ServerFrame, id::Partition, rpc::ReadMark};
@@ -54,8 +56,9 @@ async fn follow_events(hub: Arc<Hub>, mut events: Subscriber, unreadable: Arc<Un
 
 /// Read marks are last values: a lost one is followed by a newer one or read with the conversation.
 async fn follow_read_marks(hub: Arc<Hub>, mut marks: Subscriber, unreadable: Arc<Unreadable>) {
+    let reader = Reader::new("read mark");
     while let Some(message) = marks.next().await {
-        match postcard::from_bytes::<ReadMark>(&message.payload) {
+        match reader.read::<ReadMark>(&message) {
             Ok(mark) => {
                 let others = (mark.moved && !mark.private).then(|| receipt(&mark));
                 hub.broadcast(mark.conversation, mark.user, &own_receipt(&mark), others.as_ref());

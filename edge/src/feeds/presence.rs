@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use futures_util::StreamExt;
 use natter_nats::{
     async_nats::{Client, Message, SubscribeError, Subscriber},
+    message::{NotUnderstood, Reader},
     subject,
 };
 use natter_runtime::{
@@ -48,7 +49,7 @@ impl PresenceFeed {
 
     /// Sends the newest state of each user with every tick, and finds changes that were lost by looking them up.
     async fn follow(self, mut changes: Subscriber) {
-        let unreadable = Unreadable::new("presence");
+        let (reader, unreadable) = (Reader::new("presence"), Unreadable::new("presence"));
         let mut pending = Pending::default();
         let (mut ticks, mut refreshes) = (interval(COALESCE), interval(REFRESH));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -57,7 +58,7 @@ impl PresenceFeed {
             tokio::select! {
                 message = changes.next() => {
                     let Some(message) = message else { return };
-                    match decode(&message) {
+                    match decode(&reader, &message) {
                         Ok(presence) => {
                             self.shared.observe(presence.version);
                             pending.add(presence);
@@ -153,7 +154,7 @@ impl Pending {
     }
 }
 
-fn decode(message: &Message) -> Result<Presence, postcard::Error> {
-    let PresenceChange { user, online, last_seen, version } = postcard::from_bytes(&message.payload)?;
+fn decode(reader: &Reader, message: &Message) -> Result<Presence, NotUnderstood> {
+    let PresenceChange { user, online, last_seen, version } = reader.read(message)?;
     Ok(Presence { user, online, last_seen: Some(last_seen), version })
 }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::StreamExt;
 use natter_nats::{
     async_nats::{Client, SubscribeError, Subscriber},
+    message::Reader,
     subject,
 };
 use natter_runtime::{lifecycle::Lifecycle, unreadable::Unreadable};
@@ -43,12 +44,13 @@ impl TypingFeed {
 }
 
 async fn follow(hub: Arc<Hub>, mut signals: Subscriber, unreadable: Arc<Unreadable>) {
+    let reader = Reader::new("typing");
     while let Some(message) = signals.next().await {
         let Some((_, conversation)) = subject::parse_conversation(&message.subject) else {
             unreadable.report(&message.subject, "its subject names no conversation");
             continue;
         };
-        match postcard::from_bytes::<Typing>(&message.payload) {
+        match reader.read::<Typing>(&message) {
             Ok(typing) => hub.typing(conversation, typing.user, typing.on),
             Err(error) => unreadable.report(&message.subject, error),
         }

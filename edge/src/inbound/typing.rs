@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use natter_nats::{async_nats, subject};
+use natter_nats::{async_nats, message, subject};
 use natter_schemas::{
     code::Code,
     id::{ConversationId, Partition},
@@ -41,8 +41,8 @@ impl Typing {
         }
         let partition = Partition::of(conversation, self.partitions);
         let typing = rpc::Typing { user: socket.user, on };
-        let payload = postcard::to_allocvec(&typing).expect("an id and a flag always encode");
-        if let Err(error) = self.bus.publish(subject::signal(partition, conversation), payload.into()).await {
+        let subject = subject::signal(partition, conversation);
+        if let Err(error) = message::send(&self.bus, subject, &typing).await {
             tracing::debug!(%conversation, %error, "typing not passed on");
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use natter_nats::{async_nats, subject};
+use natter_nats::{async_nats, message, subject};
 use natter_runtime::{
     lifecycle::Lifecycle,
     shared_state::{Heartbeat, SharedState, Unavailable},
@@ -182,8 +182,7 @@ impl Writer {
 
     async fn publish(&self, changes: impl IntoIterator<Item = PresenceChange>) {
         for change in changes {
-            let payload = postcard::to_allocvec(&change).expect("ids and numbers always encode");
-            if let Err(error) = self.bus.publish(subject::presence(change.user), payload.into()).await {
+            if let Err(error) = message::send(&self.bus, subject::presence(change.user), &change).await {
                 warn!(
                     %error, user = %change.user, online = change.online,
                     "presence change not published; edges find it when they next ask"

@@ -1,7 +1,7 @@
 //! A block closes a direct conversation: neither typing, nor receipts, nor presence pass through it.
 
 use futures_util::StreamExt;
-use natter_nats::subject;
+use natter_nats::{message, subject};
 use natter_schemas::{
     event::Timestamp,
     id::{ConversationId, UserId},
@@ -93,8 +93,7 @@ async fn a_receipt_of_a_blocked_conversation_is_the_readers_alone() {
             moved: true,
             own: OwnMark { seq, version: 0 },
         };
-        let payload = postcard::to_allocvec(&mark).expect("encodes").into();
-        pair.edge.nats.publish(subject.clone(), payload).await.expect("connected");
+        message::send(&pair.edge.nats, subject.clone(), &mark).await.expect("connected");
     }
     for seq in [7, 8] {
         assert_eq!(own.wait_for("read:receipt").await["seq"], seq);

@@ -1,11 +1,15 @@
 //! What arrives from NATS: events in order, gaps filled, removals applied.
 
-use natter_nats::subject;
+use natter_nats::{
+    async_nats::{HeaderMap, jetstream},
+    header, message, subject,
+};
 use natter_schemas::{
     code::Code,
-    event::{LogEntry, Role},
+    event::{LogEntry, Role, Timestamp},
     id::UserId,
-    rpc::Control,
+    rpc::{Control, OwnMark, ReadMark},
+    version::{Versions, WIRE},
 };
 use natter_testkit::until;
 use serde_json::{Value, json};
@@ -147,10 +151,37 @@ async fn messages_that_cannot_be_decoded_are_skipped() {
         format!("signal.{partition}.{conversation}"),
         format!("presence.{user}"),
     ] {
+        #[expect(clippy::disallowed_methods, reason = "what no process sends")]
         edge.nats.publish(subject, "?".into()).await.expect("connected");
     }
     let seq = edge.store(conversation, "after them").await.seq;
     assert_eq!(next_event(&mut socket).await, (seq, 0));
+}
+
+#[tokio::test]
+async fn messages_of_a_version_too_far_from_this_one_are_not_read() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let conversation = edge.conversation(&[user]);
+    let mut socket = edge.socket(user).await;
+    let next = WIRE.newest() + 1;
+    let mut headers = HeaderMap::new();
+    headers.insert(header::VERSIONS, Versions::new(next, next).to_string());
+    let removed = message::encode(&Control::Membership(membership(conversation, None, 2)));
+    let js = jetstream::new(edge.nats.clone());
+    let stored = js.publish_with_headers(subject::control_user(user), headers.clone(), removed).await;
+    stored.expect("connected").await.expect("CONTROL takes it");
+    let subject = format!("live-reads.{}.{conversation}.{user}", edge.partition(conversation));
+    let mark = |seq| {
+        let (own, at) = (OwnMark { seq, version: 0 }, Timestamp(1));
+        ReadMark { conversation, user, seq, at, private: false, moved: true, own }
+    };
+    #[expect(clippy::disallowed_methods, reason = "as a process of that version sends it")]
+    let sent = edge.nats.publish_with_headers(subject.clone(), headers, message::encode(&mark(7))).await;
+    sent.expect("connected");
+    message::send(&edge.nats, subject, &mark(8)).await.expect("connected");
+    let receipt = socket.expect("read:receipt").await;
+    assert_eq!(receipt["seq"], 8, "no one was removed, and the mark before it is none");
 }
 
 /// `(seq, prevSeq)` of the next frame, which is a message.

@@ -14,7 +14,7 @@ use std::{
 };
 
 use async_nats::{
-    Client, HeaderMap, Message,
+    Client, Message,
     client::PublishErrorKind,
     header::{NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID},
 };
@@ -29,6 +29,7 @@ use tokio::{
 };
 
 use super::connection;
+use crate::message;
 
 /// Between two packets at least. Where few events come each is sent at once; at 1,000 a second two share a packet.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(2);
@@ -178,7 +179,7 @@ async fn send(client: &Client, mut queue: mpsc::Receiver<Outgoing>, pending: &Pe
 
 async fn send_one(client: &Client, outgoing: Outgoing, inbox: &str) -> Result<(), NoAck> {
     let Outgoing { event: SingleEvent { subject, id, payload, after }, number } = outgoing;
-    let mut headers = HeaderMap::new();
+    let mut headers = message::headers(&subject);
     headers.insert(NATS_MESSAGE_ID, id);
     if let Some(after) = after {
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, after.to_string());

@@ -11,7 +11,7 @@ use super::{
     connection,
     health::LogHealth,
 };
-use crate::header;
+use crate::{header, message};
 
 /// The answer to a commit: the last event's seq and how many there are.
 #[derive(Deserialize)]
@@ -53,6 +53,7 @@ async fn send(client: &Client, health: &LogHealth, events: &[QueuedEvent]) -> Re
     health.admit(&last.subject).map_err(|error| error.to_string())?;
     for (event, number) in before.iter().zip(1_usize..) {
         let headers = headers(batch, number, event);
+        #[expect(clippy::disallowed_methods, reason = "its headers begin with those of every message")]
         client
             .publish_with_headers(event.subject.clone(), headers, event.payload.clone())
             .await
@@ -79,7 +80,7 @@ async fn send(client: &Client, health: &LogHealth, events: &[QueuedEvent]) -> Re
 }
 
 fn headers(batch: &str, number: usize, event: &QueuedEvent) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+    let mut headers = message::headers(&event.subject);
     headers.insert(NATS_MESSAGE_ID, event.id.as_str());
     headers.insert(header::BATCH_ID, batch);
     headers.insert(header::BATCH_SEQUENCE, number.to_string());

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::{Attempt, PublishError, Publisher, Stored, ack_router::SingleEvent, connection, read_answer};
-use crate::header;
+use crate::{header, message};
 
 /// The answer to a commit: the last event's seq and how many there are.
 #[derive(Deserialize)]
@@ -75,9 +75,10 @@ impl Publisher {
         let mut number = 0;
         let mut headers = |id: &str| {
             number += 1;
-            headers(batch, number, id, last)
+            headers(subject, (batch, number), id, last)
         };
         for (id, payload) in before {
+            #[expect(clippy::disallowed_methods, reason = "its headers begin with those of every message")]
             let sent = client.publish_with_headers(subject.to_owned(), headers(id), payload.clone()).await;
             // Without its last event a batch is never stored.
             sent.map_err(|error| match error.kind() {
@@ -120,8 +121,8 @@ fn read_commit(payload: &[u8], count: Seq) -> Result<Seq, PublishError> {
     }
 }
 
-fn headers(batch: &str, number: usize, id: &str, last: Seq) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+fn headers(subject: &str, (batch, number): (&str, usize), id: &str, last: Seq) -> HeaderMap {
+    let mut headers = message::headers(subject);
     headers.insert(NATS_MESSAGE_ID, id);
     headers.insert(header::BATCH_ID, batch);
     headers.insert(header::BATCH_SEQUENCE, number.to_string());

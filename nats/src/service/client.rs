@@ -13,11 +13,8 @@ use natter_schemas::{
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use super::{
-    neighbors::Neighbors,
-    proof::{ProofSource, Prover},
-};
-use crate::{header, subject};
+use super::proof::{ProofSource, Prover};
+use crate::{header, neighbors::Neighbors, subject};
 
 /// How long a call waits for its service to be there. A worker that reconnects or is replaced is back within
 /// it; when no worker is left, this is what a caller waits for `unavailable`.

@@ -4,7 +4,6 @@
 
 mod client; // the side that asks
 mod server; // the side that answers
-mod neighbors; //   of versions that are understood
 mod access; //   who may read what a call names
 mod proof; //   that the user of a call is there
 mod pulse; //   whether calls may have waited unseen

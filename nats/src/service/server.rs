@@ -21,11 +21,10 @@ use tracing::{debug, error, warn};
 
 use super::{
     access::AccessCheck,
-    neighbors::Neighbors,
     proof::{self, ProofCheck},
     pulse::Pulse,
 };
-use crate::{connect::round_trip, header, subject};
+use crate::{connect::round_trip, header, neighbors::Neighbors, subject};
 
 /// A service that cannot be registered with the server.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,11 @@ use natter_schemas::id::{EventId, NodeId};
 use tokio::time::{Instant, timeout_at};
 
 use super::node::{Answer, NodeName, Question};
-use crate::{connect::round_trip, subject};
+use crate::{
+    connect::round_trip,
+    message::{self, Reader},
+    subject,
+};
 
 /// What nodes answered.
 #[derive(Debug, Default)]
@@ -40,12 +44,12 @@ pub async fn ask(client: &Client, event: EventId, patience: Duration) -> Result<
     let mut arriving = client.subscribe(subject::trace_answer(asker)).await?;
     // The subscription is written behind: the first answers must not be faster than it.
     round_trip(client).await;
-    let question = postcard::to_allocvec(&Question { asker, event })?;
     let deadline = Instant::now() + patience;
-    client.publish(subject::TRACE_QUESTION, question.into()).await?;
+    message::send(client, subject::TRACE_QUESTION.to_owned(), &Question { asker, event }).await?;
+    let reader = Reader::new("answer for a trace");
     let mut answers: BTreeMap<NodeId, Answer> = BTreeMap::new();
     while let Ok(Some(message)) = timeout_at(deadline, arriving.next()).await {
-        if let Ok(answer) = postcard::from_bytes::<Answer>(&message.payload) {
+        if let Ok(answer) = reader.read::<Answer>(&message) {
             answers.insert(answer.node, answer);
         }
     }

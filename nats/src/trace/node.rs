@@ -18,7 +18,10 @@ use super::{
     peers::{Peer, Peers, Presence},
     ring::TraceRing,
 };
-use crate::subject;
+use crate::{
+    message::{self, Reader},
+    subject,
+};
 
 /// How often a node shows that it is there.
 const SHOWN_EVERY: Duration = Duration::from_secs(5);
@@ -93,6 +96,7 @@ impl TraceNode {
     }
 
     async fn run(mut self, mut questions: Subscriber, mut presences: Subscriber, stop: CancellationToken) {
+        let (of_questions, of_presences) = (Reader::new("question for a trace"), Reader::new("node"));
         let mut shown = interval(SHOWN_EVERY);
         shown.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -100,13 +104,12 @@ impl TraceNode {
                 () = stop.cancelled() => break,
                 _ = shown.tick() => self.show(false).await,
                 Some(message) = questions.next() => {
-                    // A question of another version is none.
-                    if let Ok(question) = postcard::from_bytes::<Question>(&message.payload) {
+                    if let Ok(question) = of_questions.read::<Question>(&message) {
                         self.answer(&question).await;
                     }
                 }
                 Some(message) = presences.next() => {
-                    if let Ok(presence) = postcard::from_bytes::<Presence>(&message.payload) {
+                    if let Ok(presence) = of_presences.read::<Presence>(&message) {
                         self.peers.hear(presence, Instant::now());
                     }
                 }
@@ -131,8 +134,7 @@ impl TraceNode {
     }
 
     async fn publish(&self, subject: String, content: &impl Serialize) {
-        let payload = postcard::to_allocvec(content).expect("ids, numbers and short texts always encode");
-        if let Err(error) = self.client.publish(subject, payload.into()).await {
+        if let Err(error) = message::send(&self.client, subject, content).await {
             debug!(%error, "not published; whoever asks goes without this node");
         }
     }

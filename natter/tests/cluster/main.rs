@@ -36,6 +36,7 @@ mod migrate; // schema and log, made and looked at
 mod tls; // TLS on every connection
 mod start; // when the roles refuse to start
 mod workers; // a worker dies in the middle of things
+mod versions; // of messages between processes
 
 use natter_testkit::Cluster;
 

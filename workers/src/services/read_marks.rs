@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use natter_nats::{
     clock::LogClock,
+    message,
     publisher::Publisher,
     service::{RpcServer, ServiceError},
     subject,
@@ -119,9 +120,7 @@ impl ReadMarks {
         let ReadMark { conversation, user, seq, own, .. } = mark;
         let id = format!("{conversation}:{user}:{seq}:{}:{}", own.version, own.seq);
         let subject = subject::reads(Partition::of(conversation, self.partitions), conversation, user);
-        let payload = postcard::to_allocvec(&mark)
-            .expect("postcard into a Vec fails only for lengths unknown up front");
-        let publish = self.publisher.publish(subject, &id, payload.into());
+        let publish = self.publisher.publish(subject, &id, message::encode(&mark));
         match tokio::time::timeout(NOTIFY_TIMEOUT, publish).await {
             Ok(Ok(_)) => {}
             Ok(Err(e)) => {

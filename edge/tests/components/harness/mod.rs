@@ -15,6 +15,7 @@ use natter_nats::{
     connect::Purpose,
     header,
     log::LogReader,
+    message,
     publisher::Publisher,
     subject,
     trace::TraceRing,
@@ -256,13 +257,13 @@ impl Edge {
         headers.insert(header::SEQUENCE, entry.seq.to_string());
         headers.insert(header::LAST_SEQUENCE, prev.to_string());
         let payload = codec::encode(&entry.event).into();
+        #[expect(clippy::disallowed_methods, reason = "as the server republishes it")]
         self.nats.publish_with_headers(subject, headers, payload).await.expect("connected");
     }
 
     pub async fn control(&self, subject: String, control: Control) {
-        let payload = postcard::to_allocvec(&control).expect("encodes").into();
         let id = EventId::fresh().to_string();
-        self.publisher.publish(subject, &id, payload).await.expect("CONTROL takes it");
+        self.publisher.publish(subject, &id, message::encode(&control)).await.expect("CONTROL takes it");
     }
 
     pub fn partition(&self, conversation: ConversationId) -> Partition {

@@ -54,7 +54,7 @@ impl Neighbors {
                 call,
                 versions = %self.own,
                 other_versions = other,
-                "a process of another version cannot be understood, what it wants is `unavailable`: upgrade the older one"
+                "a process of another version cannot be understood: its messages have no effect, and what it asks is `unavailable`; upgrade the older one"
             );
         }
         Err(Code::Unavailable.into())
