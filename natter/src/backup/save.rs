@@ -19,9 +19,7 @@ pub async fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     ensure!(!args.folder.exists(), "{} is there already", args.folder.display());
     let place = Place::running(args.data_dir.as_deref()).await?;
     let partial = beside(&args.folder, "partial");
-    fs::DirBuilder::new().mode(0o700).create(&partial).with_context(|| {
-        format!("{} cannot be made; remove what an interrupted backup left", partial.display())
-    })?;
+    make(&partial)?;
     let saved = save(&place, &partial, args.with_keys).await;
     place.leave().await;
     let manifest = saved?;
@@ -31,6 +29,16 @@ pub async fn run(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     sync(args.folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
     print(&format!("{}: {manifest}", args.folder.display()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// A folder for its owner alone; those that it is in are made if they are missing.
+fn make(partial: &Path) -> anyhow::Result<()> {
+    let (shown, mut folder) = (partial.display(), fs::DirBuilder::new());
+    folder.mode(0o700);
+    ensure!(!partial.exists(), "{shown} is there: remove what an interrupted backup left");
+    let parent = partial.parent().unwrap_or(Path::new(""));
+    let made = folder.recursive(true).create(parent).and_then(|()| folder.recursive(false).create(partial));
+    made.with_context(|| format!("{shown} cannot be made"))
 }
 
 async fn save(place: &Place, folder: &Path, with_keys: bool) -> anyhow::Result<Manifest> {
