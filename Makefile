@@ -50,9 +50,9 @@ test-alerts: test-deps ## a deployment in which one thing after another breaks, 
 	@FAULTS=all cargo test -p natter --all-features --quiet --locked --test alerts -- --nocapture
 
 # The program of scripts/previous is built once, which takes minutes; both are debug builds.
-test-upgrade: test-deps ## the program of the last release and this one together: processes replaced one by one under load
+test-upgrade: test-deps ## the program of the last release and this one together, on SQLite and CQL: processes replaced one by one under load
 	@previous=$$(scripts/build-previous) && NATTER_PREVIOUS=$$previous \
-		cargo test -p natter --all-features --quiet --locked --test upgrade
+		cargo test -p natter --all-features --quiet --locked --test upgrade -- --test-threads=1 --nocapture
 
 # Every process's clock is wrong: one edge and one worker are as many seconds ahead as the others are behind.
 test-clocks: test-deps ## what a deployment does, with clocks that are five minutes wrong

@@ -2,9 +2,11 @@
 
 use std::{process::Output, sync::Arc};
 
-use natter_testkit::{Cluster, Process, text, until};
+use natter_nats::async_nats::{self, jetstream};
+use natter_testkit::{Cassandra, Cluster, Process, text, until};
 use nix::sys::signal::Signal;
 use parking_lot::Mutex;
+use serde_json::Value;
 
 /// A root of keys that every worker has: 32 bytes.
 const ROOT: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
@@ -15,6 +17,13 @@ pub struct Version {
     pub program: &'static str,
     /// Whether its edges seal texts.
     pub seals: bool,
+}
+
+/// Where history is kept; both versions have the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    Sqlite,
+    Cql,
 }
 
 /// Addresses of the edges that take clients, `http://127.0.0.1:port`.
@@ -29,6 +38,8 @@ pub struct Deployment {
     pub cluster: Cluster,
     pub balancer: Balancer,
     version: Version,
+    /// `None`: the cluster's own file.
+    database: Option<String>,
 }
 
 struct Edge {
@@ -37,10 +48,14 @@ struct Edge {
 }
 
 impl Deployment {
-    pub async fn start(version: Version) -> Self {
+    pub async fn start(version: Version, store: Store) -> Self {
         let (edges, workers, former, balancer) = Default::default();
         let cluster = Cluster::bare(version.program).await;
-        let mut deployment = Self { edges, workers, former, cluster, balancer, version };
+        let database = match store {
+            Store::Sqlite => None,
+            Store::Cql => Some(Cassandra::shared().await.new_keyspace()),
+        };
+        let mut deployment = Self { edges, workers, former, cluster, balancer, version, database };
         deployment.migrate();
         for number in 0..2 {
             deployment.start_worker(number).await;
@@ -59,17 +74,43 @@ impl Deployment {
     }
 
     fn migrate(&self) {
-        let Output { status, stdout, stderr } = self.cluster.run(&["migrate"], &[]);
-        let said = String::from_utf8_lossy(&stdout) + String::from_utf8_lossy(&stderr);
-        assert!(status.success(), "{said}");
+        self.run(&["migrate"]);
+    }
+
+    /// A command of an operator, of the version that is current; what it prints.
+    fn run(&self, arguments: &[&str]) -> String {
+        let Output { status, stdout, stderr } = self.cluster.run(arguments, &self.store_settings());
+        let said = String::from_utf8_lossy(&stdout).into_owned();
+        assert!(status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&stderr));
+        said
+    }
+
+    fn store_settings(&self) -> Vec<(&str, &str)> {
+        self.database.as_deref().map(|url| ("DATABASE_URL", url)).into_iter().collect()
+    }
+
+    /// Whether the store has all of the log, as `natter verify` compares them.
+    pub async fn is_verified(&self) -> bool {
+        let verdict: Value = serde_json::from_str(&self.run(&["verify", "--json"])).unwrap();
+        let js = jetstream::new(async_nats::connect(self.cluster.nats_url()).await.unwrap());
+        for (number, partition) in verdict["partitions"].as_array().unwrap().iter().enumerate() {
+            let stream = js.get_stream(format!("CONV_{number}")).await.unwrap();
+            if partition["to"].as_u64().unwrap_or_default() != stream.cached_info().state.last_sequence {
+                return false;
+            }
+        }
+        true
     }
 
     fn spawn(&mut self, role: &str) -> Process {
-        let seals = self.version.seals.to_string();
-        self.cluster.spawn(
-            role,
-            &[("CHAT_ENCRYPTION_ENABLED", &seals), ("CHAT_MESSAGE_KEY", ROOT), ("CALL_PROOF", "accepted")],
-        )
+        let (seals, database) = (self.version.seals.to_string(), self.database.clone());
+        let mut settings = vec![
+            ("CHAT_ENCRYPTION_ENABLED", &*seals),
+            ("CHAT_MESSAGE_KEY", ROOT),
+            ("CALL_PROOF", "accepted"),
+        ];
+        settings.extend(database.as_deref().map(|url| ("DATABASE_URL", url)));
+        self.cluster.spawn(role, &settings)
     }
 
     async fn start_worker(&mut self, number: usize) {
