@@ -11,6 +11,9 @@ mod mirror; // natter verify, of Kafka's topic
 mod verify; // natter verify
 mod backup; // natter backup and restore
 
+#[cfg(target_os = "linux")]
+mod newcomer; // from nothing to a release, by the page
+
 mod token; // natter token
 mod reset_password; // natter reset-password
 mod trace; // natter trace

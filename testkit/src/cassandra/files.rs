@@ -34,6 +34,12 @@ impl Files {
         files
     }
 
+    /// More lines of its configuration.
+    pub fn configure(&self, yaml: &str) {
+        let before = fs::read_to_string(self.config()).expect("it was just written");
+        fs::write(self.config(), before + yaml).expect("the folder is ours");
+    }
+
     pub fn clock(&self, ahead: i64) -> Clock {
         Clock::ahead(&self.folder, "clock", ahead)
     }

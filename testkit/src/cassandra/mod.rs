@@ -4,7 +4,11 @@
 mod command; // the command line of java
 mod files; // its folder: configuration, log, data
 
-use std::{path::Path, process::Output, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    time::Duration,
+};
 
 use natter_store::scylla::{Options, connect};
 use parking_lot::Mutex;
@@ -27,7 +31,8 @@ pub struct Cassandra {
     port: u16,
     /// Where it listens for `nodetool`.
     operator: Option<u16>,
-    guarded: bool,
+    /// Who signed its certificate, of one that wants TLS and a password.
+    ca: Option<PathBuf>,
     process: Mutex<Option<Process>>,
     /// `None`: this machine's.
     clock: Option<Clock>,
@@ -39,6 +44,8 @@ pub struct Cassandra {
 #[derive(Clone, Copy, Default)]
 struct Setup<'a> {
     guarded: bool,
+    /// More of `cassandra.yaml`, by which it wants TLS and a password, and who signed its certificate.
+    given: Option<(&'a str, &'a Path)>,
     operated: bool,
     data: Option<&'a Path>,
     /// In seconds; `None`: this machine's.
@@ -60,6 +67,11 @@ impl Cassandra {
     /// Requires TLS and a password.
     pub async fn start_guarded() -> Self {
         Self::with(Setup { guarded: true, ..Setup::default() }).await
+    }
+
+    /// The same by these lines of its configuration, which name a certificate of this CA. `nodetool` is answered.
+    pub async fn start_configured(yaml: &str, ca: &Path) -> Self {
+        Self::with(Setup { given: Some((yaml, ca)), operated: true, ..Setup::default() }).await
     }
 
     /// Does what [`nodetool`](Self::nodetool) asks for.
@@ -90,12 +102,16 @@ impl Cassandra {
         server
     }
 
-    fn spawn(Setup { guarded, operated, data, clock_ahead }: Setup<'_>) -> Self {
+    fn spawn(Setup { guarded, given, operated, data, clock_ahead }: Setup<'_>) -> Self {
         let [port, storage, operator] = free_server_ports();
         let files = Files::prepare(port, storage, guarded, data);
+        if let Some((yaml, _)) = given {
+            files.configure(yaml);
+        }
+        let ca = given.map_or_else(|| guarded.then(|| files.certificate()), |(_, ca)| Some(ca.to_owned()));
         let clock = clock_ahead.map(|seconds| files.clock(seconds));
         let operator = operated.then_some(operator);
-        let server = Self { port, operator, guarded, process: Mutex::new(None), clock, files };
+        let server = Self { port, operator, ca, process: Mutex::new(None), clock, files };
         server.run();
         server
     }
@@ -110,8 +126,13 @@ impl Cassandra {
 
     /// A command of its operator, of one that was started for it.
     pub fn nodetool(&self, arguments: &[&str]) -> Output {
+        self.nodetool_command(arguments).output().expect("java is in PATH")
+    }
+
+    /// The same, to be run.
+    pub fn nodetool_command(&self, arguments: &[&str]) -> Command {
         let operator = self.operator.expect("it was started with `start_operated`");
-        command::nodetool(&self.files, operator, arguments).output().expect("java is in PATH")
+        command::nodetool(&self.files, operator, arguments)
     }
 
     /// All of its files: data, commit log, configuration, log.
@@ -133,8 +154,7 @@ impl Cassandra {
     pub fn new_keyspace(&self) -> String {
         let keyspace = format!("t_{}", uuid::Uuid::now_v7().simple());
         let address = self.address();
-        if self.guarded {
-            let ca = self.files.certificate();
+        if let Some(ca) = &self.ca {
             return format!(
                 "scylla://cassandra:{PASSWORD}@{address}/{keyspace}?replication=1&tls=true&ca={}",
                 ca.display()
@@ -184,21 +204,25 @@ impl Cassandra {
         self.cluster_name().await.is_some_and(|name| name == self.files.name())
     }
 
-    /// One statement, of one without users.
+    /// One statement, of the first user.
     pub async fn cql(&self, statement: &str) {
-        let session = connect(&Options::new(vec![self.address()], "system")).await.expect("it runs");
+        let session = connect(&self.options()).await.expect("it runs");
         session.query_unpaged(statement, ()).await.expect("the statement is valid");
     }
 
-    async fn cluster_name(&self) -> Option<String> {
+    fn options(&self) -> Options {
         let plain = Options::new(vec![self.address()], "system");
-        let options = if self.guarded {
-            let (user, password) = (Some("cassandra".to_owned()), Some(PASSWORD.into()));
-            Options { user, password, tls: true, ca: Some(self.files.certificate()), ..plain }
-        } else {
-            plain
-        };
-        let session = connect(&options).await.ok()?;
+        match self.ca.clone() {
+            Some(ca) => {
+                let (user, password) = (Some("cassandra".to_owned()), Some(PASSWORD.into()));
+                Options { user, password, tls: true, ca: Some(ca), ..plain }
+            }
+            None => plain,
+        }
+    }
+
+    async fn cluster_name(&self) -> Option<String> {
+        let session = connect(&self.options()).await.ok()?;
         let found = session.query_unpaged("SELECT cluster_name FROM system.local", ()).await.ok()?;
         Some(found.into_rows_result().ok()?.single_row::<(String,)>().ok()?.0)
     }
