@@ -18,6 +18,7 @@ mod authority; // certificates of a CA of its own
 
 mod nats_server;
 mod nats_cluster;
+mod gate; // a connection that can be shut
 mod redis;
 mod cassandra;
 mod kafka;

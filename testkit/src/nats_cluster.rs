@@ -14,11 +14,13 @@ use natter_nats::{
     topology::Topology,
 };
 
-use crate::{Folder, Process, free_server_ports, until, until_some};
+use crate::{Folder, Process, free_server_ports, gate::Gate, until, until_some};
 
 /// Each with a folder and ports of its own; they end with the value.
 pub struct NatsCluster {
     nodes: Vec<Node>,
+    /// Between the first server and the others, where it can be cut off.
+    gates: Vec<Gate>,
     // Dropped after the processes, which write into it.
     folder: Folder,
 }
@@ -38,6 +40,19 @@ impl NatsCluster {
         Self::start(folder, &stores)
     }
 
+    /// [`cut_off`](Self::cut_off) can part the first server from the others.
+    pub async fn that_can_be_cut() -> Self {
+        let folder = Folder::new();
+        let stores = [0, 1, 2].map(|n| folder.file(&n.to_string()));
+        let ports = free_server_ports::<6>();
+        let gates = vec![Gate::to(ports[4]).await, Gate::to(ports[5]).await];
+        // The first connects to both, the second to the third. A server waits for as many others as it names.
+        let routes = [[gates[0].port, gates[1].port], [ports[5], 1], [1, 2]].map(|routes| routes_to(&routes));
+        // What servers say of each other leads nowhere, and two have one connection.
+        let more = ", advertise: \"127.0.0.1:1\", no_advertise: true, pool_size: -1";
+        Self { gates, ..Self::of(folder, &stores, ports, &routes, more) }
+    }
+
     /// Their files are below these folders, such as mounts.
     pub fn in_folders(stores: [&Path; 3]) -> Self {
         Self::start(Folder::new(), &stores.map(|store| store.join("nats")))
@@ -45,15 +60,17 @@ impl NatsCluster {
 
     fn start(folder: Folder, stores: &[PathBuf; 3]) -> Self {
         let ports = free_server_ports::<6>();
-        let routes: Vec<String> =
-            ports[3..].iter().map(|port| format!("\"nats-route://127.0.0.1:{port}\"")).collect();
-        let routes = routes.join(", ");
+        let routes = routes_to(&ports[3..]);
+        Self::of(folder, stores, ports, &[routes.clone(), routes.clone(), routes], "")
+    }
+
+    fn of(folder: Folder, stores: &[PathBuf; 3], ports: [u16; 6], routes: &[String; 3], more: &str) -> Self {
         let nodes = stores.iter().enumerate().map(|(n, store)| {
-            let (port, route) = (ports[n], ports[3 + n]);
+            let (port, route, routes) = (ports[n], ports[3 + n], &routes[n]);
             let text = format!(
                 "server_name: n{n}\nlisten: \"127.0.0.1:{port}\"\nmax_payload: 8MB\n\
                  jetstream {{ store_dir: \"{}\", max_file_store: 10GB }}\n\
-                 cluster {{ name: test, listen: \"127.0.0.1:{route}\", routes: [{routes}] }}\n",
+                 cluster {{ name: test, listen: \"127.0.0.1:{route}\", routes: [{routes}]{more} }}\n",
                 store.display(),
             );
             let config = folder.file(&format!("{n}.conf"));
@@ -61,7 +78,7 @@ impl NatsCluster {
             Node { port, config, process: None }
         });
         let nodes = nodes.collect();
-        let mut cluster = Self { nodes, folder };
+        let mut cluster = Self { nodes, gates: Vec::new(), folder };
         for node in 0..3 {
             cluster.restart(node);
         }
@@ -80,6 +97,12 @@ impl NatsCluster {
         let mut command = Command::new(server::find().expect("a nats-server to test with (make deps)"));
         command.arg("-c").arg(config);
         *process = Some(Process::start(command, &self.folder.file(&format!("{node}.log"))));
+    }
+
+    /// The first server runs on and does not reach the others.
+    pub fn cut_off(&self) {
+        assert!(!self.gates.is_empty(), "this cluster cannot be cut");
+        self.gates.iter().for_each(Gate::shut);
     }
 
     /// Of all servers, as in `NATS_URL`.
@@ -109,6 +132,11 @@ impl NatsCluster {
             .await;
         js
     }
+}
+
+fn routes_to(ports: &[u16]) -> String {
+    let routes: Vec<String> = ports.iter().map(|port| format!("\"nats-route://127.0.0.1:{port}\"")).collect();
+    routes.join(", ")
 }
 
 async fn connect_to(url: String) -> Client {

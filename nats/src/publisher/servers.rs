@@ -7,23 +7,18 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, StatusCode};
-use futures_util::StreamExt;
+use async_nats::Client;
 use natter_schemas::limits;
 use parking_lot::Mutex;
-use serde::Deserialize;
 use tokio::{
     task::JoinSet,
-    time::{Instant, interval, timeout_at},
+    time::{Instant, interval},
 };
 use tracing::warn;
 
-/// Answered by every server of the cluster, whatever the state of its JetStream.
-const QUESTION: &str = "$SYS.REQ.ACCOUNT.PING.STATZ";
-/// Without this, servers to which no client of the account is connected are silent.
-const ALL: &str = r#"{"include_unused":true}"#;
+use crate::connect::reach::{Answers, QUESTION, Server};
+
 const ANSWERS: Duration = Duration::from_millis(300);
-const MOST_ANSWERS: usize = 256;
 const LOOK: Duration = Duration::from_secs(30);
 /// A process this old has nothing left to start or to elect. As long as a publish waits at most.
 const SETTLED: Duration = limits::PUBLISH;
@@ -47,18 +42,6 @@ pub struct Running {
     pub settled: HashSet<String>,
     /// Nothing else was seen lately: no server has died or been started.
     pub unchanged: bool,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    server: Server,
-}
-
-/// One process: a restarted one has another id.
-#[derive(Debug, Clone, Deserialize)]
-struct Server {
-    id: String,
-    name: String,
 }
 
 /// Processes that answered lately, by their ids.
@@ -107,20 +90,9 @@ async fn look_again(client: Client, seen: Arc<Mutex<Seen>>) {
 }
 
 async fn ask_all(client: &Client) -> Vec<Server> {
-    let mut found = Vec::new();
-    let (inbox, end) = (client.new_inbox(), Instant::now() + ANSWERS);
-    let Ok(mut answers) = client.subscribe(inbox.clone()).await else { return found };
-    if client.publish_with_reply(QUESTION, inbox, ALL.into()).await.is_err() {
-        return found;
-    }
-    while let Ok(Some(answer)) = timeout_at(end, answers.next()).await {
-        if answer.status == Some(StatusCode::NO_RESPONDERS) || found.len() >= MOST_ANSWERS {
-            break;
-        }
-        // What cannot be read proves nothing.
-        if let Ok(Answer { server }) = serde_json::from_slice(&answer.payload) {
-            found.push(server);
-        }
+    let (mut answers, mut found) = (Answers::of(client, ANSWERS).await, Vec::new());
+    while let Some(server) = answers.next().await {
+        found.push(server);
     }
     found
 }

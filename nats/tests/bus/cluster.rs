@@ -1,15 +1,17 @@
 //! Three servers with three copies of everything.
 
+use std::{collections::HashSet, sync::atomic::Ordering};
+
 use natter_nats::{
     apply,
-    async_nats::jetstream,
+    async_nats::{Client, jetstream},
     log::{LogError, LogReader},
     publisher::Publisher,
     subject,
     topology::{Topology, log_stream},
 };
 use natter_schemas::id::{ConversationId, EventId, Partition};
-use natter_testkit::{NatsCluster, leader_of, small, until_some};
+use natter_testkit::{NatsCluster, leader_of, small, until, until_some};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acked_is_read_from_every_server_of_a_cluster() {
@@ -70,6 +72,34 @@ async fn publish_over_the_death_of_a_leader(restarted: bool) {
     let bodies: Vec<String> =
         events.iter().map(|event| String::from_utf8(event.payload.to_vec()).unwrap()).collect();
     assert_eq!(bodies, (0..200).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_leave_a_server_that_is_cut_off_and_no_other() {
+    let cluster = NatsCluster::that_can_be_cut().await;
+    cluster.provision(&Topology { replicas: 3, ..small(1) }).await;
+    let server_of = |client: &Client| client.server_info().server_name;
+    let mut clients = Vec::new();
+    while clients.iter().map(server_of).collect::<HashSet<_>>().len() < 3 {
+        clients.push(cluster.client().await);
+    }
+    let (cut, safe): (Vec<_>, Vec<_>) = clients.into_iter().partition(|client| server_of(client) == "n0");
+    // Whoever is missed afterwards was seen before.
+    let reached = async |client: &Client| {
+        let known = client.statistics().in_messages.load(Ordering::Relaxed);
+        known >= 3
+    };
+    for client in cut.iter().chain(&safe) {
+        until("the connection has looked around", async || reached(client).await).await;
+    }
+    cluster.cut_off();
+    for client in &cut {
+        until("the connection leaves", async || server_of(client) != "n0").await;
+    }
+    let publisher = Publisher::new(cut[0].clone());
+    super::publish(&publisher, 1, ConversationId::fresh(), "x").await;
+    let connects = |client: &Client| client.statistics().connects.load(Ordering::Relaxed);
+    assert!(safe.iter().all(|client| connects(client) == 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,6 +13,9 @@ pub const NATS: &[Metric] = &[
     counter("natter_nats_disconnects_total", Unit::Count, Roles::Both, &[PURPOSE])
         .look("rises")
         .means("connections between processes break"),
+    counter("natter_nats_moved_total", Unit::Count, Roles::Both, &[PURPOSE])
+        .look("not 0")
+        .means("a nats-server is cut off from others of its cluster: connections have left it for one that reaches more of them"),
     counter("natter_nats_slow_consumer_total", Unit::Count, Roles::Both, &[PURPOSE])
         .look("rises")
         .means("a process is starved of CPU: live events were dropped and are fetched again"),

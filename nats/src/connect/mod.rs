@@ -1,6 +1,10 @@
 //! Connections to NATS. A connection is one task in async-nats, so what may be slow has one of its own: requests do
 //! not wait behind live traffic.
 
+mod choice; // which server is next
+pub(crate) mod reach; // which servers a connection reaches
+mod watch; // whether another one reaches more
+
 use std::{path::PathBuf, time::Duration};
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr, rustls};
@@ -11,8 +15,12 @@ use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 use tracing::{debug, info, warn};
 
-/// A dead server is noticed after two of these.
-const PING: Duration = Duration::from_secs(5);
+use choice::Choice;
+use watch::Watch;
+
+/// A server that is silent for three of these is given up, while one that stands still for five seconds is waited for.
+/// Something arrives this often as long as it answers.
+pub const PING: Duration = Duration::from_secs(2);
 const CONNECT: Duration = Duration::from_secs(3);
 /// A server that starts together with this process is waited for.
 const FIRST_CONNECT: Duration = Duration::from_secs(10);
@@ -130,8 +138,10 @@ pub async fn connect(address: &Address, purpose: Purpose) -> Result<Client, Conn
         .with_jitter()
         .without_max_times()
         .with_total_delay(Some(FIRST_CONNECT));
+    let choice = Choice::default();
     let attempt = || async {
-        let options = options(address, &servers, purpose)?;
+        let options = options(address, &servers, &format!("natter {}", purpose.name()))?;
+        let options = staying(options, purpose, choice.clone());
         options.connect(bare.clone()).await.map_err(|source| match source.kind() {
             ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
                 ConnectError::NotAllowed { servers: shown.clone() }
@@ -142,11 +152,17 @@ pub async fn connect(address: &Address, purpose: Purpose) -> Result<Client, Conn
             },
         })
     };
-    attempt
+    let client = attempt
         .retry(retries)
         .when(|e| matches!(e, ConnectError::Unreachable { .. }))
         .notify(|e, after| debug!(purpose = purpose.name(), error = %e, wait_ms = after.as_millis(), "nats does not answer; connecting again"))
-        .await
+        .await?;
+    // Where there is one server alone, no other one is better.
+    if servers.len() > 1 {
+        let (client, address) = (client.clone(), address.clone());
+        tokio::spawn(Watch { client, choice, address, servers, purpose }.run());
+    }
+    Ok(client)
 }
 
 /// Returns when the server has read everything this connection sent before, subscriptions above all: `flush`
@@ -178,20 +194,22 @@ fn without_secrets(url: &str) -> String {
     url.split(',').map(|s| s.rsplit_once('@').map_or(s, |(_, host)| host)).collect::<Vec<_>>().join(",")
 }
 
-fn options(
-    address: &Address,
-    servers: &[ServerAddr],
-    purpose: Purpose,
-) -> Result<ConnectOptions, ConnectError> {
+/// Of a connection for one purpose, which is made again when it breaks.
+fn staying(options: ConnectOptions, purpose: Purpose, choice: Choice) -> ConnectOptions {
+    options
+        .subscription_capacity(purpose.subscription_capacity())
+        .reconnect_to_server_callback(move |pool, _| std::future::ready(choice.next(&pool)))
+        .event_callback(move |event| async move { on_event(purpose, &event) })
+}
+
+fn options(address: &Address, servers: &[ServerAddr], name: &str) -> Result<ConnectOptions, ConnectError> {
     natter_tls::use_ring();
     let mut options = ConnectOptions::new()
-        .name(format!("natter {}", purpose.name()))
+        .name(name)
         .ping_interval(PING)
         .connection_timeout(CONNECT)
-        .subscription_capacity(purpose.subscription_capacity())
         .max_reconnects(None)
-        .reconnect_delay_callback(reconnect_delay)
-        .event_callback(move |event| async move { on_event(purpose, &event) });
+        .reconnect_delay_callback(reconnect_delay);
     options = with_tls(options, &address.tls)?;
     let user = servers.first().and_then(ServerAddr::username).map(percent_decoded);
     // Each user has an inbox of its own, or one could read the answers to another.
