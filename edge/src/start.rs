@@ -23,8 +23,8 @@ use crate::{
     client_lines::ClientLines,
     connections::Connections,
     feeds::{
-        control::ControlFollower, live::LiveFeed, membership_updates::MembershipUpdates,
-        presence::PresenceFeed, typing::TypingFeed,
+        contact::ContactWatch, control::ControlFollower, live::LiveFeed,
+        membership_updates::MembershipUpdates, presence::PresenceFeed, typing::TypingFeed,
     },
     held_tokens::HeldTokens,
     inbound::{
@@ -248,6 +248,13 @@ pub async fn run(app: &Arc<App>, listener: TcpListener) -> anyhow::Result<Socket
     }
     .start(lifecycle)
     .await?;
+    ContactWatch {
+        client: client.clone(),
+        shared: app.shared.clone(),
+        state: app.control.clone(),
+        sockets: app.sockets.clone(),
+    }
+    .start(lifecycle);
     serve::start(app, listener);
     Ok(address)
 }

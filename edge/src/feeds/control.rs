@@ -1,7 +1,13 @@
 //! Follows CONTROL: what services send to every edge without being asked. Membership changes and ended sessions
 //! are applied to the live sockets at once; an edge cut off from CONTROL closes its sockets.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::Context;
 use natter_nats::{
@@ -34,11 +40,17 @@ pub struct ControlState {
     last_contact: Mutex<Instant>,
     /// Seq of the newest CONTROL message applied.
     position: watch::Sender<u64>,
+    /// Other nodes hear NATS and this one does not.
+    alone: AtomicBool,
 }
 
 impl Default for ControlState {
     fn default() -> Self {
-        Self { last_contact: Mutex::new(Instant::now()), position: watch::Sender::new(0) }
+        Self {
+            last_contact: Mutex::new(Instant::now()),
+            position: watch::Sender::new(0),
+            alone: AtomicBool::new(false),
+        }
     }
 }
 
@@ -47,9 +59,18 @@ impl ControlState {
         self.last_contact.lock().elapsed()
     }
 
-    /// Sessions may have ended, and members been removed, without this edge knowing.
+    /// Sessions may have ended, and members been removed, without this edge knowing; or clients are served better by
+    /// others.
     pub fn is_cut_off(&self) -> bool {
+        self.alone.load(Ordering::Relaxed) || self.has_lost_control()
+    }
+
+    fn has_lost_control(&self) -> bool {
         self.silent_for() > CUT_OFF_AFTER
+    }
+
+    pub(super) fn set_alone(&self, alone: bool) {
+        self.alone.store(alone, Ordering::Relaxed);
     }
 
     fn position(&self) -> u64 {
@@ -159,14 +180,11 @@ impl ControlFollower {
                 self.state.contact();
                 continue;
             }
-            if self.state.is_cut_off() {
-                let sockets = self.sockets.all();
-                if !sockets.is_empty() {
+            if self.state.has_lost_control() {
+                let sockets = self.sockets.close_all(Code::Restarting);
+                if sockets > 0 {
                     let silent_ms = self.state.silent_for().as_millis();
-                    info!(sockets = sockets.len(), silent_ms, "cut off from CONTROL; closing sockets");
-                }
-                for socket in sockets {
-                    socket.queue.close(Code::Restarting);
+                    info!(sockets, silent_ms, "cut off from CONTROL; closing sockets");
                 }
             }
         }

@@ -6,4 +6,5 @@ pub mod typing; // who types
 pub mod presence; // who came online or went offline
 
 pub mod control; // membership changes and ended sessions
+pub mod contact; // whether this edge alone has lost NATS
 pub mod membership_updates; // brings live sockets in line with a membership

@@ -8,6 +8,7 @@ use std::{
 
 use natter_runtime::shared_state::Heartbeat;
 use natter_schemas::{
+    code::Code,
     id::{ConversationId, EventId, SessionId, UserId},
     limits,
 };
@@ -146,6 +147,15 @@ impl Sockets {
 
     pub fn all(&self) -> Vec<Arc<Socket>> {
         self.by_user.lock().values().flatten().cloned().collect()
+    }
+
+    /// Returns how many there were.
+    pub fn close_all(&self, code: Code) -> usize {
+        let sockets = self.all();
+        for socket in &sockets {
+            socket.queue.close(code);
+        }
+        sockets.len()
     }
 }
 

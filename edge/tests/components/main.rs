@@ -20,4 +20,5 @@ mod commands; // sending: stored once, acked, refused
 mod presence; // who is online, without a socket
 mod signals; // read marks and typing: a few for many
 mod blocks; // what does not pass between two people
+mod contact; // who goes when this edge alone has lost NATS
 mod feeds; // what arrives from NATS: order, gaps, removals

@@ -151,6 +151,11 @@ pub trait SharedState: Send + Sync + 'static {
     /// Who is online, in the order asked.
     async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Unavailable>;
 
+    /// This node hears NATS, and is known to for `ttl`. All nodes name the same `ttl`.
+    async fn report_contact(&self, node: &str, ttl: Duration) -> Result<(), Unavailable>;
+    /// Whether a node other than this one is known to hear NATS.
+    async fn others_have_contact(&self, node: &str) -> Result<bool, Unavailable>;
+
     /// A version that another process was given: what the state counts from now on is above it. It decides with no
     /// clock which of two reports is newer, and what it forgets in a restart its callers still know.
     fn observe(&self, version: u64);

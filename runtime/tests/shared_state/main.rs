@@ -26,5 +26,6 @@ mod presence; // for both
 mod keys; // for both: idempotency
 mod rate_limits; // for both
 mod log_ins; // for both
+mod contact; // for both: who hears NATS
 mod faults; // redis: restart, flush, pause, wrong addresses
 mod tls; // redis: encrypted, with certificates on both sides

@@ -59,7 +59,7 @@ pub struct Edge {
     lifecycle: Lifecycle,
     address: std::net::SocketAddr,
     // Dropped last: everything above is connected to it.
-    _server: TestServer,
+    server: TestServer,
 }
 
 impl Edge {
@@ -112,7 +112,7 @@ impl Edge {
         .expect("an edge that can connect");
         let address = natter_edge::run(&app, listener).await.expect("an edge that runs");
         let publisher = Publisher::new(nats.clone());
-        Self { app, services, shared, nats, publisher, deployment, lifecycle, address, _server: server }
+        Self { app, services, shared, nats, publisher, deployment, lifecycle, address, server }
     }
 
     /// Begins to end as the process does, and goes on until its clients have left.
@@ -123,10 +123,19 @@ impl Edge {
 
     /// Ends as the process does; returns whether every task ended in time.
     pub async fn drain(self) -> bool {
-        let Self { app, lifecycle, _server, .. } = self;
+        let Self { app, lifecycle, server: _server, .. } = self;
         let leave = app.config.drain_time;
         drop(app);
         lifecycle.drain(leave).await
+    }
+
+    /// NATS stands still.
+    pub fn pause_nats(&self) {
+        self.server.pause();
+    }
+
+    pub fn resume_nats(&self) {
+        self.server.resume();
     }
 
     /// A token of a session of this user.

@@ -29,7 +29,7 @@ impl Fragile {
         self.broken.store(true, Ordering::SeqCst);
     }
 
-    /// Whether presence is neither written nor read, as without Redis.
+    /// Whether neither presence nor the contact of others is known, as without Redis.
     pub fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
     }
@@ -114,6 +114,15 @@ impl SharedState for Fragile {
         assert!(!self.broken.swap(false, Ordering::SeqCst), "a defect, as asked for by this test");
         self.presence_answers()?;
         self.memory.presence(users).await
+    }
+
+    async fn report_contact(&self, node: &str, ttl: Duration) -> Result<(), Unavailable> {
+        self.memory.report_contact(node, ttl).await
+    }
+
+    async fn others_have_contact(&self, node: &str) -> Result<bool, Unavailable> {
+        self.presence_answers()?;
+        self.memory.others_have_contact(node).await
     }
 
     fn observe(&self, version: u64) {

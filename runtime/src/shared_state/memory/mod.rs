@@ -2,6 +2,7 @@
 //! what an earlier process knew.
 
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -51,6 +52,8 @@ pub struct Memory {
     clock: DefaultClock,
     log_ins: LogIns,
     presence: PresenceTable,
+    /// Until when a node is known to hear NATS.
+    contact: Mutex<HashMap<String, Instant>>,
 }
 
 impl Memory {
@@ -65,6 +68,7 @@ impl Memory {
             clock: DefaultClock::default(),
             log_ins: LogIns::new(),
             presence: PresenceTable::new(),
+            contact: Mutex::default(),
         }
     }
 
@@ -173,6 +177,18 @@ impl SharedState for Memory {
 
     async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Unavailable> {
         Ok(self.presence.presence(users))
+    }
+
+    async fn report_contact(&self, node: &str, ttl: Duration) -> Result<(), Unavailable> {
+        let (mut contact, now) = (self.contact.lock(), Instant::now());
+        contact.retain(|_, until| *until > now);
+        contact.insert(node.to_owned(), now + ttl);
+        Ok(())
+    }
+
+    async fn others_have_contact(&self, node: &str) -> Result<bool, Unavailable> {
+        let now = Instant::now();
+        Ok(self.contact.lock().iter().any(|(other, until)| other != node && *until > now))
     }
 
     fn observe(&self, version: u64) {

@@ -14,6 +14,7 @@
 //! | `natter:bucket:<class>:<who>` | string | µs when the token bucket is full again | 100 B, until it is full |
 //! | `natter:log-ins:<account>` | hash | attempts, last, due: attempts to log in, and when the next may come | 150 B, an hour |
 //! | `natter:log-ins:<account>:<network>` | hash | the same from a network that the account knows | 170 B, 30 days |
+//! | `natter:contact` | sorted set | nodes that hear NATS, by the end of their report | 60 B each, some seconds |
 //! | `natter:born` | hash | run, at: since when nothing can have been forgotten | one, 150 B |
 //! | `natter:ready` | string | proves that writes are taken | one, a minute |
 //!
@@ -44,6 +45,7 @@ mod rate_limits;
 mod log_ins;
 mod idempotency;
 mod presence;
+mod contact;
 
 use breaker::Breaker;
 pub use connect::ConnectError;
@@ -68,6 +70,7 @@ struct Scripts {
     idempotency: idempotency::Scripts,
     rate_limits: rate_limits::Scripts,
     log_ins: log_ins::Scripts,
+    contact: contact::Scripts,
 }
 
 impl Redis {
@@ -84,6 +87,7 @@ impl Redis {
             idempotency: idempotency::Scripts::new(),
             rate_limits: rate_limits::Scripts::new(),
             log_ins: log_ins::Scripts::new(),
+            contact: contact::Scripts::new(),
         };
         // Also starts the clock of `remembers_every_key`, and detects a Redis that cannot run the scripts.
         connect::probe(&scripts.idempotency.age(), &connection).await?;
@@ -228,6 +232,14 @@ impl SharedState for Redis {
 
     async fn presence(&self, users: &[UserId]) -> Result<Vec<Presence>, Unavailable> {
         presence::presence(self, users).await
+    }
+
+    async fn report_contact(&self, node: &str, ttl: Duration) -> Result<(), Unavailable> {
+        contact::report(self, node, ttl).await
+    }
+
+    async fn others_have_contact(&self, node: &str) -> Result<bool, Unavailable> {
+        contact::others(self, node).await
     }
 
     fn observe(&self, version: u64) {
