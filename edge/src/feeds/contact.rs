@@ -64,7 +64,7 @@ impl ContactWatch {
                 if contact.is_steady(now) && reported.is_none_or(|last| now.duration_since(last) >= REPORT) {
                     reported = Some(now);
                     // The next report makes up for it.
-                    drop(self.shared.report_contact(&node, REPORTED).await);
+                    let _ = self.shared.report_contact(&node, REPORTED).await;
                 }
                 continue;
             }
