@@ -2,14 +2,11 @@
 //! there are, so beyond some a second one line stands for many; only a fault of ours always has its own.
 
 use std::{
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use axum::body::{Body, Bytes, HttpBody};
-use hyper::body::{Frame, SizeHint};
+use axum::body::{Body, Bytes};
 use natter_runtime::sampled::Sampled;
 use natter_schemas::{
     code::Code,
@@ -17,6 +14,8 @@ use natter_schemas::{
     trace_context::TraceContext,
 };
 use tracing::{debug, error, info};
+
+use crate::through::through;
 
 pub struct ClientLines {
     /// By code: one a second each.
@@ -138,45 +137,26 @@ fn milliseconds(begun: Instant) -> f64 {
 }
 
 /// The body of an answer. When the connection has taken it, or is gone, the request has its line.
-pub struct LoggedBody {
-    body: Body,
+pub fn logged(body: Body, lines: Arc<ClientLines>, line: RequestLine) -> Body {
+    let mut sent = Sent { lines, line, bytes: 0 };
+    through(body, move |bytes| sent.counting(bytes))
+}
+
+struct Sent {
     lines: Arc<ClientLines>,
     line: RequestLine,
-    sent: u64,
+    bytes: u64,
 }
 
-impl LoggedBody {
-    pub fn new(body: Body, lines: Arc<ClientLines>, line: RequestLine) -> Self {
-        Self { body, lines, line, sent: 0 }
+impl Sent {
+    fn counting(&mut self, bytes: Bytes) -> Bytes {
+        self.bytes += bytes.len() as u64;
+        bytes
     }
 }
 
-impl Drop for LoggedBody {
+impl Drop for Sent {
     fn drop(&mut self) {
-        self.lines.request(&self.line, self.sent);
-    }
-}
-
-impl HttpBody for LoggedBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            self.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.lines.request(&self.line, self.bytes);
     }
 }

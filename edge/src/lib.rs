@@ -12,6 +12,7 @@ mod auth; // access tokens
 mod transport; // bytes of a socket, plain or encrypted
 mod wire; // bytes become frames and frames become bytes
 mod web; // the web client's files
+mod through; // pieces of an answer as they are taken
 mod turns; // HTTP calls of one user that are under way
 
 // 1: what this edge knows.

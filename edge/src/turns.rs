@@ -1,23 +1,17 @@
 //! HTTP calls of one user that are under way on this node. However many connections an account opens, what its calls make
 //! this process hold is bounded: bodies on their way in, answers that are being made, and answers that are not taken.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
-use axum::{
-    body::{Body, HttpBody},
-    response::Response,
-};
+use axum::response::Response;
 use bytes::Bytes;
-use hyper::body::{Frame, SizeHint};
 use natter_schemas::limits;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
+
+use crate::through::through;
 
 pub struct Turns {
     under_way: Arc<Semaphore>,
@@ -52,17 +46,13 @@ impl Turns {
 }
 
 impl Turn {
-    /// The answer, which keeps the turn for as long as any part of it is in this process.
+    /// The answer, which keeps the turn for as long as any part of it is in this process. A connection asks for the body's bytes
+    /// before it has room for them, so that the end of the body says nothing: each piece keeps the turn as well.
     pub fn kept_by(self, answer: Response) -> Response {
-        answer.map(|body| Body::new(Kept { body, turn: self.0 }))
+        let turn = self.0;
+        let kept = move |bytes| Bytes::from_owner(Piece { bytes, _turn: Arc::clone(&turn) });
+        answer.map(|body| through(body, kept))
     }
-}
-
-/// A connection asks for the body's bytes before it has room for them, so that the end of the body says nothing: each
-/// piece keeps the turn as well.
-struct Kept {
-    body: Body,
-    turn: Arc<OwnedSemaphorePermit>,
 }
 
 struct Piece {
@@ -76,31 +66,9 @@ impl AsRef<[u8]> for Piece {
     }
 }
 
-impl HttpBody for Kept {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let turn = &self.turn.clone();
-        let kept = |bytes| Bytes::from_owner(Piece { bytes, _turn: turn.clone() });
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        frame.map(|frame| frame.map(|frame| frame.map(|frame| frame.map_data(kept))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::body::{Body, HttpBody};
     use futures_util::{FutureExt, StreamExt};
 
     use super::*;

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 /// The modules of `edge/src`, lowest layer first. A socket owns its send queue, so `outbound` has both.
 const LAYERS: [&[&str]; 6] = [
-    &["api_error", "auth", "client_address", "costs", "transport", "turns", "web", "wire"],
+    &["api_error", "auth", "client_address", "costs", "transport", "through", "turns", "web", "wire"],
     &[
         "admission",
         "client_lines",

@@ -21,7 +21,7 @@ use crate::{
     api_error::ApiError,
     auth::Identity,
     client_address::ClientAddress,
-    client_lines::{Cause, ClientLines, LoggedBody, RequestLine},
+    client_lines::{Cause, ClientLines, RequestLine, logged},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -73,7 +73,7 @@ pub async fn finish(
     let caller = response.extensions().get::<Identity>().map(|caller| (caller.user, caller.session));
     let code = error.map(|error| error.code);
     let line = RequestLine { cause, method, route, status, code, caller, bytes_in, begun };
-    response.map(|body| Body::new(LoggedBody::new(body, lines, line)))
+    response.map(|body| logged(body, lines, line))
 }
 
 /// What a head announces; without it, as for an upgrade, there is no body or one of unknown length.
