@@ -65,14 +65,6 @@ impl Members {
         Ok(known.memberships.values().filter(|m| m.role.is_some()).copied().collect())
     }
 
-    /// Every conversation in which others are shown what the user does: not the direct ones that one side has blocked.
-    pub async fn visible_in(&self, user: UserId) -> Result<Vec<ConversationId>, RpcError> {
-        let cached = self.cached(user).await?;
-        let known = cached.lock();
-        let present = known.memberships.values().filter(|m| m.role.is_some()).map(|m| m.conversation);
-        Ok(present.filter(|conversation| !known.is_blocked(*conversation)).collect())
-    }
-
     /// The user's access to a conversation; `not_found` for one who is not a member.
     pub async fn access(&self, user: UserId, conversation: ConversationId) -> Result<Access, RpcError> {
         let cached = self.cached(user).await?;

@@ -200,7 +200,7 @@ fn heartbeats(
 
 /// Of users, dropped when they are too old.
 fn data_keys(config: &Config, rpc: &RpcClient, lifecycle: &Lifecycle) -> DataKeys {
-    let keys = DataKeys::new(rpc.clone(), config.key_cache);
+    let keys = DataKeys::of_readers(rpc.clone(), config.key_cache);
     let (expiring, stop) = (keys.clone().expire(), lifecycle.stop().clone());
     lifecycle.spawn("keys expire", async move {
         stop.run_until_cancelled(expiring).await;

@@ -16,6 +16,7 @@ use hkdf::Hkdf;
 use natter_schemas::{
     event::{Body, Event, Kind, Message},
     id::{ConversationId, EventId, Seq, UserId},
+    rpc::SealedText,
 };
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -55,6 +56,18 @@ impl Place {
     pub fn of_message(message: &Message) -> Self {
         let Message { conversation, author, body_event: event, .. } = *message;
         Self { conversation, event, author, edits: (event != message.id).then_some(message.seq) }
+    }
+
+    /// Of a text that is shown to prove what its key is wanted for.
+    pub const fn of_text(text: &SealedText) -> Self {
+        let SealedText { conversation, event, author, edits, .. } = *text;
+        Self { conversation, event, author, edits }
+    }
+
+    /// The same text as it is shown for that.
+    pub fn text(&self, body: &Body) -> SealedText {
+        let Self { conversation, event, author, edits } = *self;
+        SealedText { conversation, event, author, edits, body: body.clone() }
     }
 
     /// What is authenticated with the text.

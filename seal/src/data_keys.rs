@@ -8,13 +8,13 @@ use natter_schemas::{
     code::Code,
     event::Body,
     id::UserId,
-    limits,
-    rpc::{GetDataKeys, GetProfileKeys, IssuedKey, KeyName, RpcError},
+    rpc::{IssuedKey, KeyName, RpcError},
 };
 use parking_lot::Mutex;
 use tracing::{debug, error, info, warn};
 
 use crate::{
+    ask::{Answer, Asker, Want},
     cache::{Cache, DataKey, Known},
     content::{Place, seal},
     key::Key,
@@ -74,32 +74,39 @@ impl KnownKeys {
     }
 }
 
-/// What the keys seal.
-#[derive(Clone, Copy)]
-enum Purpose {
-    Messages,
-    Profiles,
-}
-
 /// The data keys of users, from the service `keys`. Clones share them.
 #[derive(Clone)]
 pub struct DataKeys {
-    rpc: RpcClient,
-    purpose: Purpose,
+    asker: Asker,
     known: KnownKeys,
     /// The service did not answer; when it is asked again.
     away_until: Arc<Mutex<Option<Instant>>>,
 }
 
 impl DataKeys {
-    /// Of messages. None yet; each is used so long after it was asked for.
+    /// Of messages, for a worker, which may open all of them. None yet; each is used so long after it was asked for.
     pub fn new(rpc: RpcClient, kept: Duration) -> Self {
-        Self { rpc, purpose: Purpose::Messages, known: KnownKeys::keeping(kept), away_until: Arc::default() }
+        Self::asked_by(Asker::of_worker(rpc), kept)
     }
 
     /// The same of profiles.
     pub fn of_profiles(rpc: RpcClient, kept: Duration) -> Self {
-        Self { purpose: Purpose::Profiles, ..Self::new(rpc, kept) }
+        Self::asked_by(Asker::of_profiles(rpc), kept)
+    }
+
+    /// Of messages, for an edge: those that open are asked for by [`for_reader`](Self::for_reader).
+    pub fn of_readers(rpc: RpcClient, kept: Duration) -> Self {
+        Self::asked_by(Asker::of_readers(rpc), kept)
+    }
+
+    fn asked_by(asker: Asker, kept: Duration) -> Self {
+        Self { asker, known: KnownKeys::keeping(kept), away_until: Arc::default() }
+    }
+
+    /// The same keys; those that are not here are asked for as this user, who is to read what they open.
+    #[must_use]
+    pub fn for_reader(&self, reader: UserId) -> Self {
+        Self { asker: self.asker.for_reader(reader), ..self.clone() }
     }
 
     /// Those that are here, for whoever cannot wait.
@@ -141,7 +148,7 @@ impl DataKeys {
                 Known::Key(key) => return Ok(key),
                 Known::Absent => break,
                 // Or it was revoked since.
-                Known::No => self.fetch(&[name]).await?,
+                Known::No => self.get(vec![Want::of_name(name)]).await?,
             }
         }
         match self.known.get(name) {
@@ -153,20 +160,24 @@ impl DataKeys {
         }
     }
 
-    /// Asks for the keys; each is known then, or known to be absent. `unavailable` at once if there was no answer a moment
-    /// ago.
+    /// Asks for keys by their names; each is known then, or known to be absent. `unavailable` at once if there was no answer a
+    /// moment ago.
     ///
     /// # Errors
     /// What the service fails with.
     pub async fn fetch(&self, names: &[KeyName]) -> Result<(), RpcError> {
+        self.get(names.iter().map(|name| Want::of_name(*name)).collect()).await
+    }
+
+    /// The same; a key that the reader is not shown is not known then.
+    pub(crate) async fn get(&self, wanted: Vec<Want>) -> Result<(), RpcError> {
         if self.away_until.lock().is_some_and(|until| until > Instant::now()) {
             return Err(Code::Unavailable.into());
         }
-        for names in names.chunks(limits::KEYS_IN_CALL) {
-            let mut names = names.to_vec();
+        for mut wanted in Want::in_calls(wanted) {
             for _ in 0..ATTEMPTS {
-                names = self.ask(names).await?;
-                if names.is_empty() {
+                wanted = self.ask(wanted).await?;
+                if wanted.is_empty() {
                     break;
                 }
             }
@@ -175,22 +186,21 @@ impl DataKeys {
     }
 
     /// Answers those that were revoked meanwhile.
-    async fn ask(&self, names: Vec<KeyName>) -> Result<Vec<KeyName>, RpcError> {
+    async fn ask(&self, wanted: Vec<Want>) -> Result<Vec<Want>, RpcError> {
         let asked = Instant::now();
-        let ask = names.clone();
-        let found = match self.purpose {
-            Purpose::Messages => self.rpc.call(&GetDataKeys { names: ask }).await,
-            Purpose::Profiles => self.rpc.call(&GetProfileKeys { names: ask }).await,
-        };
+        let found = self.asker.ask(&wanted).await;
         self.note(found.as_ref().is_err_and(|error| error.code == Code::Unavailable));
         let found = found?;
-        if found.len() != names.len() {
+        if found.len() != wanted.len() {
             error!("the service of keys answered with another number of keys than it was asked for");
             return Err(Code::Internal.into());
         }
-        let answered = names.into_iter().zip(found);
+        let answered = wanted.into_iter().zip(found);
         Ok(answered
-            .filter_map(|(name, issued)| (!self.known.put(name, issued, asked)).then_some(name))
+            .filter_map(|(want, answer)| match answer {
+                Answer::Found(issued) => (!self.known.put(want.name, issued, asked)).then_some(want),
+                Answer::Refused => None,
+            })
             .collect())
     }
 

@@ -11,6 +11,7 @@ mod field; // and a field of a user
 
 mod cache; // keys this process has
 mod data_keys; //   and those it asks the service for
+mod ask; //     by name, or by the texts they are to open
 mod follow; //   and drops, when CONTROL says so
 mod open; // what is shown is opened
 

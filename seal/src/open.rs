@@ -8,6 +8,7 @@ use natter_schemas::{
 use tracing::{debug, error};
 
 use crate::{
+    ask::Want,
     cache::Known,
     content::{Place, open},
     data_keys::{DataKeys, KnownKeys},
@@ -51,36 +52,25 @@ impl DataKeys {
         if self.known().open_at_once(&mut entry.event).is_ok() {
             return Ok(());
         }
-        let name = body_of(&mut entry.event).and_then(|(place, body)| key_of(&place, body));
-        self.fetch(name.as_slice()).await?;
+        let want = body_of(&mut entry.event).and_then(|(place, body)| want(&place, body));
+        self.get(want.into_iter().collect()).await?;
         self.known().open_at_once(&mut entry.event).map_err(|KeyMissing| Code::Unavailable.into())
     }
 
     async fn open_all(&self, bodies: Vec<(Place, &mut Body)>) {
-        let mut unknown: HashSet<KeyName> = HashSet::new();
-        let mut waiting = Vec::new();
-        for (place, body) in bodies {
-            match self.known().try_open(&place, body) {
-                Opened::Text(text) => *body = Body::Plain(text),
-                Opened::Not => {}
-                Opened::Ask => {
-                    unknown.extend(key_of(&place, body));
-                    waiting.push((place, body));
-                }
+        let mut waiting = self.known().open_some(bodies);
+        // One text of each key is shown for it, and all of them if that one proves nothing: it may be damaged.
+        for every in [false, true] {
+            if waiting.is_empty() {
+                return;
             }
-        }
-        if waiting.is_empty() {
-            return;
-        }
-        let names: Vec<KeyName> = unknown.into_iter().collect();
-        if let Err(error) = self.fetch(&names).await {
-            debug!(keys = names.len(), messages = waiting.len(), %error, "no keys for messages: shown without their text");
-            return;
-        }
-        for (place, body) in waiting {
-            if let Opened::Text(text) = self.known().try_open(&place, body) {
-                *body = Body::Plain(text);
+            let wanted = wanted(&waiting, every);
+            let keys = wanted.len();
+            if let Err(error) = self.get(wanted).await {
+                debug!(keys, messages = waiting.len(), %error, "no keys for messages: shown without their text");
+                return;
             }
+            waiting = self.known().open_some(waiting);
         }
     }
 }
@@ -98,6 +88,19 @@ impl KnownKeys {
             Opened::Ask => return Err(KeyMissing),
         }
         Ok(())
+    }
+
+    /// Opens what it can; answers those whose keys must be asked for.
+    fn open_some<'a>(&self, bodies: Vec<(Place, &'a mut Body)>) -> Vec<(Place, &'a mut Body)> {
+        let mut waiting = Vec::new();
+        for (place, body) in bodies {
+            match self.try_open(&place, body) {
+                Opened::Text(text) => *body = Body::Plain(text),
+                Opened::Not => {}
+                Opened::Ask => waiting.push((place, body)),
+            }
+        }
+        waiting
     }
 
     fn try_open(&self, place: &Place, body: &Body) -> Opened {
@@ -123,6 +126,21 @@ fn key_of(place: &Place, body: &Body) -> Option<KeyName> {
         Body::Plain(_) => None,
         Body::Sealed { key_version, .. } => Some(KeyName { user: place.author, epoch: Some(*key_version) }),
     }
+}
+
+/// The same with the text that it is to open.
+fn want(place: &Place, body: &Body) -> Option<Want> {
+    key_of(place, body).map(|name| Want::of_text(name, place.text(body)))
+}
+
+/// One text of each key and conversation, because a key is shown to members of one and not of another; or every text.
+fn wanted(waiting: &[(Place, &mut Body)], every: bool) -> Vec<Want> {
+    let mut shown = HashSet::new();
+    let wanted = waiting.iter().filter_map(|(place, body)| Some((place.conversation, want(place, body)?)));
+    wanted
+        .filter(|(conversation, want)| every || shown.insert((*conversation, want.name)))
+        .map(|(_, want)| want)
+        .collect()
 }
 
 fn body_of(event: &mut Event) -> Option<(Place, &mut Body)> {

@@ -181,7 +181,9 @@ pub async fn start(
     tracker: &TaskTracker,
     stop: CancellationToken,
 ) -> Result<(), StartError> {
-    let mut start = Start { dependencies, tracker, stop, history: None, profiles: None };
+    let (proofs, js, stopped) = (Arc::clone(&dependencies.proofs), dependencies.js.clone(), stop.clone());
+    tracker.spawn(async move { stopped.run_until_cancelled(proofs.follow(&js)).await });
+    let mut start = Start { dependencies, tracker, stop, history: None, members: None, profiles: None };
     for job in Job::ALL.into_iter().filter(|job| jobs.contains(job)) {
         match job {
             Job::Persist => start.persist(),
@@ -205,6 +207,8 @@ struct Start<'a> {
     stop: CancellationToken,
     /// One reader for all services of the process: they share its floors and caches.
     history: Option<Arc<History>>,
+    /// Members who read, in the same way.
+    members: Option<Arc<MemberCheck>>,
     /// What it knows of keys is shared in the same way.
     profiles: Option<Profiles>,
 }
@@ -229,9 +233,10 @@ impl Start<'_> {
         self.tracker.spawn(presence::sweep(shared, client, self.stop.clone()));
     }
 
-    async fn keys(&self) -> Result<(), StartError> {
+    async fn keys(&mut self) -> Result<(), StartError> {
         let Dependencies { store, roots, .. } = self.dependencies.clone();
-        let keys = Keys { store, roots: roots.ok_or(StartError::NoRoot)? };
+        let roots = roots.ok_or(StartError::NoRoot)?;
+        let keys = Keys { store, roots, members: self.member_check().await? };
         Ok(keys.serve(&mut self.server(Service::Keys, Arc::new(NoReads)).await?).await?)
     }
 
@@ -329,14 +334,18 @@ impl Start<'_> {
     }
 
     async fn history(&mut self) -> Result<(), StartError> {
-        let history = self.history_reader().await?;
-        let access = self.member_check(&history);
+        let (history, access) = (self.history_reader().await?, self.member_check().await?);
         Ok(history.serve(&mut self.server(Service::History, access).await?).await?)
     }
 
-    fn member_check(&self, history: &Arc<History>) -> Arc<MemberCheck> {
+    async fn member_check(&mut self) -> Result<Arc<MemberCheck>, StartError> {
+        if let Some(members) = &self.members {
+            return Ok(Arc::clone(members));
+        }
+        let history = self.history_reader().await?;
         let Dependencies { store, js, .. } = self.dependencies.clone();
-        MemberCheck::start(store, Arc::clone(history), js, self.tracker, self.stop.clone())
+        let members = MemberCheck::start(store, history, js, self.tracker, self.stop.clone());
+        Ok(Arc::clone(self.members.insert(members)))
     }
 
     async fn inbox(&mut self) -> Result<(), StartError> {

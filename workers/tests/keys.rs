@@ -13,11 +13,15 @@ use harness::{Harness, ROOT, refusal, roots};
 use natter_nats::subject;
 use natter_schemas::{
     code::Code,
-    id::{ConversationId, UserId},
+    event::{Body, LogEntry},
+    id::{ConversationId, EventId, UserId},
     limits,
-    rpc::{GetDataKeys, IssuedKey, KeyName, RpcError},
+    rpc::{
+        GetDataKeys, GetKeysOfTexts, GetOwnKey, IssuedKey, KeyName, RemoveMember, RpcError, SealedText,
+        TextKey,
+    },
 };
-use natter_seal::{Key, KnownKeys, Place, follow_control, seal};
+use natter_seal::{DataKeys, Key, KnownKeys, Place, follow_control, seal};
 use natter_store::{KeyPurpose::Messages, KeyStore};
 use natter_testkit::until;
 use natter_workers::{
@@ -126,6 +130,88 @@ async fn without_a_store_keys_are_unavailable_and_too_many_are_refused() {
     assert_eq!(refusal(keys(&harness, &many[..1]).await).0, Code::Unavailable);
 }
 
+/// A text that this user seals as an edge does.
+async fn sealed_text(harness: &Harness, author: UserId, conversation: ConversationId) -> SealedText {
+    let IssuedKey { epoch, key } = harness.rpc.call(&GetOwnKey { user: author }).await.unwrap().unwrap();
+    let place = Place { conversation, event: EventId::fresh(), author, edits: None };
+    place.text(&seal("for members", &place, epoch, &Key::from(key)).unwrap())
+}
+
+/// What a reader gets for each text: a key, none, or nothing because it is refused.
+async fn shown(harness: &Harness, reader: UserId, texts: &[&SealedText]) -> Vec<&'static str> {
+    let call = GetKeysOfTexts { reader, texts: texts.iter().copied().cloned().collect() };
+    let keys = harness.rpc.call(&call).await.unwrap();
+    let name = |(key, text): (TextKey, &&SealedText)| match key {
+        TextKey::Issued(key) => {
+            natter_seal::open(&text.body, &Place::of_text(text), &Key::from(key.key)).unwrap();
+            "issued"
+        }
+        TextKey::Absent => "absent",
+        TextKey::Refused => "refused",
+    };
+    keys.into_iter().zip(texts).map(name).collect()
+}
+
+#[tokio::test]
+async fn a_key_is_shown_to_members_where_it_has_sealed_a_text() {
+    let (harness, [alice, bob, mallory]) = Harness::with_three(&[Job::Conversations, Job::Keys]).await;
+    let (room, hers) = (harness.group(alice, &[bob]).await, harness.group(mallory, &[alice]).await);
+    let text = sealed_text(&harness, alice, room).await;
+    assert_eq!(shown(&harness, bob, &[&text]).await, ["issued"]);
+    assert_eq!(shown(&harness, alice, &[&text]).await, ["issued"]);
+    assert_eq!(
+        shown(&harness, mallory, &[&text]).await,
+        ["refused"],
+        "she is in another conversation with the author"
+    );
+
+    // As if it were of that one; of another author; changed; in clear.
+    let moved = SealedText { conversation: hers, ..text.clone() };
+    let of_another = SealedText { author: bob, ..text.clone() };
+    let Body::Sealed { key_version, nonce, mut ciphertext } = text.body.clone() else {
+        panic!("it is sealed")
+    };
+    let later = SealedText {
+        body: Body::Sealed { key_version: key_version + 1, nonce, ciphertext: ciphertext.clone() },
+        ..text.clone()
+    };
+    *ciphertext.last_mut().unwrap() ^= 1;
+    let changed = SealedText { body: Body::Sealed { key_version, nonce, ciphertext }, ..text.clone() };
+    let in_clear = SealedText { body: Body::Plain("for members".to_owned()), ..text.clone() };
+    assert_eq!(shown(&harness, mallory, &[&moved, &text]).await, ["refused", "refused"]);
+    let tried = [&of_another, &changed, &in_clear, &later, &text];
+    assert_eq!(shown(&harness, bob, &tried).await, ["absent", "refused", "refused", "absent", "issued"]);
+
+    let leave = RemoveMember { by: bob, conversation: room, user: bob, traceparent: None };
+    harness.rpc.call(&leave).await.unwrap();
+    until("who has left is refused", async || shown(&harness, bob, &[&text]).await == ["refused"]).await;
+    assert_eq!(shown(&harness, alice, &[&text]).await, ["issued"]);
+    let texts = vec![text; limits::KEYS_IN_CALL + 1];
+    assert_eq!(refusal(harness.rpc.call(&GetKeysOfTexts { reader: alice, texts }).await).0, Code::TooLarge);
+}
+
+#[tokio::test]
+async fn a_damaged_text_hides_no_other_of_its_author() {
+    let (harness, [alice, bob, _]) = Harness::with_three(&[Job::Conversations, Job::Keys]).await;
+    let room = harness.group(alice, &[bob]).await;
+    let IssuedKey { epoch, key } = harness.rpc.call(&GetOwnKey { user: alice }).await.unwrap().unwrap();
+    let entry = |seq| {
+        let mut event = harness::event(alice, room, harness::posted("text"));
+        *event.body_mut().unwrap() = seal("text", &Place::of_event(&event), epoch, &Key::from(key)).unwrap();
+        LogEntry { seq, event }
+    };
+    let mut entries = [1, 2, 3].map(entry);
+    if let Some(Body::Sealed { ciphertext, .. }) = entries[0].event.body_mut() {
+        *ciphertext.last_mut().unwrap() ^= 1;
+    }
+    let keys = DataKeys::of_readers(harness.rpc.clone(), limits::KEY_CACHED);
+    keys.open_entries(&mut entries).await;
+    assert!(entries.iter().all(|entry| entry.event.key_version() == 1), "no one reads");
+    keys.for_reader(bob).open_entries(&mut entries).await;
+    let sealed: Vec<bool> = entries.iter().map(|entry| entry.event.key_version() != 0).collect();
+    assert_eq!(sealed, [true, false, false]);
+}
+
 fn maintenance<'a>(harness: &'a Harness, roots: &'a Roots) -> Maintenance<'a> {
     Maintenance { store: &*harness.store, roots, publisher: &harness.dependencies.publisher }
 }
@@ -142,8 +228,10 @@ async fn keys_wrapped_by_a_new_root_are_the_same_keys() {
     // More than one page.
     let users: Vec<UserId> = (0..600).map(|_| UserId::fresh()).collect();
     let names: Vec<KeyName> = users.iter().map(|user| newest(*user)).collect();
-    let mut made = keys(&harness, &names[..300]).await.unwrap();
-    made.extend(keys(&harness, &names[300..]).await.unwrap());
+    let mut made = Vec::new();
+    for some in names.chunks(100) {
+        made.extend(keys(&harness, some).await.unwrap());
+    }
     let both = roots(&[8, ROOT]);
     assert_eq!(wrapped(&harness, &both).await, [0, 600]);
 

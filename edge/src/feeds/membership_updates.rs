@@ -113,7 +113,7 @@ impl MembershipUpdates {
             participants.truncate(limits::PARTICIPANTS_IN_FRAME);
         }
         let mut found = self.as_of(socket.user, found, version).await?;
-        self.keys.open_messages(&mut found.last_message).await;
+        self.keys.for_reader(socket.user).open_messages(&mut found.last_message).await;
         let conversation = Box::new(encode::conversation(found));
         socket.queue.send(&ServerFrame::ConversationAdded { conversation });
         Ok(())

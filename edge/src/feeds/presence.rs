@@ -14,6 +14,7 @@ use natter_runtime::{
     unreadable::Unreadable,
 };
 use natter_schemas::{
+    code::Code,
     frame::{ServerFrame, Status},
     id::{ConversationId, UserId},
     rpc::PresenceChange,
@@ -76,21 +77,35 @@ impl PresenceFeed {
         if pending.0.is_empty() {
             return;
         }
-        let watched = self.hub.watched_users();
+        let watched = self.hub.rooms_watching(|user| pending.0.contains_key(&user));
         for presence in std::mem::take(&mut pending.0).into_values() {
-            if watched.contains(&presence.user) && self.known.update(&presence) {
-                self.send(presence).await;
+            if let Some(conversations) = watched.get(&presence.user)
+                && self.known.update(&presence)
+            {
+                self.send(conversations, presence).await;
             }
         }
     }
 
-    async fn send(&self, presence: Presence) {
-        match self.members.visible_in(presence.user).await {
-            Ok(conversations) => self.send_in(&conversations, presence),
-            Err(error) => {
-                warn!(user = %presence.user, online = presence.online, %error, "presence not sent to viewers");
+    /// Not in a direct conversation that one side has blocked, which a viewer's own memberships show.
+    async fn send(&self, conversations: &[ConversationId], presence: Presence) {
+        let mut shown = Vec::with_capacity(conversations.len());
+        for conversation in conversations {
+            let watchers = self.hub.watchers(std::slice::from_ref(conversation));
+            for viewer in watchers.iter().filter(|socket| socket.user != presence.user) {
+                match self.members.access(viewer.user, *conversation).await {
+                    // This one is being removed.
+                    Err(error) if error.code == Code::NotFound => continue,
+                    Ok(access) if access.blocked => {}
+                    Ok(_) => shown.push(*conversation),
+                    Err(error) => {
+                        warn!(user = %presence.user, online = presence.online, %error, "presence not sent to viewers");
+                    }
+                }
+                break;
             }
         }
+        self.send_in(&shown, presence);
     }
 
     fn send_in(&self, conversations: &[ConversationId], presence: Presence) {

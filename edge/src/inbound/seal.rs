@@ -49,7 +49,10 @@ impl Sealing {
     pub async fn opened(&self, mut appended: Appended, text: Option<String>) -> Result<Appended, RpcError> {
         match (text, appended.entry.event.body_mut()) {
             (Some(text), Some(body)) if !appended.duplicate => *body = Body::Plain(text),
-            _ => self.keys.open_entries([&mut appended.entry]).await,
+            _ => {
+                let keys = self.keys.for_reader(appended.entry.event.author);
+                keys.open_entries([&mut appended.entry]).await;
+            }
         }
         // Whether it is what was sent now cannot be said without the key.
         match appended.entry.event.body_mut() {

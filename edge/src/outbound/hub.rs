@@ -216,6 +216,23 @@ impl Hub {
         users
     }
 
+    /// The rooms in which some socket watches the presence of these users.
+    pub fn rooms_watching(&self, wanted: impl Fn(UserId) -> bool) -> HashMap<UserId, Vec<ConversationId>> {
+        let mut rooms: HashMap<UserId, Vec<ConversationId>> = HashMap::new();
+        for shard in &self.shards {
+            let watched = |(conversation, room): (&ConversationId, &Room)| {
+                room.watched_users().map(|users| (*conversation, users))
+            };
+            let watched: Vec<_> = shard.lock().rooms.iter().filter_map(watched).collect();
+            for (conversation, users) in watched {
+                for user in users.iter().filter(|user| wanted(**user)) {
+                    rooms.entry(*user).or_default().push(conversation);
+                }
+            }
+        }
+        rooms
+    }
+
     /// Who was added to rooms that a socket here watches; each is returned once.
     pub fn take_new_members(&self) -> Vec<(ConversationId, UserId)> {
         let mut new_members = Vec::new();
@@ -290,10 +307,10 @@ impl Hub {
 
     /// The first event that waits in a room is opened and sent.
     async fn open_first(self: Arc<Self>, conversation: ConversationId) {
-        let first = self.with_room(conversation, |room| room.first_waiting()).flatten();
+        let first = self.with_room(conversation, |room| (room.first_waiting(), room.some_members()));
         let opened = match first {
-            Some(first) => Some(unopened::open(first, &self.keys).await),
-            None => None,
+            Some((Some(first), members)) => Some(unopened::open(first, &self.keys, &members).await),
+            Some((None, _)) | None => None,
         };
         self.update(conversation, |room| room.opened(opened.as_ref()));
     }

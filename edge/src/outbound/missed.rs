@@ -48,11 +48,11 @@ impl Missed {
     pub async fn next(&mut self, rpc: &RpcClient, keys: &DataKeys) -> Result<Replay, RpcError> {
         let Self { by, conversation, after, scanned, .. } = *self;
         let part = ReplayPart { conversation, after, limit: limits::RESUME_EVENTS, scanned };
-        let mut replay = match by {
-            MissedBy::User(user) => rpc.call(&EventsAfter { user, part }).await?,
-            MissedBy::Room(member) => rpc.by_member(member).call(&RoomEventsAfter { part }).await?,
+        let (reader, mut replay) = match by {
+            MissedBy::User(user) => (user, rpc.call(&EventsAfter { user, part }).await?),
+            MissedBy::Room(member) => (member, rpc.by_member(member).call(&RoomEventsAfter { part }).await?),
         };
-        keys.open_entries(&mut replay.events).await;
+        keys.for_reader(reader).open_entries(&mut replay.events).await;
         for (target, at) in replay.deleted {
             self.deleted.entry(target).or_insert(at);
         }

@@ -29,6 +29,9 @@ mod watchers; // whose typing and presence it passes on
 use super::{deletions::Deletions, sockets::Socket};
 use crate::wire::frame::Frame;
 
+/// Members as whom a key is asked for, one after the other.
+const ASKERS: usize = 3;
+
 pub struct Room {
     conversation: ConversationId,
     /// Everything up to here was sent to the sockets; `None` until the head at joining is known.
@@ -117,6 +120,17 @@ impl Room {
     pub fn member(&self, number: usize) -> Option<UserId> {
         let place = number.checked_rem(self.sockets.len())?;
         self.sockets.get(place).map(|socket| socket.user)
+    }
+
+    /// Of whom one may be asking while another is being removed.
+    pub fn some_members(&self) -> Vec<UserId> {
+        let mut members = Vec::with_capacity(ASKERS);
+        for socket in &self.sockets {
+            if members.len() < ASKERS && !members.contains(&socket.user) {
+                members.push(socket.user);
+            }
+        }
+        members
     }
 
     pub fn last(&self) -> Option<Seq> {
@@ -262,12 +276,7 @@ impl Room {
     }
 
     fn send(&mut self, entry: &LogEntry, deleted_at: Option<Timestamp>) {
-        if let Kind::MemberAdded { user, .. } = entry.event.kind
-            && !self.watchers.is_empty()
-        {
-            self.new_members.push(user);
-            self.watched_users = self.watched_users.iter().copied().chain([user]).collect();
-        }
+        self.follow_members(&entry.event.kind);
         let frame =
             self.deletions.encode(entry, self.chained, deleted_at).timed(self.instant(entry.event.at));
         for socket in &self.sockets {

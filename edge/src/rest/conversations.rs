@@ -45,7 +45,7 @@ pub async fn create(
             traceparent: traceparent(&headers),
         })
         .await?;
-    app.keys.open_messages(&mut opened.conversation.last_message).await;
+    app.keys.for_reader(creator).open_messages(&mut opened.conversation.last_message).await;
     // CONTROL brings the same; the creator must be able to send before it arrives.
     app.membership_updates.apply(creator, opened.membership).await;
     let status = if opened.existed && !keyed { StatusCode::OK } else { StatusCode::CREATED };
@@ -68,7 +68,10 @@ pub async fn list(
     let limit = params.limit(limits::PAGE_DEFAULT, *limits::PAGE.end())?;
     let after = params.cursor(cursors::read_list)?;
     let mut page = app.rpc.call(&ListConversations { user, limit, after }).await?;
-    app.keys.open_messages(page.items.iter_mut().filter_map(|item| item.last_message.as_mut())).await;
+    app.keys
+        .for_reader(user)
+        .open_messages(page.items.iter_mut().filter_map(|item| item.last_message.as_mut()))
+        .await;
     Ok(Reply(ConversationPage {
         items: page.items.into_iter().map(encode::conversation).collect(),
         next_cursor: page.next.map(cursors::write_list),
@@ -93,7 +96,7 @@ pub async fn view(
     conversation: ConversationId,
 ) -> Result<Reply<ConversationView>, ApiError> {
     let mut found = app.rpc.call(&GetConversation { user, conversation }).await?;
-    app.keys.open_messages(&mut found.last_message).await;
+    app.keys.for_reader(user).open_messages(&mut found.last_message).await;
     Ok(Reply(encode::conversation(found)))
 }
 

@@ -22,7 +22,10 @@ pub async fn list(
     let user = caller.user();
     let after = params.cursor(cursors::read_list)?;
     let mut found = app.rpc.call(&ListInbox { user, after }).await?;
-    app.keys.open_messages(found.items.iter_mut().filter_map(|item| item.last_message.as_mut())).await;
+    app.keys
+        .for_reader(user)
+        .open_messages(found.items.iter_mut().filter_map(|item| item.last_message.as_mut()))
+        .await;
     let items = found.items.into_iter().map(|item| InboxItemView {
         conversation_id: item.conversation,
         unread_count: item.unread,

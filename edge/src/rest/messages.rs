@@ -46,7 +46,7 @@ pub async fn list(
     app.members.access(user, conversation).await?;
     let page = Page { conversation, window, limit };
     let mut page = app.rpc.call(&GetPage { user, page }).await?;
-    app.keys.open_messages(&mut page.messages).await;
+    app.keys.for_reader(user).open_messages(&mut page.messages).await;
     Ok(OfOneConversation(MessagePage {
         items: page.messages.into_iter().map(encode::message).collect(),
         has_more: page.has_more,
@@ -63,7 +63,7 @@ pub async fn get(
     let (conversation, seq): (ConversationId, Seq) = (segment(&id)?, segment(&seq)?);
     app.members.access(user, conversation).await?;
     let mut message = app.rpc.call(&GetMessage { user, conversation, seq }).await?;
-    app.keys.open_messages(&mut message).await;
+    app.keys.for_reader(user).open_messages(&mut message).await;
     Ok(Reply(encode::message(message.ok_or(Code::NotFound)?)))
 }
 

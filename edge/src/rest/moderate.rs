@@ -41,7 +41,7 @@ pub async fn edit(
     publish(&app, &caller, conversation, command, &headers).await?;
     let user = caller.user();
     let mut message = app.rpc.call(&GetMessage { user, conversation, seq: target }).await?;
-    app.keys.open_messages(&mut message).await;
+    app.keys.for_reader(user).open_messages(&mut message).await;
     Ok(Reply(encode::message(message.ok_or(Code::NotFound)?)))
 }
 

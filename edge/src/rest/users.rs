@@ -12,7 +12,7 @@ use natter_schemas::{
     id::UserId,
     limits,
     rest::{ChangePassword, EraseMe, Items, UpdateMe, UserView},
-    rpc::{EraseUser, EraseUserByLogIn, FindUser, NewPassword, SearchUsers, UpdateUser},
+    rpc::{EraseUser, EraseUserByLogIn, FindUser, GetOwnUser, NewPassword, SearchUsers, UpdateUser},
 };
 
 use super::{
@@ -23,7 +23,12 @@ use crate::{api_error::ApiError, app::App, client_address::ClientAddress, wire::
 
 pub async fn me(State(app): State<Arc<App>>, caller: Caller) -> Result<Reply<UserView>, ApiError> {
     let user = caller.user();
-    Ok(Reply(encode::own_user(app.rpc.call(&FindUser { user }).await?)))
+    let found = match app.rpc.call_if_served(&GetOwnUser { user }).await? {
+        Some(found) => found,
+        // All workers are of the version before.
+        None => app.rpc.call(&FindUser { user }).await?,
+    };
+    Ok(Reply(encode::own_user(found)))
 }
 
 pub async fn update_me(

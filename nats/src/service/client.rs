@@ -67,20 +67,30 @@ impl RpcClient {
     /// Waits for the call's deadline at most, and for a service that is not there a second at most. After that:
     /// `unavailable`, and whether the call had an effect is then unknown.
     pub async fn call<C: Call>(&self, call: &C) -> Result<C::Reply, RpcError> {
+        self.call_if_served(call).await?.ok_or_else(|| Code::Unavailable.into())
+    }
+
+    /// The same; `None`: no process answers this call, as when all are of a version before it.
+    pub async fn call_if_served<C: Call>(&self, call: &C) -> Result<Option<C::Reply>, RpcError> {
         let started = Instant::now();
         let answer = self.exchange(call).await;
         let (service, name) = (C::SERVICE.name(), C::NAME);
         metrics::histogram!("natter_rpc_seconds", "service" => service, "call" => name)
             .record(started.elapsed().as_secs_f64());
-        if let Err(refused) = &answer {
-            let code = refused.code.name();
+        let refused = match &answer {
+            Ok(Some(_)) => None,
+            Ok(None) => Some(Code::Unavailable),
+            Err(refused) => Some(refused.code),
+        };
+        if let Some(code) = refused {
+            let code = code.name();
             metrics::counter!("natter_rpc_refused_total", "service" => service, "call" => name, "code" => code)
                 .increment(1);
         }
         answer
     }
 
-    async fn exchange<C: Call>(&self, call: &C) -> Result<C::Reply, RpcError> {
+    async fn exchange<C: Call>(&self, call: &C) -> Result<Option<C::Reply>, RpcError> {
         let payload = postcard::to_allocvec(call).map_err(|error| {
             warn!(service = C::SERVICE.name(), call = C::NAME, %error, "call cannot be encoded; its caller gets `internal`");
             Code::Internal
@@ -88,17 +98,16 @@ impl RpcClient {
         match self.request(call, payload.into()).await {
             Ok(message) => {
                 self.neighbors.check(C::NAME, message.headers.as_ref())?;
-                read::<C>(&message)
+                read::<C>(&message).map(Some)
             }
             Err(error) => {
                 warn!(service = C::SERVICE.name(), call = C::NAME, %error, "call not answered");
-                Err(match error.kind() {
-                    RequestErrorKind::MaxPayloadExceeded => Code::TooLarge.into(),
-                    RequestErrorKind::InvalidSubject => Code::Internal.into(),
-                    RequestErrorKind::TimedOut | RequestErrorKind::NoResponders | RequestErrorKind::Other => {
-                        Code::Unavailable.into()
-                    }
-                })
+                match error.kind() {
+                    RequestErrorKind::NoResponders => Ok(None),
+                    RequestErrorKind::MaxPayloadExceeded => Err(Code::TooLarge.into()),
+                    RequestErrorKind::InvalidSubject => Err(Code::Internal.into()),
+                    RequestErrorKind::TimedOut | RequestErrorKind::Other => Err(Code::Unavailable.into()),
+                }
             }
         }
     }

@@ -14,15 +14,17 @@ use natter_schemas::{
     rpc::{
         AddMembers, Blocks, Call, ChangeEmail, EndSession, EraseUser, EraseUserByLogIn, EventsAfter,
         FindEvent, FindOlderEvents, FindSharingUsers, FindUser, FindUsers, FinishProviderLogIn,
-        GetConversation, GetDataKeys, GetHead, GetLogInOptions, GetMailOption, GetMembership, GetMessage,
-        GetPage, GetProfileKeys, GetTarget, KeyName, ListBlockedConversations, ListConversations, ListInbox,
-        ListParticipants, ListReactors, ListSessions, LogHeads, LogIn, LogOut, MarkRead, Memberships,
-        NewPassword, OpenConversation, Page, Proof, RefreshSession, RegisterUser, RemoveMember, Rename,
-        ReplayPart, RequestEmailChange, RequestPasswordReset, ResetPassword, RoomEventsAfter, RoomHeads,
-        SearchUsers, SeeCall, Service, SetBlock, SetRole, StartProviderLogIn, UpdateUser, Window, each_call,
+        GetConversation, GetDataKeys, GetHead, GetKeysOfTexts, GetLogInOptions, GetMailOption, GetMembership,
+        GetMessage, GetOwnKey, GetOwnUser, GetPage, GetProfileKeys, GetTarget, KeyName,
+        ListBlockedConversations, ListConversations, ListInbox, ListParticipants, ListReactors, ListSessions,
+        LogHeads, LogIn, LogOut, MarkRead, Memberships, NewPassword, OpenConversation, Page, Proof,
+        RefreshSession, RegisterUser, RemoveMember, Rename, ReplayPart, RequestEmailChange,
+        RequestPasswordReset, ResetPassword, RoomEventsAfter, RoomHeads, SealedText, SearchUsers, SeeCall,
+        Service, SetBlock, SetRole, StartProviderLogIn, TextKey, UpdateUser, Window, each_call,
     },
 };
-use natter_testkit::{Cluster, Folder};
+use natter_seal::{DataKeys, Place};
+use natter_testkit::{Cluster, Folder, until};
 
 use super::rights::{guarded, register};
 use crate::{NATTER, deployment::CommandOutput};
@@ -44,8 +46,12 @@ impl ProofSource for One {
 }
 
 pub fn token(secret: &[u8], user: UserId, at: Timestamp) -> Arc<str> {
+    token_of((user, SessionId::fresh()), secret, at)
+}
+
+fn token_of(of: (UserId, SessionId), secret: &[u8], at: Timestamp) -> Arc<str> {
     let keys = Keys::new(&TokenKeys::unnamed(secret.to_vec())).unwrap();
-    keys.issue((user, SessionId::fresh()), Duration::from_mins(10), at).unwrap().into()
+    keys.issue(of, Duration::from_mins(10), at).unwrap().into()
 }
 
 /// Clients with an edge's NATS user.
@@ -119,6 +125,7 @@ impl SeeCall for All {
 async fn probe_users(clients: &Clients, asked: &mut HashSet<(Service, &'static str)>, user: UserId) {
     clients.probe(asked, ListSessions { user, limit: 5 }).await;
     clients.probe(asked, EndSession { user, session: SessionId::fresh() }).await;
+    clients.probe(asked, GetOwnUser { user }).await;
     clients.probe(asked, FindUser { user }).await;
     clients.probe(asked, FindUsers { users: vec![user] }).await;
     clients.probe(asked, SearchUsers { query: "al".to_owned(), limit: 5 }).await;
@@ -140,6 +147,8 @@ async fn probe_users(clients: &Clients, asked: &mut HashSet<(Service, &'static s
     clients.probe(asked, ListConversations { user, limit: 5, after: None }).await;
     clients.probe(asked, ListInbox { user, after: None }).await;
     let names = vec![KeyName { user, epoch: None }];
+    clients.probe(asked, GetOwnKey { user }).await;
+    clients.probe(asked, GetKeysOfTexts { reader: user, texts: Vec::new() }).await;
     clients.probe(asked, GetDataKeys { names: names.clone() }).await;
     clients.probe(asked, GetProfileKeys { names }).await;
     clients.probe(asked, LogOut { user, session: Some(SessionId::fresh()) }).await;
@@ -230,6 +239,95 @@ async fn an_edges_nats_user_alone_is_answered_no_call_of_a_user() {
     assert!(metrics.contains("natter_calls_unproven_total{call=\"page\"}"), "{metrics}");
     let line = worker.wait_for_line("does not carry a token").await;
     assert!(!line.contains(&alice.to_string()), "{line}");
+}
+
+/// Who has an edge's NATS user hears what is live, and may register.
+#[tokio::test]
+async fn an_edges_credentials_and_an_account_open_no_text_of_others() {
+    let (mut cluster, home) = (Cluster::bare(NATTER).await, Folder::new());
+    let nats = guarded(&home).await;
+    let url = |user: &str| format!("nats://{user}:secret@{}", nats.address);
+    CommandOutput::of(&cluster.run(&["migrate"], &[("NATS_URL", &url("provision"))])).ok();
+    let (worker, root) = (url("worker"), "8f1d2c3b4a5968778695a4b3c2d1e0f00123456789abcdeffedcba9876543210");
+    let sealed =
+        [("NATS_URL", worker.as_str()), ("CHAT_ENCRYPTION_ENABLED", "true"), ("CHAT_MESSAGE_KEY", root)];
+    let worker = cluster.spawn("worker", &sealed);
+    worker.wait_for_event("worker is ready").await;
+
+    let client = connect(&Address::new(url("edge")), Purpose::Rpc).await.unwrap();
+    let none = RpcClient::new(client.clone());
+    let [alice, bob, mallory] =
+        [register(&none, "alice").await, register(&none, "bob").await, register(&none, "mallory").await];
+    let of = |user| RpcClient::of_users(client.clone(), Arc::new(One(token(SECRET, user, Timestamp::now()))));
+    let open = |creator, other| OpenConversation {
+        creator,
+        shape: Shape::Direct,
+        name: None,
+        participants: vec![other],
+        key: None,
+        traceparent: None,
+    };
+    let room = of(alice).call(&open(alice, bob)).await.unwrap().conversation.id;
+    let hers = of(mallory).call(&open(mallory, alice)).await.unwrap().conversation.id;
+    let keys = |user| DataKeys::of_readers(of(user), Duration::from_mins(1)).for_reader(user);
+    let place = Place { conversation: room, event: EventId::fresh(), author: alice, edits: None };
+    let text = place.text(&keys(alice).seal("for bob", &place).await.unwrap());
+
+    let wanted = async |reader, asker, text: &SealedText| {
+        let answer = of(asker).call(&GetKeysOfTexts { reader, texts: vec![text.clone()] }).await;
+        answer.map(|keys| matches!(keys[0], TextKey::Issued(_))).map_err(|refused| refused.code)
+    };
+    assert_eq!(wanted(bob, bob, &text).await, Ok(true));
+    assert_eq!(wanted(mallory, mallory, &text).await, Ok(false), "she is not in the conversation");
+    assert_eq!(wanted(bob, mallory, &text).await, Err(Code::Unauthenticated));
+    let moved = SealedText { conversation: hers, ..text };
+    assert_eq!(wanted(mallory, mallory, &moved).await, Ok(false), "it was not sealed for hers");
+    let names = vec![KeyName { user: alice, epoch: Some(1) }];
+    let by_name = of(mallory).call(&GetDataKeys { names }).await;
+    assert_eq!(by_name.err().map(|refused| refused.code), Some(Code::Unauthenticated));
+    let found = of(mallory).call(&FindUser { user: alice }).await.unwrap();
+    assert_eq!((found.username.as_str(), found.email.as_str()), ("alice", ""));
+    let own = of(alice).call(&GetOwnUser { user: alice }).await.unwrap();
+    assert_eq!(own.email, "alice@example.org");
+}
+
+#[tokio::test]
+async fn a_token_of_an_ended_session_is_answered_no_call() {
+    let (mut cluster, home) = (Cluster::bare(NATTER).await, Folder::new());
+    let nats = guarded(&home).await;
+    let url = |user: &str| format!("nats://{user}:secret@{}", nats.address);
+    CommandOutput::of(&cluster.run(&["migrate"], &[("NATS_URL", &url("provision"))])).ok();
+    let client = connect(&Address::new(url("edge")), Purpose::Rpc).await.unwrap();
+    let worker = async |cluster: &mut Cluster| {
+        let worker = cluster.spawn("worker", &[("NATS_URL", &url("worker"))]);
+        worker.wait_for_event("worker is ready").await;
+        worker
+    };
+    let first = worker(&mut cluster).await;
+    let login = RegisterUser {
+        username: "alice".to_owned(),
+        email: "alice@example.org".to_owned(),
+        password: "correct horse".to_owned(),
+        display_name: None,
+    };
+    let opened = RpcClient::new(client.clone()).call(&login).await.unwrap();
+    let (alice, session) = (opened.user.id, opened.session);
+    let of = |session| {
+        let token = token_of((alice, session), SECRET, Timestamp::now());
+        RpcClient::of_users(client.clone(), Arc::new(One(token)))
+    };
+    let (stolen, other) = (of(session), of(SessionId::fresh()));
+    let code = async |rpc: &RpcClient| {
+        rpc.call(&ListSessions { user: alice, limit: 5 }).await.err().map(|refused| refused.code)
+    };
+    assert_eq!(code(&stolen).await, None);
+    other.call(&LogOut { user: alice, session: Some(session) }).await.unwrap();
+    until("workers have heard", async || code(&stolen).await == Some(Code::Unauthenticated)).await;
+    assert_eq!(code(&other).await, None, "other sessions go on");
+    // One that starts later hears of the last hour.
+    drop(first);
+    let _second = worker(&mut cluster).await;
+    until("it has heard too", async || code(&stolen).await == Some(Code::Unauthenticated)).await;
 }
 
 #[tokio::test]

@@ -4,12 +4,12 @@
 use super::{
     AddMembers, Blocks, ChangeEmail, EndSession, EraseUser, EraseUserByLogIn, EventsAfter, FindEvent,
     FindOlderEvents, FindSharingUsers, FindUser, FindUsers, FinishProviderLogIn, GetConversation,
-    GetDataKeys, GetHead, GetLogInOptions, GetMailOption, GetMembership, GetMessage, GetPage, GetProfileKeys,
-    GetTarget, ListBlockedConversations, ListConversations, ListInbox, ListParticipants, ListReactors,
-    ListSessions, LogHeads, LogIn, LogOut, MarkRead, Memberships, NewPassword, OpenConversation,
-    RefreshSession, RegisterUser, RemoveMember, Rename, RequestEmailChange, RequestPasswordReset,
-    ResetPassword, RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole, StartProviderLogIn,
-    UpdateUser,
+    GetDataKeys, GetHead, GetKeysOfTexts, GetLogInOptions, GetMailOption, GetMembership, GetMessage,
+    GetOwnKey, GetOwnUser, GetPage, GetProfileKeys, GetTarget, ListBlockedConversations, ListConversations,
+    ListInbox, ListParticipants, ListReactors, ListSessions, LogHeads, LogIn, LogOut, MarkRead, Memberships,
+    NewPassword, OpenConversation, RefreshSession, RegisterUser, RemoveMember, Rename, RequestEmailChange,
+    RequestPasswordReset, ResetPassword, RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole,
+    StartProviderLogIn, UpdateUser,
 };
 use crate::id::{ConversationId, UserId};
 
@@ -58,16 +58,16 @@ macro_rules! access {
 }
 
 access! {
-    RegisterUser LogIn RefreshSession LogOut ListSessions EndSession FindUser FindUsers SearchUsers UpdateUser NewPassword
+    RegisterUser LogIn RefreshSession LogOut ListSessions EndSession GetOwnUser FindUser FindUsers SearchUsers UpdateUser NewPassword
     EraseUser EraseUserByLogIn
     RequestPasswordReset ResetPassword RequestEmailChange ChangeEmail GetMailOption GetLogInOptions StartProviderLogIn FinishProviderLogIn
     OpenConversation ListConversations ListInbox Memberships GetMembership FindSharingUsers SetBlock Blocks
-    ListBlockedConversations LogHeads GetDataKeys GetProfileKeys
+    ListBlockedConversations LogHeads GetDataKeys GetOwnKey GetProfileKeys
     => Reads::Nothing
 }
 
 access! {
-    GetConversation ListParticipants Rename AddMembers RemoveMember SetRole MarkRead
+    GetConversation ListParticipants Rename AddMembers RemoveMember SetRole MarkRead GetKeysOfTexts
     => Reads::DecidedByHandler
 }
 

@@ -63,21 +63,28 @@ pub struct EndSession {
     pub session: SessionId,
 }
 
-/// One user; `not_found` if there is none.
+/// The user's own profile, with the address; `not_found` if there is none.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct GetOwnUser {
+    /// The user it is about.
+    pub user: UserId,
+}
+
+/// One user as others see them, without an address; `not_found` if there is none.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FindUser {
     /// The user it is about.
     pub user: UserId,
 }
 
-/// Those of the users that exist, in no particular order.
+/// The same for those of the users that exist, in no particular order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FindUsers {
     /// Whom it is about.
     pub users: Vec<UserId>,
 }
 
-/// By prefix of username or display name, upper and lower case alike.
+/// The same by prefix of username or display name, upper and lower case alike.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SearchUsers {
     /// The prefix.

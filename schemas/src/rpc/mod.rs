@@ -133,6 +133,7 @@ calls! {
         LogOut [CHANGES] => "logout" -> ();
         ListSessions => "sessions" -> Vec<crate::id::SessionId>;
         EndSession [CHANGES] => "end-session" -> ();
+        GetOwnUser => "own" -> User;
         FindUser => "user" -> User;
         FindUsers => "users" -> Vec<User>;
         SearchUsers => "search" -> Vec<User>;
@@ -184,6 +185,8 @@ calls! {
     }
     Keys {
         GetDataKeys [CHANGES] => "data" -> Vec<Option<IssuedKey>>;
+        GetOwnKey [CHANGES] => "own" -> Option<IssuedKey>;
+        GetKeysOfTexts => "texts" -> Vec<TextKey>;
         GetProfileKeys [CHANGES] => "profile" -> Vec<Option<IssuedKey>>;
     }
 }

@@ -4,12 +4,12 @@
 use super::{
     AddMembers, Blocks, ChangeEmail, EndSession, EraseUser, EraseUserByLogIn, EventsAfter, FindEvent,
     FindOlderEvents, FindSharingUsers, FindUser, FindUsers, FinishProviderLogIn, GetConversation,
-    GetDataKeys, GetHead, GetLogInOptions, GetMailOption, GetMembership, GetMessage, GetPage, GetProfileKeys,
-    GetTarget, ListBlockedConversations, ListConversations, ListInbox, ListParticipants, ListReactors,
-    ListSessions, LogHeads, LogIn, LogOut, MarkRead, Memberships, NewPassword, OpenConversation,
-    RefreshSession, RegisterUser, RemoveMember, Rename, RequestEmailChange, RequestPasswordReset,
-    ResetPassword, RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole, StartProviderLogIn,
-    UpdateUser,
+    GetDataKeys, GetHead, GetKeysOfTexts, GetLogInOptions, GetMailOption, GetMembership, GetMessage,
+    GetOwnKey, GetOwnUser, GetPage, GetProfileKeys, GetTarget, ListBlockedConversations, ListConversations,
+    ListInbox, ListParticipants, ListReactors, ListSessions, LogHeads, LogIn, LogOut, MarkRead, Memberships,
+    NewPassword, OpenConversation, RefreshSession, RegisterUser, RemoveMember, Rename, RequestEmailChange,
+    RequestPasswordReset, ResetPassword, RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole,
+    StartProviderLogIn, UpdateUser,
 };
 use crate::id::{ConversationId, UserId};
 
@@ -60,9 +60,11 @@ proven! {
 }
 
 proven! {
-    LogOut; ListSessions; EndSession; UpdateUser; NewPassword; RequestEmailChange; EraseUser; EraseUserByLogIn;
+    LogOut; ListSessions; EndSession; GetOwnUser; UpdateUser; NewPassword; RequestEmailChange; EraseUser; EraseUserByLogIn;
     GetConversation; ListConversations; ListInbox; Rename; ListParticipants; GetMembership; FindSharingUsers; Blocks;
+    Memberships; ListBlockedConversations;
     SetBlock, workers: true;
+    GetOwnKey;
     GetPage; EventsAfter; GetHead; FindEvent; GetMessage; GetTarget; ListReactors; MarkRead;
     => |this| Proof::User(this.user)
 }
@@ -73,15 +75,19 @@ proven! {
     => |this| Proof::User(this.by)
 }
 
-// Edges ask these about users of other edges: which people are shown that one of them came online, what they are called, and
-// what opens their messages.
+// What any user is shown of another, and how far conversations are.
 proven! {
-    FindUser; FindUsers; SearchUsers; Memberships; ListBlockedConversations; RoomHeads;
-    GetDataKeys, workers: true;
+    FindUser; FindUsers; SearchUsers; RoomHeads;
     => |_this| Proof::Anyone
 }
 
-proven! { GetProfileKeys, workers: true; => |_this| Proof::Worker }
+proven! {
+    GetDataKeys, workers: true;
+    GetProfileKeys, workers: true;
+    => |_this| Proof::Worker
+}
+
+proven! { GetKeysOfTexts; => |this| Proof::User(this.reader) }
 
 proven! { OpenConversation; => |this| Proof::User(this.creator) }
 

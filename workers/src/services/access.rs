@@ -69,7 +69,8 @@ impl MemberCheck {
         Ok(())
     }
 
-    async fn check_one(&self, call: &'static str, read: UserRead) -> Result<(), RpcError> {
+    /// `not_found` for who is no member.
+    pub async fn check_one(&self, call: &'static str, read: UserRead) -> Result<(), RpcError> {
         if self.known.contains(read).await {
             return Ok(());
         }

@@ -26,7 +26,7 @@ use natter_schemas::{
     rest::check,
     rpc::{
         ChangeEmail, EndSession, EraseUser, EraseUserByLogIn, FindUser, FindUsers, FinishProviderLogIn,
-        GetLogInOptions, GetMailOption, ListSessions, LogIn, LogOut, NewPassword, RefreshSession,
+        GetLogInOptions, GetMailOption, GetOwnUser, ListSessions, LogIn, LogOut, NewPassword, RefreshSession,
         RegisterUser, RequestEmailChange, RequestPasswordReset, ResetPassword, RpcError, SearchUsers,
         StartProviderLogIn, UpdateUser,
     },
@@ -83,6 +83,7 @@ impl Accounts {
             EraseUserByLogIn => erase_by_log_in(client),
             RequestPasswordReset => request_password_reset(client),
             ResetPassword => reset_password(client),
+            GetOwnUser => own_user,
             FindUser => user,
             FindUsers => users,
             SearchUsers => search,

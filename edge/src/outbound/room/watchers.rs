@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use natter_schemas::{frame::ServerFrame, id::UserId, limits};
+use natter_schemas::{event::Kind, frame::ServerFrame, id::UserId, limits};
 
 use super::Room;
 use crate::{outbound::sockets::Socket, wire::frame::Frame};
@@ -23,6 +23,24 @@ impl Room {
     /// Whose presence some socket here watches.
     pub fn watched_users(&self) -> Option<Arc<[UserId]>> {
         (!self.watchers.is_empty()).then(|| self.watched_users.clone())
+    }
+
+    /// Whose presence is watched follows who is in the conversation.
+    pub(super) fn follow_members(&mut self, kind: &Kind) {
+        if self.watchers.is_empty() {
+            return;
+        }
+        let watched = self.watched_users.iter().copied();
+        match kind {
+            Kind::MemberAdded { user, .. } => {
+                self.new_members.push(*user);
+                self.watched_users = watched.filter(|other| other != user).chain([*user]).collect();
+            }
+            Kind::MemberRemoved { user } => {
+                self.watched_users = watched.filter(|other| other != user).collect();
+            }
+            _ => {}
+        }
     }
 
     /// Who was added while a socket here watched; each is returned once.

@@ -4,7 +4,7 @@ use natter_schemas::{
     code::Code,
     id::UserId,
     limits,
-    rpc::{GetDataKeys, GetProfileKeys, IssuedKey, KeyName},
+    rpc::{GetDataKeys, GetOwnKey, GetProfileKeys, IssuedKey, KeyName},
 };
 use natter_store::KeyPurpose;
 
@@ -18,6 +18,11 @@ impl Keys {
 
     pub(super) async fn profile_keys(&self, call: GetProfileKeys) -> Result<Vec<Option<IssuedKey>>, Failure> {
         self.issue(call.names, KeyPurpose::Profile).await
+    }
+
+    pub(super) async fn own_key(&self, GetOwnKey { user }: GetOwnKey) -> Result<Option<IssuedKey>, Failure> {
+        let newest = KeyName { user, epoch: None };
+        Ok(self.issue(vec![newest], KeyPurpose::Messages).await?.pop().flatten())
     }
 
     async fn issue(
