@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run build dist test contract-test test-fast test-alerts test-upgrade test-clocks k8s-test check gate lint fuzz model faults bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages web
+.PHONY: help run build dist test contract-test test-fast test-alerts test-upgrade test-hostile test-clocks k8s-test check gate lint fuzz model faults bench bench-quick check-fetch clean deps test-deps gate-tools cargo packages web
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,11 @@ test-alerts: test-deps ## a deployment in which one thing after another breaks, 
 test-upgrade: test-deps ## the program of the last release and this one together, on SQLite and CQL: processes replaced one by one under load
 	@previous=$$(scripts/build-previous) && NATTER_PREVIOUS=$$previous \
 		cargo test -p natter --all-features --quiet --locked --test upgrade -- --test-threads=1 --nocapture
+
+# Of a program that is not optimized, beside all other tests, the waits say little: `make test` has a wider bound.
+test-hostile: dist test-deps ## what another user waits while one account does all that it may: below 100 ms with the optimized program
+	@NATTER_OPTIMIZED=$(CURDIR)/target/dist/natter cargo test -p natter --all-features --quiet --locked --test hostile \
+		one_hostile_account -- --nocapture
 
 # Every process's clock is wrong: one edge and one worker are as many seconds ahead as the others are behind.
 test-clocks: test-deps ## what a deployment does, with clocks that are five minutes wrong

@@ -1,6 +1,10 @@
 //! One account that does all that an account may, at once: what it costs the edge, and how it is for another user meanwhile.
+//! `NATTER_OPTIMIZED` names an optimized program (`make test-hostile`): what is waited then has the bound of the contract.
 
-use std::time::{Duration, Instant};
+use std::{
+    env,
+    time::{Duration, Instant},
+};
 
 use nix::sys::socket::{setsockopt, sockopt::TcpMaxSeg};
 use serde_json::{Value, json};
@@ -179,7 +183,9 @@ fn status(stream: &TcpStream) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_hostile_account_costs_little_and_delays_no_one() {
-    let cluster = Cluster::start_with_settings(NATTER, &[("RATE_LIMITS", RATES)]).await;
+    let optimized: Option<&str> = env::var("NATTER_OPTIMIZED").ok().map(|path| &*path.leak());
+    let program = optimized.unwrap_or(NATTER);
+    let cluster = Cluster::start_with_settings(program, &[("RATE_LIMITS", RATES)]).await;
     let (eve, alice) = (cluster.user(0, "eve").await, cluster.user(0, "alice").await);
     let rooms = rooms(&eve, &alice).await;
     let room = alice.group(&[&eve]).await;
@@ -205,5 +211,6 @@ async fn one_hostile_account_costs_little_and_delays_no_one() {
     let (begun, refused) = (count("200"), count("429"));
     assert!(begun > 0 && refused > 0, "{begun} pages are sent, {refused} calls refused");
     assert!(grown < MOST_KIB, "{grown} KiB more at the peak");
-    assert!(meanwhile < P99.max(calm * SLOWER), "{meanwhile:?}, and {calm:?} without the account");
+    let most = if optimized.is_some() { P99 } else { P99.max(calm * SLOWER) };
+    assert!(meanwhile < most, "{meanwhile:?}, and {calm:?} without the account");
 }
