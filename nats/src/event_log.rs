@@ -7,6 +7,7 @@ use natter_schemas::{
     id::{ConversationId, EventId, Partition, Seq},
 };
 
+use natter_spans::{Attribute, Kind, Span, within};
 use tracing::warn;
 
 use crate::{
@@ -91,7 +92,9 @@ impl EventLog {
         let partition = Partition::of(conversation, self.partitions);
         let payload = codec::encode(&event).into();
         let subject = subject::conv(partition, conversation);
-        let stored = self.publisher.publish(subject, &id.to_string(), payload).await.inspect_err(|error| {
+        let id_text = id.to_string();
+        let published = in_span((id, partition), self.publisher.publish(subject, &id_text, payload));
+        let stored = published.await.inspect_err(|error| {
             warn!(%conversation, event = %id, %error, "event not published; its sender is answered with an error");
             self.trace.record(id, None, Step::NotPublished(Failure::from(error)));
         })?;
@@ -114,14 +117,13 @@ impl EventLog {
     /// # Errors
     /// What [`Publisher::publish_after`] fails with.
     pub async fn append_after(&self, last: Seq, events: Vec<Event>) -> Result<Vec<LogEntry>, PublishError> {
-        let Some(conversation) = events.first().map(|event| event.conversation) else {
-            return Ok(Vec::new());
-        };
+        let Some(&Event { id, conversation, .. }) = events.first() else { return Ok(Vec::new()) };
         let partition = Partition::of(conversation, self.partitions);
         let subject = subject::conv(partition, conversation);
         let encoded: Vec<_> =
             events.iter().map(|event| (event.id.to_string(), codec::encode(event).into())).collect();
-        let published = self.publisher.publish_after(&subject, last, &encoded).await;
+        let published = self.publisher.publish_after(&subject, last, &encoded);
+        let published = in_span((id, partition), published).await;
         let Stored { seq: first, duplicate, attempts } = published.inspect_err(|error| {
             for event in &events {
                 self.trace.record(event.id, None, Step::NotPublished(Failure::from(error)));
@@ -133,4 +135,44 @@ impl EventLog {
         }
         Ok((first..).zip(events).map(|(seq, event)| LogEntry { seq, event }).collect())
     }
+}
+
+/// Publishes as a span of whatever this task works for; the events carry it to whoever follows the log.
+async fn in_span(
+    first: (EventId, Partition),
+    publish: impl Future<Output = Result<Stored, PublishError>>,
+) -> Result<Stored, PublishError> {
+    let span = Span::begin(Kind::Producer, "publish conv", natter_spans::current());
+    let published = within(span.position(), publish).await;
+    // That the conversation has moved on is an answer.
+    let failed = published.as_ref().err().filter(|error| !matches!(error, PublishError::Moved));
+    let failed = failed.map(|error| Failure::from(error).name());
+    span.end(failed, || of_event(("publish", "send"), subject::CONV_TEMPLATE, first));
+    published
+}
+
+/// What an event's way is in a trace. `operation`: its name, and its type among those of `OpenTelemetry`.
+pub fn of_event(
+    operation: (&'static str, &'static str),
+    destination: &'static str,
+    (event, partition): (EventId, Partition),
+) -> Vec<Attribute> {
+    let mut attributes = of_partition(operation, destination, partition);
+    attributes.push(("messaging.message.id", event.to_string().into()));
+    attributes
+}
+
+/// The same of several events of a partition.
+pub fn of_partition(
+    (name, kind): (&'static str, &'static str),
+    destination: &'static str,
+    partition: Partition,
+) -> Vec<Attribute> {
+    vec![
+        ("messaging.system", "nats".into()),
+        ("messaging.operation.name", name.into()),
+        ("messaging.operation.type", kind.into()),
+        ("messaging.destination.template", destination.into()),
+        ("messaging.destination.partition.id", partition.to_string().into()),
+    ]
 }

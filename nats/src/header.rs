@@ -1,5 +1,9 @@
 //! Every header of the system that async-nats does not name. Values are numbers, ids, addresses, verified tokens and the program's
-//! own words: other text of a client never enters one.
+//! own words: other text of a client never enters one. Of a trace context that a client sent, the numbers are written anew.
+
+use async_nats::HeaderMap;
+use natter_schemas::trace_context::TraceContext;
+use natter_spans::Position;
 
 /// Of a service call: how many milliseconds more its caller waits. Not until when: the two clocks may differ.
 pub const BUDGET: &str = "Natter-Budget-Ms";
@@ -12,6 +16,9 @@ pub const TOKEN: &str = "Natter-Token";
 
 /// Of every message that is no event: the versions that its process understands, as `0-1`. Without it: 0.
 pub const VERSIONS: &str = "Natter-Versions";
+
+/// Of an event and of a service call: the span that it comes from (W3C Trace Context), if there is one to know of.
+pub const TRACE_PARENT: &str = "traceparent";
 
 /// Of a parked event: why no job can use it, in one line.
 pub const PARKED_REASON: &str = "Natter-Reason";
@@ -37,3 +44,19 @@ pub const BATCH_ID: &str = "Nats-Batch-Id";
 pub const BATCH_SEQUENCE: &str = "Nats-Batch-Sequence";
 /// Of the last event of an atomic batch: commits it.
 pub const BATCH_COMMIT: &str = "Nats-Batch-Commit";
+
+/// The span that a message comes from; what is no trace context is ignored.
+pub fn trace_context(headers: Option<&HeaderMap>) -> Option<TraceContext> {
+    TraceContext::parse(headers?.get(TRACE_PARENT)?.as_str())
+}
+
+pub(crate) fn set_trace_context(headers: &mut HeaderMap, context: Option<TraceContext>) {
+    if let Some(context) = context {
+        headers.insert(TRACE_PARENT, context.to_string());
+    }
+}
+
+/// Of what is stored and goes to every edge.
+pub(crate) fn kept_trace_context() -> Option<TraceContext> {
+    natter_spans::current().and_then(Position::kept)
+}

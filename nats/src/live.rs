@@ -2,7 +2,10 @@
 
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
-use natter_schemas::id::{ConversationId, Partition, Seq};
+use natter_schemas::{
+    id::{ConversationId, Partition, Seq},
+    trace_context::TraceContext,
+};
 
 use crate::{header, subject};
 
@@ -19,6 +22,8 @@ pub struct LiveEvent {
     pub prev: Seq,
     /// Its bytes, as published.
     pub payload: Bytes,
+    /// The span that published it.
+    pub origin: Option<TraceContext>,
 }
 
 /// `None` for a message the log did not republish.
@@ -30,6 +35,7 @@ pub fn parse(message: Message) -> Option<LiveEvent> {
         conversation,
         seq: number(headers, header::SEQUENCE)?,
         prev: number(headers, header::LAST_SEQUENCE)?,
+        origin: header::trace_context(Some(headers)),
         payload: message.payload,
     })
 }

@@ -9,6 +9,11 @@ use natter_schemas::{
 /// How the subjects of the log begin.
 pub(crate) const CONV: &str = "conv.";
 
+/// Where events are published, as traces name it: without ids, of which there is no end.
+pub const CONV_TEMPLATE: &str = "conv.{partition}.{conversation}";
+/// Where stored events are republished, as traces name it.
+pub const LIVE_TEMPLATE: &str = "live.{partition}.{conversation}";
+
 /// Where a conversation's events are published and stored.
 pub fn conv(p: Partition, c: ConversationId) -> String {
     format!("conv.{p}.{c}")

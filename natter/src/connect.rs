@@ -59,6 +59,7 @@ fn frame(line: &str, to: Option<ConversationId>) -> anyhow::Result<Option<String
         client_id: EventId::fresh().to_string(),
         reply_to: None,
         retry: false,
+        traceparent: None,
     };
     Ok(Some(serde_json::to_string(&frame)?))
 }

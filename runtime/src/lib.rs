@@ -8,6 +8,7 @@ pub mod rates; // rate limits: classes, rules, their text form
 pub mod lifecycle; // tasks with owners, signals, drain
 pub mod logs; // one line an occurrence, and the table of every field
 pub mod metrics; // the table of every metric, and where they are kept
+pub mod otlp; // spans to a collector
 pub mod audit; // records of security events, chained by hashes
 pub mod sampled; // what happens often is logged now and then
 pub mod unreadable; // messages that cannot be decoded: counted, and logged at most once a minute

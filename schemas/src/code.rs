@@ -113,6 +113,11 @@ impl Code {
         self.row().name
     }
 
+    /// Whether the deployment is to blame, and not whoever asked.
+    pub const fn is_fault(self) -> bool {
+        self.row().status >= 500
+    }
+
     fn by_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.name() == name)
     }

@@ -282,6 +282,9 @@ pub const HEARTBEATS_WAITING: usize = 16_384;
 
 // The bus.
 
+/// Finished spans of a process waiting to be exported: half a KiB each are 4 MiB. At 512 a request and 50 ms an answer they
+/// are exported at 10,000/s; more than that, or of a collector that is away, is dropped.
+pub const SPANS_WAITING: usize = 8_192;
 /// Publishes in flight per connection: at 10 ms an ack 512 give 50,000/s.
 pub const PUBLISHES_IN_FLIGHT: usize = 512;
 /// One attempt; a leader change takes longer and is met by the next attempt.

@@ -14,6 +14,7 @@ use natter_schemas::{
     id::{ConversationId, EventId, SessionId, UserId},
     limits,
     rest::{ConversationView, MessageView, ParticipantView, ReactionView},
+    trace_context::TraceContext,
 };
 use serde_json::Value;
 
@@ -188,6 +189,8 @@ fn events() -> Vec<ServerFrame> {
     ]
 }
 
+const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 fn requests() -> Vec<ClientFrame> {
     use ClientFrame::{Delete, Edit, Hello, Join, Leave, Ping, React, Read, Send, Token, Typing};
     let (conversation_id, positions) = (room(), Positions::from([(room(), 9)]));
@@ -202,10 +205,11 @@ fn requests() -> Vec<ClientFrame> {
             client_id: "c-1".into(),
             reply_to: Some(9),
             retry: true,
+            traceparent: None,
         },
-        Edit { id: id(2), conversation_id, seq: 9, content: "better".into() },
-        Delete { id: id(3), conversation_id, seq: 9 },
-        React { id: id(4), conversation_id, seq: 9, emoji: "👍".into(), on: false },
+        Edit { id: id(2), conversation_id, seq: 9, content: "better".into(), traceparent: None },
+        Delete { id: id(3), conversation_id, seq: 9, traceparent: TraceContext::parse(TRACEPARENT) },
+        React { id: id(4), conversation_id, seq: 9, emoji: "👍".into(), on: false, traceparent: None },
         Join { id: word("j"), conversation_id },
         Leave { id: id(8), conversation_id },
         Leave { id: None, conversation_id },

@@ -249,6 +249,15 @@ impl Cluster {
         self.workers[number].take().expect("it runs").kill();
     }
 
+    /// nats-server answers no one until it is resumed.
+    pub fn pause_nats(&self) {
+        self.nats.process.pause();
+    }
+
+    pub fn resume_nats(&self) {
+        self.nats.process.resume();
+    }
+
     pub fn kill_redis(&self) {
         self.redis.kill();
     }

@@ -24,6 +24,7 @@ mod cassandra;
 mod kafka;
 mod kafka_reader; // what a topic has
 mod openbao;
+mod collector;
 mod prometheus;
 mod provider;
 
@@ -44,6 +45,7 @@ pub use self::{
     cassandra::Cassandra,
     clock::Clock,
     cluster::{Cluster, PRESENCE_TTL, clocks_apart},
+    collector::{CollectedSpan, Collector},
     conversation::{Room, chain, chain_seqs, kind, seq, text},
     dev_server::{DevServer, command, is_alive},
     device::Device,

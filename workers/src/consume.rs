@@ -12,14 +12,19 @@ use metrics::{counter, gauge, histogram};
 use natter_nats::{
     async_nats::jetstream::{self, AckKind, Message},
     clock::LogClock,
+    event_log::of_partition,
+    header,
     log::StoredMessage,
     pull::PullError,
+    subject,
 };
 use natter_schemas::{
     backoff::Backoff,
     event::Timestamp,
     id::{Partition, Seq},
+    trace_context::TraceContext,
 };
+use natter_spans::{Span, within};
 use tokio::time::{Instant, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
@@ -70,11 +75,13 @@ pub struct Delivery {
     pub subject: String,
     pub seq: Seq,
     pub payload: Bytes,
+    /// The span that published it.
+    pub origin: Option<TraceContext>,
 }
 
 impl From<StoredMessage> for Delivery {
-    fn from(StoredMessage { seq, subject, payload, .. }: StoredMessage) -> Self {
-        Self { subject, seq, payload }
+    fn from(StoredMessage { seq, subject, headers, payload }: StoredMessage) -> Self {
+        Self { subject, seq, payload, origin: header::trace_context(Some(&headers)) }
     }
 }
 
@@ -143,10 +150,17 @@ impl<W: BatchJob> ConsumeLoop<W> {
             self.report_waiting(info.pending);
         }
         let begun = Instant::now();
-        let outcomes = self.decide(&messages, &batch).await;
+        let span = Span::linked(W::NAME, batch.iter().filter_map(|delivery| delivery.origin));
+        let outcomes = within(span.position(), self.decide(&messages, &batch)).await;
         histogram!("natter_consume_batch_seconds", "consumer" => W::NAME).record(begun.elapsed());
 
         let nothing_worked = outcomes.iter().all(|outcome| *outcome == Outcome::Retry);
+        span.end(nothing_worked.then_some("retry"), || {
+            let mut attributes = of_partition((W::NAME, "process"), subject::CONV_TEMPLATE, self.partition);
+            let count = i64::try_from(batch.len()).unwrap_or(i64::MAX);
+            attributes.push(("messaging.batch.message_count", count.into()));
+            attributes
+        });
         let delay = if nothing_worked {
             backoff.next_delay()
         } else {
@@ -247,9 +261,11 @@ impl<W: BatchJob> ConsumeLoop<W> {
     }
 }
 
-fn delivery(message: &Message) -> Option<Delivery> {
+/// `None`: a message without stream position.
+pub fn delivery(message: &Message) -> Option<Delivery> {
     let seq = message.info().ok()?.stream_sequence;
-    Some(Delivery { subject: message.subject.to_string(), seq, payload: message.payload.clone() })
+    let origin = header::trace_context(message.headers.as_ref());
+    Some(Delivery { subject: message.subject.to_string(), seq, payload: message.payload.clone(), origin })
 }
 
 /// Since the log had it.

@@ -162,7 +162,7 @@ impl Rerun {
             store: Arc::clone(&self.store),
             publisher: self.publisher.clone(),
         };
-        let delivery = Delivery { subject, seq, payload: parked.payload.clone() };
+        let delivery = Delivery { subject, seq, payload: parked.payload.clone(), origin: None };
         persister.apply(&[delivery]).await.into_iter().try_for_each(|result| result.map_err(RerunError::from))
     }
 }

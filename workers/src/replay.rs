@@ -92,7 +92,8 @@ impl Replay {
     ) -> Result<(), ReplayError> {
         let mut events = Vec::with_capacity(kept.len());
         for StoredMessage { seq, subject, payload, .. } in kept {
-            let delivery = Delivery { subject: subject.clone(), seq: *seq, payload: payload.clone() };
+            let (subject, payload) = (subject.clone(), payload.clone());
+            let delivery = Delivery { subject, seq: *seq, payload, origin: None };
             match self.persister.read(&delivery) {
                 Ok(logged) => events.push(logged),
                 Err(unreadable) => done.unreadable.push((*seq, unreadable.to_string())),

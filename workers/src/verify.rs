@@ -147,7 +147,7 @@ impl PartitionCheck<'_> {
             for event in kept {
                 self.begin.get_or_insert(event.seq);
                 self.next = event.seq + 1;
-                let delivery = Delivery { subject: event.subject, seq: event.seq, payload: event.payload };
+                let delivery = Delivery::from(event);
                 match persist::read(&delivery, self.partition, self.verifier.partitions) {
                     Ok(event) => logged.entry(event.event.conversation).or_default().push(event),
                     Err(_) => self.unreadable += 1,

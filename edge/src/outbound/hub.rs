@@ -9,8 +9,10 @@ use std::{
 
 use natter_nats::{
     clock::LogClock,
+    event_log::of_event,
     live::LiveEvent,
     service::RpcClient,
+    subject,
     trace::{Step, TraceRing},
 };
 use natter_runtime::lifecycle::Lifecycle;
@@ -23,6 +25,7 @@ use natter_schemas::{
     rpc::{RoomHeads, RpcError},
 };
 use natter_seal::DataKeys;
+use natter_spans::Span;
 use parking_lot::Mutex;
 
 use super::{
@@ -79,15 +82,20 @@ impl Hub {
     pub fn receive(&self, event: LiveEvent) {
         let (partition, conversation) = (event.partition, event.conversation);
         let Some(shard) = self.shards.get(usize::from(partition.0)) else { return };
-        if let Some(id) = codec::event_id(&event.payload) {
+        let id = codec::event_id(&event.payload);
+        if let Some(id) = id {
             self.trace.record(id, Some((partition, event.seq)), Step::Heard);
         }
+        let span = event.origin.map(|origin| Span::linked("deliver live", std::iter::once(origin)));
         let mut shard = shard.lock();
         let jumped = shard.seen != 0 && event.seq > shard.seen + 1;
         shard.seen = shard.seen.max(event.seq);
         let action = shard.rooms.get_mut(&conversation).map(|room| room.receive(event));
         drop(shard);
         self.act(conversation, action.unwrap_or(Action::None));
+        if let (Some(span), Some(id)) = (span, id) {
+            span.end(None, || of_event(("deliver", "process"), subject::LIVE_TEMPLATE, (id, partition)));
+        }
         if jumped {
             metrics::counter!("natter_live_jumps_total").increment(1);
             self.check(partition);

@@ -18,6 +18,7 @@ use natter_schemas::{
     rest::{MarkRead as MarkReadBody, MessagePage, MessageView, PostMessage, ReadView},
     rpc::{GetMessage, GetPage, Page, Window},
 };
+use natter_spans::within;
 
 use super::{
     compress::OfOneConversation,
@@ -110,6 +111,7 @@ pub async fn post(
         // Carried through even if the client disconnects: a key that stays claimed would block the retry.
         Some(key) => {
             let once = post_once(app.clone(), key, command(user, &headers, &body), body);
+            let once = within(natter_spans::current(), once);
             app.lifecycle.tracker().spawn(once).await.map_err(|error| {
                 tracing::error!(%user, %error, "post with an idempotency key did not finish");
                 Code::Internal

@@ -14,6 +14,7 @@ use axum::{
     response::IntoResponse,
 };
 use natter_schemas::{code::Code, id::EventId, limits, rest::check};
+use natter_spans::{Attribute, Kind, Position, Span, within};
 use tracing::error;
 
 use super::extract::trace_context;
@@ -49,14 +50,16 @@ pub async fn finish(
     next: Next,
 ) -> Response<Body> {
     let begun = Instant::now();
-    let cause =
-        Cause { request: request_id(request.headers()).into(), trace: trace_context(request.headers()) };
     let method = method_name(request.method());
+    let span = Span::begin(Kind::Server, method, trace_context(request.headers()).map(Position::given));
+    let trace = span.position().and_then(Position::kept);
+    let cause = Cause { request: request_id(request.headers()).into(), trace };
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let secure = ClientAddress::of(request.extensions()).secure;
     let bytes_in = content_length(request.headers());
     request.extensions_mut().insert(cause.clone());
-    let result = tokio::time::timeout(limits::HTTP_REQUEST, next.run(request)).await;
+    let work = within(span.position(), next.run(request));
+    let result = tokio::time::timeout(limits::HTTP_REQUEST, work).await;
     let mut response = result
         .unwrap_or_else(|_| ApiError::new(Code::Unavailable, "the request took too long").into_response());
     let error = response.extensions_mut().remove::<ApiError>().or_else(|| refused_by_framework(&response));
@@ -72,8 +75,17 @@ pub async fn finish(
     add_headers(response.headers_mut(), &cause.request, secure);
     let caller = response.extensions().get::<Identity>().map(|caller| (caller.user, caller.session));
     let code = error.map(|error| error.code);
+    let fault = code.filter(|code| code.is_fault()).map(Code::name);
+    span.end(fault, || attributes(method, route.as_deref(), status));
     let line = RequestLine { cause, method, route, status, code, caller, bytes_in, begun };
     response.map(|body| logged(body, lines, line))
+}
+
+fn attributes(method: &'static str, route: Option<&str>, status: u16) -> Vec<Attribute> {
+    let mut attributes =
+        vec![("http.request.method", method.into()), ("http.response.status_code", i64::from(status).into())];
+    attributes.extend(route.map(|route| ("http.route", route.to_owned().into())));
+    attributes
 }
 
 /// What a head announces; without it, as for an upgrade, there is no body or one of unknown length.

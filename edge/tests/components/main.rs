@@ -17,6 +17,7 @@ mod connections; // how many there are
 mod expiry; // how access ends
 mod resume; // what a socket missed, in order and once
 mod commands; // sending: stored once, acked, refused
+mod traces; // the trace that a client works in
 mod presence; // who is online, without a socket
 mod signals; // read marks and typing: a few for many
 mod blocks; // what does not pass between two people

@@ -20,7 +20,7 @@ use async_nats::{
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
-use natter_schemas::{id::Seq, limits};
+use natter_schemas::{id::Seq, limits, trace_context::TraceContext};
 use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -29,7 +29,7 @@ use tokio::{
 };
 
 use super::connection;
-use crate::message;
+use crate::{header, message};
 
 /// Between two packets at least. Where few events come each is sent at once; at 1,000 a second two share a packet.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(2);
@@ -52,6 +52,8 @@ pub struct SingleEvent {
     /// The seq of the last event on its subject (0: there is none), or the server refuses it. One that is stored
     /// already is answered as such all the same.
     pub after: Option<Seq>,
+    /// The span that it comes from.
+    pub origin: Option<TraceContext>,
 }
 
 struct Outgoing {
@@ -178,12 +180,13 @@ async fn send(client: &Client, mut queue: mpsc::Receiver<Outgoing>, pending: &Pe
 }
 
 async fn send_one(client: &Client, outgoing: Outgoing, inbox: &str) -> Result<(), NoAck> {
-    let Outgoing { event: SingleEvent { subject, id, payload, after }, number } = outgoing;
+    let Outgoing { event: SingleEvent { subject, id, payload, after, origin }, number } = outgoing;
     let mut headers = message::headers(&subject);
     headers.insert(NATS_MESSAGE_ID, id);
     if let Some(after) = after {
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, after.to_string());
     }
+    header::set_trace_context(&mut headers, origin);
     let sent =
         client.publish_with_reply_and_headers(subject, format!("{inbox}.{number}"), headers, payload).await;
     sent.map_err(|error| match error.kind() {

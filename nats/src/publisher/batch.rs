@@ -84,5 +84,6 @@ fn headers(batch: &str, number: usize, event: &QueuedEvent) -> HeaderMap {
     headers.insert(NATS_MESSAGE_ID, event.id.as_str());
     headers.insert(header::BATCH_ID, batch);
     headers.insert(header::BATCH_SEQUENCE, number.to_string());
+    header::set_trace_context(&mut headers, event.origin);
     headers
 }

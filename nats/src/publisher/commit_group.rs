@@ -10,12 +10,15 @@ use std::{
 
 use async_nats::Client;
 use bytes::Bytes;
-use natter_schemas::id::{Partition, Seq};
+use natter_schemas::{
+    id::{Partition, Seq},
+    trace_context::TraceContext,
+};
 use parking_lot::Mutex;
 use tokio::{sync::oneshot, task::JoinSet};
 
 use super::{batch, health::LogHealth};
-use crate::subject;
+use crate::{header, subject};
 
 /// Events of one partition published one by one at the same time: below this none is queued.
 const MAX_SINGLES: usize = 8;
@@ -39,6 +42,8 @@ pub struct QueuedEvent {
     pub subject: String,
     pub id: String,
     pub payload: Bytes,
+    /// The span that it comes from.
+    pub origin: Option<TraceContext>,
     pub admission: oneshot::Sender<Admission>,
 }
 
@@ -70,7 +75,8 @@ impl CommitGroups {
             } else {
                 let (admission, admitted) = oneshot::channel();
                 let (subject, id, payload) = (subject.to_owned(), id.to_owned(), payload.clone());
-                state.queue.push_back(QueuedEvent { subject, id, payload, admission });
+                let origin = header::kept_trace_context();
+                state.queue.push_back(QueuedEvent { subject, id, payload, origin, admission });
                 Some(admitted)
             }
         };

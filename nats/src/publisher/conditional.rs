@@ -41,7 +41,8 @@ impl Publisher {
         let stored = match events {
             [(id, payload)] => {
                 let (subject, id, payload) = (subject.to_owned(), id.clone(), payload.clone());
-                let event = SingleEvent { subject, id, payload, after: Some(last) };
+                let origin = header::kept_trace_context();
+                let event = SingleEvent { subject, id, payload, after: Some(last), origin };
                 self.publish_single(event, (Instant::now(), None)).await
             }
             several => {
@@ -129,5 +130,6 @@ fn headers(subject: &str, (batch, number): (&str, usize), id: &str, last: Seq) -
     if number == 1 {
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, last.to_string());
     }
+    header::set_trace_context(&mut headers, header::kept_trace_context());
     headers
 }

@@ -32,6 +32,7 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
+use crate::header;
 use ack_router::{AckRouter, NoAck, SingleEvent};
 use commit_group::{Admission, CommitGroups, Permit};
 pub use health::LogHealth;
@@ -126,7 +127,8 @@ impl Publisher {
             Admission::Stored(seq) => Ok(Stored { seq, duplicate: false, attempts: 1 }),
             // The permit is held meanwhile; dropping it admits the next event.
             Admission::Single(permit) => {
-                let event = SingleEvent { subject: subject.clone(), id: id.to_owned(), payload, after: None };
+                let (subject, id, origin) = (subject.clone(), id.to_owned(), header::kept_trace_context());
+                let event = SingleEvent { subject, id, payload, after: None, origin };
                 self.publish_single(event, (started, permit)).await
             }
         };

@@ -10,10 +10,14 @@ use natter_schemas::{
     id::UserId,
     rpc::{Call, RpcError},
 };
+use natter_spans::Kind;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
-use super::proof::{ProofSource, Prover};
+use super::{
+    proof::{ProofSource, Prover},
+    span::of_call,
+};
 use crate::{header, neighbors::Neighbors, subject};
 
 /// How long a call waits for its service to be there. A worker that reconnects or is replaced is back within
@@ -73,8 +77,9 @@ impl RpcClient {
     /// The same; `None`: no process answers this call, as when all are of a version before it.
     pub async fn call_if_served<C: Call>(&self, call: &C) -> Result<Option<C::Reply>, RpcError> {
         let started = Instant::now();
-        let answer = self.exchange(call).await;
         let (service, name) = (C::SERVICE.name(), C::NAME);
+        let (origin, exchange) = (natter_spans::current(), self.exchange(call));
+        let answer = of_call(Kind::Client, (service, name), origin, exchange).await;
         metrics::histogram!("natter_rpc_seconds", "service" => service, "call" => name)
             .record(started.elapsed().as_secs_f64());
         let refused = match &answer {
@@ -126,6 +131,8 @@ impl RpcClient {
             headers.insert(header::BUDGET, left.as_millis().to_string());
             self.neighbors.mark(&mut headers);
             self.prover.mark(call, self.member, &mut headers);
+            let origin = natter_spans::current().map(|position| position.context);
+            header::set_trace_context(&mut headers, origin);
             if let Some(client) = self.caused_by {
                 headers.insert(header::CLIENT, client.to_string());
             }

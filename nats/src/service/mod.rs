@@ -6,6 +6,7 @@ mod client; // the side that asks
 mod server; // the side that answers
 mod access; //   who may read what a call names
 mod proof; //   that the user of a call is there
+mod span; //   what a call is in a trace
 mod pulse; //   whether calls may have waited unseen
 
 pub use access::{AccessCheck, NoReads};

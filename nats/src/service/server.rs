@@ -12,6 +12,7 @@ use natter_schemas::{
     limits,
     rpc::{Call, Reads, RpcError, Service},
 };
+use natter_spans::{Kind, Position};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
@@ -23,6 +24,7 @@ use super::{
     access::AccessCheck,
     proof::{self, ProofCheck},
     pulse::Pulse,
+    span::of_call,
 };
 use crate::{connect::round_trip, header, neighbors::Neighbors, subject};
 
@@ -323,7 +325,11 @@ impl Answering {
     {
         let (service, call) = (C::SERVICE.name(), C::NAME);
         let outcome = match self.question::<C>(request) {
-            Ok(question) => self.outcome::<C, F, Fut>(question, request, handler).await,
+            Ok(question) => {
+                let cause = header::trace_context(request.message.headers.as_ref()).map(Position::given);
+                let outcome = self.outcome::<C, F, Fut>(question, request, handler);
+                of_call(Kind::Server, (service, call), cause, outcome).await
+            }
             Err(refused) => Err(refused),
         };
         let payload = encode::<C>(&outcome, self.client.max_payload().min(limits::NATS_PAYLOAD));

@@ -34,7 +34,7 @@ use tracing::warn;
 use super::{
     audit::AuditTrail,
     backends::Backends,
-    process::{Process, acceptor, observe},
+    process::{Process, acceptor, host_name, observe},
     rebuild,
 };
 use crate::settings::{self, Flag};
@@ -55,7 +55,7 @@ impl Node {
     pub async fn join(role: &str, flags: &[Flag], strictness: Strictness) -> anyhow::Result<Self> {
         let backends = Backends::read(flags, strictness)?;
         let metrics = observe(&backends.settings)?;
-        let process = Process::start(&backends.settings, metrics).await?;
+        let process = Process::start(&backends.settings, role, metrics).await?;
         let shared = backends.redis().await?;
         let js = backends.jetstream(Purpose::Rpc).await?;
         let deployment = backends.deployment(&js).await?;
@@ -193,8 +193,7 @@ impl Node {
 
 /// This node answers what it remembers of an event and what it is like, and the others hear that it is there.
 pub async fn start_trace(client: Client, role: &str, process: &Process) -> anyhow::Result<TraceRing> {
-    let host = nix::unistd::gethostname()?.to_string_lossy().into_owned();
-    let name = NodeName { role: role.to_owned(), host, pid: std::process::id() };
+    let name = NodeName { role: role.to_owned(), host: host_name()?, pid: std::process::id() };
     let (ring, lifecycle) = (TraceRing::default(), &process.lifecycle);
     let (tracker, stop) = (lifecycle.tracker(), lifecycle.stop());
     report::answer(client.clone(), name.clone(), process.reporter(), tracker, stop.clone()).await?;

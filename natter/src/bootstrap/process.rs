@@ -16,6 +16,7 @@ use natter_runtime::{
     config::{Durability, Settings},
     lifecycle::Lifecycle,
     logs,
+    otlp::SpanExport,
     readiness::Readiness,
 };
 use natter_tls::{Acceptor, KeyPair};
@@ -34,6 +35,7 @@ pub struct Process {
     pub admin: SocketAddr,
     metrics: PrometheusHandle,
     drain_time: Duration,
+    spans: SpanExport,
 }
 
 /// Starts logs and metrics, and raises the limit of open files.
@@ -54,13 +56,15 @@ pub fn report_build(role: &'static str) {
 
 impl Process {
     /// The admin port answers from now on, at first that the process is starting.
-    pub async fn start(settings: &Settings, metrics: PrometheusHandle) -> anyhow::Result<Self> {
+    pub async fn start(settings: &Settings, role: &str, metrics: PrometheusHandle) -> anyhow::Result<Self> {
+        let instance = format!("{}:{}", host_name()?, std::process::id());
+        let spans = SpanExport::start(&settings.otlp, role, instance)?;
         let tls = acceptor(settings.admin_tls.as_ref(), "admin").context("ADMIN_TLS_CERT, ADMIN_TLS_KEY")?;
         let listener = bind(settings.admin_host, settings.admin_port, "--admin-port").await?;
         let admin = listener.local_addr()?;
         let (lifecycle, readiness) = (Lifecycle::new(), Readiness::default());
         admin::serve(listener, metrics.clone(), readiness.clone(), &lifecycle, tls);
-        Ok(Self { lifecycle, readiness, admin, metrics, drain_time: settings.drain_time })
+        Ok(Self { lifecycle, readiness, admin, metrics, drain_time: settings.drain_time, spans })
     }
 
     /// What the admin port says, for whoever asks over NATS.
@@ -91,7 +95,13 @@ impl Process {
     pub async fn drain(&self) {
         info!("stopping");
         self.lifecycle.drain(self.drain_time).await;
+        self.spans.finish().await;
     }
+}
+
+/// This machine, as it calls itself.
+pub fn host_name() -> anyhow::Result<String> {
+    Ok(nix::unistd::gethostname()?.to_string_lossy().into_owned())
 }
 
 /// The TLS of a port, if it has a certificate; `port` names it in metrics.

@@ -81,6 +81,7 @@ async fn handle(
                     client_id: message.id.to_string(),
                     reply_to: Some(message.seq),
                     retry: false,
+                    traceparent: None,
                 };
                 socket.send(&frame).await?;
             }

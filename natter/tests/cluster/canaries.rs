@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use natter_testkit::{Answer, Cassandra, Cluster, Folder, Kafka, OpenBao, Redis, User, text, until};
+use natter_testkit::{
+    Answer, Cassandra, Cluster, Collector, Folder, Kafka, OpenBao, Redis, User, text, until,
+};
 use nix::sys::signal::Signal;
 use reqwest::Method;
 use secrecy::ExposeSecret;
@@ -147,7 +149,10 @@ async fn what_roles_write_at_trace_level_has_no_secret() {
     let bao = OpenBao::start().await;
     let (kms, folder) = (bao.settings().url, Folder::new());
     let audit = folder.file("audit.log").display().to_string();
+    let collector = Collector::start().await;
     let settings = [
+        ("OTLP_ENDPOINT", collector.url.as_str()),
+        ("OTLP_SAMPLE_RATIO", "1"),
         ("NATS_URL", nats.as_str()),
         ("REDIS_URL", &redis),
         ("JWT_SECRET", SIGNING),
@@ -203,6 +208,8 @@ async fn what_roles_write_at_trace_level_has_no_secret() {
         found.extend(leaks(&format!("metrics of the {name}"), &metrics, &canaries));
     }
     worker.wait_for_line("kafka").await;
+    collector.wait_for("a span of the persister", |span| span.name == "persist").await;
+    found.extend(leaks("spans", &format!("{:#?}", collector.spans()), &canaries));
     for (name, process) in [("edge", &edge), ("worker", &worker)] {
         // As a crash ends it.
         process.signal(Signal::SIGABRT);

@@ -21,6 +21,7 @@ mod removal; // access begins and ends
 mod access; // every operation and every frame, by role
 mod audit; // what the audit log has
 mod logs; // every line is of the schema
+mod traces; // spans, from the client to those who follow the log
 mod canaries; // secrets are in nothing that is written
 mod hostile; // frames and paths that mean no good
 

@@ -9,6 +9,7 @@ mod log_in;
 mod logs;
 mod mail;
 mod network;
+mod otlp;
 mod redis;
 #[cfg(test)]
 mod secrets_tests; // printed settings
@@ -23,6 +24,7 @@ pub use log_in::{LogIns, Provider, is_this_host};
 pub use logs::LogFormat;
 pub use mail::{Mail, MailTransport};
 pub use network::ConnectionLimits;
+pub use otlp::Otlp;
 pub use redis::Redis;
 pub use token_keys::{CallProof, PemKey, TokenKeys, TokenSecret};
 
@@ -136,6 +138,7 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// How many lines a second there are at most about requests that were answered; as many about sockets.
     pub log_requests: u32,
+    pub otlp: Otlp,
     pub audit: AuditLog,
 }
 
@@ -187,6 +190,7 @@ impl Settings {
             log_level: text(source, "LOG_LEVEL").unwrap_or_else(|| logs::default_level(dev)),
             log_format: logs::format(source, dev)?,
             log_requests: logs::requests(source, dev)?,
+            otlp: otlp::read(source)?,
             audit: audit::read(source)?,
         })
     }
@@ -374,6 +378,11 @@ mod tests {
             ("LOG_MAX_BYTES", "1"),
             ("LOG_FORMAT", "xml"),
             ("LOG_REQUESTS", "all"),
+            ("OTLP_SAMPLE_RATIO", "NaN"),
+            ("OTLP_SAMPLE_RATIO", "1.1"),
+            ("OTLP_ENDPOINT", "http://natter:hunter2@host:4318"),
+            ("OTLP_ENDPOINT", "host:4318"),
+            ("OTLP_ENDPOINT", "http://host:4318/v1/traces"),
             ("LOG_REQUESTS", "1000001"),
         ] {
             let error = read(&[(name, value)], Strictness::Dev).expect_err(name).to_string();

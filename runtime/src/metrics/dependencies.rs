@@ -2,7 +2,7 @@
 
 use super::{
     Metric, Roles, Unit, counter, gauge,
-    labels::{KIND, PURPOSE, ROLE, VERSION},
+    labels::{KIND, PURPOSE, ROLE, SPANS_DROPPED, VERSION},
 };
 
 /// NATS and the log.
@@ -50,6 +50,15 @@ pub const REDIS: &[Metric] = &[
     counter("natter_shared_state_failures_total", Unit::Count, Roles::Both, &[])
         .look("rises")
         .means("Redis does not answer within 100 ms: see what is down"),
+];
+
+/// The collector of spans.
+pub const SPANS: &[Metric] = &[
+    counter("natter_spans_exported_total", Unit::Count, Roles::Both, &[])
+        .means("spans that the collector of `OTLP_ENDPOINT` took"),
+    counter("natter_spans_dropped_total", Unit::Count, Roles::Both, &[SPANS_DROPPED])
+        .look("rises")
+        .means("spans are lost: `full` more of them than are sent in time, `refused` the collector does not take them, see the log"),
 ];
 
 /// The process itself.

@@ -61,6 +61,7 @@ pub const PURPOSE: Label = these("purpose", &["publish", "live", "rpc", "work", 
 pub const ROUTE: Label = as_many("route", "path templates of the API, or `none`", 256);
 pub const ROLE: Label = these("role", &["dev", "edge", "worker"]);
 pub const SERVICE: Label = these("service", &["accounts", "conversations", "history", "inbox", "keys"]);
+pub const SPANS_DROPPED: Label = these("reason", &["full", "refused"]);
 pub const STATUS: Label = as_many("status", "HTTP statuses that are answered", 32);
 pub const VERDICT: Label = these("verdict", &["done", "retry", "park"]);
 pub const VERSION: Label = as_many("version", "the version of the program", 1);

@@ -69,6 +69,7 @@ pub const STAGES: &[Stage] = &[
     Stage { title: "Kafka", metrics: background::KAFKA },
     Stage { title: "Redis", metrics: dependencies::REDIS },
     Stage { title: "Keys", metrics: background::KEYS },
+    Stage { title: "Spans", metrics: dependencies::SPANS },
     Stage { title: "Process", metrics: dependencies::PROCESS },
 ];
 

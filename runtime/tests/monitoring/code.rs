@@ -7,7 +7,7 @@ use std::{
 
 use crate::files::root;
 
-const CRATES: [&str; 8] = ["edge", "natter", "nats", "runtime", "seal", "store", "tls", "workers"];
+const CRATES: [&str; 9] = ["edge", "natter", "nats", "runtime", "seal", "spans", "store", "tls", "workers"];
 
 pub struct Use {
     pub name: String,

@@ -14,6 +14,7 @@ use crate::{
     id::{ConversationId, Seq},
     limits::{self, Limits},
     rest::check,
+    trace_context::{self, TraceContext},
 };
 
 /// Where a client is, from its last connection.
@@ -91,6 +92,15 @@ pub enum ClientFrame {
         /// twice while the server cannot look it up. Set it on every send that may have been sent before.
         #[serde(default)]
         retry: bool,
+        /// The span of the client that this belongs to (W3C Trace Context), as the HTTP header of that name. Text that is
+        /// none is ignored.
+        #[serde(
+            default,
+            deserialize_with = "trace_context::lenient",
+            skip_serializing_if = "Option::is_none"
+        )]
+        #[schemars(with = "Option<String>")]
+        traceparent: Option<TraceContext>,
     },
     /// Replaces the content of one's own message.
     Edit {
@@ -104,6 +114,15 @@ pub enum ClientFrame {
         #[garde(custom(check::content))]
         #[schemars(length(min = 1, max = limits::CONTENT))]
         content: String,
+        /// The span of the client that this belongs to (W3C Trace Context), as the HTTP header of that name. Text that is
+        /// none is ignored.
+        #[serde(
+            default,
+            deserialize_with = "trace_context::lenient",
+            skip_serializing_if = "Option::is_none"
+        )]
+        #[schemars(with = "Option<String>")]
+        traceparent: Option<TraceContext>,
     },
     /// Deletes a message for good: one's own, or as an admin or the owner another's.
     Delete {
@@ -113,6 +132,15 @@ pub enum ClientFrame {
         conversation_id: ConversationId,
         /// The message's seq.
         seq: Seq,
+        /// The span of the client that this belongs to (W3C Trace Context), as the HTTP header of that name. Text that is
+        /// none is ignored.
+        #[serde(
+            default,
+            deserialize_with = "trace_context::lenient",
+            skip_serializing_if = "Option::is_none"
+        )]
+        #[schemars(with = "Option<String>")]
+        traceparent: Option<TraceContext>,
     },
     /// Sets or withdraws one's own reaction.
     React {
@@ -127,6 +155,15 @@ pub enum ClientFrame {
         emoji: String,
         /// `true` sets it, `false` withdraws it.
         on: bool,
+        /// The span of the client that this belongs to (W3C Trace Context), as the HTTP header of that name. Text that is
+        /// none is ignored.
+        #[serde(
+            default,
+            deserialize_with = "trace_context::lenient",
+            skip_serializing_if = "Option::is_none"
+        )]
+        #[schemars(with = "Option<String>")]
+        traceparent: Option<TraceContext>,
     },
     /// Asks for typing and presence of a conversation, at most 200 on one socket. Messages come without it.
     Join {

@@ -37,7 +37,12 @@ impl RecordEncoder {
     }
 
     fn read(&self, event: &Delivery) -> Option<LogEntry> {
-        persist::read(event, self.partition, self.partitions).ok()
+        let mut read = persist::read(event, self.partition, self.partitions).ok()?;
+        // The span that published it is nearer than the request that caused it, which the event may name itself.
+        if let Some(origin) = event.origin {
+            read.event.traceparent = Some(origin.to_string());
+        }
+        Some(read)
     }
 
     fn record_of(&self, event: &Delivery, read: Option<&LogEntry>) -> Record {

@@ -26,9 +26,9 @@ use super::{
     reorder::{Reorderer, Step},
     sink::KafkaSink,
     take_over::{TakeOverError, take_over},
-    writer::{WriteError, Writer},
+    writer::{Handed, WriteError, Writer},
 };
-use crate::consume::{self, Delivery};
+use crate::consume::{self, Delivery, delivery};
 
 /// Kafka has not answered for so long: worth a line.
 const SLOW_ACK: Duration = Duration::from_secs(5);
@@ -250,7 +250,8 @@ impl ActiveFollower<'_> {
                         counter!("natter_mirror_unreadable_total").increment(1);
                         warn!(partition = %self.follower.encoder.partition, seq = event.seq, "event unreadable; Kafka gets a record of type unreadable in its place");
                     }
-                    writer.hand((event.seq, codec::event_id(&event.payload)), &record)?;
+                    let id = codec::event_id(&event.payload);
+                    writer.hand(Handed { seq: event.seq, event: id, origin: event.origin }, &record)?;
                 }
                 Step::ReadLog(from) => {
                     let (log, partition) =
@@ -302,11 +303,6 @@ impl ActiveFollower<'_> {
 fn next_check(since: Instant, now: Instant) -> Instant {
     let passed = (now - since).as_secs() / SLOW_ACK.as_secs();
     since + SLOW_ACK * u32::try_from(passed + 1).unwrap_or(u32::MAX)
-}
-
-fn delivery(message: &Message) -> Option<Delivery> {
-    let seq = message.info().ok()?.stream_sequence;
-    Some(Delivery { subject: message.subject.to_string(), seq, payload: message.payload.clone() })
 }
 
 /// An ack that is lost brings the event again, and it is acked again.

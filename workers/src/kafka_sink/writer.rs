@@ -5,12 +5,18 @@
 use std::{collections::VecDeque, time::Duration};
 
 use metrics::{Counter, counter};
-use natter_nats::trace::{PartitionTrace, Step, TraceRing};
+use natter_nats::{
+    event_log::of_event,
+    subject,
+    trace::{PartitionTrace, Step, TraceRing},
+};
 use natter_schemas::{
     cloudevent::Record,
     id::{EventId, Partition, Seq},
     limits,
+    trace_context::TraceContext,
 };
+use natter_spans::Span;
 use rdkafka::{
     ClientContext, Message,
     config::{FromClientConfigAndContext, RDKafkaLogLevel},
@@ -74,11 +80,22 @@ impl ProducerContext for DeliveryReports {
     }
 }
 
+/// The event of a record that is written next.
+pub struct Handed {
+    pub seq: Seq,
+    /// `None`: it cannot be read.
+    pub event: Option<EventId>,
+    /// The span that published it.
+    pub origin: Option<TraceContext>,
+}
+
 /// A record that is not yet known to be stored, or waits for one that is not.
 struct InFlight {
     seq: Seq,
     /// `None`: it cannot be read.
     event: Option<EventId>,
+    /// Until it is stored, if what published it is sampled.
+    span: Option<Span>,
     stored: bool,
 }
 
@@ -86,7 +103,7 @@ pub struct Writer {
     producer: Option<ThreadedProducer<DeliveryReports>>,
     last_error: LastClientError,
     topic: String,
-    partition: i32,
+    at: Partition,
     reports: mpsc::Receiver<Report>,
     in_flight: VecDeque<InFlight>,
     /// The last answer, or the moment from which one was due.
@@ -118,7 +135,7 @@ impl Writer {
             producer: Some(producer.map_err(|e| WriteError::Rejected(last_error.explain(&e)))?),
             last_error,
             topic: options.topic.clone(),
-            partition: i32::from(partition.0),
+            at: partition,
             reports,
             in_flight: VecDeque::new(),
             answered: Instant::now(),
@@ -133,7 +150,7 @@ impl Writer {
     }
 
     /// Must be the next one, and there must be room.
-    pub fn hand(&mut self, (seq, event): (Seq, Option<EventId>), record: &Record) -> Result<(), WriteError> {
+    pub fn hand(&mut self, Handed { seq, event, origin }: Handed, record: &Record) -> Result<(), WriteError> {
         let Some(producer) = &self.producer else { return Err(WriteError::closed()) };
         let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
         for (key, value) in &record.headers {
@@ -141,7 +158,7 @@ impl Writer {
         }
         let mut message: BaseRecord<'_, str, [u8], Box<Seq>> =
             BaseRecord::with_opaque_to(&self.topic, Box::new(seq))
-                .partition(self.partition)
+                .partition(i32::from(self.at.0))
                 .payload(record.value.as_slice())
                 .headers(headers);
         message.key = record.key.as_deref();
@@ -149,7 +166,9 @@ impl Writer {
         if self.in_flight.is_empty() {
             self.answered = Instant::now();
         }
-        self.in_flight.push_back(InFlight { seq, event, stored: false });
+        let cause = origin.filter(|origin| origin.sampled);
+        let span = cause.map(|cause| Span::linked("mirror", std::iter::once(cause)));
+        self.in_flight.push_back(InFlight { seq, event, span, stored: false });
         Ok(())
     }
 
@@ -179,6 +198,10 @@ impl Writer {
         if let Ok(at) = self.in_flight.binary_search_by_key(&seq, |record| record.seq) {
             let record = &mut self.in_flight[at];
             record.stored = true;
+            if let (Some(span), Some(event)) = (record.span.take(), record.event) {
+                let at = (event, self.at);
+                span.end(None, || of_event(("mirror", "process"), subject::CONV_TEMPLATE, at));
+            }
             if let (Some(event), Ok(offset)) = (record.event, u64::try_from(offset)) {
                 self.trace.record(event, seq, Step::Mirrored { offset });
             }

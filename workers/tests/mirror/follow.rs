@@ -6,8 +6,10 @@ use natter_schemas::{
     event::{Body, Event, Kind, Member, Role, Shape},
     id::{ConversationId, Partition, UserId},
     limits,
+    trace_context::TraceContext,
 };
 use natter_seal::{DataKeys, Place};
+use natter_spans::{Position, within};
 use natter_testkit::{until, until_some};
 use natter_workers::Job;
 use rdkafka::{Offset, TopicPartitionList, admin::AdminOptions};
@@ -64,6 +66,23 @@ async fn every_event_lands_in_its_partition_in_order_with_all_headers() {
     assert_eq!(posted.key.as_deref(), Some(posted.header("ce_subject")));
     assert_eq!(posted.header("natter-epoch"), topic.dependencies.deployment.epoch);
     assert_eq!(posted.header("traceparent"), "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+}
+
+#[tokio::test]
+async fn a_record_names_the_span_that_published_its_event() {
+    const SPAN: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+    let topic = Topic::shared().await;
+    let mut message = event(UserId::fresh(), room(Partition(0)), posted("traced"));
+    // The request that caused it, as an edge writes it into the event.
+    message.traceparent = Some("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000001-00".to_owned());
+    let position = TraceContext::parse(SPAN).map(Position::given);
+    within(position, topic.publish(&message)).await;
+    topic.publish(&event(message.author, message.conversation, posted("untraced"))).await;
+    topic.mirror().await;
+    topic.complete().await;
+    let records = topic.records(Partition(0)).await;
+    assert_eq!(records[0].header("traceparent"), SPAN);
+    assert!(!records[1].headers.iter().any(|(name, _)| name == "traceparent"), "{:?}", records[1].headers);
 }
 
 #[tokio::test]

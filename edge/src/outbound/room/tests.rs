@@ -26,7 +26,7 @@ fn entry(conversation: ConversationId, seq: Seq) -> LogEntry {
 
 fn live(conversation: ConversationId, prev: Seq, seq: Seq) -> LiveEvent {
     let payload = codec::encode(&entry(conversation, seq).event).into();
-    LiveEvent { partition: Partition(0), conversation, seq, prev, payload }
+    LiveEvent { partition: Partition(0), conversation, seq, prev, payload, origin: None }
 }
 
 fn room() -> (Room, Arc<Socket>, ConversationId) {
@@ -133,7 +133,8 @@ fn an_edit_behind_the_deletion_shows_no_content() {
     for (seq, kind) in [(6, Kind::Deleted { target: 5 }), (7, Kind::Edited { target: 5, body })] {
         let event = Event { kind, ..entry(c, seq).event };
         let payload = codec::encode(&event).into();
-        let live = LiveEvent { partition: Partition(0), conversation: c, seq, prev: seq - 1, payload };
+        let live =
+            LiveEvent { partition: Partition(0), conversation: c, seq, prev: seq - 1, payload, origin: None };
         assert_eq!(room.receive(live), Action::None);
     }
     let frames = socket.queue.take().into_iter();
@@ -181,7 +182,12 @@ fn sealed(conversation: ConversationId, prev: Seq, seq: Seq) -> (LiveEvent, LogE
     event.kind = Kind::Posted { body, reply_to: None };
     let payload = codec::encode(&event).into();
     let name = KeyName { user: event.author, epoch: Some(3) };
-    (LiveEvent { partition: Partition(0), conversation, seq, prev, payload }, clear, name, issued)
+    (
+        LiveEvent { partition: Partition(0), conversation, seq, prev, payload, origin: None },
+        clear,
+        name,
+        issued,
+    )
 }
 
 /// The texts of message frames, and whether each is marked as unreadable.

@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use natter_nats::event_log::Appended;
 use natter_schemas::{
+    code::Code,
     frame::{RequestId, ServerFrame},
     id::ConversationId,
+    trace_context::TraceContext,
 };
+use natter_spans::{Kind, Position, Span, within};
 
 use crate::{
     api_error::ApiError,
@@ -26,27 +29,35 @@ pub struct Attempt {
     pub retry: bool,
 }
 
-pub fn answer(
-    client: &Arc<Client>,
-    id: Option<RequestId>,
-    conversation: ConversationId,
-    command: Command,
-    attempt: Option<Attempt>,
-) -> Answer {
+/// What every command says about itself.
+pub struct Given {
+    pub id: Option<RequestId>,
+    pub conversation: ConversationId,
+    pub traceparent: Option<TraceContext>,
+}
+
+pub fn answer(client: &Arc<Client>, given: Given, command: Command, attempt: Option<Attempt>) -> Answer {
+    let Given { id, conversation, traceparent } = given;
     let (client_id, retry) = match attempt {
         Some(Attempt { client_id, retry }) => (Some(client_id), retry),
         None => (None, false),
     };
+    // From here on: also while it waits for the commands before it.
+    let span = Span::begin(Kind::Server, verb(&command), traceparent.map(Position::given));
     let request = CommandRequest {
         author: client.socket.user,
         conversation,
         device: client.socket.device.clone(),
         client_id,
         command,
+        // Its span goes beside the event: what is stored of a message does not depend on who traces it.
         traceparent: None,
     };
     client.queued(RequestQueue::Commands(conversation), |client| async move {
-        let frame = match publish(&client, request, retry).await {
+        let outcome = within(span.position(), publish(&client, request, retry)).await;
+        let fault = outcome.as_ref().err().map(|error| error.code).filter(|code| code.is_fault());
+        span.end(fault.map(Code::name), || vec![("natter.conversation", conversation.to_string().into())]);
+        let frame = match outcome {
             Ok(Some(acked)) => {
                 let prefix = new_prefix(&client, &acked);
                 ack(id, acked, prefix)
@@ -56,6 +67,15 @@ pub fn answer(
         };
         client.send(&frame);
     })
+}
+
+const fn verb(command: &Command) -> &'static str {
+    match command {
+        Command::Post { .. } => "send",
+        Command::Edit { .. } => "edit",
+        Command::Delete { .. } => "delete",
+        Command::React { .. } => "react",
+    }
 }
 
 /// `None`: what it asks for is so already, and nothing was written.

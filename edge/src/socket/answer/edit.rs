@@ -2,23 +2,14 @@
 
 use std::sync::Arc;
 
-use natter_schemas::{
-    frame::RequestId,
-    id::{ConversationId, Seq},
-};
+use natter_schemas::id::Seq;
 
-use super::command;
+use super::command::{self, Given};
 use crate::{
     inbound::admit::Command,
     socket::client::{Answer, Client},
 };
 
-pub fn answer(
-    client: &Arc<Client>,
-    id: Option<RequestId>,
-    conversation: ConversationId,
-    target: Seq,
-    content: String,
-) -> Answer {
-    command::answer(client, id, conversation, Command::Edit { target, content }, None)
+pub fn answer(client: &Arc<Client>, given: Given, target: Seq, content: String) -> Answer {
+    command::answer(client, given, Command::Edit { target, content }, None)
 }

@@ -17,21 +17,25 @@ use std::sync::Arc;
 
 use natter_schemas::{code::Code, frame::ClientFrame};
 
+use self::command::Given;
 use super::client::{Answer, Client};
 
 /// Without a wildcard: a new kind of frame does not compile until it has its answer here.
 pub async fn answer(client: &Arc<Client>, frame: ClientFrame) -> Answer {
     match frame {
         ClientFrame::Hello { .. } => Answer::Close(Code::ProtocolError),
-        ClientFrame::Send { id, conversation_id, content, client_id, reply_to, retry } => {
-            send::answer(client, id, conversation_id, send::Post { content, client_id, reply_to, retry })
+        ClientFrame::Send { id, conversation_id, content, client_id, reply_to, retry, traceparent } => {
+            let post = send::Post { content, client_id, reply_to, retry };
+            send::answer(client, Given { id, conversation: conversation_id, traceparent }, post)
         }
-        ClientFrame::Edit { id, conversation_id, seq, content } => {
-            edit::answer(client, id, conversation_id, seq, content)
+        ClientFrame::Edit { id, conversation_id, seq, content, traceparent } => {
+            edit::answer(client, Given { id, conversation: conversation_id, traceparent }, seq, content)
         }
-        ClientFrame::Delete { id, conversation_id, seq } => delete::answer(client, id, conversation_id, seq),
-        ClientFrame::React { id, conversation_id, seq, emoji, on } => {
-            react::answer(client, id, conversation_id, seq, (emoji, on))
+        ClientFrame::Delete { id, conversation_id, seq, traceparent } => {
+            delete::answer(client, Given { id, conversation: conversation_id, traceparent }, seq)
+        }
+        ClientFrame::React { id, conversation_id, seq, emoji, on, traceparent } => {
+            react::answer(client, Given { id, conversation: conversation_id, traceparent }, seq, (emoji, on))
         }
         ClientFrame::Join { id, conversation_id } => join::answer(client, id, conversation_id),
         ClientFrame::Leave { id, conversation_id } => leave::answer(client, id, conversation_id),

@@ -2,28 +2,19 @@
 
 use std::sync::Arc;
 
-use natter_schemas::{
-    frame::RequestId,
-    id::{ConversationId, Seq},
-};
+use natter_schemas::id::Seq;
 
-use super::command;
+use super::command::{self, Given};
 use crate::{
     inbound::admit::Command,
     socket::client::{Answer, Client},
 };
 
-pub fn answer(
-    client: &Arc<Client>,
-    id: Option<RequestId>,
-    conversation: ConversationId,
-    target: Seq,
-    (emoji, on): (String, bool),
-) -> Answer {
+pub fn answer(client: &Arc<Client>, given: Given, target: Seq, (emoji, on): (String, bool)) -> Answer {
     match Command::react(target, emoji, on) {
-        Ok(command) => command::answer(client, id, conversation, command, None),
+        Ok(command) => command::answer(client, given, command, None),
         Err(error) => {
-            client.send(&error.frame(id));
+            client.send(&error.frame(given.id));
             Answer::Done
         }
     }

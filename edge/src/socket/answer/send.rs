@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use natter_schemas::{
-    frame::RequestId,
-    id::{ConversationId, Seq},
-};
+use natter_schemas::id::Seq;
 
-use super::command;
+use super::command::{self, Given};
 use crate::{
     inbound::admit::Command,
     socket::client::{Answer, Client},
@@ -21,13 +18,8 @@ pub struct Post {
     pub retry: bool,
 }
 
-pub fn answer(
-    client: &Arc<Client>,
-    id: Option<RequestId>,
-    conversation: ConversationId,
-    post: Post,
-) -> Answer {
+pub fn answer(client: &Arc<Client>, given: Given, post: Post) -> Answer {
     let Post { content, client_id, reply_to, retry } = post;
     let command = Command::Post { content, reply_to };
-    command::answer(client, id, conversation, command, Some(command::Attempt { client_id, retry }))
+    command::answer(client, given, command, Some(command::Attempt { client_id, retry }))
 }

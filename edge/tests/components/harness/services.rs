@@ -30,6 +30,7 @@ use natter_schemas::{
         Participant, ReadState, RefreshSession, RegisterUser, Replay, ReplayPart, RoomEventsAfter, RoomHeads,
         RpcError, Service, Target, User, UserRead, Window,
     },
+    trace_context::TraceContext,
 };
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -47,6 +48,8 @@ pub struct Services {
     overtaking: Mutex<VecDeque<Event>>,
     /// Every mark the inbox service was asked for.
     marks: Mutex<Vec<MarkRead>>,
+    /// What those calls belonged to.
+    traces: Mutex<Vec<Option<TraceContext>>>,
     /// Direct conversations that one side has blocked.
     blocked: Mutex<HashSet<ConversationId>>,
     /// While true no call learns the head of a conversation.
@@ -80,6 +83,7 @@ impl Services {
             publisher: Publisher::new(client.clone()),
             overtaking: Mutex::default(),
             marks: Mutex::default(),
+            traces: Mutex::default(),
             blocked: Mutex::default(),
             stalled: watch::Sender::new(false),
             lookups: AtomicUsize::new(0),
@@ -122,6 +126,10 @@ impl Services {
 
     pub fn add_to_history(&self, entry: LogEntry) {
         self.extra.lock().entry(entry.event.conversation).or_default().insert(entry.seq, entry);
+    }
+
+    pub fn traces(&self) -> Vec<Option<TraceContext>> {
+        self.traces.lock().clone()
     }
 
     pub fn marks(&self) -> Vec<MarkRead> {
@@ -302,6 +310,7 @@ impl Services {
 
     async fn mark(&self, call: MarkRead) -> Result<ReadState, RpcError> {
         self.marks.lock().push(call);
+        self.traces.lock().push(natter_spans::current().map(|position| position.context));
         Ok(ReadState { seq: call.seq, unread: 0 })
     }
 
