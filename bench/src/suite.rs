@@ -217,14 +217,14 @@ mod tests {
 
     #[test]
     fn the_committed_lines_are_commands() {
-        for name in ["full.txt", "quick.txt", "seal.txt"] {
+        for name in ["full.txt", "quick.txt", "seal.txt", "traces.txt"] {
             assert!(!lines(&committed(name), None).unwrap().is_empty());
         }
     }
 
     #[test]
     fn the_committed_gate_and_targets_are_read() {
-        for name in ["gate.json", "targets.json", "seal.json"] {
+        for name in ["gate.json", "targets.json", "seal.json", "traces.json"] {
             assert!(!serde_json::from_str::<Vec<Gate>>(&committed(name)).unwrap().is_empty());
         }
     }

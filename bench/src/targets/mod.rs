@@ -5,6 +5,7 @@ mod bare; // a relay of our own that stores nothing
 mod centrifugo; // for whoever has its binary
 mod cluster; // natter, by role: edges of any number
 mod natter; // natter, one process
+mod collector; // takes spans
 mod nats; // a nats-server alone
 mod process; // a server process
 mod seed_node; // Node.js on PostgreSQL, Redis and Kafka
@@ -24,6 +25,10 @@ pub enum Kind {
     Natter(Profile),
     /// The same, relaxed, with texts sealed.
     Sealed,
+    /// The same, relaxed, exporting the spans of so many traces in a hundred.
+    Traced(u8),
+    /// The same, relaxed, of another program: what a change costs.
+    Before,
     /// So many edges.
     Cluster(u8),
     SeedNode,
@@ -55,7 +60,7 @@ impl Kind {
 
     /// Whether a socket that comes back is sent what it missed.
     pub fn resumes(self) -> bool {
-        matches!(self, Self::Natter(_) | Self::Sealed | Self::Cluster(_))
+        !self.is_peer() && self != Self::Bare
     }
 }
 
@@ -64,6 +69,8 @@ impl fmt::Display for Kind {
         match self {
             Self::Natter(profile) => write!(f, "natter-{}", profile.name()),
             Self::Sealed => write!(f, "natter-sealed"),
+            Self::Traced(percent) => write!(f, "natter-traced-{percent}"),
+            Self::Before => write!(f, "natter-before"),
             Self::Cluster(edges) => write!(f, "natter-{edges}-edges"),
             Self::SeedNode => write!(f, "seed-node"),
             Self::Bare => write!(f, "bare"),
@@ -80,16 +87,18 @@ impl FromStr for Kind {
             "natter" | "natter-relaxed" => Ok(Self::Natter(Profile::Relaxed)),
             "natter-durable" => Ok(Self::Natter(Profile::Durable)),
             "natter-sealed" => Ok(Self::Sealed),
+            "natter-traced-1" => Ok(Self::Traced(1)),
+            "natter-traced-100" => Ok(Self::Traced(100)),
+            "natter-before" => Ok(Self::Before),
             "natter-1-edges" => Ok(Self::Cluster(1)),
             "natter-2-edges" => Ok(Self::Cluster(2)),
             "natter-4-edges" => Ok(Self::Cluster(4)),
             "seed-node" => Ok(Self::SeedNode),
             "bare" => Ok(Self::Bare),
             "centrifugo" => Ok(Self::Centrifugo),
-            _ => {
-                Err("natter-relaxed, natter-durable, natter-sealed, natter-N-edges (1, 2, 4), seed-node, bare or centrifugo"
-                    .into())
-            }
+            _ => Err("natter-relaxed, natter-durable, natter-sealed, natter-traced-N (1, 100), natter-before, natter-N-edges \
+                      (1, 2, 4), seed-node, bare or centrifugo"
+                .into()),
         }
     }
 }
@@ -104,6 +113,8 @@ pub struct LaunchContext {
     /// The repository's `.deps`: nats-server, Kafka's jars.
     pub deps: PathBuf,
     pub natter: PathBuf,
+    /// Another build of it.
+    pub before: Option<PathBuf>,
     pub seed_node: Option<PathBuf>,
     pub centrifugo: Option<PathBuf>,
 }
@@ -125,7 +136,7 @@ impl Server {
     pub fn start(kind: Kind, context: &LaunchContext) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&context.scratch)?;
         match kind {
-            Kind::Natter(_) | Kind::Sealed => natter::start(kind, context),
+            Kind::Natter(_) | Kind::Sealed | Kind::Traced(_) | Kind::Before => natter::start(kind, context),
             Kind::Cluster(edges) => cluster::start(edges, context),
             Kind::SeedNode => seed_node::start(context),
             Kind::Bare => bare::start(context),
@@ -156,6 +167,9 @@ mod tests {
             Kind::Natter(Profile::Relaxed),
             Kind::Natter(Profile::Durable),
             Kind::Sealed,
+            Kind::Traced(1),
+            Kind::Traced(100),
+            Kind::Before,
             Kind::Cluster(4),
             Kind::SeedNode,
             Kind::Bare,
