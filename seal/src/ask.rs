@@ -193,7 +193,7 @@ mod tests {
     fn no_call_asks_for_too_many_keys_or_shows_too_much() {
         let sizes = |wanted: Vec<Want>| Want::in_calls(wanted).iter().map(Vec::len).collect::<Vec<_>>();
         let most = limits::KEYS_IN_CALL;
-        assert_eq!(sizes((0..2 * most + 1).map(|_| want(1)).collect()), [most, most, 1]);
+        assert_eq!(sizes((0..=2 * most).map(|_| want(1)).collect()), [most, most, 1]);
         let half = TEXTS_IN_CALL / 2;
         assert_eq!(sizes(vec![want(half), want(half), want(1), want(TEXTS_IN_CALL)]), [2, 1, 1]);
         assert!(sizes(Vec::new()).is_empty());
