@@ -134,6 +134,7 @@ impl Drop for Span {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a span is shorter than the milliseconds of an event's time")]
 fn times(took: Duration) -> (SystemTime, SystemTime) {
     let ended = SystemTime::now();
     (ended.checked_sub(took).unwrap_or(ended), ended)

@@ -215,7 +215,7 @@ mod tests {
         let (ending, mut client) = answered_early(LONG).await;
         let error = async {
             loop {
-                if let Err(error) = client.write_all(&[0; 64 * 1024]).await {
+                if let Err(error) = client.write_all(&vec![0; 64 * 1024]).await {
                     return error;
                 }
             }

@@ -166,7 +166,7 @@ mod tests {
         let start = Instant::now();
         let mut contact = Contact::new(start);
         look(&mut contact, start, Duration::from_secs(1), |_| 1);
-        let woke = start + Duration::from_secs(60);
+        let woke = start + Duration::from_mins(1);
         assert_eq!(contact.look(1, woke), Duration::ZERO);
         assert!(!contact.is_steady(woke));
     }

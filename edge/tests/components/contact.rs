@@ -13,7 +13,7 @@ const DECIDED: Duration = Duration::from_secs(12);
 
 impl Edge {
     async fn silent_beside_another(&self) {
-        self.shared.report_contact("another", PATIENCE).await.unwrap();
+        self.shared.report_contact("another", PATIENCE).await.expect("shared state in memory");
         self.pause_nats();
     }
 

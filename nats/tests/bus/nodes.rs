@@ -46,7 +46,6 @@ async fn two_dozen_nodes_are_asked_within_200_ms() {
         let found = trace::ask(&asker, event, PATIENCE).await.unwrap();
         let took = asked.elapsed();
         let all = found.answers.iter().filter(|answer| answer.hops.len() == 1).count();
-        println!("{all} of {NODES} nodes answered, in {took:?}");
         took < BOUND && all == NODES as usize
     })
     .await;

@@ -141,6 +141,22 @@ fn command_lines_of_others() -> String {
     lines.join("\n")
 }
 
+/// What the deployment and its users are given.
+const CONFIGURED: [&str; 12] = [
+    NATS,
+    REDIS,
+    KAFKA,
+    SIGNING,
+    CONTENT,
+    DRAFT,
+    NEW_PASSWORD,
+    WRONG_PASSWORD,
+    COOKIE,
+    ROOT,
+    OpenBao::TOKEN,
+    natter_testkit::PASSWORD,
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_roles_write_at_trace_level_has_no_secret() {
     let mut cluster = Cluster::bare(NATTER).await;
@@ -178,23 +194,7 @@ async fn what_roles_write_at_trace_level_has_no_secret() {
     let token = cluster.run(&["token", "bob"], &settings);
     assert!(token.status.success(), "{token:?}");
     secrets.push(String::from_utf8(token.stdout).unwrap().trim().to_owned());
-    secrets.extend(
-        [
-            NATS,
-            REDIS,
-            KAFKA,
-            SIGNING,
-            CONTENT,
-            DRAFT,
-            NEW_PASSWORD,
-            WRONG_PASSWORD,
-            COOKIE,
-            ROOT,
-            OpenBao::TOKEN,
-            natter_testkit::PASSWORD,
-        ]
-        .map(str::to_owned),
-    );
+    secrets.extend(CONFIGURED.map(str::to_owned));
     let canaries: Vec<&str> = secrets.iter().map(String::as_str).collect();
 
     let mut found = leaks("refusals", &refusals.0.join("\n"), &canaries);

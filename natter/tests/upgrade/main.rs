@@ -109,6 +109,7 @@ async fn upgrade(old: Version, new: Version, order: &[Process; 4]) {
     }
 }
 
+#[expect(clippy::print_stdout, reason = "the figures of a run are shown by `make test-upgrade`")]
 async fn upgrade_on(store: Store, old: Version, new: Version, order: &[Process; 4]) {
     let mut deployment = Deployment::start(old, store).await;
     let talk = Talk::begin(&deployment).await;

@@ -19,7 +19,7 @@ pub async fn run(eraser: Eraser, stop: CancellationToken) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing = false;
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let round = stop.run_until_cancelled(eraser.round()).await;
+        let round = stop.run_until_cancelled(Box::pin(eraser.round())).await;
         match round {
             Some(Err(error)) if !failing => {
                 failing = true;
