@@ -194,6 +194,7 @@ const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-
 fn requests() -> Vec<ClientFrame> {
     use ClientFrame::{Delete, Edit, Hello, Join, Leave, Ping, React, Read, Send, Token, Typing};
     let (conversation_id, positions) = (room(), Positions::from([(room(), 9)]));
+    let traceparent = TraceContext::parse(TRACEPARENT);
     let resume = Some(Resume { epoch: "e1".into(), positions: positions.clone() });
     vec![
         Hello { id: id(0), token: "t".into(), device_id: Some("laptop".into()), resume },
@@ -205,11 +206,11 @@ fn requests() -> Vec<ClientFrame> {
             client_id: "c-1".into(),
             reply_to: Some(9),
             retry: true,
-            traceparent: None,
+            traceparent,
         },
-        Edit { id: id(2), conversation_id, seq: 9, content: "better".into(), traceparent: None },
-        Delete { id: id(3), conversation_id, seq: 9, traceparent: TraceContext::parse(TRACEPARENT) },
-        React { id: id(4), conversation_id, seq: 9, emoji: "👍".into(), on: false, traceparent: None },
+        Edit { id: id(2), conversation_id, seq: 9, content: "better".into(), traceparent },
+        Delete { id: id(3), conversation_id, seq: 9, traceparent },
+        React { id: id(4), conversation_id, seq: 9, emoji: "👍".into(), on: false, traceparent },
         Join { id: word("j"), conversation_id },
         Leave { id: id(8), conversation_id },
         Leave { id: None, conversation_id },
