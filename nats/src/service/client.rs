@@ -79,15 +79,10 @@ impl RpcClient {
         let started = Instant::now();
         let (service, name) = (C::SERVICE.name(), C::NAME);
         let (origin, exchange) = (natter_spans::current(), self.exchange(call));
-        let answer = of_call(Kind::Client, (service, name), origin, exchange).await;
+        let answer = of_call(Kind::Client, (service, name), origin, exchange, refused).await;
         metrics::histogram!("natter_rpc_seconds", "service" => service, "call" => name)
             .record(started.elapsed().as_secs_f64());
-        let refused = match &answer {
-            Ok(Some(_)) => None,
-            Ok(None) => Some(Code::Unavailable),
-            Err(refused) => Some(refused.code),
-        };
-        if let Some(code) = refused {
+        if let Some(code) = refused(&answer) {
             let code = code.name();
             metrics::counter!("natter_rpc_refused_total", "service" => service, "call" => name, "code" => code)
                 .increment(1);
@@ -145,6 +140,15 @@ impl RpcClient {
             }
             sleep(delay).await;
         }
+    }
+}
+
+/// Why there is no reply: who answers no call is as good as away.
+fn refused<T>(answer: &Result<Option<T>, RpcError>) -> Option<Code> {
+    match answer {
+        Ok(Some(_)) => None,
+        Ok(None) => Some(Code::Unavailable),
+        Err(refused) => Some(refused.code),
     }
 }
 

@@ -328,7 +328,9 @@ impl Answering {
             Ok(question) => {
                 let cause = header::trace_context(request.message.headers.as_ref()).map(Position::given);
                 let outcome = self.outcome::<C, F, Fut>(question, request, handler);
-                of_call(Kind::Server, (service, call), cause, outcome).await
+                let refused =
+                    |outcome: &Result<C::Reply, RpcError>| outcome.as_ref().err().map(|error| error.code);
+                of_call(Kind::Server, (service, call), cause, outcome, refused).await
             }
             Err(refused) => Err(refused),
         };

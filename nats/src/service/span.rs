@@ -1,6 +1,6 @@
 //! A call as a piece of work in a trace, on both sides of it.
 
-use natter_schemas::rpc::RpcError;
+use natter_schemas::code::Code;
 use natter_spans::{Kind, Position, Span, within};
 
 /// What comes of the call `method` of `service`, as a span. Only a fault of the deployment fails it, no answer to who asked.
@@ -8,12 +8,13 @@ pub async fn of_call<T>(
     kind: Kind,
     (service, method): (&'static str, &'static str),
     parent: Option<Position>,
-    work: impl Future<Output = Result<T, RpcError>>,
-) -> Result<T, RpcError> {
+    work: impl Future<Output = T>,
+    refused: impl FnOnce(&T) -> Option<Code>,
+) -> T {
     let span = Span::begin(kind, method, parent);
     let outcome = within(span.position(), work).await;
-    let fault = outcome.as_ref().err().filter(|error| error.code.is_fault());
-    span.end(fault.map(|error| error.code.name()), || {
+    let fault = refused(&outcome).filter(|code| code.is_fault());
+    span.end(fault.map(Code::name), || {
         vec![("rpc.system.name", "natter".into()), ("rpc.method", format!("{service}/{method}").into())]
     });
     outcome

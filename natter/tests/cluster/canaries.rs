@@ -216,7 +216,7 @@ async fn what_roles_write_at_trace_level_has_no_secret() {
         until("it has ended", async || process.has_ended()).await;
         let log = process.log();
         // Drivers write the most.
-        assert!(log.contains("attempting connection"), "the {name} writes what drivers do");
+        assert!(log.contains("establishing connection"), "the {name} writes what drivers do");
         found.extend(leaks(name, &log, &canaries));
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
