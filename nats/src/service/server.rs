@@ -24,7 +24,7 @@ use super::{
     access::AccessCheck,
     proof::{self, ProofCheck},
     pulse::Pulse,
-    span::of_call,
+    span::{of_call, refusal},
 };
 use crate::{connect::round_trip, header, neighbors::Neighbors, subject};
 
@@ -328,9 +328,7 @@ impl Answering {
             Ok(question) => {
                 let cause = header::trace_context(request.message.headers.as_ref()).map(Position::given);
                 let outcome = self.outcome::<C, F, Fut>(question, request, handler);
-                let refused =
-                    |outcome: &Result<C::Reply, RpcError>| outcome.as_ref().err().map(|error| error.code);
-                of_call(Kind::Server, (service, call), cause, outcome, refused).await
+                of_call(Kind::Server, (service, call), cause, outcome, refusal).await
             }
             Err(refused) => Err(refused),
         };

@@ -1,6 +1,6 @@
 //! A call as a piece of work in a trace, on both sides of it.
 
-use natter_schemas::code::Code;
+use natter_schemas::{code::Code, rpc::RpcError};
 use natter_spans::{Kind, Position, Span, within};
 
 /// What comes of the call `method` of `service`, as a span. Only a fault of the deployment fails it, no answer to who asked.
@@ -18,4 +18,9 @@ pub async fn of_call<T>(
         vec![("rpc.system.name", "natter".into()), ("rpc.method", format!("{service}/{method}").into())]
     });
     outcome
+}
+
+/// Why a service did not do what it was called for.
+pub fn refusal<T>(outcome: &Result<T, RpcError>) -> Option<Code> {
+    outcome.as_ref().err().map(|error| error.code)
 }
