@@ -1,5 +1,5 @@
 //! Every header of the system that async-nats does not name. Values are numbers, ids, addresses, verified tokens and the program's
-//! own words: other text of a client never enters one. Of a trace context that a client sent, the numbers are written anew.
+//! own words: other text of a client never enters one. Of a trace context that a client sent, only the parsed numbers are written.
 
 use async_nats::HeaderMap;
 use natter_schemas::trace_context::TraceContext;

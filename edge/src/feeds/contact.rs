@@ -1,8 +1,8 @@
 //! Whether this edge alone has lost NATS. Its clients would wait here in vain, and other edges can serve them: they are
-//! asked to go. While NATS is away for all, they stay, and nobody has to connect again afterwards.
+//! asked to go. While NATS is away for all, they stay, and none has to reconnect afterwards.
 //!
-//! Edges report in the shared state that they hear NATS. An edge that hears neither NATS nor the shared state takes itself
-//! for the one that is cut off.
+//! Edges report in the shared state that they hear NATS. An edge that hears neither NATS nor the shared state assumes
+//! that it is the one cut off.
 
 use std::{
     sync::{Arc, atomic::Ordering},

@@ -1,6 +1,6 @@
 //! Spans reach a collector: from a client's request to those who follow the log.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use natter_testkit::{Cluster, CollectedSpan, Collector, Room, User, until};
 use nix::sys::signal::Signal;
@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use crate::NATTER;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+/// A send that takes this long is exported whether it is sampled or not.
+const SLOW: Duration = Duration::from_millis(1_200);
 const CLIENT: &str = "00f067aa0ba902b7";
 
 fn traceparent(flags: &str) -> String {
@@ -87,8 +89,8 @@ async fn what_fails_or_takes_long_is_exported_unsampled() {
     let mut phone = alice.device("phone").await;
     phone.post(&room, "quick").await;
     cluster.pause_nats();
-    let slow = phone.request(traced(&room, "slow", &traceparent("00"))).await;
-    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    let (slow, sent) = (phone.request(traced(&room, "slow", &traceparent("00"))).await, Instant::now());
+    until("the send has waited for longer than a second", async || sent.elapsed() > SLOW).await;
     cluster.resume_nats();
     assert_eq!(phone.answer(slow).await["type"], "ack");
     let sends = |span: &CollectedSpan| span.name == "send";
