@@ -25,7 +25,7 @@ use crate::{
     api_error::ApiError,
     app::App,
     client_address::{TrustedProxies, network},
-    connections::{Connection, Connections, Full, Patience, Permit, RequestBody, RequestEnd},
+    connections::{Connection, Connections, Full, Patience, Permit, RequestBody, RequestProgress},
     rest,
 };
 
@@ -108,29 +108,29 @@ impl Server {
         if let Err(error) = connection.set_nodelay() {
             debug!(%peer, %error, "TCP_NODELAY not set");
         }
-        let end = connection.request_end();
-        let Some(tls) = &self.tls else { return self.serve(connection, peer, end).await };
+        let progress = connection.request_progress();
+        let Some(tls) = &self.tls else { return self.serve(connection, peer, progress).await };
         let handshake = tls.accept(connection, limits::HTTP_HEADER);
         match self.stop.run_until_cancelled(handshake).await {
             // Boxed: connections without TLS need no room for it.
             Some(Ok(stream)) => {
                 // The handshake, which was read, is no request.
-                end.reached();
-                Box::pin(self.serve(stream, peer, end)).await;
+                progress.opened();
+                Box::pin(self.serve(stream, peer, progress)).await;
             }
             Some(Err(error)) => debug!(%peer, %error, "no TLS handshake"),
             None => {}
         }
     }
 
-    async fn serve<S>(&self, stream: S, peer: SocketAddr, end: RequestEnd)
+    async fn serve<S>(&self, stream: S, peer: SocketAddr, progress: RequestProgress)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let service = service_fn(|mut request: Request<Incoming>| {
             let client = self.proxies.client(peer.ip(), self.tls.is_some(), request.headers());
             request.extensions_mut().insert(client);
-            let body = |body| axum::body::Body::new(RequestBody::new(body, end.clone()));
+            let body = |body| axum::body::Body::new(RequestBody::new(body, progress.clone()));
             let answer = self.router.clone().oneshot(request.map(body));
             async {
                 let mut answer = answer.await?;
@@ -143,7 +143,8 @@ impl Server {
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(limits::HTTP_HEADER)
+            // Counts from the end of the request before; what is begun is bounded by the connection itself.
+            .header_read_timeout(limits::HTTP_IDLE)
             .max_buf_size(32 * 1024)
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();

@@ -10,26 +10,27 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use natter_schemas::limits;
 use tokio::time::timeout;
 
-use super::linger::RequestEnd;
+use super::progress::RequestProgress;
 
 /// Says when it was read to its end. What is left of it when it is dropped is read on for a while: without that its connection
 /// would end behind the answer, under the client's next request.
 pub struct RequestBody {
     /// `None`: dropped.
     body: Option<Incoming>,
-    end: RequestEnd,
+    progress: RequestProgress,
 }
 
 impl RequestBody {
-    pub fn new(body: Incoming, end: RequestEnd) -> Self {
-        let body = Self { body: Some(body), end };
+    pub fn new(body: Incoming, progress: RequestProgress) -> Self {
+        progress.header_ended();
+        let body = Self { body: Some(body), progress };
         body.note(body.is_end_stream());
         body
     }
 
     fn note(&self, ends: bool) {
         if ends {
-            self.end.reached();
+            self.progress.body_ended();
         }
     }
 
@@ -50,7 +51,7 @@ impl RequestBody {
 impl Drop for RequestBody {
     fn drop(&mut self) {
         if let Some(body) = self.body.take().filter(|body| !body.is_end_stream()) {
-            let rest = Self { body: Some(body), end: self.end.clone() };
+            let rest = Self { body: Some(body), progress: self.progress.clone() };
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
                 runtime.spawn(rest.drain());
             }

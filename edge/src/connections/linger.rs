@@ -5,10 +5,6 @@
 use std::{
     mem::MaybeUninit,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -22,32 +18,6 @@ use tokio::{
 
 /// Read at once and forgotten.
 const PIECE: usize = 8 * 1024;
-
-/// Whether everything was read of what the client has begun to send.
-#[derive(Clone)]
-pub struct RequestEnd(Arc<AtomicBool>);
-
-impl Default for RequestEnd {
-    fn default() -> Self {
-        Self(Arc::new(AtomicBool::new(true)))
-    }
-}
-
-impl RequestEnd {
-    /// A request was read to its end.
-    pub fn reached(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// So many bytes were read. A client that has ended its side sends no more.
-    pub(super) fn arrived(&self, bytes: usize) {
-        self.0.store(bytes == 0, Ordering::Relaxed);
-    }
-
-    pub(super) fn is_reached(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 /// What is still read of a connection whose other side has ended.
 pub(super) struct Linger {

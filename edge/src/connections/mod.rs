@@ -2,6 +2,7 @@
 //! one cannot have all of them. A connection counts until it ends, as a socket too.
 
 mod stream; // bytes of a connection that is counted
+mod progress; // where it is in its requests
 mod body; // of a request, to its end
 mod linger; // what is read after an early answer
 
@@ -12,7 +13,7 @@ use natter_schemas::limits;
 use parking_lot::Mutex;
 
 pub use body::RequestBody;
-pub use linger::RequestEnd;
+pub use progress::RequestProgress;
 pub use stream::{Connection, Patience};
 
 pub struct Connections {

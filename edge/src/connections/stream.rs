@@ -13,14 +13,13 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::{
-    Permit,
-    linger::{Linger, RequestEnd},
-};
+use super::{Permit, linger::Linger, progress::RequestProgress};
 
 /// How long a connection waits for its client.
 #[derive(Clone, Copy)]
 pub struct Patience {
+    /// Until it has sent a header, the first from the start and others from their first byte.
+    pub header: Duration,
     /// Until it takes some of what is written to it.
     pub write: Duration,
     /// Until it has sent the rest of a request that was answered before its end.
@@ -29,30 +28,41 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { write: limits::HTTP_WRITE_STALL, linger: limits::HTTP_LINGER }
+        Self { header: limits::HTTP_HEADER, write: limits::HTTP_WRITE_STALL, linger: limits::HTTP_LINGER }
     }
 }
 
 /// The bytes of an HTTP connection. One whose client takes nothing of what is written to it for too long fails: otherwise
-/// it would hold its answers, and its place, for good. One that ends in the middle of a request lingers.
+/// it would hold its answers, and its place, for good. So does one that has begun a request and does not end its header. One
+/// that ends in the middle of a request lingers.
 pub struct Connection {
     stream: TcpStream,
     permit: Permit,
     patience: Patience,
     /// Since the connection takes no more; boxed, because most never need it.
     stalled: Option<Pin<Box<Sleep>>>,
-    request: RequestEnd,
+    request: RequestProgress,
+    /// Since a header is owed.
+    header: Option<Pin<Box<Sleep>>>,
     /// This side has ended, and the client's may go on.
     linger: Option<Box<Linger>>,
 }
 
 impl Connection {
     pub fn new(stream: TcpStream, permit: Permit, patience: Patience) -> Self {
-        Self { stream, permit, patience, stalled: None, request: RequestEnd::default(), linger: None }
+        Self {
+            stream,
+            permit,
+            patience,
+            stalled: None,
+            request: RequestProgress::default(),
+            header: None,
+            linger: None,
+        }
     }
 
-    /// For whoever reads requests: to say when one has ended.
-    pub fn request_end(&self) -> RequestEnd {
+    /// For whoever reads requests: to say what of one was read.
+    pub fn request_progress(&self) -> RequestProgress {
         self.request.clone()
     }
 
@@ -63,6 +73,17 @@ impl Connection {
     /// For a socket, which has a bound of its own on what waits to be written.
     pub fn into_parts(self) -> (TcpStream, Permit) {
         (self.stream, self.permit)
+    }
+
+    fn watch_header(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.request.owes_header() {
+            self.header = None;
+            return Poll::Pending;
+        }
+        let patience = self.patience.header;
+        let header = self.header.get_or_insert_with(|| Box::pin(sleep(patience)));
+        ready!(header.as_mut().poll(cx));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not send its header")))
     }
 
     fn watch(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -85,9 +106,12 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if read.is_pending() {
+            return self.watch_header(cx);
+        }
         self.request.arrived(buffer.filled().len() - before);
-        Poll::Ready(Ok(()))
+        read
     }
 }
 
@@ -118,7 +142,7 @@ impl AsyncWrite for Connection {
         let Self { stream, request, linger, patience, .. } = &mut *self;
         if linger.is_none() {
             ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
-            if request.is_reached() {
+            if !request.is_in_request() {
                 return Poll::Ready(Ok(()));
             }
         }
@@ -135,7 +159,7 @@ mod tests {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
-        time::Instant,
+        time::{Instant, timeout},
     };
 
     use super::{super::Connections, *};
@@ -154,7 +178,7 @@ mod tests {
         let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let connections = Arc::new(Connections::new(ConnectionLimits::default(), usize::MAX));
         let permit = connections.admit(None).expect("there is room");
-        let patience = Patience { write: PATIENCE, linger };
+        let patience = Patience { header: PATIENCE, write: PATIENCE, linger };
         (Connection::new(accepted.expect("a client").0, permit, patience), client.expect("a connection"))
     }
 
@@ -237,7 +261,41 @@ mod tests {
         let (mut connection, mut client) = lingering(LONG).await;
         client.write_all(b"GET /").await.expect("it is read");
         connection.read_exact(&mut [0; 5]).await.expect("it is sent");
-        connection.request_end().reached();
+        connection.request_progress().header_ended();
+        connection.request_progress().body_ended();
         connection.shutdown().await.expect("an end");
+    }
+
+    #[tokio::test]
+    async fn a_connection_without_a_header_ends() {
+        let begun = Instant::now();
+        let (mut silent, _client) = connected().await;
+        let (mut slow, mut client) = connected().await;
+        client.write_all(b"GET /").await.expect("it is read");
+        slow.read_exact(&mut [0; 5]).await.expect("it is sent");
+        for connection in [&mut silent, &mut slow] {
+            let error = connection.read_exact(&mut [0]).await.expect_err("nothing comes");
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        }
+        assert!(begun.elapsed() >= PATIENCE);
+    }
+
+    #[tokio::test]
+    async fn a_connection_between_requests_waits_for_the_next_one() {
+        let (mut connection, mut client) = connected().await;
+        for _ in 0..2 {
+            client.write_all(b"GET /").await.expect("it is read");
+            connection.read_exact(&mut [0; 5]).await.expect("it is sent");
+            connection.request_progress().header_ended();
+            connection.request_progress().body_ended();
+            // Longer than a header is waited for.
+            timeout(PATIENCE * 3 / 2, connection.read_exact(&mut [0])).await.expect_err("it is waited for");
+        }
+        client.write_all(b"GET").await.expect("it is read");
+        connection.read_exact(&mut [0; 3]).await.expect("it is sent");
+        let begun = Instant::now();
+        let error = connection.read_exact(&mut [0]).await.expect_err("nothing comes");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() >= PATIENCE, "the rest of a header has its whole time");
     }
 }

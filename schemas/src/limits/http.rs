@@ -32,7 +32,11 @@ pub const HTTP_BODY_DISCARDED: usize = 1024 * 1024;
 /// TLS handshakes of the admin port at one time: it is for a few clients of an inner network.
 pub const ADMIN_HANDSHAKES: usize = 64;
 
-/// From accept to the end of the request's header; with TLS also from accept to the end of the handshake.
+/// From accept, or the first byte of a later request, to the end of its header; with TLS also from accept to the end of the
+/// handshake.
 pub const HTTP_HEADER: Duration = Duration::from_secs(10);
+/// A connection is kept for so long between requests: longer than usual proxies keep theirs (60 s), so that they close it. Where
+/// the server closes first, a request on its way is lost, and what is no GET cannot be sent again.
+pub const HTTP_IDLE: Duration = Duration::from_secs(75);
 /// From the header to the answer, body included.
 pub const HTTP_REQUEST: Duration = Duration::from_mins(1);
