@@ -16,9 +16,12 @@ use crate::NATTER;
 const HEADER: Duration = Duration::from_secs(15);
 /// Between the lines of a header that never ends: often enough that a limit between two bytes would not notice.
 const DRIP: Duration = Duration::from_millis(200);
+/// The contract's 75 s between requests, and what two busy cores add.
+const IDLE: Duration = Duration::from_secs(85);
 const BODY: Duration = Duration::from_secs(25);
 /// Of the contract's 15 s without progress, once both kernels hold all they can.
 const STALL: Duration = Duration::from_secs(40);
+const HEALTH: &[u8] = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
 const MIB: usize = 1024 * 1024;
 
 async fn connect(natter: &DevServer) -> TcpStream {
@@ -59,8 +62,20 @@ async fn connections_without_a_whole_request_are_closed_in_time() {
     };
     let idle = async {
         let mut stream = connect(&natter).await;
-        stream.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-        assert!(rest(stream, HEADER, "kept alive").await.starts_with("HTTP/1.1 200"));
+        stream.write_all(HEALTH).await.unwrap();
+        assert!(rest(stream, IDLE, "kept alive").await.starts_with("HTTP/1.1 200"));
+    };
+    let reused = async {
+        let mut stream = connect(&natter).await;
+        stream.write_all(HEALTH).await.unwrap();
+        assert!(!ends_within(&mut stream, HEADER).await, "closed under the next request");
+        stream.write_all(HEALTH).await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        // A header that is begun has no more time than the first one.
+        stream.write_all(b"GET / ").await.unwrap();
+        rest(stream, HEADER, "half of a later header").await;
     };
     let body = async {
         let mut stream = connect(&natter).await;
@@ -74,15 +89,15 @@ async fn connections_without_a_whole_request_are_closed_in_time() {
         assert_eq!(tokio::time::timeout(HEADER, socket.closed()).await, Ok(4001));
     };
     let unread = unread(connect(&natter).await);
-    tokio::join!(silent, half, drip, idle, body, no_hello, unread);
+    tokio::join!(silent, half, drip, idle, reused, body, no_hello, unread);
     assert!(natter.metric("natter_connections_stalled_total").await >= 1.0);
     assert_eq!(reqwest::get(format!("{}/health", natter.http)).await.unwrap().status(), 200);
 }
 
 /// Requests whose answers are never read, until there is no more room for answers; then the server has to end it.
 async fn unread(mut stream: TcpStream) {
-    let requests = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n".repeat(1_000);
-    let flooding = async { while stream.write_all(requests.as_bytes()).await.is_ok() {} };
+    let requests = HEALTH.repeat(1_000);
+    let flooding = async { while stream.write_all(&requests).await.is_ok() {} };
     assert!(
         tokio::time::timeout(STALL, flooding).await.is_ok(),
         "unread answers: still open after {STALL:?}"
