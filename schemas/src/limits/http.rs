@@ -19,9 +19,9 @@ pub const CONNECTIONS: usize = 100_000;
 pub const CONNECTIONS_PART_OF_ADDRESS: usize = 4;
 /// Open files that connections never get: the store, NATS, Redis, and what is open to refuse a connection.
 pub const RESERVED_FILES: usize = 256;
-/// Calls of one user that a node works at, each until its answer is taken: as many as a browser makes at once. A page of
-/// [`super::ANSWER`] is here four times while it is made, so they are 24 MiB at worst, and 6 MiB while no one reads them.
-pub const CALLS_OF_USER: usize = 6;
+/// Calls of one user that a node works at, each until its answer is taken: as many as a browser makes at once, and two. A page
+/// of [`super::ANSWER`] is here four times while it is made, so they are 32 MiB at worst, and 8 MiB while no one reads them.
+pub const CALLS_OF_USER: usize = 8;
 /// Others wait for their turn before anything of their bodies is asked for: with 20 KiB for each connection, 1.3 MiB.
 pub const CALLS_OF_USER_WAITING: usize = 64;
 /// How long they wait: less than a client waits for an answer.
