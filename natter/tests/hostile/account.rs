@@ -21,8 +21,8 @@ use crate::{NATTER, silent::masked};
 /// Of a production deployment, but for what an address may do: all users of this test have one.
 const RATES: &str = "login=1000/min,send=20/s*200,write=5/s*50,groups=200/day,read=50/s*200,search=5/s*20,\
                      frames=100/s*1000,renew=10/min*20,address=1000/s*10000";
-/// More than its growth by one account an edge never has: 63 to 73 MiB were seen, of optimized programs and others.
-const MOST_KIB: u64 = 80 * 1024;
+/// More than its growth by one account an edge never has.
+const MOST_KIB: u64 = 64 * 1024;
 /// What a user waits for a call or an ack, of a hundred all but one, on a machine that has time.
 const P99: Duration = Duration::from_millis(100);
 /// On one that has not, with a program that is not optimized: so many times what it is without the account.
