@@ -77,7 +77,6 @@ impl Connection {
 
     fn watch_header(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.request.owes_header() {
-            self.header = None;
             return Poll::Pending;
         }
         let patience = self.patience.header;
@@ -105,6 +104,10 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // The time of one header is not that of the next, which may be there already.
+        if !self.request.owes_header() {
+            self.header = None;
+        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if read.is_pending() {
