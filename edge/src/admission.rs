@@ -12,6 +12,7 @@ use natter_runtime::{
     shared_state::{LogInOutcome, Memory, RateDecision, SharedState, Unavailable, local_token_bucket},
 };
 use natter_schemas::{code::Code, id::UserId, limits, rpc::User};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     api_error::ApiError,
@@ -152,6 +153,7 @@ pub struct UserLimits {
     /// Of the user's sockets.
     buckets: Vec<(Class, Rule, DefaultDirectRateLimiter)>,
     turns: Turns,
+    replays: Semaphore,
 }
 
 impl UserLimits {
@@ -159,7 +161,12 @@ impl UserLimits {
         let classes = [Class::Send, Class::Write, Class::Read];
         let rules = classes.into_iter().filter_map(|class| rates.rule(class).map(|rule| (class, rule)));
         let buckets = rules.map(|(class, rule)| (class, rule, local_token_bucket(rule))).collect();
-        Self { buckets, turns: Turns::default() }
+        Self { buckets, turns: Turns::default(), replays: Semaphore::new(limits::REPLAYS_OF_USER) }
+    }
+
+    /// The turn to ask history for a part of what the user's sockets missed: kept until it is answered.
+    pub async fn replay(&self) -> Option<SemaphorePermit<'_>> {
+        self.replays.acquire().await.ok()
     }
 
     /// Takes the tokens of a request, all of them or none.

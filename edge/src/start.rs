@@ -69,7 +69,7 @@ pub async fn assemble(
 
     let (sockets, known, control, prefixes): (Arc<Sockets>, Arc<KnownPresence>, _, _) = Default::default();
     let hub = hub(&config, partitions, (&rpc, &keys), &clock, &lifecycle);
-    let catch_up = Arc::new(CatchUp::new(members.clone(), rpc.clone(), keys.clone()));
+    let catch_up = Arc::new(CatchUp::new(members.clone(), admission.clone(), rpc.clone(), keys.clone()));
     let (earlier, sealing) = sending(&config, (&rpc, &keys), &lifecycle);
     let registry = Registry { sockets: sockets.clone(), hub: hub.clone(), heartbeats: heartbeats.clone() };
 

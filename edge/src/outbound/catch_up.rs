@@ -14,7 +14,7 @@ use natter_schemas::{
 use natter_seal::DataKeys;
 
 use super::{missed::Missed, sockets::Socket};
-use crate::{api_error::ApiError, membership::Members, wire::encode};
+use crate::{admission::Admission, api_error::ApiError, membership::Members, wire::encode};
 
 /// Conversations of one socket caught up at once: with 64 KiB of events each, as much as may wait for it.
 const AT_ONCE: usize = 4;
@@ -45,13 +45,14 @@ pub fn hold(socket: &Socket, positions: &Positions, same_epoch: bool) -> Pending
 
 pub struct CatchUp {
     members: Arc<Members>,
+    admission: Arc<Admission>,
     rpc: RpcClient,
     keys: DataKeys,
 }
 
 impl CatchUp {
-    pub fn new(members: Arc<Members>, rpc: RpcClient, keys: DataKeys) -> Self {
-        Self { members, rpc, keys }
+    pub fn new(members: Arc<Members>, admission: Arc<Admission>, rpc: RpcClient, keys: DataKeys) -> Self {
+        Self { members, admission, rpc, keys }
     }
 
     /// Catches up every held conversation. The socket must be in the rooms of those it is a member of.
@@ -121,12 +122,24 @@ impl CatchUp {
         // 0 before the first event of a position that may not be one of this conversation.
         let mut prev = 0;
         let mut missed = Missed::by_user(socket.user, conversation, after);
+        let limits = self.admission.of_user(socket.user).await;
+        let mut turn = None;
         while socket.queue.wait_for_room().await {
             let after = missed.after;
-            let replay = missed.next(&self.rpc, &self.keys).await?;
+            let replay = {
+                let _asks = limits.replay().await;
+                missed.next(&self.rpc, &self.keys).await?
+            };
             // A position past the head belongs to some other log: nothing is known to follow it.
             if replay.more || after > replay.head {
                 return self.reload(socket, conversation).await;
+            }
+            if turn.is_none() && !replay.events.is_empty() && !socket.queue.has_room() {
+                // The parts of all that are under way would wait in memory, for as long as the client does not read.
+                // One may; the others are asked for again in their turn.
+                missed.after = after;
+                turn = Some(socket.queue.turn().await);
+                continue;
             }
             if replay.anchored {
                 prev = after;

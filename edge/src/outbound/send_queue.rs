@@ -36,6 +36,8 @@ pub struct SendQueue {
     task: Notify,
     /// There is room again.
     drained: Notify,
+    /// Held by the catch-up that may wait for room with a part of what was missed in its hands.
+    part: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -114,14 +116,24 @@ impl SendQueue {
         loop {
             let drained = self.drained.notified();
             {
-                let State { queue, broken, .. } = &*self.state.lock();
-                let open = queue.closing().is_none() && !*broken;
-                if queue.bytes() < limits::OUT_QUEUE / 2 || !open {
+                let state = self.state.lock();
+                let open = state.queue.closing().is_none() && !state.broken;
+                if state.has_room() || !open {
                     return open;
                 }
             }
             drained.await;
         }
+    }
+
+    /// Less than half of the bound is queued.
+    pub fn has_room(&self) -> bool {
+        self.state.lock().has_room()
+    }
+
+    /// The turn to wait for room with a part of what was missed, see [`super::catch_up`].
+    pub async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.part.lock().await
     }
 
     /// A flusher's turn: writes as much as the connection takes now; returns the number of system calls.
@@ -136,7 +148,7 @@ impl SendQueue {
         let writes = state.write_to(output);
         let ends = state.broken || (state.queue.closing().is_some() && state.is_written());
         let wake = ends || state.blocked;
-        let room = state.queue.bytes() < limits::OUT_QUEUE / 2;
+        let room = state.has_room();
         drop(state);
         if wake {
             self.task.notify_one();
@@ -244,6 +256,10 @@ impl State {
     /// The kernel has all of it.
     fn is_written(&self) -> bool {
         self.queue.is_empty() && !self.held
+    }
+
+    fn has_room(&self) -> bool {
+        self.queue.bytes() < limits::OUT_QUEUE / 2
     }
 
     /// Writes until nothing is left or the connection takes no more; returns the number of system calls.

@@ -34,6 +34,10 @@ impl Frame {
         let start = HEADER - header.len(length as u64);
         let mut room = &mut bytes[start..HEADER];
         header.format(length as u64, &mut room).expect("the header fits the length it reported");
+        if bytes.capacity() > TYPICAL {
+            // It may wait for a slow reader: by doubling, its buffer may have become twice as long as it is.
+            bytes.shrink_to_fit();
+        }
         Self(Bytes::from(bytes).split_off(start))
     }
 
