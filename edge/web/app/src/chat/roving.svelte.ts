@@ -21,9 +21,11 @@ export class Roving {
   #isInside = false
   readonly #stops = $derived.by(() => this.place.rows().flatMap((row, index): Stop[] => (isMessage(row) ? [{ row, index }] : [])))
   readonly #at = $derived(this.#stops.findIndex(({ row }) => row.key === this.#focused))
-  readonly stop = $derived((this.#stops[this.#at] ?? this.#stops.at(-1))?.row.key)
+  // These two are wanted while one scrolls through thousands of rows: without the list of all stops.
+  readonly #index = $derived.by(() => (this.#focused === undefined ? -1 : this.place.rows().findIndex((row) => isMessage(row) && row.key === this.#focused)))
+  readonly stop = $derived.by(() => (this.place.rows()[this.#index] ?? this.place.rows().findLast(isMessage))?.key)
   /** Rows that exist even when they are not on the screen: the focus would be lost with them. */
-  readonly kept = $derived(this.#stops[this.#at] ? [this.#stops[this.#at]!.index] : [])
+  readonly kept = $derived(this.#index < 0 ? [] : [this.#index])
 
   constructor(
     readonly place: Place,

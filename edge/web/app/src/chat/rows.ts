@@ -32,76 +32,105 @@ interface Options {
 
 export const isMessage = (row: Row | undefined): row is MessageRow => row?.kind === 'message' || row?.kind === 'outgoing'
 
-/** Dates are slow to make, and a message keeps its own. */
-const times = new WeakMap<Held | Outgoing, { at: number; day: string }>()
+/** What was made of a message: a history has thousands, and each page that is loaded passes all of them again. */
+interface Made {
+  at: number
+  day: string
+  row?: MessageRow
+}
+const madeOf = new WeakMap<Held | Outgoing, Made>()
 
-function timeOf(message: Held | Outgoing, text: string): { at: number; day: string } {
-  let known = times.get(message)
+function made(source: Held | Outgoing): Made {
+  let known = madeOf.get(source)
   if (!known) {
-    const date = new Date(text)
-    times.set(message, (known = { at: date.getTime(), day: date.toDateString() }))
+    const date = new Date(isHeld(source) ? source.createdAt : source.at)
+    madeOf.set(source, (known = { at: date.getTime(), day: date.toDateString() }))
   }
   return known
 }
 
-/** `known` has the rows of before: those that are the same stay the same objects, so that their views are not made again. */
-export function rows(segments: readonly Segment[], outbox: readonly Outgoing[], { me, unreadAfter }: Options, known?: ReadonlyMap<string, Row>): Row[] {
-  const made: Row[] = []
+const isHeld = (source: Held | Outgoing): source is Held => 'createdAt' in source
+
+/** The row of before, if it is the same. */
+function rowOf(source: Held | Outgoing, key: string, first: boolean, last: boolean): MessageRow {
+  const known = made(source)
+  const { row, at } = known
+  if (row?.key === key && row.first === first && row.last === last) return row
+  return (known.row = isHeld(source) ? { kind: 'message', key, message: source, at, first, last } : { kind: 'outgoing', key, entry: source, at, first, last })
+}
+
+/**
+ * Rows that are the same as before stay the same objects, so that their views are not made again: a message knows its row,
+ * and `known` has the others of the call before, and then those of this one.
+ */
+export function rows(segments: readonly Segment[], outbox: readonly Outgoing[], { me, unreadAfter }: Options, known = new Map<string, Row>()): Row[] {
+  const list: Row[] = []
+  const others: Row[] = []
+  const other = (row: Row) => {
+    others.push(kept(known.get(row.key), row))
+    list.push(others.at(-1)!)
+  }
+  // Of one's own messages: two may have the same name.
   const keys = new Set<string>()
   let day = ''
-  let before: { sender: string; at: number; row: MessageRow } | undefined
   let divided = unreadAfter === null
-  const add = (row: MessageRow, sender: string, newDay: string, isUnread: boolean) => {
-    const { at, key } = row
-    keys.add(key)
-    if (newDay !== day) {
-      day = newDay
+  /** The message before; whether it is the last of its group is known with the next one. */
+  const before = { source: undefined as Held | Outgoing | undefined, sender: '', key: '', first: true, index: 0 }
+  const settle = (last: boolean) => {
+    if (before.source) list[before.index] = rowOf(before.source, before.key, before.first, last)
+    before.source = undefined
+  }
+  const add = (source: Held | Outgoing, key: string, sender: string, isUnread: boolean) => {
+    const time = made(source)
+    const first = !before.source || isUnread || time.day !== day || before.sender !== sender || time.at - made(before.source).at > TOGETHER
+    settle(first)
+    if (time.day !== day) {
+      day = time.day
       // Not named by its date: clocks differ, and one day may come twice.
-      made.push({ kind: 'day', key: `day-${key}`, at })
-      before = undefined
+      other({ kind: 'day', key: `day-${key}`, at: time.at })
     }
     if (isUnread) {
-      made.push({ kind: 'unread', key: 'unread' })
-      before = undefined
+      other({ kind: 'unread', key: 'unread' })
       divided = true
     }
-    row.first = before?.sender !== sender || at - before.at > TOGETHER
-    if (!row.first && before) before.row.last = false
-    made.push(row)
-    before = { sender, at, row }
+    Object.assign(before, { source, sender, key, first, index: list.length })
+    // Its place: the row is made with the next one.
+    list.length += 1
   }
   segments.forEach((segment, index) => {
     const previous = segments[index - 1]
     // Named from the end: pages that are loaded into a seam move its ends, and it stays the same seam.
     const seam = `seam-${segments.length - index}`
-    if (!previous) made.push(segment.after === 0 ? { kind: 'start', key: 'start' } : { kind: 'seam', key: seam, after: 0, before: segment.after + 1 })
+    if (!previous) other(segment.after === 0 ? { kind: 'start', key: 'start' } : { kind: 'seam', key: seam, after: 0, before: segment.after + 1 })
     else if (previous.to < segment.after) {
-      made.push({ kind: 'seam', key: seam, after: previous.to, before: segment.after + 1 })
-      before = undefined
+      settle(true)
+      other({ kind: 'seam', key: seam, after: previous.to, before: segment.after + 1 })
     }
     // Where messages after the read mark are not held it is not known which is the first one.
     const divides = unreadAfter !== null && segment.after <= unreadAfter
     for (const message of segment.messages) {
-      const { at, day } = timeOf(message, message.createdAt)
       const isUnread = !divided && divides && message.seq > unreadAfter && message.senderId !== me && !message.deletedAt
-      add({ kind: 'message', key: keyOf(message, me, keys), message, at, first: true, last: true }, message.senderId, day, isUnread)
+      add(message, keyOf(message, me, keys), message.senderId, isUnread)
     }
   })
-  for (const entry of outbox) {
-    const { at, day } = timeOf(entry, entry.at)
-    const key = keys.has(own(entry.clientId)) ? `out-${entry.clientId}` : own(entry.clientId)
-    add({ kind: 'outgoing', key, entry, at, first: true, last: true }, me, day, false)
-  }
-  made.push({ kind: 'end', key: 'end' })
-  return known ? made.map((row) => kept(known.get(row.key), row)) : made
+  for (const entry of outbox) add(entry, keys.has(own(entry.clientId)) ? `out-${entry.clientId}` : own(entry.clientId), me, false)
+  settle(true)
+  other({ kind: 'end', key: 'end' })
+  known.clear()
+  for (const row of others) known.set(row.key, row)
+  return list
 }
 
 const own = (clientId: string): string => `own-${clientId}`
 
 /** One's own message has the same name before and after it has arrived, unless another device has used it too. */
-function keyOf({ seq, senderId, clientId }: Held, me: string, keys: ReadonlySet<string>): string {
-  if (senderId !== me || clientId === null || keys.has(own(clientId))) return `seq-${seq}`
-  return own(clientId)
+function keyOf(message: Held, me: string, keys: Set<string>): string {
+  const { seq, senderId, clientId } = message
+  if (senderId !== me || clientId === null) return madeOf.get(message)?.row?.key ?? `seq-${seq}`
+  const name = own(clientId)
+  if (keys.has(name)) return `seq-${seq}`
+  keys.add(name)
+  return name
 }
 
 function kept(before: Row | undefined, row: Row): Row {
@@ -122,7 +151,11 @@ export interface Step {
  * below is another. `seen` are the keys of the rows on the screen; `isLost`: none of them is left.
  */
 export function steps(before: readonly Row[], after: readonly Row[], seen: readonly string[]): { steps: Step[]; isLost: boolean } {
-  const places = new Map(after.map(({ key }, index) => [key, index]))
+  const sought = new Set(seen)
+  const places = new Map<string, number>()
+  after.forEach(({ key }, index) => {
+    if (sought.has(key)) places.set(key, index)
+  })
   const anchor = seen.find((key) => places.has(key))
   const to = anchor === undefined ? -1 : places.get(anchor)!
   const from = anchor === undefined ? -1 : before.findIndex(({ key }) => key === anchor)

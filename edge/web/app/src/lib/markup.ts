@@ -67,6 +67,8 @@ const MARKS: readonly { mark: string; kind: 'bold' | 'italic' | 'strike' }[] = [
   { mark: '_', kind: 'italic' },
 ]
 
+/** What begins neither a mark nor a link. */
+const PLAIN = /[^`*_~h]+/y
 const LINK = /https?:\/\/[^\s<>"'`]+/y
 
 interface Open {
@@ -133,8 +135,10 @@ export function inline(source: string): Inline[] {
       at += mark.length
       continue
     }
-    say(letter)
-    at += 1
+    PLAIN.lastIndex = at
+    const run = PLAIN.exec(source)?.[0] ?? letter
+    say(run)
+    at += run.length
   }
   unopen(0)
   return root

@@ -55,8 +55,9 @@ test('a message keeps its row when it arrives, and a seam when it shrinks', () =
 
 test('rows that are the same stay the same objects', () => {
   const [one, two] = [message(1, 'a', '2026-11-27T10:00:00Z'), message(2, 'b', '2026-11-27T10:00:00Z')]
-  const before = rows([segment(0, one)], [], options)
-  const after = rows([segment(0, one, two)], [], options, new Map(before.map((row) => [row.key, row])))
+  const known = new Map<string, Row>()
+  const before = rows([segment(0, one)], [], options, known)
+  const after = rows([segment(0, one, two)], [], options, known)
   expect(after.slice(0, 3)).toEqual(before.slice(0, 3))
   expect(after.slice(0, 3).every((row, index) => row === before[index])).toBe(true)
 })
