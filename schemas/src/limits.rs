@@ -60,8 +60,8 @@ pub const RESUME_EVENTS: usize = 500;
 /// quarter of what may wait for a socket, which has four under way at most.
 pub const REPLAY: usize = 64 * 1024;
 /// Such questions of one user that a node has under way, whichever sockets they are for: 50 sockets that come back at once
-/// would otherwise ask for 200, and all other users wait behind them. As many as [`CALLS_OF_USER`].
-pub const REPLAYS_OF_USER: usize = 8;
+/// would otherwise ask for 200, and all other users wait behind them. Half of what a worker answers at once.
+pub const REPLAYS_OF_USER: usize = 16;
 /// Items a page may be asked for.
 pub const PAGE: RangeInclusive<usize> = 1..=100;
 /// Items of a page without a limit.

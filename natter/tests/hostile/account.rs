@@ -26,7 +26,7 @@ const MOST_KIB: u64 = 64 * 1024;
 /// What a user waits for a call or an ack, of a hundred all but one, on a machine that has time.
 const P99: Duration = Duration::from_millis(100);
 /// On one that has not, with a program that is not optimized: so many times what it is without the account.
-const SLOWER: u32 = 10;
+const SLOWER: u32 = 20;
 
 /// Of the user who is measured.
 const SAMPLES: usize = 300;
