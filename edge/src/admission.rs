@@ -153,6 +153,7 @@ pub struct UserLimits {
     /// Of the user's sockets.
     buckets: Vec<(Class, Rule, DefaultDirectRateLimiter)>,
     turns: Turns,
+    /// Questions to history of the user's sockets.
     replays: Semaphore,
 }
 

@@ -1,7 +1,7 @@
 /** Times as people write them. */
 import { language, t } from '../words'
 
-/** Made when it is first used: that takes a millisecond, and each row of a history has two times. */
+/** Made when it is first used, and once: to make one is slow, and each row of a history has two times. */
 function format(options: Intl.DateTimeFormatOptions): (at: Date) => string {
   let made: Intl.DateTimeFormat | undefined
   return (at) => (made ??= new Intl.DateTimeFormat(locale(), options)).format(at)
