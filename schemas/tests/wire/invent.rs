@@ -155,7 +155,16 @@ impl<'de> Deserializer<'de> for &mut Inventor {
         visitor.visit_enum(Variant { inventor: self, variant })
     }
 
-    serde::forward_to_deserialize_any! { f32 f64 char bytes byte_buf identifier ignored_any }
+    /// The same bytes as a list of them: what is read as a whole was written as a list once.
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_seq(visitor)
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        self.deserialize_seq(visitor)
+    }
+
+    serde::forward_to_deserialize_any! { f32 f64 char identifier ignored_any }
 }
 
 struct Elements<'a> {
