@@ -162,14 +162,21 @@ function link(source: string, at: number): Extract<Inline, { kind: 'link' }> | u
   return url && /^https?:$/.test(url.protocol) && url.hostname ? { kind: 'link', href: url.href, text } : undefined
 }
 
+/** As much of a message as a line shows, in units of UTF-16. */
+const LINE = 300
+
 /** In one line, for lists and replies. */
-export function plain(source: string): string {
+export const plain = (source: string): string => summary(parse(source.slice(0, LINE)))
+
+/** The words alone. */
+export function summary(blocks: readonly Block[]): string {
   const words = (nodes: readonly Inline[]): string =>
     nodes.map((node) => ('children' in node ? words(node.children) : node.text)).join('')
-  return parse(source.slice(0, 300))
+  return blocks
     .map((block) => (block.kind === 'code' ? block.text : words(block.children)))
     .join(' ')
     .replace(/\s+/g, ' ')
+    .slice(0, LINE)
 }
 
 /** One to three emoji alone are shown large. */
