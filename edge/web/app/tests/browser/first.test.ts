@@ -2,6 +2,7 @@
 import type { BrowserContextOptions, Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { Caller, enter, profile, rows, stage } from './harness'
+import { isTask, recorded, times, type TraceEvent } from './trace'
 
 const { program, browser } = await stage()
 
@@ -25,6 +26,8 @@ async function left(): Promise<BrowserContextOptions['storageState']> {
 
 const cold = async (): Promise<Page> => (await profile(browser, { storageState: await left() })).newPage()
 
+const READABLE = 'readable'
+
 /** By the page's own clock: when the first message could be seen, and whether there was a frame since in which none was. */
 const WATCH = `{
   const look = () => {
@@ -33,8 +36,8 @@ const WATCH = `{
       const { top, bottom } = row.getBoundingClientRect();
       return bottom > 0 && top < innerHeight;
     });
-    if (isSeen) globalThis.readableAt ??= performance.now();
-    else if (globalThis.readableAt) globalThis.isGone = true;
+    if (!isSeen && globalThis.readableAt) globalThis.isGone = true;
+    if (isSeen) globalThis.readableAt ??= performance.mark('${READABLE}').startTime;
     requestAnimationFrame(look);
   };
   requestAnimationFrame(look);
@@ -68,11 +71,12 @@ async function slowStart(path: string): Promise<Start> {
   await devtools.send('Network.enable')
   const throughput = LINE.speed * 1_000
   await devtools.send('Network.emulateNetworkConditions', { offline: false, latency: LINE.latency, downloadThroughput: throughput, uploadThroughput: throughput })
-  await devtools.send('Performance.enable', { timeDomain: 'threadTicks' })
-  await page.goto(program.url + path, { waitUntil: 'commit' })
-  const took = (await (await page.waitForFunction(() => (globalThis as Seen).readableAt)).jsonValue()) ?? Infinity
-  const { metrics } = await devtools.send('Performance.getMetrics')
-  const work = (metrics.find(({ name }) => name === 'TaskDuration')?.value ?? Infinity) * 1_000
+  let took = Infinity
+  const events = await recorded(browser, page, async () => {
+    await page.goto(program.url + path, { waitUntil: 'commit' })
+    took = (await (await page.waitForFunction(() => (globalThis as Seen).readableAt)).jsonValue()) ?? Infinity
+  })
+  const work = workUntil(events, READABLE)
   const requests = await page.evaluate(() =>
     performance.getEntries().flatMap((entry) => {
       if (!(entry instanceof PerformanceResourceTiming)) return []
@@ -81,6 +85,13 @@ async function slowStart(path: string): Promise<Start> {
     }),
   )
   return { page, took, work, requests }
+}
+
+/** Milliseconds on a processor of the page's thread, from the start of the record to a mark of the page. */
+function workUntil(events: readonly TraceEvent[], mark: string): number {
+  const at = events.find(({ name }) => name === mark) ?? expect.fail(`${mark} is not in the record`)
+  const until = events.filter((event) => isTask(event) && event.pid === at.pid && event.tid === at.tid && event.ts < at.ts)
+  return times(until).reduce((sum, time) => sum + time, 0)
 }
 
 /** What the line alone needs for these: a request waits for the round trip of what it is asked for by, and bytes for those before. */

@@ -2,35 +2,20 @@
 import type { Browser, Page, Route } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { Caller, enter, open, profile, rows, stage } from './harness'
+import { isTask, recorded, times, type TraceEvent } from './trace'
 
 const { program, browser } = await stage()
 
-interface TraceEvent {
-  name: string
-  ph: string
-  pid: number
-  tid: number
-  ts: number
-  dur?: number
-  /** Time of the thread on a processor, in µs: what other programs do at the same time does not count. */
-  tdur?: number
-  args: { name?: string; data?: { type?: string } }
-}
+/** Milliseconds on a processor of each task of the page's main thread meanwhile. */
+const tasksOf = async (browser: Browser, page: Page, work: () => Promise<void>): Promise<number[]> => times((await recorded(browser, page, work)).filter(isTask))
 
-/** What the page's main thread did meanwhile: the milliseconds on a processor of each of its tasks and key events. */
-async function traced(browser: Browser, page: Page, work: () => Promise<void>): Promise<{ tasks: number[]; keys: number[] }> {
-  await browser.startTracing(page, { categories: ['-*', 'toplevel', 'devtools.timeline', 'disabled-by-default-devtools.timeline', '__metadata'] })
-  await work()
-  const { traceEvents } = JSON.parse((await browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] }
-  const mains = traceEvents.filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain')
-  const isMain = ({ pid, tid }: TraceEvent) => mains.some((main) => main.pid === pid && main.tid === tid)
-  const of = (chosen: (event: TraceEvent) => boolean) =>
-    traceEvents.filter((event) => event.ph === 'X' && event.tdur !== undefined && isMain(event) && chosen(event)).map(({ tdur }) => tdur! / 1_000)
-  const KEYS = ['keydown', 'keypress', 'beforeinput', 'input', 'keyup']
-  return {
-    tasks: of(({ name }) => name === 'RunTask' || name === 'ThreadControllerImpl::RunTask'),
-    keys: of(({ name, args }) => name === 'EventDispatch' && KEYS.includes(args.data?.type ?? '')),
-  }
+const KEYS = ['keydown', 'keypress', 'beforeinput', 'input', 'keyup']
+
+/** The same, and of each event of a key. */
+async function keysOf(browser: Browser, page: Page, work: () => Promise<void>): Promise<{ tasks: number[]; keys: number[] }> {
+  const events = await recorded(browser, page, work, 'devtools.timeline')
+  const isKey = ({ name, args }: TraceEvent) => name === 'EventDispatch' && KEYS.includes(args.data?.type ?? '')
+  return { tasks: times(events.filter(isTask)), keys: times(events.filter(isKey)) }
 }
 
 const most = (numbers: readonly number[]) => numbers.reduce((max, number) => Math.max(max, number), 0)
@@ -111,7 +96,7 @@ test('a long way through 100,000 messages is light', async () => {
   await page.locator('[data-row]').getByText(`Message ${COUNT}`).waitFor()
   // Further than the client holds messages, and back again.
   const journeys: Journey[] = []
-  const { tasks } = await traced(browser, page, async () => {
+  const tasks = await tasksOf(browser, page, async () => {
     journeys.push(await travel(page, -1, COUNT - 5_600))
     journeys.push(await travel(page, 1, COUNT - 4_600))
   })
@@ -146,7 +131,7 @@ test('typing stays light while 50 messages a second arrive', async () => {
     })
     const from = number
     const text = 'typed while everyone else is writing, too; '.repeat(3)
-    const { keys, tasks } = await traced(browser, page, () => page.getByRole('textbox', { name: 'Message' }).pressSequentially(text, { delay: 40 }))
+    const { keys, tasks } = await keysOf(browser, page, () => page.getByRole('textbox', { name: 'Message' }).pressSequentially(text, { delay: 40 }))
     const slow = await page.evaluate(() => (window as unknown as { seen: number[] }).seen)
     console.log(`typed ${text.length} keys while ${number - from} messages were sent; events on a processor: at most ${most(keys).toFixed(1)} ms, 95 %: ${part(keys, 0.95).toFixed(1)} ms;`,
       `tasks at most ${most(tasks).toFixed(1)} ms; until the next frame, by the clock (Event Timing): ${part(slow, 0.5)} ms in the middle, ${part(slow, 0.95)} ms at 95 %`)
