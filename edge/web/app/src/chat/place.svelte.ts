@@ -11,6 +11,8 @@ type Hold = { kind: 'end' } | { kind: 'row'; key: string; align: Align } | { kin
 
 /** Whoever comes down to here is at the end. */
 const NEAR = 80
+/** As many rows at the end as a screen has, or about as many. */
+const LAST = 20
 /** A movement of the hand goes on for about so long. */
 const MOVING = 500
 /** Above a row that is held at the top: the date floats there. */
@@ -155,6 +157,13 @@ export class Place {
     if (!scroller || !list?.getViewportSize() || this.rows().length === 0) return { first: 0, last: -1 }
     const { scrollTop, clientHeight } = scroller
     return { first: list.findItemIndex(scrollTop), last: list.findItemIndex(scrollTop + clientHeight - 8) }
+  }
+
+  /** Rows that stay where they are while others change: those on the screen, which at the end are known without a layout. */
+  get anchors(): { first: number; last: number } {
+    if (!this.atEnd || !this.list?.getViewportSize()) return this.seen
+    const last = this.rows().length - 1
+    return { first: Math.max(0, last - LAST + 1), last }
   }
 
   /** How far a row is from the screen, in pixels: negative above it, 0 on it. */

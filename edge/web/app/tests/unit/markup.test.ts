@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { inline, isBig, parse, plain, type Inline } from '../../src/lib/markup'
+import { inline, isBig, parse, plain, summary, type Inline } from '../../src/lib/markup'
 
 /** Back to text, to see the tree in one line. */
 const show = (nodes: readonly Inline[]): string =>
@@ -71,4 +71,9 @@ test('8 KiB of marks take no longer than 8 KiB of words', () => {
 test('a few emoji alone are big', () => {
   expect(['😀', '👍🏽 🎉', '👨‍👩‍👧'].map(isBig)).toEqual([true, true, true])
   expect(['', 'a 😀', '😀😀😀😀', '12', '#'].map(isBig)).toEqual([false, false, false, false, false])
+})
+
+test('a summary of a long message is as long as a line', () => {
+  expect(summary(parse('**one**\n> two'))).toBe('one two')
+  expect(summary(parse('long '.repeat(1_000)))).toHaveLength(300)
 })
