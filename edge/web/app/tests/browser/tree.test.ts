@@ -13,6 +13,8 @@ test('a room is a sensible tree of names and roles', async () => {
   const page = await enter(await profile(browser), program.url, 'Alice')
   await open(page, 'Tree')
   await rows(page, 'An answer.').waitFor()
+  // What can be done with messages is there when the history is at rest.
+  await page.getByRole('button', { name: 'More' }).nth(1).waitFor()
   expect(await tree(page.locator('.pane'))).toEqual([
     'heading "Tree" [level=1]',
     'button "Details"',
