@@ -2,7 +2,7 @@
 
 /** What is at rest for so long, in ms, was not only slowed down. */
 const SETTLED = 150
-/** Who stands still reads, and nothing lies over it. */
+/** Who stands still for so long, in ms, reads, and nothing lies over it. */
 const READING = 1_500
 
 export class Rest {

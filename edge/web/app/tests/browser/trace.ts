@@ -8,7 +8,6 @@ export interface TraceEvent {
   tid: number
   /** By a clock of the machine, in µs. */
   ts: number
-  dur?: number
   /** Time of the thread on a processor, in µs: what other programs do at the same time does not count. */
   tdur?: number
   args: { name?: string; data?: { type?: string } }
