@@ -1,7 +1,7 @@
 /** The length of a text as the server counts it: in bytes of UTF-8. */
+import { graphemes } from './graphemes'
 
 const encoder = new TextEncoder()
-const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' })
 /** Beyond that the exact number of what readers call a character says nothing more. */
 const EXACT = 2_000
 

@@ -2,6 +2,7 @@
  * Markdown-lite as a typed tree: bold, italics, code, links, quotes. A message never becomes markup as text, so nothing in
  * it can be more than these. Linear in the length of the message, whatever it contains.
  */
+import { graphemes } from './graphemes'
 
 export type Inline =
   | { kind: 'text'; text: string }
@@ -183,6 +184,6 @@ export function summary(blocks: readonly Block[]): string {
 export function isBig(source: string): boolean {
   const text = source.trim()
   if (text.length > 40 || !/^[\p{Emoji_Presentation}\p{Extended_Pictographic}\p{Emoji_Modifier}\u200d\ufe0f\s]+$/u.test(text)) return false
-  const letters = [...new Intl.Segmenter().segment(text)].filter(({ segment }) => segment.trim() !== '')
+  const letters = [...graphemes.segment(text)].filter(({ segment }) => segment.trim() !== '')
   return letters.length > 0 && letters.length <= 3
 }
