@@ -9,7 +9,7 @@
 //! without it; when they cannot, the stream takes nothing until some of them have been restarted ([`majority`]).
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -18,7 +18,7 @@ use std::{
 };
 
 use async_nats::{Client, HeaderMap, Request, header::NATS_EXPECTED_LAST_SEQUENCE, jetstream::ErrorCode};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
@@ -54,6 +54,8 @@ const FRESH: Duration = Duration::from_secs(30);
 pub struct LogHealth {
     client: Client,
     failing: Arc<FailingStreams>,
+    /// Streams that have stored something for this publisher.
+    storing: Arc<RwLock<HashSet<String>>>,
     /// By stream: one question at a time, whoever suspects.
     asking: Arc<Mutex<HashMap<String, Turn>>>,
     servers: Servers,
@@ -93,7 +95,8 @@ impl LogHealth {
     /// `client` is the one that is published over.
     pub fn new(client: Client) -> Self {
         let servers = Servers::start(client.clone());
-        Self { client, servers, failing: Arc::default(), asking: Arc::default(), watches: Arc::default() }
+        let (failing, storing, asking) = (Arc::default(), Arc::default(), Arc::default());
+        Self { client, servers, failing, storing, asking, watches: Arc::default() }
     }
 
     /// Whether no stream has refused or ignored its last publish of the last half minute.
@@ -126,8 +129,12 @@ impl LogHealth {
     }
 
     pub(super) fn stored(&self, subject: &str) {
+        let stream = stream_key(subject);
+        if !self.storing.read().contains(stream) {
+            self.storing.write().insert(stream.to_owned());
+        }
         if self.failing.any() {
-            self.failing.forget(stream_key(subject));
+            self.failing.forget(stream);
         }
     }
 
@@ -182,7 +189,8 @@ impl LogHealth {
         if self.is_without_majority(subject) {
             return true;
         }
-        let lost = majority::is_lost(&self.client, &self.servers, &stream).await;
+        let has_stored = self.storing.read().contains(stream_key(subject));
+        let lost = majority::is_lost(&self.client, &self.servers, &stream, has_stored).await;
         if lost {
             self.note(subject, Failure::NoMajority);
             self.watch(subject, stream);

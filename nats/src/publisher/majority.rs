@@ -32,14 +32,16 @@ enum Copies {
     Led { all: usize, silent: Vec<String> },
 }
 
-/// Takes a second at most, and less where a leader knows.
-pub async fn is_lost(client: &Client, servers: &Servers, stream: &str) -> bool {
+/// Takes a second at most, and less where a leader knows. `has_stored`: the stream has, since `servers` were first
+/// asked.
+pub async fn is_lost(client: &Client, servers: &Servers, stream: &str, has_stored: bool) -> bool {
     let end = Instant::now() + LOOKS;
     match look(client, stream).await {
         // It is not there, or has one copy that is.
         None | Some(Copies::Led { all: 1, .. }) => false,
         Some(first) => {
-            let (last, running) = tokio::join!(last_look(client, stream, first, end), servers.running());
+            let (last, running) =
+                tokio::join!(last_look(client, stream, first, end), servers.running(has_stored));
             last.is_some_and(|last| last.may_be_lost() && !last.store(&running))
         }
     }

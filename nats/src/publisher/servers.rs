@@ -20,7 +20,7 @@ use crate::connect::reach::{Answers, QUESTION, Server};
 
 const ANSWERS: Duration = Duration::from_millis(300);
 const LOOK: Duration = Duration::from_secs(30);
-/// A process this old has nothing left to start or to elect. As long as a publish waits at most.
+/// A process seen for this long has nothing left to start or to elect. As long as a publish waits at most.
 const SETTLED: Duration = limits::PUBLISH;
 /// Whatever the death of a process set off is over by then. More than [`LOOK`]: each is seen once in this time.
 const FORGOTTEN: Duration = Duration::from_secs(45);
@@ -51,9 +51,11 @@ struct Seen {
     begun: bool,
 }
 
+#[derive(Clone, Copy)]
 struct Times {
-    /// `None`: at the first look. Whoever publishes has read the log's configuration, so these have worked.
-    first: Option<Instant>,
+    first: Instant,
+    /// Whether that was the first look: a server may have died just before it, which shows nowhere.
+    from_the_start: bool,
     last: Instant,
 }
 
@@ -65,10 +67,11 @@ impl Servers {
         Self { client, seen, _task: Arc::new(task) }
     }
 
-    /// Asks; takes about 0.3 s.
-    pub async fn running(&self) -> Running {
+    /// Asks; takes about 0.3 s. `has_stored`: the stream in question has stored something since the first look, so the
+    /// servers that were there then had settled for it.
+    pub async fn running(&self, has_stored: bool) -> Running {
         let answers = ask_all(&self.client).await;
-        self.seen.lock().judge(&answers, Instant::now())
+        self.seen.lock().judge(&answers, Instant::now(), has_stored)
     }
 }
 
@@ -78,7 +81,7 @@ async fn look_again(client: Client, seen: Arc<Mutex<Seen>>) {
         looks.tick().await;
         let answers = ask_all(&client).await;
         let mut seen = seen.lock();
-        seen.judge(&answers, Instant::now());
+        seen.judge(&answers, Instant::now(), false);
         unanswered = if seen.begun { 0 } else { unanswered + 1 };
     }
     warn!(
@@ -99,20 +102,21 @@ async fn ask_all(client: &Client) -> Vec<Server> {
 
 impl Seen {
     /// What the answers say beside those before; remembers them.
-    fn judge(&mut self, answers: &[Server], now: Instant) -> Running {
+    fn judge(&mut self, answers: &[Server], now: Instant, has_stored: bool) -> Running {
         self.all.retain(|_, times| now.duration_since(times.last) < FORGOTTEN);
         let answering: HashSet<&str> = answers.iter().map(|server| server.id.as_str()).collect();
         let all_answer = self.all.keys().all(|id| answering.contains(id.as_str()));
         let is_settled = |server: &&Server| {
             let times = self.all.get(&server.id);
-            times.is_some_and(|times| times.first.is_none_or(|first| now.duration_since(first) >= SETTLED))
+            times.is_some_and(|times| {
+                now.duration_since(times.first) >= SETTLED || (times.from_the_start && has_stored)
+            })
         };
         let settled: HashSet<String> = answers.iter().filter(is_settled).map(|s| s.name.clone()).collect();
         let unchanged = all_answer && !answers.is_empty() && settled.len() == answering.len();
-        let first = self.begun.then_some(now);
+        let new = Times { first: now, from_the_start: !self.begun, last: now };
         for server in answers {
-            let times = self.all.entry(server.id.clone()).or_insert(Times { first, last: now });
-            times.last = now;
+            self.all.entry(server.id.clone()).or_insert(new).last = now;
         }
         self.begun |= !answers.is_empty();
         Running { settled, unchanged }
@@ -133,46 +137,57 @@ mod tests {
     }
 
     #[test]
-    fn servers_of_the_first_look_are_settled_and_later_ones_in_time() {
+    fn servers_of_the_first_look_are_settled_once_the_stream_has_stored() {
         let (mut seen, start) = (Seen::default(), Instant::now());
-        assert_eq!(seen.judge(&servers(&["n0-a", "n1-a"]), start), Running::default());
+        assert_eq!(seen.judge(&servers(&["n0-a", "n1-a"]), start, true), Running::default());
         let whole = Running { settled: names(&["n0", "n1"]), unchanged: true };
-        assert_eq!(seen.judge(&servers(&["n0-a", "n1-a"]), start), whole);
+        assert_eq!(seen.judge(&servers(&["n0-a", "n1-a"]), start, true), whole);
 
         let more = servers(&["n0-a", "n1-a", "n2-a"]);
-        for after in [LOOK, LOOK + SETTLED / 2] {
+        for after in [LOOK / 2, LOOK - SETTLED / 4] {
             let early = Running { settled: names(&["n0", "n1"]), unchanged: false };
-            assert_eq!(seen.judge(&more, start + after), early);
+            assert_eq!(seen.judge(&more, start + after, true), early);
         }
         let later = Running { settled: names(&["n0", "n1", "n2"]), unchanged: true };
-        assert_eq!(seen.judge(&more, start + LOOK + SETTLED), later);
+        assert_eq!(seen.judge(&more, start + LOOK / 2 + SETTLED, true), later);
+    }
+
+    #[test]
+    fn what_happened_just_before_the_first_look_is_waited_for() {
+        let (mut seen, start) = (Seen::default(), Instant::now());
+        let left = servers(&["n1-a", "n2-a"]);
+        for after in [Duration::ZERO, SETTLED / 2] {
+            assert_eq!(seen.judge(&left, start + after, false), Running::default());
+        }
+        let later = Running { settled: names(&["n1", "n2"]), unchanged: true };
+        assert_eq!(seen.judge(&left, start + SETTLED, false), later);
     }
 
     #[test]
     fn a_server_that_died_is_missed_until_its_death_is_long_ago() {
         let (mut seen, start) = (Seen::default(), Instant::now());
-        seen.judge(&servers(&["n0-a", "n1-a", "n2-a"]), start);
+        seen.judge(&servers(&["n0-a", "n1-a", "n2-a"]), start, true);
         let left = servers(&["n1-a", "n2-a"]);
         let without = |unchanged| Running { settled: names(&["n1", "n2"]), unchanged };
-        assert_eq!(seen.judge(&left, start + Duration::from_secs(2)), without(false));
-        assert_eq!(seen.judge(&left, start + LOOK), without(false));
-        assert_eq!(seen.judge(&left, start + FORGOTTEN), without(true));
+        assert_eq!(seen.judge(&left, start + Duration::from_secs(2), true), without(false));
+        assert_eq!(seen.judge(&left, start + LOOK, true), without(false));
+        assert_eq!(seen.judge(&left, start + FORGOTTEN, true), without(true));
         assert_eq!(seen.all.len(), 2);
     }
 
     #[test]
     fn a_restarted_server_is_another_process() {
         let (mut seen, start) = (Seen::default(), Instant::now());
-        seen.judge(&servers(&["n0-a", "n1-a", "n2-a"]), start);
+        seen.judge(&servers(&["n0-a", "n1-a", "n2-a"]), start, true);
         let restarted = servers(&["n0-b", "n1-a", "n2-a"]);
         let early = Running { settled: names(&["n1", "n2"]), unchanged: false };
-        assert_eq!(seen.judge(&restarted, start + Duration::from_secs(2)), early);
+        assert_eq!(seen.judge(&restarted, start + Duration::from_secs(2), true), early);
     }
 
     #[test]
     fn without_an_answer_nothing_is_known() {
         let mut seen = Seen::default();
-        assert_eq!(seen.judge(&[], Instant::now()), Running::default());
+        assert_eq!(seen.judge(&[], Instant::now(), true), Running::default());
         assert!(!seen.begun);
     }
 }

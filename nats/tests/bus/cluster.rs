@@ -103,6 +103,17 @@ async fn connections_leave_a_server_that_is_cut_off_and_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_publisher_that_starts_during_an_election_waits_for_its_end() {
+    let mut cluster = NatsCluster::new();
+    let js = cluster.provision(&Topology { replicas: 3, ..small(1) }).await;
+    let leader = leader_of(&js, &log_stream(Partition(0))).await;
+    cluster.kill(leader);
+    // It sees two servers that run, of three that ran.
+    let publisher = Publisher::new(cluster.client_of((leader + 1) % 3).await);
+    super::publish(&publisher, 1, ConversationId::fresh(), "x").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn publishes_ride_over_the_death_of_a_leader() {
     publish_over_the_death_of_a_leader(false).await;
 }
