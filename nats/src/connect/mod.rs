@@ -1,6 +1,7 @@
 //! Connections to NATS. A connection is one task in async-nats, so what may be slow has one of its own: requests do
 //! not wait behind live traffic.
 
+pub(crate) mod carrier; // which connection carries what
 mod choice; // which server is next
 pub(crate) mod reach; // which servers a connection reaches
 mod watch; // whether another one reaches more

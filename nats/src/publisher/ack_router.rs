@@ -28,8 +28,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::connection;
-use crate::{header, message};
+use crate::{connect::carrier, header, message};
 
 /// Between two packets at least. Where few events come each is sent at once; at 1,000 a second two share a packet.
 const FLUSH_INTERVAL: Duration = Duration::from_millis(2);
@@ -119,7 +118,7 @@ impl AckRouter {
     pub async fn publish(&self, event: SingleEvent) -> Ack {
         let number = self.pending.next.fetch_add(1, Ordering::Relaxed);
         let (sender, answer) = oneshot::channel();
-        let carrier = connection::carrier(&self.client);
+        let carrier = carrier::of_next(&self.client);
         self.pending.all.lock().insert(number, Waiter { carrier, sender });
         let _pending = PendingAck { number, pending: &self.pending };
         self.queue.send(Outgoing { event, number }).await.map_err(|_| NoAck::closed())?;
@@ -152,9 +151,9 @@ async fn run(client: Client, outgoing: mpsc::Receiver<Outgoing>, pending: Arc<Pe
 /// A new connection brings no acks of the one before: their publishers repeat at once instead of waiting in vain.
 async fn give_up_lost(client: &Client, pending: &PendingAcks) {
     loop {
-        let current = connection::current(client);
+        let current = carrier::current(client);
         pending.give_up_before(current);
-        connection::replaced(client, current).await;
+        carrier::replaced(client, current).await;
     }
 }
 

@@ -8,10 +8,9 @@ use tracing::debug;
 
 use super::{
     commit_group::{Admission, Permit, QueuedEvent},
-    connection,
     health::LogHealth,
 };
-use crate::{header, message};
+use crate::{connect::carrier, header, message};
 
 /// The answer to a commit: the last event's seq and how many there are.
 #[derive(Deserialize)]
@@ -46,7 +45,7 @@ pub async fn commit((client, health): (Client, LogHealth), events: Vec<QueuedEve
 }
 
 async fn send(client: &Client, health: &LogHealth, events: &[QueuedEvent]) -> Result<Seq, String> {
-    let carrier = connection::carrier(client);
+    let carrier = carrier::of_next(client);
     let batch = client.new_inbox();
     let batch = batch.rsplit('.').next().unwrap_or_default();
     let Some((last, before)) = events.split_last() else { return Err("no events".to_owned()) };
@@ -67,7 +66,7 @@ async fn send(client: &Client, health: &LogHealth, events: &[QueuedEvent]) -> Re
         biased;
         answer = client.send_request(last.subject.clone(), request) => answer.map_err(|e| e.to_string())?,
         () = health.refused(&last.subject) => return Err("the log dropped it".to_owned()),
-        () = connection::replaced(client, carrier) => return Err("the connection broke".to_owned()),
+        () = carrier::replaced(client, carrier) => return Err("the connection broke".to_owned()),
     };
     match serde_json::from_slice::<Response<Committed>>(&answer.payload) {
         Ok(Response::Ok(committed)) if committed.count == events.len() as Seq => Ok(committed.seq),

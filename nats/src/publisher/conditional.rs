@@ -14,8 +14,8 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::{Attempt, PublishError, Publisher, Stored, ack_router::SingleEvent, connection, read_answer};
-use crate::{header, message};
+use super::{Attempt, PublishError, Publisher, Stored, ack_router::SingleEvent, read_answer};
+use crate::{connect::carrier, header, message};
 
 /// The answer to a commit: the last event's seq and how many there are.
 #[derive(Deserialize)]
@@ -67,7 +67,7 @@ impl Publisher {
     ) -> Result<Seq, PublishError> {
         let client = &self.client;
         self.health.admit(subject)?;
-        let carrier = connection::carrier(client);
+        let carrier = carrier::of_next(client);
         let inbox = client.new_inbox();
         let batch = inbox.rsplit('.').next().unwrap_or_default();
         let Some(((id, payload), before)) = events.split_last() else {
@@ -99,7 +99,7 @@ impl Publisher {
                 answer.map_err(|_| PublishError::TimedOut)?
             }
             () = self.health.refused(subject) => return Err(PublishError::NotWritten),
-            () = connection::replaced(client, carrier) => return Err(PublishError::TimedOut),
+            () = carrier::replaced(client, carrier) => return Err(PublishError::TimedOut),
         };
         read_commit(&answer.payload, events.len() as Seq)
     }

@@ -12,7 +12,6 @@ mod conditional; // events that are stored only behind a certain one
 mod commit_group; // which event is published now, which is queued
 mod ack_router; // single events to the log, and its acks back
 mod batch; // queued events, in one commit
-mod connection; // which connection carries what
 mod health; // whether the log takes them
 mod majority; // whether a stream has lost most of its servers to disks
 mod servers; // which servers run

@@ -5,6 +5,7 @@ mod accounts; // the users of a cluster
 mod apply; // provisioning, drift, epochs
 mod event_log; // appending, and what was there before
 mod cluster; // three servers
+mod control; // what every edge is sent, in order
 mod config; // the committed configurations
 mod tls; // encrypted, with certificates on both sides
 mod disk; // a full one

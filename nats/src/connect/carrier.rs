@@ -1,4 +1,5 @@
-//! What was sent over a connection that broke is not answered: whoever waits for it learns so when there is a new one.
+//! Which connection carries what. What was sent over one that broke is not answered: whoever waits for it learns so when
+//! there is a new one.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -9,7 +10,7 @@ use tokio::time::sleep;
 const POLL: Duration = Duration::from_millis(20);
 
 /// Which of the client's connections, counted from 1, carries what is published now.
-pub fn carrier(client: &Client) -> u64 {
+pub fn of_next(client: &Client) -> u64 {
     let connects = current(client);
     // Without a connection it waits in this process for the next one.
     if client.connection_state() == State::Connected { connects } else { connects + 1 }
