@@ -4,6 +4,7 @@ import { SvelteSet } from 'svelte/reactivity'
 import { type Preview, takePreview } from '../early'
 import { Problem } from '../lib/api'
 import { build } from '../lib/build.svelte'
+import { Pace } from '../lib/pace'
 import { session } from '../lib/session.svelte'
 import { Blocked } from './blocked.svelte'
 import { Directory } from './directory.svelte'
@@ -12,9 +13,13 @@ import { withPreview } from './preview'
 
 /** A page that was hidden for so long may have been frozen. */
 const ASLEEP = 10_000
+/** One frame in three: a message, that it was read and what that changes are shown in one go. */
+const SHOWN = 50
 
 export class Live {
   #state: State
+  /** That of the client from which it was made. */
+  #source: State
   readonly directory = new Directory()
   readonly online = new Online()
   readonly blocked = new Blocked()
@@ -29,14 +34,17 @@ export class Live {
 
   constructor(readonly client: NatterClient) {
     this.#state = $state.raw(client.state)
+    this.#source = client.state
+    const pace = new Pace(() => this.#show(), SHOWN)
     const end = client.subscribe(() => {
-      this.#show()
+      pace.ask()
       const { connection } = client.state
       this.#watchBuild(connection.phase)
       if (connection.phase === 'stopped' && connection.reason === 'sessionEnded') session.revoked()
     })
     const { signal } = this.#stop
     signal.addEventListener('abort', end)
+    signal.addEventListener('abort', () => pace.end())
     addEventListener('online', () => client.setOnline(true), { signal })
     addEventListener('offline', () => client.setOnline(false), { signal })
     document.addEventListener('visibilitychange', () => this.#seen(), { signal })
@@ -53,6 +61,7 @@ export class Live {
 
   #show(): void {
     const { state } = this.client
+    this.#source = state
     this.#state = this.#preview ? withPreview(state, this.#preview) : state
     // It does not come back: the list is there, and so is the room.
     if (state.list.loaded && this.#state === state) this.#preview = undefined
@@ -64,7 +73,7 @@ export class Live {
 
   /** What is shown of this room is not what the client has of it: nothing is loaded, and nothing read, on its account. */
   isPreview(id: string): boolean {
-    return this.#state.conversations.get(id) !== this.client.state.conversations.get(id)
+    return this.#state.conversations.get(id) !== this.#source.conversations.get(id)
   }
 
   get me(): string {

@@ -37,10 +37,12 @@ export function loadNear(live: Live, room: ConversationState, rows: readonly Row
     const distance = place.distance(index)
     if (Math.abs(distance) > AHEAD) return
     const pages = pagesOf(row)
-    if (pages.some((page) => loadOf(live.state, room.id, page) === 'failed')) return
+    // What was asked for just now is not shown yet.
+    const { state } = live.client
+    if (pages.some((page) => loadOf(state, room.id, page) === 'failed')) return
     const [older, newer] = pages
     const isFromBelow = distance < 0 || (distance === 0 && place.isGoingUp)
     const page = isFromBelow || !newer ? older! : newer
-    if (loadOf(live.state, room.id, page) === undefined) void load(live, room.id, page).catch(() => undefined)
+    if (loadOf(state, room.id, page) === undefined) void load(live, room.id, page).catch(() => undefined)
   })
 }

@@ -64,6 +64,23 @@ test('a message says who, what, when and how it stands', async () => {
   expect(await page.locator('.scroller').evaluate((element) => element.closest('[aria-live], [role=log]') === null && element.querySelector('[aria-live], [role=log]') === null)).toBe(true)
 })
 
+test('selected text stays selected whatever becomes of its message', async () => {
+  const { id, writer, bob, seqs } = await group('Copied room', ['a **word** of it'])
+  const page = await enter(await profile(browser), program.url, 'Bob')
+  await open(page, 'Copied room')
+  const row = rows(page, 'word')
+  await row.waitFor()
+  await row.locator('strong').evaluate((element) => getSelection()?.selectAllChildren(element))
+  const selected = () => page.evaluate(() => getSelection()?.toString())
+  expect(await selected()).toBe('word')
+  await writer.post('/api/messages', { conversationId: id, content: 'meanwhile' })
+  await rows(page, 'meanwhile').waitFor()
+  await writer.post('/api/messages/read', { conversationId: id, seq: 1_000_000 })
+  await bob.put(`/api/conversations/${id}/messages/${seqs[0]}/reactions/${encodeURIComponent('👍')}`)
+  await row.getByText('👍').waitFor()
+  expect(await selected()).toBe('word')
+})
+
 test('a deleted message stays away until its event arrives', async () => {
   await group('Deleting room', ['theirs'])
   const context = await profile(browser)
