@@ -1,9 +1,6 @@
 //! Read marks and what is left unread.
-#![allow(clippy::unwrap_used)]
 
-mod harness;
-
-use harness::{Harness, partition};
+use crate::harness::{Harness, partition};
 use natter_nats::{subject, topology};
 use natter_schemas::{
     code::Code,

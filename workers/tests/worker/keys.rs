@@ -1,15 +1,12 @@
 //! The service of data keys: who gets which, and from whom nothing is got.
-#![allow(clippy::unwrap_used)]
-
-mod harness;
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     time::Duration,
 };
 
+use crate::harness::{Harness, ROOT, refusal, roots};
 use futures_util::future::join_all;
-use harness::{Harness, ROOT, refusal, roots};
 use natter_nats::subject;
 use natter_schemas::{
     code::Code,
@@ -196,7 +193,7 @@ async fn a_damaged_text_hides_no_other_of_its_author() {
     let room = harness.group(alice, &[bob]).await;
     let IssuedKey { epoch, key } = harness.rpc.call(&GetOwnKey { user: alice }).await.unwrap().unwrap();
     let entry = |seq| {
-        let mut event = harness::event(alice, room, harness::posted("text"));
+        let mut event = crate::harness::event(alice, room, crate::harness::posted("text"));
         *event.body_mut().unwrap() = seal("text", &Place::of_event(&event), epoch, &Key::from(key)).unwrap();
         LogEntry { seq, event }
     };
@@ -298,7 +295,7 @@ async fn a_rotation_adds_a_key_and_keeps_those_before() {
 
 /// An event of this user that is sealed with this key, as one that is live.
 fn sealed(user: UserId, key: [u8; 32]) -> natter_schemas::event::Event {
-    let mut event = harness::event(user, ConversationId::fresh(), harness::posted("text"));
+    let mut event = crate::harness::event(user, ConversationId::fresh(), crate::harness::posted("text"));
     *event.body_mut().unwrap() = seal("text", &Place::of_event(&event), 1, &Key::from(key)).unwrap();
     event
 }

@@ -1,12 +1,9 @@
 //! What the list and the inbox of an account with many conversations cost.
-#![allow(clippy::unwrap_used)]
-
-mod harness;
 
 use std::sync::atomic::Ordering;
 
+use crate::harness::{Harness, event, posted};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use harness::{Harness, event, posted};
 use natter_schemas::{
     event::{Kind, Member, Role, Shape},
     id::{ConversationId, UserId},

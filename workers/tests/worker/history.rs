@@ -1,12 +1,9 @@
 //! What a reader is shown, whatever the persister and the store are doing.
-#![allow(clippy::unwrap_used)]
-
-mod harness;
 
 use std::cell::{Cell, RefCell};
 
+use crate::harness::{Harness, edited, event, posted, reacted, texts};
 use futures_util::{StreamExt, stream};
-use harness::{Harness, edited, event, posted, reacted, texts};
 use natter_schemas::{
     code::Code,
     event::Kind,
@@ -231,7 +228,7 @@ async fn a_replay_from_far_back_is_the_same_out_of_the_store_and_without_it() {
         seqs.push(harness.post(alice, room, &format!("m{n}")).await);
     }
     let busy = std::iter::repeat_with(ConversationId::fresh)
-        .find(|busy| harness::partition(*busy) == harness::partition(room))
+        .find(|busy| crate::harness::partition(*busy) == crate::harness::partition(room))
         .unwrap();
     let noise = (0..20_100).map(|_| event(alice, busy, posted("noise"))).collect::<Vec<_>>();
     stream::iter(&noise).map(|event| harness.publish(event)).buffer_unordered(400).count().await;
@@ -280,7 +277,7 @@ async fn heads_and_events_are_found_before_and_after_persisting() {
         }
         assert_eq!(harness.rpc.call(&find(other, sent.id)).await.unwrap(), None);
         let log_heads = harness.rpc.call(&LogHeads).await.unwrap();
-        assert_eq!(log_heads[usize::from(harness::partition(room).0)], head);
+        assert_eq!(log_heads[usize::from(crate::harness::partition(room).0)], head);
     }
 }
 

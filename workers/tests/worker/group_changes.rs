@@ -1,10 +1,7 @@
 //! Changes of groups made at once: the log decides between them.
-#![allow(clippy::unwrap_used)]
 
-mod harness;
-
+use crate::harness::Harness;
 use futures_util::{StreamExt, stream};
-use harness::Harness;
 use natter_schemas::{
     code::Code,
     event::{Kind, Role},

@@ -1,11 +1,8 @@
 //! Whom a user may add to a conversation, and what a blocked user does not learn.
-#![allow(clippy::unwrap_used)]
-
-mod harness;
 
 use std::time::Duration;
 
-use harness::{Harness, opening};
+use crate::harness::{Harness, opening};
 use natter_schemas::{
     code::Code,
     event::{Kind, Role, Shape, Timestamp},

@@ -1,12 +1,9 @@
 //! Users, passwords and sessions, as edges see them.
-#![allow(clippy::unwrap_used)]
-
-mod harness;
 
 use std::time::{Duration, Instant};
 
+use crate::harness::{Harness, refusal};
 use futures_util::{StreamExt, future::join_all};
-use harness::{Harness, refusal};
 use natter_nats::{connect::Purpose, subject, topology};
 use natter_runtime::shared_state::Heartbeat;
 use natter_schemas::{

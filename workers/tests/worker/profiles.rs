@@ -1,12 +1,9 @@
 //! Email addresses and display names of users, sealed in the store.
-#![allow(clippy::unwrap_used)]
-
-mod harness;
 
 use std::num::NonZeroU32;
 
+use crate::harness::{Harness, PARTITIONS, ROOT, refusal, roots};
 use futures_util::future::join_all;
-use harness::{Harness, PARTITIONS, ROOT, refusal, roots};
 use natter_schemas::{
     code::Code,
     id::UserId,

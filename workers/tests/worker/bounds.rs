@@ -1,12 +1,9 @@
 //! Answers keep their bounds, whatever the log and the store hold.
-#![allow(clippy::unwrap_used)]
-
-mod harness;
 
 use std::collections::HashSet;
 
+use crate::harness::{Harness, edited, event, posted, reacted, texts};
 use futures_util::{StreamExt, stream};
-use harness::{Harness, edited, event, posted, reacted, texts};
 use natter_schemas::{
     code::Code,
     event::Kind,

@@ -1,9 +1,6 @@
 //! Opening, listing and renaming conversations, as edges see them.
-#![allow(clippy::unwrap_used)]
 
-mod harness;
-
-use harness::{Harness, event, opening, refusal};
+use crate::harness::{Harness, event, opening, refusal};
 use natter_nats::{subject, topology};
 use natter_schemas::{
     code::Code,

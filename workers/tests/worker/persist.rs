@@ -1,9 +1,6 @@
 //! The log becomes rows, whatever happens on the way.
-#![allow(clippy::unwrap_used)]
 
-mod harness;
-
-use harness::{Harness, PARTITIONS, event, partition, posted};
+use crate::harness::{Harness, PARTITIONS, event, partition, posted};
 use natter_nats::{header as headers, subject, topology};
 use natter_schemas::{
     event::{Kind, LogEntry, Role, Shape},

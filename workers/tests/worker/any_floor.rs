@@ -1,6 +1,5 @@
 //! Wherever the persister's floor lies, and whatever it has stored beyond it, a page and the number of unread
 //! messages are the same.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 

@@ -1,11 +1,8 @@
 //! Users erased by workers: what is gone, what stays, and what a crash leaves.
-#![allow(clippy::unwrap_used)]
-
-mod harness;
 
 use std::sync::Arc;
 
-use harness::{Harness, PARTITIONS, edited, event, opening, partition, posted, refusal, texts};
+use crate::harness::{Harness, PARTITIONS, edited, event, opening, partition, posted, refusal, texts};
 use natter_nats::{event_log::EventLog, service::RpcClient};
 use natter_schemas::{
     code::Code,

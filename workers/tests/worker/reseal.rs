@@ -1,11 +1,8 @@
 //! Stored texts that are sealed with newer keys, and keys that are removed when no text needs them.
-#![allow(clippy::unwrap_used)]
-
-mod harness;
 
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
-use harness::{Harness, PARTITIONS, ROOT, edited, event, partition, posted, reacted, roots};
+use crate::harness::{Harness, PARTITIONS, ROOT, edited, event, partition, posted, reacted, roots};
 use natter_schemas::{
     event::{Body, LogEntry},
     id::{ConversationId, Partition, Seq, UserId},

@@ -1,11 +1,8 @@
 //! Whoever is not in a conversation reads nothing of it by any call, whatever the edge that asks has checked.
-#![allow(clippy::unwrap_used)]
-
-mod harness;
 
 use std::time::{Duration, Instant};
 
-use harness::{Harness, event, posted};
+use crate::harness::{Harness, event, posted};
 use natter_nats::topology;
 use natter_schemas::{
     code::Code,
@@ -156,7 +153,7 @@ async fn without_control_every_reader_is_looked_up() {
     let removed = event(alice, room, Kind::MemberRemoved { user: bob });
     let seq = harness.publish(&removed).await;
     let stored = LogEntry { seq, event: removed };
-    harness.store.persist(harness::partition(room), &[stored]).await.unwrap();
+    harness.store.persist(crate::harness::partition(room), &[stored]).await.unwrap();
     assert!(!may_read(&harness, bob, room).await);
 }
 
