@@ -31,6 +31,8 @@ export class Composing {
   editing = $state.raw<Target>()
   /** Asks the field to take the focus. */
   wanted = $state(0)
+  /** How many messages were sent from here. */
+  sent = $state(0)
   /** Why what is in the field was not taken. */
   refusal = $state.raw<Refusal>()
   /** A change that was refused after the next message was begun. */
@@ -116,6 +118,7 @@ export class Composing {
     const { replyTo, text } = this
     this.text = ''
     this.replyTo = undefined
+    this.sent += 1
     let refusal: Refusal | undefined
     try {
       await this.live.client.send(this.room, content, replyTo?.seq ?? null)

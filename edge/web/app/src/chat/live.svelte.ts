@@ -13,7 +13,10 @@ import { withPreview } from './preview'
 
 /** A page that was hidden for so long may have been frozen. */
 const ASLEEP = 10_000
-/** One frame in three: a message, that it was read and what that changes are shown in one go. */
+/**
+ * One frame in three: a message, that it was read and what that changes are shown in one go. What is over within that time
+ * is not seen: who has to know of it subscribes to the client.
+ */
 const SHOWN = 50
 
 export class Live {
