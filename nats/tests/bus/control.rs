@@ -1,7 +1,8 @@
 //! CONTROL read in order, whatever happens to the server that sends it.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
+use futures_util::TryStreamExt;
 use natter_nats::{
     async_nats::jetstream,
     connect::Purpose,
@@ -51,10 +52,7 @@ async fn a_feed_that_the_server_has_lost_ends_at_once() {
     assert_eq!(next(&mut feed).await.unwrap().seq, first);
     // As when the server dies that has it, and this connection is to another one.
     let stream = js.get_stream_no_info(CONTROL).await.unwrap();
-    let names: Vec<String> = {
-        use futures_util::TryStreamExt;
-        stream.consumer_names().try_collect().await.unwrap()
-    };
+    let names: Vec<String> = stream.consumer_names().try_collect().await.unwrap();
     for name in names {
         stream.delete_consumer(&name).await.unwrap();
     }
@@ -73,7 +71,7 @@ async fn a_feed_ends_with_its_connection_and_the_next_goes_on() {
     let mut feed = ControlFeed::after(&js, 0).await.unwrap();
     let mut position = end_session(&publisher, "first").await;
     assert_eq!(next(&mut feed).await.unwrap().seq, position);
-    let connects = || js.client().statistics().connects.load(std::sync::atomic::Ordering::Relaxed);
+    let connects = || js.client().statistics().connects.load(Ordering::Relaxed);
     let before = connects();
     server.restart().await;
     let ended = tokio::join!(
