@@ -6,11 +6,11 @@ use std::{sync::Arc, time::Duration};
 use natter_schemas::{
     backoff::Backoff,
     id::{ConversationId, Partition, Seq},
-    rpc::{LogHeads, Replay, RoomHeads},
+    rpc::{LogHeads, Replay, RoomHeads, RpcError},
 };
 use tracing::{debug, warn};
 
-use super::{hub::Hub, missed::Missed, room::Action};
+use super::{arrivals::Comparison, hub::Hub, missed::Missed, room::Action};
 
 /// Twice this, plus the repair, is below the contract's 2 s.
 const WATCH: Duration = Duration::from_millis(500);
@@ -76,32 +76,40 @@ pub async fn watch(hub: Arc<Hub>) {
         // The client has logged why there is no answer.
         let Ok(heads) = hub.rpc.call(&LogHeads).await else { continue };
         for (p, head) in Partition::all(hub.partitions).zip(&heads) {
-            // Behind a head that is a whole tick old: on a healthy connection its event has long arrived.
+            // A whole tick old: on a healthy connection its event has long arrived.
             let old = before.get(usize::from(p.0)).copied().unwrap_or(0);
-            if hub.seen(p, *head) < old {
-                warn!(partition = %p, head = old, "live events did not arrive; comparing every room with its head");
-                check(&hub, p).await;
+            if let Some(missing) = hub.arrivals(p, |arrivals| arrivals.head(old, *head)).flatten() {
+                compare(&hub, p, missing).await;
             }
         }
         before = heads;
     }
 }
 
-/// Asks for the head of every room of a partition; rooms behind theirs repair themselves.
-pub async fn check(hub: &Arc<Hub>, partition: Partition) {
-    // Taken before asking: what is stored later will arrive live, or be missed by the next watch.
-    let Ok(heads) = hub.rpc.call(&LogHeads).await else { return };
+/// Compares every room of a partition with its head, until nothing is missing; rooms behind theirs repair themselves.
+/// When there is no answer the watch begins again.
+pub async fn compare(hub: &Arc<Hub>, partition: Partition, missing: Comparison) {
+    if missing.after > 0 {
+        let after = missing.after;
+        warn!(%partition, after, "live events did not arrive; comparing every room with its head");
+    }
+    let mut next = Some(missing);
+    while let Some(comparison) = next {
+        let made = update_rooms(hub, partition).await.ok().map(|()| comparison);
+        next = hub.arrivals(partition, |arrivals| arrivals.compared(made)).flatten();
+    }
+}
+
+async fn update_rooms(hub: &Arc<Hub>, partition: Partition) -> Result<(), RpcError> {
     let rooms = hub.rooms(partition);
     for conversations in rooms.chunks(HEADS) {
         let request = RoomHeads { conversations: conversations.to_vec() };
-        let Ok(answers) = hub.rpc.call(&request).await else { return };
+        let answers = hub.rpc.call(&request).await?;
         for (conversation, head) in conversations.iter().zip(answers) {
             hub.update(*conversation, |room| room.head(head));
         }
     }
-    if let Some(head) = heads.get(usize::from(partition.0)) {
-        hub.checked(partition, *head);
-    }
+    Ok(())
 }
 
 async fn fetch(hub: &Hub, missed: &mut Missed, conversation: ConversationId) -> Option<Replay> {

@@ -29,6 +29,7 @@ use natter_spans::Span;
 use parking_lot::Mutex;
 
 use super::{
+    arrivals::Arrivals,
     gap,
     room::{Action, Room},
     sockets::Socket,
@@ -51,8 +52,7 @@ pub struct Hub {
 #[derive(Default)]
 struct Shard {
     rooms: HashMap<ConversationId, Room>,
-    /// Seq of the newest event of the partition seen here, in whichever room; 0 until one or a head is known.
-    seen: Seq,
+    arrivals: Arrivals,
     /// Rooms in which a user types.
     typing: HashSet<ConversationId>,
 }
@@ -78,7 +78,7 @@ impl Hub {
         })
     }
 
-    /// A live event. Within a partition seqs rise by one: a jump means that events were lost on the way here.
+    /// A live event.
     pub fn receive(&self, event: LiveEvent) {
         let (partition, conversation) = (event.partition, event.conversation);
         let Some(shard) = self.shards.get(usize::from(partition.0)) else { return };
@@ -88,17 +88,16 @@ impl Hub {
         }
         let span = event.origin.map(|origin| Span::linked("deliver live", std::iter::once(origin)));
         let mut shard = shard.lock();
-        let jumped = shard.seen != 0 && event.seq > shard.seen + 1;
-        shard.seen = shard.seen.max(event.seq);
+        let missing = shard.arrivals.receive(event.seq);
         let action = shard.rooms.get_mut(&conversation).map(|room| room.receive(event));
         drop(shard);
         self.act(conversation, action.unwrap_or(Action::None));
         if let (Some(span), Some(id)) = (span, id) {
             span.end(None, || of_event(("deliver", "process"), subject::LIVE_TEMPLATE, (id, partition)));
         }
-        if jumped {
+        if let (Some(missing), Some(hub)) = (missing, self.me.upgrade()) {
             metrics::counter!("natter_live_jumps_total").increment(1);
-            self.check(partition);
+            self.lifecycle.tracker().spawn(async move { gap::compare(&hub, partition, missing).await });
         }
     }
 
@@ -282,23 +281,8 @@ impl Hub {
         })
     }
 
-    /// The newest seq seen of a partition; the first head reported counts as seen.
-    pub(super) fn seen(&self, partition: Partition, head: Seq) -> Seq {
-        self.shards.get(usize::from(partition.0)).map_or(head, |shard| {
-            let mut shard = shard.lock();
-            if shard.seen == 0 {
-                shard.seen = head;
-            }
-            shard.seen
-        })
-    }
-
-    /// Every room of the partition was compared with its head: nothing up to `head` is missed any more.
-    pub(super) fn checked(&self, partition: Partition, head: Seq) {
-        if let Some(shard) = self.shards.get(usize::from(partition.0)) {
-            let mut shard = shard.lock();
-            shard.seen = shard.seen.max(head);
-        }
+    pub(super) fn arrivals<T>(&self, partition: Partition, f: impl FnOnce(&mut Arrivals) -> T) -> Option<T> {
+        self.shards.get(usize::from(partition.0)).map(|shard| f(&mut shard.lock().arrivals))
     }
 
     pub(super) fn stopping(&self) -> bool {
@@ -321,11 +305,5 @@ impl Hub {
             Some((None, _)) | None => None,
         };
         self.update(conversation, |room| room.opened(opened.as_ref()));
-    }
-
-    fn check(&self, partition: Partition) {
-        if let Some(hub) = self.me.upgrade() {
-            self.lifecycle.tracker().spawn(async move { gap::check(&hub, partition).await });
-        }
     }
 }

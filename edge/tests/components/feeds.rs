@@ -51,6 +51,25 @@ async fn an_event_lost_on_its_way_is_filled_in_before_the_one_after_it() {
     }
 }
 
+/// The one after it is of another conversation, and no one speaks in the first one again.
+#[tokio::test]
+async fn a_lost_event_is_filled_in_though_heads_are_not_known_at_once() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let (conversation, other) = (edge.conversation(&[user]), edge.conversation(&[user]));
+    let mut socket = edge.socket(user).await;
+    let first = edge.store(conversation, "first").await.seq;
+    assert_eq!(next_event(&mut socket).await, (first, 0));
+    let lost = LogEntry { seq: first + 1, event: posted(conversation, "lost") };
+    let last = LogEntry { seq: first + 2, event: posted(other, "in another conversation") };
+    edge.services.add_to_history(lost.clone());
+    edge.services.add_to_history(last.clone());
+    edge.services.refuse_heads(2);
+    edge.republish(&last, 0).await;
+    assert_eq!(next_event(&mut socket).await, (last.seq, 0));
+    assert_eq!(next_event(&mut socket).await, (lost.seq, first));
+}
+
 #[tokio::test]
 async fn a_removed_member_gets_nothing_more_of_the_conversation() {
     let edge = Edge::start().await;

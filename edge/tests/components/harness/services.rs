@@ -54,6 +54,8 @@ pub struct Services {
     blocked: Mutex<HashSet<ConversationId>>,
     /// While true no call learns the head of a conversation.
     stalled: watch::Sender<bool>,
+    /// So many calls that ask for heads are refused.
+    heads_refused: AtomicUsize,
     /// Calls that looked for older events.
     lookups: AtomicUsize,
     /// While true none of them is answered.
@@ -86,6 +88,7 @@ impl Services {
             traces: Mutex::default(),
             blocked: Mutex::default(),
             stalled: watch::Sender::new(false),
+            heads_refused: AtomicUsize::new(0),
             lookups: AtomicUsize::new(0),
             lookups_stalled: watch::Sender::new(false),
         });
@@ -160,6 +163,11 @@ impl Services {
         self.stalled.send_replace(true);
     }
 
+    /// The next calls that ask for heads are refused.
+    pub fn refuse_heads(&self, calls: usize) {
+        self.heads_refused.store(calls, Ordering::SeqCst);
+    }
+
     /// How many calls looked for older events.
     pub fn lookups(&self) -> usize {
         self.lookups.load(Ordering::SeqCst)
@@ -229,6 +237,10 @@ impl Services {
     async fn heads(&self, call: RoomHeads) -> Result<Vec<Seq>, RpcError> {
         let mut stalled = self.stalled.subscribe();
         stalled.wait_for(|stalled| !stalled).await.map_err(|_| Code::Unavailable)?;
+        let one_less = |left: usize| left.checked_sub(1);
+        if self.heads_refused.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            return Err(Code::Unavailable.into());
+        }
         let mut heads = Vec::new();
         for conversation in call.conversations {
             heads.push(self.history(conversation).await?.last().map_or(0, |entry| entry.seq));
