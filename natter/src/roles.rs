@@ -16,7 +16,7 @@ pub async fn edge(args: &EdgeArgs) -> anyhow::Result<()> {
     let node = Node::join("edge", &flags, Strictness::Production).await?;
     bootstrap::report_build("edge");
     let settings = &node.backends.settings;
-    let listener = bootstrap::bind(settings.host, settings.port, "--port").await?;
+    let listener = bootstrap::bind(settings.host, settings.port, "--port")?;
     let address = node.start_edge(listener, Vec::new()).await?;
     info!(%address, admin = %node.process.admin, durability = settings.durability.name(), "edge is ready");
     node.run().await

@@ -251,6 +251,9 @@ pub const PING_EVERY: Duration = Duration::from_secs(25);
 pub const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// 256 KiB holds about 1,000 frames: 20 s for a reader at 50/s; 2.6 GB worst case at 10,000 sockets.
 pub const OUT_QUEUE: usize = 256 * 1024;
+/// What the kernel buffers for a connection beyond that, in bytes; Linux counts its own overhead in, and doubles it. Left to
+/// itself it buffers up to 4 MiB, and a reader who is too slow is found minutes later. Enough for 2.5 MB/s at 100 ms.
+pub const KERNEL_SEND_BUFFER: u32 = 256 * 1024;
 /// Of what is queued, so much is encrypted and written at once: as the frames of one system call, mostly.
 pub const TLS_BUFFER: usize = 32 * 1024;
 /// A connection that took no byte for so long, while some waited, is of a slow reader.

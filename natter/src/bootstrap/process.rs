@@ -1,4 +1,5 @@
 use std::{
+    io,
     net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -19,13 +20,16 @@ use natter_runtime::{
     otlp::SpanExport,
     readiness::Readiness,
 };
+use natter_schemas::limits;
 use natter_tls::{Acceptor, KeyPair};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tracing::{info, warn};
 
 /// A part that needs longer is reported as down: whoever asks waits for half a second.
 const REPORT_CHECK: Duration = Duration::from_millis(300);
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1_024;
 
 /// What every long-running process has, whatever it runs.
 pub struct Process {
@@ -60,7 +64,7 @@ impl Process {
         let instance = format!("{}:{}", host_name()?, std::process::id());
         let spans = SpanExport::start(&settings.otlp, role, instance)?;
         let tls = acceptor(settings.admin_tls.as_ref(), "admin").context("ADMIN_TLS_CERT, ADMIN_TLS_KEY")?;
-        let listener = bind(settings.admin_host, settings.admin_port, "--admin-port").await?;
+        let listener = bind(settings.admin_host, settings.admin_port, "--admin-port")?;
         let admin = listener.local_addr()?;
         let (lifecycle, readiness) = (Lifecycle::new(), Readiness::default());
         admin::serve(listener, metrics.clone(), readiness.clone(), &lifecycle, tls);
@@ -110,11 +114,20 @@ pub fn acceptor(files: Option<&KeyPair>, port: &'static str) -> anyhow::Result<O
 }
 
 /// `flag` is the one that chooses another port.
-pub async fn bind(host: IpAddr, port: u16, flag: &str) -> anyhow::Result<TcpListener> {
+pub fn bind(host: IpAddr, port: u16, flag: &str) -> anyhow::Result<TcpListener> {
     let address = SocketAddr::new(host, port);
-    TcpListener::bind(address).await.with_context(|| {
+    listen(address).with_context(|| {
         format!("cannot listen on {address}; is another server running there? Choose a port with {flag}")
     })
+}
+
+/// Accepted connections have the options of their listener.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(limits::KERNEL_SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// A socket is a file: the usual soft limit of 1,024 is far below what this process serves.
@@ -123,5 +136,35 @@ fn raise_file_limit() {
         && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
     {
         warn!(%error, "the limit of open files was not raised; sockets beyond it are refused");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// Beside the kernel's buffer there is the reader's own.
+    const BOTH: usize = 2 * 1024 * 1024;
+
+    #[tokio::test]
+    async fn what_waits_for_a_slow_reader_does_not_fill_the_kernels_buffers() {
+        let listener = bind(Ipv4Addr::LOCALHOST.into(), 0, "--port").unwrap();
+        let reader = TcpSocket::new_v4().unwrap();
+        reader.set_recv_buffer_size(64 * 1024).unwrap();
+        let (reader, accepted) =
+            tokio::join!(reader.connect(listener.local_addr().unwrap()), listener.accept());
+        let (reader, (writer, _)): (TcpStream, _) = (reader.unwrap(), accepted.unwrap());
+        let mut written = 0;
+        while let Ok(bytes) = writer.try_write(&[0; 16 * 1024]) {
+            written += bytes;
+            // The kernel lets a writer wait for an instant while it moves what was written.
+            let _ = tokio::time::timeout(Duration::from_millis(100), writer.writable()).await;
+        }
+        assert!(written < BOTH, "{written} bytes");
+        drop(reader);
     }
 }

@@ -28,7 +28,7 @@ pub async fn run(args: &DevArgs) -> anyhow::Result<()> {
     let metrics = bootstrap::observe(&settings)?;
     bootstrap::report_build("dev");
     let folder = Folder::open(&args.data_dir)?;
-    let listener = bootstrap::bind(settings.host, settings.port, "--port").await?;
+    let listener = bootstrap::bind(settings.host, settings.port, "--port")?;
     let process = Process::start(&settings, "dev", metrics).await?;
 
     let server = tokio::select! {
