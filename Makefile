@@ -92,8 +92,8 @@ fuzz: cargo packages ## every fuzz target for FUZZ_SECONDS (120): an input that 
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --workspace --quiet --locked --test fuzz
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test -p natter-edge --all-features --quiet --locked --lib fuzz::
 
-# Own messages of the client, messages of others, faults.
-MODEL ?= 1,1,4 2,1,2 1,2,2
+# Own messages of the client, messages of others there and elsewhere, faults.
+MODEL ?= 1,1,1,3 1,1,0,4 2,1,0,2 1,2,0,2
 
 model: cargo packages ## every state of larger models of the delivery than `make test` checks; some minutes, 1 GB of memory
 	@for bounds in $(MODEL); do MODEL_BOUNDS=$$bounds cargo test -p natter-model --quiet --locked --test delivery nothing || exit 1; done

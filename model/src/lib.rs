@@ -2,10 +2,12 @@
 //! repair of gaps, the log with its duplicate window, and a persister with its floor. Everything that may happen at once
 //! happens in every order, and faults at every point; `tests/delivery.rs` has how many.
 //!
-//! One conversation, one client, which sends and receives, and other people, who only send. What the model leaves out:
+//! One conversation, one client, which sends and receives, and other people, who only send, there or in another conversation of
+//! the same partition. What the model leaves out:
 //! time (an attempt on its way to the log does not outlive the duplicate window, which is five minutes; nothing leaves
 //! the log before it is in the store, which has a week), and the end of the log's life (an epoch).
 
+mod arrivals;
 mod client;
 mod history;
 mod log;
@@ -15,6 +17,7 @@ mod step;
 
 use stateright::{Model, Property};
 
+pub use arrivals::Arrivals;
 pub use client::{Client, OutboxEntry};
 pub use history::Persister;
 pub use log::{Attempt, Log};
@@ -37,8 +40,12 @@ pub enum Planted {
     ClientIgnoresPrevSeq,
     /// A room sends whatever is above its last event.
     RoomIgnoresPrevSeq,
-    /// No one compares a room with the log's head.
+    /// No one looks whether the log's head has arrived.
     HeadsNotWatched,
+    /// Rooms that could not be compared with their heads are not compared again.
+    FailedComparisonCounts,
+    /// A repair that failed is not tried again.
+    FailedRepairEnds,
     /// The floor rises before the rows are there.
     FloorBeforeRows,
     /// The log loses what is not in the store yet.
@@ -62,6 +69,8 @@ pub struct Delivery {
     pub own: u8,
     /// Other people send so many.
     pub foreign: u8,
+    /// Other people send so many in another conversation of the partition.
+    pub elsewhere: u8,
     /// So many faults, of any kind.
     pub faults: u8,
     pub planted: Option<Planted>,
@@ -75,6 +84,7 @@ pub struct State {
     pub persister: Persister,
     /// Messages of other people that are not in the log yet.
     pub foreign_left: u8,
+    pub elsewhere_left: u8,
     pub faults_left: u8,
 }
 
@@ -102,6 +112,7 @@ impl Model for Delivery {
             log: Log::default(),
             persister: Persister::default(),
             foreign_left: self.foreign,
+            elsewhere_left: self.elsewhere,
             faults_left: self.faults,
         }]
     }

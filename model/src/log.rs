@@ -14,8 +14,10 @@ pub struct Attempt {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Log {
-    /// Everything that was ever stored, by seq.
+    /// Everything that was ever stored in the conversation, by seq.
     pub events: Vec<Message>,
+    /// How much was stored in the partition, elsewhere included: seqs of a partition rise by one.
+    pub partition_head: Seq,
     /// Seqs up to here have left the log; the store has them.
     pub gone: Seq,
     /// Ids within the duplicate window.
@@ -39,6 +41,7 @@ impl Log {
             return None;
         }
         self.events.push(message);
+        self.partition_head += 1;
         Some(self.head())
     }
 }

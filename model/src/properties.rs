@@ -50,6 +50,14 @@ pub fn reached() -> Vec<Property<Delivery>> {
         Property::sometimes("a gap is found by the head", |_, State { edge, .. }| {
             edge.room.repairing && edge.room.waiting.is_empty()
         }),
+        Property::sometimes(
+            "a gap is found by an event of another conversation",
+            |model: &Delivery, state: &State| {
+                let State { edge, log, .. } = state;
+                let missing = edge.room.last.is_some_and(|last| last < log.head());
+                model.elsewhere == 0 || missing && edge.arrivals.after_gap.is_some()
+            },
+        ),
         Property::sometimes("the window recognizes a repeat", |_, State { log, .. }| {
             log.attempts.iter().any(|attempt| log.window.contains(&attempt.message))
         }),

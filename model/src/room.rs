@@ -2,12 +2,21 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::{Delivery, Log, Message, Persister, Planted, Seq, client::ServerFrame};
+use crate::{Arrivals, Delivery, Log, Message, Persister, Planted, Seq, client::ServerFrame};
 
 /// Events that wait behind a gap; what does not fit is fetched.
 const ROOM_PENDING: usize = 1;
 
-/// A republished event on its way to the edge.
+/// What the log republished, on its way to the edge.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Republished {
+    /// Its place in the partition.
+    pub at: Seq,
+    /// `None`: of another conversation.
+    pub event: Option<LiveEvent>,
+}
+
+/// An event of the conversation, by its place there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LiveEvent {
     pub seq: Seq,
@@ -28,7 +37,8 @@ pub struct Room {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Edge {
-    pub live: VecDeque<LiveEvent>,
+    pub live: VecDeque<Republished>,
+    pub arrivals: Arrivals,
     pub room: Room,
     /// The socket has asked for what it missed; what comes live waits for the answer.
     pub resuming: Option<Seq>,

@@ -3,15 +3,17 @@
 use crate::{
     Attempt, Delivery, FOREIGN, Planted, Seq, State,
     client::{ClientFrame, ServerFrame},
-    room::{Edge, LiveEvent},
+    room::{Edge, LiveEvent, Republished},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The socket is open: the room begins, and what was missed is asked for.
     Connect,
-    /// The room learns the log's head: at joining, and again and again by the watch.
+    /// The room learns the head of its conversation, where it begins.
     Head,
+    /// History answers with the room's head: to a comparison that an event began, or the watch.
+    Compare,
     Send,
     Resume,
     /// The edge takes the client's next frame.
@@ -21,6 +23,7 @@ pub enum Step {
     /// The log takes an attempt.
     Store(Attempt),
     StoreForeign,
+    StoreElsewhere,
     /// The edge takes the next live event.
     TakeLive,
     /// History answers the room's repair.
@@ -45,8 +48,9 @@ pub enum Step {
     /// An attempt is lost on its way to the log, or stored without an answer.
     LoseAttempt(Attempt),
     LoseAnswer(Attempt),
-    /// History does not answer: a look-up, a repair, a resume.
+    /// History does not answer: a look-up, a comparison, a repair, a resume.
     LookUpFails,
+    ComparisonFails,
     RepairFails,
     ResumeFails,
 }
@@ -63,6 +67,7 @@ impl Step {
                 | Self::LoseAttempt(_)
                 | Self::LoseAnswer(_)
                 | Self::LookUpFails
+                | Self::ComparisonFails
                 | Self::RepairFails
                 | Self::ResumeFails
         )
@@ -77,15 +82,18 @@ pub fn possible(model: &Delivery, state: &State, steps: &mut Vec<Step>) {
         }
     };
     add(!client.connected, Step::Connect);
-    let watched = edge.room.last.is_none() || !model.is(Planted::HeadsNotWatched);
-    let unseen = edge.room.last.is_none_or(|last| last < log.head() && !edge.room.repairing);
-    add(client.connected && watched && unseen, Step::Head);
+    add(client.connected && edge.room.last.is_none(), Step::Head);
+    let watched = client.connected && !model.is(Planted::HeadsNotWatched);
+    let compares =
+        edge.arrivals.comparing.is_some() || watched && edge.arrivals.is_behind(log.partition_head);
+    add(compares && edge.room.last.is_some(), Step::Compare);
     add(client.may_send(), Step::Send);
     add(client.may_resume(), Step::Resume);
     // One send at a time is looked up; frames are taken in order.
     add(!client.up.is_empty() && edge.looking_up.is_none() && edge.resuming.is_none(), Step::TakeUp);
     add(edge.looking_up.is_some(), Step::LookUp);
     add(state.foreign_left > 0, Step::StoreForeign);
+    add(state.elsewhere_left > 0, Step::StoreElsewhere);
     add(!edge.live.is_empty(), Step::TakeLive);
     add(edge.room.repairing, Step::Repair);
     add(edge.resuming.is_some() && edge.room.last.is_some(), Step::AnswerResume);
@@ -118,6 +126,7 @@ fn faults(model: &Delivery, state: &State, add: &mut impl FnMut(bool, Step)) {
         add(attempt.awaited, Step::LoseAnswer(attempt.clone()));
     }
     add(edge.looking_up.is_some(), Step::LookUpFails);
+    add(edge.arrivals.comparing.is_some(), Step::ComparisonFails);
     add(edge.room.repairing, Step::RepairFails);
     add(edge.resuming.is_some(), Step::ResumeFails);
 }
@@ -131,9 +140,16 @@ pub fn take(model: &Delivery, state: &mut State, step: Step) {
     match step {
         Step::Connect => {
             client.connected = true;
+            // The room begins at its head, which is read later: what is stored by now is not missed live.
+            edge.arrivals.complete = log.partition_head;
             client.resume();
         }
         Step::Head => {
+            let sent = edge.room.head(log.head());
+            edge.show(&mut client.down, sent);
+        }
+        Step::Compare => {
+            edge.arrivals.compared(log.partition_head);
             let sent = edge.room.head(log.head());
             edge.show(&mut client.down, sent);
         }
@@ -173,9 +189,15 @@ pub fn take(model: &Delivery, state: &mut State, step: Step) {
             state.foreign_left -= 1;
             store(state, message);
         }
+        Step::StoreElsewhere => {
+            state.elsewhere_left -= 1;
+            state.log.partition_head += 1;
+            republish(state, None);
+        }
         Step::TakeLive => {
-            let Some(event) = edge.live.pop_front() else { return };
-            let sent = edge.room.receive(model, event);
+            let Some(Republished { at, event }) = edge.live.pop_front() else { return };
+            edge.arrivals.receive(at);
+            let sent = event.map(|event| edge.room.receive(model, event)).unwrap_or_default();
             edge.show(&mut client.down, sent);
         }
         Step::Repair => {
@@ -218,8 +240,9 @@ fn fail(model: &Delivery, state: &mut State, step: Step) {
                 client.down.push_back(ServerFrame::Error { message });
             }
         }
-        // The watch of heads begins another.
-        Step::RepairFails => edge.room.repairing = false,
+        Step::ComparisonFails => edge.arrivals.comparison_failed(model),
+        // It is tried again.
+        Step::RepairFails => edge.room.repairing = !model.is(Planted::FailedRepairEnds),
         Step::ResumeFails => {
             edge.resuming = None;
             // What waited would leave a gap.
@@ -251,8 +274,12 @@ fn no_answer(state: &mut State, attempt: &Attempt) {
 /// A new event is republished to whoever listens.
 fn store(state: &mut State, message: u8) {
     let Some(seq) = state.log.store(message) else { return };
+    let prev: Seq = seq - 1;
+    republish(state, Some(LiveEvent { seq, prev, message }));
+}
+
+fn republish(state: &mut State, event: Option<LiveEvent>) {
     if state.client.connected {
-        let prev: Seq = seq - 1;
-        state.edge.live.push_back(LiveEvent { seq, prev, message });
+        state.edge.live.push_back(Republished { at: state.log.partition_head, event });
     }
 }
