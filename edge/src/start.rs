@@ -24,7 +24,8 @@ use crate::{
     connections::Connections,
     feeds::{
         contact::ContactWatch, control::ControlFollower, live::LiveFeed,
-        membership_updates::MembershipUpdates, presence::PresenceFeed, typing::TypingFeed,
+        membership_updates::MembershipUpdates, presence::PresenceFeed, read_marks::ReadMarkFeed,
+        typing::TypingFeed,
     },
     held_tokens::HeldTokens,
     inbound::{
@@ -222,6 +223,14 @@ pub async fn run(app: &Arc<App>, listener: TcpListener) -> anyhow::Result<Socket
     LiveFeed { client: client.clone(), hub: hub.clone(), partitions, lifecycle: lifecycle.clone() }
         .start()
         .await?;
+    ReadMarkFeed {
+        hub: hub.clone(),
+        sockets: app.sockets.clone(),
+        rpc: app.rpc.clone(),
+        lifecycle: lifecycle.clone(),
+    }
+    .start(client)
+    .await?;
     TypingFeed { client: client.clone(), hub: hub.clone(), partitions, lifecycle: lifecycle.clone() }
         .start()
         .await?;

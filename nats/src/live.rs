@@ -40,6 +40,11 @@ pub fn parse(message: Message) -> Option<LiveEvent> {
     })
 }
 
+/// The seq in its stream of a message that the server republished.
+pub fn seq(message: &Message) -> Option<Seq> {
+    number(message.headers.as_ref()?, header::SEQUENCE)
+}
+
 pub(crate) fn number(headers: &HeaderMap, name: &'static str) -> Option<Seq> {
     headers.get(name)?.as_str().parse().ok()
 }

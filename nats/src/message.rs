@@ -59,8 +59,16 @@ impl Reader {
 
     /// Its content, if this version can know it.
     pub fn read<T: DeserializeOwned>(&self, message: &Message) -> Result<T, NotUnderstood> {
-        let met = self.neighbors.check(self.kind, message.headers.as_ref());
-        met.map_err(|_| NotUnderstood::Version)?;
-        Ok(postcard::from_bytes(&message.payload)?)
+        self.read_parts(message.headers.as_ref(), &message.payload)
+    }
+
+    /// The same of one that was read back.
+    pub(crate) fn read_parts<T: DeserializeOwned>(
+        &self,
+        headers: Option<&HeaderMap>,
+        payload: &[u8],
+    ) -> Result<T, NotUnderstood> {
+        self.neighbors.check(self.kind, headers).map_err(|_| NotUnderstood::Version)?;
+        Ok(postcard::from_bytes(payload)?)
     }
 }

@@ -50,10 +50,10 @@ pub fn reads_of(u: UserId) -> String {
     format!("reads.*.*.{u}")
 }
 
-/// Read marks of a partition as they are republished.
-pub fn live_reads(p: Partition) -> String {
-    format!("live-reads.{p}.*.*")
-}
+/// All read marks as they are kept.
+pub const READS_ALL: &str = "reads.*.*.*";
+/// All read marks as they are republished.
+pub const LIVE_READS_ALL: &str = "live-reads.*.*.*";
 
 /// Where changes of a user's memberships and blocks are published.
 pub fn control_user(u: UserId) -> String {

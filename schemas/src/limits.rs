@@ -77,6 +77,8 @@ pub const PRESENCE_BATCH: usize = 200;
 pub const ANSWER: usize = 1024 * 1024;
 /// Conversations an inbox shows at once, if they fit [`ANSWER`].
 pub const INBOX: usize = 500;
+/// Read marks in one answer to an edge that missed them.
+pub const READ_MARKS: usize = 500;
 /// Messages that are looked at for one to show as a conversation's last, beginning with the newest: who deletes more at
 /// the end of a conversation sees that it was deleted.
 pub const PREVIEW: usize = 20;

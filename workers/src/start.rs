@@ -350,8 +350,10 @@ impl Start<'_> {
 
     async fn inbox(&mut self) -> Result<(), StartError> {
         let history = self.history_reader().await?;
-        let Dependencies { store, publisher, deployment, clock, .. } = self.dependencies.clone();
-        let read_marks = ReadMarks::new(store, publisher, history, deployment.partitions, clock);
+        let Dependencies { store, publisher, log, deployment, clock, .. } = self.dependencies.clone();
+        let read_marks = ReadMarks::new(store, publisher, (history, log), deployment.partitions, clock);
+        let read_marks = Arc::new(read_marks);
+        self.tracker.spawn(Arc::clone(&read_marks).publish_late_ones(self.stop.clone()));
         Ok(read_marks.serve(&mut self.server(Service::Inbox, Arc::new(NoReads)).await?).await?)
     }
 

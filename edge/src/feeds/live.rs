@@ -6,12 +6,10 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use natter_nats::{
     async_nats::{Client, SubscribeError, Subscriber},
-    live,
-    message::Reader,
-    subject,
+    live, subject,
 };
 use natter_runtime::{lifecycle::Lifecycle, unreadable::Unreadable};
-use natter_schemas::{frame::ServerFrame, id::Partition, rpc::ReadMark};
+use natter_schemas::id::Partition;
 
 use crate::outbound::hub::Hub;
 
@@ -26,12 +24,9 @@ impl LiveFeed {
     /// Subscribes to every partition; call it before the first socket is served, so that no hello races with it.
     pub async fn start(&self) -> Result<(), SubscribeError> {
         let bad_events = Arc::new(Unreadable::new("live event"));
-        let bad_marks = Arc::new(Unreadable::new("read mark"));
         for partition in Partition::all(self.partitions) {
             let events = self.client.subscribe(subject::live(partition)).await?;
-            let marks = self.client.subscribe(subject::live_reads(partition)).await?;
             self.spawn("live events", follow_events(self.hub.clone(), events, bad_events.clone()));
-            self.spawn("live read marks", follow_read_marks(self.hub.clone(), marks, bad_marks.clone()));
         }
         Ok(())
     }
@@ -51,40 +46,5 @@ async fn follow_events(hub: Arc<Hub>, mut events: Subscriber, unreadable: Arc<Un
             Some(event) => hub.receive(event),
             None => unreadable.report(&subject, "it does not name its place in the log"),
         }
-    }
-}
-
-/// Read marks are last values: a lost one is followed by a newer one or read with the conversation.
-async fn follow_read_marks(hub: Arc<Hub>, mut marks: Subscriber, unreadable: Arc<Unreadable>) {
-    let reader = Reader::new("read mark");
-    while let Some(message) = marks.next().await {
-        match reader.read::<ReadMark>(&message) {
-            Ok(mark) => {
-                let others = (mark.moved && !mark.private).then(|| receipt(&mark));
-                hub.broadcast(mark.conversation, mark.user, &own_receipt(&mark), others.as_ref());
-            }
-            Err(error) => unreadable.report(&message.subject, error),
-        }
-    }
-}
-
-fn receipt(mark: &ReadMark) -> ServerFrame {
-    ServerFrame::ReadReceipt {
-        conversation_id: mark.conversation,
-        user_id: mark.user,
-        seq: mark.seq,
-        read_at: mark.at,
-        version: None,
-    }
-}
-
-/// To the devices of the reader: further back while something is marked as unread.
-fn own_receipt(mark: &ReadMark) -> ServerFrame {
-    ServerFrame::ReadReceipt {
-        conversation_id: mark.conversation,
-        user_id: mark.user,
-        seq: mark.own.seq,
-        read_at: mark.at,
-        version: Some(mark.own.version),
     }
 }

@@ -1,7 +1,8 @@
 //! What NATS sends without being asked. Arrives: the log's repeats, read marks, typing, presence, CONTROL.
 //! Leaves: frames for the sockets they concern, and the state of this edge brought up to date.
 
-pub mod live; // events and read marks of the log's partitions
+pub mod live; // events of the log's partitions
+pub mod read_marks; // how far members have read
 pub mod typing; // who types
 pub mod presence; // who came online or went offline
 

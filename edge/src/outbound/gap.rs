@@ -8,6 +8,7 @@ use natter_schemas::{
     id::{ConversationId, Partition, Seq},
     rpc::{LogHeads, Replay, RoomHeads, RpcError},
 };
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::{debug, warn};
 
 use super::{arrivals::Comparison, hub::Hub, missed::Missed, room::Action};
@@ -63,26 +64,47 @@ pub async fn repair(hub: Arc<Hub>, conversation: ConversationId) {
     debug!(%conversation, "gap filled");
 }
 
+/// Heads as they were a tick ago: on a healthy connection what is up to there has long arrived.
+pub struct OldHeads {
+    ticks: Interval,
+    heads: Vec<Seq>,
+}
+
+impl Default for OldHeads {
+    fn default() -> Self {
+        let mut ticks = interval(WATCH);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { ticks, heads: Vec::new() }
+    }
+}
+
+impl OldHeads {
+    pub async fn next_tick(&mut self) {
+        self.ticks.tick().await;
+    }
+
+    pub fn replace(&mut self, heads: Vec<Seq>) -> Vec<Seq> {
+        std::mem::replace(&mut self.heads, heads)
+    }
+}
+
 /// Watches the partitions' heads: an edge that lost the last event of a partition sees nothing else of it.
 pub async fn watch(hub: Arc<Hub>) {
-    let mut ticks = tokio::time::interval(WATCH);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut before: Vec<Seq> = Vec::new();
+    let mut heads = OldHeads::default();
     loop {
         tokio::select! {
             () = hub.stopped() => return,
-            _ = ticks.tick() => {}
+            () = heads.next_tick() => {}
         }
         // The client has logged why there is no answer.
-        let Ok(heads) = hub.rpc.call(&LogHeads).await else { continue };
-        for (p, head) in Partition::all(hub.partitions).zip(&heads) {
-            // A whole tick old: on a healthy connection its event has long arrived.
-            let old = before.get(usize::from(p.0)).copied().unwrap_or(0);
-            if let Some(missing) = hub.arrivals(p, |arrivals| arrivals.head(old, *head)).flatten() {
+        let Ok(now) = hub.rpc.call(&LogHeads).await else { continue };
+        let old = heads.replace(now.clone());
+        for (p, now) in Partition::all(hub.partitions).zip(now) {
+            let old = old.get(usize::from(p.0)).copied().unwrap_or(0);
+            if let Some(missing) = hub.arrivals(p, |arrivals| arrivals.head(old, now)).flatten() {
                 compare(&hub, p, missing).await;
             }
         }
-        before = heads;
     }
 }
 

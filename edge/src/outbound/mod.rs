@@ -7,7 +7,7 @@ pub mod hub; // 1 a repeat finds its room
 pub mod room; //   in a room every event chains to the one before
 mod unopened; //   once its key is here
 mod deletions; //   and shows nothing of what was deleted before it
-mod arrivals; // 2 of a partition nothing may be missing
+pub mod arrivals; // 2 of a partition nothing may be missing
 pub mod gap; //   gaps are filled from history
 mod missed; //   part by part
 pub mod send_queue; // 3 a frame waits for its socket

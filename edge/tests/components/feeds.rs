@@ -1,5 +1,7 @@
 //! What arrives from NATS: events in order, gaps filled, removals applied.
 
+use std::collections::BTreeSet;
+
 use natter_nats::{
     async_nats::{HeaderMap, jetstream},
     header, message, subject,
@@ -7,7 +9,7 @@ use natter_nats::{
 use natter_schemas::{
     code::Code,
     event::{LogEntry, Role, Timestamp},
-    id::UserId,
+    id::{ConversationId, Seq, UserId},
     rpc::{Control, OwnMark, ReadMark},
     version::{Versions, WIRE},
 };
@@ -191,16 +193,50 @@ async fn messages_of_a_version_too_far_from_this_one_are_not_read() {
     let stored = js.publish_with_headers(subject::control_user(user), headers.clone(), removed).await;
     stored.expect("connected").await.expect("CONTROL takes it");
     let subject = format!("live-reads.{}.{conversation}.{user}", edge.partition(conversation));
-    let mark = |seq| {
-        let (own, at) = (OwnMark { seq, version: 0 }, Timestamp(1));
-        ReadMark { conversation, user, seq, at, private: false, moved: true, own }
-    };
+    let mark = |seq| read_up_to(conversation, user, seq);
     #[expect(clippy::disallowed_methods, reason = "as a process of that version sends it")]
     let sent = edge.nats.publish_with_headers(subject.clone(), headers, message::encode(&mark(7))).await;
     sent.expect("connected");
     message::send(&edge.nats, subject, &mark(8)).await.expect("connected");
     let receipt = socket.expect("read:receipt").await;
     assert_eq!(receipt["seq"], 8, "no one was removed, and the mark before it is none");
+}
+
+/// The last of a user who has also marked something as unread since: how far was read is shown all the same.
+#[tokio::test]
+async fn a_read_mark_lost_on_its_way_is_shown_as_what_it_became() {
+    let edge = Edge::start().await;
+    let [user, first, second] = [(); 3].map(|()| UserId::fresh());
+    let conversation = edge.conversation(&[user, first, second]);
+    let mut socket = edge.socket(user).await;
+    let unmoved = ReadMark { moved: false, ..read_up_to(conversation, first, 12) };
+    edge.services.lost_marks.add([(2, unmoved), (3, read_up_to(conversation, second, 13))]).await;
+    let mut headers = HeaderMap::new();
+    headers.insert(header::SEQUENCE, "4");
+    let subject = format!("live-reads.{}.{conversation}.{user}", edge.partition(conversation));
+    let mark = message::encode(&read_up_to(conversation, user, 14));
+    #[expect(clippy::disallowed_methods, reason = "as the server republishes it")]
+    edge.nats.publish_with_headers(subject, headers, mark).await.expect("connected");
+    let mut shown = BTreeSet::new();
+    while shown.len() < 3 {
+        shown.insert(socket.expect("read:receipt").await["seq"].as_u64());
+    }
+    assert_eq!(shown, [12, 13, 14].map(Some).into());
+}
+
+#[tokio::test]
+async fn a_read_mark_that_nothing_follows_is_shown_as_well() {
+    let edge = Edge::start().await;
+    let [user, reader] = [(); 2].map(|()| UserId::fresh());
+    let conversation = edge.conversation(&[user, reader]);
+    let mut socket = edge.socket(user).await;
+    edge.services.lost_marks.add([(2, read_up_to(conversation, reader, 12))]).await;
+    assert_eq!(socket.expect("read:receipt").await["seq"], 12);
+}
+
+fn read_up_to(conversation: ConversationId, user: UserId, seq: Seq) -> ReadMark {
+    let (own, at) = (OwnMark { seq, version: 0 }, Timestamp(1));
+    ReadMark { conversation, user, seq, at, private: false, moved: true, own }
 }
 
 /// `(seq, prevSeq)` of the next frame, which is a message.

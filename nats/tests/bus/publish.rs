@@ -57,7 +57,7 @@ async fn a_read_mark_comes_back_live_on_its_own_subject() {
     server.provision(1).await;
     let publisher = Publisher::new(server.client(Purpose::Publish).await);
     let listener = server.client(Purpose::Live).await;
-    let mut marks = listener.subscribe(subject::live_reads(Partition(0))).await.unwrap();
+    let mut marks = listener.subscribe(subject::LIVE_READS_ALL).await.unwrap();
     round_trip(&listener).await;
     let (c, u) = (ConversationId::fresh(), natter_schemas::id::UserId::fresh());
     publisher.publish(subject::reads(Partition(0), c, u), "mark", "7".into()).await.unwrap();

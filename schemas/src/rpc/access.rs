@@ -7,9 +7,9 @@ use super::{
     GetDataKeys, GetHead, GetKeysOfTexts, GetLogInOptions, GetMailOption, GetMembership, GetMessage,
     GetOwnKey, GetOwnUser, GetPage, GetProfileKeys, GetTarget, ListBlockedConversations, ListConversations,
     ListInbox, ListParticipants, ListReactors, ListSessions, LogHeads, LogIn, LogOut, MarkRead, Memberships,
-    NewPassword, OpenConversation, RefreshSession, RegisterUser, RemoveMember, Rename, RequestEmailChange,
-    RequestPasswordReset, ResetPassword, RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole,
-    StartProviderLogIn, UpdateUser,
+    NewPassword, OpenConversation, ReadMarkHead, ReadMarksAfter, RefreshSession, RegisterUser, RemoveMember,
+    Rename, RequestEmailChange, RequestPasswordReset, ResetPassword, RoomEventsAfter, RoomHeads, SearchUsers,
+    SetBlock, SetRole, StartProviderLogIn, UpdateUser,
 };
 use crate::id::{ConversationId, UserId};
 
@@ -62,7 +62,7 @@ access! {
     EraseUser EraseUserByLogIn
     RequestPasswordReset ResetPassword RequestEmailChange ChangeEmail GetMailOption GetLogInOptions StartProviderLogIn FinishProviderLogIn
     OpenConversation ListConversations ListInbox Memberships GetMembership FindSharingUsers SetBlock Blocks
-    ListBlockedConversations LogHeads GetDataKeys GetOwnKey GetProfileKeys
+    ListBlockedConversations LogHeads ReadMarkHead ReadMarksAfter GetDataKeys GetOwnKey GetProfileKeys
     => Reads::Nothing
 }
 

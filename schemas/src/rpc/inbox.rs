@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     event::Message,
     id::{ConversationId, Seq, UserId},
-    rpc::ListCursor,
+    rpc::{ListCursor, ReadMark},
 };
 
 /// Moves a read mark forward, never back and never past the head; or makes what was read unread again, for the reader
@@ -31,6 +31,28 @@ pub struct ReadState {
     pub seq: Seq,
     /// Others' messages above the read mark, counted to [`limits::UNREAD`](crate::limits::UNREAD).
     pub unread: usize,
+}
+
+/// Last seq of the stream of read marks.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct ReadMarkHead;
+
+/// The read marks that moved above a seq of their stream, for an edge that missed them: the last of each.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct ReadMarksAfter {
+    /// The seq.
+    pub after: Seq,
+}
+
+/// The answer to [`ReadMarksAfter`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadMarkPage {
+    /// In the order of the stream; at most [`limits::READ_MARKS`](crate::limits::READ_MARKS).
+    pub marks: Vec<ReadMark>,
+    /// A seq: everything that moved up to there is in `marks`, or moved again later.
+    pub up_to: Seq,
+    /// More moved above it.
+    pub more: bool,
 }
 
 /// The user's conversations with something unread.

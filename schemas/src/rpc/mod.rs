@@ -182,6 +182,8 @@ calls! {
     }
     Inbox {
         MarkRead [CHANGES] => "read" -> ReadState;
+        ReadMarkHead => "mark-head" -> Seq;
+        ReadMarksAfter => "marks-after" -> ReadMarkPage;
     }
     Keys {
         GetDataKeys [CHANGES] => "data" -> Vec<Option<IssuedKey>>;

@@ -7,9 +7,9 @@ use super::{
     GetDataKeys, GetHead, GetKeysOfTexts, GetLogInOptions, GetMailOption, GetMembership, GetMessage,
     GetOwnKey, GetOwnUser, GetPage, GetProfileKeys, GetTarget, ListBlockedConversations, ListConversations,
     ListInbox, ListParticipants, ListReactors, ListSessions, LogHeads, LogIn, LogOut, MarkRead, Memberships,
-    NewPassword, OpenConversation, RefreshSession, RegisterUser, RemoveMember, Rename, RequestEmailChange,
-    RequestPasswordReset, ResetPassword, RoomEventsAfter, RoomHeads, SearchUsers, SetBlock, SetRole,
-    StartProviderLogIn, UpdateUser,
+    NewPassword, OpenConversation, ReadMarkHead, ReadMarksAfter, RefreshSession, RegisterUser, RemoveMember,
+    Rename, RequestEmailChange, RequestPasswordReset, ResetPassword, RoomEventsAfter, RoomHeads, SearchUsers,
+    SetBlock, SetRole, StartProviderLogIn, UpdateUser,
 };
 use crate::id::{ConversationId, UserId};
 
@@ -55,7 +55,7 @@ macro_rules! proven {
 // A password, a refresh token, a link or an attempt in the call is the proof; or it is what anyone is shown.
 proven! {
     RegisterUser; LogIn; RefreshSession; RequestPasswordReset; ResetPassword; ChangeEmail; FinishProviderLogIn;
-    GetMailOption; GetLogInOptions; LogHeads;
+    GetMailOption; GetLogInOptions; LogHeads; ReadMarkHead;
     => |_this| Proof::Nothing
 }
 
@@ -75,9 +75,9 @@ proven! {
     => |this| Proof::User(this.by)
 }
 
-// What any user is shown of another, and how far conversations are.
+// What any user is shown of another, how far conversations are, and what every edge hears: how far they are read.
 proven! {
-    FindUser; FindUsers; SearchUsers; RoomHeads;
+    FindUser; FindUsers; SearchUsers; RoomHeads; ReadMarksAfter;
     => |_this| Proof::Anyone
 }
 

@@ -2,11 +2,14 @@
 //! the own devices alone. The number of unread messages follows from these and is never kept anywhere.
 
 mod unread; // pure but for one question to the store
+mod late; // what could not be published at once
 
 use std::{sync::Arc, time::Duration};
 
+use moka::future::Cache;
 use natter_nats::{
     clock::LogClock,
+    log::{LogError, LogReader},
     message,
     publisher::Publisher,
     service::{RpcServer, ServiceError},
@@ -16,7 +19,7 @@ use natter_schemas::{
     code::Code,
     id::{ConversationId, Partition, Seq, UserId},
     limits,
-    rpc::{MarkRead, ReadMark, ReadState},
+    rpc::{MarkRead, ReadMark, ReadMarkHead, ReadMarkPage, ReadMarksAfter, ReadState},
 };
 use natter_store::{ReadPosition, Store, UnreadMark};
 use tracing::warn;
@@ -27,6 +30,8 @@ use super::{Failure, history::History};
 
 /// The mark is stored by then; the caller waits no longer for its publication.
 const NOTIFY_TIMEOUT: Duration = limits::PUBLISH_ATTEMPT;
+/// Each edge asks for the head twice a second.
+const HEAD_AGE: Duration = Duration::from_millis(250);
 
 pub struct ReadMarks {
     store: Arc<dyn Store>,
@@ -34,21 +39,25 @@ pub struct ReadMarks {
     history: Arc<History>,
     partitions: u16,
     clock: LogClock,
+    log: LogReader,
+    head: Cache<(), Seq>,
+    late: late::Late,
 }
 
 impl ReadMarks {
-    pub const fn new(
+    pub fn new(
         store: Arc<dyn Store>,
         publisher: Publisher,
-        history: Arc<History>,
+        (history, log): (Arc<History>, LogReader),
         partitions: u16,
         clock: LogClock,
     ) -> Self {
-        Self { store, publisher, history, partitions, clock }
+        let head = Cache::builder().max_capacity(1).time_to_live(HEAD_AGE).build();
+        Self { store, publisher, history, partitions, clock, log, head, late: late::Late::default() }
     }
 
-    pub async fn serve(self, server: &mut RpcServer) -> Result<(), ServiceError> {
-        answer!(server, Arc::new(self), { MarkRead => read, });
+    pub async fn serve(self: Arc<Self>, server: &mut RpcServer) -> Result<(), ServiceError> {
+        answer!(server, self, { MarkRead => read, ReadMarkHead => published_head, ReadMarksAfter => published_after, });
         Ok(())
     }
 
@@ -74,8 +83,20 @@ impl ReadMarks {
         };
         let own = position.own();
         let unread = unread(&*self.store, place, own.seq, floor, &tail).await?;
-        self.publish_mark(ReadMark { conversation, user, seq: position.read, at, private, moved, own }).await;
+        let mark = ReadMark { conversation, user, seq: position.read, at, private, moved, own };
+        if self.publish_mark(mark).await.is_err() {
+            self.late.add(place, private);
+        }
         Ok(ReadState { seq: own.seq, unread })
+    }
+
+    async fn published_head(&self, _: ReadMarkHead) -> Result<Seq, Failure> {
+        let head = self.head.try_get_with((), self.log.read_mark_head()).await;
+        Ok(head.map_err(|error| LogError::Unavailable(error.to_string()))?)
+    }
+
+    async fn published_after(&self, call: ReadMarksAfter) -> Result<ReadMarkPage, Failure> {
+        Ok(self.log.read_marks_after(call.after, limits::READ_MARKS).await?)
     }
 
     /// What is unread already stays so.
@@ -116,19 +137,20 @@ impl ReadMarks {
     }
 
     /// The last mark of each user is kept by the stream; a repeat is dropped as a duplicate.
-    async fn publish_mark(&self, mark: ReadMark) {
+    async fn publish_mark(&self, mark: ReadMark) -> Result<(), NotPublished> {
         let ReadMark { conversation, user, seq, own, .. } = mark;
         let id = format!("{conversation}:{user}:{seq}:{}:{}", own.version, own.seq);
         let subject = subject::reads(Partition::of(conversation, self.partitions), conversation, user);
         let publish = self.publisher.publish(subject, &id, message::encode(&mark));
-        match tokio::time::timeout(NOTIFY_TIMEOUT, publish).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(e)) => {
-                warn!(%conversation, seq, error = %e, "read mark stored, but not published to other devices");
-            }
-            Err(_) => {
-                warn!(%conversation, seq, "read mark stored, but not published to other devices in time");
-            }
-        }
+        let reason = match tokio::time::timeout(NOTIFY_TIMEOUT, publish).await {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        warn!(%conversation, seq, error = reason, "read mark stored, but not published to other devices yet");
+        Err(NotPublished)
     }
 }
+
+/// It is in the store alone.
+struct NotPublished;

@@ -1,14 +1,17 @@
 //! Read marks and what is left unread.
 
-use crate::harness::{Harness, partition};
-use natter_nats::{subject, topology};
+use crate::harness::{Harness, PARTITIONS, partition};
+use natter_nats::{async_nats::jetstream::message::StreamMessage, subject, topology};
 use natter_schemas::{
     code::Code,
     event::Kind,
     id::{ConversationId, Seq, UserId},
     limits,
-    rpc::{GetConversation, MarkRead, OwnMark, ReadMark, ReadState},
+    rpc::{
+        GetConversation, MarkRead, OwnMark, ReadMark, ReadMarkHead, ReadMarkPage, ReadMarksAfter, ReadState,
+    },
 };
+use natter_testkit::until;
 use natter_workers::Job;
 
 const SERVICES: [Job; 3] = [Job::Conversations, Job::History, Job::Inbox];
@@ -163,4 +166,37 @@ async fn marks_as_unread_are_published_with_rising_versions() {
     let published = harness.stored(topology::READS).await;
     let last: ReadMark = postcard::from_bytes(&published.last().unwrap().payload).unwrap();
     assert_eq!((last.seq, last.own), (seq, OwnMark { seq: seq - 1, version: 3 }));
+}
+
+#[tokio::test]
+async fn an_edge_that_missed_read_marks_is_given_the_last_of_each() {
+    let (harness, room, alice, bob) = pair().await;
+    let after = async |after| harness.rpc.call(&ReadMarksAfter { after }).await.unwrap();
+    let none = |up_to| ReadMarkPage { marks: Vec::new(), up_to, more: false };
+    assert_eq!(after(0).await, none(0));
+    let seqs = [harness.post(bob, room, "one").await, harness.post(bob, room, "two").await];
+    mark(&harness, alice, room, seqs[0]).await;
+    mark(&harness, bob, room, seqs[1]).await;
+    mark(&harness, alice, room, seqs[1]).await;
+    let page = after(0).await;
+    let marks: Vec<_> = page.marks.iter().map(|mark| (mark.user, mark.seq)).collect();
+    assert_eq!((marks, page.up_to, page.more), (vec![(bob, seqs[1]), (alice, seqs[1])], 3, false));
+    assert_eq!(after(2).await.marks.len(), 1);
+    assert_eq!(after(3).await, none(3));
+    until("the head is known", async || harness.rpc.call(&ReadMarkHead).await.unwrap() == 3).await;
+}
+
+#[tokio::test]
+async fn a_read_mark_that_cannot_be_published_is_published_later() {
+    let (harness, room, alice, bob) = pair().await;
+    let seq = harness.post(bob, room, "read me").await;
+    harness.server.js().await.delete_stream(topology::READS).await.unwrap();
+    assert_eq!(mark(&harness, alice, room, seq).await, ReadState { seq, unread: 0 });
+    harness.server.provision(PARTITIONS).await;
+    let published = async || {
+        let stored = harness.stored(topology::READS).await;
+        let mark = |message: &StreamMessage| postcard::from_bytes::<ReadMark>(&message.payload).unwrap();
+        stored.last().is_some_and(|last| (mark(last).user, mark(last).seq) == (alice, seq))
+    };
+    until("the mark is published", published).await;
 }

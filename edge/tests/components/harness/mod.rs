@@ -1,6 +1,7 @@
 //! An edge in this process with a nats-server of its own.
 
 mod http;
+mod marks;
 mod services;
 mod shared;
 mod socket;

@@ -27,13 +27,15 @@ use natter_schemas::{
         Conversation, ConversationIdPage, EventsAfter, FindEvent, FindOlderEvents, FindSharingUsers,
         GetConversation, GetHead, GetMembership, GetMessage, GetPage, GetTarget, ListBlockedConversations,
         LogHeads, LogIn, MarkRead, Membership, MembershipPage, Memberships, OpenedSession, PageReply,
-        Participant, ReadState, RefreshSession, RegisterUser, Replay, ReplayPart, RoomEventsAfter, RoomHeads,
-        RpcError, Service, Target, User, UserRead, Window,
+        Participant, ReadMarkHead, ReadMarkPage, ReadMarksAfter, ReadState, RefreshSession, RegisterUser,
+        Replay, ReplayPart, RoomEventsAfter, RoomHeads, RpcError, Service, Target, User, UserRead, Window,
     },
     trace_context::TraceContext,
 };
 use parking_lot::Mutex;
 use tokio::sync::watch;
+
+use super::marks::LostMarks;
 
 /// Of every account.
 pub const PASSWORD: &str = "correct horse";
@@ -56,6 +58,7 @@ pub struct Services {
     stalled: watch::Sender<bool>,
     /// So many calls that ask for heads are refused.
     heads_refused: AtomicUsize,
+    pub lost_marks: LostMarks,
     /// Calls that looked for older events.
     lookups: AtomicUsize,
     /// While true none of them is answered.
@@ -89,6 +92,7 @@ impl Services {
             blocked: Mutex::default(),
             stalled: watch::Sender::new(false),
             heads_refused: AtomicUsize::new(0),
+            lost_marks: LostMarks::default(),
             lookups: AtomicUsize::new(0),
             lookups_stalled: watch::Sender::new(false),
         });
@@ -104,7 +108,7 @@ impl Services {
             EventsAfter => events_after, RoomEventsAfter => room_events_after,
             FindEvent => find, FindOlderEvents => find_older, GetMessage => message, GetTarget => target, GetPage => page);
         let mut inbox = offer(Service::Inbox).await.expect("offered");
-        serve!(inbox, services, MarkRead => mark);
+        serve!(inbox, services, MarkRead => mark, ReadMarkHead => mark_head, ReadMarksAfter => marks_after);
         let mut accounts = offer(Service::Accounts).await.expect("offered");
         serve!(accounts, services, LogIn => log_in, RegisterUser => register, RefreshSession => renew);
         services
@@ -246,6 +250,14 @@ impl Services {
             heads.push(self.history(conversation).await?.last().map_or(0, |entry| entry.seq));
         }
         Ok(heads)
+    }
+
+    async fn mark_head(&self, _: ReadMarkHead) -> Result<Seq, RpcError> {
+        Ok(self.lost_marks.head())
+    }
+
+    async fn marks_after(&self, call: ReadMarksAfter) -> Result<ReadMarkPage, RpcError> {
+        self.lost_marks.after(call.after)
     }
 
     async fn log_heads(&self, _: LogHeads) -> Result<Vec<Seq>, RpcError> {
