@@ -14,7 +14,7 @@ use clap::{Args, Parser};
 use futures_util::FutureExt as _;
 use natter_faults::{
     log, oracle,
-    run::{self, Report, scenario::Scenario, walk::walk},
+    run::{self, Programs, Report, scenario::Scenario, walk::walk},
 };
 use tokio::time::timeout;
 
@@ -61,6 +61,9 @@ struct Runs {
     /// The program
     #[arg(long, default_value = "target/debug/natter")]
     natter: PathBuf,
+    /// The program of the release before (scripts/build-previous), for scenarios with it
+    #[arg(long)]
+    previous: Option<PathBuf>,
     /// Writes the results here, as JSON
     #[arg(long)]
     json: Option<PathBuf>,
@@ -122,12 +125,14 @@ fn read(name: &str) -> anyhow::Result<Scenario> {
 impl Runs {
     /// One after the other; whether every guarantee held.
     async fn run(&self, scenarios: &[Scenario]) -> anyhow::Result<bool> {
-        let natter = self.natter.canonicalize();
-        let natter = natter.with_context(|| format!("{} (cargo build -p natter)", self.natter.display()))?;
+        let current = self.natter.canonicalize();
+        let current =
+            current.with_context(|| format!("{} (cargo build -p natter)", self.natter.display()))?;
+        let programs = Programs { current, previous: self.previous.clone() };
         let mut reports: Vec<Report> = Vec::new();
         for scenario in scenarios {
             print(&format!("{}: {}", scenario.name, scenario.sentence))?;
-            let report = self.run_one(scenario, &natter).await;
+            let report = self.run_one(scenario, &programs).await;
             print(&report.to_string())?;
             reports.push(report);
             // After each: a run that cannot go on leaves what was found before.
@@ -142,9 +147,9 @@ impl Runs {
     }
 
     /// One that cannot go on ends no other.
-    async fn run_one(&self, scenario: &Scenario, natter: &Path) -> Report {
+    async fn run_one(&self, scenario: &Scenario, programs: &Programs) -> Report {
         let most = scenario.length() + BESIDE;
-        let running = timeout(most, run::run(scenario, natter, Some(&self.keep)));
+        let running = timeout(most, run::run(scenario, programs, Some(&self.keep)));
         match AssertUnwindSafe(running).catch_unwind().await {
             Ok(Ok(outcome)) => outcome.report,
             Ok(Err(_)) => Report::failed(scenario, format!("an end within {most:?}")),

@@ -100,6 +100,17 @@ impl Process {
         self.state.lock().status
     }
 
+    /// SIGTERM; returns when it has drained.
+    ///
+    /// # Panics
+    /// When it does not end, or ends with an error.
+    pub async fn drain(&self) {
+        self.signal(Signal::SIGTERM);
+        until("it has drained", async || self.has_ended()).await;
+        let status = self.exit_status();
+        assert!(status.is_some_and(|status| status.success()), "{status:?}:\n{}", self.log());
+    }
+
     /// kill -9, also of one that is paused; returns when it is gone.
     pub fn kill(&self) {
         self.signal(Signal::SIGKILL);

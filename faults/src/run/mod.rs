@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use tokio::time::sleep;
 
+pub use deployment::Programs;
 pub use report::{Report, table};
 
 use crate::{
@@ -39,9 +40,9 @@ pub struct Outcome {
     pub log: Vec<Line>,
 }
 
-/// Runs a scenario against this binary of natter. Logs of processes are kept in the folder when a guarantee was broken.
-pub async fn run(scenario: &Scenario, program: &Path, keep: Option<&Path>) -> Outcome {
-    let mut deployment = Deployment::start(program.to_owned(), scenario).await;
+/// Runs a scenario against these binaries of natter. Logs of processes are kept in the folder when a guarantee was broken.
+pub async fn run(scenario: &Scenario, programs: &Programs, keep: Option<&Path>) -> Outcome {
+    let mut deployment = Deployment::start(programs, scenario).await;
     let mut crowd = Crowd::gather(&deployment.edges(), scenario).await;
     let (mut healed, mut unmet) = (0, Vec::new());
     for step in &scenario.steps {
@@ -81,6 +82,8 @@ async fn take(step: &Step, deployment: &mut Deployment, crowd: &mut Crowd) -> Ve
         }
         Step::Kill(part) => deployment.kill(*part).await,
         Step::Start(part) => deployment.start_part(*part).await,
+        Step::Migrate => deployment.migrate(),
+        Step::Upgrade(part) => deployment.upgrade(*part).await,
         Step::Pause(part) => deployment.pause(*part).await,
         Step::Resume(part) => deployment.resume(*part).await,
         Step::CutPower { part, torn } => deployment.cut_power(*part, *torn).await,

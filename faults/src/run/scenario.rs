@@ -25,6 +25,8 @@ pub struct Scenario {
     /// Settings of every role that differ.
     pub settings: Vec<(String, String)>,
     pub three_servers: bool,
+    /// Edges and workers are of the release before, until they are upgraded.
+    pub begins_with_previous: bool,
     /// Kafka, which events are copied to and whose records are judged as well; Cassandra, which is the store then.
     pub beside: BTreeSet<Part>,
     /// Beside the clients that send.
@@ -46,7 +48,7 @@ pub struct Scenario {
 
 /// What two cores do, of everything that runs meanwhile, without being at their limit.
 const RATE: u32 = 1000;
-const HEADERS: &str = "with SETTING=VALUE, three nats-servers, kafka, cassandra, NUMBER sockets that listen, changes of access, \
+const HEADERS: &str = "with SETTING=VALUE, the previous release, three nats-servers, kafka, cassandra, NUMBER sockets that listen, changes of access, \
                        a client that sleeps TIME, load RATE, no stall above TIME, recovery within TIME";
 const MOST_RATE: u32 = 20_000;
 const MOST_SOCKETS: usize = 10_000;
@@ -58,6 +60,7 @@ impl Default for Scenario {
             sentence: String::new(),
             settings: Vec::new(),
             three_servers: false,
+            begins_with_previous: false,
             beside: BTreeSet::new(),
             sockets: 0,
             changes_access: false,
@@ -89,6 +92,8 @@ impl Scenario {
     fn take(&mut self, line: &str) -> anyhow::Result<()> {
         if line == "with three nats-servers" {
             self.three_servers = true;
+        } else if line == "with the previous release" {
+            self.begins_with_previous = true;
         } else if line == "with kafka" {
             self.beside.insert(Part::Kafka);
         } else if line == "with cassandra" {
@@ -173,6 +178,9 @@ impl fmt::Display for Scenario {
         if self.three_servers {
             writeln!(f, "with three nats-servers")?;
         }
+        if self.begins_with_previous {
+            writeln!(f, "with the previous release")?;
+        }
         for part in &self.beside {
             writeln!(f, "with {part}")?;
         }
@@ -210,7 +218,7 @@ mod tests {
 
     use super::*;
 
-    const TEXT: &str = "# Everything breaks.\nwith three nats-servers\nwith kafka\nwith cassandra\n\
+    const TEXT: &str = "# Everything breaks.\nwith three nats-servers\nwith the previous release\nwith kafka\nwith cassandra\n\
                         with 2000 sockets that listen\nwith changes of access\n\
                         with a client that sleeps 1000ms\nwith load 50\nwith no stall above 5000ms\n\
                         with recovery within 10000ms\nwith A=b\nwithout log: no one writes: of this.\n\

@@ -13,6 +13,10 @@ pub enum Step {
     /// kill -9.
     Kill(Part),
     Start(Part),
+    /// NATS and the store, by the current program.
+    Migrate,
+    /// Of the release before: drains, and is started as the current program.
+    Upgrade(Part),
     /// SIGSTOP and SIGCONT.
     Pause(Part),
     Resume(Part),
@@ -105,6 +109,8 @@ impl FromStr for Step {
             ["load", time] => Self::Load(duration(time)?),
             ["kill", part] => Self::Kill(process(part)?),
             ["start", part] => Self::Start(process(part)?),
+            ["migrate"] => Self::Migrate,
+            ["upgrade", part] => Self::Upgrade(natter(part)?),
             ["pause", part] => Self::Pause(process(part)?),
             ["resume", part] => Self::Resume(process(part)?),
             ["link", from, to, ref conduct @ ..] => {
@@ -123,7 +129,7 @@ impl FromStr for Step {
             ["clock", part, ahead] => Self::Clock(natter(part)?, seconds(ahead)?),
             ["expect", part, ref sign @ ..] => Self::Expect(process(part)?, self::sign(sign)?),
             _ => bail!(
-                "steps are load, kill, start, pause, resume, link, lose answer, mutate, cut power, disk, clock, expect"
+                "steps are load, kill, start, migrate, upgrade, pause, resume, link, lose answer, mutate, cut power, disk, clock, expect"
             ),
         })
     }
@@ -135,6 +141,8 @@ impl fmt::Display for Step {
             Self::Load(time) => write!(f, "load {}ms", time.as_millis()),
             Self::Kill(part) => write!(f, "kill {part}"),
             Self::Start(part) => write!(f, "start {part}"),
+            Self::Migrate => f.write_str("migrate"),
+            Self::Upgrade(part) => write!(f, "upgrade {part}"),
             Self::Pause(part) => write!(f, "pause {part}"),
             Self::Resume(part) => write!(f, "resume {part}"),
             Self::LoseAnswer(from, to, word) => write!(f, "lose answer {from} {to} {word}"),
@@ -159,11 +167,11 @@ fn process(text: &str) -> anyhow::Result<Part> {
     Ok(part)
 }
 
-/// Whose clock can be wrong: those of servers, which are no programs of ours, decide (docs/failures.md).
+/// Who has versions, and clocks that can be wrong: those of servers, which are no programs of ours, decide (docs/failures.md).
 fn natter(text: &str) -> anyhow::Result<Part> {
     let part: Part = text.parse()?;
     let has = part.is_natter() || matches!(part, Part::Edges | Part::Workers);
-    ensure!(has, "{text} has no clock of its own: edges, edge-0, workers, worker-0");
+    ensure!(has, "{text} is no process of natter: edges, edge-0, workers, worker-0");
     Ok(part)
 }
 
@@ -235,7 +243,7 @@ mod tests {
     use super::*;
 
     const STEPS: &str = "\
-                        load 3000ms\nkill edge-0\nstart edges\npause nats\nresume nats-leader\n\
+                        load 3000ms\nkill edge-0\nstart edges\nmigrate\nupgrade worker-0\npause nats\nresume nats-leader\n\
                         link everything nats cut\nlink worker-0 nats-2 hold answers\nlink nats-0 nats-1 hold requests\n\
                         link clients edge-1 slow 20000\nlink edge-0 redis delay 50ms\nlink edge-0 redis pass\n\
                         lose answer worker-0 nats seq\nmutate clients edge-0 swap\ncut power nats\n\
@@ -253,7 +261,9 @@ mod tests {
 
     #[test]
     fn a_step_that_cannot_be_done_is_none() {
-        for step in ["load 3h", "load 4000s", "kill nats-3", "cut power redis", "expect edge-0 log"] {
+        for step in
+            ["load 3h", "load 4000s", "kill nats-3", "cut power redis", "upgrade nats", "expect edge-0 log"]
+        {
             assert!(step.parse::<Step>().is_err(), "{step}");
         }
     }

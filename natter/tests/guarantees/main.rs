@@ -1,11 +1,9 @@
 //! The guarantees while things break, judged by the oracle: the short runs. `make faults` has the long ones.
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
-
 use natter_faults::{
     oracle::{Verdict, Violation},
-    run::{self, Report, scenario::Scenario},
+    run::{self, Programs, Report, scenario::Scenario},
 };
 use tokio::sync::Mutex;
 
@@ -21,7 +19,8 @@ static ONE: Mutex<()> = Mutex::const_new(());
 async fn run(name: &str, steps: &str) -> (Report, Verdict) {
     let _one = ONE.lock().await;
     let scenario = Scenario::read(name, &format!("# {name}.\nwith load {LOAD}\n{steps}")).unwrap();
-    let outcome = run::run(&scenario, Path::new(NATTER), None).await;
+    let programs = Programs { current: NATTER.into(), previous: None };
+    let outcome = run::run(&scenario, &programs, None).await;
     (outcome.report, outcome.verdict)
 }
 

@@ -3,8 +3,7 @@
 use std::{process::Output, sync::Arc};
 
 use natter_nats::async_nats::{self, jetstream};
-use natter_testkit::{Cassandra, Cluster, Process, text, until};
-use nix::sys::signal::Signal;
+use natter_testkit::{Cassandra, Cluster, Process, text};
 use parking_lot::Mutex;
 use serde_json::Value;
 
@@ -143,10 +142,7 @@ impl Deployment {
     }
 
     async fn stop(&mut self, process: Process) {
-        process.signal(Signal::SIGTERM);
-        until("it has drained", async || process.has_ended()).await;
-        let status = process.exit_status();
-        assert!(status.is_some_and(|status| status.success()), "{status:?}:\n{}", process.log());
+        process.drain().await;
         self.former.push(process);
     }
 

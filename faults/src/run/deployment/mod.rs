@@ -5,11 +5,12 @@ mod links; // which link is between whom
 mod servers; // command lines of servers
 mod java; // servers that the kit starts
 mod signs; // what a part shows of a fault
+mod versions; // processes of the release before
 
 use std::{
     collections::BTreeMap,
     fs,
-    path::PathBuf,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -29,6 +30,8 @@ use super::{
 };
 use java::Java;
 use links::Links;
+pub use versions::Programs;
+use versions::Versions;
 
 const RATES: &str = "login=100000/s,send=100000/s,write=100000/s,read=100000/s,search=100000/s,frames=100000/s,\
                      renew=100000/s,address=100000/s,groups=100000/s";
@@ -41,7 +44,7 @@ pub struct Deployment {
     processes: BTreeMap<Part, Process>,
     java: Java,
     links: Links,
-    program: PathBuf,
+    versions: Versions,
     settings: Vec<(String, String)>,
     servers: usize,
     ports: BTreeMap<Part, u16>,
@@ -61,8 +64,8 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// Of this binary, as the scenario wants it.
-    pub async fn start(program: PathBuf, scenario: &Scenario) -> Self {
+    /// As the scenario wants it.
+    pub async fn start(programs: &Programs, scenario: &Scenario) -> Self {
         let [redis, servers @ ..] = free_server_ports::<4>();
         let servers = servers.into_iter().enumerate().take(scenario.servers());
         let ports = servers.map(|(number, port)| (Part::Server(number), port)).chain([(Part::Redis, redis)]);
@@ -70,7 +73,7 @@ impl Deployment {
             processes: BTreeMap::new(),
             java: Java::start(scenario).await,
             links: Links::default(),
-            program,
+            versions: Versions::new(programs.clone(), scenario.begins_with_previous),
             settings: scenario.settings.clone(),
             servers: scenario.servers(),
             ports: ports.collect(),
@@ -96,8 +99,8 @@ impl Deployment {
         deployment.start_part(Part::Nats).await;
         deployment.start_part(Part::Redis).await;
         until("the servers take the topology and the tables", async || {
-            let migrated =
-                deployment.natter(Part::Worker(0), "migrate").output().expect("the program can be run");
+            let mut migrate = deployment.own(Part::Worker(0), "migrate");
+            let migrated = migrate.output().expect("the program can be run");
             assert!(
                 migrated.status.success() || deployment.servers > 1,
                 "{}",
@@ -210,10 +213,14 @@ impl Deployment {
         let part = self.resolve(part).await;
         self.java.kill(part);
         for part in self.running(part) {
-            self.addresses.remove(&part);
-            self.admins.remove(&part);
-            drop(self.processes.remove(&part));
+            self.remove(part);
         }
+    }
+
+    fn remove(&mut self, part: Part) {
+        self.addresses.remove(&part);
+        self.admins.remove(&part);
+        drop(self.processes.remove(&part));
     }
 
     /// Whoever runs on the same machine ends, and what was not synced there is lost.
@@ -266,8 +273,8 @@ impl Deployment {
         let command = match part {
             Part::Server(number) => self.nats(number),
             Part::Redis => self.redis(),
-            Part::Worker(_) => self.natter(part, "worker"),
-            Part::Edge(_) => self.natter(part, "edge"),
+            Part::Worker(_) => self.own(part, "worker"),
+            Part::Edge(_) => self.own(part, "edge"),
             _ => panic!("{part} is no process"),
         };
         let process = Process::start(command, &log);
@@ -297,8 +304,13 @@ impl Deployment {
         .await;
     }
 
-    fn natter(&self, part: Part, role: &str) -> Command {
-        let mut command = Command::new(&self.program);
+    /// Of the part's version.
+    fn own(&self, part: Part, role: &str) -> Command {
+        self.natter(self.versions.of(part), part, role)
+    }
+
+    fn natter(&self, program: &Path, part: Part, role: &str) -> Command {
+        let mut command = Command::new(program);
         command.arg(role).env_clear().stdin(Stdio::null());
         let servers = (0..self.servers).map(|number| self.links.address(part, Part::Server(number)));
         let urls: Vec<String> = servers.map(|address| format!("nats://{address}")).collect();
@@ -336,7 +348,7 @@ impl Deployment {
     }
 
     /// The ends of the logs of all processes, for a run that failed.
-    pub fn keep_logs(&self, folder: &std::path::Path) -> std::io::Result<()> {
+    pub fn keep_logs(&self, folder: &Path) -> std::io::Result<()> {
         fs::create_dir_all(folder)?;
         for entry in fs::read_dir(self.home.path())?.flatten() {
             if entry.path().extension().is_some_and(|extension| extension == "log") {
