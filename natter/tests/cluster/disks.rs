@@ -89,7 +89,7 @@ async fn a_cluster_of_full_disks_refuses_with_its_reason() {
     let natter = Deployment::start(settings).await;
     let (alice, bob) = (natter.user("alice").await, natter.user("bob").await);
     let room = alice.group(&[&bob]).await;
-    let (mut writer, reader) = (alice.socket("phone").await, bob.device("phone").await);
+    let reader = bob.device("phone").await;
     assert_eq!(alice.get("/health/ready").await.ok(200)["parts"]["log"], "up");
 
     disks[..2].iter().for_each(|disk| disk.fill(3 << 20));
@@ -105,6 +105,7 @@ async fn a_cluster_of_full_disks_refuses_with_its_reason() {
     };
     assert_eq!(refused.code(), (503, "unavailable"));
     assert!(refused.body["detail"].as_str().unwrap().contains("disk"), "{}", refused.body);
+    let mut writer = alice.socket("phone").await;
     let began = Instant::now();
     let answer = writer.call(room.message_frame("on-a-socket", "x")).await;
     assert!(began.elapsed() < REFUSED_WITHIN, "refused after {:?}", began.elapsed());
