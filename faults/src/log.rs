@@ -93,6 +93,20 @@ pub enum Record {
         read: Seq,
         count: u64,
     },
+    /// The answer to a read mark that was asked for at `asked`.
+    Read {
+        user: String,
+        room: String,
+        asked: Micros,
+        seq: Seq,
+    },
+    /// A device was shown how far someone has read.
+    Receipt {
+        device: String,
+        room: String,
+        reader: String,
+        seq: Seq,
+    },
     /// The user's sockets: whether any is open from now on.
     Sockets {
         user: String,

@@ -61,6 +61,12 @@ fn sound() -> Vec<Line> {
         let (device, room) = (own("b1"), own(ROOM));
         records.push(Record::Live { device, room, prev: seq - 1, row: row(seq) });
     }
+    let asked = u64::try_from(records.len()).unwrap() * SECOND + 1;
+    records.push(Record::Read { user: own("alice"), room: own(ROOM), asked, seq: 5 });
+    for device in ["a1", "b1"] {
+        let (device, room, reader) = (own(device), own(ROOM), own("alice"));
+        records.push(Record::Receipt { device, room, reader, seq: 5 });
+    }
     records.extend([Record::Removed { user: own("carol"), room: own(ROOM) }, Record::Settled]);
     let rows: Vec<Row> = (1..=5).map(row).collect();
     for asked in [60 * SECOND, 120 * SECOND] {
@@ -315,6 +321,20 @@ fn an_unread_count_that_counts_a_deleted_message_is_caught() {
         },
         |v| matches!(v, Violation::UnreadWrong { shown: 4, truth: 3, .. }),
     );
+}
+
+#[test]
+fn a_read_mark_that_a_connected_device_is_not_shown_is_caught() {
+    for spoilt in ["a1", "b1"] {
+        caught(
+            |log| {
+                log.retain(
+                    |line| !matches!(&line.record, Record::Receipt { device, .. } if device == spoilt),
+                );
+            },
+            |v| matches!(v, Violation::ReceiptNotShown { device, shown: 0, seq: 5, .. } if device == spoilt),
+        );
+    }
 }
 
 #[test]

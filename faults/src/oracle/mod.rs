@@ -6,6 +6,7 @@ mod writes; // what was acked is kept, once
 mod order; // one order for devices, history and Kafka
 mod chains; // no gap that was not announced
 mod states; // unread, presence
+pub mod receipts; // how far others have read
 mod access; // nothing after a removal, a block, a deletion
 
 use serde::Serialize;
@@ -112,6 +113,14 @@ pub enum Violation {
         client_id: String,
         seq: Seq,
     },
+    /// A device that was connected since before someone read up to `seq`.
+    ReceiptNotShown {
+        device: String,
+        room: String,
+        reader: String,
+        shown: Seq,
+        seq: Seq,
+    },
     UnreadWrong {
         user: String,
         room: String,
@@ -174,7 +183,7 @@ impl Verdict {
 pub fn judge(log: &[Line]) -> Verdict {
     let known = Known::of(log);
     let mut violations = Vec::new();
-    for rule in [writes::judge, order::judge, chains::judge, states::judge, access::judge] {
+    for rule in [writes::judge, order::judge, chains::judge, states::judge, receipts::judge, access::judge] {
         violations.extend(rule(log, &known));
     }
     let count = |is: fn(&Record) -> bool| log.iter().filter(|line| is(&line.record)).count();

@@ -1,8 +1,11 @@
 //! A client that does what docs/protocol.md asks of one: it reconnects, resumes, repeats what was not answered with the
 //! same client id, and writes everything down.
 
+mod reads; // what it marks as read
+mod state; // where it is
+
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     time::Duration,
 };
 
@@ -20,6 +23,8 @@ use tokio_tungstenite::{
 
 use super::recorder::{Recorder, row};
 use crate::log::{Record, Row, Seq};
+use reads::Reads;
+pub use state::{Order, State};
 
 /// Messages of one client that wait for their acks.
 const AHEAD: usize = 32;
@@ -31,29 +36,6 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(200);
 
 type Wire = WebSocketStream<TcpStream>;
-
-/// What the run asks of its clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// A message each so often.
-    Send(Duration),
-    Listen,
-    Stop,
-}
-
-/// Where a client is, for whoever waits for it.
-#[derive(Debug, Clone, Default)]
-pub struct State {
-    pub waiting: usize,
-    /// The order that it follows: from the moment at which this is no `Send`, it begins no message.
-    pub follows: Option<Order>,
-    pub positions: BTreeMap<String, Seq>,
-    /// Rooms that it may be taken into: it follows them from then on.
-    pub expects: BTreeSet<String>,
-    pub connects: u32,
-    /// A close or an error that ends a client for good: none of these is expected.
-    pub ended: Option<String>,
-}
 
 pub struct Client {
     pub user: String,
@@ -74,6 +56,7 @@ pub struct Client {
     listens: bool,
     sleeps: Option<Duration>,
     resume: Resume,
+    reads: Reads,
 }
 
 /// What became of the resume of this connection.
@@ -124,6 +107,7 @@ impl Client {
             listens: false,
             sleeps: None,
             resume: Resume::Done,
+            reads: Reads::default(),
         }
     }
 
@@ -149,6 +133,7 @@ impl Client {
                 self.sockets(true);
                 self.serve(wire).await;
                 self.sockets(false);
+                self.reads.disconnected();
             }
             for waiting in &mut self.waiting {
                 // What was under way may be stored.
@@ -287,12 +272,18 @@ impl Client {
             wire.feed(Message::text(frame.to_string())).await.ok()?;
             (waiting.again, waiting.retry) = (now + ANSWER_WITHIN, true);
         }
+        for read in self.reads.take_due() {
+            wire.feed(Message::text(read)).await.ok()?;
+        }
         wire.flush().await.ok()
     }
 
     fn take(&mut self, frame: &Value) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let room = text(&frame["conversationId"]);
+        if self.reads.answered(frame, &self.user, &self.recorder) {
+            return;
+        }
         match frame["type"].as_str().unwrap_or_default() {
             "ack" => {
                 let client_id = text(&frame["clientId"]);
@@ -303,6 +294,11 @@ impl Client {
                 }
                 let (seq, id) = (frame["seq"].as_u64().unwrap_or(0), text(&frame["messageId"]));
                 self.recorder.record(Record::Ack { client_id, room, seq, id });
+            }
+            "read:receipt" => {
+                let (device, reader) = (self.device.clone(), text(&frame["userId"]));
+                let seq = frame["seq"].as_u64().unwrap_or(0);
+                self.recorder.record(Record::Receipt { device, room, reader, seq });
             }
             "resume:done" => self.resume = Resume::Done,
             "error" if frame["id"].is_null() && self.resume == Resume::Asked => self.resume = Resume::Failed,
@@ -328,6 +324,9 @@ impl Client {
                 let row = Row { seq, ..row(&frame["message"]) };
                 let (device, of) = (self.device.clone(), room.clone());
                 self.recorder.record(Record::Live { device, room: of, prev, row });
+                if !self.listens {
+                    self.reads.shown(&room, seq, self.recorder.now());
+                }
                 self.reach(&room, seq);
             }
             _ => {}

@@ -86,7 +86,7 @@ impl Crowd {
         }
         let same = |state: &State| state.positions.iter().all(|(room, at)| newest.get(room) == Some(at));
         let rests = |state: &State| state.follows == Some(Order::Listen) && state.waiting == 0 && same(state);
-        states.iter().all(|state| state.ended.is_some() || rests(state))
+        states.iter().all(|state| state.ended.is_some() || rests(state)) && self.recorder.has_all_receipts()
     }
 
     /// Every client stops; what all of them wrote down.

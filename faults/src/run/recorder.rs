@@ -10,7 +10,10 @@ use std::{
 use parking_lot::Mutex;
 use serde_json::Value;
 
-use crate::log::{Line, Micros, Record, Row, Seq};
+use crate::{
+    log::{Line, Micros, Record, Row, Seq},
+    oracle::receipts,
+};
 
 #[derive(Clone)]
 pub struct Recorder {
@@ -45,6 +48,11 @@ impl Recorder {
         // Under the lock: lines are in the order of their times.
         let at = self.now();
         written.lines.push(Line { at, record });
+    }
+
+    /// Every device that could be was shown how far everyone has read.
+    pub fn has_all_receipts(&self) -> bool {
+        receipts::missing(&self.written.lock().lines).is_empty()
     }
 
     /// The newest ack of each room.
