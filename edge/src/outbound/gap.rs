@@ -112,8 +112,8 @@ pub async fn watch(hub: Arc<Hub>) {
 /// When there is no answer the watch begins again.
 pub async fn compare(hub: &Arc<Hub>, partition: Partition, missing: Comparison) {
     if missing.after > 0 {
-        let after = missing.after;
-        warn!(%partition, after, "live events did not arrive; comparing every room with its head");
+        let Comparison { after, up_to: head } = missing;
+        warn!(%partition, after, head, "live events did not arrive; comparing every room with its head");
     }
     let mut next = Some(missing);
     while let Some(comparison) = next {
