@@ -142,6 +142,19 @@ impl Socket {
         }
     }
 
+    /// Does this, and reads what comes meanwhile: for a client that does not, 256 KiB wait, and then it is closed.
+    pub async fn read_during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                received = self.receive() => if let Received::Closed(code) = received {
+                    panic!("closed with {code} after {:?}", self.frames.last());
+                },
+            }
+        }
+    }
+
     pub async fn frame(&mut self) -> Value {
         match self.next().await {
             Received::Frame(frame) => frame,

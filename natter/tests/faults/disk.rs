@@ -47,7 +47,8 @@ async fn a_full_disk_refuses_with_its_reason_until_there_is_room() {
     assert_eq!(alice.get("/health/ready").await.ok(200)["parts"]["log"], "up");
 
     disk.fill(3 << 20);
-    let (acked, refused, took) = fill(&alice, &room).await;
+    let filled = writer.read_during(reader.read_during(fill(&alice, &room))).await;
+    let (acked, refused, took) = filled;
     assert!(!acked.is_empty());
     assert!(took < REFUSED_WITHIN, "refused after {took:?}");
     assert_eq!(refused.code(), (503, "unavailable"));

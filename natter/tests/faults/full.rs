@@ -14,7 +14,7 @@ async fn a_full_log_refuses_what_is_new_keeps_what_was_acked_and_lets_people_rea
         (User::register_as(&natter.http, "alice").await, User::register_as(&natter.http, "bob").await);
     let room = alice.group(&[&bob]).await;
     let (mut writer, mut reader) = (alice.socket("phone").await, bob.socket("phone").await);
-    let acked = fill(&mut writer, &room).await;
+    let acked = reader.read_during(fill(&mut writer, &room)).await;
     assert!(acked.len() > 100, "{}", acked.len());
 
     let last = seq(acked.last().unwrap());
