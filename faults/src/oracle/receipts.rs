@@ -21,14 +21,8 @@ struct Shown<'a> {
 }
 
 pub fn judge(log: &[Line], _: &Known) -> Vec<Violation> {
-    let mut shown = Shown::default();
-    for line in log {
-        if line.record == Record::Settled {
-            return shown.missing();
-        }
-        shown.take(line);
-    }
-    Vec::new()
+    let settled = log.iter().position(|line| line.record == Record::Settled);
+    settled.and_then(|end| log.get(..end)).map(missing).unwrap_or_default()
 }
 
 /// What would be found if everything were over now.
