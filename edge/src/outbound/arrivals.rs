@@ -1,5 +1,5 @@
-//! What has arrived here of a partition. Its seqs rise by one, so a missing one was lost in transit, in whichever room.
-//! Pure: a comparison of the rooms with their heads is asked for, not made.
+//! What has arrived here of a partition, or of the stream of read marks. Its seqs rise by one, so a missing one was lost in
+//! transit, in whichever room. Pure: a comparison with what is stored is asked for, not made.
 
 use natter_schemas::id::Seq;
 
@@ -13,7 +13,7 @@ pub struct Arrivals {
     comparing: bool,
 }
 
-/// Every room must be compared with its head: the heads are read after the event at `up_to` was stored.
+/// Every room must be compared with its head, or the marks of a range be read: after what is at `up_to` was stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct Comparison {

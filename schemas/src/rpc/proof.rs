@@ -75,7 +75,7 @@ proven! {
     => |this| Proof::User(this.by)
 }
 
-// What any user is shown of another, how far conversations are, and what every edge hears: how far they are read.
+// What any user is shown of another, how far conversations are, and what is published to every edge anyway: read marks.
 proven! {
     FindUser; FindUsers; SearchUsers; RoomHeads; ReadMarksAfter;
     => |_this| Proof::Anyone
