@@ -104,11 +104,8 @@ function onLine(requests: readonly Call[], gates: readonly number[]): number {
   return end
 }
 
-test('the first room is readable in a second on a slow line', async () => {
-  const { id, alice, post } = await room('Slow line', 30)
-  // Read to its end, where it opens.
-  await alice.post('/api/messages/read', { conversationId: id, seq: 2 ** 40 })
-  const { page, took, work, requests } = await slowStart(`/c/${id}`)
+/** What waits for what, and what the line alone would have needed; milliseconds. */
+function lineOf({ requests, took, work }: Start): number {
   const of = (pattern: RegExp) => requests.find(({ path }) => pattern.test(path)) ?? expect.fail(`${pattern} was not requested`)
   // The page, its first script, the renewal, and all that needs the token at once: nothing else waits for anything.
   const [first, renewal] = [of(/first-.*\.js$/), of(/auth\/refresh/)]
@@ -121,12 +118,28 @@ test('the first room is readable in a second on a slow line', async () => {
   const line = onLine(requests.filter(({ start }) => start < answered), [0, first.end, renewal.end])
   const seen = requests.map(({ path, start, end, bytes }) => `${path} ${start.toFixed(0)}–${end.toFixed(0)} ${bytes}`).join('\n')
   console.log(`line ${line.toFixed(0)} ms, work ${work.toFixed(0)} ms, by the clock ${took.toFixed(0)} ms\n${seen}`)
-  expect(line + work).toBeLessThan(1_000)
-  expect(took).toBeLessThan(5_000)
+  return line
+}
+
+test('the first room is readable in a second on a slow line', async () => {
+  const { id, alice, post } = await room('Slow line', 30)
+  // Read to its end, where it opens.
+  await alice.post('/api/messages/read', { conversationId: id, seq: 2 ** 40 })
+  // The same work takes more time of a processor whose caches others use meanwhile: of three starts the one in the middle counts.
+  const [starts, costs]: [Start[], number[]] = [[], []]
+  for (let number = 0; number < 3; number++) {
+    const start = await slowStart(`/c/${id}`)
+    starts.push(start)
+    costs.push(lineOf(start) + start.work)
+    expect(start.took).toBeLessThan(5_000)
+  }
+  expect(costs.toSorted((a, b) => a - b)[1]).toBeLessThan(1_000)
   // The client's own state takes the place of the preview without a frame in which there is nothing.
   await post('The room is live')
-  await rows(page, 'The room is live').waitFor()
-  expect(await page.evaluate(() => (globalThis as Seen).isGone ?? false)).toBe(false)
+  for (const { page } of starts) {
+    await rows(page, 'The room is live').waitFor()
+    expect(await page.evaluate(() => (globalThis as Seen).isGone ?? false)).toBe(false)
+  }
 })
 
 test('what is shown before the socket answers is not read', async () => {
