@@ -125,6 +125,11 @@ impl From<PublishError> for ApiError {
                 "the log cannot write: the disks of its servers are full or failing; send it again later with the same \
                  clientId",
             ),
+            PublishError::RolledBack => Self::new(
+                Code::Unavailable,
+                "the log has lost events that it had stored, and takes no more until it has been restored; send it again \
+                 later with the same clientId",
+            ),
             PublishError::Moved => Self::from(Code::Conflict),
             PublishError::Rejected(_) => Self::from(Code::Internal),
         }

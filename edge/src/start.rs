@@ -220,9 +220,15 @@ pub async fn run(app: &Arc<App>, listener: TcpListener) -> anyhow::Result<Socket
     let address = listener.local_addr()?;
     rest::show_parts(app);
     let (client, hub, partitions, lifecycle) = (&app.live, &app.hub, app.partitions, &app.lifecycle);
-    LiveFeed { client: client.clone(), hub: hub.clone(), partitions, lifecycle: lifecycle.clone() }
-        .start()
-        .await?;
+    LiveFeed {
+        client: client.clone(),
+        hub: hub.clone(),
+        log: app.log_health.clone(),
+        partitions,
+        lifecycle: lifecycle.clone(),
+    }
+    .start()
+    .await?;
     ReadMarkFeed {
         hub: hub.clone(),
         sockets: app.sockets.clone(),

@@ -93,6 +93,11 @@ pub fn parse_conversation(subject: &str) -> Option<(Partition, ConversationId)> 
     Some((partition(words.next()?)?, words.next()?.parse().ok()?))
 }
 
+/// The partition whose log stores what is published on a subject.
+pub(crate) fn parse_log_partition(subject: &str) -> Option<Partition> {
+    partition(subject.strip_prefix(CONV)?.split('.').next()?)
+}
+
 /// A partition has one spelling, as everything else in a subject: no sign, no zero in front.
 fn partition(word: &str) -> Option<Partition> {
     let plain = word == "0" || word.starts_with(|c: char| matches!(c, '1'..='9'));

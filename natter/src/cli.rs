@@ -108,7 +108,7 @@ pub struct DevArgs {
     /// Make users alice and bob, a bot that answers, and rooms for them
     #[arg(long)]
     pub demo: bool,
-    /// Begin a new log where the old one's epoch and event key are gone; without it, refuse to start
+    /// Begin a new log where the old one's epoch and event key are gone, or its last events; without it, refuse to start
     #[arg(long)]
     pub accept_new_log: bool,
 }
@@ -138,7 +138,7 @@ pub struct MigrateArgs {
     /// Only look: print the schema's migrations and what differs in NATS. Exits 1 when there is something to do
     #[arg(long)]
     pub status: bool,
-    /// Begin a new log where the old one's epoch and event key are gone; without it, refuse
+    /// Begin a new log where the old one's epoch and event key are gone, or its last events; without it, refuse
     #[arg(long)]
     pub accept_new_log: bool,
 }

@@ -2,6 +2,7 @@
 //! copy for each event, as the job decided. Fails: never; it follows again, after a pause.
 
 mod batch_timer; // how long a batch gathers
+mod log_end; // whether it is the log that was followed before
 mod pull; // batches of a durable consumer, and an orderly end
 
 use std::{collections::BTreeMap, future::Future, panic::AssertUnwindSafe, time::Duration};
@@ -31,6 +32,7 @@ use tracing::{debug, error, warn};
 
 use crate::park_publisher::ParkPublisher;
 use batch_timer::BatchTimer;
+use log_end::{LogEnd, NotTheSame};
 use pull::Batches;
 
 /// Silence this long while events are waiting means that the pull is lost; a batch this long in work is reported
@@ -45,6 +47,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 enum Interrupted {
     #[error(transparent)]
     Pull(#[from] PullError),
+    #[error(transparent)]
+    Log(#[from] NotTheSame),
     #[error("no event came although {0} wait")]
     Stalled(u64),
 }
@@ -105,16 +109,21 @@ pub struct ConsumeLoop<W> {
 impl<W: BatchJob> ConsumeLoop<W> {
     /// Ends at `stop`, after the batch under way.
     pub async fn run(self, stop: CancellationToken) {
-        let mut backoff = backoff();
+        let (mut backoff, mut end) = (backoff(), LogEnd::default());
         while !stop.is_cancelled() {
-            let Err(reason) = self.follow(&stop, &mut backoff).await else { return };
+            let Err(reason) = self.follow(&stop, &mut backoff, &mut end).await else { return };
             counter!("natter_consume_interrupted_total", "consumer" => W::NAME).increment(1);
             warn!(job = W::NAME, partition = %self.partition, %reason, "consumer lost; opening it again after a pause");
             wait(backoff.next_delay(), &stop).await;
         }
     }
 
-    async fn follow(&self, stop: &CancellationToken, backoff: &mut Backoff) -> Result<(), Interrupted> {
+    async fn follow(
+        &self,
+        stop: &CancellationToken,
+        backoff: &mut Backoff,
+        end: &mut LogEnd,
+    ) -> Result<(), Interrupted> {
         let mut batches =
             Batches::open(&self.js, &self.stream, &self.consumer, BatchTimer::of(self.partition)).await?;
         loop {
@@ -126,7 +135,11 @@ impl<W: BatchJob> ConsumeLoop<W> {
                     let _ = self.js.client().flush().await;
                     return Ok(());
                 }
-                messages = batches.next() => self.handle(messages?, stop, backoff).await,
+                messages = batches.next() => {
+                    let messages = messages?;
+                    end.check(&self.js, &self.stream).await?;
+                    end.reach(self.handle(messages, stop, backoff).await);
+                }
                 () = sleep(STALL) => match batches.waiting().await? {
                     // Another worker may have taken what waited behind the last batch of this one.
                     0 => {
@@ -139,12 +152,12 @@ impl<W: BatchJob> ConsumeLoop<W> {
         }
     }
 
-    /// A batch of which nothing worked is followed by a pause: whatever it needs is away.
-    async fn handle(&self, messages: Vec<Message>, stop: &CancellationToken, backoff: &mut Backoff) {
+    /// Returns how far it was done. A batch of which nothing worked is followed by a pause: whatever it needs is away.
+    async fn handle(&self, messages: Vec<Message>, stop: &CancellationToken, backoff: &mut Backoff) -> Seq {
         let batch: Vec<Delivery> = messages.iter().filter_map(delivery).collect();
         if batch.len() != messages.len() {
             error!(job = W::NAME, partition = %self.partition, "messages without stream position; not acked, the server delivers them again");
-            return;
+            return 0;
         }
         if let Some(info) = messages.last().and_then(|message| message.info().ok()) {
             self.report_waiting(info.pending);
@@ -168,12 +181,15 @@ impl<W: BatchJob> ConsumeLoop<W> {
             BACKOFF_MIN
         };
         self.report_ages(&messages, &outcomes);
+        let done = batch.iter().zip(&outcomes).filter(|(_, outcome)| **outcome != Outcome::Retry);
+        let reached = done.map(|(delivery, _)| delivery.seq).max().unwrap_or(0);
         // A job that forgot an event gets it again.
         let outcomes = outcomes.into_iter().chain(std::iter::repeat(Outcome::Retry));
         self.settle(messages.iter().zip(&batch).zip(outcomes), delay).await;
         if nothing_worked {
             wait(delay, stop).await;
         }
+        reached
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a graph needs no more than 53 bits")]

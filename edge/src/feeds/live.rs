@@ -6,7 +6,9 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use natter_nats::{
     async_nats::{Client, SubscribeError, Subscriber},
-    live, subject,
+    live,
+    publisher::LogHealth,
+    subject,
 };
 use natter_runtime::{lifecycle::Lifecycle, unreadable::Unreadable};
 use natter_schemas::id::Partition;
@@ -16,6 +18,8 @@ use crate::outbound::hub::Hub;
 pub struct LiveFeed {
     pub client: Client,
     pub hub: Arc<Hub>,
+    /// Learns how far the log reaches.
+    pub log: LogHealth,
     pub partitions: u16,
     pub lifecycle: Lifecycle,
 }
@@ -26,7 +30,10 @@ impl LiveFeed {
         let bad_events = Arc::new(Unreadable::new("live event"));
         for partition in Partition::all(self.partitions) {
             let events = self.client.subscribe(subject::live(partition)).await?;
-            self.spawn("live events", follow_events(self.hub.clone(), events, bad_events.clone()));
+            self.spawn(
+                "live events",
+                follow_events(self.hub.clone(), self.log.clone(), events, bad_events.clone()),
+            );
         }
         Ok(())
     }
@@ -39,11 +46,14 @@ impl LiveFeed {
     }
 }
 
-async fn follow_events(hub: Arc<Hub>, mut events: Subscriber, unreadable: Arc<Unreadable>) {
+async fn follow_events(hub: Arc<Hub>, log: LogHealth, mut events: Subscriber, unreadable: Arc<Unreadable>) {
     while let Some(message) = events.next().await {
         let subject = message.subject.clone();
         match live::parse(message) {
-            Some(event) => hub.receive(event),
+            Some(event) => {
+                log.reaches(event.partition, event.seq);
+                hub.receive(event);
+            }
             None => unreadable.report(&subject, "it does not name its place in the log"),
         }
     }

@@ -23,10 +23,17 @@ pub struct Comparison {
 }
 
 impl Arrivals {
+    /// Whether it has reached its room. One that comes then was overtaken, or is of a log that was rolled back.
+    pub const fn is_old(&self, seq: Seq) -> bool {
+        seq <= self.complete
+    }
+
     /// A live event.
     pub fn receive(&mut self, seq: Seq) -> Option<Comparison> {
+        if self.is_old(seq) {
+            return None;
+        }
         match &mut self.after_gap {
-            _ if seq <= self.complete => return None,
             None if seq == self.complete + 1 => {
                 self.complete = seq;
                 return None;
@@ -45,8 +52,8 @@ impl Arrivals {
     /// `now`. Also begins again a comparison that failed.
     pub fn head(&mut self, head: Seq, now: Seq) -> Option<Comparison> {
         let behind = self.complete < head || self.after_gap.is_some();
-        let heard = self.after_gap.map_or(0, |(_, last)| last);
-        if behind { self.compare(now.max(heard)) } else { None }
+        let arrived = self.after_gap.map_or(0, |(_, last)| last);
+        if behind { self.compare(now.max(arrived)) } else { None }
     }
 
     /// How a comparison ended; what was lost meanwhile needs another.

@@ -88,8 +88,10 @@ impl Hub {
         }
         let span = event.origin.map(|origin| Span::linked("deliver live", std::iter::once(origin)));
         let mut shard = shard.lock();
+        let is_old = shard.arrivals.is_old(event.seq);
         let missing = shard.arrivals.receive(event.seq);
-        let action = shard.rooms.get_mut(&conversation).map(|room| room.receive(event));
+        let room = shard.rooms.get_mut(&conversation).filter(|_| !is_old);
+        let action = room.map(|room| room.receive(event));
         drop(shard);
         self.act(conversation, action.unwrap_or(Action::None));
         if let (Some(span), Some(id)) = (span, id) {

@@ -65,15 +65,20 @@ impl Crowd {
     /// Nothing new is sent; what was sent is answered and shown to everyone, or the time is over. Clients that ended are
     /// named.
     pub async fn settle(&mut self) -> Vec<String> {
+        self.rest().await;
+        self.recorder.record(Record::Settled);
+        let ended = self.devices.iter().filter_map(|device| device.borrow().ended.clone());
+        ended.map(|why| format!("a client that can go on: {why}")).collect()
+    }
+
+    /// The same, before more is sent.
+    pub async fn rest(&mut self) {
         self.orders.send_replace(Order::Listen);
         self.changes.end().await;
         let deadline = Instant::now() + SETTLES_WITHIN;
         while !self.is_settled() && Instant::now() < deadline {
             sleep(LOOK).await;
         }
-        self.recorder.record(Record::Settled);
-        let ended = self.devices.iter().filter_map(|device| device.borrow().ended.clone());
-        ended.map(|why| format!("a client that can go on: {why}")).collect()
     }
 
     /// Every client rests where the others are, at the newest ack of each room or above.

@@ -80,13 +80,19 @@ async fn take(step: &Step, deployment: &mut Deployment, crowd: &mut Crowd) -> Ve
             crowd.send();
             sleep(*time).await;
         }
+        Step::Rest => {
+            crowd.rest().await;
+            deployment.persisted().await;
+        }
         Step::Kill(part) => deployment.kill(*part).await,
         Step::Start(part) => deployment.start_part(*part).await,
-        Step::Migrate => deployment.migrate(),
+        Step::Migrate => deployment.migrate(&[]),
+        Step::AcceptNewLog => deployment.migrate(&["--accept-new-log"]),
         Step::Upgrade(part) => deployment.upgrade(*part).await,
         Step::Pause(part) => deployment.pause(*part).await,
         Step::Resume(part) => deployment.resume(*part).await,
         Step::CutPower { part, torn } => deployment.cut_power(*part, *torn).await,
+        Step::Sync(part) => deployment.sync(*part).await,
         Step::Disk(part, room) => deployment.set_disk(*part, *room).await,
         Step::Clock(part, ahead) => deployment.set_clocks(*part, *ahead),
         Step::Expect(part, sign) => return deployment.expect(*part, sign).await,

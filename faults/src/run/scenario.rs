@@ -168,7 +168,7 @@ impl Scenario {
 
     /// Whether what happens to disks needs disks of their own.
     pub fn breaks_disks(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step, Step::CutPower { .. } | Step::Disk(..)))
+        self.steps.iter().any(|step| matches!(step, Step::CutPower { .. } | Step::Sync(_) | Step::Disk(..)))
     }
 }
 

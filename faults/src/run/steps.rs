@@ -10,11 +10,15 @@ use super::{frames::Mutation, link::Conduct, part::Part};
 pub enum Step {
     /// Clients send for so long.
     Load(Duration),
+    /// They send no more until the next load; what was sent is answered, shown to everyone and in the store.
+    Rest,
     /// kill -9.
     Kill(Part),
     Start(Part),
     /// NATS and the store, by the current program.
     Migrate,
+    /// The same, and logs that were rolled back are made again.
+    AcceptNewLog,
     /// Of the release before: drains, and is started as the current program.
     Upgrade(Part),
     /// SIGSTOP and SIGCONT.
@@ -30,6 +34,8 @@ pub enum Step {
         part: Part,
         torn: bool,
     },
+    /// What the part has written is on its disk, as a system writes it by itself after a while.
+    Sync(Part),
     /// Whether nothing more fits on the part's disk.
     Disk(Part, Room),
     /// Of its processes, so many seconds ahead of this machine's; negative: behind.
@@ -107,9 +113,11 @@ impl FromStr for Step {
         let words: Vec<&str> = line.split_whitespace().collect();
         Ok(match words[..] {
             ["load", time] => Self::Load(duration(time)?),
+            ["rest"] => Self::Rest,
             ["kill", part] => Self::Kill(process(part)?),
             ["start", part] => Self::Start(process(part)?),
             ["migrate"] => Self::Migrate,
+            ["accept", "new", "log"] => Self::AcceptNewLog,
             ["upgrade", part] => Self::Upgrade(natter(part)?),
             ["pause", part] => Self::Pause(process(part)?),
             ["resume", part] => Self::Resume(process(part)?),
@@ -124,12 +132,13 @@ impl FromStr for Step {
             }
             ["cut", "power", part] => Self::CutPower { part: disk(part)?, torn: false },
             ["cut", "power", part, "torn"] => Self::CutPower { part: disk(part)?, torn: true },
+            ["sync", part] => Self::Sync(disk(part)?),
             ["disk", part, "full"] => Self::Disk(disk(part)?, Room::Full),
             ["disk", part, "free"] => Self::Disk(disk(part)?, Room::Free),
             ["clock", part, ahead] => Self::Clock(natter(part)?, seconds(ahead)?),
             ["expect", part, ref sign @ ..] => Self::Expect(process(part)?, self::sign(sign)?),
             _ => bail!(
-                "steps are load, kill, start, migrate, upgrade, pause, resume, link, lose answer, mutate, cut power, disk, clock, expect"
+                "steps are load, rest, kill, start, migrate, accept new log, upgrade, pause, resume, link, lose answer, mutate, cut power, sync, disk, clock, expect"
             ),
         })
     }
@@ -139,9 +148,11 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Load(time) => write!(f, "load {}ms", time.as_millis()),
+            Self::Rest => f.write_str("rest"),
             Self::Kill(part) => write!(f, "kill {part}"),
             Self::Start(part) => write!(f, "start {part}"),
             Self::Migrate => f.write_str("migrate"),
+            Self::AcceptNewLog => f.write_str("accept new log"),
             Self::Upgrade(part) => write!(f, "upgrade {part}"),
             Self::Pause(part) => write!(f, "pause {part}"),
             Self::Resume(part) => write!(f, "resume {part}"),
@@ -153,6 +164,7 @@ impl fmt::Display for Step {
             Self::CutPower { part, torn } => {
                 write!(f, "cut power {part}{}", if *torn { " torn" } else { "" })
             }
+            Self::Sync(part) => write!(f, "sync {part}"),
             Self::Disk(part, Room::Full) => write!(f, "disk {part} full"),
             Self::Disk(part, Room::Free) => write!(f, "disk {part} free"),
             Self::Clock(part, ahead) => write!(f, "clock {part} {ahead:+}s"),

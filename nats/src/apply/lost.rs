@@ -15,6 +15,8 @@ pub struct Lost {
     pub bucket: bool,
     /// Partitions without their log.
     pub logs: Vec<Partition>,
+    /// Partitions whose log ends below the store: it was rolled back, or is another's.
+    pub behind: Vec<Partition>,
     /// Of the deployment.
     pub partitions: u16,
     /// Events in the logs that are there.
@@ -26,7 +28,12 @@ pub struct Lost {
 impl Lost {
     /// Whether something is gone.
     pub const fn anything(&self) -> bool {
-        self.bucket || !self.logs.is_empty()
+        self.needs_consent() || !self.logs.is_empty()
+    }
+
+    /// Whether an operator has to accept that it is made again: what is gone may still exist somewhere.
+    pub const fn needs_consent(&self) -> bool {
+        self.bucket || !self.behind.is_empty()
     }
 }
 
@@ -35,11 +42,16 @@ pub async fn lost(js: &Context, topology: &Topology, highest: &[Seq]) -> Result<
     let server = Server::new(js);
     // Without the number of partitions no one has provisioned to the end, or the key is lost.
     let bucket = is_deployed(js).await?;
-    let mut logs = Vec::new();
+    let (mut logs, mut behind) = (Vec::new(), Vec::new());
     let mut logged = 0;
     for p in Partition::all(topology.partitions) {
         match server.stream(&log_stream(p)).await? {
-            Some(found) => logged += found.messages,
+            Some(found) => {
+                logged += found.messages;
+                if found.last < highest_of(highest, p) {
+                    behind.push(p);
+                }
+            }
             None if bucket || highest_of(highest, p) > 0 => logs.push(p),
             None => {}
         }
@@ -47,19 +59,37 @@ pub async fn lost(js: &Context, topology: &Topology, highest: &[Seq]) -> Result<
     let highest = highest.iter().copied().max().unwrap_or(0);
     // A server that never had an event has lost none.
     let bucket = !bucket && (logged > 0 || highest > 0);
-    Ok(Lost { bucket, logs, partitions: topology.partitions, logged, highest })
+    Ok(Lost { bucket, logs, behind, partitions: topology.partitions, logged, highest })
+}
+
+/// Deletes logs that were rolled back, for [`apply`](super::apply) to make them again above the store.
+pub async fn discard(js: &Context, behind: &[Partition]) -> Result<(), ApplyError> {
+    for p in behind {
+        let stream = log_stream(*p);
+        js.delete_stream(&stream).await.map_err(|error| ApplyError::Rejected {
+            what: format!("stream {stream}"),
+            reason: error.to_string(),
+        })?;
+    }
+    Ok(())
 }
 
 /// In one sentence, without its end.
 impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bucket, logs, partitions, logged, highest } = self;
+        let Self { bucket, logs, behind, partitions, logged, highest } = self;
         let mut gone = Vec::new();
         if *bucket {
             gone.push(format!("the bucket with its epoch and event key (stream {})", bucket_stream()));
         }
         if !logs.is_empty() {
             gone.push(format!("the events of {} of {partitions} partitions", logs.len()));
+        }
+        if !behind.is_empty() {
+            let count = behind.len();
+            gone.push(format!(
+                "the last events of {count} of {partitions} partitions, whose logs were rolled back"
+            ));
         }
         write!(
             f,

@@ -19,7 +19,7 @@ use crate::topology::{Topology, bucket_stream, log_stream};
 use compare::SettingChange;
 use current::Server;
 use keys::Keys;
-pub use lost::{Lost, lost};
+pub use lost::{Lost, discard, lost};
 
 /// What every process of a deployment agrees on.
 #[derive(Clone)]
@@ -123,7 +123,7 @@ pub enum ApplyError {
         reason: String,
     },
     #[error(
-        "{stream} ends at seq {last}, but the store has events up to {highest}: the log was rolled back or belongs to another store. Restore it, or delete the stream and migrate, which begins a new epoch"
+        "{stream} ends at seq {last}, but the store has events up to {highest}: the log was rolled back or belongs to another store. Restore it, or go on without what it lost: `natter migrate --accept-new-log` makes it again, above the store and in a new epoch"
     )]
     /// Going on would give seqs out a second time.
     Behind {
@@ -204,6 +204,11 @@ pub async fn check(js: &Context, topology: &Topology) -> Result<Deployment, Appl
         return Err(first);
     }
     Keys::open(js).await?.read(topology.partitions).await
+}
+
+/// Refuses a log that ends below `highest`, the highest seq the store holds, by partition.
+pub async fn check_reach(js: &Context, topology: &Topology, highest: &[Seq]) -> Result<(), ApplyError> {
+    missing_logs(&Server::new(js), topology, highest).await.map(drop)
 }
 
 /// Everything `apply` would make or change, as `check` refuses it. Changes nothing.

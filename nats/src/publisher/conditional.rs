@@ -38,6 +38,7 @@ impl Publisher {
         last: Seq,
         events: &[(String, Bytes)],
     ) -> Result<Stored, PublishError> {
+        let end = self.health.end(subject);
         let stored = match events {
             [(id, payload)] => {
                 let (subject, id, payload) = (subject.to_owned(), id.clone(), payload.clone());
@@ -50,13 +51,7 @@ impl Publisher {
                 first.map(|seq| Stored { seq, duplicate: false, attempts: 1 })
             }
         };
-        match &stored {
-            Ok(_) => self.health.stored(subject),
-            // The log answered: it works.
-            Err(PublishError::Moved) => {}
-            Err(error) => self.health.failed(subject, error),
-        }
-        stored
+        self.health.settle(subject, end, stored)
     }
 
     async fn commit_after(

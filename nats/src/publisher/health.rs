@@ -10,24 +10,24 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use async_nats::{Client, HeaderMap, Request, header::NATS_EXPECTED_LAST_SEQUENCE, jetstream::ErrorCode};
+use natter_schemas::id::{Partition, Seq};
 use parking_lot::{Mutex, RwLock};
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
-use tracing::{error, info};
+use tracing::error;
 
 use super::{
-    PublishError,
+    PublishError, Stored,
     ask::{ask, stream_info},
+    ends::LogEnds,
+    failing::{Failing, FailingStreams, Failure},
     majority,
     servers::Servers,
 };
@@ -54,6 +54,7 @@ const FRESH: Duration = Duration::from_secs(30);
 pub struct LogHealth {
     client: Client,
     failing: Arc<FailingStreams>,
+    ends: LogEnds,
     /// Streams that have stored something for this publisher.
     storing: Arc<RwLock<HashSet<String>>>,
     /// By stream: one question at a time, whoever suspects.
@@ -65,38 +66,13 @@ pub struct LogHealth {
 
 type Turn = Arc<tokio::sync::Mutex<()>>;
 
-#[derive(Default)]
-struct FailingStreams {
-    /// By the first words of their subjects: as many as there are streams.
-    all: Mutex<HashMap<String, Failing>>,
-    /// Whether there are any: what a publish looks at.
-    any: AtomicBool,
-}
-
-struct Failing {
-    /// The last publish that failed, or was tried.
-    at: Instant,
-    how: Failure,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Failure {
-    /// It did not answer, or refused.
-    Silent,
-    /// Its only copy was proven to store nothing. After so many connections of the client: a server that is connected
-    /// again may have been restarted.
-    Drops { connects: u64 },
-    /// Most of its servers were proven to take no part in it. Whether they have been restarted does not show in the
-    /// connection, so it is watched.
-    NoMajority,
-}
-
 impl LogHealth {
     /// `client` is the one that is published over.
     pub fn new(client: Client) -> Self {
         let servers = Servers::start(client.clone());
         let (failing, storing, asking) = (Arc::default(), Arc::default(), Arc::default());
-        Self { client, servers, failing, storing, asking, watches: Arc::default() }
+        let (ends, watches) = (LogEnds::default(), Arc::default());
+        Self { client, servers, failing, ends, storing, asking, watches }
     }
 
     /// Whether no stream has refused or ignored its last publish of the last half minute.
@@ -104,7 +80,7 @@ impl LogHealth {
         !self.failing.any() || {
             let failing = self.failing.all.lock();
             failing.values().all(|f| match f.how {
-                Failure::NoMajority => false,
+                Failure::NoMajority | Failure::RolledBack => false,
                 Failure::Silent | Failure::Drops { .. } => f.at.elapsed() > FRESH || self.is_past(f),
             })
         }
@@ -117,6 +93,7 @@ impl LogHealth {
         }
         let mut failing = self.failing.all.lock();
         match failing.get_mut(stream_key(subject)) {
+            Some(f) if f.how == Failure::RolledBack => Err(PublishError::RolledBack),
             Some(f) if f.is_proven() && !self.is_past(f) && f.at.elapsed() < TRIAL => {
                 Err(PublishError::NotWritten)
             }
@@ -128,7 +105,43 @@ impl LogHealth {
         }
     }
 
-    pub(super) fn stored(&self, subject: &str) {
+    /// The log of `partition` has an event of this seq: it was read from there.
+    pub fn reaches(&self, partition: Partition, seq: Seq) {
+        self.ends.reach(partition, seq);
+    }
+
+    /// How far the stream of `subject` is known to reach, before an event is sent there.
+    pub(super) fn end(&self, subject: &str) -> Seq {
+        self.ends.of(subject)
+    }
+
+    /// What came of an event that was sent when its stream reached `end`.
+    pub(super) fn settle(
+        &self,
+        subject: &str,
+        end: Seq,
+        result: Result<Stored, PublishError>,
+    ) -> Result<Stored, PublishError> {
+        let result = match result {
+            Ok(Stored { seq, duplicate: false, .. }) if seq <= end => {
+                self.note(subject, Failure::RolledBack);
+                Err(PublishError::RolledBack)
+            }
+            result => result,
+        };
+        match &result {
+            Ok(stored) => {
+                if let Some(partition) = subject::parse_log_partition(subject) {
+                    self.ends.reach(partition, stored.seq);
+                }
+                self.stored(subject);
+            }
+            Err(error) => self.failed(subject, error),
+        }
+        result
+    }
+
+    fn stored(&self, subject: &str) {
         let stream = stream_key(subject);
         if !self.storing.read().contains(stream) {
             self.storing.write().insert(stream.to_owned());
@@ -139,17 +152,18 @@ impl LogHealth {
     }
 
     /// A publish failed for a reason that lies with the log.
-    pub(super) fn failed(&self, subject: &str, failure: &PublishError) {
+    fn failed(&self, subject: &str, failure: &PublishError) {
         let reason = match failure {
             PublishError::TimedOut => "timeout",
             PublishError::Full => "full",
             PublishError::NotWritten => "disk",
-            // The event's fault.
+            PublishError::RolledBack => "rolled_back",
+            // The log answered: it works. Or the event's fault.
             PublishError::Moved | PublishError::Rejected(_) => return,
         };
         metrics::counter!("natter_publish_failed_total", "reason" => reason).increment(1);
         match failure {
-            PublishError::NotWritten => {}
+            PublishError::NotWritten | PublishError::RolledBack => {}
             // Nothing was stored since: that has not changed.
             PublishError::TimedOut if self.is_without_majority(subject) => {}
             _ => self.note(subject, Failure::Silent),
@@ -222,11 +236,18 @@ impl LogHealth {
         let stream = stream_key(subject);
         let now = Failing { at: Instant::now(), how };
         let before = self.failing.insert(stream, now);
-        if before.is_some_and(|f| f.is_proven()) {
+        if before
+            .is_some_and(|before| before == how || before != Failure::Silent && how != Failure::RolledBack)
+        {
             return;
         }
         match how {
             Failure::Silent => {}
+            Failure::RolledBack => error!(
+                stream,
+                "the log was rolled back: it gave out a seq that it had given out before; publishes are refused until the \
+                 log has been restored or made again, and this process restarted"
+            ),
             Failure::Drops { .. } => error!(
                 stream,
                 "the log stores nothing: the disk of its nats-server is full or failing; publishes are refused until \
@@ -291,36 +312,6 @@ impl LogHealth {
         let refused = ask(&self.client, subject.to_owned(), request, ANSWER).await;
         let wrong = ErrorCode::STREAM_WRONG_LAST_SEQUENCE.0;
         refused.is_some_and(|answer| answer["error"]["err_code"].as_u64() == Some(wrong))
-    }
-}
-
-impl FailingStreams {
-    fn any(&self) -> bool {
-        self.any.load(Ordering::Acquire)
-    }
-
-    fn has(&self, stream: &str, how: Failure) -> bool {
-        self.all.lock().get(stream).is_some_and(|f| f.how == how)
-    }
-
-    fn insert(&self, stream: &str, now: Failing) -> Option<Failing> {
-        let mut all = self.all.lock();
-        self.any.store(true, Ordering::Release);
-        all.insert(stream.to_owned(), now)
-    }
-
-    fn forget(&self, stream: &str) {
-        let mut all = self.all.lock();
-        if all.remove(stream).is_some_and(|f| f.is_proven()) {
-            info!(stream, "the log stores events again");
-        }
-        self.any.store(!all.is_empty(), Ordering::Release);
-    }
-}
-
-impl Failing {
-    fn is_proven(&self) -> bool {
-        self.how != Failure::Silent
     }
 }
 

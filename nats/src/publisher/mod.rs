@@ -13,6 +13,8 @@ mod commit_group; // which event is published now, which is queued
 mod ack_router; // single events to the log, and its acks back
 mod batch; // queued events, in one commit
 mod health; // whether the log takes them
+mod failing; // streams that do not
+mod ends; // how far it is known to reach
 mod majority; // whether a stream has lost most of its servers to disks
 mod servers; // which servers run
 mod ask; // one question to them
@@ -63,6 +65,9 @@ pub enum PublishError {
     /// The server keeps a write error, or most servers of a cluster do. What was written before may include the event.
     #[error("the log cannot write: the disks of its servers are full or failing")]
     NotWritten,
+    /// The log gave out a seq that it had given out before. What it stores now would be taken for other events.
+    #[error("the log was rolled back: nothing is stored until it has been restored or made again")]
+    RolledBack,
     /// Not stored: the conversation's last event is another than the expected one.
     #[error("the conversation has moved on: not stored")]
     Moved,
@@ -117,7 +122,7 @@ impl Publisher {
     ///
     /// Two publishes to one subject keep their order only if the first is awaited before the second starts.
     pub async fn publish(&self, subject: String, id: &str, payload: Bytes) -> Result<Stored, PublishError> {
-        let started = Instant::now();
+        let (started, end) = (Instant::now(), self.health.end(&subject));
         let admission = match &self.groups {
             Some(groups) => groups.admit(&subject, id, &payload).await,
             None => Admission::Single(None),
@@ -131,10 +136,7 @@ impl Publisher {
                 self.publish_single(event, (started, permit)).await
             }
         };
-        match &stored {
-            Ok(_) => self.health.stored(&subject),
-            Err(error) => self.health.failed(&subject, error),
-        }
+        let stored = self.health.settle(&subject, end, stored);
         if stored.is_ok() {
             metrics::histogram!("natter_publish_ack_seconds").record(started.elapsed().as_secs_f64());
         }

@@ -57,6 +57,8 @@ pub enum Failure {
     Moved,
     /// Refused for good.
     Rejected,
+    /// The log had been rolled back.
+    RolledBack,
 }
 
 impl From<&PublishError> for Failure {
@@ -65,6 +67,7 @@ impl From<&PublishError> for Failure {
             PublishError::TimedOut => Self::TimedOut,
             PublishError::Full => Self::Full,
             PublishError::NotWritten => Self::NotWritten,
+            PublishError::RolledBack => Self::RolledBack,
             PublishError::Moved => Self::Moved,
             PublishError::Rejected(_) => Self::Rejected,
         }
@@ -80,6 +83,7 @@ impl Failure {
             Self::NotWritten => "not_written",
             Self::Moved => "moved",
             Self::Rejected => "rejected",
+            Self::RolledBack => "rolled_back",
         }
     }
 }
@@ -144,6 +148,7 @@ impl Failure {
             Self::NotWritten => 2,
             Self::Moved => 3,
             Self::Rejected => 4,
+            Self::RolledBack => 5,
         }
     }
 
@@ -153,6 +158,7 @@ impl Failure {
             1 => Self::Full,
             2 => Self::NotWritten,
             3 => Self::Moved,
+            5 => Self::RolledBack,
             _ => Self::Rejected,
         }
     }
@@ -164,8 +170,14 @@ mod tests {
 
     #[test]
     fn a_step_is_unpacked_as_it_was_packed() {
-        let failures =
-            [Failure::TimedOut, Failure::Full, Failure::NotWritten, Failure::Moved, Failure::Rejected];
+        let failures = [
+            Failure::TimedOut,
+            Failure::Full,
+            Failure::NotWritten,
+            Failure::Moved,
+            Failure::Rejected,
+            Failure::RolledBack,
+        ];
         let steps = [
             Step::Received,
             Step::FoundEarlier,

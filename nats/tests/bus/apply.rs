@@ -205,4 +205,20 @@ async fn a_log_that_lies_behind_the_store_is_refused() {
     let (_server, js, _) = provisioned(1).await;
     let refused = apply::apply(&js, &small(1), &[5]).await.err().unwrap();
     assert!(matches!(refused, ApplyError::Behind { last: 0, highest: 5, .. }), "{refused}");
+    let refused = apply::check_reach(&js, &small(1), &[5]).await.unwrap_err();
+    assert!(matches!(refused, ApplyError::Behind { last: 0, highest: 5, .. }), "{refused}");
+    apply::check_reach(&js, &small(1), &[0]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_log_that_was_rolled_back_is_made_again_above_the_store() {
+    let (_server, js, before) = provisioned(2).await;
+    let lost = apply::lost(&js, &small(2), &[0, 5]).await.unwrap();
+    assert!(lost.needs_consent() && lost.behind == [Partition(1)] && lost.logs.is_empty(), "{lost:?}");
+    assert!(lost.to_string().contains("the last events of 1 of 2 partitions"), "{lost}");
+    apply::discard(&js, &lost.behind).await.unwrap();
+    let (after, _) = apply::apply(&js, &small(2), &[0, 5]).await.unwrap();
+    assert_ne!(after.epoch, before.epoch);
+    apply::check_reach(&js, &small(2), &[0, 5]).await.unwrap();
+    assert!(!apply::lost(&js, &small(2), &[0, 5]).await.unwrap().anything());
 }

@@ -11,6 +11,7 @@ mod tls; // encrypted, with certificates on both sides
 mod disk; // a full one
 mod cluster_disks; // several full ones
 mod log; // Direct Get, positions
+mod rolled_back; // a log that lost what it had acked
 mod publish; // storing, republishing, retries
 mod rights; // what each user may do
 mod pull; // durable consumers

@@ -13,7 +13,7 @@ use natter_runtime::{
     config::{Settings, Strictness},
     shared_state::{Redis, SharedState},
 };
-use natter_schemas::id::Partition;
+use natter_schemas::id::{Partition, Seq};
 use natter_seal::DataKeys;
 use natter_store::Store;
 use natter_workers::services::profiles::Profiles;
@@ -89,24 +89,38 @@ impl Backends {
         Ok(apply::check(js, &self.topology()).await?)
     }
 
-    /// Makes the log what the topology says, above everything the store has. Without the bucket of epoch and event key
-    /// only if that is accepted: the folder that NATS lost may still exist somewhere.
+    /// Fails where the log ends below what the store has: going on would give seqs out a second time.
+    pub async fn check_reach(&self, js: &jetstream::Context, store: &dyn Store) -> anyhow::Result<()> {
+        // The store first: it has nothing that the log has not.
+        let highest = highest(store, self.settings.partitions).await?;
+        Ok(apply::check_reach(js, &self.topology(), &highest).await?)
+    }
+
+    /// Makes the log what the topology says, above everything the store has. Without the bucket of epoch and event key, or
+    /// where a log was rolled back, only if that is accepted: the folder that NATS lost may still exist somewhere.
     pub async fn provision(&self, store: &dyn Store, accept_new_log: bool) -> anyhow::Result<Provisioned> {
         let (js, topology) = (self.jetstream(Purpose::Provision).await?, self.topology());
-        let mut highest = Vec::new();
-        for partition in Partition::all(topology.partitions) {
-            highest.push(store.highest(partition).await?);
-        }
+        let highest = highest(store, topology.partitions).await?;
         let lost = apply::lost(&js, &topology, &highest).await?;
         ensure!(
-            !lost.bucket || accept_new_log,
+            !lost.needs_consent() || accept_new_log,
             "{lost}. Restore the JetStream folder from a backup; or go on without with --accept-new-log: clients load \
              everything again, events that were not in the store are lost, and a message that is sent again from before \
              may be stored twice"
         );
+        apply::discard(&js, &lost.behind).await?;
         let (deployment, differences) = apply::apply(&js, &topology, &highest).await?;
         Ok(Provisioned { deployment, differences, lost })
     }
+}
+
+/// The highest seq in the store, by partition.
+async fn highest(store: &dyn Store, partitions: u16) -> anyhow::Result<Vec<Seq>> {
+    let mut highest = Vec::new();
+    for partition in Partition::all(partitions) {
+        highest.push(store.highest(partition).await?);
+    }
+    Ok(highest)
 }
 
 /// What NATS is like now, and what it took.

@@ -78,6 +78,7 @@ impl Node {
             return Err(Encryption::missing().into());
         }
         self.need(&dependencies);
+        self.backends.check_reach(&dependencies.js, &*dependencies.store).await?;
         self.rebuild(&dependencies).await?;
         let all = dependencies.jobs();
         let jobs = if jobs.is_empty() { &all } else { jobs };

@@ -1,6 +1,6 @@
 //! A log, a store or a nats-server that is gone for good.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -69,6 +69,34 @@ async fn without_its_jetstream_folder_it_starts_only_when_a_new_log_is_accepted(
 #[tokio::test]
 async fn without_the_bucket_of_its_log_it_starts_only_when_a_new_one_is_accepted() {
     lost(|folder| fs::remove_dir_all(folder.join("jetstream/$G/streams/KV_natter")).unwrap()).await;
+}
+
+/// As after a power cut that took what was not synced.
+#[tokio::test]
+async fn with_a_log_that_was_rolled_back_it_starts_only_when_a_new_one_is_accepted() {
+    let (mut natter, mut alice, room, _, epoch) = stopped_with_history().await;
+    let (files, early) = (natter.data().join("nats/jetstream"), natter.data().join("early"));
+    assert!(Command::new("cp").arg("-a").args([&files, &early]).status().unwrap().success());
+    natter.start_again().await;
+    alice.move_to(&natter.http);
+    for number in 0..5 {
+        alice.post_message(&room, &format!("later {number}")).await;
+    }
+    let before = alice.history(&room).await;
+    until("the store has all of it", async || stored(&natter) == before.len()).await;
+    assert!(natter.stop().await.success());
+    fs::remove_dir_all(&files).unwrap();
+    fs::rename(&early, &files).unwrap();
+
+    let sentence = refusal(&natter);
+    for word in ["the last events of 1 of 1 partitions", "--accept-new-log"] {
+        assert!(sentence.contains(word), "'{word}' is not in: {sentence}");
+    }
+    natter.start_again_with("--accept-new-log").await;
+    alice.move_to(&natter.http);
+    assert_eq!(alice.history(&room).await, before);
+    assert!(alice.post_message(&room, "after").await > before.last().unwrap()["seq"].as_u64().unwrap());
+    assert_ne!(alice.socket("phone").await.epoch(), epoch);
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ pub const ACK: &[Metric] = &[
         .means("acks came late; nothing is lost, clients wait"),
     counter("natter_publish_failed_total", Unit::Count, Roles::Both, &[PUBLISH_FAILURE])
         .look("rises")
-        .means("`disk`: the log's disk is full or fails; `full`: `LOG_MAX_BYTES` is reached; `timeout`: NATS did not answer. Senders got `unavailable`"),
+        .means("`disk`: the log's disk is full or fails; `full`: `LOG_MAX_BYTES` is reached; `timeout`: NATS did not answer; `rolled_back`: it gave a seq out again. Senders got `unavailable`"),
     histogram("natter_publish_batch_events", Unit::Count, Roles::Edges, &[])
         .look("")
         .means("*durable* only: how many events one commit carries; grows with load"),

@@ -56,7 +56,7 @@ pub const METHOD: Label =
 pub const PARTITION: Label =
     as_many("partition", "partitions, `PARTITIONS`", limits::PARTITIONS_MAX as usize);
 pub const PORT: Label = these("port", &["public", "admin"]);
-pub const PUBLISH_FAILURE: Label = these("reason", &["timeout", "full", "disk"]);
+pub const PUBLISH_FAILURE: Label = these("reason", &["timeout", "full", "disk", "rolled_back"]);
 pub const PURPOSE: Label = these("purpose", &["publish", "live", "rpc", "work", "provision"]);
 pub const ROUTE: Label = as_many("route", "path templates of the API, or `none`", 256);
 pub const ROLE: Label = these("role", &["dev", "edge", "worker"]);

@@ -179,6 +179,16 @@ impl Image {
         Ok(())
     }
 
+    /// Everything that was written, as a system writes it by itself after a while.
+    pub fn sync_all(&mut self) {
+        for node in self.nodes.values_mut() {
+            if let Node::File(file) = node {
+                file.sync();
+            }
+        }
+        self.write_journal();
+    }
+
     fn write_journal(&mut self) {
         let mut names_went = false;
         for number in std::mem::take(&mut self.journal) {

@@ -60,6 +60,11 @@ impl LossyDisk {
         self.session = Some(mount(&self.image, &self.folder));
     }
 
+    /// What was written so far is lost no more.
+    pub fn sync(&self) {
+        self.image.lock().sync_all();
+    }
+
     /// Whether files may grow.
     pub fn set_full(&self, full: bool) {
         self.image.lock().full = full;
@@ -103,8 +108,12 @@ mod tests {
         disk.cut_power(Survives::Nothing);
         assert_eq!(fs::read(&path).unwrap(), b"kept");
         assert!(!disk.path().join("new").exists());
+        fs::write(disk.path().join("new"), b"written").unwrap();
+        disk.sync();
+        disk.cut_power(Survives::Nothing);
+        assert_eq!(fs::read(disk.path().join("new")).unwrap(), b"written");
         disk.set_full(true);
-        let refused = fs::write(disk.path().join("new"), b"no room").unwrap_err();
+        let refused = fs::write(disk.path().join("newer"), b"no room").unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::StorageFull);
     }
 }

@@ -54,6 +54,9 @@ impl Persister {
                 Ok(events.len() - 1)
             })
             .collect();
+        if let Some(last) = events.iter().map(|logged| logged.seq).max() {
+            self.publisher.health().reaches(self.partition, last);
+        }
         let mut stored = self.store(&events).await.into_iter();
         let mut results = Vec::with_capacity(batch.len());
         for event in read {

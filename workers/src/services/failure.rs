@@ -60,9 +60,12 @@ impl Failure {
             Self::Store(StoreError::Unavailable(_))
             | Self::Log(_)
             | Self::Root(_)
-            | Self::Publish(PublishError::TimedOut | PublishError::Full | PublishError::NotWritten) => {
-                Code::Unavailable
-            }
+            | Self::Publish(
+                PublishError::TimedOut
+                | PublishError::Full
+                | PublishError::NotWritten
+                | PublishError::RolledBack,
+            ) => Code::Unavailable,
             Self::Publish(PublishError::Moved) => Code::Conflict,
             Self::Hash(HashError::Busy) => Code::RateLimited,
             Self::Store(StoreError::Corrupt(_))

@@ -1,6 +1,6 @@
 //! Every event, in order, as the contract says.
 
-use natter_nats::{async_nats::jetstream, subject, topology};
+use natter_nats::{async_nats::jetstream, connect::Purpose, publisher::Publisher, subject, topology};
 use natter_schemas::{
     cloudevent::{Content, types},
     event::{Body, Event, Kind, Member, Role, Shape},
@@ -216,7 +216,7 @@ async fn records_that_kafka_has_forgotten_are_not_written_again() {
 }
 
 /// The log of a partition created again, beginning at `first`.
-async fn make_log_anew(topic: &Topic, p: Partition, first: u64) {
+async fn make_log_anew(topic: &mut Topic, p: Partition, first: u64) {
     let js = topic.server.js().await;
     let wanted = natter_testkit::small(PARTITIONS);
     let name = topology::log_stream(p);
@@ -226,6 +226,9 @@ async fn make_log_anew(topic: &Topic, p: Partition, first: u64) {
     for (stream, consumer) in wanted.consumers().into_iter().filter(|(stream, _)| *stream == name) {
         js.create_consumer_on_stream(consumer, stream).await.unwrap();
     }
+    // Who publishes after that has been started again.
+    let publisher = Publisher::new(topic.server.client(Purpose::Publish).await);
+    topic.harness.dependencies.publisher = publisher;
 }
 
 #[tokio::test]
@@ -237,7 +240,7 @@ async fn a_log_that_no_longer_reaches_back_is_gone_on_with_and_the_jump_is_seen(
     topic.complete().await;
     topic.harness.stop().await;
 
-    make_log_anew(&topic, Partition(0), 10).await;
+    make_log_anew(&mut topic, Partition(0), 10).await;
     topic.mirror().await;
     topic.fill(&rooms, 3).await;
     let seqs = until_some("the new events are there", || async {
@@ -257,7 +260,7 @@ async fn a_new_epoch_begins_a_new_chain() {
     topic.complete().await;
     topic.harness.stop().await;
 
-    make_log_anew(&topic, Partition(0), 3).await;
+    make_log_anew(&mut topic, Partition(0), 3).await;
     let mut deployment = (*topic.dependencies.deployment).clone();
     deployment.epoch = "another".to_owned();
     topic.harness.dependencies.deployment = std::sync::Arc::new(deployment);
@@ -283,7 +286,7 @@ async fn a_log_that_was_rolled_back_is_not_mirrored_over_what_kafka_has() {
     topic.harness.stop().await;
 
     // The same epoch, other events: fewer than before, then more.
-    make_log_anew(&topic, Partition(0), 1).await;
+    make_log_anew(&mut topic, Partition(0), 1).await;
     topic.mirror().await;
     topic.fill(&rooms, 3).await;
     topic.fill(&[room(Partition(1))], 3).await;

@@ -15,8 +15,9 @@ use std::{
 };
 
 use natter_nats::{
-    async_nats::jetstream,
+    async_nats::jetstream::{self, consumer::PullConsumer},
     connect::{Address, Purpose, connect},
+    topology::PERSIST,
 };
 use natter_testkit::{
     Clock, Folder, Kafka, LossyDisk, Process, Survives, free_server_ports, leader_of, text, until,
@@ -149,13 +150,35 @@ impl Deployment {
         self.leader.unwrap_or(part)
     }
 
-    /// Who leads most logs.
-    async fn find_leader(&self) -> Part {
+    async fn jetstream(&self) -> jetstream::Context {
         let running = self.ports.iter().filter(|(part, _)| self.processes.contains_key(part));
         let servers = running.filter(|(part, _)| Part::Nats.covers(**part));
         let urls: Vec<String> = servers.map(|(_, port)| format!("nats://127.0.0.1:{port}")).collect();
         let client = connect(&Address::new(urls.join(",")), Purpose::Provision).await;
-        let js = jetstream::new(client.expect("a server takes connections"));
+        jetstream::new(client.expect("a server takes connections"))
+    }
+
+    /// Until the store has everything that the logs have.
+    pub async fn persisted(&self) {
+        let js = self.jetstream().await;
+        until("the store has what the logs have", async || {
+            let mut waiting = 0;
+            for partition in 0..PARTITIONS {
+                let persister: PullConsumer = js
+                    .get_consumer_from_stream(PERSIST, format!("CONV_{partition}"))
+                    .await
+                    .expect("it is there");
+                waiting +=
+                    persister.cached_info().num_pending + persister.cached_info().num_ack_pending as u64;
+            }
+            waiting == 0
+        })
+        .await;
+    }
+
+    /// Who leads most logs.
+    async fn find_leader(&self) -> Part {
+        let js = self.jetstream().await;
         let mut led = [0; 3];
         for partition in 0..PARTITIONS {
             led[leader_of(&js, &format!("CONV_{partition}")).await] += 1;
@@ -233,6 +256,11 @@ impl Deployment {
         for (_, disk) in self.disks.iter_mut().filter(|(of, _)| part.covers(**of)) {
             disk.cut_power(survives);
         }
+    }
+
+    pub async fn sync(&mut self, part: Part) {
+        let part = self.resolve(part).await;
+        self.disks.iter().filter(|(of, _)| part.covers(**of)).for_each(|(_, disk)| disk.sync());
     }
 
     pub fn set_clocks(&self, part: Part, ahead: i64) {

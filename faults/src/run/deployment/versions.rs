@@ -41,9 +41,9 @@ impl Versions {
 
 impl Deployment {
     /// NATS and the store are made ready for the current program, while others run.
-    pub fn migrate(&self) {
+    pub fn migrate(&self, flags: &[&str]) {
         let mut command = self.natter(self.versions.current(), Part::Worker(0), "migrate");
-        let migrated = command.output().expect("the program can be run");
+        let migrated = command.args(flags).output().expect("the program can be run");
         assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
     }
 

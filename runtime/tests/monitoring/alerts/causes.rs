@@ -112,6 +112,33 @@ pub const CAUSES: &[Cause] = &[
         },
     },
     Cause {
+        name: "NatterLogRolledBack",
+        severity: "page",
+        expr: r#"sum(increase(natter_publish_failed_total{reason="rolled_back"}[5m])) > 0"#,
+        hold: "",
+        summary: "Sends are refused because the log lost events that it had acked",
+        // Its nats-server was away; what it acked to processes that did not know better is parked.
+        implies: &[
+            "NatterNatsDown",
+            "NatterLogTimeout",
+            "NatterEventParked",
+            "NatterGapsNotFilled",
+            "NatterSendsMissObjectiveFast",
+            "NatterSendsMissObjectiveSlow",
+            "NatterDeliveriesMissObjectiveFast",
+            "NatterDeliveriesMissObjectiveSlow",
+            "NatterPagesMissObjectiveFast",
+            "NatterPagesMissObjectiveSlow",
+            "NatterStoredEventsMissObjectiveFast",
+            "NatterStoredEventsMissObjectiveSlow",
+        ],
+        case: Case {
+            series: &[(r#"natter_publish_failed_total{reason="rolled_back"}"#, Grows(1))],
+            fires_after: 1,
+            lasts: Fault,
+        },
+    },
+    Cause {
         name: "NatterLogFull",
         severity: "page",
         expr: r#"sum(increase(natter_publish_failed_total{reason="full"}[5m])) > 0"#,
