@@ -95,6 +95,13 @@ mod tests {
     }
 
     #[test]
+    fn what_has_reached_its_room_is_old_and_what_may_be_missing_is_not() {
+        let mut arrivals = complete(4);
+        assert_eq!(arrivals.receive(6), missing(4, 6));
+        assert_eq!([4, 5, 6].map(|seq| arrivals.is_old(seq)), [true, false, false]);
+    }
+
+    #[test]
     fn a_missing_event_is_looked_for_when_the_next_one_arrives() {
         let mut arrivals = complete(4);
         assert_eq!(arrivals.receive(6), missing(4, 6));

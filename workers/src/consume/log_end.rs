@@ -41,3 +41,26 @@ impl LogEnd {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use natter_testkit::{TestServer, until};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_log_that_ends_below_what_was_taken_from_it_is_seen_after_a_restart() {
+        let server = TestServer::start().await;
+        server.provision(1).await;
+        let (js, mut end) = (server.js().await, LogEnd::default());
+        end.check(&js, "CONV_0").await.unwrap();
+        end.reach(5);
+        server.restart().await;
+        until("the server is asked again", async || match end.check(&js, "CONV_0").await {
+            Err(NotTheSame::RolledBack { last, reached }) => (last, reached) == (0, 5),
+            Err(NotTheSame::Unknown(_)) => false,
+            Ok(()) => panic!("it ends at 0"),
+        })
+        .await;
+    }
+}
