@@ -11,7 +11,10 @@ use tokio::{
     time::sleep,
 };
 
-use super::frames::{Frames, Mutation};
+use super::{
+    frames::{Frames, Mutation},
+    nats_messages::{GREETING, Messages},
+};
 
 /// What the link does with bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +82,33 @@ struct Shared {
     lose: Mutex<Option<Vec<u8>>>,
     /// The next event to a client is mutated.
     mutation: Mutex<Option<Mutation>>,
+    /// So many live events of a nats-server are dropped next.
+    drops: Mutex<usize>,
+}
+
+/// What a server sends over one connection, by how it begins.
+enum Answers {
+    New,
+    Nats(Messages),
+    Http(Frames),
+}
+
+impl Answers {
+    /// What to pass on of these bytes.
+    fn take(&mut self, bytes: &[u8], shared: &Shared) -> Vec<u8> {
+        match self {
+            Self::New => {
+                *self = if bytes.starts_with(GREETING) {
+                    Self::Nats(Messages::default())
+                } else {
+                    Self::Http(Frames::default())
+                };
+                self.take(bytes, shared)
+            }
+            Self::Nats(messages) => messages.take(bytes, &mut shared.drops.lock()),
+            Self::Http(frames) => frames.take(bytes, &mut shared.mutation.lock()),
+        }
+    }
 }
 
 impl Drop for Link {
@@ -99,6 +129,7 @@ impl Link {
             cuts: watch::Sender::new(0),
             lose: Mutex::default(),
             mutation: Mutex::default(),
+            drops: Mutex::default(),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Self { address, shared, accepting }
@@ -124,6 +155,16 @@ impl Link {
     /// The next event that is sent to a client is not what the server sent.
     pub fn mutate(&self, mutation: Mutation) {
         *self.shared.mutation.lock() = Some(mutation);
+    }
+
+    /// The next live events of the server never arrive, and their connection goes on.
+    pub fn drop_live(&self, count: usize) {
+        *self.shared.drops.lock() = count;
+    }
+
+    /// Whether they are dropped by now.
+    pub fn has_dropped(&self) -> bool {
+        *self.shared.drops.lock() == 0
     }
 
     /// Whether an event is mutated by now.
@@ -164,7 +205,7 @@ async fn connection(client: TcpStream, shared: Arc<Shared>) {
 async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, direction: Direction, shared: &Shared) {
     let mut conduct = shared.conduct.subscribe();
     let mut buffer = vec![0; 16 * 1024];
-    let mut frames = Frames::default();
+    let mut answers = Answers::New;
     loop {
         let room = match *conduct.borrow() {
             Conduct::Slow(rate) => (rate as usize / 20).clamp(1, buffer.len()),
@@ -194,7 +235,7 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, direction: Direc
         }
         let passed = match direction {
             Direction::Requests => buffer[..read].to_vec(),
-            Direction::Answers => frames.take(&buffer[..read], &mut shared.mutation.lock()),
+            Direction::Answers => answers.take(&buffer[..read], shared),
         };
         if to.write_all(&passed).await.is_err() {
             return;

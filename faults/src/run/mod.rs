@@ -1,6 +1,7 @@
 //! Runs a scenario: a deployment under load in which things break as the scenario has it, what its clients wrote down,
 //! and what the oracle finds in that.
 
+mod nats_messages; // a server whose live events are lost
 pub mod frames; // a server that is wrong
 mod link; // a connection that can fail
 mod recorder; // the log of a run
@@ -97,6 +98,14 @@ async fn take(step: &Step, deployment: &mut Deployment, crowd: &mut Crowd) -> Ve
         Step::Clock(part, ahead) => deployment.set_clocks(*part, *ahead),
         Step::Expect(part, sign) => return deployment.expect(*part, sign).await,
         Step::Link(from, to, conduct) => deployment.set_links(*from, *to, *conduct).await,
+        Step::DropLive { from, to, count } => {
+            let links = deployment.links(*from, *to);
+            for link in &links {
+                link.drop_live(*count);
+            }
+            let dropped = async || links.iter().all(|link| link.has_dropped());
+            natter_testkit::until("live events are dropped", dropped).await;
+        }
         Step::Mutate(from, to, mutation) => {
             let links = deployment.links(*from, *to);
             for link in &links {

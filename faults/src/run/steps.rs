@@ -25,7 +25,13 @@ pub enum Step {
     Pause(Part),
     Resume(Part),
     Link(Part, Part, Conduct),
-    /// The next answer with this word never arrives.
+    /// The next live events that a nats-server sends there never arrive, and no connection breaks.
+    DropLive {
+        from: Part,
+        to: Part,
+        count: usize,
+    },
+    /// The next answer with this word never arrives, nor does anything else over its connection.
     LoseAnswer(Part, Part, String),
     /// A wrong server, for tests of the oracle: the next event to a client is not what the edge sent.
     Mutate(Part, Part, Mutation),
@@ -124,6 +130,10 @@ impl FromStr for Step {
             ["link", from, to, ref conduct @ ..] => {
                 Self::Link(from.parse()?, to.parse()?, self::conduct(conduct)?)
             }
+            ["drop", count, "live", from, to] => {
+                let count = count.parse().context("a number of live events")?;
+                Self::DropLive { from: from.parse()?, to: to.parse()?, count }
+            }
             ["lose", "answer", from, to, word] => {
                 Self::LoseAnswer(from.parse()?, to.parse()?, word.to_owned())
             }
@@ -138,7 +148,7 @@ impl FromStr for Step {
             ["clock", part, ahead] => Self::Clock(natter(part)?, seconds(ahead)?),
             ["expect", part, ref sign @ ..] => Self::Expect(process(part)?, self::sign(sign)?),
             _ => bail!(
-                "steps are load, rest, kill, start, migrate, accept new log, upgrade, pause, resume, link, lose answer, mutate, cut power, sync, disk, clock, expect"
+                "steps are load, rest, kill, start, migrate, accept new log, upgrade, pause, resume, link, drop live, lose answer, mutate, cut power, sync, disk, clock, expect"
             ),
         })
     }
@@ -156,6 +166,7 @@ impl fmt::Display for Step {
             Self::Upgrade(part) => write!(f, "upgrade {part}"),
             Self::Pause(part) => write!(f, "pause {part}"),
             Self::Resume(part) => write!(f, "resume {part}"),
+            Self::DropLive { from, to, count } => write!(f, "drop {count} live {from} {to}"),
             Self::LoseAnswer(from, to, word) => write!(f, "lose answer {from} {to} {word}"),
             Self::Mutate(from, to, mutation) => {
                 write!(f, "mutate {from} {to} {}", format!("{mutation:?}").to_lowercase())
