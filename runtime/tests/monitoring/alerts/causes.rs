@@ -6,8 +6,9 @@ use super::{
 
 const SENDS: &[&str] = &["NatterSendsMissObjectiveFast", "NatterSendsMissObjectiveSlow"];
 const STORED: &[&str] = &["NatterStoredEventsMissObjectiveFast", "NatterStoredEventsMissObjectiveSlow"];
-/// Of what nothing works without.
-const EVERYTHING: &[&str] = &[
+/// Of a nats-server that was restarted, or has to be, for a log.
+const NOTHING_STORED: &[&str] = &[
+    "NatterNatsDown",
     "NatterLogTimeout",
     "NatterGapsNotFilled",
     "NatterSendsMissObjectiveFast",
@@ -19,6 +20,8 @@ const EVERYTHING: &[&str] = &[
     "NatterStoredEventsMissObjectiveFast",
     "NatterStoredEventsMissObjectiveSlow",
 ];
+/// Of what nothing works without: all but that it is NATS.
+const EVERYTHING: &[&str] = NOTHING_STORED.split_at(1).1;
 /// Sends are late, so what follows them is.
 const LATE: &[&str] = &[
     "NatterSendsMissObjectiveFast",
@@ -92,19 +95,7 @@ pub const CAUSES: &[Cause] = &[
         hold: "",
         summary: "Sends are refused because the log cannot write",
         // Its nats-server has to be restarted, and delivers again what was acked while it could not write that down.
-        implies: &[
-            "NatterNatsDown",
-            "NatterLogTimeout",
-            "NatterGapsNotFilled",
-            "NatterSendsMissObjectiveFast",
-            "NatterSendsMissObjectiveSlow",
-            "NatterDeliveriesMissObjectiveFast",
-            "NatterDeliveriesMissObjectiveSlow",
-            "NatterPagesMissObjectiveFast",
-            "NatterPagesMissObjectiveSlow",
-            "NatterStoredEventsMissObjectiveFast",
-            "NatterStoredEventsMissObjectiveSlow",
-        ],
+        implies: NOTHING_STORED,
         case: Case {
             series: &[(r#"natter_publish_failed_total{reason="disk"}"#, Grows(1))],
             fires_after: 1,
@@ -117,21 +108,8 @@ pub const CAUSES: &[Cause] = &[
         expr: r#"sum(increase(natter_publish_failed_total{reason="rolled_back"}[5m])) > 0"#,
         hold: "",
         summary: "Sends are refused because the log lost events that it had acked",
-        // Its nats-server was away; what it acked to processes that did not know better is parked.
-        implies: &[
-            "NatterNatsDown",
-            "NatterLogTimeout",
-            "NatterEventParked",
-            "NatterGapsNotFilled",
-            "NatterSendsMissObjectiveFast",
-            "NatterSendsMissObjectiveSlow",
-            "NatterDeliveriesMissObjectiveFast",
-            "NatterDeliveriesMissObjectiveSlow",
-            "NatterPagesMissObjectiveFast",
-            "NatterPagesMissObjectiveSlow",
-            "NatterStoredEventsMissObjectiveFast",
-            "NatterStoredEventsMissObjectiveSlow",
-        ],
+        // Its nats-server was away.
+        implies: NOTHING_STORED,
         case: Case {
             series: &[(r#"natter_publish_failed_total{reason="rolled_back"}"#, Grows(1))],
             fires_after: 1,
