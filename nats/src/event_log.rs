@@ -3,16 +3,18 @@
 
 use natter_schemas::{
     codec,
+    decision::{Basis, DecisionKey, Proof},
     event::{Event, LogEntry, Timestamp},
     id::{ConversationId, EventId, Partition, Seq},
 };
 
+use bytes::Bytes;
 use natter_spans::{Attribute, Kind, Span, within};
 use tracing::warn;
 
 use crate::{
     clock::LogClock,
-    publisher::{LogHealth, PublishError, Publisher, Stored},
+    publisher::{LogHealth, NewEvent, PublishError, Publisher, Stored},
     subject,
     trace::{Failure, Step, TraceRing},
 };
@@ -48,12 +50,19 @@ pub struct EventLog {
     partitions: u16,
     clock: LogClock,
     trace: TraceRing,
+    /// Of workers, for what they decide.
+    key: Option<DecisionKey>,
 }
 
 impl EventLog {
     /// `partitions` are the deployment's.
     pub fn new(publisher: Publisher, partitions: u16, clock: LogClock, trace: TraceRing) -> Self {
-        Self { publisher, partitions, clock, trace }
+        Self { publisher, partitions, clock, trace, key: None }
+    }
+
+    /// That of a worker: what it decides carries the proof of it.
+    pub fn deciding(self, key: DecisionKey) -> Self {
+        Self { key: Some(key), ..self }
     }
 
     /// The time of an event that is appended now. Activity is compared by it, so it is the log's and no machine's own.
@@ -88,12 +97,30 @@ impl EventLog {
         E: From<PublishError>,
         F: Future<Output = Result<LogEntry, E>>,
     {
+        self.append_to(event, 0, original).await
+    }
+
+    /// The same for what a worker decided of a conversation that has no event above `floor`, up to where the store
+    /// has everything of its partition.
+    ///
+    /// # Errors
+    /// As [`Self::append`].
+    pub async fn append_to<E, F>(
+        &self,
+        event: Event,
+        floor: Seq,
+        original: impl FnOnce(Duplicate) -> F,
+    ) -> Result<Appended, E>
+    where
+        E: From<PublishError>,
+        F: Future<Output = Result<LogEntry, E>>,
+    {
         let Event { id, conversation, .. } = event;
         let partition = Partition::of(conversation, self.partitions);
-        let payload = codec::encode(&event).into();
+        let NewEvent { id: id_text, payload, proof } = self.new_event(&event, floor, 1);
         let subject = subject::conv(partition, conversation);
-        let id_text = id.to_string();
-        let published = in_span((id, partition), self.publisher.publish(subject, &id_text, payload));
+        let published = self.publisher.publish_with(subject, &id_text, payload, proof);
+        let published = in_span((id, partition), published);
         let stored = published.await.inspect_err(|error| {
             warn!(%conversation, event = %id, %error, "event not published; its sender is answered with an error");
             self.trace.record(id, None, Step::NotPublished(Failure::from(error)));
@@ -117,11 +144,26 @@ impl EventLog {
     /// # Errors
     /// What [`Publisher::publish_after`] fails with.
     pub async fn append_after(&self, last: Seq, events: Vec<Event>) -> Result<Vec<LogEntry>, PublishError> {
+        self.decide_after(last, 0, events).await
+    }
+
+    /// The same for what a worker decided. The store has everything of the partition up to `floor`, and the
+    /// conversation has nothing between `last` and there.
+    ///
+    /// # Errors
+    /// What [`Publisher::publish_after`] fails with.
+    pub async fn decide_after(
+        &self,
+        last: Seq,
+        floor: Seq,
+        events: Vec<Event>,
+    ) -> Result<Vec<LogEntry>, PublishError> {
         let Some(&Event { id, conversation, .. }) = events.first() else { return Ok(Vec::new()) };
         let partition = Partition::of(conversation, self.partitions);
         let subject = subject::conv(partition, conversation);
+        let after = last.max(floor);
         let encoded: Vec<_> =
-            events.iter().map(|event| (event.id.to_string(), codec::encode(event).into())).collect();
+            (1..).zip(&events).map(|(place, event)| self.new_event(event, after, place)).collect();
         let published = self.publisher.publish_after(&subject, last, &encoded);
         let published = in_span((id, partition), published).await;
         let Stored { seq: first, duplicate, attempts } = published.inspect_err(|error| {
@@ -134,6 +176,15 @@ impl EventLog {
             self.trace.record(event.id, Some((partition, seq)), step);
         }
         Ok((first..).zip(events).map(|(seq, event)| LogEntry { seq, event }).collect())
+    }
+}
+
+impl EventLog {
+    fn new_event(&self, event: &Event, after: Seq, place: u32) -> NewEvent {
+        let payload: Bytes = codec::encode(event).into();
+        let key = self.key.as_ref().filter(|_| event.kind.is_decision());
+        let proof: Option<Proof> = key.map(|key| key.prove(Basis { after, place }, &payload));
+        NewEvent { id: event.id.to_string(), payload, proof }
     }
 }
 

@@ -2,7 +2,7 @@
 //! own words: other text of a client never enters one. Of a trace context that a client sent, only the parsed numbers are written.
 
 use async_nats::HeaderMap;
-use natter_schemas::trace_context::TraceContext;
+use natter_schemas::{decision::Proof, trace_context::TraceContext};
 use natter_spans::Position;
 
 /// Of a service call: how many milliseconds more its caller waits. Not until when: the two clocks may differ.
@@ -16,6 +16,9 @@ pub const TOKEN: &str = "Natter-Token";
 
 /// Of every message that is no event: the versions that its process understands, as `0-1`. Without it: 0.
 pub const VERSIONS: &str = "Natter-Versions";
+
+/// Of an event that a worker decided: the proof of it.
+pub const DECISION: &str = "Natter-Decision";
 
 /// Of an event and of a service call: the span that it comes from (W3C Trace Context), if there is one to know of.
 pub const TRACE_PARENT: &str = "traceparent";
@@ -54,6 +57,17 @@ pub(crate) fn set_trace_context(headers: &mut HeaderMap, context: Option<TraceCo
     if let Some(context) = context {
         headers.insert(TRACE_PARENT, context.to_string());
     }
+}
+
+pub(crate) fn set_proof(headers: &mut HeaderMap, proof: Option<Proof>) {
+    if let Some(proof) = proof {
+        headers.insert(DECISION, proof.to_string());
+    }
+}
+
+/// What an event carries as the proof that a worker decided it; what is none counts as none.
+pub fn proof(headers: Option<&HeaderMap>) -> Option<Proof> {
+    headers?.get(DECISION)?.as_str().parse().ok()
 }
 
 /// Of what is stored and goes to every edge.

@@ -27,6 +27,9 @@ pub const BUCKET: &str = "natter";
 pub(crate) const PARTITIONS_KEY: &str = "partitions";
 pub(crate) const EPOCH_KEY: &str = "epoch";
 pub(crate) const EVENT_KEY_KEY: &str = "event-key";
+/// What workers agree on and edges may not read is in a bucket of its own: rights are those of streams.
+pub const WORKERS_BUCKET: &str = "natter_workers";
+pub(crate) const DECISION_KEY_KEY: &str = "decision-key";
 const BUCKET_KEYS: [&str; 3] = [PARTITIONS_KEY, EPOCH_KEY, EVENT_KEY_KEY];
 
 /// The server keeps about 140 B of memory per subject: 256 MiB of marks are 1.5 million of them. A mark that
@@ -67,22 +70,35 @@ pub fn log_stream(p: Partition) -> String {
 
 /// Where a key of the bucket is.
 pub(crate) fn bucket_subject(key: &str) -> String {
-    format!("$KV.{BUCKET}.{key}")
+    key_subject(BUCKET, key)
+}
+
+fn key_subject(bucket: &str, key: &str) -> String {
+    format!("$KV.{bucket}.{key}")
 }
 
 /// The stream behind the bucket.
 pub(crate) fn bucket_stream() -> String {
-    format!("KV_{BUCKET}")
+    stream_of(BUCKET)
+}
+
+fn stream_of(bucket: &str) -> String {
+    format!("KV_{bucket}")
 }
 
 impl Topology {
     /// The bucket first: it decides whether the rest may be made.
     pub fn streams(&self) -> Vec<stream::Config> {
         let logs = Partition::all(self.partitions).map(|p| self.log(p));
-        [self.bucket()].into_iter().chain(logs).chain([self.reads(), self.control(), self.parked()]).collect()
+        [self.bucket(), self.workers_bucket()]
+            .into_iter()
+            .chain(logs)
+            .chain([self.reads(), self.control(), self.parked()])
+            .collect()
     }
 
-    /// Those that hold what was published, which a backup is made of: all but the bucket.
+    /// Those that hold what was published, which a backup is made of, and the key that proves what workers decided: all but
+    /// the bucket.
     pub fn content_streams(&self) -> Vec<String> {
         self.streams().into_iter().skip(1).map(|stream| stream.name).collect()
     }
@@ -178,15 +194,25 @@ impl Topology {
     /// written once, and there are no others: JetStream answers to whatever subject it is given, so an edge can have it
     /// write here.
     pub(crate) fn bucket(&self) -> stream::Config {
+        let keys = BUCKET_KEYS.map(bucket_subject).to_vec();
+        self.keys_of(BUCKET, "partitions, epoch and event key of this deployment", keys)
+    }
+
+    fn workers_bucket(&self) -> stream::Config {
+        let keys = vec![key_subject(WORKERS_BUCKET, DECISION_KEY_KEY)];
+        self.keys_of(WORKERS_BUCKET, "what only workers of this deployment know", keys)
+    }
+
+    fn keys_of(&self, bucket: &str, description: &str, subjects: Vec<String>) -> stream::Config {
         stream::Config {
-            description: Some("partitions, epoch and event key of this deployment".to_owned()),
+            description: Some(description.to_owned()),
             max_messages_per_subject: 1,
             max_bytes: BUCKET_MAX_BYTES,
             discard: DiscardPolicy::New,
             discard_new_per_subject: true,
             allow_rollup: true,
             deny_delete: true,
-            ..self.stream(bucket_stream(), BUCKET_KEYS.map(bucket_subject).to_vec())
+            ..self.stream(stream_of(bucket), subjects)
         }
     }
 }

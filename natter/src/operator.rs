@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::ensure;
 use natter_nats::{
-    apply::Deployment,
+    apply::{self, Deployment},
     async_nats::{Client, jetstream},
     connect::Purpose,
     log::LogReader,
@@ -38,6 +38,12 @@ impl Operator {
 
     pub const fn settings(&self) -> &Settings {
         &self.backends.settings
+    }
+
+    /// The log as workers read it, for what is persisted again: without decisions that none of them made.
+    pub async fn judged_log(&self) -> anyhow::Result<LogReader> {
+        let key = apply::decision_key(&self.js).await?;
+        Ok(self.backends.log(self.js.clone(), &self.deployment, key))
     }
 
     /// A connection of its own.

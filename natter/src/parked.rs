@@ -16,7 +16,7 @@ use crate::{
 
 pub async fn run(command: &ParkedCommand) -> anyhow::Result<ExitCode> {
     let operator = Operator::start().await?;
-    let parked_events = ParkedEvents { log: operator.log.clone(), js: operator.js.clone() };
+    let parked_events = ParkedEvents { log: operator.judged_log().await?, js: operator.js.clone() };
     match command {
         ParkedCommand::List(args) => list(&parked_events, args).await,
         ParkedCommand::Show(args) => show(&parked_events, args).await,
@@ -64,6 +64,7 @@ async fn replay(
         partitions: operator.deployment.partitions,
         store: operator.store().await?,
         publisher: operator.publisher().await?,
+        log: operator.log.clone(),
     };
     let stayed = if args.all {
         all(parked_events, &rerun).await

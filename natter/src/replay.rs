@@ -21,6 +21,7 @@ pub async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let ranges = ranges(&operator, args).await?;
     let bar = Bar::new("replayed", ranges.iter().map(|(_, from, to)| (to + 1).saturating_sub(*from)).sum())?;
     let (store, publisher) = (operator.store().await?, operator.publisher().await?);
+    let log = operator.judged_log().await?;
     let mut clean = true;
     let mut stopped = Ok(());
     for (partition, from, to) in ranges {
@@ -29,8 +30,9 @@ pub async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
             partitions: operator.deployment.partitions,
             store: store.clone(),
             publisher: publisher.clone(),
+            log: log.clone(),
         };
-        let replay = Replay { persister, log: operator.log.clone() };
+        let replay = Replay { persister, log: log.clone() };
         let mut done = Replayed::default();
         let ran = replay.run((from, to), &mut done, |passed| bar.add_many(passed)).await;
         report(partition, &done);

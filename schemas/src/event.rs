@@ -172,6 +172,21 @@ impl Kind {
     }
 }
 
+impl Kind {
+    /// Whether only workers may decide it: who is in a conversation, what they may do there, and what it is called.
+    #[must_use]
+    pub const fn is_decision(&self) -> bool {
+        match self {
+            Self::MemberAdded { .. }
+            | Self::MemberRemoved { .. }
+            | Self::RoleChanged { .. }
+            | Self::Renamed { .. }
+            | Self::Created { .. } => true,
+            Self::Posted { .. } | Self::Edited { .. } | Self::Deleted { .. } | Self::Reacted { .. } => false,
+        }
+    }
+}
+
 impl Event {
     /// Who has read the conversation up to this event because of it: the author of a post, and whoever was added,
     /// for whom older messages are not unread.

@@ -12,6 +12,7 @@ pub mod name; // which characters a name may have
 
 pub mod event; // the log's vocabulary
 pub mod codec; // events as bytes on the bus
+pub mod decision; // the proof that a worker decided one
 
 #[allow(missing_docs, reason = "docs/protocol.md documents every field for those who write clients")]
 pub mod frame; // what travels on a socket

@@ -21,6 +21,7 @@ use natter_nats::{
 };
 use natter_schemas::{
     backoff::Backoff,
+    decision::Proof,
     event::Timestamp,
     id::{Partition, Seq},
     trace_context::TraceContext,
@@ -79,13 +80,16 @@ pub struct Delivery {
     pub subject: String,
     pub seq: Seq,
     pub payload: Bytes,
+    /// That a worker decided it.
+    pub proof: Option<Proof>,
     /// The span that published it.
     pub origin: Option<TraceContext>,
 }
 
 impl From<StoredMessage> for Delivery {
     fn from(StoredMessage { seq, subject, headers, payload }: StoredMessage) -> Self {
-        Self { subject, seq, payload, origin: header::trace_context(Some(&headers)) }
+        let (proof, origin) = (header::proof(Some(&headers)), header::trace_context(Some(&headers)));
+        Self { subject, seq, payload, proof, origin }
     }
 }
 
@@ -281,7 +285,14 @@ impl<W: BatchJob> ConsumeLoop<W> {
 pub fn delivery(message: &Message) -> Option<Delivery> {
     let seq = message.info().ok()?.stream_sequence;
     let origin = header::trace_context(message.headers.as_ref());
-    Some(Delivery { subject: message.subject.to_string(), seq, payload: message.payload.clone(), origin })
+    let proof = header::proof(message.headers.as_ref());
+    Some(Delivery {
+        subject: message.subject.to_string(),
+        seq,
+        payload: message.payload.clone(),
+        proof,
+        origin,
+    })
 }
 
 /// Since the log had it.

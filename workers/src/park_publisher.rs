@@ -46,6 +46,10 @@ impl ParkPublisher {
             .header(header::PARKED_SUBJECT, event.subject.as_str())
             .header(header::PARKED_SEQ, event.seq.to_string().as_str())
             .message_id(format!("{job}:{p}:{}", event.seq));
+        let message = match event.proof {
+            Some(proof) => message.header(header::DECISION, proof.to_string().as_str()),
+            None => message,
+        };
         let stored = async { self.js.send_publish(subject::parked(job, p), message).await?.await };
         tokio::time::timeout(WITHIN, stored).await.map_err(|_| ParkError::TimedOut)??;
         Ok(())

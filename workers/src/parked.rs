@@ -12,6 +12,7 @@ use natter_nats::{
 };
 use natter_schemas::{
     codec::{self, CodecError},
+    decision::Proof,
     event::{Event, Timestamp},
     id::{Partition, Seq},
 };
@@ -53,6 +54,8 @@ pub struct Parked {
     /// The subject it had there.
     pub subject: Option<String>,
     pub reason: String,
+    /// That a worker decided it.
+    pub proof: Option<Proof>,
     pub payload: Bytes,
 }
 
@@ -73,6 +76,7 @@ impl Parked {
             seq: header(headers::PARKED_SEQ).and_then(|seq| seq.parse().ok()),
             subject: header(headers::PARKED_SUBJECT),
             reason: header(headers::PARKED_REASON).unwrap_or_default(),
+            proof: headers::proof(Some(&kept.headers)),
             payload: kept.payload,
         })
     }
@@ -143,6 +147,7 @@ pub struct Rerun {
     pub partitions: u16,
     pub store: Arc<dyn Store>,
     pub publisher: Publisher,
+    pub log: LogReader,
 }
 
 impl Rerun {
@@ -161,8 +166,10 @@ impl Rerun {
             partitions: self.partitions,
             store: Arc::clone(&self.store),
             publisher: self.publisher.clone(),
+            log: self.log.clone(),
         };
-        let delivery = Delivery { subject, seq, payload: parked.payload.clone(), origin: None };
+        let (payload, proof) = (parked.payload.clone(), parked.proof);
+        let delivery = Delivery { subject, seq, payload, proof, origin: None };
         persister.apply(&[delivery]).await.into_iter().try_for_each(|result| result.map_err(RerunError::from))
     }
 }

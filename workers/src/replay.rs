@@ -91,12 +91,14 @@ impl Replay {
         members: &mut HashMap<(ConversationId, UserId), EventId>,
     ) -> Result<(), ReplayError> {
         let mut events = Vec::with_capacity(kept.len());
-        for StoredMessage { seq, subject, payload, .. } in kept {
-            let (subject, payload) = (subject.clone(), payload.clone());
-            let delivery = Delivery { subject, seq: *seq, payload, origin: None };
-            match self.persister.read(&delivery) {
+        let deliveries: Vec<_> = kept.iter().cloned().map(Delivery::from).collect();
+        for (delivery, read) in deliveries.iter().zip(self.persister.read_all(&deliveries).await) {
+            match read {
                 Ok(logged) => events.push(logged),
-                Err(unreadable) => done.unreadable.push((*seq, unreadable.to_string())),
+                Err(unavailable @ NotPersisted::Unavailable(_)) => {
+                    return Err(ReplayError::Unavailable(unavailable));
+                }
+                Err(unreadable) => done.unreadable.push((delivery.seq, unreadable.to_string())),
             }
         }
         for (LogEntry { seq, event }, result) in events.iter().zip(self.store(&events).await?) {

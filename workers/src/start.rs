@@ -11,7 +11,7 @@ use natter_nats::{
     trace::TraceRing,
 };
 use natter_runtime::{audit::Audit, config::LogIns, shared_state::SharedState};
-use natter_schemas::{id::Partition, limits::Limits, rpc::Service};
+use natter_schemas::{decision::DecisionKey, id::Partition, limits::Limits, rpc::Service};
 use natter_seal::{DataKeys, follow_control};
 use natter_store::Store;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -46,7 +46,10 @@ pub struct Dependencies {
     /// Follows the log; a connection of its own, so that a backlog does not slow answers.
     pub js: jetstream::Context,
     pub publisher: Publisher,
+    /// Leaves out what only workers decide and none did.
     pub log: LogReader,
+    /// What this worker proves its decisions with.
+    pub decision_key: DecisionKey,
     pub clock: LogClock,
     pub deployment: Arc<Deployment>,
     /// What proves the users of calls.
@@ -221,7 +224,7 @@ impl Start<'_> {
         self.tracker.spawn(parked::count(log.clone(), self.stop.clone()));
         for partition in Partition::all(partitions) {
             let (store, publisher) = (Arc::clone(store), publisher.clone());
-            let persister = Persister { partition, partitions, store, publisher };
+            let persister = Persister { partition, partitions, store, publisher, log: log.clone() };
             let follows = (js.clone(), clock.clone());
             let reports = (persisting.clone(), trace.at(partition));
             self.tracker.spawn(persist::run(persister, reports, follows, self.stop.clone()));
@@ -324,10 +327,11 @@ impl Start<'_> {
 
     async fn conversations(&mut self) -> Result<(), StartError> {
         let (history, profiles) = (self.history_reader().await?, self.profiles());
-        let Dependencies { store, publisher, log, deployment, limits, clock, audit, trace, .. } =
-            self.dependencies.clone();
+        let Dependencies {
+            store, publisher, log, deployment, decision_key, limits, clock, audit, trace, ..
+        } = self.dependencies.clone();
         let partitions = deployment.partitions;
-        let events = EventLog::new(publisher.clone(), partitions, clock, trace);
+        let events = EventLog::new(publisher.clone(), partitions, clock, trace).deciding(decision_key);
         let conversations =
             Conversations { store, profiles, publisher, events, log, history, partitions, limits, audit };
         Ok(conversations.serve(&mut self.server(Service::Conversations, Arc::new(NoReads)).await?).await?)

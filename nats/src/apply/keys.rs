@@ -6,13 +6,14 @@ use async_nats::jetstream::{
 };
 use bytes::Bytes;
 use data_encoding::HEXLOWER_PERMISSIVE;
-use natter_schemas::id::EventKey;
+use natter_schemas::{decision::DecisionKey, id::EventKey};
 
 use super::{ApplyError, Deployment, Difference};
 use crate::{
     secret,
     topology::{
-        BUCKET, EPOCH_KEY as EPOCH, EVENT_KEY_KEY as EVENT_KEY, PARTITIONS_KEY as PARTITIONS, bucket_subject,
+        BUCKET, DECISION_KEY_KEY as DECISION_KEY, EPOCH_KEY as EPOCH, EVENT_KEY_KEY as EVENT_KEY,
+        PARTITIONS_KEY as PARTITIONS, WORKERS_BUCKET, bucket_subject,
     },
 };
 
@@ -22,8 +23,28 @@ pub struct Keys {
 
 impl Keys {
     pub async fn open(js: &Context) -> Result<Self, ApplyError> {
-        let store = js.get_key_value(BUCKET).await.map_err(|e| ApplyError::Unavailable(e.to_string()))?;
+        Self::of(js, BUCKET).await
+    }
+
+    /// Those that workers alone may read.
+    pub async fn of_workers(js: &Context) -> Result<Self, ApplyError> {
+        Self::of(js, WORKERS_BUCKET).await
+    }
+
+    async fn of(js: &Context, bucket: &str) -> Result<Self, ApplyError> {
+        let store = js.get_key_value(bucket).await.map_err(|e| ApplyError::Unavailable(e.to_string()))?;
         Ok(Self { store })
+    }
+
+    pub async fn decision_key(&self) -> Result<DecisionKey, ApplyError> {
+        let missing = || ApplyError::Missing { what: format!("key {DECISION_KEY}") };
+        let text = self.get(DECISION_KEY).await?.ok_or_else(missing)?;
+        let reason = || ApplyError::Key { key: DECISION_KEY, reason: "not 64 hexadecimal digits".to_owned() };
+        Ok(DecisionKey(key_of(&text).ok_or_else(reason)?))
+    }
+
+    pub async fn make_decision_key(&self, differences: &mut Vec<Difference>) -> Result<(), ApplyError> {
+        self.get_or_create(DECISION_KEY, secret::random::<32>(), differences).await.map(drop)
     }
 
     pub async fn partitions(&self) -> Result<Option<String>, ApplyError> {
@@ -105,12 +126,12 @@ fn deployment(wanted: u16, stored: String, epoch: String, event_key: &str) -> Re
     if stored != wanted.to_string() {
         return Err(ApplyError::Partitions { wanted, stored });
     }
-    let event_key = event_key_of(event_key)
+    let event_key = key_of(event_key)
         .ok_or_else(|| ApplyError::Key { key: EVENT_KEY, reason: "not 64 hexadecimal digits".to_owned() })?;
     Ok(Deployment { partitions: wanted, epoch, event_key: EventKey(event_key) })
 }
 
-fn event_key_of(text: &str) -> Option<[u8; 32]> {
+fn key_of(text: &str) -> Option<[u8; 32]> {
     HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
@@ -121,11 +142,11 @@ mod tests {
     #[test]
     fn an_event_key_survives_its_text() {
         let text = secret::random::<32>();
-        let key = event_key_of(&text).unwrap();
+        let key = key_of(&text).unwrap();
         assert_eq!(data_encoding::HEXLOWER.encode(&key), text);
-        assert_eq!(event_key_of(&text.to_uppercase()), Some(key));
+        assert_eq!(key_of(&text.to_uppercase()), Some(key));
         for other in ["zz", "", &text[..62], &"é".repeat(32)] {
-            assert_eq!(event_key_of(other), None, "{other}");
+            assert_eq!(key_of(other), None, "{other}");
         }
     }
 }

@@ -10,6 +10,7 @@ use std::fmt;
 
 use async_nats::jetstream::Context;
 use natter_schemas::{
+    decision::DecisionKey,
     id::{EventKey, Partition, Seq},
     limits,
 };
@@ -175,6 +176,7 @@ pub async fn apply(
         let above = first.map_or(0, |p| highest_of(highest, p));
         apply_stream(&server, json_of(&config), above, &mut differences).await?;
     }
+    Keys::of_workers(js).await?.make_decision_key(&mut differences).await?;
     for (stream, config) in topology.consumers() {
         apply_consumer(&server, &stream, json_of(&config), &mut differences).await?;
     }
@@ -204,6 +206,11 @@ pub async fn check(js: &Context, topology: &Topology) -> Result<Deployment, Appl
         return Err(first);
     }
     Keys::open(js).await?.read(topology.partitions).await
+}
+
+/// What proves the decisions of workers, who alone may read it.
+pub async fn decision_key(js: &Context) -> Result<DecisionKey, ApplyError> {
+    Keys::of_workers(js).await?.decision_key().await
 }
 
 /// Refuses a log that ends below `highest`, the highest seq the store holds, by partition.

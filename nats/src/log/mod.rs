@@ -6,8 +6,10 @@ mod direct; // one Direct Get request and its answers
 mod leader; // how far an answer must reach where there are several copies
 mod order; // streams in their own order, for commands that go over everything
 mod mirror; // where the log and its mirror are, how much is parked
+mod decisions; // whether a worker made them
 mod reads; // read marks of a user, to be erased
 
+pub use decisions::{Claim, Decisions};
 pub use mirror::Extent;
 pub use order::StoredMessage;
 
@@ -18,6 +20,7 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 use natter_schemas::{
     codec::{self, CodecError},
+    decision::Proof,
     event::LogEntry,
     id::{ConversationId, Partition, Seq},
 };
@@ -25,7 +28,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{
-    subject,
+    header, subject,
     topology::{PERSIST, log_stream},
 };
 use direct::{DirectMessage, Query};
@@ -77,21 +80,44 @@ pub struct RawEvent {
     pub seq: Seq,
     /// Its bytes, as published.
     pub payload: Bytes,
+    proof: Option<Proof>,
+    /// It is a decision, and no worker made it.
+    is_forged: bool,
+}
+
+/// Why an event of the log is none.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    /// Of no version known here, or no event at all.
+    #[error(transparent)]
+    Unreadable(#[from] CodecError),
+    /// Who is a member is decided by workers.
+    #[error("no worker decided it")]
+    Forged,
 }
 
 impl RawEvent {
+    /// As if it was read from the log.
+    pub const fn new(seq: Seq, payload: Bytes) -> Self {
+        Self { seq, payload, proof: None, is_forged: false }
+    }
+
     /// The event.
     ///
     /// # Errors
-    /// Its bytes are no event of a version known here.
-    pub fn decode(&self) -> Result<LogEntry, CodecError> {
+    /// Its bytes are no event of a version known here, or it does not count.
+    pub fn decode(&self) -> Result<LogEntry, Unusable> {
+        if self.is_forged {
+            return Err(Unusable::Forged);
+        }
         Ok(LogEntry { seq: self.seq, event: codec::decode(&self.payload)? })
     }
 }
 
 impl From<DirectMessage> for RawEvent {
     fn from(found: DirectMessage) -> Self {
-        Self { seq: found.seq, payload: found.payload }
+        let proof = header::proof(Some(&found.headers));
+        Self { proof, ..Self::new(found.seq, found.payload) }
     }
 }
 
@@ -128,6 +154,7 @@ pub struct LogReader {
     js: Context,
     partitions: u16,
     leader: Leader,
+    decisions: Option<Decisions>,
 }
 
 /// How far `persist` is in a partition.
@@ -143,7 +170,7 @@ impl LogReader {
     /// `partitions` are the deployment's.
     pub fn new(mut js: Context, partitions: u16) -> Self {
         js.set_timeout(INFO);
-        Self { js, partitions, leader: Leader::default() }
+        Self { js, partitions, leader: Leader::default(), decisions: None }
     }
 
     /// Events of a conversation from `from` on, ascending, at most `limit`: all that were acked before the
@@ -196,6 +223,7 @@ impl LogReader {
                 newest = now;
             }
         }
+        self.judge(p, &mut events).await?;
         let last = events.last().map_or(newest.seq, |last| last.seq.max(newest.seq));
         Ok(End { events, newest: Some(last), cut: next <= last })
     }
@@ -289,7 +317,10 @@ impl LogReader {
         let query = Query { seq: Some(seq), ..Query::default() };
         let answer = direct::get(&self.js, &log_stream(p), &query).await?;
         // Without a subject the server answers exactly this seq or nothing.
-        Ok(answer.messages.into_iter().next().map(RawEvent::from).filter(|event| event.seq == seq))
+        let mut found =
+            answer.messages.into_iter().next().map(RawEvent::from).filter(|event| event.seq == seq);
+        self.judge(p, found.as_mut_slice()).await?;
+        Ok(found)
     }
 
     /// The last seq ever given out in each partition.
@@ -323,11 +354,12 @@ impl LogReader {
     }
 
     async fn states(&self) -> Result<Vec<jetstream::stream::State>, LogError> {
-        let infos = Partition::all(self.partitions).map(|p| async move {
-            info::<jetstream::stream::Info>(&self.js, format!("STREAM.INFO.{}", log_stream(p)), &json!({}))
-                .await
-        });
-        Ok(try_join_all(infos).await?.into_iter().map(|info| info.state).collect())
+        try_join_all(Partition::all(self.partitions).map(|p| async move { self.state(p).await })).await
+    }
+
+    async fn state(&self, p: Partition) -> Result<jetstream::stream::State, LogError> {
+        let question = format!("STREAM.INFO.{}", log_stream(p));
+        Ok(info::<jetstream::stream::Info>(&self.js, question, &json!({})).await?.state)
     }
 }
 

@@ -20,7 +20,7 @@ use async_nats::{
 };
 use bytes::Bytes;
 use futures_util::StreamExt;
-use natter_schemas::{id::Seq, limits, trace_context::TraceContext};
+use natter_schemas::{decision::Proof, id::Seq, limits, trace_context::TraceContext};
 use parking_lot::Mutex;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -51,6 +51,8 @@ pub struct SingleEvent {
     /// The seq of the last event on its subject (0: there is none), or the server refuses it. One that is stored
     /// already is answered as such all the same.
     pub after: Option<Seq>,
+    /// That a worker decided it.
+    pub proof: Option<Proof>,
     /// The span that it comes from.
     pub origin: Option<TraceContext>,
 }
@@ -179,12 +181,13 @@ async fn send(client: &Client, mut queue: mpsc::Receiver<Outgoing>, pending: &Pe
 }
 
 async fn send_one(client: &Client, outgoing: Outgoing, inbox: &str) -> Result<(), NoAck> {
-    let Outgoing { event: SingleEvent { subject, id, payload, after, origin }, number } = outgoing;
+    let Outgoing { event: SingleEvent { subject, id, payload, after, proof, origin }, number } = outgoing;
     let mut headers = message::headers(&subject);
     headers.insert(NATS_MESSAGE_ID, id);
     if let Some(after) = after {
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, after.to_string());
     }
+    header::set_proof(&mut headers, proof);
     header::set_trace_context(&mut headers, origin);
     let sent =
         client.publish_with_reply_and_headers(subject, format!("{inbox}.{number}"), headers, payload).await;

@@ -9,13 +9,24 @@ use async_nats::{
     jetstream::response::Response,
 };
 use bytes::Bytes;
-use natter_schemas::{id::Seq, limits};
+use natter_schemas::{decision::Proof, id::Seq, limits};
 use serde::Deserialize;
 use tokio::time::Instant;
 use tracing::debug;
 
 use super::{Attempt, PublishError, Publisher, Stored, ack_router::SingleEvent, read_answer};
 use crate::{connect::carrier, header, message};
+
+/// One of the events that are stored together.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// Its id.
+    pub id: String,
+    /// Its bytes.
+    pub payload: Bytes,
+    /// That a worker decided it.
+    pub proof: Option<Proof>,
+}
 
 /// The answer to a commit: the last event's seq and how many there are.
 #[derive(Deserialize)]
@@ -36,14 +47,14 @@ impl Publisher {
         &self,
         subject: &str,
         last: Seq,
-        events: &[(String, Bytes)],
+        events: &[NewEvent],
     ) -> Result<Stored, PublishError> {
         let end = self.health.end(subject);
         let stored = match events {
-            [(id, payload)] => {
+            [NewEvent { id, payload, proof }] => {
                 let (subject, id, payload) = (subject.to_owned(), id.clone(), payload.clone());
                 let origin = header::kept_trace_context();
-                let event = SingleEvent { subject, id, payload, after: Some(last), origin };
+                let event = SingleEvent { subject, id, payload, after: Some(last), proof: *proof, origin };
                 self.publish_single(event, (Instant::now(), None)).await
             }
             several => {
@@ -54,28 +65,24 @@ impl Publisher {
         self.health.settle(subject, end, stored)
     }
 
-    async fn commit_after(
-        &self,
-        subject: &str,
-        last: Seq,
-        events: &[(String, Bytes)],
-    ) -> Result<Seq, PublishError> {
+    async fn commit_after(&self, subject: &str, last: Seq, events: &[NewEvent]) -> Result<Seq, PublishError> {
         let client = &self.client;
         self.health.admit(subject)?;
         let carrier = carrier::of_next(client);
         let inbox = client.new_inbox();
         let batch = inbox.rsplit('.').next().unwrap_or_default();
-        let Some(((id, payload), before)) = events.split_last() else {
+        let Some((commit, before)) = events.split_last() else {
             return Err(PublishError::Rejected("no events".to_owned()));
         };
         let mut number = 0;
-        let mut headers = |id: &str| {
+        let mut headers = |event: &NewEvent| {
             number += 1;
-            headers(subject, (batch, number), id, last)
+            headers(subject, (batch, number), event, last)
         };
-        for (id, payload) in before {
+        for event in before {
             #[expect(clippy::disallowed_methods, reason = "its headers begin with those of every message")]
-            let sent = client.publish_with_headers(subject.to_owned(), headers(id), payload.clone()).await;
+            let sent =
+                client.publish_with_headers(subject.to_owned(), headers(event), event.payload.clone()).await;
             // Without its last event a batch is never stored.
             sent.map_err(|error| match error.kind() {
                 PublishErrorKind::Send => PublishError::TimedOut,
@@ -84,10 +91,10 @@ impl Publisher {
                 }
             })?;
         }
-        let mut headers = headers(id);
+        let mut headers = headers(commit);
         headers.insert(header::BATCH_COMMIT, "1");
         let timeout = Some(limits::PUBLISH_ATTEMPT);
-        let request = Request::new().headers(headers).payload(payload.clone()).timeout(timeout);
+        let request = Request::new().headers(headers).payload(commit.payload.clone()).timeout(timeout);
         let answer = tokio::select! {
             biased;
             answer = client.send_request(subject.to_owned(), request) => {
@@ -117,14 +124,15 @@ fn read_commit(payload: &[u8], count: Seq) -> Result<Seq, PublishError> {
     }
 }
 
-fn headers(subject: &str, (batch, number): (&str, usize), id: &str, last: Seq) -> HeaderMap {
+fn headers(subject: &str, (batch, number): (&str, usize), event: &NewEvent, last: Seq) -> HeaderMap {
     let mut headers = message::headers(subject);
-    headers.insert(NATS_MESSAGE_ID, id);
+    headers.insert(NATS_MESSAGE_ID, event.id.as_str());
     headers.insert(header::BATCH_ID, batch);
     headers.insert(header::BATCH_SEQUENCE, number.to_string());
     if number == 1 {
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, last.to_string());
     }
+    header::set_proof(&mut headers, event.proof);
     header::set_trace_context(&mut headers, header::kept_trace_context());
     headers
 }

@@ -26,7 +26,7 @@ use async_nats::{
     jetstream::{ErrorCode, publish::PublishAck, response::Response},
 };
 use bytes::Bytes;
-use natter_schemas::{backoff::Backoff, id::Seq, limits};
+use natter_schemas::{backoff::Backoff, decision::Proof, id::Seq, limits};
 use tokio::{
     sync::Semaphore,
     time::{Instant, sleep, timeout_at},
@@ -36,6 +36,7 @@ use tracing::{debug, warn};
 use crate::header;
 use ack_router::{AckRouter, NoAck, SingleEvent};
 use commit_group::{Admission, CommitGroups, Permit};
+pub use conditional::NewEvent;
 pub use health::LogHealth;
 
 /// Between attempts: a leader change is over within a second or takes several.
@@ -122,17 +123,29 @@ impl Publisher {
     ///
     /// Two publishes to one subject keep their order only if the first is awaited before the second starts.
     pub async fn publish(&self, subject: String, id: &str, payload: Bytes) -> Result<Stored, PublishError> {
+        self.publish_with(subject, id, payload, None).await
+    }
+
+    /// The same for an event that a worker decided, with the proof of it.
+    pub async fn publish_with(
+        &self,
+        subject: String,
+        id: &str,
+        payload: Bytes,
+        proof: Option<Proof>,
+    ) -> Result<Stored, PublishError> {
         let (started, end) = (Instant::now(), self.health.end(&subject));
         let admission = match &self.groups {
-            Some(groups) => groups.admit(&subject, id, &payload).await,
-            None => Admission::Single(None),
+            // Groups are of what edges publish.
+            Some(groups) if proof.is_none() => groups.admit(&subject, id, &payload).await,
+            _ => Admission::Single(None),
         };
         let stored = match admission {
             Admission::Stored(seq) => Ok(Stored { seq, duplicate: false, attempts: 1 }),
             // The permit is held meanwhile; dropping it admits the next event.
             Admission::Single(permit) => {
                 let (subject, id, origin) = (subject.clone(), id.to_owned(), header::kept_trace_context());
-                let event = SingleEvent { subject, id, payload, after: None, origin };
+                let event = SingleEvent { subject, id, payload, after: None, proof, origin };
                 self.publish_single(event, (started, permit)).await
             }
         };

@@ -5,15 +5,19 @@ use natter_nats::{
     apply::{self, Deployment, Difference, Lost},
     async_nats::{Client, jetstream},
     connect::{Address, Purpose, connect},
+    log::{Decisions, LogReader},
     publisher::Publisher,
     service::RpcClient,
     topology::Topology,
 };
 use natter_runtime::{
-    config::{Settings, Strictness},
+    config::{CallProof, Settings, Strictness},
     shared_state::{Redis, SharedState},
 };
-use natter_schemas::id::{Partition, Seq};
+use natter_schemas::{
+    decision::DecisionKey,
+    id::{Partition, Seq},
+};
 use natter_seal::DataKeys;
 use natter_store::Store;
 use natter_workers::services::profiles::Profiles;
@@ -87,6 +91,12 @@ impl Backends {
     /// What `natter migrate` made; fails where it differs from what this version needs.
     pub async fn deployment(&self, js: &jetstream::Context) -> anyhow::Result<Deployment> {
         Ok(apply::check(js, &self.topology()).await?)
+    }
+
+    /// What a worker reads: without decisions that no worker made.
+    pub fn log(&self, js: jetstream::Context, deployment: &Deployment, key: DecisionKey) -> LogReader {
+        let accepts_unproven = self.settings.call_proof == CallProof::Accepted;
+        LogReader::new(js, deployment.partitions).judging(Decisions { key, accepts_unproven })
     }
 
     /// Fails where the log ends below what the store has: going on would give seqs out a second time.

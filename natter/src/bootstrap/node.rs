@@ -2,11 +2,10 @@ use std::{future::ready, net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
 use natter_nats::{
-    apply::Deployment,
+    apply::{self, Deployment},
     async_nats::{Client, connection::State as Connection, jetstream},
     clock::LogClock,
     connect::Purpose,
-    log::LogReader,
     report,
     trace::{NodeName, TraceNode, TraceRing},
 };
@@ -106,11 +105,13 @@ impl Node {
     async fn dependencies(&self, store: Arc<dyn Store>, audit: Audit) -> anyhow::Result<Dependencies> {
         let settings = &self.backends.settings;
         let client = self.backends.client(Purpose::Rpc).await?;
+        let decision_key = apply::decision_key(&jetstream::new(client.clone())).await?;
         Ok(Dependencies {
             store,
             persisting: PersistHealth::default(),
             client: client.clone(),
-            log: LogReader::new(jetstream::new(client), self.deployment.partitions),
+            log: self.backends.log(jetstream::new(client), &self.deployment, decision_key.clone()),
+            decision_key,
             // The backlog of the log must not slow the answers down: a connection of its own.
             js: self.backends.jetstream(Purpose::Work).await?,
             publisher: self.backends.publisher().await?,

@@ -53,6 +53,7 @@ async fn replayed(dependencies: &Dependencies, partition: Partition, floor: Seq)
         partitions: dependencies.deployment.partitions,
         store: dependencies.store.clone(),
         publisher: dependencies.publisher.clone(),
+        log: dependencies.log.clone(),
     };
     let mut done = Replayed::default();
     let replay = Replay { persister, log: dependencies.log.clone() };

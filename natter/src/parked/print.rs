@@ -102,6 +102,7 @@ mod tests {
             seq: Some(9),
             subject: None,
             reason: "for a test".to_owned(),
+            proof: None,
             payload: natter_schemas::codec::encode(&event).into(),
         }
     }

@@ -4,13 +4,16 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use natter_nats::{
     connect::{Address, Purpose, connect},
+    publisher::Publisher,
     service::{ProofSource, RpcClient},
+    subject,
 };
 use natter_runtime::{access_token::Keys, config::TokenKeys};
 use natter_schemas::{
     code::Code,
-    event::{Role, Shape, Timestamp},
-    id::{ConversationId, EventId, SessionId, UserId},
+    codec,
+    event::{Event, Kind, Role, Shape, Timestamp},
+    id::{ConversationId, EventId, Partition, SessionId, UserId},
     rpc::{
         AddMembers, Blocks, Call, ChangeEmail, EndSession, EraseUser, EraseUserByLogIn, EventsAfter,
         FindEvent, FindOlderEvents, FindSharingUsers, FindUser, FindUsers, FinishProviderLogIn,
@@ -28,7 +31,10 @@ use natter_seal::{DataKeys, Place};
 use natter_testkit::{Cluster, Folder, until};
 
 use super::rights::{guarded, register};
-use crate::{NATTER, deployment::CommandOutput};
+use crate::{
+    NATTER,
+    deployment::{CommandOutput, PARTITIONS},
+};
 
 /// As the settings of a cluster have it.
 pub const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
@@ -292,6 +298,53 @@ async fn an_edges_credentials_and_an_account_open_no_text_of_others() {
     assert_eq!((found.username.as_str(), found.email.as_str()), ("alice", ""));
     let own = of(alice).call(&GetOwnUser { user: alice }).await.unwrap();
     assert_eq!(own.email, "alice@example.org");
+}
+
+#[tokio::test]
+async fn an_edges_credentials_and_an_account_join_no_conversation() {
+    let (mut cluster, home) = (Cluster::bare(NATTER).await, Folder::new());
+    let nats = guarded(&home).await;
+    let url = |user: &str| format!("nats://{user}:secret@{}", nats.address);
+    CommandOutput::of(&cluster.run(&["migrate"], &[("NATS_URL", &url("provision"))])).ok();
+    let worker = [("NATS_URL", url("worker"))];
+    let worker = worker.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let running = cluster.spawn("worker", &worker);
+    running.wait_for_event("worker is ready").await;
+
+    let edge = async |purpose| connect(&Address::new(url("edge")), purpose).await.unwrap();
+    let client = edge(Purpose::Rpc).await;
+    let none = RpcClient::new(client.clone());
+    let [alice, bob, mallory] =
+        [register(&none, "alice").await, register(&none, "bob").await, register(&none, "mallory").await];
+    let of = |user| RpcClient::of_users(client.clone(), Arc::new(One(token(SECRET, user, Timestamp::now()))));
+    let open = OpenConversation {
+        creator: alice,
+        shape: Shape::Group,
+        name: Some("not for all".to_owned()),
+        participants: vec![bob],
+        key: None,
+        traceparent: None,
+    };
+    let room = of(alice).call(&open).await.unwrap().conversation.id;
+    let joins = Kind::MemberAdded { user: mallory, role: Role::Owner };
+    let event = record(room, alice, joins);
+    let subject = subject::conv(Partition::of(room, PARTITIONS), room);
+    let publisher = Publisher::new(edge(Purpose::Publish).await);
+    publisher.publish(subject, &event.id.to_string(), codec::encode(&event).into()).await.unwrap();
+
+    let reads = async || of(mallory).call(&GetConversation { user: mallory, conversation: room }).await;
+    assert_eq!(reads().await.err().map(|refused| refused.code), Some(Code::NotFound), "by the log");
+    until("the persister has set it aside", async || {
+        let parked = CommandOutput::of(&cluster.run(&["parked", "list", "--json"], &worker)).json_lines();
+        parked.iter().any(|event| event["reason"] == "no worker decided it")
+    })
+    .await;
+    assert_eq!(reads().await.err().map(|refused| refused.code), Some(Code::NotFound), "by the store");
+}
+
+fn record(conversation: ConversationId, author: UserId, kind: Kind) -> Event {
+    let (id, at, device) = (EventId::fresh(), Timestamp::now(), String::new());
+    Event { id, conversation, author, device, client_id: None, at, kind, traceparent: None }
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     fn event(seq: Seq) -> Delivery {
-        Delivery { subject: String::new(), seq, payload: Bytes::new(), origin: None }
+        Delivery { subject: String::new(), seq, payload: Bytes::new(), proof: None, origin: None }
     }
 
     fn events(seqs: impl IntoIterator<Item = Seq>) -> Vec<Delivery> {

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use natter_nats::{publisher::Publisher, subject};
+use natter_nats::{
+    log::{Claim, LogReader, Unusable},
+    publisher::Publisher,
+    subject,
+};
 use natter_schemas::{codec, event::LogEntry, id::Partition};
 use natter_store::{Store, StoreError};
 
@@ -41,16 +45,20 @@ pub struct Persister {
     pub partitions: u16,
     pub store: Arc<dyn Store>,
     pub publisher: Publisher,
+    /// Says which decisions no worker made.
+    pub log: LogReader,
 }
 
 impl Persister {
-    /// Each event decoded, stored and announced; one result for each.
+    /// Each event decoded, judged, stored and announced; one result for each.
     pub async fn apply(&self, batch: &[Delivery]) -> Vec<Result<(), NotPersisted>> {
         let mut events = Vec::with_capacity(batch.len());
-        let read: Vec<Result<usize, NotPersisted>> = batch
-            .iter()
-            .map(|delivery| {
-                events.push(self.read(delivery)?);
+        let read: Vec<Result<usize, NotPersisted>> = self
+            .read_all(batch)
+            .await
+            .into_iter()
+            .map(|read| {
+                events.push(read?);
                 Ok(events.len() - 1)
             })
             .collect();
@@ -72,8 +80,27 @@ impl Persister {
         results
     }
 
-    pub fn read(&self, delivery: &Delivery) -> Result<LogEntry, NotPersisted> {
-        read(delivery, self.partition, self.partitions)
+    /// Each event decoded; one that says what only workers decide, and none did, is none.
+    pub async fn read_all(&self, batch: &[Delivery]) -> Vec<Result<LogEntry, NotPersisted>> {
+        let mut all: Vec<_> = batch.iter().map(|one| read(one, self.partition, self.partitions)).collect();
+        let claims = batch.iter().zip(&all).filter_map(|(delivery, read)| {
+            let Delivery { seq, payload, proof, .. } = delivery;
+            Some(Claim { seq: *seq, event: &read.as_ref().ok()?.event, payload, proof: *proof })
+        });
+        let forged = self.log.forged(self.partition, claims.collect()).await;
+        for read in &mut all {
+            let Ok(LogEntry { seq, event }) = read else { continue };
+            match &forged {
+                Ok(forged) if forged.contains(seq) => {
+                    *read = Err(NotPersisted::Unreadable(Unusable::Forged.to_string()));
+                }
+                Err(error) if event.kind.is_decision() => {
+                    *read = Err(StoreError::Unavailable(error.to_string()).into());
+                }
+                _ => {}
+            }
+        }
+        all
     }
 
     /// One result for each event.

@@ -6,7 +6,7 @@ pub mod faulty;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use natter_nats::{
-    async_nats::jetstream, clock::LogClock, connect::Purpose, log::LogReader, publisher::Publisher,
+    apply, async_nats::jetstream, clock::LogClock, connect::Purpose, log::LogReader, publisher::Publisher,
     service::RpcClient, subject, trace::TraceRing,
 };
 use natter_runtime::{
@@ -96,6 +96,7 @@ impl Harness {
             js,
             publisher: Publisher::new(server.client(Purpose::Publish).await),
             log: LogReader::new(jetstream::new(rpc.clone()), PARTITIONS),
+            decision_key: apply::decision_key(&jetstream::new(rpc.clone())).await.unwrap(),
             deployment,
             proofs: Arc::new(Proofs::new(
                 VerifyingKeys::new(&TokenKeys::default()).unwrap(),

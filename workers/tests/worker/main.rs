@@ -22,4 +22,5 @@ mod lists; // what long ones cost
 mod history; // what readers are shown
 mod read_marks; // how far they have read
 mod access; // and who reads nothing
+mod decisions; // who may say who is a member
 mod bounds; // of answers

@@ -106,7 +106,11 @@ impl Conversations {
             let same = unanswered.take().filter(|earlier| earlier.last == group.last);
             let events =
                 same.map_or_else(|| events(&request, kinds, self.events.now()), |earlier| earlier.events);
-            let error = match self.events.append_after(group.last, events.clone()).await {
+            let error = match self
+                .events
+                .decide_after(group.last, self.history.floor(request.conversation), events.clone())
+                .await
+            {
                 Ok(stored) => {
                     self.apply(&stored).await?;
                     return Ok(stored);

@@ -27,7 +27,8 @@ impl Conversations {
     /// Under the id of an earlier attempt, or of another caller's who was faster, the log has theirs, and that one
     /// counts.
     pub(super) async fn publish(&self, event: Event) -> Result<Appended, Failure> {
-        self.events.append(event, |duplicate| self.original(duplicate)).await
+        let floor = self.history.floor(event.conversation);
+        self.events.append_to(event, floor, |duplicate| self.original(duplicate)).await
     }
 
     async fn original(&self, Duplicate { partition, seq, .. }: Duplicate) -> Result<LogEntry, Failure> {

@@ -238,7 +238,7 @@ mod tests {
             kind: Kind::Posted { body: Body::Plain(text.to_owned()), reply_to: None },
             traceparent: None,
         };
-        RawEvent { seq, payload: codec::encode(&event).into() }
+        RawEvent::new(seq, codec::encode(&event).into())
     }
 
     #[test]
@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn a_tail_weighs_what_was_read_for_it() {
         let mut known = CachedTail::nothing(1);
-        known.learn(&[RawEvent { seq: 1, payload: vec![0; 9_000].into() }], &Unreadable::new("event"));
+        known.learn(&[RawEvent::new(1, vec![0; 9_000].into())], &Unreadable::new("event"));
         assert!(known.weight() > 9_000);
         let more = known.since(1);
         assert!(more.weight() > 9_000, "a longer tail grows out of it");
