@@ -63,17 +63,17 @@ async fn logged(harness: &Harness, room: ConversationId, seq: Seq) -> StoredMess
     harness.dependencies.log.stored_at(partition(room), seq).await.unwrap().unwrap()
 }
 
-/// As someone does who has heard it: the same bytes, under an id that the log does not know.
-async fn publish_again(harness: &Harness, heard: &StoredMessage) -> Seq {
+/// As someone does who has received it: the same bytes, under an id that the log does not know.
+async fn publish_again(harness: &Harness, received: &StoredMessage) -> Seq {
     let mut header = HeaderMap::new();
-    header.insert(headers::DECISION, heard.headers.get(headers::DECISION).unwrap().as_str());
+    header.insert(headers::DECISION, received.headers.get(headers::DECISION).unwrap().as_str());
     let id = EventId::fresh().to_string();
     let message = jetstream::message::PublishMessage::build()
         .headers(header)
-        .payload(heard.payload.clone())
+        .payload(received.payload.clone())
         .message_id(id);
     let js = harness.server.js().await;
-    js.send_publish(heard.subject.clone(), message).await.unwrap().await.unwrap().sequence
+    js.send_publish(received.subject.clone(), message).await.unwrap().await.unwrap().sequence
 }
 
 async fn parked(harness: &Harness) -> Vec<String> {
@@ -119,12 +119,12 @@ async fn a_decision_that_is_published_a_second_time_does_not_count() {
     // Of several that were decided together, and of one.
     add(&harness, alice, room, &[carol, dave]).await;
     let head = harness.dependencies.log.from(room, 0, 10).await.unwrap();
-    let heard: Vec<StoredMessage> =
+    let received: Vec<StoredMessage> =
         futures_util::future::join_all(head.iter().map(|raw| logged(&harness, room, raw.seq))).await;
     for user in [bob, carol, dave] {
         remove(&harness, alice, room, user).await;
     }
-    for again in &heard {
+    for again in &received {
         publish_again(&harness, again).await;
     }
     for user in [bob, carol, dave] {
@@ -135,7 +135,7 @@ async fn a_decision_that_is_published_a_second_time_does_not_count() {
         assert!(!sees(&harness, user, room).await, "by the store");
     }
     assert_eq!(members(&harness, room).await, 1);
-    assert_eq!(parked(&harness).await.len(), heard.len());
+    assert_eq!(parked(&harness).await.len(), received.len());
 }
 
 /// Of a worker that ends before it has stored them.
