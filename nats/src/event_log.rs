@@ -97,7 +97,7 @@ impl EventLog {
         E: From<PublishError>,
         F: Future<Output = Result<LogEntry, E>>,
     {
-        self.append_to(event, 0, original).await
+        self.decide_first(event, 0, original).await
     }
 
     /// The same for what a worker decided of a conversation that has no event above `floor`, up to where the store
@@ -105,7 +105,7 @@ impl EventLog {
     ///
     /// # Errors
     /// As [`Self::append`].
-    pub async fn append_to<E, F>(
+    pub async fn decide_first<E, F>(
         &self,
         event: Event,
         floor: Seq,

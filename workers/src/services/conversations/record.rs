@@ -28,7 +28,7 @@ impl Conversations {
     /// counts.
     pub(super) async fn publish(&self, event: Event) -> Result<Appended, Failure> {
         let floor = self.history.floor(event.conversation);
-        self.events.append_to(event, floor, |duplicate| self.original(duplicate)).await
+        self.events.decide_first(event, floor, |duplicate| self.original(duplicate)).await
     }
 
     async fn original(&self, Duplicate { partition, seq, .. }: Duplicate) -> Result<LogEntry, Failure> {
