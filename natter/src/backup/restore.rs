@@ -72,7 +72,11 @@ async fn put_back(backends: &Backends, manifest: &Manifest, folder: &Path) -> an
     let key: [u8; 32] = fs::read(folder.join(EVENT_KEY))?.try_into().ok().context("event.key is no key")?;
     apply::adopt_event_key(&js, &backends.topology(), &EventKey(key)).await?;
     let store = database.open().await?;
-    let provisioned = backends.provision(&*store, true).await;
+    // A log that the backup has is not made again: a store beside it that has more is of a later moment.
+    let provisioned = match backends.check_reach(&js, &*store).await {
+        Ok(()) => backends.provision(&*store, true).await,
+        Err(behind) => Err(behind),
+    };
     bootstrap::close_store(&*store).await;
     provisioned.map(drop)
 }
