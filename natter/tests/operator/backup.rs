@@ -9,7 +9,7 @@ use natter_nats::{
     async_nats::jetstream,
     connect::{Address, Purpose, connect},
 };
-use natter_testkit::{Cluster, DevServer, Folder, Process, Room, User, command, text};
+use natter_testkit::{Cluster, DevServer, Folder, Process, Room, User, command, text, until};
 
 use crate::{NATTER, deployment::CommandOutput};
 
@@ -155,5 +155,38 @@ async fn a_data_folder_is_saved_running_or_not_and_put_back() {
         let history: Vec<Value> = again.history(&room).await;
         assert_eq!(history.len(), 1);
         server.stop().await;
+    }
+}
+
+/// As a snapshot of a CQL cluster is that was taken after the log.
+#[tokio::test]
+async fn a_store_of_a_later_moment_than_its_log_is_not_restored() {
+    let home = Folder::new();
+    let path = |name: &str| home.file(name).to_str().unwrap().to_owned();
+    let run = |arguments: &[&str]| CommandOutput::of(&command(NATTER, &[]).args(arguments).output().unwrap());
+    let mut server = DevServer::start_in(NATTER, home.file("data"), &[]).await;
+    let alice = User::register_as(&server.http, "alice").await;
+    let bob = User::register_as(&server.http, "bob").await;
+    let room = alice.group(&[&bob]).await;
+    run(&["backup", &path("early"), "--data-dir", &path("data")]).ok();
+    alice.post_message(&room, "later").await;
+    let stored = || {
+        let db = rusqlite::Connection::open(server.data().join("natter.db")).unwrap();
+        db.query_row("SELECT count(*) FROM messages", [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    until("the store has it", async || stored() == 1).await;
+    assert!(server.stop().await.success());
+    run(&["backup", &path("late"), "--data-dir", &path("data")]).ok();
+
+    let late = fs::read(home.file("late").join("natter.db")).unwrap();
+    fs::write(home.file("early").join("natter.db"), &late).unwrap();
+    let manifest = home.file("early").join("manifest.json");
+    let mut listed: Value = serde_json::from_slice(&fs::read(&manifest).unwrap()).unwrap();
+    listed["files"]["natter.db"] =
+        json!({ "bytes": late.len(), "blake3": blake3::hash(&late).to_hex().as_str() });
+    fs::write(&manifest, listed.to_string()).unwrap();
+    for _ in 0..2 {
+        let refused = run(&["restore", &path("early"), "--data-dir", &path("again")]).error();
+        assert!(refused.contains("the log was rolled back"), "{refused}");
     }
 }
