@@ -13,6 +13,7 @@ type Op =
   | { op: "post" | "edit" | "delete" | "react"; room: number; index: number; lost: boolean }
   | { op: "send"; room: number }
   | { op: "read" | "unread"; room: number; index: number; elsewhere: boolean }
+  | { op: "readOn"; room: number }
   | { op: "member"; room: number; isMember: boolean }
   | { op: "refuse"; code: string }
   | { op: "deliver"; times: number }
@@ -46,6 +47,8 @@ const ops: fc.Arbitrary<Op> = fc.oneof(
       elsewhere: fc.boolean(),
     }),
   },
+  // One message after the other, as a reader who scrolls: marks follow each other before they are answered.
+  { weight: 3, arbitrary: fc.record({ op: fc.constant("readOn" as const), room }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("member" as const), room, isMember: fc.boolean() }) },
   {
     weight: 2,
@@ -118,6 +121,12 @@ class World {
         if (seq === undefined || !server.room(id).isMember) break;
         if (op.elsewhere) server.read(id, seq, op.op === "unread");
         else page.command({ type: op.op === "read" ? "read" : "markUnread", conversationId: id, seq });
+        break;
+      }
+      case "readOn": {
+        const after = page.state.conversations.get(id)?.readSeq ?? 0;
+        const seq = [...server.room(id).messages.keys()].find((seq) => seq > after);
+        if (seq !== undefined && server.room(id).isMember) page.command({ type: "read", conversationId: id, seq });
         break;
       }
       case "member":
@@ -282,7 +291,7 @@ test("whatever happens on the way, the client ends with what the server has", ()
 
 test("a read mark goes back only when a message is marked as unread", () => {
   // What takes a mark back for good is not among these: a refusal, a log that is made from the beginning, a removal.
-  const kinds = ["post", "send", "read", "lag", "deliver", "answer", "cut", "wait", "reload"];
+  const kinds = ["post", "send", "read", "readOn", "lag", "deliver", "answer", "cut", "wait", "reload"];
   const forward = ops.filter(({ op }) => kinds.includes(op));
   fc.assert(
     fc.property(fc.array(forward, { minLength: 1, maxLength: 60 }), (all) => {

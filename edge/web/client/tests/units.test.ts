@@ -8,6 +8,7 @@ import { change, count, insert, keepNewest, keepOldest, type Held, type Segment 
 import { step } from "../src/core/step";
 import { messagesBehind, timeline } from "../src/views";
 import type { Command, Effect } from "../src/core/io";
+import type { ClientFrame, ServerFrame } from "../src/wire/frames";
 import type { Conversation, Message } from "../src/wire/rest";
 
 const message = (seq: number, more: Partial<Message> = {}): Held =>
@@ -285,6 +286,41 @@ describe("the mark in an answer", () => {
   test("goes back when the next answer has it, too: marked as unread elsewhere", () => {
     expect(after(answer(2, 1))).toMatchObject({ readSeq: 2 });
     expect(after(answer(2, 1), answer(2, 1))).toMatchObject({ readSeq: 1 });
+  });
+});
+
+describe("a mark that moves while one is under way", () => {
+  const view = { lastActivityAt: "", lastMessage: null, participantCount: 1, createdAt: "", participants: [] };
+  const conversation: Conversation = { ...view, id: "c", type: "group", name: "c", role: "member", headSeq: 9, readSeq: 0, unreadCount: 9 };
+
+  /** Reads up to 5, then does something else; gives what is sent after the first mark is answered, and the state then. */
+  const afterAnswer = (second: Command, answer: (id: number) => ServerFrame): { sent: unknown[]; state: State } => {
+    let state = live();
+    const take = (input: Parameters<typeof step>[1], now = 0): ClientFrame[] => {
+      const next = step(state, input, { now, random: 0 });
+      state = next.state;
+      return next.effects.flatMap((effect) => (effect.type === "send" ? [effect.frame] : []));
+    };
+    take({ type: "frame", socket: 1, frame: { type: "conversation:added", conversation } });
+    const [first] = take({ type: "command", ref: "1", command: { type: "read", conversationId: "c", seq: 5 } });
+    take({ type: "command", ref: "2", command: second });
+    const id = first?.type === "read" ? first.id : 0;
+    const sent = [...take({ type: "frame", socket: 1, frame: answer(id as number) }), ...take({ type: "tick" }, 10_000)];
+    return { state, sent };
+  };
+  const acked = (id: number): ServerFrame => ({ type: "read:ack", id, conversationId: "c", seq: 5, unreadCount: 4 });
+  const refused = (id: number): ServerFrame => ({ type: "error", id, code: "rate_limited", message: "", retryAfterMs: 700 });
+
+  test.each([["acked", acked], ["refused", refused]])("forward is sent when that one is %s, and shown all the time", (_, answer) => {
+    const { sent, state } = afterAnswer({ type: "read", conversationId: "c", seq: 9 }, answer);
+    expect(sent).toContainEqual(expect.objectContaining({ type: "read", seq: 9 }));
+    expect(state.conversations.get("c")).toMatchObject({ readSeq: 9, unread: { count: 0 } });
+  });
+
+  test("back is sent when that one is acked, and shown all the time", () => {
+    const { sent, state } = afterAnswer({ type: "markUnread", conversationId: "c", seq: 3 }, acked);
+    expect(sent).toContainEqual(expect.objectContaining({ type: "read", seq: 3, unread: true }));
+    expect(state.conversations.get("c")).toMatchObject({ readSeq: 2 });
   });
 });
 

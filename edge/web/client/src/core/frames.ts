@@ -28,7 +28,7 @@ export function frame(turn: Turn, received: ServerFrame): void {
       return error(turn, received);
     case "read:ack": {
       const request = answered(turn, received.id);
-      if (request?.kind === "read") reads.acked(turn, request.conversationId, received.id as number, received);
+      if (request?.kind === "read") reads.acked(turn, received.id as number, request, received);
       return;
     }
     case "joined":
@@ -92,7 +92,7 @@ function error(turn: Turn, received: ErrorFrame): void {
     case "change":
       return changeRefused(turn, request.ref, received);
     case "read":
-      return reads.refused(turn, request.conversationId, received);
+      return reads.refused(turn, received.id as number, request, received);
     case "resume":
       return resumeRefused(turn, request.conversationIds, received);
     case "join":

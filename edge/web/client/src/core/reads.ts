@@ -3,7 +3,7 @@
 import { afterError } from "../wire/codes";
 import type { ErrorFrame, ReadReceipt } from "../wire/frames";
 import * as limits from "./limits";
-import { type ConversationState, isWelcomed, type State } from "./state";
+import { type ConversationState, isWelcomed, type ReadWish, type Request, type State } from "./state";
 import type { Turn } from "./turn";
 import { recounted } from "./unread";
 
@@ -36,7 +36,7 @@ export function pump(turn: Turn): void {
   for (const { id, wish } of turn.state.conversations.values()) {
     if (!wish || wish.request !== null || wish.notBefore > turn.now) continue;
     const { seq, unread } = wish;
-    const request = turn.request({ kind: "read", conversationId: id }, (requestId) => ({
+    const request = turn.request({ kind: "read", conversationId: id, seq, unread }, (requestId) => ({
       type: "read",
       id: requestId,
       conversationId: id,
@@ -56,32 +56,38 @@ export function answered(before: ConversationState | undefined, seq: number, isO
   return isTaken ? { readSeq: seq, lowerSeq: null } : { readSeq: before.readSeq, lowerSeq: isOlder ? null : seq };
 }
 
-export function acked(turn: Turn, id: string, request: number, ack: { seq: number; unreadCount: number }): void {
-  const before = turn.conversation(id);
-  if (!before) return;
-  const { wish } = before;
-  if (wish?.request !== request) return;
-  const wanted = wish.unread ? wish.seq - 1 : wish.seq;
-  if (before.readSeq !== wanted) {
-    // The user went on meanwhile: that is sent next.
-    turn.update(id, { wish: { ...wish, request: null } });
-    return;
-  }
-  const after = turn.keep(id, { wish: null, readSeq: ack.seq, markedAt: turn.state.inputs });
-  const unread = recounted(after, turn.me) ?? { count: ack.unreadCount, asOf: after.position ?? 0 };
-  turn.update(id, { unread, stale: false });
+type ReadRequest = Extract<Request, { kind: "read" }>;
+
+/** The conversation, if this answers the mark of it that is under way. */
+function answeredFor(turn: Turn, id: number, { conversationId }: ReadRequest): (ConversationState & { wish: ReadWish }) | null {
+  const conversation = turn.conversation(conversationId);
+  return conversation?.wish?.request === id ? { ...conversation, wish: conversation.wish } : null;
 }
 
-export function refused(turn: Turn, id: string, error: ErrorFrame): void {
-  const before = turn.conversation(id);
-  if (!before?.wish) return;
+export function acked(turn: Turn, id: number, request: ReadRequest, ack: { seq: number; unreadCount: number }): void {
+  const before = answeredFor(turn, id, request);
+  if (!before) return;
+  const { wish } = before;
+  if (wish.seq !== request.seq || wish.unread !== request.unread) {
+    // The user went on meanwhile: that is sent next.
+    turn.update(before.id, { wish: { ...wish, request: null } });
+    return;
+  }
+  const after = turn.keep(before.id, { wish: null, readSeq: ack.seq, markedAt: turn.state.inputs });
+  const unread = recounted(after, turn.me) ?? { count: ack.unreadCount, asOf: after.position ?? 0 };
+  turn.update(before.id, { unread, stale: false });
+}
+
+export function refused(turn: Turn, id: number, request: ReadRequest, error: ErrorFrame): void {
+  const before = answeredFor(turn, id, request);
+  if (!before) return;
   if (afterError(error.code) === "fix") {
     // What is shown was a wish: the server decides.
-    turn.keep(id, { wish: null, stale: true });
+    turn.keep(before.id, { wish: null, stale: true });
     return;
   }
   const notBefore = turn.now + (error.retryAfterMs ?? turn.backoff(0));
-  turn.update(id, { wish: { ...before.wish, request: null, notBefore } });
+  turn.update(before.id, { wish: { ...before.wish, request: null, notBefore } });
 }
 
 export function receipt(turn: Turn, { conversationId, userId, seq, version }: ReadReceipt): void {

@@ -137,7 +137,7 @@ export type Request = { readonly by: number } & (
   | { readonly kind: "send"; readonly conversationId: string; readonly clientId: string }
   | { readonly kind: "change"; readonly ref: string }
   | { readonly kind: "join"; readonly conversationId: string }
-  | { readonly kind: "read"; readonly conversationId: string }
+  | { readonly kind: "read"; readonly conversationId: string; readonly seq: number; readonly unread: boolean }
   | { readonly kind: "resume"; readonly conversationIds: readonly string[] }
   | { readonly kind: "other" }
 );
