@@ -1,8 +1,8 @@
 //! Users, passwords, sessions. Only this service sees a password, and only its hash is kept; the same goes
 //! for refresh tokens.
 
-mod passwords; // argon2id in a bounded pool
-mod idle_threads; // whose threads give way to everything else
+mod passwords; // argon2id, of a bounded number at once
+mod hash_threads; // which give way to everything else
 mod profiles; // users' public data
 mod sessions; // log in, go on, log out
 mod one_time_tokens; // what proves that a mail was read

@@ -1,7 +1,7 @@
 //! Argon2id, the one expensive thing in the program: at most one hash per core at a time, a bounded queue
 //! before them, and a refusal beyond it.
 
-use std::{sync::Arc, thread};
+use std::thread;
 
 use argon2::{
     Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version,
@@ -12,7 +12,7 @@ use natter_schemas::limits;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use super::idle_threads::IdleThreads;
+use super::hash_threads::HashThreads;
 
 /// OWASP's first choice for argon2id: 19 MiB, two passes, one lane; about 20 ms of one core.
 const MEMORY_KIB: u32 = 19_456;
@@ -41,10 +41,9 @@ impl From<password_hash::Error> for HashError {
 pub type Password = Zeroizing<String>;
 
 pub struct Passwords {
-    /// Hashes running and waiting.
-    admitted: Arc<Semaphore>,
-    running: Arc<Semaphore>,
-    threads: IdleThreads,
+    /// Callers whose hash is made, or who wait for one.
+    admitted: Semaphore,
+    threads: HashThreads,
     /// What an unknown user's password is compared with, so that the answer takes as long.
     dummy: String,
 }
@@ -59,9 +58,8 @@ impl Passwords {
 
     async fn with_threads(threads: usize) -> Result<Self, HashError> {
         let pool = Self {
-            admitted: Arc::new(Semaphore::new(threads + limits::HASHES_WAITING)),
-            running: Arc::new(Semaphore::new(threads)),
-            threads: IdleThreads::start(threads)?,
+            admitted: Semaphore::new(threads + limits::HASHES_WAITING),
+            threads: HashThreads::start(threads)?,
             dummy: String::new(),
         };
         let dummy = pool.hash(Zeroizing::new(uuid::Uuid::new_v4().to_string())).await?;
@@ -94,18 +92,12 @@ impl Passwords {
 
     async fn run<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
+        work: impl Fn() -> Result<T, HashError> + Send + Sync + 'static,
     ) -> Result<T, HashError> {
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| {
+        let _admitted = self.admitted.try_acquire().map_err(|_| {
             counter!("natter_hashes_refused_total").increment(1);
             HashError::Busy
         })?;
-        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| HashError::Stopped)?;
-        // The permits live as long as the thread works, even when no caller waits for it any more.
-        let work = move || {
-            let _permits = (admitted, running);
-            work()
-        };
         self.threads.run(work).await.ok_or(HashError::Stopped)?
     }
 }
@@ -135,7 +127,7 @@ mod tests {
     #[tokio::test]
     async fn a_login_beyond_the_queue_is_refused_at_once_and_the_queue_empties() {
         let pool = Passwords::with_threads(1).await.unwrap();
-        let hold = Arc::clone(&pool.running).acquire_owned().await.unwrap();
+        let hold = pool.threads.hold(1).await;
         let mut waiting: Vec<_> =
             (0..=limits::HASHES_WAITING).map(|_| Box::pin(pool.verify(password("whatever"), None))).collect();
         for login in &mut waiting {
@@ -150,7 +142,7 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_user_costs_a_hash_too_and_never_matches() {
         let pool = Passwords::with_threads(1).await.unwrap();
-        let hold = Arc::clone(&pool.running).acquire_owned().await.unwrap();
+        let hold = pool.threads.hold(1).await;
         let mut unknown = Box::pin(pool.verify(password("whatever"), None));
         assert!(futures_util::poll!(unknown.as_mut()).is_pending(), "it queues for a hashing thread");
         drop(hold);
