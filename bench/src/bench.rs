@@ -22,9 +22,6 @@ pub struct Options {
     /// The natter program; beside this one by default.
     #[arg(long, global = true)]
     pub natter: Option<PathBuf>,
-    /// Another build of it, for the target natter-before.
-    #[arg(long, global = true)]
-    pub before: Option<PathBuf>,
     /// Folder with nats-server, Kafka's jars and the nats command, as scripts/fetch-peers fills it.
     #[arg(long, global = true, default_value = ".deps")]
     pub deps: PathBuf,
@@ -77,7 +74,6 @@ impl Bench {
         match kind {
             Kind::SeedNode => self.options.seed_node.is_some(),
             Kind::Centrifugo => self.options.centrifugo.is_some(),
-            Kind::Before => self.options.before.is_some(),
             Kind::Natter(_) | Kind::Sealed | Kind::Traced(_) | Kind::Cluster(_) | Kind::Bare => true,
         }
     }
@@ -88,7 +84,7 @@ impl Bench {
     }
 
     pub fn context_for(&self, what: &str, cores: Cores) -> LaunchContext {
-        let Options { natter, before, deps, seed_node, centrifugo, scratch, .. } = self.options.clone();
+        let Options { natter, deps, seed_node, centrifugo, scratch, .. } = self.options.clone();
         let nth = self.started.get();
         self.started.set(nth + 1);
         let here = std::env::current_dir().unwrap_or_default();
@@ -98,7 +94,6 @@ impl Bench {
             core: (cores == Cores::Split).then_some(Cores::SERVER),
             deps: here.join(deps),
             natter: natter.map_or(beside, |natter| here.join(natter)),
-            before: before.map(|program| here.join(program)),
             seed_node: seed_node.map(|folder| here.join(folder)),
             centrifugo: centrifugo.map(|program| here.join(program)),
         }

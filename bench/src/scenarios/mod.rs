@@ -11,6 +11,7 @@ pub mod scale; // the same load on more edges
 pub mod seal; // sealing alone
 pub mod slow; // some stop reading
 pub mod soak; // hours in minutes: memory that must not grow
+pub mod spans; // spans alone
 pub mod storm; // everyone comes back at once
 
 mod rooms; // rooms of one size: capacity, and a fixed rate
@@ -54,6 +55,8 @@ pub enum Scenario {
     Jetstream(jetstream::Args),
     /// Sealing alone, beside texts in clear.
     Seal(seal::Args),
+    /// Spans alone, off and on.
+    Spans(spans::Args),
     /// A storm of log-ins during the mixed load.
     Login(login::Args),
 }
@@ -71,6 +74,7 @@ pub fn run(bench: &Bench, scenario: &Scenario) -> anyhow::Result<Outcome> {
         Scenario::Scale(args) => scale::run(bench, args),
         Scenario::Jetstream(args) => jetstream::run(bench, args),
         Scenario::Seal(args) => seal::run(bench, args),
+        Scenario::Spans(args) => spans::run(bench, args),
         Scenario::Login(args) => login::run(bench, args),
     }
 }

@@ -27,8 +27,6 @@ pub enum Kind {
     Sealed,
     /// The same, relaxed, exporting the spans of so many traces in a hundred.
     Traced(u8),
-    /// The same, relaxed, of another program: what a change costs.
-    Before,
     /// So many edges.
     Cluster(u8),
     SeedNode,
@@ -70,7 +68,6 @@ impl fmt::Display for Kind {
             Self::Natter(profile) => write!(f, "natter-{}", profile.name()),
             Self::Sealed => write!(f, "natter-sealed"),
             Self::Traced(percent) => write!(f, "natter-traced-{percent}"),
-            Self::Before => write!(f, "natter-before"),
             Self::Cluster(edges) => write!(f, "natter-{edges}-edges"),
             Self::SeedNode => write!(f, "seed-node"),
             Self::Bare => write!(f, "bare"),
@@ -89,15 +86,14 @@ impl FromStr for Kind {
             "natter-sealed" => Ok(Self::Sealed),
             "natter-traced-1" => Ok(Self::Traced(1)),
             "natter-traced-100" => Ok(Self::Traced(100)),
-            "natter-before" => Ok(Self::Before),
             "natter-1-edges" => Ok(Self::Cluster(1)),
             "natter-2-edges" => Ok(Self::Cluster(2)),
             "natter-4-edges" => Ok(Self::Cluster(4)),
             "seed-node" => Ok(Self::SeedNode),
             "bare" => Ok(Self::Bare),
             "centrifugo" => Ok(Self::Centrifugo),
-            _ => Err("natter-relaxed, natter-durable, natter-sealed, natter-traced-N (1, 100), natter-before, natter-N-edges \
-                      (1, 2, 4), seed-node, bare or centrifugo"
+            _ => Err("natter-relaxed, natter-durable, natter-sealed, natter-traced-N (1, 100), natter-N-edges (1, 2, 4), \
+                      seed-node, bare or centrifugo"
                 .into()),
         }
     }
@@ -113,8 +109,6 @@ pub struct LaunchContext {
     /// The repository's `.deps`: nats-server, Kafka's jars.
     pub deps: PathBuf,
     pub natter: PathBuf,
-    /// Another build of it.
-    pub before: Option<PathBuf>,
     pub seed_node: Option<PathBuf>,
     pub centrifugo: Option<PathBuf>,
 }
@@ -136,7 +130,7 @@ impl Server {
     pub fn start(kind: Kind, context: &LaunchContext) -> anyhow::Result<Self> {
         std::fs::create_dir_all(&context.scratch)?;
         match kind {
-            Kind::Natter(_) | Kind::Sealed | Kind::Traced(_) | Kind::Before => natter::start(kind, context),
+            Kind::Natter(_) | Kind::Sealed | Kind::Traced(_) => natter::start(kind, context),
             Kind::Cluster(edges) => cluster::start(edges, context),
             Kind::SeedNode => seed_node::start(context),
             Kind::Bare => bare::start(context),
@@ -169,7 +163,6 @@ mod tests {
             Kind::Sealed,
             Kind::Traced(1),
             Kind::Traced(100),
-            Kind::Before,
             Kind::Cluster(4),
             Kind::SeedNode,
             Kind::Bare,

@@ -1,7 +1,5 @@
 //! `natter dev`: everything in one process, with its nats-server as a child and SQLite.
 
-use anyhow::Context;
-
 use super::{Kind, Launch, LaunchContext, Profile, STARTS_WITHIN, Server, collector, free_port, local};
 use crate::{dialect::Natter, seed::Seeder};
 
@@ -13,12 +11,8 @@ pub const CONNECTIONS: &str = "1000000";
 pub fn start(kind: Kind, context: &LaunchContext) -> anyhow::Result<Server> {
     let (port, admin) = (free_port()?, free_port()?);
     let profile = if let Kind::Natter(profile) = kind { profile } else { Profile::Relaxed };
-    let program = match kind {
-        Kind::Before => context.before.as_ref().context("--before PROGRAM")?,
-        _ => &context.natter,
-    };
     let data = context.scratch.join("data");
-    let mut launch = Launch::new(program, context.scratch.join("natter.log"))
+    let mut launch = Launch::new(&context.natter, context.scratch.join("natter.log"))
         .args(&["dev", "--port", &port.to_string(), "--admin-port", &admin.to_string()])
         .args(&["--data-dir", &data.display().to_string()])
         .env("RATE_LIMITS", "off")
