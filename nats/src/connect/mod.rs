@@ -6,7 +6,14 @@ mod choice; // which server is next
 pub(crate) mod reach; // which servers a connection reaches
 mod watch; // whether another one reaches more
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr, rustls};
 use backon::{ExponentialBuilder, Retryable};
@@ -139,10 +146,10 @@ pub async fn connect(address: &Address, purpose: Purpose) -> Result<Client, Conn
         .with_jitter()
         .without_max_times()
         .with_total_delay(Some(FIRST_CONNECT));
-    let choice = Choice::default();
+    let (choice, was_connected) = (Choice::default(), Arc::new(AtomicBool::new(false)));
     let attempt = || async {
         let options = options(address, &servers, &format!("natter {}", purpose.name()))?;
-        let options = staying(options, purpose, choice.clone());
+        let options = staying(options, purpose, choice.clone(), Arc::clone(&was_connected));
         options.connect(bare.clone()).await.map_err(|source| match source.kind() {
             ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication => {
                 ConnectError::NotAllowed { servers: shown.clone() }
@@ -158,6 +165,7 @@ pub async fn connect(address: &Address, purpose: Purpose) -> Result<Client, Conn
         .when(|e| matches!(e, ConnectError::Unreachable { .. }))
         .notify(|e, after| debug!(purpose = purpose.name(), error = %e, wait_ms = after.as_millis(), "nats does not answer; connecting again"))
         .await?;
+    was_connected.store(true, Ordering::Relaxed);
     // Where there is one server alone, no other one is better.
     if servers.len() > 1 {
         let (client, address) = (client.clone(), address.clone());
@@ -195,9 +203,19 @@ fn without_secrets(url: &str) -> String {
     url.split(',').map(|s| s.rsplit_once('@').map_or(s, |(_, host)| host)).collect::<Vec<_>>().join(",")
 }
 
-/// Of a connection for one purpose, which is made again when it breaks.
-fn staying(options: ConnectOptions, purpose: Purpose, choice: Choice) -> ConnectOptions {
+/// Of a connection for one purpose, which is made again when it breaks: then after a delay, as all others of that server
+/// are made again as well.
+fn staying(
+    options: ConnectOptions,
+    purpose: Purpose,
+    choice: Choice,
+    was_connected: Arc<AtomicBool>,
+) -> ConnectOptions {
+    let delay = move |attempts| {
+        if was_connected.load(Ordering::Relaxed) { reconnect_delay(attempts) } else { Duration::ZERO }
+    };
     options
+        .reconnect_delay_callback(delay)
         .subscription_capacity(purpose.subscription_capacity())
         .reconnect_to_server_callback(move |pool, _| std::future::ready(choice.next(&pool)))
         .event_callback(move |event| async move { on_event(purpose, &event) })
@@ -205,12 +223,8 @@ fn staying(options: ConnectOptions, purpose: Purpose, choice: Choice) -> Connect
 
 fn options(address: &Address, servers: &[ServerAddr], name: &str) -> Result<ConnectOptions, ConnectError> {
     natter_tls::use_ring();
-    let mut options = ConnectOptions::new()
-        .name(name)
-        .ping_interval(PING)
-        .connection_timeout(CONNECT)
-        .max_reconnects(None)
-        .reconnect_delay_callback(reconnect_delay);
+    let mut options =
+        ConnectOptions::new().name(name).ping_interval(PING).connection_timeout(CONNECT).max_reconnects(None);
     options = with_tls(options, &address.tls)?;
     let user = servers.first().and_then(ServerAddr::username).map(percent_decoded);
     // Each user has an inbox of its own, or one could read the answers to another.

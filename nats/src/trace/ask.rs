@@ -17,6 +17,9 @@ use crate::{
     subject,
 };
 
+/// For nodes that started just now: the others do not know them yet.
+const LULL: Duration = Duration::from_millis(20);
+
 /// What nodes answered.
 #[derive(Debug, Default)]
 pub struct Answers {
@@ -35,7 +38,8 @@ pub struct Silent {
     pub silent: Duration,
 }
 
-/// Asks every node what it remembers of an event, and waits so long for answers.
+/// Asks every node what it remembers of an event, and waits so long for answers: less once all have answered that any of
+/// them knows.
 ///
 /// # Errors
 /// The connection is closed.
@@ -44,17 +48,24 @@ pub async fn ask(client: &Client, event: EventId, patience: Duration) -> Result<
     let mut arriving = client.subscribe(subject::trace_answer(asker)).await?;
     // The subscription is written behind: the first answers must not be faster than it.
     round_trip(client).await;
-    let deadline = Instant::now() + patience;
+    let last = Instant::now() + patience;
+    let mut deadline = last;
     message::send(client, subject::TRACE_QUESTION.to_owned(), &Question { asker, event }).await?;
     let reader = Reader::new("answer for a trace");
     let mut answers: BTreeMap<NodeId, Answer> = BTreeMap::new();
     while let Ok(Some(message)) = timeout_at(deadline, arriving.next()).await {
         if let Ok(answer) = reader.read::<Answer>(&message) {
             answers.insert(answer.node, answer);
+            deadline = if is_complete(&answers) { last.min(Instant::now() + LULL) } else { last };
         }
     }
     let _ = arriving.unsubscribe().await;
     Ok(collected(answers))
+}
+
+/// Whether all have answered that any of them knows.
+fn is_complete(answers: &BTreeMap<NodeId, Answer>) -> bool {
+    answers.values().flat_map(|answer| &answer.peers).all(|peer| answers.contains_key(&peer.node))
 }
 
 fn collected(answers: BTreeMap<NodeId, Answer>) -> Answers {
@@ -90,6 +101,7 @@ mod tests {
             (first, answer(first, 2, vec![peer(second, 1, 10), peer(gone, 3, 9_000)])),
             (second, answer(second, 1, vec![peer(gone, 3, 7_000)])),
         ]);
+        assert!(!is_complete(&all), "the one that is gone is waited for");
         let Answers { answers, silent } = collected(all);
         assert_eq!(answers.iter().map(|answer| answer.name.pid).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(silent, [Silent { name: name(3), silent: Duration::from_secs(7) }]);

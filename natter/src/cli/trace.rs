@@ -12,8 +12,8 @@ use natter_schemas::id::ConversationId;
     the rights of a worker; KAFKA_BROKERS as the workers have it."
 )]
 pub struct TraceArgs {
-    /// The message's id; with --user, the id its sender gave it (`clientId`)
-    #[arg(value_name = "MESSAGE|CLIENT-ID")]
+    /// The message's id, or a link to it as the web client copies it; with --user, the id its sender gave it (`clientId`)
+    #[arg(value_name = "MESSAGE|LINK|CLIENT-ID")]
     pub id: String,
     /// Who sent it: username, email address or id
     #[arg(long, requires = "conversation")]

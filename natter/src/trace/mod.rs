@@ -8,7 +8,10 @@ pub use print::NO_NODE;
 use std::{process::ExitCode, sync::Arc};
 
 use anyhow::{Context, bail};
-use natter_schemas::id::{EventId, Origin};
+use natter_schemas::{
+    codec,
+    id::{ConversationId, EventId, Origin, Partition, Seq},
+};
 use natter_store::Store;
 
 use crate::{bootstrap, cli::trace::TraceArgs, operator::Operator, token};
@@ -18,8 +21,8 @@ pub async fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     let operator = Operator::start().await?;
     let store = operator.store().await?;
     let found = async {
-        let event = event_id(args, &operator, &store).await?;
-        gather::gather(&operator, &*store, event, args.conversation).await
+        let (event, conversation) = named(args, &operator, &store).await?;
+        gather::gather(&operator, &*store, event, conversation).await
     };
     let found = found.await;
     bootstrap::close_store(&*store).await;
@@ -44,17 +47,73 @@ pub async fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn event_id(args: &TraceArgs, operator: &Operator, store: &Arc<dyn Store>) -> anyhow::Result<EventId> {
+/// The message, and its conversation where that was given.
+async fn named(
+    args: &TraceArgs,
+    operator: &Operator,
+    store: &Arc<dyn Store>,
+) -> anyhow::Result<(EventId, Option<ConversationId>)> {
     let TraceArgs { id, user, device, conversation, .. } = args;
     let Some(named) = user else {
-        return id.parse().with_context(|| {
-            format!("{id} is no message id; the id that its sender gave it needs --user and --conversation")
-        });
+        if let Some((conversation, seq)) = place(id) {
+            return Ok((event_at(operator, &**store, conversation, seq).await?, Some(conversation)));
+        }
+        let event = id.parse().with_context(|| {
+            format!(
+                "{id} is neither a message id nor a link to a message; the id that its sender gave it needs \
+                 --user and --conversation"
+            )
+        })?;
+        return Ok((event, *conversation));
     };
     let conversation = conversation.context("--user needs --conversation")?;
     let sender = token::find(&operator.profiles(store).await?, named)
         .await?
         .with_context(|| format!("there is no user {named}"))?;
     let origin = Origin::Client { device, client_id: id };
-    Ok(operator.deployment.event_key.event_id(sender.user.id, conversation, origin))
+    let event = operator.deployment.event_key.event_id(sender.user.id, conversation, origin);
+    Ok((event, Some(conversation)))
+}
+
+/// Of a link as the web client copies it, `…/c/CONVERSATION/SEQ`, or of its end.
+fn place(link: &str) -> Option<(ConversationId, Seq)> {
+    let (conversation, seq) = link.rsplit_once('/')?;
+    let conversation = conversation.rsplit('/').next()?;
+    Some((conversation.parse().ok()?, seq.parse().ok()?))
+}
+
+/// From the log, and from the store what the log has forgotten.
+async fn event_at(
+    operator: &Operator,
+    store: &dyn Store,
+    conversation: ConversationId,
+    seq: Seq,
+) -> anyhow::Result<EventId> {
+    let partition = Partition::of(conversation, operator.deployment.partitions);
+    let logged = operator.log.stored_at(partition, seq).await?;
+    let logged = logged.and_then(|message| codec::decode(&message.payload).ok());
+    if let Some(event) = logged.filter(|event| event.conversation == conversation) {
+        return Ok(event.id);
+    }
+    let stored = store.message(conversation, seq, seq).await?;
+    Ok(stored.with_context(|| format!("conversation {conversation} has no message with seq {seq}"))?.id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_to_a_message_names_its_place() {
+        let conversation = ConversationId::fresh();
+        for link in [format!("{conversation}/15"), format!("https://chat.example.org/c/{conversation}/15")] {
+            assert_eq!(place(&link), Some((conversation, 15)), "{link}");
+        }
+        let id = EventId::fresh();
+        for other in
+            [id.to_string(), format!("/c/{conversation}"), format!("{conversation}/x"), "/15".to_owned()]
+        {
+            assert_eq!(place(&other), None, "{other}");
+        }
+    }
 }

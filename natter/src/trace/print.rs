@@ -70,7 +70,12 @@ fn step(hop: &Hop) -> String {
         }
         Step::NotPublished(why) => format!("not published: {}", why.name()),
         Step::Heard => format!("heard from the log{}", seq(hop)),
-        Step::Delivered { sockets } => format!("delivered to {sockets} sockets"),
+        Step::Delivered { sockets: 1 } => {
+            "delivered to 1 socket of members, the sender's included".to_owned()
+        }
+        Step::Delivered { sockets } => {
+            format!("delivered to {sockets} sockets of members, the sender's included")
+        }
         Step::Stored => "stored".to_owned(),
         Step::Retried => "not stored; delivered to a persister again".to_owned(),
         Step::Parked => "parked: `natter parked list` has the reason".to_owned(),

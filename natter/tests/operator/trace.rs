@@ -107,13 +107,19 @@ async fn every_hop_of_a_message_is_shown() {
     assert_eq!((&traced["authorId"], &traced["noAnswer"]), (&json!(deployment.alice.id), &json!([])));
 
     let lines = deployment.run(&[&message]).ok();
-    for part in ["received from its sender", "published as seq", "delivered to 1 sockets", "by 1 of 1"] {
+    for part in
+        ["received from its sender", "published as seq", "delivered to 1 socket of members", "by 1 of 1"]
+    {
         assert!(lines.contains(part), "{lines}");
     }
     assert!(!lines.contains(SECRET), "{lines}");
     let (user, room) = (deployment.alice.name.clone(), deployment.room.id.clone());
     let named = ["hop-1", "--user", &user, "--device", "phone", "--conversation", &room, "--json"];
     assert_eq!(deployment.run(&named).json()["messageId"], message.as_str());
+    let link = format!("https://chat.example.org/c/{room}/{seq}");
+    assert_eq!(deployment.run(&[&link, "--json"]).json()["messageId"], message.as_str());
+    let none = deployment.run(&[&format!("{room}/{}", seq + 1_000)]).error();
+    assert!(none.contains("has no message with seq"), "{none}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
