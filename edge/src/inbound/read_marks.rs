@@ -22,6 +22,9 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// Conversations whose marks a socket remembers; the mark of a forgotten one is asked for again.
 const REMEMBERED: usize = 1_000;
 
+/// Marks back of one conversation between which reads are gathered while they wait for their turn.
+const STRETCHES: usize = 64;
+
 /// Moves read marks forward, of sockets and of HTTP requests.
 pub struct ReadMarks {
     pub members: Arc<Members>,
@@ -32,33 +35,56 @@ pub struct ReadMarks {
 #[derive(Default)]
 pub struct SocketReads(Mutex<HashMap<ConversationId, Reading>>);
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 struct Reading {
-    /// The highest seq reported since the last mark was begun.
-    reported: Seq,
+    /// Marks back that have arrived: what was reported before one and after it are different stretches.
+    stretch: u64,
+    /// The highest seq reported in each stretch since the last mark of it was begun.
+    reported: Vec<(u64, Seq)>,
     last: Option<LastMark>,
 }
 
 /// The last mark made for a socket.
 #[derive(Debug, Clone, Copy)]
 struct LastMark {
+    stretch: u64,
     /// The seq it was asked with; the service may have clamped it to the head.
     requested: Seq,
     mark: ReadState,
     begun: Instant,
 }
 
+/// When a `read` arrived, and after how many marks back.
+#[derive(Debug, Clone, Copy)]
+pub struct Noted {
+    at: Instant,
+    stretch: u64,
+}
+
 impl SocketReads {
-    /// Notes a `read` as it arrives, before its turn: a mark begun from now on covers it.
-    pub fn note(&self, conversation: ConversationId, seq: Seq) -> Instant {
-        let now = Instant::now();
+    /// Notes a `read` as it arrives, before its turn: a mark of its stretch that is begun from now on covers it.
+    pub fn note(&self, conversation: ConversationId, seq: Seq) -> Noted {
+        let at = Instant::now();
         let mut readings = self.0.lock();
         if readings.len() >= REMEMBERED {
             readings.retain(|_, reading| reading.last.is_some_and(|last| last.begun.elapsed() < INTERVAL));
         }
         let reading = readings.entry(conversation).or_default();
-        reading.reported = reading.reported.max(seq);
-        now
+        let (stretch, gathered) = (reading.stretch, reading.reported.len());
+        match reading.reported.last_mut() {
+            Some((of, highest)) if *of == stretch => *highest = seq.max(*highest),
+            // Beyond that each stands for itself.
+            _ if gathered < STRETCHES => reading.reported.push((stretch, seq)),
+            _ => {}
+        }
+        Noted { at, stretch }
+    }
+
+    /// Notes a mark back as it arrives: what is read after it says nothing about what was read before.
+    pub fn note_unread(&self, conversation: ConversationId) {
+        if let Some(reading) = self.0.lock().get_mut(&conversation) {
+            reading.stretch += 1;
+        }
     }
 
     fn last(&self, conversation: ConversationId) -> Option<LastMark> {
@@ -66,15 +92,13 @@ impl SocketReads {
     }
 
     /// Taken, not kept: what was reported past the end must not mark as read what comes there later.
-    fn take_reported(&self, conversation: ConversationId) -> Seq {
-        self.0.lock().get_mut(&conversation).map_or(0, |reading| std::mem::take(&mut reading.reported))
-    }
-
-    /// What was marked before says nothing about what is read after this.
-    fn forget_last(&self, conversation: ConversationId) {
-        if let Some(reading) = self.0.lock().get_mut(&conversation) {
-            reading.last = None;
-        }
+    fn take_reported(&self, conversation: ConversationId, stretch: u64) -> Seq {
+        let mut readings = self.0.lock();
+        let Some(reading) = readings.get_mut(&conversation) else { return 0 };
+        let highest = reading.reported.iter().find(|(of, _)| *of == stretch).map_or(0, |(_, seq)| *seq);
+        // Those before it have had their turn.
+        reading.reported.retain(|(of, _)| *of > stretch);
+        highest
     }
 
     fn set_last(&self, conversation: ConversationId, last: LastMark) {
@@ -94,38 +118,25 @@ impl ReadMarks {
         Ok(self.rpc.call(&MarkRead { user, conversation, seq, private, unread }).await?)
     }
 
-    /// Makes the message at `seq` and what follows it unread again.
-    pub async fn unread(
-        &self,
-        reads: &SocketReads,
-        user: UserId,
-        conversation: ConversationId,
-        seq: Seq,
-    ) -> Result<ReadState, ApiError> {
-        let marked = self.mark(user, conversation, (seq, true)).await;
-        reads.forget_last(conversation);
-        marked
-    }
-
-    /// The last mark if it was begun after this `read` was noted, else a new one: an older count may lack what was
-    /// sent, or read on another device, in between.
+    /// The last mark if it was begun after this `read` was noted, with no mark back between them, else a new one: an older
+    /// count may lack what was sent, or read on another device, in between.
     pub async fn coalesced(
         &self,
         reads: &SocketReads,
         user: UserId,
         conversation: ConversationId,
-        (seq, noted): (Seq, Instant),
+        (seq, noted): (Seq, Noted),
     ) -> Result<ReadState, ApiError> {
         if let Some(last) = reads.last(conversation) {
-            if last.begun >= noted && last.requested >= seq {
+            if last.stretch == noted.stretch && last.begun >= noted.at && last.requested >= seq {
                 return Ok(last.mark);
             }
             tokio::time::sleep(INTERVAL.saturating_sub(last.begun.elapsed())).await;
         }
         let begun = Instant::now();
-        let requested = reads.take_reported(conversation).max(seq);
+        let requested = reads.take_reported(conversation, noted.stretch).max(seq);
         let mark = self.mark(user, conversation, (requested, false)).await?;
-        reads.set_last(conversation, LastMark { requested, mark, begun });
+        reads.set_last(conversation, LastMark { stretch: noted.stretch, requested, mark, begun });
         Ok(mark)
     }
 }

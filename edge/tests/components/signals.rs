@@ -32,6 +32,30 @@ async fn the_read_marks_of_a_scrolling_reader_become_a_few() {
 }
 
 #[tokio::test]
+async fn reads_between_marks_back_become_a_few_too() {
+    let edge = Edge::start().await;
+    let user = UserId::fresh();
+    let conversation = edge.conversation(&[user]);
+    let mut socket = edge.socket(user).await;
+    let read = |id: u64, seq, unread| json!({"type": "read", "id": id, "conversationId": conversation, "seq": seq, "unread": unread});
+    let seqs = (1..=20).chain([5]).chain(6..=40);
+    for (id, seq) in (1..).zip(seqs.clone()) {
+        socket.send(&read(id, seq, id == 21)).await;
+    }
+    for (id, _) in (1_u64..).zip(seqs) {
+        assert_eq!(socket.expect("read:ack").await["id"], id);
+    }
+    let marks = edge.services.marks();
+    assert!(marks.len() <= 6, "{marks:?}");
+    let back = marks.iter().position(|mark| mark.unread).expect("a mark back");
+    assert!(
+        marks[..back].iter().all(|mark| mark.seq <= 20),
+        "what follows the mark back is not read before it: {marks:?}"
+    );
+    assert_eq!(marks.last().map(|mark| mark.seq), Some(40));
+}
+
+#[tokio::test]
 async fn typing_is_passed_on_once_while_it_is_repeated() {
     let edge = Edge::start().await;
     let (typist, reader) = (UserId::fresh(), UserId::fresh());

@@ -18,12 +18,15 @@ pub fn answer(
     conversation: ConversationId,
     (seq, unread): (Seq, bool),
 ) -> Answer {
-    let noted = if unread { None } else { Some(client.reads.note(conversation, seq)) };
+    let noted = (!unread).then(|| client.reads.note(conversation, seq));
+    if unread {
+        client.reads.note_unread(conversation);
+    }
     client.queued(RequestQueue::ReadMarks(conversation), |client| async move {
         let (marks, user) = (&client.app.read_marks, client.socket.user);
         let marked = match noted {
             Some(noted) => marks.coalesced(&client.reads, user, conversation, (seq, noted)).await,
-            None => marks.unread(&client.reads, user, conversation, seq).await,
+            None => marks.mark(user, conversation, (seq, true)).await,
         };
         let frame = match marked {
             Ok(mark) => ServerFrame::ReadAck {
