@@ -176,24 +176,6 @@ pub fn take(model: &Delivery, state: &mut State, step: Step) {
                 log.attempts.insert(Attempt { message, awaited: true });
             }
         }
-        Step::Store(attempt) => {
-            log.attempts.remove(&attempt);
-            let message = attempt.message;
-            store(state, message);
-            if attempt.awaited {
-                state.client.down.push_back(ServerFrame::Ack { message });
-            }
-        }
-        Step::StoreForeign => {
-            let message = FOREIGN + state.foreign_left;
-            state.foreign_left -= 1;
-            store(state, message);
-        }
-        Step::StoreElsewhere => {
-            state.elsewhere_left -= 1;
-            state.log.partition_head += 1;
-            republish(state, None);
-        }
         Step::TakeLive => {
             let Some(Republished { at, event }) = edge.live.pop_front() else { return };
             edge.arrivals.receive(at);
@@ -210,8 +192,33 @@ pub fn take(model: &Delivery, state: &mut State, step: Step) {
                 client.receive(model, &frame);
             }
         }
-        Step::StoreRow => persister.stored += 1,
-        Step::RaiseFloor => persister.floor += 1,
+        _ => take_log(state, step),
+    }
+}
+
+/// What the log and the persister do.
+fn take_log(state: &mut State, step: Step) {
+    match step {
+        Step::Store(attempt) => {
+            state.log.attempts.remove(&attempt);
+            let message = attempt.message;
+            store(state, message);
+            if attempt.awaited {
+                state.client.down.push_back(ServerFrame::Ack { message });
+            }
+        }
+        Step::StoreForeign => {
+            let message = FOREIGN + state.foreign_left;
+            state.foreign_left -= 1;
+            store(state, message);
+        }
+        Step::StoreElsewhere => {
+            state.elsewhere_left -= 1;
+            state.log.partition_head += 1;
+            republish(state, None);
+        }
+        Step::StoreRow => state.persister.stored += 1,
+        Step::RaiseFloor => state.persister.floor += 1,
         _ => {}
     }
 }

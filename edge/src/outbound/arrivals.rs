@@ -83,6 +83,7 @@ mod tests {
         Arrivals { complete: seq, ..Arrivals::default() }
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as what it is compared with")]
     fn missing(after: Seq, up_to: Seq) -> Option<Comparison> {
         Some(Comparison { after, up_to })
     }

@@ -28,7 +28,9 @@ pub fn judge(log: &[Line], _: &Known) -> Vec<Violation> {
 /// What would be found if everything were over now.
 pub fn missing(log: &[Line]) -> Vec<Violation> {
     let mut shown = Shown::default();
-    log.iter().for_each(|line| shown.take(line));
+    for line in log {
+        shown.take(line);
+    }
     shown.missing()
 }
 

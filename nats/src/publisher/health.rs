@@ -72,7 +72,7 @@ impl LogHealth {
         let servers = Servers::start(client.clone());
         let (failing, storing, asking) = (Arc::default(), Arc::default(), Arc::default());
         let (ends, watches) = (LogEnds::default(), Arc::default());
-        Self { client, servers, failing, ends, storing, asking, watches }
+        Self { client, failing, ends, storing, asking, servers, watches }
     }
 
     /// Whether no stream has refused or ignored its last publish of the last half minute.

@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(seen.judge(&servers(&["n0-a", "n1-a"]), start, true), whole);
 
         let more = servers(&["n0-a", "n1-a", "n2-a"]);
-        for after in [LOOK / 2, LOOK - SETTLED / 4] {
+        for after in [LOOK / 2, LOOK.saturating_sub(SETTLED / 4)] {
             let early = Running { settled: names(&["n0", "n1"]), unchanged: false };
             assert_eq!(seen.judge(&more, start + after, true), early);
         }

@@ -29,7 +29,7 @@ async fn server() -> (TestServer, jetstream::Context, Publisher) {
 
 async fn end_session(publisher: &Publisher, id: &str) -> u64 {
     let subject = subject::control_session(SessionId::fresh());
-    let payload = message::encode(&Control::SessionEnded).into();
+    let payload = message::encode(&Control::SessionEnded);
     publisher.publish(subject, id, payload).await.unwrap().seq
 }
 

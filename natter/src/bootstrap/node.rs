@@ -54,7 +54,7 @@ impl Node {
     pub async fn join(role: &str, flags: &[Flag], strictness: Strictness) -> anyhow::Result<Self> {
         let backends = Backends::read(flags, strictness)?;
         let metrics = observe(&backends.settings)?;
-        let process = Process::start(&backends.settings, role, metrics).await?;
+        let process = Process::start(&backends.settings, role, metrics)?;
         let shared = backends.redis().await?;
         let js = backends.jetstream(Purpose::Rpc).await?;
         let deployment = backends.deployment(&js).await?;

@@ -60,7 +60,7 @@ pub fn report_build(role: &'static str) {
 
 impl Process {
     /// The admin port answers from now on, at first that the process is starting.
-    pub async fn start(settings: &Settings, role: &str, metrics: PrometheusHandle) -> anyhow::Result<Self> {
+    pub fn start(settings: &Settings, role: &str, metrics: PrometheusHandle) -> anyhow::Result<Self> {
         let instance = format!("{}:{}", host_name()?, std::process::id());
         let spans = SpanExport::start(&settings.otlp, role, instance)?;
         let tls = acceptor(settings.admin_tls.as_ref(), "admin").context("ADMIN_TLS_CERT, ADMIN_TLS_KEY")?;

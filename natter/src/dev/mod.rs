@@ -29,7 +29,7 @@ pub async fn run(args: &DevArgs) -> anyhow::Result<()> {
     bootstrap::report_build("dev");
     let folder = Folder::open(&args.data_dir)?;
     let listener = bootstrap::bind(settings.host, settings.port, "--port")?;
-    let process = Process::start(&settings, "dev", metrics).await?;
+    let process = Process::start(&settings, "dev", metrics)?;
 
     let server = tokio::select! {
         started = DevServer::start(settings, &folder, listener, process, args) => started?,

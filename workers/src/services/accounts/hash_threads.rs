@@ -139,7 +139,7 @@ fn run_when_idle() {
 /// A niceness of 9: beside a thread of usual priority it gets an eighth of what that gets.
 #[cfg(target_os = "linux")]
 fn run_at_low_priority() {
-    let quarter = 25_u8.try_into().map(ThreadPriority::Crossplatform).unwrap_or(ThreadPriority::Min);
+    let quarter = 25_u8.try_into().map_or(ThreadPriority::Min, ThreadPriority::Crossplatform);
     let _ = set_current_thread_priority(quarter);
 }
 
