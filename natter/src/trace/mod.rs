@@ -22,11 +22,11 @@ pub async fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     let store = operator.store().await?;
     let found = async {
         let (event, conversation) = named(args, &operator, &store).await?;
-        gather::gather(&operator, &*store, event, conversation).await
+        anyhow::Ok((gather::gather(&operator, &*store, event, conversation).await?, conversation))
     };
     let found = found.await;
     bootstrap::close_store(&*store).await;
-    let found = found?;
+    let (found, conversation) = found?;
     if args.json {
         println!("{}", print::json(&found));
     } else {
@@ -39,7 +39,7 @@ pub async fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     if found.nodes.answers.is_empty() {
         bail!("no message {event}: {}", print::NO_NODE);
     }
-    match args.conversation {
+    match conversation {
         Some(_) => bail!("no message {event}: no node remembers it, and the store does not have it"),
         None => bail!(
             "no message {event} is remembered by any node; with --conversation the store is asked for it too"
