@@ -125,6 +125,7 @@ test-deps: deps
 	@scripts/fetch-tools cargo-cyclonedx
 	@scripts/fetch-redis
 	@scripts/fetch-prometheus
+	@scripts/fetch-alertmanager
 	@scripts/fetch-cassandra
 	@scripts/fetch-kafka
 	@scripts/fetch-openbao

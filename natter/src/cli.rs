@@ -6,6 +6,7 @@ pub mod keys; // the keys that content is sealed with
 pub mod erase; // users' data destroyed
 pub mod mirror; // the mirror in Kafka
 pub mod operator; // parked events, replay, verify, tokens
+pub mod target; // which deployment a command works on
 pub mod trace; // one message, followed
 pub mod top; // all nodes on one screen
 
@@ -22,6 +23,7 @@ use erase::{EraseCommand, ExportCommand};
 use keys::KeysCommand;
 use mirror::MirrorCommand;
 use operator::{ParkedCommand, ReplayArgs, ResetPasswordArgs, TokenArgs, VerifyArgs};
+use target::On;
 use top::TopArgs;
 use trace::TraceArgs;
 
@@ -52,8 +54,7 @@ pub enum Command {
     /// Ask a server whether it is well, for container health checks. Exits 1 unless it answers 200 within 5 s.
     Health(HealthArgs),
     /// Look at, run again or drop events that no job could use. They wait in stream `PARKED` with the reason.
-    #[command(subcommand)]
-    Parked(ParkedCommand),
+    Parked(On<ParkedCommand>),
     /// Persist the log's events again, for a store that was lost or restored from a backup. May run beside workers.
     Replay(ReplayArgs),
     /// Compare the log with the store: whether everything the persister acked is there as it was logged.
@@ -63,24 +64,20 @@ pub enum Command {
     /// Show every edge and worker on one screen: sockets, rates, delays, what is behind, what is down.
     Top(TopArgs),
     /// Look at the keys that content is sealed with, wrap them by another root, let new ones follow, or remove old ones.
-    #[command(subcommand)]
-    Keys(KeysCommand),
+    Keys(On<KeysCommand>),
     /// Check the audit log (`AUDIT_LOG`).
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Write everything that is kept about a user, as lines of JSON.
-    #[command(subcommand)]
-    Export(ExportCommand),
+    Export(On<ExportCommand>),
     /// Erase a user and everything that is kept about one, and prove it with a signed receipt.
-    #[command(subcommand)]
-    Erase(EraseCommand),
+    Erase(On<EraseCommand>),
     /// Make an access token of a user, for scripts and support. The user sees its session, and can end it.
     Token(TokenArgs),
     /// Print a link by which a user sets a new password, once, within 30 minutes: for users who get no mail.
     ResetPassword(ResetPasswordArgs),
     /// Look at what the workers mirror to Kafka.
-    #[command(subcommand)]
-    Mirror(MirrorCommand),
+    Mirror(On<MirrorCommand>),
     /// Save the store and the log to a folder, while they are in use.
     Backup(BackupArgs),
     /// Make a deployment from a backup, or only check the backup.

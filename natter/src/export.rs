@@ -19,16 +19,19 @@ use natter_workers::{readable_rows, services::profiles::Profiles};
 
 use crate::{
     bootstrap,
-    cli::erase::{ExportArgs, ExportCommand},
+    cli::{
+        erase::{ExportArgs, ExportCommand},
+        target::Target,
+    },
     operator::Operator,
 };
 
 /// Events read at once: 500 of 8 KiB are 4 MB.
 const PAGE: usize = 500;
 
-pub async fn run(command: &ExportCommand) -> anyhow::Result<ExitCode> {
+pub async fn run(command: &ExportCommand, target: &Target) -> anyhow::Result<ExitCode> {
     let ExportCommand::User(args) = command;
-    let operator = Operator::start().await?;
+    let operator = Operator::start(target).await?;
     let (store, keys) = (operator.store().await?, operator.keys().await?);
     let out = Lines { out: BufWriter::new(stdout()), lines: 0 };
     let profiles = operator.profiles(&store).await?;

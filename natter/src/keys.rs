@@ -18,13 +18,16 @@ use serde_json::json;
 
 use crate::{
     bootstrap,
-    cli::keys::{KeysCommand, RotateArgs, StatusArgs},
+    cli::{
+        keys::{KeysCommand, RotateArgs, StatusArgs},
+        target::Target,
+    },
     operator::Operator,
     progress::Bar,
 };
 
-pub async fn run(command: &KeysCommand) -> anyhow::Result<ExitCode> {
-    let operator = Operator::start().await?;
+pub async fn run(command: &KeysCommand, target: &Target) -> anyhow::Result<ExitCode> {
+    let operator = Operator::start(target).await?;
     let roots = bootstrap::roots(&operator.settings().encryption)?;
     let roots = roots.context("there is no root of keys: CHAT_MESSAGE_KEY or CHAT_KMS_URL is missing")?;
     let (store, publisher) = (operator.store().await?, operator.publisher().await?);

@@ -10,19 +10,22 @@ use natter_workers::kafka_sink::{
 use serde_json::json;
 
 use crate::{
-    cli::mirror::{MirrorCommand, MirrorVerifyArgs},
+    cli::{
+        mirror::{MirrorCommand, MirrorVerifyArgs},
+        target::Target,
+    },
     operator::Operator,
 };
 
-pub async fn run(command: &MirrorCommand) -> anyhow::Result<ExitCode> {
+pub async fn run(command: &MirrorCommand, target: &Target) -> anyhow::Result<ExitCode> {
     match command {
-        MirrorCommand::Verify(args) => verify(args).await,
+        MirrorCommand::Verify(args) => verify(args, target).await,
     }
 }
 
 #[expect(clippy::print_stdout, reason = "the verdict is the command's answer")]
-async fn verify(args: &MirrorVerifyArgs) -> anyhow::Result<ExitCode> {
-    let operator = Operator::start().await?;
+async fn verify(args: &MirrorVerifyArgs, target: &Target) -> anyhow::Result<ExitCode> {
+    let operator = Operator::start(target).await?;
     let partitions = operator.partitions(args.partition)?;
     let kafka = operator.settings().kafka.clone();
     let kafka = kafka.context("KAFKA_BROKERS is missing; allowed: host:port, comma-separated")?;

@@ -17,7 +17,7 @@ use natter_seal::DataKeys;
 use natter_store::Store;
 use natter_workers::services::profiles::Profiles;
 
-use crate::bootstrap::Backends;
+use crate::{bootstrap::Backends, cli::target::Target, dev};
 
 pub struct Operator {
     backends: Backends,
@@ -28,8 +28,8 @@ pub struct Operator {
 
 impl Operator {
     /// As a worker would: the same settings, the same rights, on streams as this version needs them.
-    pub async fn start() -> anyhow::Result<Self> {
-        let backends = Backends::read(&[], Strictness::Tokenless)?;
+    pub async fn start(target: &Target) -> anyhow::Result<Self> {
+        let backends = backends(target, Strictness::Tokenless)?;
         let js = backends.jetstream(Purpose::Work).await?;
         let deployment = backends.deployment(&js).await?;
         let log = LogReader::new(js.clone(), deployment.partitions);
@@ -81,5 +81,13 @@ impl Operator {
                 Ok(vec![Partition(p)])
             }
         }
+    }
+}
+
+/// What the settings name, or a data folder.
+pub fn backends(target: &Target, strictness: Strictness) -> anyhow::Result<Backends> {
+    match &target.data_dir {
+        Some(data_dir) => dev::running::running(data_dir),
+        None => Backends::read(&[], strictness),
     }
 }

@@ -10,12 +10,15 @@ use natter_workers::parked::{Filter, Parked, ParkedEvents, Rerun};
 
 use crate::{
     bootstrap,
-    cli::operator::{DropArgs, ListArgs, ParkedCommand, RerunArgs, ShowArgs},
+    cli::{
+        operator::{DropArgs, ListArgs, ParkedCommand, RerunArgs, ShowArgs},
+        target::Target,
+    },
     operator::Operator,
 };
 
-pub async fn run(command: &ParkedCommand) -> anyhow::Result<ExitCode> {
-    let operator = Operator::start().await?;
+pub async fn run(command: &ParkedCommand, target: &Target) -> anyhow::Result<ExitCode> {
+    let operator = Operator::start(target).await?;
     let parked_events = ParkedEvents { log: operator.judged_log().await?, js: operator.js.clone() };
     match command {
         ParkedCommand::List(args) => list(&parked_events, args).await,

@@ -17,7 +17,7 @@ pub async fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         "--from {} needs --partition: each partition counts for itself, and only 1 means the beginning of all",
         args.from
     );
-    let operator = Operator::start().await?;
+    let operator = Operator::start(&args.target).await?;
     let ranges = ranges(&operator, args).await?;
     let bar = Bar::new("replayed", ranges.iter().map(|(_, from, to)| (to + 1).saturating_sub(*from)).sum())?;
     let (store, publisher) = (operator.store().await?, operator.publisher().await?);

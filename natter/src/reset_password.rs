@@ -11,7 +11,7 @@ use natter_workers::{password_link, services::profiles::Profiles};
 use crate::{bootstrap, cli::operator::ResetPasswordArgs, operator::Operator};
 
 pub async fn run(args: &ResetPasswordArgs) -> anyhow::Result<ExitCode> {
-    let operator = Operator::start().await?;
+    let operator = Operator::start(&args.target).await?;
     let store = operator.store().await?;
     let profiles = operator.profiles(&store).await?;
     let made = make(&operator, &profiles, &args.user).await;

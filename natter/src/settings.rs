@@ -3,9 +3,10 @@
 use std::{cell::RefCell, env::VarError};
 
 use anyhow::{Context, bail};
-use natter_runtime::config::{BadSetting, Settings, Strictness};
+use natter_runtime::config::{BadSetting, Settings, Strictness, meant_by};
 use natter_store::{BadUrl, Database};
 use secrecy::ExposeSecret;
+use tracing::warn;
 
 /// A flag as the setting it stands for.
 pub type Flag = (&'static str, Option<String>);
@@ -42,4 +43,13 @@ pub fn database(settings: &Settings) -> Result<Option<Database>, BadSetting> {
 /// The store of a command that cannot work without one.
 pub fn need_database(settings: &Settings) -> anyhow::Result<Database> {
     database(settings)?.with_context(|| format!("DATABASE_URL is missing; allowed: {}", Database::ALLOWED))
+}
+
+/// A misspelled name would be replaced by a default in silence.
+pub fn warn_of_misspelled() {
+    for (name, _) in std::env::vars_os() {
+        if let Some((name, setting)) = name.to_str().and_then(|name| Some((name, meant_by(name)?))) {
+            warn!("{name} is not a setting, and is ignored; did you mean {setting}?");
+        }
+    }
 }

@@ -16,15 +16,12 @@ use natter_store::{AddSession, Credentials, NewSession};
 use natter_workers::services::profiles::Profiles;
 use tracing::warn;
 
-use crate::{
-    bootstrap::{self, Backends},
-    cli::operator::TokenArgs,
-};
+use crate::{bootstrap, cli::operator::TokenArgs, operator};
 
 #[expect(clippy::print_stdout, reason = "the token is the command's answer")]
 pub async fn run(args: &TokenArgs) -> anyhow::Result<ExitCode> {
     // As an edge needs it: without a key that signs there is no token.
-    let backends = Backends::read(&[], Strictness::Production)?;
+    let backends = operator::backends(&args.target, Strictness::Production)?;
     let keys = Keys::new(&backends.settings.token_keys)?;
     logs::start(&backends.settings.log_level, backends.settings.log_format)?;
     let js = backends.jetstream(Purpose::Work).await?;
@@ -50,7 +47,7 @@ async fn make(
     now: Timestamp,
     audit: &Audit,
 ) -> anyhow::Result<String> {
-    let TokenArgs { user: named, lifetime } = args;
+    let TokenArgs { user: named, lifetime, .. } = args;
     let credentials = find(profiles, named).await?.with_context(|| format!("there is no user {named}"))?;
     let (user, session) = (credentials.user.id, SessionId::fresh());
     let opened = NewSession {

@@ -41,7 +41,7 @@ impl Checked {
 }
 
 pub async fn run(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
-    let operator = Operator::start().await?;
+    let operator = Operator::start(&args.target).await?;
     let partitions = operator.partitions(args.partition)?;
     let (store, log, keys) = (operator.store().await?, operator.log.clone(), operator.keys().await?);
     let partitions_of_log = operator.deployment.partitions;

@@ -5,7 +5,7 @@
 use std::{cell::RefCell, collections::BTreeSet, fs, path::PathBuf};
 
 use natter_runtime::{
-    config::{Settings, Strictness},
+    config::{NAMES, Settings, Strictness},
     lifecycle::DRAIN,
 };
 use serde_json::{Map, Value, json};
@@ -96,6 +96,12 @@ fn the_values_of_the_chart_know_every_setting_and_no_other() {
     } else {
         assert!(committed == wanted, "values.schema.json is out of date: run this test with UPDATE=1");
     }
+}
+
+#[test]
+fn names_that_a_misspelled_one_is_compared_with_are_all_settings() {
+    let asked: Vec<String> = settings().into_iter().collect();
+    assert_eq!(NAMES, asked);
 }
 
 #[test]

@@ -55,6 +55,8 @@ impl Connections {
         let most = wanted.all.min(room);
         let part = most / limits::CONNECTIONS_PART_OF_ADDRESS;
         let most_of_network = wanted.per_address.unwrap_or(part).clamp(1, most);
+        // It is 0 before the first client, and not absent.
+        metrics::gauge!("natter_connections").increment(0.0);
         Self { most, most_of_network, open: Mutex::default() }
     }
 

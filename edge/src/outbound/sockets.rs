@@ -94,9 +94,16 @@ impl Socket {
     }
 }
 
-#[derive(Default)]
 pub struct Sockets {
     by_user: Mutex<HashMap<UserId, Vec<Arc<Socket>>>>,
+}
+
+impl Default for Sockets {
+    fn default() -> Self {
+        // It is 0 before the first client, and not absent.
+        metrics::gauge!("natter_sockets").increment(0.0);
+        Self { by_user: Mutex::default() }
+    }
 }
 
 impl Sockets {

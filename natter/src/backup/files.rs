@@ -8,12 +8,11 @@ use std::{
 
 use anyhow::Context;
 
-/// Of the store.
-pub const DATABASE: &str = "natter.db";
+/// Called in a backup as in a data folder.
+pub use crate::dev::{DATABASE, JWT_SECRET};
+
 /// Of the bucket: event ids are made with it.
 pub const EVENT_KEY: &str = "event.key";
-/// Of a data folder: it signs access tokens.
-pub const JWT_SECRET: &str = "jwt.secret";
 
 pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

@@ -2,16 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use natter_nats::{
-    connect::Address,
-    server::{self, Server},
-};
+use natter_nats::server::Server;
 use natter_runtime::config::Strictness;
 
 use crate::{
     bootstrap::Backends,
     dev::{self, Folder},
-    settings,
 };
 
 pub struct Place {
@@ -31,13 +27,7 @@ impl Place {
                 started: None,
             });
         };
-        anyhow::ensure!(
-            data_dir.join("nats").is_dir(),
-            "{} is no data folder of natter dev",
-            data_dir.display()
-        );
-        if let Some(url) = server::running(&data_dir.join("nats")) {
-            let backends = backends(data_dir, url)?;
+        if let Some(backends) = dev::running::find(data_dir)? {
             return Ok(Self { backends, data_dir: Some(data_dir.to_owned()), started: None });
         }
         Self::started(data_dir).await
@@ -46,8 +36,8 @@ impl Place {
     /// A data folder whose server is started here.
     pub async fn started(data_dir: &Path) -> anyhow::Result<Self> {
         let folder = Folder::open(data_dir)?;
-        let nats = dev::start_nats(&dev_settings(data_dir)?, &folder).await?;
-        let backends = backends(data_dir, nats.url().to_owned())?;
+        let nats = dev::start_nats(&dev::running::settings(data_dir)?, &folder).await?;
+        let backends = dev::running::backends(data_dir, nats.url().to_owned())?;
         Ok(Self { backends, data_dir: Some(data_dir.to_owned()), started: Some((nats, folder)) })
     }
 
@@ -56,13 +46,4 @@ impl Place {
             nats.stop().await;
         }
     }
-}
-
-fn backends(data_dir: &Path, url: String) -> anyhow::Result<Backends> {
-    Ok(Backends { settings: dev_settings(data_dir)?, nats: Address::new(url) })
-}
-
-fn dev_settings(data_dir: &Path) -> anyhow::Result<natter_runtime::config::Settings> {
-    let database = format!("sqlite:{}", data_dir.join(super::files::DATABASE).display());
-    settings::read(&[("DATABASE_URL", Some(database))], Strictness::Dev)
 }

@@ -26,6 +26,8 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpSocket};
 use tracing::{info, warn};
 
+use crate::settings;
+
 /// A part that needs longer is reported as down: whoever asks waits for half a second.
 const REPORT_CHECK: Duration = Duration::from_millis(300);
 /// Connections that wait to be accepted.
@@ -47,6 +49,7 @@ pub fn observe(settings: &Settings) -> anyhow::Result<PrometheusHandle> {
     logs::start(&settings.log_level, settings.log_format)?;
     let metrics = natter_runtime::metrics::start()?;
     raise_file_limit();
+    settings::warn_of_misspelled();
     if settings.durability == Durability::Relaxed {
         warn!("DURABILITY=relaxed: a power cut can take the last minutes of acked messages");
     }

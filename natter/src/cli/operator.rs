@@ -6,6 +6,8 @@ use clap::{Args, Subcommand};
 use natter_runtime::config::duration;
 use natter_schemas::limits::CONTROL_AGE;
 
+use super::target::Target;
+
 const PARKED_EXITS: &str = "Exit status: 0 when all was done, 1 when an event stayed that should not have, or is not there; 2 for flags \
      that do not fit. Needs NATS_URL; `replay` needs DATABASE_URL too.";
 
@@ -90,6 +92,8 @@ pub struct ReplayArgs {
     /// Last seq, included; the end of the log when the command starts
     #[arg(long, value_name = "SEQ", requires = "partition", value_parser = clap::value_parser!(u64).range(1..))]
     pub to: Option<u64>,
+    #[command(flatten)]
+    pub target: Target,
 }
 
 #[derive(Debug, Args)]
@@ -108,6 +112,8 @@ pub struct VerifyArgs {
     /// One JSON object: `equal`, and `partitions`
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub target: Target,
 }
 
 #[derive(Debug, Args)]
@@ -123,6 +129,8 @@ pub struct TokenArgs {
     /// How long it is valid: 1s to 1h
     #[arg(long = "for", value_name = "LIFE", default_value = "15m", value_parser = token_life)]
     pub lifetime: Duration,
+    #[command(flatten)]
+    pub target: Target,
 }
 
 /// A session that has ended is remembered no longer than that.
@@ -149,4 +157,6 @@ fn word(text: &str) -> Result<String, String> {
 pub struct ResetPasswordArgs {
     /// Username, email address or id
     pub user: String,
+    #[command(flatten)]
+    pub target: Target,
 }

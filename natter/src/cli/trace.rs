@@ -3,13 +3,15 @@
 use clap::Args;
 use natter_schemas::id::ConversationId;
 
+use super::target::Target;
+
 #[derive(Debug, Args)]
 #[command(
     after_help = "Every edge and worker is asked what it remembers of the message, and has 100 ms to answer: a node remembers its \
     newest 16,384 steps. Log, store and the mirror's position are asked too; what has left the nodes' memory is found there \
     with --conversation. Times are of each node's own clock; durations are of one node. Content is never shown. Exit status: \
     0 when something knows the message, 1 when nothing does; 2 for flags that do not fit. Needs NATS_URL and DATABASE_URL, with \
-    the rights of a worker; KAFKA_BROKERS as the workers have it."
+    the rights of a worker, and KAFKA_BROKERS as the workers have it; or --data-dir."
 )]
 pub struct TraceArgs {
     /// The message's id, or a link to it as the web client copies it; with --user, the id its sender gave it (`clientId`)
@@ -27,8 +29,10 @@ pub struct TraceArgs {
     /// One JSON object
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub target: Target,
 }
 
 fn conversation(text: &str) -> Result<ConversationId, String> {
-    text.parse().map_err(|error| format!("{error}"))
+    text.to_ascii_lowercase().parse().map_err(|error| format!("{error}"))
 }

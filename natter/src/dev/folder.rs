@@ -9,6 +9,13 @@ use std::{
 
 use anyhow::{Context, bail};
 
+/// The store.
+pub const DATABASE: &str = "natter.db";
+/// Signs access tokens, unless a setting names another.
+pub const JWT_SECRET: &str = "jwt.secret";
+/// The root of keys, unless a setting names another.
+pub const MESSAGE_KEY: &str = "message.key";
+
 pub struct Folder {
     path: PathBuf,
     /// Locked while this exists; the kernel unlocks it however the process ends.
@@ -29,12 +36,10 @@ impl Folder {
     }
 
     /// A random secret of 32 bytes, made at first use.
-    pub fn secret(&self, name: &str) -> anyhow::Result<Vec<u8>> {
+    pub fn secret(&self, name: &str) -> anyhow::Result<[u8; SECRET]> {
         let path = self.join(name);
         let named = || format!("the secret {} cannot be used", path.display());
-        if let Ok(secret) = fs::read(&path)
-            && secret.len() == SECRET
-        {
+        if let Some(secret) = kept_secret(&path) {
             return Ok(secret);
         }
         let mut secret = [0; SECRET];
@@ -50,11 +55,16 @@ impl Folder {
             .with_context(named)?;
         file.write_all(&secret).and_then(|()| file.sync_all()).with_context(named)?;
         fs::rename(&fresh, &path).with_context(named)?;
-        Ok(secret.to_vec())
+        Ok(secret)
     }
 }
 
 const SECRET: usize = 32;
+
+/// A secret that was made before.
+pub fn kept_secret(path: &Path) -> Option<[u8; SECRET]> {
+    fs::read(path).ok()?.try_into().ok()
+}
 
 fn lock(path: &Path) -> anyhow::Result<File> {
     let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;

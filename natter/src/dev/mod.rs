@@ -1,6 +1,7 @@
 //! `natter dev`: nats-server as a child, SQLite, memory, all roles in one process.
 
 mod folder; // the data folder: one natter at a time, its secrets
+pub mod running; // the deployment of a folder, for commands
 mod server; // everything started in order and ended in reverse
 mod demo; // users, rooms and a bot that answers
 mod bot; // answers messages
@@ -13,7 +14,7 @@ use crate::{
     cli::DevArgs,
     settings,
 };
-pub use folder::Folder;
+pub use folder::{DATABASE, Folder, JWT_SECRET};
 use server::DevServer;
 pub use server::start_nats;
 

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use natter_nats::{
     connect::{Address, Purpose},
     server::{self, Server},
@@ -16,14 +16,14 @@ use natter_store::{Store, sqlite::SqliteStore};
 use tokio::net::TcpListener;
 use tracing::warn;
 
-use super::{demo::Demo, folder::Folder};
+use super::{
+    demo::Demo,
+    folder::{DATABASE, Folder, JWT_SECRET, MESSAGE_KEY},
+};
 use crate::{
     bootstrap::{self, AuditTrail, Backends, Node, Process, Provisioned},
     cli::DevArgs,
 };
-
-/// The root of keys, unless a setting names another.
-const MESSAGE_KEY: &str = "message.key";
 
 pub struct DevServer {
     pub public: SocketAddr,
@@ -57,15 +57,14 @@ impl DevServer {
         let here = format!("{scheme}://{}", listener.local_addr()?);
         settings.log_ins.public_url.get_or_insert(here);
         if !settings.token_keys.can_sign() {
-            settings.token_keys.secrets = TokenKeys::unnamed(folder.secret("jwt.secret")?).secrets;
+            settings.token_keys.secrets = TokenKeys::unnamed(folder.secret(JWT_SECRET)?.to_vec()).secrets;
         }
         // Kept when sealing is switched off: what was sealed is still read.
         if settings.encryption.enabled || folder.join(MESSAGE_KEY).exists() {
-            let key = folder.secret(MESSAGE_KEY)?.try_into().map_err(|_| anyhow!("a secret has 32 bytes"))?;
-            settings.encryption = settings.encryption.or_key(key);
+            settings.encryption = settings.encryption.or_key(folder.secret(MESSAGE_KEY)?);
         }
         let nats = start_nats(&settings, folder).await?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join("natter.db"))?);
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&folder.join(DATABASE))?);
         let address = Address::new(nats.url().to_owned());
         let backends = Backends { settings, nats: address };
         let Provisioned { deployment, lost, .. } =

@@ -19,7 +19,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     bootstrap,
-    cli::erase::{CheckArgs, EraseCommand, ReceiptArgs, UserArgs},
+    cli::{
+        erase::{CheckArgs, EraseCommand, ReceiptArgs, UserArgs},
+        target::Target,
+    },
     operator::Operator,
 };
 use receipt::{Receipt, TYPE};
@@ -29,8 +32,8 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Without a step for so long, it is said what is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-pub async fn run(command: &EraseCommand) -> anyhow::Result<ExitCode> {
-    let operator = Operator::start().await?;
+pub async fn run(command: &EraseCommand, target: &Target) -> anyhow::Result<ExitCode> {
+    let operator = Operator::start(target).await?;
     if let EraseCommand::Check(args) = command {
         return check(&operator, args);
     }

@@ -66,7 +66,8 @@ const MOST_BOUNDS: usize = 64;
 pub struct Figures {
     /// By the places of [`FLOW`].
     pub flow: [f64; FLOW.len()],
-    pub sockets: f64,
+    /// `None` where the node has none to count: of workers, and of a node that did not answer.
+    pub sockets: Option<f64>,
     pub gaps_found: f64,
     pub gaps_filled: f64,
     pub slow_readers: f64,
@@ -76,7 +77,7 @@ pub struct Figures {
     /// By partition.
     pub persist_behind: BTreeMap<u16, f64>,
     pub mirror_behind: BTreeMap<u16, f64>,
-    pub parked: f64,
+    pub parked: Option<f64>,
     /// From a publish to its ack.
     pub ack: Buckets,
     /// From when the log has an event to the last socket of the node.
@@ -84,7 +85,7 @@ pub struct Figures {
     /// In seconds.
     pub cpu: f64,
     /// In bytes.
-    pub memory: f64,
+    pub memory: Option<f64>,
     pub role: String,
     pub version: String,
 }
@@ -104,18 +105,18 @@ impl Figures {
     fn take(&mut self, sample: &Sample<'_>) {
         let value = sample.value;
         match sample.name {
-            "natter_sockets" => self.sockets += value,
+            "natter_sockets" => add(&mut self.sockets, Some(value)),
             "natter_gaps_found_total" => self.gaps_found += value,
             "natter_gaps_filled_total" => self.gaps_filled += value,
             "natter_slow_readers_total" => self.slow_readers += value,
-            "natter_parked_events" => self.parked = value,
+            "natter_parked_events" => self.parked = Some(value),
             "natter_closed_total" => count(&mut self.closed, sample.label("code").to_owned(), value),
             "natter_consume_waiting" => partition(&mut self.persist_behind, sample),
             "natter_mirror_lag" => partition(&mut self.mirror_behind, sample),
             ACK => self.ack.take(sample),
             DELIVERY => self.delivery.take(sample),
             "process_cpu_seconds_total" => self.cpu = value,
-            "process_resident_memory_bytes" => self.memory = value,
+            "process_resident_memory_bytes" => self.memory = Some(value),
             "natter_build_info" => {
                 sample.label("role").clone_into(&mut self.role);
                 sample.label("version").clone_into(&mut self.version);
@@ -146,13 +147,13 @@ impl Figures {
     /// Together with another node's. What workers measure of one log is not added up.
     pub fn add(&mut self, other: &Self) {
         add_flow(&mut self.flow, &other.flow);
-        self.sockets += other.sockets;
+        add(&mut self.sockets, other.sockets);
         self.gaps_found += other.gaps_found;
         self.gaps_filled += other.gaps_filled;
         self.slow_readers += other.slow_readers;
         self.cpu += other.cpu;
-        self.memory += other.memory;
-        self.parked = self.parked.max(other.parked);
+        add(&mut self.memory, other.memory);
+        self.parked = [self.parked, other.parked].into_iter().flatten().reduce(f64::max);
         other.closed.iter().for_each(|(code, closed)| count(&mut self.closed, code.clone(), *closed));
         other.errors.iter().for_each(|(title, errors)| *self.errors.entry(title).or_default() += errors);
         for (mine, others) in [
@@ -163,6 +164,13 @@ impl Figures {
                 highest(mine, *partition, *behind);
             }
         }
+    }
+}
+
+/// What is known of both.
+fn add(mine: &mut Option<f64>, other: Option<f64>) {
+    if let Some(other) = other {
+        *mine.get_or_insert_default() += other;
     }
 }
 
@@ -275,7 +283,7 @@ mod tests {
         ));
         assert_eq!(first.mirror_behind, BTreeMap::from([(1, 5.0), (2, 9.0)]));
         first.add(&Figures::read("natter_parked_events 2\nnatter_sockets 4\n"));
-        assert_eq!((first.parked, first.sockets), (2.0, 4.0));
+        assert_eq!((first.parked, first.sockets), (Some(2.0), Some(4.0)));
     }
 
     #[test]

@@ -25,7 +25,8 @@ use view::View;
 const WIDTH: usize = 180;
 
 pub async fn run(args: &TopArgs) -> anyhow::Result<ExitCode> {
-    let source = if args.addr.is_empty() { Source::nats().await? } else { Source::ports(&args.addr)? };
+    let source =
+        if args.addr.is_empty() { Source::nats(&args.target).await? } else { Source::ports(&args.addr)? };
     match (args.once, args.json) {
         (true, json) => once(source, args.every, json).await,
         (false, true) => lines(source, args.every).await,

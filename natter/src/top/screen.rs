@@ -47,7 +47,7 @@ impl Sort {
     fn order(self, rows: &mut [&Row]) {
         let number = |row: &Row| match self {
             Self::Name => 0.0,
-            Self::Sockets => row.figures.sockets,
+            Self::Sockets => row.figures.sockets.unwrap_or_default(),
             Self::Delivered => row.figures.rate("delivered").unwrap_or_default(),
             Self::Delivery => row.figures.delivery_seconds.map_or(0.0, |of| of.p99),
             Self::Cpu => row.figures.cpu.unwrap_or_default(),
@@ -65,10 +65,12 @@ struct Column {
 }
 
 const NAME: usize = 28;
+/// The one column of a node that does not answer.
+const STATE: &str = "STATE";
 
 const COLUMNS: [Column; 16] = [
-    Column { title: "STATE", width: 14, cell: state },
-    Column { title: "SOCKETS", width: 7, cell: |row| count(row.figures.sockets) },
+    Column { title: STATE, width: 14, cell: state },
+    Column { title: "SOCKETS", width: 7, cell: |row| counted(row.figures.sockets) },
     Column { title: "ACCEPT/s", width: 8, cell: |row| rate(row.figures.rate("accepted")) },
     Column { title: "ACK/s", width: 7, cell: |row| rate(row.figures.rate("acked")) },
     Column { title: "DELIV/s", width: 8, cell: |row| rate(row.figures.rate("delivered")) },
@@ -90,11 +92,16 @@ const COLUMNS: [Column; 16] = [
         width: 5,
         cell: |row| row.figures.cpu.map_or_else(dash, |cpu| format!("{cpu:.2}")),
     },
-    Column { title: "MEMORY", width: 7, cell: |row| memory(row.figures.memory_bytes) },
+    Column { title: "MEMORY", width: 7, cell: |row| row.figures.memory_bytes.map_or_else(dash, memory) },
 ];
 
 fn dash() -> String {
     "-".to_owned()
+}
+
+/// What was not counted is not 0.
+fn counted(number: Option<f64>) -> String {
+    number.map_or_else(dash, count)
 }
 
 fn state(row: &Row) -> String {
@@ -139,7 +146,12 @@ impl Screen<'_> {
         let mut rows: Vec<&Row> = self.view.nodes.iter().collect();
         self.sort.order(&mut rows);
         let line = |row: &Row| {
-            let cells = columns(width).map(|column| format!(" {:>1$}", (column.cell)(row), column.width));
+            let cell = |column: &Column| match column.title {
+                STATE => state(row),
+                _ if row.answers() => (column.cell)(row),
+                _ => dash(),
+            };
+            let cells = columns(width).map(|column| format!(" {:>1$}", cell(column), column.width));
             let text = format!("{:<NAME$}", cut(&row.name, NAME)) + &cells.collect::<String>();
             let style = if row.status == "ok" { PLAIN } else { BAD };
             Line::styled(cut(&text, width), style)
@@ -186,14 +198,14 @@ impl Screen<'_> {
             Some(_) => (format!("{job} 0"), PLAIN),
             None => (format!("{job} -"), PLAIN),
         };
-        let parked = (format!("parked {}", count(self.view.parked)), bad_if(self.view.parked > 0.0));
+        let parked = (format!("parked {}", counted(self.view.parked)), bad_if(self.view.parked > Some(0.0)));
         vec![behind("persist", self.view.behind.persist), behind("mirror", self.view.behind.mirror), parked]
     }
 
     fn sockets(&self) -> Vec<Item> {
         let all = &self.view.all;
         let mut items = vec![
-            (format!("open {}", count(all.sockets)), PLAIN),
+            (format!("open {}", counted(all.sockets)), PLAIN),
             (format!("gaps {} found {} filled", count(all.gaps_found), count(all.gaps_filled)), PLAIN),
             (format!("slow readers {}", count(all.slow_readers)), PLAIN),
         ];

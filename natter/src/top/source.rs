@@ -16,7 +16,10 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::figures::Figures;
-use crate::{bootstrap::Backends, cli::top::MOST_NODES};
+use crate::{
+    cli::{target::Target, top::MOST_NODES},
+    operator,
+};
 
 /// How long nodes have to answer. Their own checks end after 300 ms.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -58,8 +61,8 @@ pub enum Source {
 }
 
 impl Source {
-    pub async fn nats() -> anyhow::Result<Self> {
-        let backends = Backends::read(&[], Strictness::Tokenless)?;
+    pub async fn nats(target: &Target) -> anyhow::Result<Self> {
+        let backends = operator::backends(target, Strictness::Tokenless)?;
         Ok(Self::Nats { client: backends.client(Purpose::Rpc).await?, called: false })
     }
 

@@ -25,7 +25,8 @@ pub struct View {
     /// All nodes that answered, together.
     pub all: Shown,
     pub behind: Behind,
-    pub parked: f64,
+    /// `None`: no worker has counted them yet.
+    pub parked: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -98,7 +99,8 @@ impl Recent {
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Shown {
-    pub sockets: f64,
+    /// `None`: of workers, which have none.
+    pub sockets: Option<f64>,
     pub totals: Flow,
     /// `None` after one look.
     pub per_second: Option<Flow>,
@@ -114,7 +116,7 @@ pub struct Shown {
     pub errors: BTreeMap<&'static str, f64>,
     /// Cores.
     pub cpu: Option<f64>,
-    pub memory_bytes: f64,
+    pub memory_bytes: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]

@@ -12,6 +12,7 @@ use natter_schemas::{
 use natter_store::{Store, StoreError};
 use natter_workers::kafka_sink::Options;
 
+use super::Named;
 use crate::operator::Operator;
 
 /// How long nodes have to answer.
@@ -86,38 +87,39 @@ impl Found {
     }
 }
 
-pub async fn gather(
-    operator: &Operator,
-    store: &dyn Store,
-    event: EventId,
-    conversation: Option<ConversationId>,
-) -> anyhow::Result<Found> {
+pub async fn gather(operator: &Operator, store: &dyn Store, named: &Named) -> anyhow::Result<Found> {
+    let &Named { event, conversation, place } = named;
     let client = operator.client(Purpose::Rpc).await?;
     let asked = async { trace::ask(&client, event, PATIENCE).await.map_err(|error| anyhow::anyhow!(error)) };
     let (nodes, stored) = tokio::try_join!(asked, async { Ok(find(store, conversation, event).await?) })?;
     let partitions = operator.deployment.partitions;
     let remembered = nodes.answers.iter().flat_map(|answer| &answer.hops).find_map(|hop| hop.place);
     let stored = stored.map(|(c, seq)| (Partition::of(c, partitions), seq));
-    let place = stored.or(remembered);
+    let place = stored.or(remembered).or(place);
 
     let (log, kafka) = tokio::try_join!(in_log(operator, event, place), in_kafka(operator, &nodes, place))?;
     let (author, conversation) = match &log {
         InLog::Here { event, .. } => (Some(event.author), Some(event.conversation)),
         InLog::Gone | InLog::NotPublished => (None, conversation),
     };
-    let (store, read) = match (place, conversation) {
-        (Some((partition, seq)), Some(conversation)) => {
-            let here = store.find_event(conversation, event).await?.is_some();
-            let floor = operator.log.persist_floor(partition).await?;
+    let in_store = match conversation {
+        None => InStore::NotAsked,
+        Some(conversation) if store.find_event(conversation, event).await?.is_some() => InStore::Here,
+        Some(conversation) => {
+            let floor = operator.log.persist_floor(Partition::of(conversation, partitions)).await?;
+            InStore::Missing { floor }
+        }
+    };
+    let read = match (place, conversation) {
+        (Some((_, seq)), Some(conversation)) => {
             let members = store.members(conversation).await?;
             let others = members.iter().filter(|row| Some(row.member.user) != author);
             let (by, of) = others.fold((0, 0), |(by, of), row| (by + usize::from(row.read >= seq), of + 1));
-            let in_store = if here { InStore::Here } else { InStore::Missing { floor } };
-            (in_store, Some(Read { by, of }))
+            Some(Read { by, of })
         }
-        _ => (InStore::NotAsked, None),
+        _ => None,
     };
-    Ok(Found { event, nodes, place, log, store, kafka, read })
+    Ok(Found { event, nodes, place, log, store: in_store, kafka, read })
 }
 
 async fn find(

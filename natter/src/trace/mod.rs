@@ -7,7 +7,7 @@ pub use print::NO_NODE;
 
 use std::{process::ExitCode, sync::Arc};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use natter_schemas::{
     codec,
     id::{ConversationId, EventId, Origin, Partition, Seq},
@@ -15,64 +15,87 @@ use natter_schemas::{
 use natter_store::Store;
 
 use crate::{bootstrap, cli::trace::TraceArgs, operator::Operator, token};
+use gather::Found;
+
+/// What is asked for, as far as it is known before anything is looked up.
+pub struct Named {
+    event: EventId,
+    conversation: Option<ConversationId>,
+    /// Where a link says that it is.
+    place: Option<(Partition, Seq)>,
+}
 
 #[expect(clippy::print_stdout, reason = "what was found is the command's answer")]
 pub async fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
-    let operator = Operator::start().await?;
+    let operator = Operator::start(&args.target).await?;
     let store = operator.store().await?;
     let found = async {
-        let (event, conversation) = named(args, &operator, &store).await?;
-        anyhow::Ok((gather::gather(&operator, &*store, event, conversation).await?, conversation))
+        let named = named(args, &operator, &store).await?;
+        anyhow::Ok((gather::gather(&operator, &*store, &named).await?, named))
     };
     let found = found.await;
     bootstrap::close_store(&*store).await;
-    let (found, conversation) = found?;
+    let (found, named) = found?;
+    if let (Some(is), Some(named)) = (found.logged().map(|event| event.conversation), named.conversation) {
+        ensure!(is == named, "message {} is in conversation {is}, not in {named}", found.event);
+    }
     if args.json {
         println!("{}", print::json(&found));
     } else {
         println!("{}", print::lines(&found));
     }
-    if found.is_known() {
-        return Ok(ExitCode::SUCCESS);
+    if !found.is_known() {
+        bail!("{}", unknown(args, &found, &named));
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Why nothing was found, as far as that can be said.
+fn unknown(args: &TraceArgs, found: &Found, named: &Named) -> String {
     let event = found.event;
     if found.nodes.answers.is_empty() {
-        bail!("no message {event}: {}", print::NO_NODE);
+        return format!("no message {event}: {}", print::NO_NODE);
     }
-    match conversation {
-        Some(_) => bail!("no message {event}: no node remembers it, and the store does not have it"),
-        None => bail!(
+    if let Some(user) = &args.user {
+        let (id, device) = (&args.id, &args.device);
+        return format!(
+            "no message of {user} with clientId {id} from device {device:?} in this conversation: no node remembers one, \
+             and the store has none; --device is the deviceId of its sender's hello, and empty for HTTP"
+        );
+    }
+    match named.conversation {
+        Some(_) => format!("no message {event}: no node remembers it, and the store does not have it"),
+        None => format!(
             "no message {event} is remembered by any node; with --conversation the store is asked for it too"
         ),
     }
 }
 
-/// The message, and its conversation where that was given.
-async fn named(
-    args: &TraceArgs,
-    operator: &Operator,
-    store: &Arc<dyn Store>,
-) -> anyhow::Result<(EventId, Option<ConversationId>)> {
+async fn named(args: &TraceArgs, operator: &Operator, store: &Arc<dyn Store>) -> anyhow::Result<Named> {
     let TraceArgs { id, user, device, conversation, .. } = args;
-    let Some(named) = user else {
-        if let Some((conversation, seq)) = place(id) {
-            return Ok((event_at(operator, &**store, conversation, seq).await?, Some(conversation)));
+    let Some(user) = user else {
+        // Ids are written in lower case, whatever they were copied from.
+        let lower = id.to_ascii_lowercase();
+        if let Some((conversation, seq)) = place(&lower) {
+            let event = event_at(operator, &**store, conversation, seq).await?;
+            let partition = Partition::of(conversation, operator.deployment.partitions);
+            return Ok(Named { event, conversation: Some(conversation), place: Some((partition, seq)) });
         }
-        let event = id.parse().with_context(|| {
+        let event = lower.parse().with_context(|| {
             format!(
                 "{id} is neither a message id nor a link to a message; the id that its sender gave it needs \
                  --user and --conversation"
             )
         })?;
-        return Ok((event, *conversation));
+        return Ok(Named { event, conversation: *conversation, place: None });
     };
     let conversation = conversation.context("--user needs --conversation")?;
-    let sender = token::find(&operator.profiles(store).await?, named)
+    let sender = token::find(&operator.profiles(store).await?, user)
         .await?
-        .with_context(|| format!("there is no user {named}"))?;
+        .with_context(|| format!("there is no user {user}"))?;
     let origin = Origin::Client { device, client_id: id };
     let event = operator.deployment.event_key.event_id(sender.user.id, conversation, origin);
-    Ok((event, Some(conversation)))
+    Ok(Named { event, conversation: Some(conversation), place: None })
 }
 
 /// Of a link as the web client copies it, `…/c/CONVERSATION/SEQ`, or of its end.

@@ -100,6 +100,13 @@ fn a_setting_that_is_not_text_is_refused_not_ignored() {
 }
 
 #[tokio::test]
+async fn a_misspelled_setting_is_named_at_the_start() {
+    let natter = DevServer::start(NATTER, &[("DURABILTY", "relaxed")]).await;
+    let log = natter.log();
+    assert!(log.contains("DURABILTY is not a setting, and is ignored; did you mean DURABILITY?"), "{log}");
+}
+
+#[tokio::test]
 async fn another_number_of_partitions_is_refused_on_a_folder_that_exists() {
     let mut natter = DevServer::start(NATTER, &[("PARTITIONS", "2"), ("LOG_MAX_BYTES", "1048576")]).await;
     assert!(natter.stop().await.success());

@@ -18,6 +18,7 @@ mod token; // natter token
 mod reset_password; // natter reset-password
 mod trace; // natter trace
 mod top; // natter top
+mod dev; // all of them on a data folder
 
 mod rights; // all of it as the user `worker` of a guarded server
 mod proofs; // what its user `edge` is answered

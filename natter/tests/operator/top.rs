@@ -73,6 +73,9 @@ async fn figures_of_all_nodes_are_those_of_their_admin_ports() {
     let nodes = shown["nodes"].as_array().unwrap();
     let roles: Vec<_> = nodes.iter().map(|node| text(&node["role"])).collect();
     assert_eq!(roles, ["edge", "edge", "worker", "worker"]);
+    // A worker has no sockets, which is not the same as none that are open.
+    let sockets: Vec<_> = nodes.iter().map(|node| &node["sockets"]).collect();
+    assert_eq!(sockets, [&json!(1.0), &json!(1.0), &Value::Null, &Value::Null]);
     assert!(nodes.iter().all(|node| node["status"] == "ok" && node["perSecond"].is_object()), "{shown:#}");
     for (part, of) in [("nats", 4), ("redis", 4), ("log", 4), ("store", 2), ("services", 2), ("control", 2)] {
         assert_eq!(shown["parts"][part], json!({"up": of, "of": of}), "{part}");

@@ -1,6 +1,6 @@
 //! Labels. Each has a set of values that requests cannot enlarge: no user, conversation or address is a label.
 
-use natter_schemas::limits;
+use natter_schemas::{code::Code, limits};
 
 /// A label and what it may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +41,8 @@ pub const CLASS: Label = these(
         "account", "calls",
     ],
 );
-pub const CLOSE_CODE: Label = as_many("code", "codes of failures.md", 128);
-pub const CODE: Label = CLOSE_CODE;
+pub const CLOSE_CODE: Label = these("code", &CLOSING);
+pub const CODE: Label = as_many("code", "codes of failures.md", 128);
 pub const FULL: Label = these("reason", &["node", "address"]);
 pub const HANDSHAKE_FAILURE: Label = these("reason", &["timeout", "closed", "refused"]);
 /// Not `job`: Prometheus gives every series a label of that name.
@@ -65,3 +65,25 @@ pub const SPANS_DROPPED: Label = these("reason", &["full", "refused"]);
 pub const STATUS: Label = as_many("status", "HTTP statuses that are answered", 32);
 pub const VERDICT: Label = these("verdict", &["done", "retry", "park"]);
 pub const VERSION: Label = as_many("version", "the version of the program", 1);
+
+/// Codes that close a socket.
+const CLOSING: [&str; count_closing()] = {
+    let (mut names, mut found, mut at) = ([""; count_closing()], 0, 0);
+    while at < Code::ALL.len() {
+        if Code::ALL[at].row().close.is_some() {
+            names[found] = Code::ALL[at].name();
+            found += 1;
+        }
+        at += 1;
+    }
+    names
+};
+
+const fn count_closing() -> usize {
+    let (mut count, mut at) = (0, 0);
+    while at < Code::ALL.len() {
+        count += Code::ALL[at].row().close.is_some() as usize;
+        at += 1;
+    }
+    count
+}

@@ -18,9 +18,11 @@ pub struct Metric {
     pub unit: Unit,
     pub roles: Roles,
     pub labels: &'static [Label],
-    /// When to look at it; empty: it is for information.
+    /// What its value is.
+    pub measured: &'static str,
+    /// When to look at it; empty: it is for information only.
     pub look: &'static str,
-    /// What it means and what to do.
+    /// What that means and what to do.
     pub meaning: &'static str,
 }
 
@@ -84,7 +86,7 @@ pub fn all() -> impl Iterator<Item = &'static Metric> {
 /// Gives every metric its help in the recorder that is installed.
 pub fn describe() {
     for metric in all().filter(|metric| metric.is_own()) {
-        let (name, help) = (metric.name, metric.meaning);
+        let (name, help) = (metric.name, metric.measured);
         let unit = match metric.unit {
             Unit::Count => metrics::Unit::Count,
             Unit::Seconds => metrics::Unit::Seconds,
@@ -124,7 +126,7 @@ const fn new(
     (name, unit, roles): (&'static str, Unit, Roles),
     labels: &'static [Label],
 ) -> Metric {
-    Metric { name, kind, unit, roles, labels, look: "", meaning: "" }
+    Metric { name, kind, unit, roles, labels, measured: "", look: "", meaning: "" }
 }
 
 const fn counter(name: &'static str, unit: Unit, roles: Roles, labels: &'static [Label]) -> Metric {
@@ -143,6 +145,10 @@ impl Metric {
     /// Not one that the library `metrics-process` reports and describes.
     pub fn is_own(&self) -> bool {
         self.name.starts_with("natter_")
+    }
+
+    const fn measures(self, measured: &'static str) -> Self {
+        Self { measured, ..self }
     }
 
     const fn look(self, look: &'static str) -> Self {

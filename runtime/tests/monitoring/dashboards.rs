@@ -142,7 +142,17 @@ fn panel(metric: &Metric) -> Value {
         (Kind::Counter, Unit::Count) => "cps",
         (_, Unit::Count) => "short",
     };
-    series(metric.name, metric.meaning, unit, queries(metric))
+    series(metric.name, &description(metric), unit, queries(metric))
+}
+
+/// What the metric measures, and when to look at it.
+fn description(metric: &Metric) -> String {
+    let Metric { measured, look, meaning, .. } = metric;
+    if look.is_empty() {
+        format!("{measured}.")
+    } else {
+        format!("{measured}. Look when: {look}. Then: {meaning}.")
+    }
 }
 
 fn series(title: &str, description: &str, unit: &str, queries: Vec<(String, String)>) -> Value {

@@ -35,20 +35,31 @@ fn names_end_with_what_is_counted() {
     for metric in all() {
         let kind = format!("{:?}", metric.kind);
         assert_eq!(metric.name.ends_with("_total"), kind == "Counter", "{}", metric.name);
-        assert!(!metric.meaning.is_empty() || metric.look.is_empty(), "{}", metric.name);
+        assert_eq!(metric.meaning.is_empty(), metric.look.is_empty(), "{}", metric.name);
     }
 }
 
 #[test]
-fn the_help_of_a_metric_is_its_row() {
+fn the_help_of_a_metric_is_what_it_measures() {
     let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
     metrics::with_local_recorder(&recorder, || {
         natter_runtime::metrics::describe();
         metrics::counter!("natter_publish_retries_total").increment(1);
     });
-    let meaning = metric("natter_publish_retries_total").meaning;
+    let measured = metric("natter_publish_retries_total").measured;
     let page = recorder.handle().render();
-    assert!(page.contains(&format!("# HELP natter_publish_retries_total {meaning}\n")), "{page}");
+    assert!(page.contains(&format!("# HELP natter_publish_retries_total {measured}\n")), "{page}");
+}
+
+/// Two metrics that measure the same would be one.
+#[test]
+fn every_metric_says_what_it_alone_measures() {
+    let mut said: Vec<&str> = all().map(|metric| metric.measured).collect();
+    assert!(said.iter().all(|measured| !measured.is_empty()));
+    said.sort_unstable();
+    for pair in said.windows(2) {
+        assert_ne!(pair[0], pair[1]);
+    }
 }
 
 /// Whatever users there are: only labels make series.
@@ -186,6 +197,7 @@ fn counters_of_closed_labels_start_at_zero() {
     let page = recorder.handle().render();
     for zero in [
         "natter_panics_total 0\n",
+        "natter_closed_total{code=\"slow_reader\"} 0\n",
         "natter_publish_failed_total{reason=\"disk\"} 0\n",
         "natter_consumed_total{consumer=\"persist\",verdict=\"park\"} 0\n",
     ] {

@@ -17,7 +17,7 @@ pub fn print() -> String {
     for stage in STAGES {
         let _ = write!(
             page,
-            "\n## {}\n\n| Metric | Kind | Where | Look when | What it means, what to do |\n|---|---|---|---|---|\n",
+            "\n## {}\n\n| Metric | Kind | Where | What it measures | Look when | What that means, what to do |\n|---|---|---|---|---|---|\n",
             stage.title
         );
         for metric in stage.metrics {
@@ -53,6 +53,6 @@ fn row(page: &mut String, metric: &Metric) {
         Roles::Both => "E W",
         Roles::Dev => "`natter dev`",
     };
-    let look = if metric.look.is_empty() { "for information" } else { metric.look };
-    let _ = writeln!(page, "| `{}{labels}` | {kind} | {roles} | {look} | {} |", metric.name, metric.meaning);
+    let (name, measured, look, meaning) = (metric.name, metric.measured, metric.look, metric.meaning);
+    let _ = writeln!(page, "| `{name}{labels}` | {kind} | {roles} | {measured} | {look} | {meaning} |");
 }

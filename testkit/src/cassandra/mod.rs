@@ -140,6 +140,11 @@ impl Cassandra {
         self.files.home()
     }
 
+    /// The folders of keyspaces, with those of their tables.
+    pub fn tables(&self) -> PathBuf {
+        self.files.data().join("data")
+    }
+
     /// Of one that was started with a clock of its own.
     pub fn set_clock(&self, ahead: i64) {
         self.clock.as_ref().expect("it has a clock of its own").set(ahead);
@@ -206,15 +211,20 @@ impl Cassandra {
 
     /// One statement, of the first user.
     pub async fn cql(&self, statement: &str) {
-        let session = connect(&self.options()).await.expect("it runs");
+        self.cql_by(PASSWORD, statement).await;
+    }
+
+    /// The same, by another password than the one it began with.
+    pub async fn cql_by(&self, password: &str, statement: &str) {
+        let session = connect(&self.options(password)).await.expect("it runs");
         session.query_unpaged(statement, ()).await.expect("the statement is valid");
     }
 
-    fn options(&self) -> Options {
+    fn options(&self, password: &str) -> Options {
         let plain = Options::new(vec![self.address()], "system");
         match self.ca.clone() {
             Some(ca) => {
-                let (user, password) = (Some("cassandra".to_owned()), Some(PASSWORD.into()));
+                let (user, password) = (Some("cassandra".to_owned()), Some(password.into()));
                 Options { user, password, tls: true, ca: Some(ca), ..plain }
             }
             None => plain,
@@ -222,7 +232,7 @@ impl Cassandra {
     }
 
     async fn cluster_name(&self) -> Option<String> {
-        let session = connect(&self.options()).await.ok()?;
+        let session = connect(&self.options(PASSWORD)).await.ok()?;
         let found = session.query_unpaged("SELECT cluster_name FROM system.local", ()).await.ok()?;
         Some(found.into_rows_result().ok()?.single_row::<(String,)>().ok()?.0)
     }
