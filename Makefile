@@ -126,6 +126,7 @@ test-deps: deps
 	@scripts/fetch-redis
 	@scripts/fetch-prometheus
 	@scripts/fetch-alertmanager
+	@scripts/fetch-systemd
 	@scripts/fetch-cassandra
 	@scripts/fetch-kafka
 	@scripts/fetch-openbao

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod compose; // the deployment as people with Docker start it
+#[cfg(target_os = "linux")]
+mod services; // its processes as services of systemd
 mod deployment; // the same as plain processes
 mod compare; // what was acked, against what every client has
 mod crowd; // a hundred people who all send at once
