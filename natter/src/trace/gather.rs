@@ -12,11 +12,18 @@ use natter_schemas::{
 use natter_store::{Store, StoreError};
 use natter_workers::kafka_sink::Options;
 
-use super::Named;
 use crate::operator::Operator;
 
 /// How long nodes have to answer.
 const PATIENCE: Duration = Duration::from_millis(100);
+
+/// What is asked for, as far as it is known before anything is looked up.
+pub struct Named {
+    pub event: EventId,
+    pub conversation: Option<ConversationId>,
+    /// Where a link says that it is.
+    pub place: Option<(Partition, Seq)>,
+}
 
 /// Everything that is known of an event.
 pub struct Found {

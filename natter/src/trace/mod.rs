@@ -15,15 +15,7 @@ use natter_schemas::{
 use natter_store::Store;
 
 use crate::{bootstrap, cli::trace::TraceArgs, operator::Operator, token};
-use gather::Found;
-
-/// What is asked for, as far as it is known before anything is looked up.
-pub struct Named {
-    event: EventId,
-    conversation: Option<ConversationId>,
-    /// Where a link says that it is.
-    place: Option<(Partition, Seq)>,
-}
+use gather::{Found, Named};
 
 #[expect(clippy::print_stdout, reason = "what was found is the command's answer")]
 pub async fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
