@@ -145,6 +145,9 @@ pub struct DoctorArgs {
     /// The data folder `natter dev` would use
     #[arg(long, default_value = ".natter")]
     pub data_dir: PathBuf,
+    /// Try NATS, Redis and the store that the settings name, too, in place of what `natter dev` would use
+    #[arg(long, conflicts_with = "data_dir")]
+    pub connect: bool,
 }
 
 #[derive(Debug, Args)]

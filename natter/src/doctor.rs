@@ -2,16 +2,28 @@
 
 use std::{fs, net::TcpListener, path::Path, process::ExitCode};
 
-use natter_nats::server;
+use natter_nats::{connect::Purpose, server};
 use natter_runtime::config::Strictness;
 use nix::sys::resource::{Resource, getrlimit};
 
-use crate::{cli::DoctorArgs, settings};
+use crate::{
+    bootstrap::{self, Backends},
+    cli::DoctorArgs,
+    settings,
+};
 
 /// What a look found: fine, or wrong with the way to mend it.
 type Finding = Result<String, (String, String)>;
 
 pub async fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
+    let findings = if args.connect { of_deployment().await } else { of_dev(&args.data_dir).await };
+    print(&findings);
+    let sick = findings.iter().any(|(_, finding)| finding.is_err());
+    Ok(if sick { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What `natter dev` needs.
+async fn of_dev(data_dir: &Path) -> Vec<(&'static str, Finding)> {
     let mut findings = vec![("nats-server", nats_server().await)];
     match settings::read(&[], Strictness::Dev) {
         Ok(settings) => {
@@ -22,13 +34,59 @@ pub async fn run(args: &DoctorArgs) -> anyhow::Result<ExitCode> {
                 port(settings.admin_host, settings.admin_port, "ADMIN_PORT or --admin-port"),
             ));
         }
-        Err(bad) => findings.push(("settings", Err((bad.to_string(), "correct the environment".to_owned())))),
+        Err(bad) => findings.push(("settings", unreadable(&bad))),
     }
-    findings.push(("data folder", folder(&args.data_dir)));
+    findings.push(("data folder", folder(data_dir)));
     findings.push(("open files", open_files()));
-    print(&findings);
-    let sick = findings.iter().any(|(_, finding)| finding.is_err());
-    Ok(if sick { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    findings
+}
+
+/// What an edge or a worker needs, as far as the settings name it.
+async fn of_deployment() -> Vec<(&'static str, Finding)> {
+    let backends = match Backends::read(&[], Strictness::Tokenless) {
+        Ok(backends) => backends,
+        Err(bad) => return vec![("settings", unreadable(&bad))],
+    };
+    let mut findings = vec![("settings", Ok("readable".to_owned())), ("nats", nats(&backends).await)];
+    if backends.settings.redis.is_some() {
+        let redis = backends.redis().await;
+        findings
+            .push(("redis", tried(redis.map(|_| "answers".to_owned()), "start it, or correct REDIS_URL")));
+    }
+    if backends.settings.database_url.is_some() {
+        findings.push((
+            "store",
+            tried(store(&backends).await, "start it, correct DATABASE_URL, or run `natter migrate`"),
+        ));
+    }
+    findings.push(("open files", open_files()));
+    findings
+}
+
+async fn nats(backends: &Backends) -> Finding {
+    let js = match backends.jetstream(Purpose::Rpc).await {
+        Ok(js) => js,
+        Err(error) => return tried(Err(error), "start it, or correct NATS_URL"),
+    };
+    let deployment = backends.deployment(&js).await;
+    tried(
+        deployment.map(|found| format!("answers, and has a log of {} partitions", found.partitions)),
+        "run `natter migrate`",
+    )
+}
+
+async fn store(backends: &Backends) -> anyhow::Result<String> {
+    let store = backends.store().await?;
+    bootstrap::close_store(&*store).await;
+    Ok("answers, and has the tables of this version".to_owned())
+}
+
+fn tried(done: anyhow::Result<String>, mend: &str) -> Finding {
+    done.map_err(|error| (format!("{error:#}"), mend.to_owned()))
+}
+
+fn unreadable(bad: &anyhow::Error) -> Finding {
+    Err((format!("{bad:#}"), "correct the environment".to_owned()))
 }
 
 #[expect(clippy::print_stdout, reason = "the findings are the command's answer")]

@@ -19,6 +19,7 @@ mod reset_password; // natter reset-password
 mod trace; // natter trace
 mod top; // natter top
 mod dev; // all of them on a data folder
+mod doctor; // natter doctor
 
 mod rights; // all of it as the user `worker` of a guarded server
 mod proofs; // what its user `edge` is answered
