@@ -119,6 +119,7 @@ fn no_label_is_one_that_prometheus_sets() {
 fn rules_and_their_tests_are_printed_from_the_tables() {
     files::check("k8s/chart/monitoring/rules/causes.yaml", &alerts::causes());
     files::check("k8s/chart/monitoring/rules/objectives.yaml", &alerts::objectives());
+    files::check("k8s/chart/monitoring/inhibit.yaml", &alerts::inhibitions());
     files::check("k8s/chart/tests/rules/causes_test.yaml", &alerts::causes_test());
     files::check("k8s/chart/tests/rules/objectives_test.yaml", &alerts::objectives_test());
 }
@@ -182,6 +183,24 @@ fn what_an_alert_implies_is_an_alert() {
     for (name, _, implies) in alerts::all() {
         for implied in implies {
             assert!(names.contains(&implied), "{name} implies {implied}");
+        }
+    }
+}
+
+/// In a circle none of them would be sent.
+#[test]
+fn no_alert_mutes_itself_by_others() {
+    let muted = alerts::muted();
+    for (first, _) in &muted {
+        let (mut reached, mut next) = (Vec::new(), vec![first]);
+        while let Some(name) = next.pop() {
+            for implied in muted.iter().filter(|(of, _)| of == name).flat_map(|(_, implied)| implied) {
+                assert_ne!(implied, first, "by way of {name}");
+                if !reached.contains(&implied) {
+                    reached.push(implied);
+                    next.push(implied);
+                }
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ mod print; // rules and tests as YAML
 
 pub use causes::CAUSES;
 pub use objectives::{OBJECTIVES, WINDOWS};
-pub use print::{causes, causes_test, objectives, objectives_test};
+pub use print::{causes, causes_test, inhibitions, objectives, objectives_test};
 
 /// What is broken, and who has to know.
 pub struct Cause {
@@ -65,4 +65,18 @@ pub fn all() -> impl Iterator<Item = (String, &'static str, Vec<String>)> {
         ]
     });
     causes.chain(objectives)
+}
+
+/// Alerts, each with those that need not be sent while it fires: what it implies, but a ticket mutes no page, and of two
+/// that imply one another the one that pages goes on.
+pub fn muted() -> Vec<(String, Vec<String>)> {
+    let severities: Vec<(String, &str)> = all().map(|(name, severity, _)| (name, severity)).collect();
+    let pages = |name: &str| severities.iter().any(|(of, severity)| of == name && *severity == "page");
+    let mutes = |name: &str, implied: &String| pages(name) || !pages(implied);
+    all()
+        .filter_map(|(name, _, mut implied)| {
+            implied.retain(|implied| mutes(&name, implied));
+            (!implied.is_empty()).then_some((name, implied))
+        })
+        .collect()
 }

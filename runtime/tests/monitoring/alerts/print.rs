@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use super::{CAUSES, Case, Lasts, OBJECTIVES, Shape, WINDOWS};
+use super::{CAUSES, Case, Lasts, OBJECTIVES, Shape, WINDOWS, muted};
 
 const HEAD: &str = "# Printed from runtime/tests/monitoring/alerts by `UPDATE=1 cargo test -p natter-runtime --test monitoring`.
 # For Prometheus 2.42 or later. docs/alerts.md says what to do for each alert.
@@ -72,6 +72,20 @@ pub fn objectives() -> String {
                 Rule { name: &name, expr: &expr, hold: "", severity, summary: &summary, implies: &implies };
             alert(&mut page, &rule);
         }
+    }
+    page
+}
+
+/// For Alertmanager: while a cause fires, what it brings with it is not sent.
+pub fn inhibitions() -> String {
+    let mut page = "# Printed from runtime/tests/monitoring/alerts by `UPDATE=1 cargo test -p natter-runtime --test monitoring`.
+# For the configuration of Alertmanager 0.22 or later: while the first alert fires, the others are not sent.
+inhibit_rules:
+"
+    .to_owned();
+    for (name, muted) in muted() {
+        let _ = writeln!(page, "  - source_matchers: [alertname={name}]");
+        let _ = writeln!(page, "    target_matchers: ['alertname=~\"{}\"']", muted.join("|"));
     }
     page
 }
