@@ -110,7 +110,9 @@ impl Exporter {
         let sent = timeout(patience, self.send(request));
         let sent = sent.await.unwrap_or_else(|_| Err("no answer".to_owned()));
         match (&sent, self.failing) {
-            (Err(error), false) => warn!(error, "the collector takes no spans; those of meanwhile are lost"),
+            (Err(error), false) => {
+                warn!(error, "the collector takes no spans; those of meanwhile are lost ({})", self.url);
+            }
             (Ok(_), true) => info!("the collector takes spans again"),
             _ => {}
         }
@@ -126,7 +128,8 @@ impl Exporter {
     async fn send(&self, request: Vec<u8>) -> Result<u64, String> {
         let request =
             self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/x-protobuf").body(request);
-        let mut answer = request.send().await.map_err(|error| error.without_url().to_string())?;
+        let mut answer =
+            request.send().await.map_err(|error| format!("{:#}", anyhow::Error::new(error.without_url())))?;
         if answer.status() != StatusCode::OK {
             return Err(answer.status().to_string());
         }
