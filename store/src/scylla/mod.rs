@@ -38,7 +38,7 @@ mod members; // who is in, as what, since when
 mod reservations; // who is about to be
 mod read_marks; // how far users have read, and what is beyond
 
-pub use connect::connect;
+pub use connect::{connect, connect_for_schema};
 pub use options::{Consistency, Options};
 
 use async_trait::async_trait;

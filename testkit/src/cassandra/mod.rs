@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use natter_store::scylla::{Options, connect};
+use natter_store::scylla::{Options, connect, connect_for_schema};
 use parking_lot::Mutex;
 use tokio::{
     sync::OnceCell,
@@ -209,14 +209,14 @@ impl Cassandra {
         self.cluster_name().await.is_some_and(|name| name == self.files.name())
     }
 
-    /// One statement, of the first user.
+    /// One statement, of the first user. A change of tables may take long.
     pub async fn cql(&self, statement: &str) {
         self.cql_by(PASSWORD, statement).await;
     }
 
     /// The same, by another password than the one it began with.
     pub async fn cql_by(&self, password: &str, statement: &str) {
-        let session = connect(&self.options(password)).await.expect("it runs");
+        let session = connect_for_schema(&self.options(password)).await.expect("it runs");
         session.query_unpaged(statement, ()).await.expect("the statement is valid");
     }
 

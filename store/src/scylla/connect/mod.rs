@@ -53,7 +53,7 @@ pub async fn connect(options: &Options) -> Result<Session> {
 
 /// A session with long time-outs in no keyspace, for migrations. Its quorum spans all datacenters: two runners in
 /// two of them must not both hold the lock.
-pub(crate) async fn connect_for_schema(options: &Options) -> Result<Session> {
+pub async fn connect_for_schema(options: &Options) -> Result<Session> {
     let quorum = scylla::statement::Consistency::Quorum;
     let profile = profile(options, quorum, SerialConsistency::Serial, SCHEMA_REQUEST);
     let builder = builder(options, profile)?
