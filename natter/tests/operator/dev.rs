@@ -19,7 +19,7 @@ async fn every_command_finds_a_dev_by_its_data_folder() {
     let bob = User::register(vec![server.http.clone()], 0, "bob").await;
     let room = alice.group(&[&bob]).await;
     let acked =
-        alice.device("phone").await.call_acked(room.message_frame("c1", "sealed, and shown to nobody")).await;
+        alice.device("phone").await.call_acked(room.message_frame("c1", "sealed at rest")).await;
     let message = text(&acked["messageId"]);
 
     // As people paste them, in whatever case.
@@ -41,7 +41,7 @@ async fn every_command_finds_a_dev_by_its_data_folder() {
     let shown = run(&server, &["top", "--once", "--json"]).json();
     assert_eq!((&shown["all"]["sockets"], &shown["nodes"][0]["role"]), (&json!(0.0), &json!("dev")));
     let exported = run(&server, &["export", "user", &alice.name]).ok();
-    assert!(exported.contains("sealed, and shown to nobody"), "{exported}");
+    assert!(exported.contains("sealed at rest"), "{exported}");
     // Signed by the secret of the folder.
     let receipt = run(&server, &["erase", "user", &bob.name]).ok();
     let file = server.data().join("receipt");
