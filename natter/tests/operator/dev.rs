@@ -18,8 +18,7 @@ async fn every_command_finds_a_dev_by_its_data_folder() {
     let alice = User::register(vec![server.http.clone()], 0, "alice").await;
     let bob = User::register(vec![server.http.clone()], 0, "bob").await;
     let room = alice.group(&[&bob]).await;
-    let acked =
-        alice.device("phone").await.call_acked(room.message_frame("c1", "sealed at rest")).await;
+    let acked = alice.device("phone").await.call_acked(room.message_frame("c1", "sealed at rest")).await;
     let message = text(&acked["messageId"]);
 
     // As people paste them, in whatever case.

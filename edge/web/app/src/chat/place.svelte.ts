@@ -4,7 +4,7 @@
  */
 import { tick } from 'svelte'
 import type { VirtualizerHandle } from 'virtua/svelte'
-import type { Row } from './rows'
+import { isMessage, type MessageRow, type Row } from './rows'
 
 export type Align = 'start' | 'center' | 'end'
 type Hold = { kind: 'end' } | { kind: 'row'; key: string; align: Align } | { kind: 'free' }
@@ -164,6 +164,15 @@ export class Place {
     if (!this.atEnd || !this.list?.getViewportSize()) return this.seen
     const last = this.rows().length - 1
     return { first: Math.max(0, last - LAST + 1), last }
+  }
+
+  /** The message before a part of the history that is none, else the one behind it. */
+  beside(part: Element): MessageRow | undefined {
+    const { scroller, list } = this
+    if (!scroller || !list) return undefined
+    const rows = this.rows()
+    const at = list.findItemIndex(part.getBoundingClientRect().top - scroller.getBoundingClientRect().top + scroller.scrollTop)
+    return rows.slice(0, at).findLast(isMessage) ?? rows.slice(at).find(isMessage)
   }
 
   /** How far a row is from the screen, in pixels: negative above it, 0 on it. */

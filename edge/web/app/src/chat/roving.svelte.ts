@@ -34,7 +34,8 @@ export class Roving {
 
   entered(event: FocusEvent): void {
     this.#isInside = true
-    const key = keyAt(event.target)
+    // What is no message, as the button of a seam, may be gone with the next page: the message beside it takes over.
+    const key = keyAt(event.target) ?? this.place.beside(event.target as Element)?.key
     if (key === undefined) return
     this.#focused = key
     this.#order = this.#at
