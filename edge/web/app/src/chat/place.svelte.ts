@@ -159,20 +159,29 @@ export class Place {
     return { first: list.findItemIndex(scrollTop), last: list.findItemIndex(scrollTop + clientHeight - 8) }
   }
 
-  /** Rows that stay where they are while others change: those on the screen, which at the end are known without a layout. */
-  get anchors(): { first: number; last: number } {
-    if (!this.atEnd || !this.list?.getViewportSize()) return this.seen
-    const last = this.rows().length - 1
-    return { first: Math.max(0, last - LAST + 1), last }
+  /**
+   * The messages on the screen, by how well they hold it while rows come and go: one that is cut off at the top comes last,
+   * because what is loaded behind it would push the rest away. At the end they are known without a layout.
+   */
+  get anchors(): MessageRow[] {
+    const rows = this.rows()
+    if (this.atEnd && this.list?.getViewportSize()) return rows.slice(-LAST).filter(isMessage)
+    const { first, last } = this.seen
+    if (last < first) return []
+    const whole = this.#isCut(first) ? first + 1 : first
+    return [...rows.slice(whole, last + 1), ...rows.slice(first, whole)].filter(isMessage)
   }
 
-  /** The message before a part of the history that is none, else the one behind it. */
+  /** The message before a part of the history that is none, unless it is cut off or above the screen: then the one behind. */
   beside(part: Element): MessageRow | undefined {
     const { scroller, list } = this
     if (!scroller || !list) return undefined
     const rows = this.rows()
     const at = list.findItemIndex(part.getBoundingClientRect().top - scroller.getBoundingClientRect().top + scroller.scrollTop)
-    return rows.slice(0, at).findLast(isMessage) ?? rows.slice(at).find(isMessage)
+    const index = rows.slice(0, at).findLastIndex(isMessage)
+    const before = rows.slice(0, at).findLast(isMessage)
+    const behind = rows.slice(at).find(isMessage)
+    return this.#isCut(index) ? (behind ?? before) : (before ?? behind)
   }
 
   /** How far a row is from the screen, in pixels: negative above it, 0 on it. */
@@ -185,6 +194,11 @@ export class Place {
   #left(): number {
     const { scrollHeight = 0, clientHeight = 0, scrollTop = 0 } = this.scroller ?? {}
     return scrollHeight - clientHeight - scrollTop
+  }
+
+  /** Whether a row begins above the screen. */
+  #isCut(index: number): boolean {
+    return this.#top(index) < (this.scroller?.scrollTop ?? 0)
   }
 
   #top(index: number): number {

@@ -59,7 +59,7 @@ export class Roving {
     if (to === undefined) return
     event.preventDefault()
     const stop = this.#stops[to]
-    if (stop) await this.focus(stop.row.key)
+    if (stop) await this.#go(stop.row.key)
     else if (to >= this.#stops.length) this.composing.wanted += 1
   }
 
@@ -93,11 +93,10 @@ export class Roving {
     return at
   }
 
-  async focus(key: string): Promise<void> {
+  async #focus(key: string): Promise<void> {
     this.#focused = key
     await tick()
-    const index = this.kept[0]
-    if (index === undefined) return
+    if (this.kept[0] === undefined) return
     this.#order = this.#at
     // A row that has just been made is hidden until it is measured, and takes no focus before.
     for (let count = 0; count < FRAMES && this.#focused === key; count++) {
@@ -106,14 +105,20 @@ export class Roving {
       if (row && row === document.activeElement) break
       await frame()
     }
-    if (this.#focused === key) await this.place.reveal(index)
   }
 
-  /** After a change of the view. */
+  /** Whoever goes to a message sees it. */
+  async #go(key: string): Promise<void> {
+    await this.#focus(key)
+    const index = this.kept[0]
+    if (this.#focused === key && index !== undefined) await this.place.reveal(index)
+  }
+
+  /** After a change of the view, which stays where it is: the reader has gone nowhere. */
   async restore(): Promise<void> {
     await tick()
     if (!this.#isInside || !document.hasFocus() || document.activeElement !== document.body) return
     const stop = this.#stops[this.#at] ?? this.#stops[Math.min(this.#order, this.#stops.length - 1)]
-    if (stop) await this.focus(stop.row.key)
+    if (stop) await this.#focus(stop.row.key)
   }
 }

@@ -148,7 +148,8 @@ export interface Step {
 /**
  * How the list gets from some rows to others while what is seen stays where it is. It knows the heights of rows by their
  * place, counted from the beginning or from the end: so what changes above the reader is one step, and what changes
- * below is another. `seen` are the keys of the rows on the screen; `isLost`: none of them is left.
+ * below is another. `seen` are the keys of rows on the screen: the first of them that is left stays where it is;
+ * `isLost`: none of them is left.
  */
 export function steps(before: readonly Row[], after: readonly Row[], seen: readonly string[]): { steps: Step[]; isLost: boolean } {
   const sought = new Set(seen)

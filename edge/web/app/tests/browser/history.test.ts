@@ -236,33 +236,86 @@ test('what was missed and is not held is a seam that loads', async () => {
 
 const top = (row: ReturnType<typeof numbered>): Promise<number> => row.evaluate((element) => element.getBoundingClientRect().top)
 
+/** The same, when rows that came into view with it have been measured. */
+async function topAtRest(row: ReturnType<typeof numbered>): Promise<number> {
+  let last = Number.NaN
+  await expect.poll(async () => last === (last = await top(row)), { interval: 100 }).toBe(true)
+  return last
+}
+
+/** Refuses what lies between the first third of the messages and the newest, until it is asked to stop. */
+async function refuseMiddle(page: Page, seqs: readonly number[]): Promise<() => Promise<void>> {
+  const isMiddle = (url: URL) => {
+    const end = Number(url.searchParams.get('after') ?? url.searchParams.get('before'))
+    return url.pathname === '/api/messages' && end > seqs[60]! && end < seqs[160]!
+  }
+  // A refusal that is final: the client does not ask again by itself.
+  const body = JSON.stringify({ code: 'malformed', status: 400, title: '', detail: '', requestId: 'x' })
+  await page.route(isMiddle, (route) => route.fulfill({ status: 400, headers: { 'content-type': 'application/problem+json' }, body }))
+  return () => page.unroute(isMiddle)
+}
+
 test('a seam that could not be loaded says so and loads again', async () => {
   const { id, bob, seqs } = await group('Seam room', 200)
   await bob.post('/api/messages/read', { conversationId: id, seq: 1_000_000 })
   const context = await profile(browser, { allowed: /400/ })
   const page = await enter(context, program.url, 'Bob')
+  const allow = await refuseMiddle(page, seqs)
   await page.goto(`${program.url}/c/${id}/${seqs[20]}`)
   await inView(page, 21)
-  // A refusal that is final: the client does not ask again by itself.
-  const body = JSON.stringify({ code: 'malformed', status: 400, title: '', detail: '', requestId: 'x' })
-  await page.route('**/api/messages?**', (route) => route.fulfill({ status: 400, headers: { 'content-type': 'application/problem+json' }, body }))
   const failed = page.getByText('Messages could not be loaded.')
   for (let step = 0; step < 40 && !(await failed.isVisible()); step++) await scroll(page, 300)
   await failed.waitFor()
-  await page.unroute('**/api/messages?**')
+  await allow()
   // By keyboard, with the end of what is held in view: the button is gone then, and with it the focus.
   const button = page.locator('.seam').getByRole('button', { name: 'Try again' })
-  await button.evaluate((element) => element.scrollIntoView({ block: 'center' }))
+  // Again if rows that are measured only now move it.
+  await expect.poll(async () => {
+    await button.evaluate((element) => element.scrollIntoView({ block: 'center' }))
+    return numbered(page, 71).count()
+  }).toBe(1)
   await inView(page, 71)
-  const before = await top(numbered(page, 71))
+  const before = await topAtRest(numbered(page, 71))
   await button.focus()
   await page.keyboard.press('Enter')
   await page.locator('.seam').waitFor({ state: 'detached' })
   await numbered(page, 72).waitFor()
   await expect.poll(() => numbered(page, 71).evaluate((row) => row.contains(document.activeElement))).toBe(true)
-  expect(Math.abs((await top(numbered(page, 71))) - before)).toBeLessThanOrEqual(1)
+  expect(Math.abs((await topAtRest(numbered(page, 71))) - before)).toBeLessThanOrEqual(1)
   const numbers = await readOn(page, 200)
   expect(numbers.has(110)).toBe(true)
+})
+
+test('a seam that is loaded from below leaves the reader there', async () => {
+  const { id, bob, seqs } = await group('Lower room', 200)
+  await bob.post('/api/messages/read', { conversationId: id, seq: 1_000_000 })
+  const context = await profile(browser, { allowed: /400/ })
+  const page = await enter(context, program.url, 'Bob')
+  const allow = await refuseMiddle(page, seqs)
+  // Both ends are held, and what is between them is not.
+  await page.goto(`${program.url}/c/${id}/${seqs[20]}`)
+  await inView(page, 21)
+  await scroller(page).evaluate((element) => {
+    element.dispatchEvent(new WheelEvent('wheel', { bubbles: true }))
+    element.scrollTop = element.scrollHeight
+  })
+  const failed = page.getByText('Messages could not be loaded.')
+  for (let step = 0; step < 60 && !(await failed.isVisible()); step++) await scroll(page, -300)
+  await failed.waitFor()
+  await allow()
+  // Its messages are below it, and of those above no more than the last line is on the screen.
+  const button = page.locator('.seam').getByRole('button', { name: 'Try again' })
+  await button.evaluate((element) => element.closest('.seam')!.scrollIntoView({ block: 'start' }))
+  await scroll(page, -10)
+  // Not the first of them: with one before it, that is shown without its sender's name.
+  await inView(page, 152)
+  const before = await topAtRest(numbered(page, 152))
+  await button.focus()
+  await page.keyboard.press('Enter')
+  await page.locator('.seam').waitFor({ state: 'detached' })
+  await expect.poll(() => page.evaluate(() => document.activeElement?.closest('[data-row]') !== null)).toBe(true)
+  expect(Math.abs((await topAtRest(numbered(page, 152))) - before)).toBeLessThanOrEqual(1)
+  await expect.poll(async () => (await scroll(page, -300)).numbers, { interval: 0 }).toContain(140)
 })
 
 test('what is marked as unread stays so while it is looked at', async () => {
