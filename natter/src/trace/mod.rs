@@ -28,8 +28,10 @@ pub async fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
     let found = found.await;
     bootstrap::close_store(&*store).await;
     let (found, named) = found?;
-    if let (Some(is), Some(named)) = (found.logged().map(|event| event.conversation), named.conversation) {
-        ensure!(is == named, "message {} is in conversation {is}, not in {named}", found.event);
+    if let Some(conversation) = named.conversation {
+        let logged = found.logged().map(|event| event.conversation);
+        is_in(conversation, logged, found.place, operator.deployment.partitions)
+            .with_context(|| format!("message {}", found.event))?;
     }
     if args.json {
         println!("{}", print::json(&found));
@@ -40,6 +42,26 @@ pub async fn run(args: &TraceArgs) -> anyhow::Result<ExitCode> {
         bail!("{}", unknown(args, &found, &named));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A conversation that was named is the message's, as far as the log shows or, when that has forgotten it, its partition.
+fn is_in(
+    named: ConversationId,
+    logged: Option<ConversationId>,
+    place: Option<(Partition, Seq)>,
+    partitions: u16,
+) -> anyhow::Result<()> {
+    if let Some(is) = logged {
+        ensure!(is == named, "it is in conversation {is}, not in {named}");
+    }
+    if let Some((partition, seq)) = place {
+        let of = Partition::of(named, partitions);
+        ensure!(
+            of == partition,
+            "it was seq {seq} of partition {partition}, and conversation {named} is in partition {of}"
+        );
+    }
+    Ok(())
 }
 
 /// Why nothing was found, as far as that can be said.
@@ -117,6 +139,20 @@ async fn event_at(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_conversation_is_seen_by_its_partition_too() {
+        let conversation = ConversationId::fresh();
+        let mine = Partition::of(conversation, 4);
+        let other = Partition((mine.0 + 1) % 4);
+        assert!(is_in(conversation, None, None, 4).is_ok());
+        assert!(is_in(conversation, Some(conversation), Some((mine, 15)), 4).is_ok());
+        assert!(is_in(conversation, None, Some((mine, 15)), 4).is_ok());
+        let forgotten = is_in(conversation, None, Some((other, 15)), 4).unwrap_err().to_string();
+        assert!(forgotten.starts_with(&format!("it was seq 15 of partition {other}")), "{forgotten}");
+        let logged = is_in(conversation, Some(ConversationId::fresh()), Some((other, 15)), 4).unwrap_err();
+        assert!(logged.to_string().contains("it is in conversation"), "{logged}");
+    }
 
     #[test]
     fn a_link_to_a_message_names_its_place() {
