@@ -243,8 +243,14 @@ async function topAtRest(row: ReturnType<typeof numbered>): Promise<number> {
   return last
 }
 
-/** Refuses what lies between the first third of the messages and the newest, until it is asked to stop. */
-async function refuseMiddle(page: Page, seqs: readonly number[]): Promise<() => Promise<void>> {
+/**
+ * A room of 200 messages, opened at the 21st: its ends can be loaded, and what is between them only after `allow`. Refused from
+ * the start: the client loads ahead of the reader.
+ */
+async function withoutMiddle(name: string): Promise<{ page: Page; allow: () => Promise<void> }> {
+  const { id, bob, seqs } = await group(name, 200)
+  await bob.post('/api/messages/read', { conversationId: id, seq: 1_000_000 })
+  const page = await enter(await profile(browser, { allowed: /400/ }), program.url, 'Bob')
   const isMiddle = (url: URL) => {
     const end = Number(url.searchParams.get('after') ?? url.searchParams.get('before'))
     return url.pathname === '/api/messages' && end > seqs[60]! && end < seqs[160]!
@@ -252,17 +258,13 @@ async function refuseMiddle(page: Page, seqs: readonly number[]): Promise<() => 
   // A refusal that is final: the client does not ask again by itself.
   const body = JSON.stringify({ code: 'malformed', status: 400, title: '', detail: '', requestId: 'x' })
   await page.route(isMiddle, (route) => route.fulfill({ status: 400, headers: { 'content-type': 'application/problem+json' }, body }))
-  return () => page.unroute(isMiddle)
+  await page.goto(`${program.url}/c/${id}/${seqs[20]}`)
+  await inView(page, 21)
+  return { page, allow: () => page.unroute(isMiddle) }
 }
 
 test('a seam that could not be loaded says so and loads again', async () => {
-  const { id, bob, seqs } = await group('Seam room', 200)
-  await bob.post('/api/messages/read', { conversationId: id, seq: 1_000_000 })
-  const context = await profile(browser, { allowed: /400/ })
-  const page = await enter(context, program.url, 'Bob')
-  const allow = await refuseMiddle(page, seqs)
-  await page.goto(`${program.url}/c/${id}/${seqs[20]}`)
-  await inView(page, 21)
+  const { page, allow } = await withoutMiddle('Seam room')
   const failed = page.getByText('Messages could not be loaded.')
   for (let step = 0; step < 40 && !(await failed.isVisible()); step++) await scroll(page, 300)
   await failed.waitFor()
@@ -287,14 +289,7 @@ test('a seam that could not be loaded says so and loads again', async () => {
 })
 
 test('a seam that is loaded from below leaves the reader there', async () => {
-  const { id, bob, seqs } = await group('Lower room', 200)
-  await bob.post('/api/messages/read', { conversationId: id, seq: 1_000_000 })
-  const context = await profile(browser, { allowed: /400/ })
-  const page = await enter(context, program.url, 'Bob')
-  const allow = await refuseMiddle(page, seqs)
-  // Both ends are held, and what is between them is not.
-  await page.goto(`${program.url}/c/${id}/${seqs[20]}`)
-  await inView(page, 21)
+  const { page, allow } = await withoutMiddle('Lower room')
   await scroller(page).evaluate((element) => {
     element.dispatchEvent(new WheelEvent('wheel', { bubbles: true }))
     element.scrollTop = element.scrollHeight
