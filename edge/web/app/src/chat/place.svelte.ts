@@ -178,10 +178,9 @@ export class Place {
     if (!scroller || !list) return undefined
     const rows = this.rows()
     const at = list.findItemIndex(part.getBoundingClientRect().top - scroller.getBoundingClientRect().top + scroller.scrollTop)
-    const index = rows.slice(0, at).findLastIndex(isMessage)
     const before = rows.slice(0, at).findLast(isMessage)
-    const behind = rows.slice(at).find(isMessage)
-    return this.#isCut(index) ? (behind ?? before) : (before ?? behind)
+    if (before && !this.#isCut(rows.lastIndexOf(before))) return before
+    return rows.slice(at).find(isMessage) ?? before
   }
 
   /** How far a row is from the screen, in pixels: negative above it, 0 on it. */
